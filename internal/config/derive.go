@@ -1,0 +1,78 @@
+package config
+
+import (
+	"path"
+	"slices"
+	"strings"
+)
+
+// The names below follow from the delivery and are computed nowhere else.
+
+const (
+	// VaultConfigFile is where the vault config is mounted in the Aidbox container.
+	VaultConfigFile = "/etc/aidbox/" + VaultConfigKey
+	// VaultConfigKey is its key in the ConfigMap.
+	VaultConfigKey = "vault-config.json"
+
+	canaryName = "secretctl-canary"
+)
+
+// SecretProviderClassName returns the name of the rendered SecretProviderClass.
+func (d *Delivery) SecretProviderClassName() string {
+	return d.Name + "-" + d.Provider + "-secrets"
+}
+
+// ConfigMapName returns the name of the ConfigMap that holds the vault config.
+func (d *Delivery) ConfigMapName() string { return d.Name + "-vault-config" }
+
+// MountedFile returns the path of a secret's file in the Aidbox container.
+func (d *Delivery) MountedFile(s Secret) string { return path.Join(d.MountPath, s.Name) }
+
+// DataPath returns the API path of a secret's value in a KV version 2 engine,
+// as policies and the SecretProviderClass want it: secret/data/aidbox/client.
+func (d *Delivery) DataPath(s Secret) string { return d.Vault.KVMount + "/data/" + s.Path }
+
+// PolicyPaths returns the paths that the pod's policy grants read on: each
+// secret's own, or with policyScope prefix everything below each one's folder.
+// They are sorted, each once.
+func (d *Delivery) PolicyPaths() []string {
+	var paths []string
+	for _, s := range d.Secrets {
+		p := d.DataPath(s)
+		if d.Vault.PolicyScope == PolicyPrefix {
+			p = path.Dir(p) + "/*"
+		}
+		paths = append(paths, p)
+	}
+	slices.Sort(paths)
+	return slices.Compact(paths)
+}
+
+// AccessPolicyID returns the id of the AccessPolicy of a resource that has
+// accessPolicy set.
+func (d *Delivery) AccessPolicyID(r Resource) string { return "secretctl-" + r.ID }
+
+// CanarySecret returns the name of the secret that canary: true adds; the
+// Client that uses it has the same id.
+func (d *Delivery) CanarySecret() string { return canaryName }
+
+// Secret returns the secret with that name.
+func (d *Delivery) Secret(name string) (Secret, bool) {
+	i := slices.IndexFunc(d.Secrets, func(s Secret) bool { return s.Name == name })
+	if i < 0 {
+		return Secret{}, false
+	}
+	return d.Secrets[i], true
+}
+
+// InScope says whether a resource may use the secret: its scope has "Type/id"
+// or "Type".
+func (s Secret) InScope(resourceType, id string) bool {
+	return slices.Contains(s.Scope, resourceType+"/"+id) || slices.Contains(s.Scope, resourceType)
+}
+
+// SplitScope cuts "Type/id" in two; id is "" where the scope names a type alone.
+func SplitScope(scope string) (resourceType, id string) {
+	resourceType, id, _ = strings.Cut(scope, "/")
+	return resourceType, id
+}

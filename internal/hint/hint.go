@@ -1,0 +1,35 @@
+// Package hint attaches to an error what the user can do about it. An error
+// says what happened; its hint says what to type next. The command line prints
+// the two as an "error:" line and a "hint:" line.
+package hint
+
+import (
+	"errors"
+	"fmt"
+)
+
+type hinted struct {
+	error
+	hint string
+}
+
+func (h hinted) Unwrap() error { return h.error }
+func (h hinted) Hint() string  { return h.hint }
+
+// Wrap returns err with a hint. A nil err stays nil, and an empty hint adds
+// nothing.
+func Wrap(err error, format string, args ...any) error {
+	if err == nil || format == "" {
+		return err
+	}
+	return hinted{error: err, hint: fmt.Sprintf(format, args...)}
+}
+
+// Of returns the outermost hint in err's chain, or "".
+func Of(err error) string {
+	var h interface{ Hint() string }
+	if errors.As(err, &h) {
+		return h.Hint()
+	}
+	return ""
+}

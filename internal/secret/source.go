@@ -1,0 +1,210 @@
+package secret
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/big"
+	"os"
+
+	"github.com/secretctl/secretctl/internal/hint"
+)
+
+// MaxLength is the longest value in bytes that is accepted: what Azure Key Vault
+// takes, which is less than what Vault does.
+const MaxLength = 25 * 1024
+
+const (
+	defaultAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+	defaultLength   = 32
+)
+
+var (
+	errEmpty   = errors.New("is empty")
+	errNotText = errors.New("is not UTF-8 text, which is all that the stores keep unchanged")
+)
+
+// Source says where a value comes from. At most one of the fields is set.
+type Source struct {
+	Generate *Generate `json:"generate,omitempty"`
+	Env      string    `json:"env,omitempty"`
+	File     string    `json:"file,omitempty"`
+	Stdin    bool      `json:"stdin,omitempty"`
+}
+
+// Generate describes a random value.
+type Generate struct {
+	Length   int    `json:"length,omitempty"`   // in characters; default 32
+	Alphabet string `json:"alphabet,omitempty"` // default A-Z a-z 0-9
+}
+
+// IsZero says whether no source is named.
+func (s Source) IsZero() bool { return s == Source{} }
+
+// String names the source, for messages: "environment variable X".
+func (s Source) String() string {
+	switch {
+	case s.Generate != nil:
+		return "generated"
+	case s.Env != "":
+		return "environment variable " + s.Env
+	case s.File != "":
+		return "file " + s.File
+	case s.Stdin:
+		return "standard input"
+	default:
+		return "no source"
+	}
+}
+
+// SourceError says that a source gave no usable value. It never quotes the value.
+type SourceError struct {
+	Source Source
+	Err    error
+	hint   string
+}
+
+func (e *SourceError) Error() string { return fmt.Sprintf("%s %v", e.Source, e.Err) }
+func (e *SourceError) Unwrap() error { return e.Err }
+
+// Hint says what to do.
+func (e *SourceError) Hint() string { return e.hint }
+
+var _ interface{ Hint() string } = (*SourceError)(nil)
+
+// Inputs is where sources read. Prompt is nil where there is no terminal; it
+// shows the label and reads a line without echo.
+type Inputs struct {
+	LookupEnv func(string) (string, bool)
+	Stdin     io.Reader
+	Prompt    func(label string) ([]byte, error)
+
+	stdinUsed bool
+}
+
+// Read returns the value of a source. label names the secret in a prompt. What
+// goes wrong is a [*SourceError]. A generated source gives a new value each time.
+func (in *Inputs) Read(ctx context.Context, s Source, label string) (Value, error) {
+	fail := func(err error, format string, args ...any) (Value, error) {
+		return Value{}, &SourceError{Source: s, Err: err, hint: fmt.Sprintf(format, args...)}
+	}
+	if err := ctx.Err(); err != nil {
+		return Value{}, err
+	}
+	var b []byte
+	var err error
+	switch {
+	case s.Generate != nil:
+		v, err := s.Generate.Value()
+		if err != nil {
+			return fail(err, "%s", hint.Of(err))
+		}
+		return v, nil
+	case s.Env != "":
+		text, set := in.LookupEnv(s.Env)
+		if !set {
+			return fail(errors.New("is not set"), "export %s, or name another source for %s", s.Env, label)
+		}
+		b = []byte(text)
+	case s.File != "":
+		if b, err = readFile(s.File); err != nil {
+			return fail(err, "%s", hint.Of(err))
+		}
+	case s.Stdin:
+		if b, err = in.readStdin(label); err != nil {
+			return fail(err, "%s", hint.Of(err))
+		}
+	default:
+		return fail(errors.New("is named"), "give %s a source: env, file, stdin or generate", label)
+	}
+	if err := valid(b); err != nil {
+		return fail(err, "give %s a text of 1 to %d bytes", label, MaxLength)
+	}
+	return New(b), nil
+}
+
+// readFile refuses what other users of the machine can read, as ssh does with
+// its keys: such a value has to be taken as known.
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		var pe *fs.PathError
+		if errors.As(err, &pe) {
+			err = pe.Err
+		}
+		return nil, fmt.Errorf("cannot be read: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if info.IsDir() {
+		return nil, errors.New("is a folder")
+	}
+	if info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
+		return nil, hint.Wrap(fmt.Errorf("can be read or written by others (mode %04o)", info.Mode().Perm()), "chmod 600 %s", path)
+	}
+	return io.ReadAll(io.LimitReader(f, MaxLength+1))
+}
+
+// readStdin reads all of it, or asks where it is a terminal.
+func (in *Inputs) readStdin(label string) ([]byte, error) {
+	if in.Prompt != nil {
+		return in.Prompt(label)
+	}
+	if in.Stdin == nil || in.stdinUsed {
+		return nil, hint.Wrap(errors.New("was read already, for another secret"), "only one secret of a run can come from a pipe: use env or file for the others")
+	}
+	in.stdinUsed = true
+	return io.ReadAll(io.LimitReader(in.Stdin, MaxLength+1))
+}
+
+// Value makes a new random value, from crypto/rand and without bias.
+func (g *Generate) Value() (Value, error) {
+	length, alphabet := g.Length, []rune(g.Alphabet)
+	if length == 0 {
+		length = defaultLength
+	}
+	if len(alphabet) == 0 {
+		alphabet = []rune(defaultAlphabet)
+	}
+	if err := g.Validate(); err != nil {
+		return Value{}, err
+	}
+	out := make([]rune, length)
+	for i := range out {
+		n, err := rand.Int(rand.Reader, big.NewInt(int64(len(alphabet))))
+		if err != nil {
+			return Value{}, err
+		}
+		out[i] = alphabet[n.Int64()]
+	}
+	return New([]byte(string(out))), nil
+}
+
+// Validate says what is wrong with the description, as an error, or nil: fewer
+// than 8 or more than 4096 characters, an alphabet of fewer than 8 characters,
+// with one twice, or with a line break.
+func (g *Generate) Validate() error {
+	seen := map[rune]bool{}
+	for _, r := range g.Alphabet {
+		if seen[r] {
+			return fmt.Errorf("alphabet has %q twice", r)
+		}
+		if r < ' ' || r == 0x7f || r == '\uFFFD' {
+			return errors.New("alphabet has a control character")
+		}
+		seen[r] = true
+	}
+	switch {
+	case g.Length != 0 && (g.Length < 8 || g.Length > 4096):
+		return fmt.Errorf("length %d is not between 8 and 4096", g.Length)
+	case g.Alphabet != "" && len(seen) < 8:
+		return fmt.Errorf("alphabet of %d characters is too small: at least 8", len(seen))
+	}
+	return nil
+}
