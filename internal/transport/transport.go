@@ -1,13 +1,16 @@
 // Package transport owns what every HTTP client of secretctl has in common:
 // which addresses may be spoken to, what is worth another try, what -v shows,
-// and how much of an answer is read. It never looks at a header or a body.
+// and how much of an answer is read. It never shows a header or a body.
 package transport
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -15,11 +18,13 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/hashicorp/go-retryablehttp"
+
 	"github.com/secretctl/secretctl/internal/hint"
 )
 
 // How often and how fast a transient failure is tried again: about four seconds
-// in all, with the jitter that go-retryablehttp adds.
+// in all, with the jitter that [Backoff] adds.
 const (
 	MaxRetries   = 4
 	MinRetryWait = 250 * time.Millisecond
@@ -47,11 +52,11 @@ func (e *AddressError) Hint() string { return e.hint }
 func CheckAddress(what, address string, allowHTTP bool) error {
 	u, err := url.Parse(address)
 	switch {
-	case err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https"):
+	case err != nil || u.Hostname() == "" || (u.Scheme != "http" && u.Scheme != "https"):
 		return &AddressError{what, "is no http or https address", "write it as https://host:port"}
 	case u.User != nil:
 		return &AddressError{what, "has credentials in the address", "leave them out: credentials have settings of their own"}
-	case u.RawQuery != "" || u.Fragment != "":
+	case strings.ContainsAny(address, "?#"): // also an empty one, which would swallow the path that is added
 		return &AddressError{what, "has a query or fragment in the address", "write it as https://host:port"}
 	case u.Scheme == "http" && !allowHTTP && !loopback(u.Hostname()):
 		return &AddressError{
@@ -88,34 +93,55 @@ func CheckRetry(ctx context.Context, resp *http.Response, err error) (bool, erro
 	return false, nil
 }
 
+// Backoff says how long to wait before the next try: what the server asks for in
+// Retry-After, else twice as long each time, and up to a quarter more, so that
+// clients do not come back all at once. It has the signature that go-retryablehttp
+// wants.
+func Backoff(least, most time.Duration, attempt int, resp *http.Response) time.Duration {
+	wait := retryablehttp.DefaultBackoff(least, most, attempt, resp)
+	if wait <= 0 {
+		return 0
+	}
+	return wait + rand.N(wait/4+1)
+}
+
 func transient(err error) bool {
 	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET) ||
 		errors.Is(err, syscall.EPIPE) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // Explain restates why a request got no answer, in a few words and with a hint:
-// net/http's own error is several layers long and repeats the URL. Errors of the
-// context pass through it unchanged.
-func Explain(err error) error {
+// net/http's own error is several layers long and repeats the URL. Where ctx has
+// ended, that is the reason.
+func Explain(ctx context.Context, err error) error {
 	var dns *net.DNSError
 	var netErr net.Error
-	var urlErr *url.Error
+	var certErr *tls.CertificateVerificationError
+	var hostErr x509.HostnameError
+	var opErr *net.OpError
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded) && !errors.As(err, &netErr):
-		return err
+	case ctx.Err() != nil:
+		return ctx.Err()
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return hint.Wrap(errors.New("connection refused"), "is it running, and is the address right?")
-	case errors.As(err, &dns):
+	case errors.As(err, &dns) && dns.IsNotFound:
 		return hint.Wrap(fmt.Errorf("host %s is not known", dns.Name), "check the address, or run where the name resolves")
+	case errors.As(err, &dns):
+		return hint.Wrap(fmt.Errorf("host %s could not be looked up", dns.Name), "does the name server answer?")
 	case errors.As(err, &netErr) && netErr.Timeout():
 		return hint.Wrap(errors.New("no answer in time"), "is a firewall in between?")
-	case errors.As(err, &urlErr):
-		if s := urlErr.Err.Error(); strings.Contains(s, "x509:") || strings.Contains(s, "tls:") {
-			return hint.Wrap(fmt.Errorf("TLS: %w", innermost(urlErr.Err)), "give the CA that signed the server's certificate (VAULT_CACERT for Vault, SSL_CERT_FILE for Aidbox)")
-		}
-		return innermost(urlErr.Err)
+	case transient(err):
+		return hint.Wrap(errors.New("the connection broke"), "is it the right port, and does it want https?")
+	case errors.As(err, &hostErr):
+		return hint.Wrap(fmt.Errorf("TLS: %w", hostErr), "use a name that the server's certificate has")
+	case errors.As(err, &certErr):
+		return hint.Wrap(fmt.Errorf("TLS: %w", innermost(err)), "give the CA that signed the server's certificate (VAULT_CACERT for Vault, SSL_CERT_FILE for Aidbox)")
+	case errors.As(err, &opErr) && opErr.Op == "remote error": // how crypto/tls hands on an alert
+		return hint.Wrap(innermost(err), "does the server want a client certificate, or another version of TLS?")
+	case errors.Is(err, http.ErrSchemeMismatch):
+		return hint.Wrap(errors.New("answered plain http"), "write the address as http://, or give the port that speaks https")
 	}
 	return innermost(err)
 }

@@ -1,0 +1,187 @@
+package fhirclient
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
+)
+
+// Body returns the resource as it is put: its type and id, a copy of the
+// config's body, and a masked reference at each path of r.Secrets, in place of
+// what the body has there. A path that its type does not have is an error, and so
+// is a value in the body at another secret field.
+func Body(r config.Resource) (map[string]any, error) {
+	body, err := clone(r.Body)
+	if err != nil {
+		return nil, fmt.Errorf("aidbox: %s: body: %w", r.Ref(), err)
+	}
+	body["resourceType"], body["id"] = r.Type, r.ID
+
+	// jwt.keys[2] has to be there before jwt.keys[10]: the shorter path first.
+	paths := slices.SortedFunc(maps.Keys(r.Secrets), func(a, b string) int {
+		return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b))
+	})
+	for _, path := range paths {
+		if err := makeRoom(r, body, path); err != nil {
+			return nil, fmt.Errorf("aidbox: %s: %w", r.Ref(), err)
+		}
+	}
+	places := choose(r, body)
+	for _, path := range paths {
+		p, ok := places[path]
+		if !ok {
+			return nil, fmt.Errorf("aidbox: %s: %s is there under another name", r.Ref(), path)
+		}
+		p.mask(r.Secrets[path])
+	}
+	for _, path := range literalPaths(r, body) {
+		if !slices.Contains(maybePublic, path) {
+			return nil, hint.Wrap(fmt.Errorf("aidbox: %s: the body has a literal value at %s", r.Ref(), path),
+				"remove it from the config, and name a secret for %s under secrets", path)
+		}
+	}
+	return body, nil
+}
+
+// choose returns the place that each path means. Where a parameter is repeated,
+// it is the first one without a value, so that other headers are kept.
+func choose(r config.Resource, body map[string]any) map[string]place {
+	places := map[string]place{}
+	visit(r, body, func(path string, p place) {
+		if old, taken := places[path]; !taken || len(old.literals()) > 0 && len(p.literals()) == 0 {
+			places[path] = p
+		}
+	})
+	return places
+}
+
+// JSON returns the resource as it is put, for people to read. The same resource
+// gives the same bytes.
+func JSON(r config.Resource) ([]byte, error) {
+	body, err := Body(r)
+	if err != nil {
+		return nil, err
+	}
+	return encode(body, "  ")
+}
+
+// AccessPolicy returns the policy that allows everything to the Client r.
+func AccessPolicy(id string, r config.Resource) map[string]any {
+	return map[string]any{
+		"resourceType": "AccessPolicy",
+		"id":           id,
+		"engine":       "allow",
+		"link":         []any{map[string]any{"resourceType": r.Type, "id": r.ID}},
+	}
+}
+
+// makeRoom creates the objects and the array element that lead to a field.
+func makeRoom(r config.Resource, body map[string]any, path string) error {
+	field, index := path, 0
+	if number, ok := strings.CutPrefix(path, "jwt.keys["); ok {
+		number, _ = strings.CutSuffix(number, "].k")
+		index, _ = strconv.Atoi(number)
+		if path == fmt.Sprintf("jwt.keys[%d].k", index) {
+			field = keysField
+		}
+	}
+	if !slices.Contains(fields[r.Type], field) {
+		err := fmt.Errorf("%s takes no secret at %q", r.Type, path)
+		if known := fields[r.Type]; known != nil {
+			return hint.Wrap(err, "it takes one at %s", strings.Join(known, ", "))
+		}
+		return err
+	}
+	switch parent, leaf := splitLast(field); parent {
+	case "":
+		return nil
+	case "parameter":
+		list, err := array(body, "parameter")
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(objects(list), func(p map[string]any) bool { return p["name"] == leaf }) {
+			body["parameter"] = append(list, map[string]any{"name": leaf})
+		}
+		return nil
+	case "jwt.keys":
+		return makeKey(body, index)
+	default:
+		_, err := object(body, parent)
+		return err
+	}
+}
+
+func makeKey(body map[string]any, index int) error {
+	jwt, err := object(body, "jwt")
+	if err != nil {
+		return err
+	}
+	keys, err := array(jwt, "keys")
+	switch {
+	case err != nil:
+		return err
+	case index < 0 || index > len(keys):
+		return fmt.Errorf("jwt.keys[%d]: the body has %d keys", index, len(keys))
+	case index == len(keys):
+		jwt["keys"] = append(keys, map[string]any{})
+	case objects(keys)[index] == nil:
+		return fmt.Errorf("jwt.keys[%d] is no object", index)
+	}
+	return nil
+}
+
+// object returns the object at a key, a new one where there is nothing.
+func object(in map[string]any, key string) (map[string]any, error) {
+	if in[key] == nil {
+		in[key] = map[string]any{}
+	}
+	o, ok := in[key].(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("%s in the body is no object", key)
+	}
+	return o, nil
+}
+
+func array(in map[string]any, key string) ([]any, error) {
+	list, ok := in[key].([]any)
+	if !ok && in[key] != nil {
+		return nil, fmt.Errorf("%s in the body is no array", key)
+	}
+	return list, nil
+}
+
+// clone copies through JSON, so that numbers have the type that they have in
+// what Aidbox returns.
+func clone(body map[string]any) (map[string]any, error) {
+	b, err := json.Marshal(body)
+	if err != nil {
+		return nil, errors.New("is no JSON")
+	}
+	out := map[string]any{}
+	if err := json.Unmarshal(b, &out); err != nil {
+		return nil, errors.New("is no JSON")
+	}
+	if out == nil {
+		out = map[string]any{}
+	}
+	return out, nil
+}
+
+func encode(v any, indent string) ([]byte, error) {
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", indent)
+	err := enc.Encode(v)
+	return out.Bytes(), err
+}

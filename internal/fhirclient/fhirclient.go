@@ -1,0 +1,65 @@
+// Package fhirclient speaks to Aidbox over HTTP: it puts resources that refer to
+// secrets by masked extensions, reads them back, and tries whether a credential
+// is accepted. It refuses to send a literal where a reference belongs, to call a
+// resource applied when a literal came back, to follow a redirect, and to show a
+// value that Aidbox returned.
+package fhirclient
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+
+	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/internal/transport"
+)
+
+const (
+	requestTimeout = 30 * time.Second // of one try, with its body
+	quickTimeout   = 5 * time.Second
+)
+
+// Options says which Aidbox to speak to, and as whom.
+type Options struct {
+	URL       string // a base path in it is kept
+	ClientID  string // the admin Client
+	Secret    secret.Value
+	AllowHTTP bool      // plain http to another host
+	Log       io.Writer // a line for each request; nil for none
+}
+
+// Client speaks to one Aidbox. It may be used by several goroutines where the
+// log may.
+type Client struct {
+	http     *retryablehttp.Client
+	base     string
+	clientID string
+	secret   secret.Value
+}
+
+// New returns a Client and connects to nothing. The error is a
+// [*transport.AddressError].
+func New(o Options) (*Client, error) {
+	if err := transport.CheckAddress("aidbox.url", o.URL, o.AllowHTTP); err != nil {
+		return nil, err
+	}
+	h := retryablehttp.NewClient()
+	h.Logger = nil
+	h.RetryMax, h.RetryWaitMin, h.RetryWaitMax = transport.MaxRetries, transport.MinRetryWait, transport.MaxRetryWait
+	h.CheckRetry = transport.CheckRetry
+	h.Backoff = transport.Backoff
+	h.ErrorHandler = retryablehttp.PassthroughErrorHandler
+	h.HTTPClient.Timeout = requestTimeout
+	h.HTTPClient.Transport = transport.Wrap(h.HTTPClient.Transport, o.Log)
+	// Whatever address a redirect names would be given the credentials.
+	h.HTTPClient.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &Client{
+		http:     h,
+		base:     strings.TrimRight(o.URL, "/"),
+		clientID: o.ClientID,
+		secret:   o.Secret,
+	}, nil
+}

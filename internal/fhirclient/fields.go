@@ -1,0 +1,164 @@
+package fhirclient
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/secretctl/secretctl/internal/config"
+)
+
+const (
+	absentReasonURL    = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
+	secretReferenceURL = "http://health-samurai.io/fhir/secret-reference"
+
+	withheld = "[literal value withheld]"
+
+	keysField = "jwt.keys.k"
+)
+
+// fields lists, for each resource type, the fields that Aidbox reads through a
+// secret reference.
+var fields = map[string][]string{
+	"Client":                 {"secret"},
+	"IdentityProvider":       {"client.secret", "client.private-key", "client.certificate"},
+	"TokenIntrospector":      {"jwt.secret", keysField, "introspection_endpoint.authorization"},
+	"AidboxTopicDestination": {"parameter.saslJaasConfig", "parameter.sslKeystoreKey", "parameter.header", "parameter.serviceAccountKey"},
+}
+
+// maybePublic lists the fields that need not be secret: a certificate, and the
+// HTTP headers, of which there may be several.
+var maybePublic = []string{"client.certificate", "parameter.header"}
+
+// place is where a secret field is in a decoded resource: a primitive, and the
+// object that has it.
+type place struct {
+	at   map[string]any
+	leaf string
+}
+
+// visit calls f with each place of res where a secret field is or could be,
+// under the path that r.Secrets uses for it. A path comes more than once where a
+// parameter is repeated.
+func visit(r config.Resource, res map[string]any, f func(path string, p place)) {
+	for _, field := range fields[r.Type] {
+		parent, leaf := splitLast(field)
+		switch parent {
+		case "":
+			f(field, place{res, leaf})
+		case "parameter":
+			for _, parameter := range objects(res["parameter"]) {
+				if parameter["name"] == leaf {
+					f(field, place{parameter, "valueString"})
+				}
+			}
+		case "jwt.keys":
+			jwt, _ := res["jwt"].(map[string]any)
+			for i, key := range objects(jwt["keys"]) {
+				f(keyPath(r, i), place{key, leaf})
+			}
+		default:
+			if object, ok := res[parent].(map[string]any); ok {
+				f(field, place{object, leaf})
+			}
+		}
+	}
+}
+
+// keyPath returns the path of a key: jwt.keys.k is another way to name the first.
+func keyPath(r config.Resource, i int) string {
+	if _, short := r.Secrets[keysField]; short && i == 0 {
+		return keysField
+	}
+	return fmt.Sprintf("jwt.keys[%d].k", i)
+}
+
+func splitLast(path string) (parent, leaf string) {
+	i := strings.LastIndexByte(path, '.')
+	return path[:max(i, 0)], path[i+1:]
+}
+
+// objects returns the elements of an array; one that is no object is nil, so
+// that the others keep their index.
+func objects(v any) []map[string]any {
+	list, _ := v.([]any)
+	out := make([]map[string]any, len(list))
+	for i := range list {
+		out[i], _ = list[i].(map[string]any)
+	}
+	return out
+}
+
+// holds says whether a value of the field is under key. A parameter's value may
+// have any type: valueString, valueCode and so on.
+func (p place) holds(key string) bool {
+	return key == p.leaf || p.leaf == "valueString" && strings.HasPrefix(key, "value")
+}
+
+// literals returns the keys that hold a value.
+func (p place) literals() []string {
+	var keys []string
+	for key, v := range p.at {
+		if v != nil && p.holds(key) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// mask puts a reference to the secret where a value is or would be.
+func (p place) mask(name string) {
+	maps.DeleteFunc(p.at, func(key string, _ any) bool { return p.holds(strings.TrimPrefix(key, "_")) })
+	p.at["_"+p.leaf] = map[string]any{"extension": []any{
+		map[string]any{"url": absentReasonURL, "valueCode": "masked"},
+		map[string]any{"url": secretReferenceURL, "valueString": name},
+	}}
+}
+
+// reference returns the secret that the place refers to, or "" where the two
+// extensions are not both there, once each.
+func (p place) reference() string {
+	element, _ := p.at["_"+p.leaf].(map[string]any)
+	var masked, named int
+	var name string
+	for _, extension := range objects(element["extension"]) {
+		switch extension["url"] {
+		case absentReasonURL:
+			masked++
+			if extension["valueCode"] != "masked" {
+				return ""
+			}
+		case secretReferenceURL:
+			named++
+			name, _ = extension["valueString"].(string)
+		}
+	}
+	if masked != 1 || named != 1 {
+		return ""
+	}
+	return name
+}
+
+// literalPaths returns the paths at which res holds a value, each once.
+func literalPaths(r config.Resource, res map[string]any) []string {
+	var paths []string
+	visit(r, res, func(path string, p place) {
+		if len(p.literals()) > 0 && !slices.Contains(paths, path) {
+			paths = append(paths, path)
+		}
+	})
+	return paths
+}
+
+// referencePaths returns which secret res refers to at each path of r.Secrets.
+func referencePaths(r config.Resource, res map[string]any) map[string]string {
+	refs := map[string]string{}
+	visit(r, res, func(path string, p place) {
+		want, named := r.Secrets[path]
+		if name := p.reference(); named && name != "" && refs[path] != want {
+			refs[path] = name
+		}
+	})
+	return refs
+}

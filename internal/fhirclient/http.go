@@ -1,0 +1,179 @@
+package fhirclient
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/hashicorp/go-retryablehttp"
+
+	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/internal/transport"
+)
+
+// maxAnswer is the longest answer that is read, in bytes: the resources that
+// have secrets are small.
+const maxAnswer = 4 << 20
+
+type request struct {
+	method, path string
+	contentType  string
+	body         []byte
+	user         string // Basic; "" for no credentials
+	password     secret.Value
+	quick        bool // one try, of at most five seconds
+}
+
+// answer is what came back, read to its end or to the limit.
+type answer struct {
+	status  int
+	body    []byte
+	problem string // why it is not what Aidbox would send, or ""
+}
+
+// send returns an error only where there was no answer. It is one line, and
+// wraps the context's error where that ended.
+func (c *Client) send(ctx context.Context, r request) (answer, error) {
+	// Not a nil []byte in an interface, which would be an empty body.
+	var body any
+	if r.body != nil {
+		body = r.body
+	}
+	limited, do := ctx, c.http.Do
+	if r.quick {
+		var cancel context.CancelFunc
+		limited, cancel = context.WithTimeout(ctx, quickTimeout)
+		defer cancel()
+		do = func(req *retryablehttp.Request) (*http.Response, error) { return c.http.HTTPClient.Do(req.Request) }
+	}
+	req, err := retryablehttp.NewRequestWithContext(limited, r.method, c.base+r.path, body)
+	if err != nil {
+		return answer{}, fmt.Errorf("aidbox: path %q is no URL path", r.path)
+	}
+	req.Header.Set("Accept", "application/json")
+	if r.contentType != "" {
+		req.Header.Set("Content-Type", r.contentType)
+	}
+	if r.user != "" {
+		req.SetBasicAuth(r.user, string(r.password.Reveal()))
+	}
+	resp, err := do(req)
+	if resp != nil {
+		defer func() { _ = resp.Body.Close() }()
+	}
+	if err != nil {
+		return answer{}, c.noAnswer(ctx, r, err)
+	}
+	a := answer{status: resp.StatusCode}
+	var readErr error
+	a.body, readErr = io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	if ctx.Err() != nil {
+		return answer{}, c.noAnswer(ctx, r, ctx.Err())
+	}
+	a.problem = c.problem(r, resp, a.body, readErr)
+	return a, nil
+}
+
+// problem says why an answer is not what Aidbox would send, or "".
+func (c *Client) problem(r request, resp *http.Response, body []byte, readErr error) string {
+	trimmed := bytes.TrimSpace(body)
+	switch {
+	case resp.StatusCode >= 300 && resp.StatusCode < 400:
+		return c.redirect(r, resp)
+	case readErr != nil:
+		return "the answer broke off"
+	case len(body) > maxAnswer:
+		return fmt.Sprintf("the answer is longer than %d MiB", maxAnswer>>20)
+	case len(trimmed) == 0:
+		return "the answer is empty"
+	case strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html"), trimmed[0] == '<':
+		return "answered HTML, not FHIR JSON"
+	case trimmed[0] != '{' || !json.Valid(trimmed):
+		return "answered something that is no JSON object"
+	}
+	return ""
+}
+
+// redirect says where a redirect leads, without the parts of an address that may
+// carry credentials.
+func (c *Client) redirect(r request, resp *http.Response) string {
+	u, err := resp.Location()
+	if err != nil {
+		return "answered a redirect"
+	}
+	u.User, u.RawQuery, u.Fragment = nil, "", ""
+	return oneLine("answered a redirect to "+u.String(), c.secret, r.password)
+}
+
+func (c *Client) noAnswer(ctx context.Context, r request, err error) error {
+	err = transport.Explain(ctx, err)
+	// net/http quotes what it cannot parse, which the server chose.
+	if text := oneLine(err.Error(), c.secret, r.password); text != err.Error() {
+		err = hint.Wrap(errors.New(text), "%s", hint.Of(err))
+	}
+	return fmt.Errorf("aidbox: %s %s%s: %w", r.method, c.base, r.path, err)
+}
+
+// Error is an answer of Aidbox that is not the one that was wanted.
+type Error struct {
+	Method, Path string
+	Status       int
+	Detail       string // one line, without secrets; may be ""
+	hint         string
+}
+
+func (e *Error) Error() string {
+	what := e.Detail
+	if what == "" {
+		what = strings.ToLower(http.StatusText(e.Status))
+	}
+	return strings.TrimSuffix(fmt.Sprintf("aidbox: %s %s: %d: %s", e.Method, e.Path, e.Status, what), ": ")
+}
+
+// Hint says what to do, where that follows from the answer.
+func (e *Error) Hint() string { return e.hint }
+
+// fail makes an Error of an answer.
+func (c *Client) fail(r request, a answer) error {
+	return &Error{
+		Method: r.method, Path: r.path, Status: a.status,
+		Detail: c.detail(r, a), hint: hintFor(a),
+	}
+}
+
+// detail says in one line what an answer that is no success says.
+func (c *Client) detail(r request, a answer) string {
+	if len(bytes.TrimSpace(a.body)) == 0 && a.status >= 400 {
+		return ""
+	}
+	if a.problem != "" {
+		return a.problem
+	}
+	return outcome(a.body, c.secret, r.password)
+}
+
+func hintFor(a answer) string {
+	switch {
+	case a.status >= 300 && a.status < 400:
+		return "redirects are not followed, because they would carry the credentials elsewhere: put the final address into aidbox.url"
+	case a.status == http.StatusUnauthorized:
+		return "check aidbox.admin: is the client right, and is its secret the one that Aidbox has?"
+	case a.status == http.StatusForbidden:
+		return "the Client in aidbox.admin is known but may not do this: use a root Client, or give it an AccessPolicy"
+	case a.status == http.StatusNotFound:
+		return "is aidbox.url the address of Aidbox itself, and is it Aidbox 2602 or later?"
+	case a.status == http.StatusTooManyRequests:
+		return "Aidbox is overloaded: try again later"
+	case a.status >= 500:
+		return "Aidbox is failing or still starting: look at its log, then try again"
+	case a.status < 300:
+		return "is aidbox.url the address of Aidbox itself, and not of a proxy or a login page?"
+	}
+	return ""
+}

@@ -1,0 +1,351 @@
+package fhirclient
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/internal/transport"
+)
+
+func TestNewRefusesAddressesAndOpensNothing(t *testing.T) {
+	var addressError *transport.AddressError
+	if _, err := New(Options{URL: "http://aidbox.example"}); !errors.As(err, &addressError) {
+		t.Errorf("error is %#v", err)
+	}
+	if _, err := New(Options{URL: "http://aidbox.invalid", AllowHTTP: true}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestBadAnswersAreOneLineWithAHint(t *testing.T) {
+	const fhir = "application/fhir+json"
+	for name, tt := range map[string]struct {
+		status      int
+		contentType string
+		body        string
+		want, hint  string // hint: a part of it
+	}{
+		"401":              {401, fhir, `{"issue":[{"severity":"fatal","code":"login","diagnostics":"who?"}]}`, "401: fatal/login: who?", "aidbox.admin"},
+		"403":              {403, fhir, `{"message":"Access Denied"}`, "403: Access Denied", "root Client"},
+		"422":              {422, fhir, `{"issue":[{"code":"invalid","expression":["Client.x"]}]}`, "422: invalid (Client.x)", ""},
+		"429":              {429, fhir, "", "429: too many requests", "later"},
+		"500 in HTML":      {500, "text/html; charset=utf-8", "canary", "500: answered HTML, not FHIR JSON", "its log"},
+		"502 without body": {502, "", "", "502: bad gateway", "its log"},
+		"HTML by its look": {200, fhir, " \n<!DOCTYPE html>canary", "200: answered HTML, not FHIR JSON", "login page"},
+		"HTML by its type": {200, "text/html", "{}", "200: answered HTML, not FHIR JSON", "login page"},
+		"nothing":          {200, fhir, " \n", "200: the answer is empty", "address of Aidbox"},
+		"half a JSON":      {200, fhir, `{"resourceType":"Client","secret":"canary`, "200: answered something that is no JSON object", "address of Aidbox"},
+		"JSON and more":    {200, fhir, `{"resourceType":"Client"} canary`, "200: answered something that is no JSON object", "address of Aidbox"},
+		"an array":         {200, fhir, `["canary"]`, "200: answered something that is no JSON object", "address of Aidbox"},
+		"another type":     {200, fhir, `{"resourceType":"Patient","id":"basic"}`, "200: answered another resource", "address of Aidbox"},
+		"another id":       {200, fhir, `{"resourceType":"Client","id":"canary"}`, "200: answered another resource", "address of Aidbox"},
+		"no id":            {200, fhir, `{}`, "200: answered another resource", "address of Aidbox"},
+		"another status":   {299, fhir, "{}", "299", "address of Aidbox"},
+		"no such status":   {999, fhir, "", "999", "its log"},
+		"too long":         {200, fhir, `{"a":"` + strings.Repeat("x", maxAnswer) + `"}`, "200: the answer is longer than 4 MiB", "address of Aidbox"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newClient(t, answering(tt.status, tt.contentType, tt.body))
+			_, err := c.Apply(t.Context(), aClient())
+			wantError(t, err, "aidbox: GET /fhir/Client/basic: "+tt.want)
+			var e *Error
+			if !errors.As(err, &e) || e.Status != tt.status || e.Method != "GET" || e.Path != "/fhir/Client/basic" {
+				t.Errorf("error is %#v", err)
+			}
+			if got := hint.Of(err); !strings.Contains(got, tt.hint) || (got == "") != (tt.hint == "") {
+				t.Errorf("hint is %q", got)
+			}
+		})
+	}
+}
+
+func TestFailedPutSaysWhatTheServerSaid(t *testing.T) {
+	server, c := newAidbox(t)
+	server.wrote = func(w http.ResponseWriter) bool {
+		answerJSON(w, 404, `{"resourceType":"OperationOutcome","issue":[{"severity":"fatal","code":"not-found","diagnostics":"resource type Client not found"}]}`)
+		return true
+	}
+	_, err := c.Apply(t.Context(), aClient())
+	wantError(t, err, "aidbox: PUT /fhir/Client/basic: 404: fatal/not-found: resource type Client not found")
+	if got := hint.Of(err); !strings.Contains(got, "2602") {
+		t.Errorf("hint is %q", got)
+	}
+}
+
+func TestBasePathIsKept(t *testing.T) {
+	var paths []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		paths = append(paths, req.URL.RequestURI())
+		answerJSON(w, 200, `{"version":"2602"}`)
+	}))
+	t.Cleanup(server.Close)
+	c := clientOf(t, server.URL+"/base/")
+	_, _ = c.Version(t.Context())
+	_, _, _ = c.Get(t.Context(), aClient())
+	_, _, _ = c.Probe(t.Context(), "/fhir/Patient?_count=1", "basic", secret.Value{})
+	_, _, _ = c.Probe(t.Context(), "fhir/Patient", "basic", secret.Value{})
+	if got := strings.Join(paths, " "); got != "/base/$version /base/fhir/Client/basic /base/fhir/Patient?_count=1 /base/fhir/Patient" {
+		t.Errorf("requested %s", got)
+	}
+}
+
+func TestRedirectIsNotFollowed(t *testing.T) {
+	var reached atomic.Bool
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Store(true) }))
+	t.Cleanup(elsewhere.Close)
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		c := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			target := strings.Replace(elsewhere.URL, "//", "//canary@", 1) + req.URL.Path + "?a=" + req.Header.Get("Authorization")
+			w.Header().Set("Location", target)
+			w.WriteHeader(status)
+		}))
+		_, err := c.Apply(t.Context(), aClient())
+		wantError(t, err, fmt.Sprintf("aidbox: GET /fhir/Client/basic: %d: answered a redirect to %s/fhir/Client/basic", status, elsewhere.URL))
+		if got := hint.Of(err); !strings.Contains(got, "aidbox.url") {
+			t.Errorf("hint is %q", got)
+		}
+		got, detail, err := c.Probe(t.Context(), "/fhir/Patient", "basic", secret.New([]byte(probedValue)))
+		if got != status || err != nil || !strings.HasPrefix(detail, "answered a redirect to http://127.0.0.1") {
+			t.Error(got, detail, err)
+		}
+		noCanary(t, detail)
+		if got, _, err := c.Token(t.Context(), "basic", secret.New([]byte(probedValue))); got != status || err != nil {
+			t.Error(got, err)
+		}
+		if err := c.Health(t.Context()); err == nil {
+			t.Error("a redirect is healthy")
+		}
+	}
+	if reached.Load() {
+		t.Error("a redirect was followed")
+	}
+}
+
+// TestEchoDoesNotLeak has a server that sends back what it was sent, in every
+// part of an answer that is read.
+func TestEchoDoesNotLeak(t *testing.T) {
+	value := secret.New([]byte(probedValue))
+	for _, status := range []int{200, 400, 401, 422, 302, 500} {
+		var log bytes.Buffer
+		c := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			dump, _ := httputil.DumpRequest(req, true)
+			id, password, _ := req.BasicAuth()
+			text := fmt.Sprintf("%q", string(dump)+id+":"+password)
+			w.Header().Set("Location", "/"+req.Header.Get("Authorization"))
+			answerJSON(w, status, fmt.Sprintf(`{"issue":[{"severity":%[1]s,"code":%[1]s,"diagnostics":%[1]s,"expression":[%[1]s]}],"error":%[1]s,"version":%[1]s}`, text))
+		}))
+		c.http.HTTPClient.Transport = transport.Wrap(http.DefaultTransport, &log)
+		_, err := c.Apply(t.Context(), aClient())
+		_, err2 := c.Version(t.Context())
+		_, err3 := c.Delete(t.Context(), "Client", "basic")
+		for _, err := range []error{err, err2, err3} {
+			if err != nil {
+				noCanary(t, err.Error()+hint.Of(err))
+			}
+		}
+		_, detail, err := c.Probe(t.Context(), "/fhir/Patient", "basic", value)
+		noCanary(t, fmt.Sprint(detail, err))
+		_, detail, err = c.Token(t.Context(), "basic", value)
+		noCanary(t, fmt.Sprint(detail, err))
+		if noCanary(t, log.String()); !strings.Contains(log.String(), "GET http://127.0.0.1") {
+			t.Errorf("log is %q", log.String())
+		}
+	}
+}
+
+// net/http quotes a header line that it cannot read.
+func TestBrokenHeaderThatEchoesDoesNotLeak(t *testing.T) {
+	c := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		conn, buffer, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_, _ = buffer.WriteString("HTTP/1.1 200 OK\r\nAuthorization " + req.Header.Get("Authorization") + "\r\n\r\n")
+		_ = buffer.Flush()
+		_ = conn.Close()
+	}))
+	_, err := c.Version(t.Context())
+	wantError(t, err, "aidbox: GET "+c.base+"/$version: (message withheld: it repeats a secret value)")
+}
+
+func TestTransientFailureIsTriedAgain(t *testing.T) {
+	for _, status := range []int{429, 500, 502, 503, 504} {
+		var requests atomic.Int32
+		server, c := newAidbox(t)
+		c.http.HTTPClient.Transport = roundTrip(func(req *http.Request) (*http.Response, error) {
+			if requests.Add(1)%3 != 0 {
+				return &http.Response{StatusCode: status, Body: http.NoBody, Header: http.Header{}}, nil
+			}
+			return http.DefaultTransport.RoundTrip(req)
+		})
+		got, err := c.Apply(t.Context(), aClient())
+		if err != nil || got.Action != Created || server.count["PUT"] != 1 || requests.Load() != 9 {
+			t.Errorf("%d: %v, %v, %d requests", status, got, err, requests.Load())
+		}
+	}
+}
+
+func TestLastingFailureIsReportedOnce(t *testing.T) {
+	var requests atomic.Int32
+	c := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		requests.Add(1)
+		answerJSON(w, 503, `{"message":"starting"}`)
+	}))
+	_, err := c.Version(t.Context())
+	wantError(t, err, "aidbox: GET /$version: 503: starting")
+	if requests.Load() != 1+transport.MaxRetries {
+		t.Errorf("%d requests", requests.Load())
+	}
+	status, detail, err := c.Probe(t.Context(), "/fhir/Patient", "basic", secret.Value{})
+	if status != 503 || detail != "starting" || err != nil {
+		t.Error(status, detail, err)
+	}
+}
+
+func TestRetryAfterIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := clientOf(t, "http://127.0.0.1:1")
+		var requests int
+		c.http.HTTPClient.Transport = roundTrip(func(*http.Request) (*http.Response, error) {
+			if requests++; requests == 1 {
+				return &http.Response{StatusCode: 429, Body: http.NoBody, Header: http.Header{"Retry-After": {"120"}}}, nil
+			}
+			return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(`{"version":"2602"}`)), Header: http.Header{}}, nil
+		})
+		start := time.Now()
+		got, err := c.Version(t.Context())
+		if waited := time.Since(start); got != "2602" || err != nil || waited < 2*time.Minute || waited > 3*time.Minute {
+			t.Errorf("%q, %v after %s", got, err, waited)
+		}
+	})
+}
+
+func TestRetryAfterEndsWithTheContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := clientOf(t, "http://127.0.0.1:1")
+		c.http.HTTPClient.Transport = roundTrip(func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 503, Body: http.NoBody, Header: http.Header{"Retry-After": {"3600"}}}, nil
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := c.Version(ctx)
+		wantError(t, err, "aidbox: GET http://127.0.0.1:1/$version: context deadline exceeded")
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error is %#v", err)
+		}
+	})
+}
+
+// A server that is slow is not the caller's deadline.
+func TestSilentServerTimesOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := clientOf(t, "http://127.0.0.1:1")
+		c.http.HTTPClient.Transport = roundTrip(func(req *http.Request) (*http.Response, error) {
+			<-req.Context().Done()
+			return nil, req.Context().Err()
+		})
+		for want, call := range map[time.Duration]func() error{
+			30 * time.Second: func() error { _, err := c.Version(t.Context()); return err },
+			5 * time.Second:  func() error { return c.Health(t.Context()) },
+		} {
+			start := time.Now()
+			err := call()
+			if err == nil || !strings.HasSuffix(err.Error(), ": no answer in time") || errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("error is %v", err)
+			}
+			if waited := time.Since(start); waited != want {
+				t.Errorf("waited %s, want %s", waited, want)
+			}
+		}
+	})
+}
+
+func TestCancelIsPassedOn(t *testing.T) {
+	for name, handler := range map[string]http.HandlerFunc{
+		"before the answer": func(_ http.ResponseWriter, req *http.Request) { <-req.Context().Done() },
+		"in the body": func(w http.ResponseWriter, req *http.Request) {
+			_, _ = w.Write([]byte(`{"resourceType":`))
+			_ = http.NewResponseController(w).Flush()
+			<-req.Context().Done()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			arrived := make(chan struct{}, 1)
+			c := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+				arrived <- struct{}{}
+				handler(w, req)
+			}))
+			ctx, cancel := context.WithCancel(t.Context())
+			go func() { <-arrived; cancel() }()
+			_, err := c.Apply(ctx, aClient())
+			wantError(t, err, "aidbox: GET "+c.base+"/fhir/Client/basic: context canceled")
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("error is %#v", err)
+			}
+			_, _, err = c.Probe(ctx, "/", "basic", secret.Value{})
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("error is %#v", err)
+			}
+			if err := c.Health(ctx); !errors.Is(err, context.Canceled) {
+				t.Errorf("error is %#v", err)
+			}
+		})
+	}
+}
+
+func TestAnswerThatBreaksOffIsAnError(t *testing.T) {
+	c := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "1000")
+		_, _ = w.Write([]byte(`{"resourceType":"Client","id":"basic"}`))
+	}))
+	_, _, err := c.Get(t.Context(), aClient())
+	wantError(t, err, "aidbox: GET /fhir/Client/basic: 200: the answer broke off")
+}
+
+func TestAnswerThatNeverEndsIsCut(t *testing.T) {
+	c := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		for {
+			if _, err := w.Write(bytes.Repeat([]byte("x"), 1<<16)); err != nil {
+				return
+			}
+		}
+	}))
+	_, err := c.Version(t.Context())
+	wantError(t, err, "aidbox: GET /$version: 200: the answer is longer than 4 MiB")
+}
+
+func TestRefusedConnectionNamesTheAddress(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = listener.Close()
+	c := clientOf(t, "http://"+listener.Addr().String())
+	err = c.Health(t.Context())
+	wantError(t, err, "aidbox: GET "+c.base+"/health: connection refused")
+	if got := hint.Of(err); !strings.Contains(got, "running") {
+		t.Errorf("hint is %q", got)
+	}
+	if _, _, err := c.Probe(t.Context(), "/", "basic", secret.Value{}); err == nil {
+		t.Error("a refused connection is an answer")
+	}
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }

@@ -1,0 +1,254 @@
+package fhirclient
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"net/http"
+	"net/url"
+	"reflect"
+	"slices"
+
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
+)
+
+// What may have been done to an object.
+const (
+	Created   = "created"
+	Updated   = "updated"
+	Unchanged = "unchanged"
+	Deleted   = "deleted"
+	Absent    = "absent"
+)
+
+// Change says what was done to an object, which is named "Type/id".
+type Change struct {
+	Object string `json:"object"`
+	Action string `json:"action"`
+}
+
+// The ways in which a resource that was put is not what it has to be. Both mean
+// that Aidbox answered, and that the answer is no.
+var (
+	ErrLiteral   = errors.New("came back with a literal value")
+	ErrReference = errors.New("came back without the reference to its secret")
+)
+
+// Apply makes the resource in Aidbox equal to the config's, and writes nothing
+// where it is, apart from meta. What it wrote it reads back: the error wraps
+// [ErrLiteral] or [ErrReference] where a secret field is not masked.
+func (c *Client) Apply(ctx context.Context, r config.Resource) (Change, error) {
+	want, err := Body(r)
+	if err != nil {
+		return Change{}, err
+	}
+	change, err := c.put(ctx, r.Type, r.ID, want)
+	if err != nil || change.Action == Unchanged {
+		return change, err
+	}
+	got, err := c.read(ctx, r.Type, r.ID)
+	if err != nil {
+		return Change{}, err
+	}
+	if err := checkMasked(r, want, got); err != nil {
+		return Change{}, err
+	}
+	return change, nil
+}
+
+// ApplyPolicy makes the AccessPolicy in Aidbox equal to [AccessPolicy].
+func (c *Client) ApplyPolicy(ctx context.Context, id string, r config.Resource) (Change, error) {
+	return c.put(ctx, "AccessPolicy", id, AccessPolicy(id, r))
+}
+
+// Get returns the resource as indented JSON, in which "[literal value withheld]"
+// stands for each value of a secret field, and the paths of those. An absent
+// resource is [fs.ErrNotExist].
+func (c *Client) Get(ctx context.Context, r config.Resource) (body []byte, literals []string, err error) {
+	res, err := c.read(ctx, r.Type, r.ID)
+	if err != nil {
+		return nil, nil, err
+	}
+	literals = literalPaths(r, res)
+	visit(r, res, func(_ string, p place) {
+		for _, key := range p.literals() {
+			p.at[key] = withheld
+		}
+	})
+	body, err = encode(res, "  ")
+	return body, literals, err
+}
+
+// References returns which secret the resource in Aidbox refers to at each path
+// of r.Secrets that has a right reference, and the paths of secret fields that
+// hold a value which the config does not give them. An absent resource is
+// [fs.ErrNotExist].
+func (c *Client) References(ctx context.Context, r config.Resource) (refs map[string]string, literals []string, err error) {
+	want, err := Body(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	got, err := c.read(ctx, r.Type, r.ID)
+	if err != nil {
+		return nil, nil, err
+	}
+	return referencePaths(r, got), strayLiterals(r, want, got), nil
+}
+
+// Delete deletes a resource. One that is not there is no error.
+func (c *Client) Delete(ctx context.Context, resourceType, id string) (Change, error) {
+	change := Change{Object: resourceType + "/" + id, Action: Deleted}
+	// Servers answer a delete of nothing in different ways, so look first.
+	_, err := c.read(ctx, resourceType, id)
+	if errors.Is(err, fs.ErrNotExist) {
+		change.Action = Absent
+		return change, nil
+	}
+	if err != nil {
+		return Change{}, err
+	}
+	r := c.adminRequest(http.MethodDelete, resourcePath(resourceType, id))
+	a, err := c.send(ctx, r)
+	switch {
+	case err != nil:
+		return Change{}, err
+	case a.absent():
+		change.Action = Absent
+	case a.status < 200 || a.status > 299:
+		return Change{}, c.fail(r, a)
+	}
+	return change, nil
+}
+
+func (c *Client) put(ctx context.Context, resourceType, id string, want map[string]any) (Change, error) {
+	change := Change{Object: resourceType + "/" + id, Action: Updated}
+	have, err := c.read(ctx, resourceType, id)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		change.Action = Created
+	case err != nil:
+		return Change{}, err
+	case equal(want, have):
+		change.Action = Unchanged
+		return change, nil
+	}
+	r := c.adminRequest(http.MethodPut, resourcePath(resourceType, id))
+	r.contentType = "application/json"
+	if r.body, err = encode(want, ""); err != nil {
+		return Change{}, err
+	}
+	a, err := c.send(ctx, r)
+	if err != nil {
+		return Change{}, err
+	}
+	if a.status < 200 || a.status > 299 {
+		return Change{}, c.fail(r, a)
+	}
+	return change, nil
+}
+
+// absentError is [fs.ErrNotExist] in words that fit.
+type absentError struct{ ref string }
+
+func (e absentError) Error() string        { return "aidbox: " + e.ref + " does not exist" }
+func (e absentError) Is(target error) bool { return target == fs.ErrNotExist }
+
+// read returns the resource as Aidbox has it.
+func (c *Client) read(ctx context.Context, resourceType, id string) (map[string]any, error) {
+	// "" or "." would make another resource, or all of a type, of the path.
+	if resourceType == "" || id == "" || id == "." || id == ".." {
+		return nil, fmt.Errorf("aidbox: %q is no resource", resourceType+"/"+id)
+	}
+	r := c.adminRequest(http.MethodGet, resourcePath(resourceType, id))
+	a, err := c.send(ctx, r)
+	switch {
+	case err != nil:
+		return nil, err
+	case a.absent():
+		return nil, absentError{resourceType + "/" + id}
+	case a.status != http.StatusOK || a.problem != "":
+		return nil, c.fail(r, a)
+	}
+	var res map[string]any
+	if err := json.Unmarshal(a.body, &res); err != nil || res["resourceType"] != resourceType || res["id"] != id {
+		a.problem = "answered another resource"
+		return nil, c.fail(r, a)
+	}
+	return res, nil
+}
+
+// absent says whether Aidbox itself answered that there is no such resource. A
+// 404 that is no OperationOutcome comes from something else at that address.
+func (a answer) absent() bool {
+	var o struct {
+		ResourceType string `json:"resourceType"`
+	}
+	return a.status == http.StatusGone ||
+		a.status == http.StatusNotFound && json.Unmarshal(a.body, &o) == nil && o.ResourceType == "OperationOutcome"
+}
+
+func (c *Client) adminRequest(method, path string) request {
+	return request{method: method, path: path, user: c.clientID, password: c.secret}
+}
+
+func resourcePath(resourceType, id string) string {
+	return "/fhir/" + url.PathEscape(resourceType) + "/" + url.PathEscape(id)
+}
+
+// equal compares resources without meta, which Aidbox writes.
+func equal(a, b map[string]any) bool {
+	a, b = maps.Clone(a), maps.Clone(b)
+	delete(a, "meta")
+	delete(b, "meta")
+	return reflect.DeepEqual(foldReferences(a), foldReferences(b))
+}
+
+// foldReferences writes each reference as FHIR does. Aidbox has a form of its
+// own, {"resourceType": "Client", "id": "basic"}, and converts between the two.
+func foldReferences(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		if t, ok := v["resourceType"].(string); ok && len(v) == 2 {
+			if id, ok := v["id"].(string); ok {
+				return map[string]any{"reference": t + "/" + id}
+			}
+		}
+		out := make(map[string]any, len(v))
+		for key, element := range v {
+			out[key] = foldReferences(element)
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = foldReferences(v[i])
+		}
+		return out
+	}
+	return v
+}
+
+// strayLiterals returns the paths at which got holds a value and want does not.
+func strayLiterals(r config.Resource, want, got map[string]any) []string {
+	given := literalPaths(r, want)
+	return slices.DeleteFunc(literalPaths(r, got), func(path string) bool { return slices.Contains(given, path) })
+}
+
+func checkMasked(r config.Resource, want, got map[string]any) error {
+	for _, path := range strayLiterals(r, want, got) {
+		return hint.Wrap(fmt.Errorf("aidbox: %s: %s %w", r.Ref(), path, ErrLiteral),
+			"Aidbox masks secrets from 2602 on: delete the resource, upgrade, apply it again, and take the value for known")
+	}
+	refs := referencePaths(r, got)
+	for _, path := range slices.Sorted(maps.Keys(r.Secrets)) {
+		if refs[path] != r.Secrets[path] {
+			return hint.Wrap(fmt.Errorf("aidbox: %s: %s %w %q", r.Ref(), path, ErrReference, r.Secrets[path]),
+				"is it Aidbox 2602 or later, and does nobody else write this resource?")
+		}
+	}
+	return nil
+}

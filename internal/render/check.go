@@ -1,0 +1,89 @@
+package render
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	kjson "sigs.k8s.io/json"
+	spcv1 "sigs.k8s.io/secrets-store-csi-driver/apis/v1"
+	"sigs.k8s.io/yaml"
+)
+
+// decode reads one document into a Kubernetes type as the API server does when
+// it is asked to be strict: case matters, and an unknown or duplicate key is an
+// error. It returns the document as JSON.
+func decode(text []byte, into object) ([]byte, error) {
+	if severalDocuments(text) {
+		return nil, errors.New("gives more than one document")
+	}
+	json, err := yaml.YAMLToJSONStrict(text)
+	if err != nil {
+		return nil, oneLine(err)
+	}
+	problems, err := kjson.UnmarshalStrict(json, into)
+	if err = errors.Join(append(problems, err)...); err != nil {
+		return nil, oneLine(err)
+	}
+	return json, nil
+}
+
+// severalDocuments finds a document marker, which nothing else can look like: it
+// is one wherever it starts a line, even inside a quoted string.
+func severalDocuments(text []byte) bool {
+	for line := range bytes.Lines(text) {
+		if bytes.HasPrefix(line, []byte("---")) || bytes.HasPrefix(line, []byte("...")) {
+			return true
+		}
+	}
+	return false
+}
+
+func oneLine(err error) error {
+	return errors.New(strings.Join(strings.Fields(err.Error()), " "))
+}
+
+// checkIdentity compares what makes an object this one and no other.
+func (m manifest) checkIdentity(v *view) error {
+	apiVersion, kind := m.decoded.GetObjectKind().GroupVersionKind().ToAPIVersionAndKind()
+	return cmp.Or(
+		differs("apiVersion", apiVersion, m.apiVersion),
+		differs("kind", kind, m.kind),
+		differs("metadata.name", m.decoded.GetName(), m.name),
+		differs("metadata.namespace", m.decoded.GetNamespace(), v.Namespace),
+	)
+}
+
+// differs returns an error unless got is want.
+func differs(what, got, want string) error {
+	if got == want {
+		return nil
+	}
+	return fmt.Errorf("%s is %.80q, and must be %.80q", what, got, want)
+}
+
+// checkContents compares what secretctl is responsible for; a template may add
+// to it.
+func (v *view) checkContents(o object) error {
+	switch o := o.(type) {
+	case *corev1.ServiceAccount:
+		if v.WorkloadIdentity == "" {
+			return nil
+		}
+		return differs("annotation "+clientIDAnnotation, o.Annotations[clientIDAnnotation], v.WorkloadIdentity)
+	case *spcv1.SecretProviderClass:
+		return v.checkSecretProviderClass(o)
+	case *corev1.ConfigMap:
+		if o.Data[v.VaultConfigKey] != v.VaultConfig {
+			return fmt.Errorf("data[%s] is not the delivery's vault config", v.VaultConfigKey)
+		}
+		return nil
+	case *appsv1.Deployment:
+		return v.checkDeployment(o)
+	}
+	return nil
+}

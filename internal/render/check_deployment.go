@@ -1,0 +1,126 @@
+package render
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+)
+
+const (
+	clientIDAnnotation = "azure.workload.identity/client-id"
+	workloadLabel      = "azure.workload.identity/use"
+	checksumAnnotation = "secretctl.dev/vault-config-checksum"
+	aidboxContainer    = "aidbox"
+	csiDriver          = "secrets-store.csi.k8s.io"
+)
+
+func (v *view) checkDeployment(o *appsv1.Deployment) error {
+	// A template for an autoscaled Deployment leaves replicas out.
+	if want := v.Aidbox.Replicas; want != nil && o.Spec.Replicas != nil && *o.Spec.Replicas != *want {
+		return fmt.Errorf("spec.replicas is %d, and must be %d", *o.Spec.Replicas, *want)
+	}
+	if o.Spec.Selector == nil {
+		return errors.New("spec.selector is missing")
+	}
+	pod := o.Spec.Template
+	for key, value := range o.Spec.Selector.MatchLabels {
+		if err := differs("the pod's label "+key, pod.Labels[key], value); err != nil {
+			return err
+		}
+	}
+	if v.WorkloadIdentity != "" && pod.Labels[workloadLabel] != "true" {
+		return fmt.Errorf("the pod has no label %s: \"true\"", workloadLabel)
+	}
+	i := slices.IndexFunc(pod.Spec.Containers, func(c corev1.Container) bool { return c.Name == aidboxContainer })
+	if i < 0 {
+		return fmt.Errorf("has no container named %s", aidboxContainer)
+	}
+	container := pod.Spec.Containers[i]
+	return cmp.Or(
+		differs("the pod's annotation "+checksumAnnotation, pod.Annotations[checksumAnnotation], v.VaultConfigChecksum),
+		differs("serviceAccountName", pod.Spec.ServiceAccountName, v.Aidbox.ServiceAccount),
+		v.checkContainer(container),
+		v.checkEnv(container),
+		v.checkMounts(container.VolumeMounts, pod.Spec.Volumes),
+	)
+}
+
+func (v *view) checkContainer(c corev1.Container) error {
+	if err := differs("image", c.Image, v.Aidbox.Image); err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(c.Ports, func(p corev1.ContainerPort) bool { return p.ContainerPort == v.Aidbox.Port }) {
+		return fmt.Errorf("containerPort %d is missing", v.Aidbox.Port)
+	}
+	if !equality.Semantic.DeepEqual(c.Resources, v.Aidbox.Resources) {
+		return errors.New("resources are not the delivery's aidbox.resources")
+	}
+	return nil
+}
+
+// checkEnv quotes no value, since people put passwords there.
+func (v *view) checkEnv(c corev1.Container) error {
+	env := map[string]corev1.EnvVar{}
+	for _, e := range c.Env {
+		if _, twice := env[e.Name]; twice {
+			return fmt.Errorf("env has %.80q twice", e.Name)
+		}
+		env[e.Name] = e
+	}
+	want := []corev1.EnvVar{
+		{Name: "AIDBOX_VAULT_CONFIG", Value: v.VaultConfigFile},
+		{Name: "BOX_VAULT_CONFIG", Value: v.VaultConfigFile},
+	}
+	for _, e := range append(want, v.Aidbox.Env...) {
+		if !equality.Semantic.DeepEqual(env[e.Name], e) {
+			return fmt.Errorf("env %.80q is missing or has another value", e.Name)
+		}
+	}
+	for i, e := range v.Aidbox.EnvFrom {
+		if !slices.ContainsFunc(c.EnvFrom, func(got corev1.EnvFromSource) bool { return equality.Semantic.DeepEqual(got, e) }) {
+			return fmt.Errorf("item %d of the delivery's aidbox.envFrom is missing", i)
+		}
+	}
+	return nil
+}
+
+// checkMounts wants both volumes as whole folders: a subPath never changes.
+func (v *view) checkMounts(mounts []corev1.VolumeMount, volumes []corev1.Volume) error {
+	for _, want := range []struct {
+		folder, what string
+		is           func(corev1.Volume) bool
+	}{
+		{v.MountPath, "SecretProviderClass " + v.SecretProviderClass, v.isSecrets},
+		{v.VaultConfigFolder, "ConfigMap " + v.ConfigMap, v.isVaultConfig},
+	} {
+		i := slices.IndexFunc(mounts, func(m corev1.VolumeMount) bool {
+			return strings.TrimSuffix(m.MountPath, "/") == strings.TrimSuffix(want.folder, "/")
+		})
+		if i < 0 {
+			return fmt.Errorf("nothing is mounted at %.80q", want.folder)
+		}
+		m := mounts[i]
+		if m.SubPath != "" || m.SubPathExpr != "" {
+			return fmt.Errorf("the mount at %.80q has a subPath, which never changes", want.folder)
+		}
+		if !slices.ContainsFunc(volumes, func(o corev1.Volume) bool { return o.Name == m.Name && want.is(o) }) {
+			return fmt.Errorf("volume %.80q is not a read-only mount of %.80s", m.Name, want.what)
+		}
+	}
+	return nil
+}
+
+func (v *view) isSecrets(o corev1.Volume) bool {
+	return o.CSI != nil && o.CSI.Driver == csiDriver && o.CSI.ReadOnly != nil && *o.CSI.ReadOnly &&
+		o.CSI.VolumeAttributes["secretProviderClass"] == v.SecretProviderClass
+}
+
+func (v *view) isVaultConfig(o corev1.Volume) bool {
+	return o.ConfigMap != nil && o.ConfigMap.Name == v.ConfigMap
+}

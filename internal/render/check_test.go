@@ -1,0 +1,196 @@
+package render
+
+import (
+	"errors"
+	"io/fs"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/templates"
+)
+
+const (
+	accountFile    = "serviceaccount.yaml.tmpl"
+	vaultFile      = "secretproviderclass-vault.yaml.tmpl"
+	azureFile      = "secretproviderclass-azure.yaml.tmpl"
+	configMapFile  = "configmap.yaml.tmpl"
+	deploymentFile = "deployment.yaml.tmpl"
+
+	selector = "  selector:\n    # Kubernetes refuses to change these, so nothing that changes is here.\n" +
+		"    matchLabels:\n      app.kubernetes.io/name: aidbox\n      app.kubernetes.io/instance: {{quote .Name}}\n"
+)
+
+// edited is a user's folder with one template, ours with one thing changed.
+func edited(t *testing.T, file, old, new string) fs.FS {
+	t.Helper()
+	text, err := fs.ReadFile(templates.FS, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), old) {
+		t.Fatalf("%s has no %q", file, old)
+	}
+	return fstest.MapFS{file: {Data: []byte(strings.Replace(string(text), old, new, 1))}}
+}
+
+func TestTemplateThatMissesTheDeliveryIsAnError(t *testing.T) {
+	for _, tt := range []struct {
+		delivery, file, old, new string
+		want                     string
+	}{
+		{"vault", accountFile, "{{quote .Namespace}}", "other", `metadata.namespace is "other", and must be "default"`},
+		{"vault", accountFile, "{{quote .Aidbox.ServiceAccount}}", "other", `metadata.name is "other", and must be "aidbox"`},
+		{"vault", accountFile, "kind: ServiceAccount", "kind: Secret", `kind is "Secret", and must be "ServiceAccount"`},
+		{"vault", accountFile, "apiVersion: v1", "apiVersion: v2", `apiVersion is "v2", and must be "v1"`},
+		{"vault", accountFile, "metadata:", "metadata:\n  nmae: x", `unknown field "metadata.nmae"`},
+		{"vault", accountFile, "metadata:", "Metadata: {}\nmetadata:", `unknown field "Metadata"`},
+		{"vault", accountFile, "  namespace:", "  name: x\n  namespace:", `yaml: unmarshal errors: line 6: key "name" already set in map`},
+		{"vault", accountFile, "metadata:", "---\nmetadata:", "gives more than one document"},
+		{"vault", accountFile, "metadata:", "metadata: [", "yaml: line 5: did not find expected"},
+		{"vault", accountFile, "{{quote .Name}}", "{{quote .Nmae}}", "line 9:40: executing"},
+		{"vault", accountFile, "{{quote .Name}}", "{{quote .Name}", "line 9: bad character"},
+		{"azure-workload", accountFile, "{{quote .}}", `""`, "annotation azure.workload.identity/client-id is \"\", and must be"},
+
+		{"vault", vaultFile, "provider: vault", "provider: azure", `spec.provider is "azure"`},
+		{"vault", vaultFile, "roleName:", "role:", `parameter roleName is "", and must be "aidbox"`},
+		{"vault", vaultFile, "{{quote .Vault.CSIAddress}}", "{{quote .Vault.Address}}", `parameter vaultAddress is "http://127.0.0.1:8200", and must be "http://vault.default:8200"`},
+		{"vault", vaultFile, "    objects:", "    audience: x\n    objects:", `parameter audience is "x", and must be ""`},
+		{"vault", vaultFile, "secretKey: {{quote .Key}}", "", `parameter objects: object 0 is not secret "client-secret"`},
+		{"vault", vaultFile, "secretKey:", "secretkey:", "parameter objects: yaml: unmarshal errors: line 3: field secretkey not found"},
+		{"vault", vaultFile, "{{quote .Key}}", "{{quote .Key}}\n      - objectName: more", "has 2 objects, and the delivery 1 secrets"},
+		{"vault", vaultFile, "objects: |", "objects:", "json: cannot unmarshal array"},
+
+		{"azure-kubelet", azureFile, `useVMManagedIdentity: "true"`, `useVMManagedIdentity: "false"`, `parameter useVMManagedIdentity is "false", and must be "true"`},
+		{"azure-kubelet", azureFile, "    objects:", "    clientID: x\n    objects:", `parameter clientID is "x", and must be ""`},
+		{"azure-workload", azureFile, `useVMManagedIdentity: "false"`, `useVMManagedIdentity: "true"`, "parameter useVMManagedIdentity"},
+		{"azure-system", azureFile, "usePodIdentity: \"false\"", `usePodIdentity: "true"`, "parameter usePodIdentity"},
+		{"azure-system", azureFile, "objectType: secret", "objectType: key", `has type "key", and must have secret`},
+		{"azure-system", azureFile, "objectType: secret", "objectType: secret\n          objectVersion: abc", "has a version, which stops its rotation"},
+		{"azure-system", azureFile, "objectAlias: {{quote .Name}}", "", `object 0 is not secret "client-secret"`},
+		{"azure-system", azureFile, "- |\n", "-\n", "parameter objects: yaml: unmarshal errors"},
+		{"azure-system", azureFile, "array:", "items:", "field items not found"},
+		{"azure-system", azureFile, "objects: |\n      array:", "objects: |", "parameter objects: yaml"},
+
+		{"vault", configMapFile, "{{quote .VaultConfigKey}}", "other.json", "data[vault-config.json] is not the delivery's vault config"},
+		{"vault", configMapFile, "{{literal 4 .VaultConfig}}", "{}", "json: cannot unmarshal object"},
+
+		{"vault", deploymentFile, "{{.}}", "2", "spec.replicas is 2, and must be 1"},
+		{"vault", deploymentFile, selector, "", "spec.selector is missing"},
+		{"vault", deploymentFile, "matchLabels:", "matchLabels:\n      app: x", `the pod's label app is "", and must be "x"`},
+		{"azure-workload", deploymentFile, "azure.workload.identity/use:", "azure.workload.identity/used:", `the pod has no label azure.workload.identity/use: "true"`},
+		{"vault", deploymentFile, "- name: aidbox", "- name: web", "has no container named aidbox"},
+		{"vault", deploymentFile, "{{quote .VaultConfigChecksum}}", "x", "annotation secretctl.dev/vault-config-checksum"},
+		{"vault", deploymentFile, "serviceAccountName: {{quote .Aidbox.ServiceAccount}}", "", `serviceAccountName is "", and must be "aidbox"`},
+		{"vault", deploymentFile, "{{quote .Aidbox.Image}}", "nginx", `image is "nginx"`},
+		{"vault", deploymentFile, "{{.Aidbox.Port}}", "80", "containerPort 8080 is missing"},
+		{"vault-everything", deploymentFile, "{{json .Aidbox.Resources}}", "{}", "resources are not the delivery's"},
+		{"vault", deploymentFile, "name: BOX_VAULT_CONFIG", "name: AIDBOX_VAULT_CONFIG", `env has "AIDBOX_VAULT_CONFIG" twice`},
+		{"vault", deploymentFile, "name: BOX_VAULT_CONFIG", "name: BOX_CONFIG", `env "BOX_VAULT_CONFIG" is missing`},
+		{"vault-everything", deploymentFile, "{{- range .Aidbox.Env}}\n            - {{json .}}\n{{- end}}", "", `env "BOX_DB_HOST" is missing`},
+		{"vault-everything", deploymentFile, "{{- with .Aidbox.EnvFrom}}", `{{- with ""}}`, "item 0 of the delivery's aidbox.envFrom is missing"},
+		{"vault", deploymentFile, "mountPath: {{quote .MountPath}}", "mountPath: /x", `nothing is mounted at "/run/vault-secrets"`},
+		{"vault", deploymentFile, "mountPath: {{quote .MountPath}}", "mountPath: {{quote .MountPath}}\n              subPath: x", "has a subPath"},
+		{"vault", deploymentFile, "mountPath: {{quote .VaultConfigFolder}}", "mountPath: {{quote .VaultConfigFolder}}\n              subPathExpr: x", "has a subPath"},
+		{"vault", deploymentFile, "            readOnly: true\n            volumeAttributes:", "            volumeAttributes:", `volume "secrets" is not a read-only mount of SecretProviderClass aidbox-vault-secrets`},
+		{"vault", deploymentFile, "            name: {{quote .ConfigMap}}", "            name: other", `volume "vault-config" is not a read-only mount of ConfigMap`},
+		{"vault", deploymentFile, "runAsNonRoot: true", "runAsNonRoot: on it", "json: cannot unmarshal string"},
+	} {
+		t.Run(tt.file+" "+tt.new, func(t *testing.T) {
+			_, err := Objects(deliveries[tt.delivery](), Options{Templates: edited(t, tt.file, tt.old, tt.new)})
+			var refused *Error
+			if !errors.As(err, &refused) {
+				t.Fatalf("got %v", err)
+			}
+			if msg := err.Error(); !strings.HasPrefix(msg, "template "+tt.file+": ") || !strings.Contains(msg, tt.want) || strings.Contains(msg, "\n") {
+				t.Errorf("got  %s\nwant %s", msg, tt.want)
+			}
+		})
+	}
+}
+
+func TestTemplateMayAddToTheObject(t *testing.T) {
+	for _, tt := range []struct{ delivery, file, old, new string }{
+		{"vault", accountFile, "metadata:", "# mine\r\nmetadata:\r\n  annotations: {team: a}"},
+		{"vault", accountFile, "apiVersion", "\n\napiVersion"},
+		{"vault", vaultFile, "    objects:", "    vaultSkipTLSVerify: \"true\"\n    objects:"},
+		{"vault", vaultFile, "secretKey:", "filePermission: 0640\n        encoding: utf-8\n        secretKey:"},
+		{"azure-system", azureFile, "objectType:", "filePermission: 0640\n          objectType:"},
+		{"vault", configMapFile, "\ndata:", "\ndata:\n  more: x"},
+		{"vault", deploymentFile, "\n  replicas: {{.}}", ""},
+		{"vault", deploymentFile, "      containers:", "      containers:\n        - name: sidecar\n          image: x"},
+		{"vault", deploymentFile, "{{quote .MountPath}}", `{{printf "%s/" .MountPath}}`},
+	} {
+		t.Run(tt.file+" "+tt.new, func(t *testing.T) {
+			got := mustRender(t, deliveries[tt.delivery](), Options{Templates: edited(t, tt.file, tt.old, tt.new)})
+			if cmp.Equal(got, mustRender(t, deliveries[tt.delivery](), Options{})) {
+				t.Error("the template had no effect")
+			}
+		})
+	}
+}
+
+func TestFolderWithoutKnownTemplatesIsAnError(t *testing.T) {
+	for _, tt := range []struct {
+		folder fs.FS
+		want   string
+	}{
+		{fstest.MapFS{}, "templates: the folder has none"},
+		{fstest.MapFS{"notes.txt": {}}, "templates: the folder has none"},
+		{fstest.MapFS{"deploymnet.yaml.tmpl": {}}, `templates: "deploymnet.yaml.tmpl" is the name of none`},
+	} {
+		_, err := Objects(vaultDelivery(), Options{Templates: tt.folder})
+		if err == nil || err.Error() != tt.want || !strings.Contains(hint.Of(err), "deployment.yaml.tmpl, ") {
+			t.Errorf("got %v, hint %q", err, hint.Of(err))
+		}
+	}
+}
+
+func TestErrorsDoNotQuoteEnvironmentValues(t *testing.T) {
+	d := vaultEverything()
+	d.Aidbox.Env[0].Value = "canary-value"
+	_, err := Objects(d, Options{Templates: edited(t, deploymentFile, "{{json .}}", `{name: BOX_DB_HOST, value: "canary-value2"}`)})
+	if err == nil || strings.Contains(err.Error(), "canary") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestIdentityThatTheProviderWouldMisreadIsRefused(t *testing.T) {
+	for _, identity := range []config.Identity{
+		{Type: config.IdentityKubelet}, {Type: config.IdentityWorkload}, {Type: "pod", ClientID: clientID},
+	} {
+		if _, err := Objects(azureDelivery(identity), Options{}); err == nil {
+			t.Errorf("%+v was rendered", identity)
+		}
+	}
+}
+
+func TestQuickReadingAgreesWithYAML(t *testing.T) {
+	for _, text := range []string{
+		"- objectName: \"a\"\n  secretPath: \"b c\"\n  secretKey: \"d\"\n- objectName: \"#\"\n  secretPath: \"'\"\n  secretKey: \"\"\n",
+		"array:\n  - |\n    objectName: \"a b\"\n    objectType: secret\n    objectAlias: \"#\"\n",
+	} {
+		read := vaultMounted
+		if strings.HasPrefix(text, "array") {
+			read = azureMounted
+		}
+		quick, err1 := read(text)
+		whole, err2 := read(text + "# not the embedded form\n")
+		if diff := cmp.Diff(whole, quick); diff != "" || len(quick) == 0 || err1 != nil || err2 != nil {
+			t.Errorf("%q: %v, %v\n%s", text, err1, err2, diff)
+		}
+	}
+	for _, text := range []string{
+		"- objectName: \"a\\x41\"\n", "- objectName: \"a\"\n", "- objectName: a\n  secretPath: \"b\"\n  secretKey: \"d\"\n",
+		"- objectName: \"a\"\n  secretKey: \"d\"\n  secretPath: \"b\"\n", "- objectName: \"a\" # x\"\n", "",
+		"- objectName: \"a\"\n  secretPath: \"b\"\n  secretKey: \"d\"",
+	} {
+		if got, ok := quotedValues(text, "- objectName: ", "  secretPath: ", "  secretKey: "); ok {
+			t.Errorf("%q was read as %q", text, got)
+		}
+	}
+}

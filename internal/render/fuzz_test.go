@@ -1,0 +1,167 @@
+package render
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+	yaml3 "go.yaml.in/yaml/v3"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/secretctl/secretctl/internal/config"
+)
+
+var nasty = []string{
+	"on", "1e3", "null", "\n---\n", "{{", "'\"", "\u2028", "\x7f", "\u0085", "\ufeff", "é", "😀", "a: b", "#x", "- ",
+	"<<", "~", "0x1", "0640", "|", ">", "*a", "&a", "!!int 1", "%YAML 1.1", "...", "\\", "\\u0041", "\x00", "\r\n",
+	" lead", "trail ", "\t", "a\n  b: c", "{}", "[]", "{{.Name}}", "{{end}}", "\uffff", "\ufffd", "\U0010ffff", "<a&b>",
+	"true", "2024-01-01", "1_000", ".inf", "=", "@", "`", "key: [", "\u2029x", "\u00a0",
+}
+
+// Stand-ins for what the user writes: plain words that occur nowhere else.
+const one, two = "oneoneone", "twotwotwo"
+
+// filled has s and t in every place that the user can write to.
+func filled(d *config.Delivery, s, t string) *config.Delivery {
+	d.Name, d.Namespace, d.MountPath = s, t, "/"+s
+	if d.Vault != nil {
+		*d.Vault = config.Vault{
+			CSIAddress: s, Namespace: t, KVMount: s, AuthMount: t, Role: s, Audience: t, PolicyScope: config.PolicyExact,
+		}
+	}
+	if d.Azure != nil {
+		d.Azure.KeyVault, d.Azure.TenantID, d.Azure.Cloud, d.Azure.Identity.ClientID = s, t, s, t
+	}
+	d.Aidbox.Deployment, d.Aidbox.ServiceAccount, d.Aidbox.Image = t, s, t
+	d.Aidbox.Env = []corev1.EnvVar{{Name: "x" + s, Value: t}}
+	d.Aidbox.EnvFrom = []corev1.EnvFromSource{{Prefix: s, ConfigMapRef: &corev1.ConfigMapEnvSource{
+		LocalObjectReference: corev1.LocalObjectReference{Name: t}}}}
+	d.Secrets = []config.Secret{
+		{Name: s, Path: t, Key: s, ObjectName: t, Scope: []string{t, s + "/" + t}},
+		{Name: t, Path: s, Key: t, ObjectName: s, Scope: []string{s}},
+	}
+	return d
+}
+
+// FuzzRender renders hostile text and plain stand-ins, and demands that the two
+// outputs differ in that text alone: no key, item or document more or less.
+func FuzzRender(f *testing.F) {
+	for i, s := range nasty {
+		f.Add(s, nasty[(i+7)%len(nasty)], i%2 == 0)
+	}
+	f.Fuzz(func(t *testing.T, s, u string, vault bool) {
+		if s == "" || u == "" {
+			t.Skip("what is empty may be left out")
+		}
+		base := func() *config.Delivery { return vaultDelivery() }
+		if !vault {
+			base = deliveries["azure-workload"]
+		}
+		d := filled(base(), s, u)
+		objects, err := Objects(d, Options{})
+		if !utf8.ValidString(s) || !utf8.ValidString(u) {
+			if err == nil {
+				t.Fatal("text that is not UTF-8 was rendered")
+			}
+			return
+		}
+		if err != nil {
+			t.Fatalf("%q, %q: %v", s, u, err)
+		}
+		swap := strings.NewReplacer(one, s, two, u)
+		plain := filled(base(), one, two)
+		for i, o := range mustRender(t, plain, Options{}) {
+			want, got := readBack(t, plain, o.YAML), readBack(t, d, objects[i].YAML)
+			if diff := cmp.Diff(substitute(want, swap), got); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", o.Kind, diff)
+			}
+			var fromJSON any
+			if err := json.Unmarshal(objects[i].JSON, &fromJSON); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(numbers(document(t, objects[i].YAML)), numbers(fromJSON)); diff != "" {
+				t.Errorf("%s: YAML and JSON differ:\n%s", o.Kind, diff)
+			}
+		}
+	})
+}
+
+// document reads the only document of a text, by another reader than Objects does.
+func document(t *testing.T, text []byte) any {
+	t.Helper()
+	d := yaml3.NewDecoder(strings.NewReader(string(text)))
+	var v, more any
+	if err := d.Decode(&v); err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	if err := d.Decode(&more); err == nil {
+		t.Fatalf("two documents:\n%s", text)
+	}
+	return v
+}
+
+// readBack also reads the texts inside the object, and puts a word in the place
+// of those that follow from the whole vault config.
+func readBack(t *testing.T, d *config.Delivery, text []byte) any {
+	t.Helper()
+	root := document(t, text).(map[string]any)
+	if data, ok := root["data"].(map[string]any); ok && data[config.VaultConfigKey] == string(d.VaultConfig()) {
+		data[config.VaultConfigKey] = "the vault config"
+	}
+	spec, _ := root["spec"].(map[string]any)
+	if parameters, ok := spec["parameters"].(map[string]any); ok {
+		objects := document(t, []byte(parameters["objects"].(string)))
+		if list, ok := objects.(map[string]any); ok {
+			for i, item := range list["array"].([]any) {
+				list["array"].([]any)[i] = document(t, []byte(item.(string)))
+			}
+		}
+		parameters["objects"] = objects
+	}
+	if pod, ok := spec["template"].(map[string]any); ok {
+		annotations := pod["metadata"].(map[string]any)["annotations"].(map[string]any)
+		if annotations[checksumAnnotation] == newView(d).VaultConfigChecksum {
+			annotations[checksumAnnotation] = "the checksum"
+		}
+	}
+	return root
+}
+
+// substitute puts other text in the place of the stand-ins, in every value.
+func substitute(v any, swap *strings.Replacer) any {
+	switch v := v.(type) {
+	case string:
+		return swap.Replace(v)
+	case []any:
+		for i := range v {
+			v[i] = substitute(v[i], swap)
+		}
+	case map[string]any:
+		for key := range v {
+			v[key] = substitute(v[key], swap)
+		}
+	}
+	return v
+}
+
+// numbers makes integers floats, as JSON has them.
+func numbers(v any) any {
+	switch v := v.(type) {
+	case int:
+		return float64(v)
+	case []any:
+		v = slices.Clone(v)
+		for i := range v {
+			v[i] = numbers(v[i])
+		}
+		return v
+	case map[string]any:
+		for key := range v {
+			v[key] = numbers(v[key])
+		}
+	}
+	return v
+}

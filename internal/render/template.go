@@ -1,0 +1,182 @@
+package render
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"text/template"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/templates"
+)
+
+// view is what a template sees. docs/render.md tells it to those who write their
+// own, so a field that is here stays.
+type view struct {
+	Name, Namespace, Provider, MountPath string
+	Vault                                *config.Vault
+	Azure                                *config.Azure
+	WorkloadIdentity                     string // its client ID; "" for every other identity
+	Aidbox                               config.Aidbox
+	Secrets                              []viewSecret
+
+	SecretProviderClass string // the object's name
+	ConfigMap           string // the object's name
+	VaultConfig         string
+	VaultConfigKey      string // in the ConfigMap
+	VaultConfigFile     string // in the container
+	VaultConfigFolder   string
+	VaultConfigChecksum string
+}
+
+type viewSecret struct {
+	Name       string // the mounted file
+	Path, Key  string // Vault; the path is the API's
+	ObjectName string // Azure
+}
+
+func newView(d *config.Delivery) *view {
+	vaultConfig := d.VaultConfig()
+	sum := sha256.Sum256(vaultConfig)
+	v := &view{
+		Name: d.Name, Namespace: d.Namespace, Provider: d.Provider, MountPath: d.MountPath,
+		Vault: d.Vault, Azure: d.Azure, Aidbox: d.Aidbox,
+		SecretProviderClass: d.SecretProviderClassName(),
+		ConfigMap:           d.ConfigMapName(),
+		VaultConfig:         string(vaultConfig),
+		VaultConfigKey:      config.VaultConfigKey,
+		VaultConfigFile:     config.VaultConfigFile,
+		VaultConfigFolder:   path.Dir(config.VaultConfigFile),
+		VaultConfigChecksum: hex.EncodeToString(sum[:]),
+	}
+	if d.Azure != nil && d.Azure.Identity.Type == config.IdentityWorkload {
+		v.WorkloadIdentity = d.Azure.Identity.ClientID
+	}
+	for _, s := range d.Secrets {
+		secret := viewSecret{Name: s.Name, Key: s.Key, ObjectName: s.ObjectName}
+		if d.Vault != nil {
+			secret.Path = d.DataPath(s)
+		}
+		v.Secrets = append(v.Secrets, secret)
+	}
+	return v
+}
+
+// sources is where templates are looked up: the user's, then the embedded ones.
+type sources []fs.FS
+
+// newSources refuses a folder with a template that nothing would read, because
+// that is a misspelt name.
+func newSources(own fs.FS) (sources, error) {
+	if own == nil {
+		return sources{templates.FS}, nil
+	}
+	names, err := fs.Glob(own, "*.yaml.tmpl")
+	if err != nil {
+		return nil, err
+	}
+	known, _ := fs.Glob(templates.FS, "*.yaml.tmpl")
+	hint := "templates are " + strings.Join(known, ", ")
+	if len(names) == 0 {
+		return nil, refuse(hint, "templates: the folder has none")
+	}
+	for _, name := range names {
+		if !slices.Contains(known, name) {
+			return nil, refuse(hint, "templates: %q is the name of none", name)
+		}
+	}
+	return sources{own, templates.FS}, nil
+}
+
+func (s sources) read(file string) ([]byte, error) {
+	for _, source := range s {
+		text, err := fs.ReadFile(source, file)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return text, err
+		}
+	}
+	return nil, fs.ErrNotExist
+}
+
+// execute returns the text that a template gives, ending in one newline.
+func (s sources) execute(file string, v *view) ([]byte, error) {
+	source, err := s.read(file)
+	if err != nil {
+		return nil, err
+	}
+	parsed, err := template.New(file).Option("missingkey=error").Funcs(template.FuncMap{
+		"quote": quote, "json": flow, "literal": literal,
+	}).Parse(strings.ReplaceAll(string(source), "\r\n", "\n"))
+	var out bytes.Buffer
+	if err == nil {
+		err = parsed.Execute(&out, v)
+	}
+	if err != nil {
+		// The package says "template: FILE:" itself.
+		return nil, errors.New("line " + strings.TrimPrefix(err.Error(), "template: "+file+":"))
+	}
+	return append(bytes.Trim(out.Bytes(), "\n"), '\n'), nil
+}
+
+var errNotUTF8 = errors.New("is not UTF-8 text")
+
+// quote returns s as a YAML string that no reader takes for anything else. What
+// Go escapes, YAML reads back the same way, as long as s is valid UTF-8.
+func quote(s string) (string, error) {
+	if !utf8.ValidString(s) {
+		return "", errNotUTF8
+	}
+	return strconv.QuoteToASCII(s), nil
+}
+
+// flow returns v as JSON in ASCII, which is YAML too. JSON writes what is beyond
+// U+FFFF as two surrogates, which YAML refuses, so that is escaped YAML's way.
+func flow(v any) (string, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return "", err
+	}
+	var out strings.Builder
+	for _, r := range string(b) {
+		switch {
+		case r < 0x7f:
+			out.WriteRune(r)
+		case r <= 0xffff:
+			fmt.Fprintf(&out, `\u%04x`, r)
+		default:
+			fmt.Fprintf(&out, `\U%08x`, r)
+		}
+	}
+	return out.String(), nil
+}
+
+// literal returns text as a YAML literal block, indented so many spaces, so that
+// its lines can be read; or quoted, where a block would not keep it as it is.
+func literal(indent int, text string) (string, error) {
+	if !literalKeeps(text) {
+		return quote(text)
+	}
+	margin := "\n" + strings.Repeat(" ", indent)
+	return "|" + margin + strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", margin), nil
+}
+
+// literalKeeps says whether text comes back from a literal block unchanged: it
+// ends in one newline, no line is blank or the first one indented, and nothing
+// in it is taken for a line break or dropped by a reader.
+func literalKeeps(text string) bool {
+	if !utf8.ValidString(text) || !strings.HasSuffix(text, "\n") || strings.HasPrefix(text, " ") ||
+		strings.HasPrefix(text, "\n") || strings.Contains(text, "\n\n") {
+		return false
+	}
+	return !strings.ContainsFunc(text, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) })
+}
