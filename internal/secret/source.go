@@ -1,6 +1,7 @@
 package secret
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -9,6 +10,8 @@ import (
 	"io/fs"
 	"math/big"
 	"os"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/secretctl/secretctl/internal/hint"
 )
@@ -111,7 +114,7 @@ func (in *Inputs) Read(ctx context.Context, s Source, label string) (Value, erro
 		b = []byte(text)
 	case s.File != "":
 		if b, err = readFile(s.File); err != nil {
-			return fail(err, "%s", hint.Of(err))
+			return fail(err, "%s", cmp.Or(hint.Of(err), "name a file that you can read, or another source for "+label))
 		}
 	case s.Stdin:
 		if b, err = in.readStdin(label); err != nil {
@@ -135,12 +138,12 @@ func readFile(path string) ([]byte, error) {
 		if errors.As(err, &pe) {
 			err = pe.Err
 		}
-		return nil, fmt.Errorf("cannot be read: %w", err)
+		return readable(nil, err)
 	}
 	defer func() { _ = f.Close() }()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, err
+		return readable(nil, err)
 	}
 	if info.IsDir() {
 		return nil, errors.New("is a folder")
@@ -148,19 +151,26 @@ func readFile(path string) ([]byte, error) {
 	if info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
 		return nil, hint.Wrap(fmt.Errorf("can be read or written by others (mode %04o)", info.Mode().Perm()), "chmod 600 %s", path)
 	}
-	return io.ReadAll(io.LimitReader(f, MaxLength+1))
+	return readable(io.ReadAll(io.LimitReader(f, MaxLength+1)))
 }
 
 // readStdin reads all of it, or asks where it is a terminal.
 func (in *Inputs) readStdin(label string) ([]byte, error) {
 	if in.Prompt != nil {
-		return in.Prompt(label)
+		return readable(in.Prompt(label))
 	}
 	if in.Stdin == nil || in.stdinUsed {
 		return nil, hint.Wrap(errors.New("was read already, for another secret"), "only one secret of a run can come from a pipe: use env or file for the others")
 	}
 	in.stdinUsed = true
-	return io.ReadAll(io.LimitReader(in.Stdin, MaxLength+1))
+	return readable(io.ReadAll(io.LimitReader(in.Stdin, MaxLength+1)))
+}
+
+func readable(b []byte, err error) ([]byte, error) {
+	if err != nil {
+		return nil, fmt.Errorf("cannot be read: %w", err)
+	}
+	return b, nil
 }
 
 // Value makes a new random value, from crypto/rand and without bias.
@@ -188,23 +198,23 @@ func (g *Generate) Value() (Value, error) {
 
 // Validate says what is wrong with the description, as an error, or nil: fewer
 // than 8 or more than 4096 characters, an alphabet of fewer than 8 characters,
-// with one twice, or with a line break.
+// with one twice, or with one that does not print. The error repeats nothing.
 func (g *Generate) Validate() error {
 	seen := map[rune]bool{}
 	for _, r := range g.Alphabet {
 		if seen[r] {
-			return fmt.Errorf("alphabet has %q twice", r)
+			return errors.New("alphabet has a character twice")
 		}
-		if r < ' ' || r == 0x7f || r == '\uFFFD' {
-			return errors.New("alphabet has a control character")
+		if !unicode.IsPrint(r) || r == utf8.RuneError {
+			return errors.New("alphabet has a character that does not print")
 		}
 		seen[r] = true
 	}
 	switch {
 	case g.Length != 0 && (g.Length < 8 || g.Length > 4096):
-		return fmt.Errorf("length %d is not between 8 and 4096", g.Length)
+		return errors.New("length is not between 8 and 4096")
 	case g.Alphabet != "" && len(seen) < 8:
-		return fmt.Errorf("alphabet of %d characters is too small: at least 8", len(seen))
+		return errors.New("alphabet has fewer than 8 characters")
 	}
 	return nil
 }

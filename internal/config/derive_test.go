@@ -1,0 +1,65 @@
+package config
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestVaultConfigSpeaksBothDialects(t *testing.T) {
+	const secrets = "secrets: [{name: a, scope: [Client/basic]}, {name: b, scope: [Client]}]\n"
+	for format, want := range map[string]string{
+		"references": `{"secret": {
+  "a": {"path":"/run/vault-secrets/a","scope":["Client/basic"]},
+  "b": {"path":"/run/vault-secrets/b","scope":["Client"]}
+}}
+`,
+		"object": `{"secret": {
+  "a": {"path":"/run/vault-secrets/a","scope":{"resource_type":"Client","id":"basic"}},
+  "b": {"path":"/run/vault-secrets/b","scope":{"resource_type":"Client"}}
+}}
+`,
+	} {
+		d := loadText(t, delivery("aidbox: {scopeFormat: "+format+"}\n"+secrets))
+		if diff := cmp.Diff(want, string(d.VaultConfig())); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", format, diff)
+		}
+	}
+}
+
+func TestPolicyPathsAreSortedAndEachOnce(t *testing.T) {
+	const secrets = "secrets: [{name: a, path: x/b, scope: [Client]}, {name: b, path: x/a, key: k, scope: [Client]}, {name: c, path: x/a, scope: [Client]}, {name: d, path: top, scope: [Client]}]\n"
+	for scope, want := range map[string][]string{
+		"exact":  {"kv/data/top", "kv/data/x/a", "kv/data/x/b"},
+		"prefix": {"kv/data/*", "kv/data/x/*"},
+	} {
+		d := loadText(t, delivery("vault: {kvMount: kv, policyScope: "+scope+"}\n"+secrets))
+		if diff := cmp.Diff(want, d.PolicyPaths()); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", scope, diff)
+		}
+	}
+}
+
+func TestNamesFollowFromTheDelivery(t *testing.T) {
+	d := loadText(t, delivery("name: prod\nmountPath: /mnt/s\n"))
+	s, found := d.Secret("s")
+	got := []string{d.SecretProviderClassName(), d.ConfigMapName(), d.MountedFile(s), d.DataPath(s), d.AccessPolicyID(Resource{ID: "c"})}
+	want := []string{"prod-vault-secrets", "prod-vault-config", "/mnt/s/s", "secret/data/aidbox/s", "secretctl-c"}
+	if diff := cmp.Diff(want, got); diff != "" || !found {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if _, found := d.Secret("none"); found {
+		t.Error("found a secret that is not there")
+	}
+}
+
+func TestScopeNamesOneResourceOrAllOfAType(t *testing.T) {
+	s := Secret{Scope: []string{"Client/basic", "TokenIntrospector"}}
+	for ref, want := range map[[2]string]bool{
+		{"Client", "basic"}: true, {"Client", "other"}: false, {"TokenIntrospector", "any"}: true, {"IdentityProvider", "basic"}: false,
+	} {
+		if got := s.InScope(ref[0], ref[1]); got != want {
+			t.Errorf("%s: %t", ref, got)
+		}
+	}
+}

@@ -1,0 +1,141 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	yaml "go.yaml.in/yaml/v3"
+)
+
+var examples = []string{"testdata/minimal.yaml", "testdata/vault.yaml", "testdata/azure.yaml", "testdata/fleet/eu.yaml"}
+
+func TestNoProblemQuotesAValue(t *testing.T) {
+	for _, name := range examples {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n, last := uint(0), false; !last; n++ {
+			// One passes as a name, the other does not.
+			for _, secret := range []string{"pl4nted-secret", "Pl4nted*secret/.."} {
+				var changed []byte
+				changed, last = plant(text, n, secret)
+				findPlanted(t, changed)
+			}
+		}
+	}
+}
+
+func FuzzLoad(f *testing.F) {
+	for _, name := range examples {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text, uint(len(text)))
+	}
+	f.Add([]byte("a: *pl4nted-secret\n"), uint(0))
+	f.Add([]byte("a: &pl4nted-secret [*pl4nted-secret]\n---\nb: @pl4nted-secret"), uint(1))
+	f.Add([]byte(delivery("secrets: [{name: on, scope: [Client], value: !!str pl4nted-secret}]\n")), uint(2))
+	f.Fuzz(func(t *testing.T, text []byte, n uint) {
+		if line, ok := plainText(text); !ok {
+			if line < 1 {
+				t.Errorf("line %d", line)
+			}
+			return
+		}
+		for _, p := range tryLoad(t, text) {
+			if strings.Contains(p.Message, "not valid YAML") && strings.Contains(p.String()+p.Hint, "pl4nted") {
+				t.Errorf("%s; %s", p, p.Hint)
+			}
+		}
+		if changed, _ := plant(text, n, "pl4nted-secret"); changed != nil {
+			findPlanted(t, changed)
+		}
+	})
+}
+
+func findPlanted(t *testing.T, text []byte) {
+	for _, p := range tryLoad(t, text) {
+		if shown := p.String() + "; " + p.Hint; strings.Contains(strings.ToLower(shown), "pl4nted") {
+			t.Errorf("%s\n%s", shown, text)
+		}
+	}
+}
+
+// tryLoad loads text, and checks what holds for every result.
+func tryLoad(t *testing.T, text []byte) []Problem {
+	docs := split("x.yaml", text)
+	deliveries, err := load("x.yaml", docs, nil)
+	if err == nil {
+		if len(deliveries) == 0 {
+			t.Fatal("no delivery and no error")
+		}
+		for _, doc := range docs {
+			if doc.delivery != nil {
+				sameAsWritten(t, doc)
+			}
+		}
+		return nil
+	}
+	var e *Error
+	if !errors.As(err, &e) || len(e.Problems) == 0 || deliveries != nil {
+		t.Fatalf("%T with %d deliveries: %v", err, len(deliveries), err)
+	}
+	for _, p := range e.Problems {
+		if p.Message == "" || p.Hint == "" || strings.ContainsAny(p.String()+p.Hint, "\n\r") || p.Line > bytes.Count(text, []byte("\n"))+1 {
+			t.Errorf("%q, hint %q", p, p.Hint)
+		}
+	}
+	return e.Problems
+}
+
+// sameAsWritten checks that decoding has converted no name.
+func sameAsWritten(t *testing.T, doc *document) {
+	for i, s := range doc.delivery.Secrets {
+		name := doc.root.key("secrets").item(i).key("name")
+		if name.node != nil && name.node.Value != s.Name {
+			t.Errorf("%q was decoded as %q", name.node.Value, s.Name)
+		}
+	}
+	for key, got := range map[string]string{"name": doc.delivery.Name, "mountPath": doc.delivery.MountPath} {
+		if at := doc.root.key(key); at.node != nil && at.node.Value != "" && at.node.Value != got {
+			t.Errorf("%q was decoded as %q", at.node.Value, got)
+		}
+	}
+}
+
+// plant returns the first document with a secret in place of its nth value, and
+// whether that is the last.
+func plant(text []byte, n uint, secret string) (changed []byte, last bool) {
+	root, err := parseNode(split("", text)[0].text)
+	if err != nil || root == nil {
+		return nil, true
+	}
+	var values []*yaml.Node
+	var collect func(n *yaml.Node, depth int)
+	collect = func(n *yaml.Node, depth int) {
+		for i, child := range n.Content {
+			isKey := n.Kind == yaml.MappingNode && i%2 == 0
+			// A hint may show a secret's name and a resource's id.
+			isName := n.Kind == yaml.MappingNode && i%2 == 1 && (n.Content[i-1].Value == "name" || n.Content[i-1].Value == "id")
+			if !isKey && !isName && depth < 50 {
+				values = append(values, child)
+				collect(child, depth+1)
+			}
+		}
+	}
+	collect(root, 0)
+	if len(values) == 0 {
+		return nil, true
+	}
+	i := n % uint(len(values))
+	*values[i] = yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: secret}
+	if changed, err = yaml.Marshal(root); err != nil {
+		return nil, true
+	}
+	return changed, i+1 == uint(len(values))
+}

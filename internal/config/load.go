@@ -1,0 +1,206 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxFile is the largest config file that is read, in bytes.
+const maxFile = 64 << 20
+
+const startHint = `name one with -c, set SECRETCTL_CONFIG, or write one with "secretctl init"`
+
+// Error lists everything that is wrong with a config, in the order of the files.
+type Error struct{ Problems []Problem }
+
+// Problem is one thing that is wrong. Neither its message nor its hint quotes a
+// value from the file, which may be a secret that stands in the wrong place; only
+// a secret's name and a resource's id can be in a hint.
+type Problem struct {
+	File    string
+	Line    int    // 0 where the problem is the file itself
+	Path    string // secrets[0].scope; "" for the document
+	Message string
+	Hint    string
+}
+
+// Error returns a line for each problem.
+func (e *Error) Error() string {
+	lines := make([]string, len(e.Problems))
+	for i, p := range e.Problems {
+		lines[i] = p.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// String returns "file:line: path: message".
+func (p Problem) String() string {
+	s := p.File
+	if p.Line > 0 {
+		s += fmt.Sprintf(":%d", p.Line)
+	}
+	if p.Path != "" {
+		s += ": " + p.Path
+	}
+	return s + ": " + p.Message
+}
+
+// Load reads the deliveries in a file, or in all *.yaml and *.yml files directly
+// in a folder, in the order of their names. They have their defaults and are
+// valid, each and together. What goes wrong is an [*Error] that lists it all.
+func Load(path string) ([]*Delivery, error) {
+	files, err := configFiles(path)
+	if err != nil {
+		return nil, &Error{[]Problem{fileProblem(path, err)}}
+	}
+	var docs []*document
+	var problems []Problem
+	for _, file := range files {
+		text, err := readFile(file)
+		if err != nil {
+			problems = append(problems, fileProblem(file, err))
+			continue
+		}
+		if line, ok := plainText(text); !ok {
+			problems = append(problems, Problem{
+				file, line, "", "has bytes that are no UTF-8 text, or a control character",
+				"save the file as UTF-8, and write control characters as escapes",
+			})
+			continue
+		}
+		docs = append(docs, split(file, text)...)
+	}
+	return load(path, docs, problems)
+}
+
+// load makes deliveries of documents. problems are those of their files.
+func load(path string, docs []*document, problems []Problem) ([]*Delivery, error) {
+	var deliveries []*Delivery
+	for _, doc := range docs {
+		doc.parse()
+		if doc.delivery != nil {
+			deliveries = append(deliveries, doc.delivery)
+			doc.validate()
+		}
+	}
+	docs = slices.DeleteFunc(docs, (*document).empty)
+	validateFleet(docs)
+	for _, doc := range docs {
+		slices.SortStableFunc(doc.problems, func(a, b Problem) int { return a.Line - b.Line })
+		problems = append(problems, doc.problems...)
+	}
+	if len(docs) == 0 && len(problems) == 0 {
+		problems = []Problem{{File: path, Message: "holds no delivery", Hint: startHint}}
+	}
+	if len(problems) > 0 {
+		return nil, &Error{problems}
+	}
+	return deliveries, nil
+}
+
+func configFiles(path string) ([]string, error) {
+	info, err := os.Stat(path)
+	if err != nil || !info.IsDir() {
+		return []string{path}, err
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil, err
+	}
+	var files []string
+	for _, e := range entries {
+		ext := filepath.Ext(e.Name())
+		if (ext != ".yaml" && ext != ".yml") || strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		file := filepath.Join(path, e.Name())
+		if info, err := os.Stat(file); err != nil || info.Mode().IsRegular() {
+			files = append(files, file) // one that is not there is reported when it is read
+		}
+	}
+	return files, nil
+}
+
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if len(text) > maxFile {
+		return nil, fmt.Errorf("is larger than %d MiB", maxFile>>20)
+	}
+	return bytes.TrimPrefix(text, []byte("\uFEFF")), err
+}
+
+func fileProblem(file string, err error) Problem {
+	p := Problem{File: file, Message: err.Error()}
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		p.Message = pe.Err.Error()
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		p.Hint = startHint
+	case errors.Is(err, fs.ErrPermission):
+		p.Hint = "make it readable for the user that runs secretctl"
+	}
+	return p
+}
+
+// plainText says whether text is UTF-8 without control characters, and else the
+// line of the first. YAML takes some of them as line breaks, so that what an
+// editor shows would not be what is read.
+func plainText(text []byte) (line int, ok bool) {
+	line = 1
+	for i := 0; i < len(text); {
+		r, size := utf8.DecodeRune(text[i:])
+		switch {
+		case r == '\n':
+			line++
+		case r == '\r' && i+1 < len(text) && text[i+1] == '\n', r == '\t':
+		case r == utf8.RuneError && size == 1, r == '\u2028', r == '\u2029', r == '\uFEFF', unicode.IsControl(r):
+			return line, false
+		}
+		i += size
+	}
+	return 0, true
+}
+
+// split cuts a file at its "---" and "..." lines. Each document is then parsed by
+// itself, and broken YAML in one does not hide what is wrong in the next.
+func split(file string, text []byte) []*document {
+	var docs []*document
+	start, end, firstLine, line := 0, 0, 1, 0
+	cut := func(nextLine int) {
+		docs = append(docs, &document{file: file, line: firstLine, text: text[start:end]})
+		start, firstLine = end, nextLine
+	}
+	for l := range bytes.Lines(text) {
+		line++
+		if isMarker(l, "---") && end > start {
+			cut(line)
+		}
+		end += len(l)
+		if isMarker(l, "...") {
+			cut(line + 1)
+		}
+	}
+	cut(0)
+	return docs
+}
+
+func isMarker(line []byte, marker string) bool {
+	rest, found := bytes.CutPrefix(line, []byte(marker))
+	return found && (len(rest) == 0 || bytes.ContainsRune([]byte(" \t\r\n"), rune(rest[0])))
+}

@@ -1,0 +1,87 @@
+package config
+
+import (
+	"strconv"
+	"strings"
+	"unicode"
+
+	yaml "go.yaml.in/yaml/v3"
+)
+
+// A place is a spot in a document, whether or not something is written there.
+type place struct {
+	doc     *document
+	up      *place     // nil for the document
+	name    string     // in a mapping
+	index   int        // in a list; -1 in a mapping
+	node    *yaml.Node // nil where nothing is written, or null
+	line    int        // where it is written, else where what is around it is
+	depth   int
+	aliased bool // reached through an alias
+}
+
+// child returns the place of a value below p; at is what stands on its line.
+func (p place) child(name string, index int, at, value *yaml.Node) place {
+	c := place{doc: p.doc, up: &p, name: name, index: index, line: p.line, depth: p.depth + 1, aliased: p.aliased}
+	if value == nil {
+		return c
+	}
+	c.line = p.doc.line + at.Line - 1
+	if value.Kind == yaml.AliasNode {
+		value, c.aliased = value.Alias, true
+	}
+	if !isNull(value) {
+		c.node = value
+	}
+	return c
+}
+
+// key returns the place of a value in a mapping.
+func (p place) key(name string) place {
+	if p.node != nil && p.node.Kind == yaml.MappingNode {
+		for i := 0; i+1 < len(p.node.Content); i += 2 {
+			if k := p.node.Content[i]; k.Value == name {
+				return p.child(name, -1, k, p.node.Content[i+1])
+			}
+		}
+	}
+	return p.child(name, -1, nil, nil)
+}
+
+// item returns the place of an item of a list.
+func (p place) item(i int) place {
+	if p.node != nil && p.node.Kind == yaml.SequenceNode && i < len(p.node.Content) {
+		return p.child("", i, p.node.Content[i], p.node.Content[i])
+	}
+	return p.child("", i, nil, nil)
+}
+
+// String returns the path of p: secrets[0].scope.
+func (p place) String() string {
+	switch {
+	case p.up == nil:
+		return ""
+	case p.index >= 0:
+		return p.up.String() + "[" + strconv.Itoa(p.index) + "]"
+	case p.up.up == nil:
+		return showKey(p.name)
+	default:
+		return p.up.String() + "." + showKey(p.name)
+	}
+}
+
+// showKey quotes a key that would garble the line that it is shown in.
+func showKey(key string) string {
+	if r := []rune(key); len(r) > 64 {
+		key = string(r[:64]) + "…"
+	}
+	if key == "" || strings.ContainsFunc(key, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return strconv.Quote(key)
+	}
+	return key
+}
+
+// report adds a problem at p.
+func (p place) report(message, hint string) {
+	p.doc.problems = append(p.doc.problems, Problem{p.doc.file, p.line, p.String(), message, hint})
+}

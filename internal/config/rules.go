@@ -1,0 +1,159 @@
+package config
+
+import (
+	"fmt"
+	"net/url"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+)
+
+// A rule says what is wrong with a text and what to write, or "" when it is fine.
+// It never repeats the text.
+type rule func(text string) (message, hint string)
+
+// check reports what is wrong with a text that was written at p. Defaults follow
+// from texts that are checked themselves.
+func (p place) check(text string, r rule) (ok bool) {
+	if p.node == nil || text == "" {
+		return true
+	}
+	message, hint := r(text)
+	if message != "" {
+		p.report(message, hint)
+	}
+	return message == ""
+}
+
+// require is check, for what has no default.
+func (p place) require(text string, r rule) (ok bool) {
+	if text == "" {
+		_, hint := r("")
+		p.report("is missing", hint)
+		return false
+	}
+	return p.check(text, r)
+}
+
+func matching(ok func(string) bool, message, hint string) rule {
+	return func(text string) (string, string) {
+		if ok(text) {
+			return "", ""
+		}
+		return message, hint
+	}
+}
+
+func like(pattern, message, hint string) rule {
+	return matching(regexp.MustCompile(`^(?:`+pattern+`)$`).MatchString, message, hint)
+}
+
+func oneOf(choices ...string) rule {
+	all := strings.Join(choices, ", ")
+	return func(text string) (string, string) {
+		if slices.Contains(choices, text) {
+			return "", ""
+		}
+		if hint := didYouMean(text, choices); hint != "" {
+			return "is not one of " + all, hint
+		}
+		return "is not one of " + all, "write one of " + all
+	}
+}
+
+var (
+	dnsLabel = matching(func(s string) bool { return len(validation.IsDNS1123Label(s)) == 0 },
+		"is not a DNS label", "at most 63 of a-z, 0-9 and -, the first and last no -")
+	dnsName = matching(func(s string) bool { return len(validation.IsDNS1123Subdomain(s)) == 0 },
+		"is not a DNS name", "at most 253 of a-z, 0-9, - and ., each part begins and ends with a letter or digit")
+	// The name of a Deployment is also the value of a label.
+	deploymentName = matching(func(s string) bool { return len(s) <= 63 && len(validation.IsDNS1123Subdomain(s)) == 0 },
+		"is not the name of a Deployment", "at most 63 of a-z, 0-9, - and ., each part begins and ends with a letter or digit")
+	fileName = matching(func(s string) bool { return len(validation.IsConfigMapKey(s)) == 0 },
+		"is not a file name", `at most 253 of A-Z, a-z, 0-9, -, _ and ., not "." and not beginning with ".."`)
+	fhirID     = like(`[A-Za-z0-9.-]{1,64}`, "is not a FHIR id", "1 to 64 of A-Z, a-z, 0-9, - and .")
+	uuid       = like(`[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}`, "is not a UUID", "such as 00000000-0000-0000-0000-000000000000")
+	keyVault   = like(`[-A-Za-z0-9]{3,24}`, "is not the name of a Key Vault", "3 to 24 of A-Z, a-z, 0-9 and -; not its address")
+	objectName = like(`[0-9A-Za-z-]{1,127}`, "is not the name of a Key Vault secret", "1 to 127 of A-Z, a-z, 0-9 and -")
+	variable   = like(`[A-Za-z_][A-Za-z0-9_]*`, "is not the name of an environment variable", "a variable's name stands here, never its value")
+	image      = like(`[A-Za-z0-9][-\w./:@]*`, "is not the name of an image", "such as healthsamurai/aidboxone:2602")
+	// Vault folds the names of roles and policies to lower case.
+	vaultName = like(`[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?`, "is not the name of a Vault role or policy",
+		"a-z, 0-9, _, and inside it - and .: Vault knows such names in lower case only")
+	azureGroup    = like(`[-\w.()]{1,90}`, "is not the name of a resource group", "at most 90 of A-Z, a-z, 0-9, -, _, ., ( and )")
+	azureLocation = like(`[a-z0-9]+`, "is not an Azure location", "such as eastus")
+	azureCluster  = like(`\w([-\w]{0,61}\w)?`, "is not the name of an AKS cluster", "at most 63 of A-Z, a-z, 0-9, - and _")
+)
+
+// kvPath is what can stand in an API path of Vault and in a policy and means
+// itself there.
+func kvPath(text string) (string, string) {
+	parts := strings.Split(text, "/")
+	switch {
+	case strings.ContainsAny(text, "*\"'`\\{}"), slices.Contains(parts, "+"):
+		return "has a character that means something else in a Vault policy", "leave out * + { } \\ and quotes"
+	case strings.ContainsAny(text, "?#%"):
+		return "has a character that means something else in a URL", "leave out ? # and %"
+	case parts[0] == "" || parts[len(parts)-1] == "":
+		return "begins or ends with a slash", "write it without"
+	case slices.ContainsFunc(parts, func(s string) bool { return s == "" || s == "." || s == ".." }):
+		return `has a part that is empty, "." or ".."`, "write it without"
+	case slices.ContainsFunc(parts, func(s string) bool { return s != strings.TrimSpace(s) }):
+		return "has a part that begins or ends with a space", "write it without"
+	}
+	return "", ""
+}
+
+// secretPath is kvPath, without what secretctl adds.
+func secretPath(mount string) rule {
+	return func(text string) (string, string) {
+		if strings.HasPrefix(text, "data/") || strings.HasPrefix(text, mount+"/data/") {
+			return "has what secretctl adds itself", "the path is below kvMount: leave out kvMount and data/"
+		}
+		return kvPath(text)
+	}
+}
+
+func address(text string) (string, string) {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Hostname() == "" || (u.Scheme != "http" && u.Scheme != "https"):
+		return "is no http or https address", "write it as https://host:port"
+	case u.User != nil:
+		return "has credentials in the address", "leave them out: credentials have settings of their own"
+	case u.RawQuery != "" || u.Fragment != "" || strings.ContainsAny(text, "?# "):
+		return "has a query or fragment in the address", "write it as https://host:port"
+	}
+	return "", ""
+}
+
+func duration(text string) (string, string) {
+	d, err := time.ParseDuration(text)
+	if err != nil || d < time.Minute {
+		return "is not a duration of at least a minute", "such as 1h or 30m"
+	}
+	return "", ""
+}
+
+// mountPath keeps clear of the folder that the vault config is mounted in.
+func mountPath(text string) (string, string) {
+	taken := path.Dir(VaultConfigFile)
+	switch {
+	case !path.IsAbs(text) || path.Clean(text) != text || text == "/" || strings.Contains(text, ":"):
+		return "is not the absolute path of a folder", "such as /run/vault-secrets"
+	case text == taken || strings.HasPrefix(text, taken+"/") || strings.HasPrefix(taken, text+"/"):
+		return fmt.Sprintf("overlaps with %s, where the vault config is mounted", taken), "such as /run/vault-secrets"
+	}
+	return "", ""
+}
+
+func probe(text string) (string, string) {
+	if !strings.HasPrefix(text, "/") || strings.HasPrefix(text, "//") || strings.ContainsAny(text, "# ") {
+		return "is not the path of a request", "such as /fhir/Patient"
+	}
+	return "", ""
+}

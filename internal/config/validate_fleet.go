@@ -1,0 +1,62 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// validateFleet reports where the deliveries of one run would get in each other's
+// way: each would undo what the other did, and no run would end "unchanged".
+func validateFleet(docs []*document) {
+	names := map[string]*document{}
+	var roles, policies, hosts claims
+	for _, doc := range docs {
+		d := doc.delivery
+		if d == nil {
+			continue
+		}
+		if first, taken := names[d.Name]; taken {
+			doc.root.key("name").report("is the name of the delivery at "+first.position()+", too", "give each delivery its own name")
+		} else {
+			names[d.Name] = doc
+		}
+		if d.Provider != ProviderVault {
+			continue
+		}
+		v, at := d.Vault, doc.root.key("vault")
+		server := strings.TrimSuffix(v.Address, "/") + "\x00" + v.Namespace + "\x00"
+		ttl, _ := time.ParseDuration(v.TokenTTL)
+		roles.add(at.key("role"), server+v.AuthMount+"\x00"+v.Role,
+			[]string{d.Aidbox.ServiceAccount, d.Namespace, v.Policy, v.Audience, ttl.String()},
+			"the same role as in %s, with another ServiceAccount, namespace, policy, audience or tokenTTL", "set vault.role, or aidbox.serviceAccount")
+		policies.add(at.key("policy"), server+v.Policy, d.PolicyPaths(),
+			"the same policy as in %s, with other paths", "set vault.policy")
+		hosts.add(at.key("kubernetesHost"), server+v.AuthMount, []string{v.KubernetesHost},
+			"the same authMount as in %s, with another kubernetesHost", "set vault.authMount")
+	}
+}
+
+// claims notes what each delivery wants something in Vault to be.
+type claims map[string]claim
+
+type claim struct {
+	doc  *document
+	want []string
+}
+
+// add reports a claim that contradicts an earlier one.
+func (c *claims) add(at place, what string, want []string, message, hint string) {
+	if *c == nil {
+		*c = claims{}
+	}
+	first, taken := (*c)[what]
+	if !taken {
+		(*c)[what] = claim{at.doc, want}
+	} else if !slices.Equal(first.want, want) {
+		at.report(fmt.Sprintf(message, first.doc.position()), hint)
+	}
+}
+
+func (doc *document) position() string { return fmt.Sprintf("%s:%d", doc.file, doc.root.line) }

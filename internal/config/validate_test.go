@@ -1,0 +1,291 @@
+package config
+
+import (
+	"errors"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// delivery completes a fragment of a document to a valid one.
+func delivery(fragment string) string {
+	text := fragment
+	for _, line := range []string{
+		"apiVersion: secretctl.dev/v1\n",
+		"provider: vault\n",
+		"secrets: [{name: s, scope: [Client/c]}]\n",
+	} {
+		key, _, _ := strings.Cut(line, ":")
+		if !regexp.MustCompile(`(?m)^` + key + `:`).MatchString(fragment) {
+			text += line
+		}
+	}
+	return text
+}
+
+func azure(fragment string) string {
+	text := "provider: azure\n" + fragment
+	if !strings.Contains(fragment, "azure:") {
+		text += "azure: {keyVault: contoso, tenantID: 00000000-0000-0000-0000-000000000000}\n"
+	}
+	return text
+}
+
+func problems(t *testing.T, text string) []Problem {
+	t.Helper()
+	_, err := load("x.yaml", split("x.yaml", []byte(text)), nil)
+	if err == nil {
+		return nil
+	}
+	var e *Error
+	if !errors.As(err, &e) {
+		t.Fatalf("%T is no *Error: %v", err, err)
+	}
+	return e.Problems
+}
+
+func TestEveryProblemNamesItsPathAndHasAHint(t *testing.T) {
+	const types = "is not one of Client, IdentityProvider, TokenIntrospector, AidboxTopicDestination"
+	secrets := func(items string) string { return "secrets: [" + items + "]\n" }
+	resource := func(item string) string { return "resources: [{" + item + "}]\n" }
+	tests := map[string]struct{ text, want string }{
+		// structure
+		"unknown key":                {"mountpath: /x\n", `mountpath: unknown key; did you mean "mountPath"?`},
+		"unknown key, underscores":   {"mount_path: /x\n", `mount_path: unknown key; did you mean "mountPath"?`},
+		"key of another place":       {"image: x\n", `image: unknown key; did you mean aidbox.image?`},
+		"key of a Kubernetes type":   {"aidbox: {env: [{name: A, valeu: x}]}\n", `aidbox.env[0].valeu: unknown key; did you mean "value"?`},
+		"key far from any":           {"vault: {zzzzzzzz: 1}\n", `vault.zzzzzzzz: unknown key; known here: address, audience,`},
+		"key twice":                  {"name: a\nname: b\n", `has the same key twice, first in line 1`},
+		"merge key":                  {"vault: {<<: {role: x}}\n", `vault: has a merge key`},
+		"key that is a number":       {"vault: {1: x}\n", `vault: has a key that is no text`},
+		"key that is a list":         {"vault: {[a]: x}\n", `vault: has a key that is no text`},
+		"tag":                        {"name: !!str a\n", `name: has a YAML tag`},
+		"number for text":            {"name: 123\n", `name: expected text, found a number; quote it`},
+		"on for text":                {"name: on\n", `name: expected text, found yes or no; quote it`},
+		"true for text":              {"name: true\n", `name: expected text, found true or false; quote it`},
+		"date for text":              {"name: 2026-01-01\n", `name: expected text, found a date; quote it`},
+		"list for text":              {"name: [a]\n", `name: expected text, found a list`},
+		"mapping for text":           {"name: {a: b}\n", `name: expected text, found a mapping`},
+		"yes for true":               {"canary: yes\n", `canary: expected true or false, found yes or no`},
+		"text for true":              {"canary: \"true\"\n", `canary: expected true or false, found text`},
+		"text for number":            {"aidbox: {port: \"80\"}\n", `aidbox.port: expected a whole number, found text`},
+		"fraction":                   {"aidbox: {replicas: 1.5}\n", `aidbox.replicas: expected a whole number`},
+		"number too large":           {"aidbox: {port: 9999999999}\n", `aidbox.port: is out of range`},
+		"text for list":              {"secrets: [{name: s, scope: Client}]\n", `secrets[0].scope: expected a list, found text`},
+		"text for mapping":           {"vault: x\n", `vault: expected a mapping, found text`},
+		"null in a list":             {"secrets: [{name: s, scope: [~]}]\n", `secrets[0].scope[0]: is empty`},
+		"null secret":                {"secrets: [~]\n", `secrets[0]: is empty`},
+		"quantity":                   {"aidbox: {resources: {limits: {cpu: lots}}}\n", `aidbox.resources.limits.cpu: is not a quantity; such as 500m or 2Gi`},
+		"quantity too exact":         {"aidbox: {resources: {limits: {cpu: 1E-999999999}}}\n", `aidbox.resources.limits.cpu: is not a quantity`},
+		"line break in a name":       {"vault: {audience: \"a\\nb\"}\n", `vault.audience: has a character that does not print`},
+		"control character in env":   {"aidbox: {env: [{name: A, value: \"a\\0b\"}]}\n", `aidbox.env[0].value: has a character that does not print`},
+		"on in a body":               {resource("type: Client, id: c, secrets: {secret: s}, body: {a: on}"), `resources[0].body.a: means different things in different versions of YAML; quote it`},
+		"infinity in a body":         {resource("type: Client, id: c, secrets: {secret: s}, body: {a: .inf}"), `resources[0].body.a: is a number that JSON does not keep`},
+		"long number in a body":      {resource("type: Client, id: c, secrets: {secret: s}, body: {a: 9007199254740993}"), `resources[0].body.a: is a number that JSON does not keep`},
+		"alias that contains itself": {resource("type: Client, id: c, secrets: {secret: s}, body: &a {a: *a}"), `is nested too deeply`},
+		"document that is a list":    {"- a\n", ""},
+
+		// sources
+		"value in the config": {secrets("{name: s, scope: [Client/c], value: hunter2}"), `secrets[0].value: expected a mapping with one of env, file, stdin, generate; a value is never written in the config`},
+		"value as a list":     {secrets("{name: s, scope: [Client/c], value: [hunter2]}"), `secrets[0].value: expected a mapping with one of`},
+		"value as a key":      {secrets("{name: s, scope: [Client/c], value: {hunter2}}"), `secrets[0].value: has an unknown key; known here: env, file, generate, stdin`},
+		"source mistyped":     {secrets("{name: s, scope: [Client/c], value: {evn: A}}"), `secrets[0].value: has an unknown key; did you mean "env"?`},
+		"admin's secret":      {"aidbox: {admin: {secret: hunter2}}\n", `aidbox.admin.secret: expected a mapping with one of`},
+		"two sources":         {secrets("{name: s, scope: [Client/c], value: {env: A, file: b}}"), `secrets[0].value: names more than one source`},
+		"no source":           {secrets("{name: s, scope: [Client/c], value: {}}"), `secrets[0].value: names no source`},
+		"null source":         {secrets("{name: s, scope: [Client/c], value: {generate: }}"), `secrets[0].value: names no source`},
+		"empty source":        {"aidbox: {admin: {secret: {env: \"\"}}}\n", `aidbox.admin.secret: names no source`},
+		"stdin false":         {secrets("{name: s, scope: [Client/c], value: {stdin: false}}"), `secrets[0].value.stdin: can only be true`},
+		"variable":            {secrets("{name: s, scope: [Client/c], value: {env: a b}}"), `secrets[0].value.env: is not the name of an environment variable`},
+		"short generated":     {secrets("{name: s, scope: [Client/c], value: {generate: {length: 3}}}"), `secrets[0].value.generate: length is not between 8 and 4096`},
+		"generated admin":     {"aidbox: {admin: {secret: {generate: {}}}}\n", `aidbox.admin.secret.generate: gives no secret that Aidbox knows`},
+
+		// delivery
+		"apiVersion":              {"apiVersion: v1\nfoo: bar\n", `apiVersion: is not secretctl.dev/v1`},
+		"apiVersion null":         {"apiVersion:\n", `apiVersion: is missing`},
+		"name":                    {"name: a_b\n", `name: is not a DNS label`},
+		"long name":               {"name: " + strings.Repeat("a", 64) + "\n", `name: is not a DNS label`},
+		"namespace":               {"namespace: a.b\n", `namespace: is not a DNS label`},
+		"provider":                {"provider: vualt\n", `provider: is not one of vault, azure; did you mean "vault"?`},
+		"provider missing":        {"provider:\n", `provider: is missing; write one of vault, azure`},
+		"section of the other":    {"azure: {keyVault: abc}\n", `azure: is not for this provider`},
+		"section of the other, 2": {azure("vault: {role: a}\n"), `vault: is not for this provider`},
+		"relative mountPath":      {"mountPath: run/x\n", `mountPath: is not the absolute path of a folder`},
+		"unclean mountPath":       {"mountPath: /run/x/\n", `mountPath: is not the absolute path of a folder`},
+		"root as mountPath":       {"mountPath: /\n", `mountPath: is not the absolute path of a folder`},
+		"mountPath around":        {"mountPath: /etc\n", `mountPath: overlaps with /etc/aidbox`},
+		"mountPath inside":        {"mountPath: /etc/aidbox/secrets\n", `mountPath: overlaps with /etc/aidbox`},
+
+		// vault
+		"address":                  {"vault: {address: vault:8200}\n", `vault.address: is no http or https address`},
+		"address without host":     {"vault: {address: \"https://:8200\"}\n", `vault.address: is no http or https address`},
+		"credentials":              {"vault: {csiAddress: \"https://a:b@c\"}\n", `vault.csiAddress: has credentials in the address`},
+		"query":                    {"vault: {kubernetesHost: \"https://c?x=y\"}\n", `vault.kubernetesHost: has a query or fragment`},
+		"kvMount":                  {"vault: {kvMount: secret/}\n", `vault.kvMount: begins or ends with a slash`},
+		"authMount":                {"vault: {authMount: a/../b}\n", `vault.authMount: has a part that is empty, "." or ".."`},
+		"vault namespace":          {"vault: {namespace: a//b}\n", `vault.namespace: has a part that is empty, "." or ".."`},
+		"role":                     {"vault: {role: Aidbox}\n", `vault.role: is not the name of a Vault role or policy`},
+		"policy":                   {"vault: {policy: root}\n", `vault.policy: is a policy that Vault keeps for itself`},
+		"policy by default":        {"vault: {role: default}\n", `vault.policy: is a policy that Vault keeps for itself`},
+		"policy by ServiceAccount": {"aidbox: {serviceAccount: default}\n", `vault.policy: is a policy that Vault keeps for itself`},
+		"policyScope":              {"vault: {policyScope: Exact}\n", `vault.policyScope: is not one of exact, prefix; did you mean "exact"?`},
+		"tokenTTL":                 {"vault: {tokenTTL: 1d}\n", `vault.tokenTTL: is not a duration of at least a minute; such as 1h or 30m`},
+		"short tokenTTL":           {"vault: {tokenTTL: 59s}\n", `vault.tokenTTL: is not a duration of at least a minute`},
+
+		// azure
+		"no keyVault":           {azure("azure: {tenantID: 00000000-0000-0000-0000-000000000000}\n"), `azure.keyVault: is missing`},
+		"keyVault's address":    {azure("azure: {keyVault: \"https://a.b\", tenantID: 00000000-0000-0000-0000-000000000000}\n"), `azure.keyVault: is not the name of a Key Vault`},
+		"no tenantID":           {azure("azure: {keyVault: abc}\n"), `azure.tenantID: is missing`},
+		"tenantID":              {azure("azure: {keyVault: abc, tenantID: contoso}\n"), `azure.tenantID: is not a UUID`},
+		"cloud":                 {azure("azure: {keyVault: abc, tenantID: 00000000-0000-0000-0000-000000000000, cloud: AzurePublic}\n"), `azure.cloud: is not one of`},
+		"resourceGroup":         {azure("azure: {keyVault: abc, tenantID: 00000000-0000-0000-0000-000000000000, resourceGroup: a/b}\n"), `azure.resourceGroup: is not the name of a resource group`},
+		"identity":              {azure("azure: {keyVault: abc, tenantID: 00000000-0000-0000-0000-000000000000, identity: {type: pod}}\n"), `azure.identity.type: is not one of kubelet, workload, system`},
+		"workload identity":     {azure("azure: {keyVault: abc, tenantID: 00000000-0000-0000-0000-000000000000, identity: {type: workload}}\n"), `azure.identity.clientID: is missing`},
+		"system identity":       {azure("azure: {keyVault: abc, tenantID: 00000000-0000-0000-0000-000000000000, identity: {type: system, clientID: x}}\n"), `azure.identity.clientID: is not for a system-assigned identity`},
+		"kubelet identity":      {azure("azure: {keyVault: abc, tenantID: 00000000-0000-0000-0000-000000000000, identity: {clientID: x}}\n"), `azure.identity.clientID: is not a UUID`},
+		"objectName":            {azure(secrets("{name: s, scope: [Client], objectName: a_b}")), `secrets[0].objectName: is not the name of a Key Vault secret`},
+		"objectName by default": {azure(secrets("{name: a.b, scope: [Client]}")), `secrets[0].objectName: is not the name of a Key Vault secret`},
+		"objectName twice":      {azure(secrets("{name: a, scope: [Client]}, {name: b, objectName: A, scope: [Client]}")), `secrets[1]: is in the same place of the store as secrets[0]`},
+
+		// aidbox
+		"url":            {"aidbox: {url: localhost}\n", `aidbox.url: is no http or https address`},
+		"scopeFormat":    {"aidbox: {scopeFormat: reference}\n", `aidbox.scopeFormat: is not one of references, object; did you mean "references"?`},
+		"deployment":     {"aidbox: {deployment: " + strings.Repeat("a", 64) + "}\n", `aidbox.deployment: is not the name of a Deployment`},
+		"serviceAccount": {"aidbox: {serviceAccount: A}\n", `aidbox.serviceAccount: is not a DNS name`},
+		"image":          {"aidbox: {image: a b}\n", `aidbox.image: is not the name of an image`},
+		"replicas":       {"aidbox: {replicas: -1}\n", `aidbox.replicas: is below 0`},
+		"port":           {"aidbox: {port: 65536}\n", `aidbox.port: is not between 1 and 65535`},
+		"probe":          {"aidbox: {probe: fhir}\n", `aidbox.probe: is not the path of a request`},
+		"admin":          {"aidbox: {admin: {client: a/b}}\n", `aidbox.admin.client: is not a FHIR id`},
+		"own variable":   {"aidbox: {env: [{name: BOX_VAULT_CONFIG}]}\n", `aidbox.env[0].name: is a variable that secretctl sets itself`},
+		"own variable 2": {"aidbox: {env: [{name: A}, {name: AIDBOX_VAULT_CONFIG}]}\n", `aidbox.env[1].name: is a variable that secretctl sets itself`},
+		"nameless env":   {"aidbox: {env: [{value: A}]}\n", `aidbox.env[0].name: is missing`},
+
+		// secrets
+		"no secrets":        {"secrets: []\n", `secrets: is empty`},
+		"null secrets":      {"secrets:\n", `secrets: is empty`},
+		"no secret name":    {secrets("{scope: [Client]}"), `secrets[0].name: is missing`},
+		"secret name":       {secrets("{name: a/b, scope: [Client]}"), `secrets[0].name: is not a file name`},
+		"hidden name":       {secrets("{name: ..a, scope: [Client]}"), `secrets[0].name: is not a file name`},
+		"name twice":        {secrets("{name: a, scope: [Client]}, {name: a, path: x, scope: [Client]}"), `secrets[1]: has the same name as secrets[0]`},
+		"path twice":        {secrets("{name: a, path: x, key: k, scope: [Client]}, {name: b, path: x, key: k, scope: [Client]}"), `secrets[1]: is in the same place of the store as secrets[0]`},
+		"path with data":    {secrets("{name: a, path: data/aidbox, scope: [Client]}"), `secrets[0].path: has what secretctl adds itself; the path is below kvMount: leave out kvMount and data/`},
+		"path with mount":   {"vault: {kvMount: kv}\n" + secrets("{name: a, path: kv/data/aidbox, scope: [Client]}"), `secrets[0].path: has what secretctl adds itself`},
+		"path with slash":   {secrets("{name: a, path: /aidbox, scope: [Client]}"), `secrets[0].path: begins or ends with a slash`},
+		"path with *":       {secrets("{name: a, path: \"aidbox/*\", scope: [Client]}"), `secrets[0].path: has a character that means something else in a Vault policy`},
+		"path with +":       {secrets("{name: a, path: a/+/b, scope: [Client]}"), `secrets[0].path: has a character that means something else in a Vault policy`},
+		"path with {{":      {secrets("{name: a, path: \"a/{{b}}\", scope: [Client]}"), `secrets[0].path: has a character that means something else in a Vault policy`},
+		"path with quote":   {secrets("{name: a, path: 'a\"b', scope: [Client]}"), `secrets[0].path: has a character that means something else in a Vault policy`},
+		"path with newline": {secrets("{name: a, path: \"a\\nb\", scope: [Client]}"), `secrets[0].path: has a character that does not print`},
+		"path with ?":       {secrets("{name: a, path: \"a?b\", scope: [Client]}"), `secrets[0].path: has a character that means something else in a URL`},
+		"path with space":   {secrets("{name: a, path: \"a /b\", scope: [Client]}"), `secrets[0].path: has a part that begins or ends with a space`},
+		"no scope":          {secrets("{name: a}"), `secrets[0].scope: is empty`},
+		"empty scope":       {secrets("{name: a, scope: [\"\"]}"), `secrets[0].scope[0]: is missing`},
+		"scope's type":      {secrets("{name: a, scope: [client/b]}"), `secrets[0].scope[0]: ` + types + `; did you mean "Client"?`},
+		"scope's id":        {secrets("{name: a, scope: [Client/a_b]}"), `secrets[0].scope[0]: is not a FHIR id`},
+		"scope without id":  {secrets("{name: a, scope: [Client/]}"), `secrets[0].scope[0]: is not a FHIR id`},
+		"scope twice":       {secrets("{name: a, scope: [Client, Client]}"), `secrets[0].scope[1]: is there already`},
+		"scopes of object":  {"aidbox: {scopeFormat: object}\n" + secrets("{name: a, scope: [Client/a, Client/b]}"), `secrets[0].scope: has several entries, and scopeFormat object allows one`},
+		"canary's name":     {"canary: true\n" + secrets("{name: secretctl-canary, path: x, scope: [Client]}"), `canary: has the same name as secrets[0]`},
+		"canary's Client":   {"canary: true\n" + resource("type: Client, id: secretctl-canary, secrets: {secret: s}") + secrets("{name: s, scope: [Client]}"), `canary: has the same type and id as resources[0]`},
+
+		// resources
+		"no type":           {resource("id: c, secrets: {secret: s}"), `resources[0].type: is missing`},
+		"type":              {resource("type: Clients, id: c, secrets: {secret: s}"), `resources[0].type: ` + types + `; did you mean "Client"?`},
+		"no id":             {resource("type: Client, secrets: {secret: s}"), `resources[0].id: is missing`},
+		"id":                {resource("type: Client, id: a/b, secrets: {secret: s}"), `resources[0].id: is not a FHIR id`},
+		"resource twice":    {"resources: [{type: Client, id: c, secrets: {secret: s}}, {type: Client, id: c, secrets: {secret: s}}]\n", `resources[1]: has the same type and id as resources[0]`},
+		"no references":     {resource("type: Client, id: c"), `resources[0].secrets: is empty`},
+		"unknown secret":    {secrets("{name: my-secret, scope: [Client]}") + resource("type: Client, id: c, secrets: {secret: my-secert}"), `resources[0].secrets.secret: names no secret of this delivery; did you mean "my-secret"?`},
+		"literal":           {resource("type: Client, id: c, secrets: {secret: hunter2}"), `resources[0].secrets.secret: names no secret of this delivery; the name of a secret stands here, never a value`},
+		"out of scope":      {resource("type: Client, id: basic, secrets: {secret: s}"), `resources[0].secrets.secret: names a secret whose scope lacks this resource; add "Client/basic" to secrets[0].scope`},
+		"field":             {resource("type: Client, id: c, secrets: {secert: s}"), `resources[0].secrets.secert: is no field of this type that takes a secret; did you mean "secret"?`},
+		"parameter":         {secrets("{name: s, scope: [AidboxTopicDestination]}") + resource("type: AidboxTopicDestination, id: c, secrets: {parameter.url: s}"), `is no field of this type that takes a secret; write one of parameter.saslJaasConfig,`},
+		"key index":         {secrets("{name: s, scope: [TokenIntrospector]}") + resource("type: TokenIntrospector, id: c, secrets: {\"jwt.keys[100].k\": s}"), `is no field of this type that takes a secret`},
+		"field twice":       {secrets("{name: s, scope: [TokenIntrospector]}") + resource("type: TokenIntrospector, id: c, secrets: {jwt.keys.k: s, \"jwt.keys[0].k\": s}"), `resources[0].secrets.jwt.keys[0].k: is the same field as jwt.keys.k`},
+		"accessPolicy":      {resource("type: Client, id: c, secrets: {secret: s}, accessPolicy: alow"), `resources[0].accessPolicy: is not one of allow; did you mean "allow"?`},
+		"whose policy":      {secrets("{name: s, scope: [TokenIntrospector]}") + resource("type: TokenIntrospector, id: c, secrets: {jwt.secret: s}, accessPolicy: allow"), `resources[0].accessPolicy: is only for a Client`},
+		"policy's id":       {secrets("{name: s, scope: [Client]}") + resource("type: Client, id: "+strings.Repeat("a", 55)+", secrets: {secret: s}, accessPolicy: allow"), `resources[0].accessPolicy: makes an AccessPolicy with an id that is too long`},
+		"another id":        {resource("type: Client, id: c, secrets: {secret: s}, body: {id: d}"), `resources[0].body.id: is not that of the resource`},
+		"another type":      {resource("type: Client, id: c, secrets: {secret: s}, body: {resourceType: Patient}"), `resources[0].body.resourceType: is not that of the resource`},
+		"literal in body":   {resource("type: Client, id: c, secrets: {secret: s}, body: {secret: hunter2}"), `resources[0].body: has a value at secret; remove it`},
+		"own extension":     {resource("type: Client, id: c, secrets: {secret: s}, body: {_secret: {extension: []}}"), `resources[0].body: has a value at secret`},
+		"literal in a list": {secrets("{name: s, scope: [TokenIntrospector]}") + resource("type: TokenIntrospector, id: c, secrets: {jwt.secret: s}, body: {jwt: {keys: [{kty: oct}, {k: hunter2}]}}"), `resources[0].body: has a value at jwt.keys.k`},
+		"literal parameter": {secrets("{name: s, scope: [AidboxTopicDestination]}") + resource("type: AidboxTopicDestination, id: c, secrets: {parameter.header: s}, body: {parameter: [{name: header, valueString: hunter2}]}"), `resources[0].body: has a value at parameter.header`},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			text := delivery(test.text)
+			got := problems(t, text)
+			if len(got) != 1 {
+				t.Fatalf("%d problems, want 1:\n%s\n%s", len(got), &Error{got}, text)
+			}
+			shown := strings.TrimPrefix(got[0].String(), "x.yaml:") + "; " + got[0].Hint
+			if got[0].Hint == "" || !strings.Contains(shown, test.want) {
+				t.Errorf("got  %s\nwant %s", shown, test.want)
+			}
+			if strings.Contains(shown, "hunter2") {
+				t.Errorf("a value is quoted: %s", shown)
+			}
+		})
+	}
+}
+
+func TestWhatLooksOddButWorksIsAccepted(t *testing.T) {
+	resource := func(item string) string { return "resources: [{" + item + "}]\n" }
+	for name, text := range map[string]string{
+		"null sections":        "vault:\nazure:\naidbox: {env: }\nresources: ~\n",
+		"alias":                "secrets: [{name: a, scope: &s [Client]}, {name: b, scope: *s}]\n",
+		"JSON":                 `{"apiVersion": "secretctl.dev/v1", "provider": "vault", "secrets": [{"name": "a", "scope": ["Client"]}]}`,
+		"quoted on":            "name: \"on\"\n",
+		"numbers as text":      "secrets: [{name: \"007\", scope: [Client]}]\n",
+		"quantities":           "aidbox: {resources: {limits: {cpu: 1, memory: 1.5Gi}, requests: {cpu: 0.5}}}\n",
+		"multi-line env":       "aidbox: {env: [{name: A, value: \"a\\nb\\tc\"}]}\n",
+		"no replicas":          "aidbox: {replicas: 0}\n",
+		"path of any text":     "secrets: [{name: a, path: \"größe/a+b/c d/$x\", scope: [Client]}]\n",
+		"same path, two keys":  "secrets: [{name: a, path: x, scope: [Client]}, {name: b, path: x, scope: [Client]}]\n",
+		"numbers in a body":    resource("type: Client, id: c, secrets: {secret: s}, body: {a: 0.1, b: 1e300, c: -9007199254740992, d: 2026-01-01}"),
+		"own id in a body":     resource("type: Client, id: c, secrets: {secret: s}, body: {id: c, resourceType: Client}"),
+		"named parameter":      "secrets: [{name: s, scope: [AidboxTopicDestination]}]\n" + resource("type: AidboxTopicDestination, id: c, secrets: {parameter.saslJaasConfig: s}, body: {parameter: [{name: saslJaasConfig}, {name: header, valueString: a}]}"),
+		"certificate":          "secrets: [{name: s, scope: [IdentityProvider]}]\n" + resource("type: IdentityProvider, id: c, secrets: {client.secret: s}, body: {client: {certificate: x}}"),
+		"azure without client": azure("name: a\n"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			if strings.HasPrefix(text, "{") {
+				text += "\n"
+			} else {
+				text = delivery(text)
+			}
+			if got := problems(t, text); len(got) > 0 {
+				t.Errorf("%s\n%s", &Error{got}, text)
+			}
+		})
+	}
+}
+
+func TestDeliveriesThatUndoEachOtherAreRefused(t *testing.T) {
+	one := func(name, rest string) string { return "---\nname: " + name + "\n" + delivery(rest) }
+	tests := map[string]struct{ a, b, want string }{
+		"same name":             {one("a", ""), one("a", ""), "x.yaml:7: name: is the name of the delivery at x.yaml:2, too"},
+		"default name":          {"---\n" + delivery(""), "---\n" + delivery(""), "x.yaml:6: name: is the name of the delivery at x.yaml:2, too"},
+		"role, namespace":       {one("a", ""), one("b", "namespace: b\n"), "x.yaml:7: vault.role: the same role as in x.yaml:2, with another ServiceAccount, namespace, policy, audience or tokenTTL"},
+		"role, ServiceAccount":  {one("a", "vault: {role: r}\n"), one("b", "vault: {role: r}\naidbox: {serviceAccount: b}\n"), "x.yaml:9: vault.role: the same role as in x.yaml:2, with another ServiceAccount, namespace, policy, audience or tokenTTL"},
+		"role, policy":          {one("a", "vault: {policy: p}\n"), one("b", "vault: {policy: q}\n"), "x.yaml:9: vault.role: the same role as in x.yaml:2, with another ServiceAccount, namespace, policy, audience or tokenTTL"},
+		"policy, paths":         {one("a", ""), one("b", "secrets: [{name: other, scope: [Client]}]\n"), "x.yaml:7: vault.policy: the same policy as in x.yaml:2, with other paths"},
+		"host":                  {one("a", ""), one("b", "vault: {kubernetesHost: \"https://x\"}\n"), "x.yaml:8: vault.kubernetesHost: the same authMount as in x.yaml:2, with another kubernetesHost"},
+		"equal role":            {one("a", "vault: {tokenTTL: 1h}\n"), one("b", "vault: {tokenTTL: 60m}\n"), ""},
+		"other Vault":           {one("a", ""), one("b", "namespace: b\nvault: {address: \"https://b\"}\n"), ""},
+		"other Vault namespace": {one("a", ""), one("b", "namespace: b\nvault: {namespace: b}\n"), ""},
+		"other role":            {one("a", ""), one("b", "namespace: b\nvault: {role: b}\n"), ""},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			got := (&Error{problems(t, test.a+test.b)}).Error()
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("(-want +got)\n%s%s", diff, test.a+test.b)
+			}
+		})
+	}
+}

@@ -1,0 +1,212 @@
+package secret
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/secretctl/secretctl/internal/hint"
+)
+
+func env(pairs map[string]string) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		value, set := pairs[name]
+		return value, set
+	}
+}
+
+func file(t *testing.T, content string, mode os.FileMode) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "value")
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, mode); err != nil { // whatever the umask
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestReadReturnsTheBytesOfTheSource(t *testing.T) {
+	long := strings.Repeat("x", MaxLength)
+	tests := map[string]struct {
+		source Source
+		inputs Inputs
+		want   string
+	}{
+		"env":         {Source{Env: "A"}, Inputs{LookupEnv: env(map[string]string{"A": "v"})}, "v"},
+		"file":        {Source{File: file(t, "v\n", 0o600)}, Inputs{}, "v\n"},
+		"read-only":   {Source{File: file(t, "v", 0o400)}, Inputs{}, "v"},
+		"pipe":        {Source{Stdin: true}, Inputs{Stdin: strings.NewReader("v\n")}, "v\n"},
+		"prompt":      {Source{Stdin: true}, Inputs{Prompt: func(label string) ([]byte, error) { return []byte("for " + label), nil }}, "for it"},
+		"the longest": {Source{Stdin: true}, Inputs{Stdin: strings.NewReader(long)}, long},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			v, err := test.inputs.Read(t.Context(), test.source, "it")
+			if err != nil || string(v.Reveal()) != test.want {
+				t.Errorf("%q, %v", v.Reveal(), err)
+			}
+		})
+	}
+}
+
+func TestReadOfASymlinkFollowsIt(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(file(t, "v", 0o600), link); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := new(Inputs).Read(t.Context(), Source{File: link}, "it"); err != nil || string(v.Reveal()) != "v" {
+		t.Errorf("%q, %v", v.Reveal(), err)
+	}
+}
+
+func TestReadSaysWhatIsWrongWithASource(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "missing")
+	shared, empty := file(t, canary, 0o640), file(t, "", 0o600)
+	dir := t.TempDir()
+	tooLong := canary + strings.Repeat("x", MaxLength)
+	tests := map[string]struct {
+		source     Source
+		inputs     Inputs
+		want, hint string
+	}{
+		"unset":         {Source{Env: "A"}, Inputs{LookupEnv: env(nil)}, "environment variable A is not set", "export A, or name another source for it"},
+		"empty env":     {Source{Env: "A"}, Inputs{LookupEnv: env(map[string]string{"A": ""})}, "environment variable A is empty", "give it a text of 1 to 25600 bytes"},
+		"not text":      {Source{Env: "A"}, Inputs{LookupEnv: env(map[string]string{"A": canary + "\xff"})}, "environment variable A is not UTF-8 text, which is all that the stores keep unchanged", "give it"},
+		"missing":       {Source{File: missing}, Inputs{}, "file " + missing + " cannot be read: no such file or directory", "name a file that you can read"},
+		"shared":        {Source{File: shared}, Inputs{}, "file " + shared + " can be read or written by others (mode 0640)", "chmod 600 " + shared},
+		"empty file":    {Source{File: empty}, Inputs{}, "file " + empty + " is empty", "give it"},
+		"folder":        {Source{File: dir}, Inputs{}, "file " + dir + " is a folder", "name a file"},
+		"too long":      {Source{Stdin: true}, Inputs{Stdin: strings.NewReader(tooLong)}, "standard input is longer than 25600 bytes", "give it"},
+		"no stdin":      {Source{Stdin: true}, Inputs{}, "standard input was read already, for another secret", "only one secret"},
+		"broken prompt": {Source{Stdin: true}, Inputs{Prompt: func(string) ([]byte, error) { return nil, io.ErrUnexpectedEOF }}, "standard input cannot be read: unexpected EOF", ""},
+		"none":          {Source{}, Inputs{}, "no source is named", "give it a source: env, file, stdin or generate"},
+		"bad generate":  {Source{Generate: &Generate{Length: 1}}, Inputs{}, "generated length is not between 8 and 4096", ""},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			v, err := test.inputs.Read(t.Context(), test.source, "it")
+			var e *SourceError
+			if !errors.As(err, &e) || err.Error() != test.want || e.Source != test.source || !v.Empty() {
+				t.Fatalf("got  %v\nwant %s", err, test.want)
+			}
+			if got := hint.Of(err); !strings.HasPrefix(got, test.hint) || strings.Contains(got+err.Error(), canary) {
+				t.Errorf("hint %q, want %q", got, test.hint)
+			}
+		})
+	}
+}
+
+func TestPipeIsReadForOneSecretOnly(t *testing.T) {
+	in := Inputs{Stdin: strings.NewReader("v")}
+	if _, err := in.Read(t.Context(), Source{Stdin: true}, "first"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := in.Read(t.Context(), Source{Stdin: true}, "second"); err == nil || !strings.Contains(err.Error(), "was read already") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestReadStopsWhereTheContextHasEnded(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	in := Inputs{Prompt: func(string) ([]byte, error) { t.Error("asked"); return nil, nil }}
+	if _, err := in.Read(ctx, Source{Stdin: true}, "it"); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestGeneratedValuesHaveTheLengthAndAlphabetAskedFor(t *testing.T) {
+	for name, test := range map[string]struct {
+		generate Generate
+		length   int
+		alphabet string
+	}{
+		"default":      {Generate{}, 32, defaultAlphabet},
+		"short":        {Generate{Length: 8}, 8, defaultAlphabet},
+		"long":         {Generate{Length: 4096}, 4096, defaultAlphabet},
+		"own alphabet": {Generate{Alphabet: "01234567"}, 32, "01234567"},
+		"beyond ASCII": {Generate{Length: 100, Alphabet: "äöüßéèêë"}, 100, "äöüßéèêë"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v, err := new(Inputs).Read(t.Context(), Source{Generate: &test.generate}, "it")
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := string(v.Reveal())
+			if n := utf8.RuneCountInString(got); n != test.length || strings.Trim(got, test.alphabet) != "" {
+				t.Errorf("%d characters, of them foreign: %q", n, strings.Trim(got, test.alphabet))
+			}
+			if again, _ := test.generate.Value(); v.Equal(again) {
+				t.Error("the same value twice")
+			}
+		})
+	}
+}
+
+func TestGeneratedCharactersAreEquallyLikely(t *testing.T) {
+	counts := map[rune]int{}
+	const values = 20
+	for range values {
+		v, err := (&Generate{Length: 4096}).Value()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range string(v.Reveal()) {
+			counts[r]++
+		}
+	}
+	// 62 characters, each about 1321 times with a standard deviation of 36: six of them.
+	for _, r := range defaultAlphabet {
+		if n := counts[r]; n < 1321-220 || n > 1321+220 {
+			t.Errorf("%q came %d times", r, n)
+		}
+	}
+}
+
+func TestGenerateRefusesWhatMakesWeakValues(t *testing.T) {
+	for want, g := range map[string]Generate{
+		"length is not between 8 and 4096":             {Length: 7},
+		"alphabet has fewer than 8 characters":         {Alphabet: "abcdefg"},
+		"alphabet has a character twice":               {Alphabet: "aabcdefgh"},
+		"alphabet has a character that does not print": {Alphabet: "abcdefgh\n"},
+	} {
+		if _, err := g.Value(); err == nil || err.Error() != want || g.Validate() == nil {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+	for _, g := range []Generate{{Length: -1}, {Length: 4097}, {Alphabet: "abcdefgh\u2028"}, {Alphabet: "abcdefgh\xff"}} {
+		if g.Validate() == nil {
+			t.Errorf("%+v is accepted", g)
+		}
+	}
+}
+
+func TestSourceNamesItselfAndKnowsWhenItIsNone(t *testing.T) {
+	for want, s := range map[string]Source{
+		"no source": {}, "environment variable A": {Env: "A"}, "file a": {File: "a"}, "standard input": {Stdin: true}, "generated": {Generate: &Generate{}},
+	} {
+		if s.String() != want || s.IsZero() != (want == "no source") {
+			t.Errorf("%q, zero %t", s, s.IsZero())
+		}
+	}
+}
+
+func TestReadTakesNoMoreThanItNeedsOfAnEndlessInput(t *testing.T) {
+	endless := io.MultiReader(bytes.NewReader(make([]byte, 4*MaxLength)), unread{})
+	if _, err := (&Inputs{Stdin: endless}).Read(t.Context(), Source{Stdin: true}, "it"); err == nil || !strings.Contains(err.Error(), "longer than") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// unread fails who reads it.
+type unread struct{}
+
+func (unread) Read([]byte) (int, error) { return 0, errors.New("read too far") }

@@ -1,0 +1,190 @@
+package secret
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"html"
+	"log/slog"
+	"net/url"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/yaml"
+)
+
+const canary = "c4nary-v4lue"
+
+// holder has the ways in which a value ends up in other types.
+type holder struct {
+	Exported Value
+	Pointer  *Value
+	List     []Value
+	Map      map[string]Value
+	Any      any
+	hidden   Value
+}
+
+func TestValueIsShownByNothing(t *testing.T) {
+	v := New([]byte(canary))
+	things := map[string]any{
+		"value": v, "pointer": &v, "list": []Value{v}, "map": map[string]Value{"a": v}, "function": v.reveal,
+		"holder":            holder{v, &v, []Value{v}, map[string]Value{"a": v}, v, v},
+		"pointer to holder": &holder{v, &v, []Value{v}, map[string]Value{"a": v}, &v, v},
+		"error":             &SourceError{Source: Source{Env: "A"}, Err: fmt.Errorf("%v", v)},
+	}
+	encoded := []string{canary, hex.EncodeToString([]byte(canary)), base64.StdEncoding.EncodeToString([]byte(canary)), fmt.Sprint([]byte(canary))}
+	for name, thing := range things {
+		shown := map[string]string{}
+		for _, verb := range "vsqxXdbocUeEfFgGtpT" {
+			for _, flags := range []string{"", "+", "#", "-20.5", " "} {
+				format := "%" + flags + string(verb)
+				shown[format] = fmt.Sprintf(format, thing)
+			}
+		}
+		var log bytes.Buffer
+		for _, handler := range []slog.Handler{slog.NewTextHandler(&log, nil), slog.NewJSONHandler(&log, nil)} {
+			slog.New(handler).Info("x", "thing", thing, slog.Any("again", thing))
+		}
+		shown["slog"] = log.String()
+		asJSON, _ := json.Marshal(thing) // a function has no JSON
+		shown["json"] = string(asJSON)
+		asYAML, _ := yaml.Marshal(thing)
+		shown["yaml"] = string(asYAML)
+		asXML, _ := xml.Marshal(thing)
+		shown["xml"] = string(asXML)
+		shown["cmp"] = cmp.Diff(thing, 0, cmp.Exporter(func(reflect.Type) bool { return true }))
+		for how, text := range shown {
+			for _, e := range encoded {
+				if strings.Contains(strings.ToLower(text), strings.ToLower(e)) {
+					t.Errorf("%s shows the %s: %s", how, name, text)
+				}
+			}
+		}
+	}
+	if got := fmt.Sprintf("%s %v %q %x", v, v, v, v); got != "[secret] [secret] [secret] [secret]" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestValueKeepsACopyOfItsBytes(t *testing.T) {
+	b := []byte("before")
+	v := New(b)
+	copy(b, "after!")
+	if got := string(v.Reveal()); got != "before" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestValuesAreEqualWhenTheirBytesAre(t *testing.T) {
+	for _, test := range []struct {
+		a, b Value
+		want bool
+	}{
+		{New([]byte("a")), New([]byte("a")), true},
+		{New([]byte("a")), New([]byte("b")), false},
+		{New([]byte("a")), New([]byte("aa")), false},
+		{Value{}, New(nil), true},
+		{Value{}, New([]byte("a")), false},
+	} {
+		if got := test.a.Equal(test.b); got != test.want {
+			t.Errorf("%q and %q: %t", test.a.Reveal(), test.b.Reveal(), got)
+		}
+	}
+}
+
+func TestEmptyAndEndsInNewline(t *testing.T) {
+	for text, want := range map[string][2]bool{
+		"": {true, false}, "a": {false, false}, "a\n": {false, true}, "a\r": {false, true}, "\n": {false, true}, "a\nb": {false, false},
+	} {
+		v := New([]byte(text))
+		if got := [2]bool{v.Empty(), v.EndsInNewline()}; got != want {
+			t.Errorf("%q: empty %t, ends in newline %t", text, got[0], got[1])
+		}
+	}
+	if !(Value{}).Empty() {
+		t.Error("the zero Value is not empty")
+	}
+}
+
+func TestScrubTextWithholdsTextWithAValueInAnyForm(t *testing.T) {
+	for _, text := range []string{canary, "p&ss<w>\"rd'/1%+ x", "größe\"<ß", "tab\tnew\nline\\", "{\"type\": \"service_account\"}", "a=b&c", `\u003c&"`, "\x1b[0m~~~"} {
+		value := New([]byte(text))
+		var plainJSON bytes.Buffer
+		enc := json.NewEncoder(&plainJSON)
+		enc.SetEscapeHTML(false)
+		if err := enc.Encode(map[string]string{"x": text}); err != nil {
+			t.Fatal(err)
+		}
+		forms := map[string]string{
+			"itself":            text,
+			"JSON":              string(must(json.Marshal(map[string]string{"x": text}))),
+			"JSON, plain":       plainJSON.String(),
+			"Go, %q":            fmt.Sprintf("%q", text),
+			"Go, %+q":           fmt.Sprintf("%+q", text),
+			"HTML":              html.EscapeString(text),
+			"query":             url.QueryEscape(text),
+			"query, lower case": strings.ToLower(url.QueryEscape(strings.ToLower(text))),
+			"path":              url.PathEscape(text),
+			"hex":               hex.EncodeToString([]byte(text)),
+			"HEX":               strings.ToUpper(hex.EncodeToString([]byte(text))),
+		}
+		for _, prefix := range []string{"", "a", "id:", "root:", "basic:x"} {
+			for _, suffix := range []string{"", "y", "yz", "yzz"} {
+				whole := []byte(prefix + text + suffix)
+				forms["base64 "+prefix+suffix] = base64.StdEncoding.EncodeToString(whole)
+				forms["raw base64 "+prefix+suffix] = base64.RawStdEncoding.EncodeToString(whole)
+				forms["URL base64 "+prefix+suffix] = base64.URLEncoding.EncodeToString(whole)
+			}
+		}
+		for name, form := range forms {
+			v := value
+			if name == "query, lower case" {
+				v = New([]byte(strings.ToLower(text)))
+			}
+			if got := ScrubText("denied: "+form+", sorry", New([]byte("other")), v); strings.Contains(got, form) {
+				t.Errorf("%q passes as %s: %s", text, name, got)
+			}
+		}
+	}
+}
+
+func TestScrubTextLeavesOtherTextAlone(t *testing.T) {
+	const text = "1 error occurred:\n\t* permission denied"
+	for _, values := range [][]Value{nil, {{}}, {New(nil)}, {New([]byte(canary)), New([]byte("zq"))}} {
+		if got := ScrubText(text, values...); got != text {
+			t.Errorf("got %q", got)
+		}
+	}
+}
+
+func must(b []byte, err error) []byte {
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+func FuzzScrubText(f *testing.F) {
+	f.Add([]byte(canary), "a", "b")
+	f.Add([]byte("<\"&é\x00"), "{\"x\":\"", "\"}")
+	f.Fuzz(func(t *testing.T, b []byte, before, after string) {
+		if len(b) < 6 {
+			return
+		}
+		v := New(b)
+		for _, form := range []string{
+			string(b), base64.StdEncoding.EncodeToString([]byte(before + string(b) + after)),
+			hex.EncodeToString(b), url.QueryEscape(string(b)), string(must(json.Marshal(string(b)))),
+		} {
+			if got := ScrubText(before+form+after, v); got == before+form+after {
+				t.Errorf("%q passes as %q", b, form)
+			}
+		}
+	})
+}
