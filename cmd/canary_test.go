@@ -1,0 +1,362 @@
+package cmd_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/secretctl/secretctl/cmd"
+	"github.com/secretctl/secretctl/internal/sandbox"
+	"github.com/secretctl/secretctl/internal/secret"
+)
+
+// What must appear nowhere: a secret's value and its next one, the secret of the
+// admin Client, the Vault token. The values have what each encoding changes.
+var canaries = map[string]string{
+	"CANARY_VALUE":         `first-c4n4ry "<é>&'+/=value`,
+	"CANARY_NEXT":          `next-c4n4ry "<é>&'+/=value`,
+	"AIDBOX_CLIENT_SECRET": "admin-c4n4ry-value",
+	"VAULT_TOKEN":          "token-c4n4ry-value",
+}
+
+const canaryConfig = `apiVersion: secretctl.dev/v1
+provider: vault
+canary: true
+vault: {address: %s, kubernetesHost: %s}
+aidbox: {url: %s}
+secrets:
+  - {name: client-secret, path: aidbox/client, scope: [Client/basic], value: {env: %s}}
+  - {name: piped, scope: [Client], value: {stdin: true}}
+  - {name: filed, scope: [Client], value: {file: %s}}
+resources:
+  - type: Client
+    id: basic
+    secrets: {secret: client-secret}
+    body: {grant_types: [client_credentials, basic]}
+    accessPolicy: allow
+`
+
+// tracks is where a run of secretctl may leave traces.
+type tracks struct {
+	t   *testing.T
+	dir string // configs, reports, manifests and temporary files
+
+	mu   sync.Mutex
+	seen map[string]bool
+}
+
+// run runs secretctl and looks for the canaries in all that it left.
+func (k *tracks) run(args ...string) (code int, stdout string) {
+	k.t.Helper()
+	var out, narration lockedBuffer
+	code = cmd.Run(k.t.Context(), args, k.world(&out, &narration))
+	k.search(strings.Join(args, " ")+": stdout", out.String())
+	k.search(strings.Join(args, " ")+": stderr", narration.String())
+	k.note(args)
+	return code, out.String()
+}
+
+func (k *tracks) world(out, narration io.Writer) cmd.IO {
+	return cmd.IO{
+		In: strings.NewReader(canaries["CANARY_VALUE"]), Out: out, Err: narration, ErrTerminal: true,
+		LookupEnv: func(name string) (string, bool) { v, ok := canaries[name]; return v, ok },
+	}
+}
+
+// note remembers which commands have run.
+func (k *tracks) note(args []string) {
+	root := cmd.Root()
+	if found, _, err := root.Find(args); err == nil {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.seen[found.CommandPath()] = true
+	}
+}
+
+func (k *tracks) search(where, text string) {
+	k.t.Helper()
+	for name, value := range canaries {
+		if strings.Contains(text, "c4n4ry") || secret.ScrubText(text, secret.New([]byte(value))) != text {
+			k.t.Errorf("%s is in %s:\n%s", name, where, text)
+		}
+	}
+}
+
+// searchFiles looks into every file but those that are meant to hold a value.
+func (k *tracks) searchFiles() {
+	k.t.Helper()
+	err := filepath.WalkDir(k.dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			if e.Name() == "mounted" {
+				return fs.SkipDir
+			}
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if e.Name() != "source" {
+			k.search(path, string(text))
+		}
+		return err
+	})
+	if err != nil {
+		k.t.Fatal(err)
+	}
+}
+
+// config writes a config file and returns its path.
+func (k *tracks) config(name, vault, kubernetes, aidbox, env string) string {
+	k.t.Helper()
+	source := filepath.Join(k.dir, "source")
+	path := filepath.Join(k.dir, name)
+	text := fmt.Sprintf(canaryConfig, vault, kubernetes, aidbox, env, source)
+	for _, err := range []error{os.WriteFile(source, []byte(canaries["CANARY_VALUE"]), 0o600), os.WriteFile(path, []byte(text), 0o600)} {
+		if err != nil {
+			k.t.Fatal(err)
+		}
+	}
+	return path
+}
+
+func TestNoSecretValueLeavesTheProcess(t *testing.T) {
+	k := &tracks{t: t, dir: t.TempDir(), seen: map[string]bool{}}
+	t.Setenv("TMPDIR", k.dir)
+	t.Setenv("HOME", k.dir)
+	t.Run("when all is well", k.whenAllIsWell)
+	t.Run("when servers echo the request", k.whenServersEcho)
+	t.Run("when a value is in the config", k.whenAValueIsInTheConfig)
+	t.Run("in a panic", k.inAPanic)
+	k.run("version", "-v")
+	k.run("completion", "bash")
+	k.run("help", "verify")
+	k.searchFiles()
+	k.everyCommandRan(cmd.Root())
+}
+
+func (k *tracks) whenAllIsWell(t *testing.T) {
+	s := startServers(t, k.dir)
+	first := k.config("first.yaml", s.vault.URL, s.kubernetes.URL, s.aidbox.URL, "CANARY_VALUE")
+	next := k.config("next.yaml", s.vault.URL, s.kubernetes.URL, s.aidbox.URL, "CANARY_NEXT")
+	ok := func(args ...string) string {
+		t.Helper()
+		code, out := k.run(args...)
+		if code != 0 {
+			t.Fatalf("secretctl %v: exit code %d\n%s", args, code, out)
+		}
+		return out
+	}
+	ok("provision", "-c", first, "--dry-run", "-v")
+	ok("provision", "-c", first, "-v")
+	ok("provision", "-c", first, "-o", "json")
+	s.apply(t, ok("render", "-c", first, "-v"))
+	ok("render", "-c", first, "-o", "json")
+	ok("render", "-c", first, "--dir", filepath.Join(k.dir, "manifests"))
+	ok("client", "apply", "-c", first, "-v")
+	ok("client", "apply", "-c", first, "-o", "json")
+	ok("client", "apply", "-c", first, "--dry-run")
+	ok("client", "get", "-c", first, "-v")
+	local := []string{"--mount-path", s.mountPath(), "--vault-config", s.vaultConfig()}
+	for _, format := range []string{"text", "short", "json", "junit"} {
+		ok(append(local, "verify", "--all", "-c", first, "-v", "-o", format, "--json-file", filepath.Join(k.dir, "report.json"), "--junit-file", filepath.Join(k.dir, "report.xml"))...)
+	}
+	ok(append(local, "rotate", "client-secret", "-c", next, "-v")...)
+	ok(append(local, "rotate", "--canary", "-c", next)...)
+	ok("rotate", "client-secret", "-c", first, "--no-verify")
+	if code, _ := k.run("rotate", "client-secret", "-c", first); code != 2 {
+		t.Errorf("a source that gives the stored value: exit code %d", code)
+	}
+	s.aidbox.SetFaults(sandbox.AidboxFaults{Unmask: true})
+	if code, out := k.run("client", "get", "-c", first); code != 1 || !strings.Contains(out, "withheld") {
+		t.Errorf("a literal value: exit code %d:\n%s", code, out)
+	}
+	k.run("client", "apply", "-c", first)
+	k.run(append(local, "verify", "-c", first)...)
+	s.aidbox.SetFaults(sandbox.AidboxFaults{})
+	ok("client", "delete", "-c", first, "-v")
+	s.holdsTheValue(t)
+}
+
+// whenServersEcho has servers that repeat the whole request in every error. A 500
+// is tried again for some seconds before it is told of.
+func (k *tracks) whenServersEcho(t *testing.T) {
+	for _, kind := range []string{"application/json", "text/html"} {
+		for status, timeout := range map[int]string{200: "1s", 400: "1s", 401: "1s", 403: "1s", 404: "1s", 422: "1s", 500: "5s"} {
+			server := httptest.NewServer(echo(kind, status))
+			t.Cleanup(server.Close)
+			conf := k.config(fmt.Sprintf("echo-%d.yaml", status), server.URL, server.URL, server.URL, "CANARY_VALUE")
+			for _, args := range [][]string{
+				{"provision"}, {"provision", "-o", "json"}, {"client", "apply"}, {"client", "get"}, {"client", "delete", "-o", "json"},
+				{"verify", "client", "auth", "-o", "json"}, {"verify", "--all", "-o", "junit"}, {"rotate", "client-secret"},
+			} {
+				if slow := status == 500; slow && (kind == "text/html" || len(args) != 2) {
+					continue
+				}
+				t.Run(fmt.Sprintf("%s %d %v", kind, status, args), func(t *testing.T) {
+					t.Parallel()
+					code, _ := k.run(append(args, "-c", conf, "-v", "--timeout", timeout)...)
+					if code == 0 && !slices.Contains(args, "delete") { // 404 is fine with it
+						t.Error("exit code 0")
+					}
+				})
+			}
+		}
+	}
+}
+
+// echo answers with the request as the error message, as Vault and as FHIR.
+func echo(kind string, status int) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		request := fmt.Sprintf("%s %s %v %s", r.Method, r.URL, r.Header, body)
+		w.Header().Set("Content-Type", kind)
+		w.WriteHeader(status)
+		if kind == "text/html" {
+			_, _ = fmt.Fprintf(w, "<html><body>%s</body></html>", request)
+			return
+		}
+		_, _ = fmt.Fprintf(w, `{"errors": [%q], "resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "exception", "diagnostics": %[1]q}]}`, request)
+	}
+}
+
+func (k *tracks) whenAValueIsInTheConfig(t *testing.T) {
+	for i, text := range []string{
+		"secrets: [{name: a, scope: [Client], value: %q}]",
+		"secrets: [{name: a, scope: [Client], value: {literal: %q}}]",
+		"secrets: [{name: a, scope: [Client], value: {env: %q}}]",
+		"secrets: [{name: %q, scope: [Client]}]",
+		"aidbox: {admin: {secret: %q}}",
+		"vault: {address: %q}",
+		"secrets: [%q",
+		"%q",
+	} {
+		path := filepath.Join(k.dir, fmt.Sprintf("literal-%d", i), "source") // which holds a value, so it is not searched
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		text = "apiVersion: secretctl.dev/v1\nprovider: vault\n" + fmt.Sprintf(text, canaries["CANARY_VALUE"]) + "\n"
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, args := range [][]string{{"provision"}, {"render"}, {"verify", "-o", "json"}} {
+			if code, _ := k.run(append(args, "-c", path)...); code != 2 {
+				t.Errorf("literal %d, %v: exit code %d", i, args, code)
+			}
+		}
+	}
+}
+
+type panicking struct{}
+
+func (panicking) Write([]byte) (int, error) { panic("writing " + canaries["CANARY_VALUE"]) }
+
+func (k *tracks) inAPanic(t *testing.T) {
+	var narration lockedBuffer
+	if code := cmd.Run(t.Context(), []string{"version"}, k.world(panicking{}, &narration)); code != 3 {
+		t.Errorf("exit code %d", code)
+	}
+	k.search("a panic's message", narration.String())
+	if !strings.Contains(narration.String(), "internal error") {
+		t.Errorf("the panic is not told of: %s", narration.String())
+	}
+}
+
+// everyCommandRan fails when a command was added and this test was not.
+func (k *tracks) everyCommandRan(c *cobra.Command) {
+	for _, sub := range c.Commands() {
+		k.everyCommandRan(sub)
+	}
+	if name := c.CommandPath(); !c.HasSubCommands() && !k.seen[name] && name != "secretctl demo" {
+		k.t.Errorf("%s did not run here: add it", name)
+	}
+}
+
+// servers are stand-ins that hold the canaries.
+type servers struct {
+	dir        string
+	vault      *sandbox.Vault
+	kubernetes *sandbox.Kubernetes
+	aidbox     *sandbox.Aidbox
+}
+
+func startServers(t *testing.T, dir string) *servers {
+	t.Helper()
+	s := &servers{dir: filepath.Join(dir, "mounted")}
+	var err error
+	if s.vault, err = sandbox.StartVault(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.vault.Close)
+	canaries["VAULT_TOKEN"] = s.vault.RootToken
+	if s.kubernetes, err = sandbox.StartKubernetes(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.kubernetes.Close)
+	s.aidbox, err = sandbox.StartAidbox(sandbox.AidboxOptions{
+		VaultConfig: "/etc/aidbox/vault-config.json", Root: s.dir, CacheTTL: time.Millisecond, RootSecret: canaries["AIDBOX_CLIENT_SECRET"],
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.aidbox.Close)
+	return s
+}
+
+func (s *servers) mountPath() string   { return filepath.Join(s.dir, "run/vault-secrets") }
+func (s *servers) vaultConfig() string { return filepath.Join(s.dir, "etc/aidbox/vault-config.json") }
+
+func (s *servers) apply(t *testing.T, manifests string) {
+	t.Helper()
+	mount, err := sandbox.StartMount(context.Background(), sandbox.MountOptions{
+		Manifests: []byte(manifests), Root: s.dir, Kubernetes: s.kubernetes, Interval: 20 * time.Millisecond,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(mount.Close)
+}
+
+// holdsTheValue shows that the test could have failed: the value was there.
+func (s *servers) holdsTheValue(t *testing.T) {
+	t.Helper()
+	deadline := time.Now().Add(5 * time.Second)
+	for {
+		text, err := os.ReadFile(filepath.Join(s.mountPath(), "client-secret"))
+		if err == nil && string(text) == canaries["CANARY_VALUE"] {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the mounted file does not hold the value: %v", err)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// lockedBuffer is written to by a command and its progress line.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}

@@ -1,0 +1,44 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/fhirclient"
+	"github.com/secretctl/secretctl/internal/provision"
+	"github.com/secretctl/secretctl/internal/secret"
+)
+
+// vault connects to the delivery's Vault; nothing is sent yet.
+func (a *app) vault(d *config.Delivery) (*provision.Vault, error) {
+	if d.Provider != config.ProviderVault {
+		return nil, usagef("render and client work for it", "delivery %q: provider %s has no store commands in this version", d.Name, d.Provider)
+	}
+	token, _ := a.LookupEnv("VAULT_TOKEN")
+	return provision.NewVault(d, provision.VaultOptions{
+		Token: secret.New([]byte(token)), AllowHTTP: a.allowHTTP, Log: a.log(),
+	})
+}
+
+// aidbox connects to the delivery's Aidbox as its admin Client; nothing is sent
+// yet.
+func (a *app) aidbox(ctx context.Context, d *config.Delivery) (*fhirclient.Client, error) {
+	return a.aidboxFor(ctx, d, true)
+}
+
+// aidboxFor needs no admin secret where asAdmin is false: then the connection is
+// good for probes only.
+func (a *app) aidboxFor(ctx context.Context, d *config.Delivery, asAdmin bool) (*fhirclient.Client, error) {
+	var admin secret.Value
+	if asAdmin {
+		var err error
+		if admin, err = a.inputs.Read(ctx, d.Aidbox.Admin.Secret, "the admin Client "+d.Aidbox.Admin.Client); err != nil {
+			return nil, fmt.Errorf("aidbox.admin.secret: %w", err)
+		}
+	}
+	return fhirclient.New(fhirclient.Options{
+		URL: d.Aidbox.URL, ClientID: d.Aidbox.Admin.Client, Secret: admin,
+		AllowHTTP: a.allowHTTP, Log: a.log(),
+	})
+}

@@ -1,0 +1,174 @@
+package cmd
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/sandbox"
+)
+
+func newDemo(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "demo",
+		Short: "Run the whole job against stand-ins on this machine",
+		Long: `Starts stand-ins for Vault, Aidbox and the mount on loopback and runs the commands
+of the whole job against them, with a rotation, as an operator would. It needs no
+cluster, no cloud and no network, touches nothing of yours, and leaves nothing.
+
+` + exitStatus,
+		Example: "  secretctl demo",
+		Args:    cobra.NoArgs,
+		RunE:    a.run(func(ctx context.Context, _ []string) error { return a.demo(ctx) }),
+	}
+}
+
+const demoConfig = `apiVersion: secretctl.dev/v1
+provider: vault
+vault:
+  address: %s
+  kubernetesHost: %s
+secrets:
+  - name: client-secret
+    path: aidbox/client
+    scope: [Client/basic]
+    value: {generate: {length: 32}}
+resources:
+  - type: Client
+    id: basic
+    secrets: {secret: client-secret}
+    body: {grant_types: [client_credentials, basic]}
+    accessPolicy: allow
+`
+
+// How fast the stand-ins notice a change; the real ones take minutes.
+const (
+	demoPoll  = time.Second
+	demoCache = 500 * time.Millisecond
+)
+
+// demo is one run of the demo.
+type demo struct {
+	*app
+	dir     string
+	env     map[string]string
+	started time.Time
+}
+
+func (a *app) demo(ctx context.Context) (err error) {
+	clearEnvironment()
+	dir, err := os.MkdirTemp("", "secretctl-demo-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	d := &demo{app: a, dir: dir, env: map[string]string{}, started: time.Now()}
+
+	kubernetes, err := sandbox.StartKubernetes()
+	if err != nil {
+		return err
+	}
+	defer kubernetes.Close()
+	vault, err := sandbox.StartVault()
+	if err != nil {
+		return err
+	}
+	defer vault.Close()
+	d.env["VAULT_TOKEN"] = vault.RootToken
+	conf := fmt.Sprintf(demoConfig, vault.URL, kubernetes.URL)
+	if err := os.WriteFile(filepath.Join(dir, defaultConfig), []byte(conf), 0o600); err != nil {
+		return err
+	}
+	d.say("stand-ins for Vault and Kubernetes listen on loopback; this is secretctl.yaml:\n\n%s", indent(conf))
+
+	if err := d.secretctl(ctx, a.Out, "provision"); err != nil {
+		return err
+	}
+	if err := d.secretctl(ctx, a.Out, "provision"); err != nil {
+		return err
+	}
+	var manifests bytes.Buffer
+	if err := d.secretctl(ctx, &manifests, "render"); err != nil {
+		return err
+	}
+	mount, err := sandbox.StartMount(ctx, sandbox.MountOptions{Manifests: manifests.Bytes(), Root: dir, Kubernetes: kubernetes, Interval: demoPoll})
+	if err != nil {
+		return err
+	}
+	defer mount.Close()
+	d.say("%d bytes of manifests applied: the pod's login at Vault worked, the files are mounted", manifests.Len())
+
+	aidbox, err := sandbox.StartAidbox(sandbox.AidboxOptions{VaultConfig: config.VaultConfigFile, Root: dir, CacheTTL: demoCache})
+	if err != nil {
+		return err
+	}
+	defer aidbox.Close()
+	d.env["AIDBOX_CLIENT_SECRET"] = aidbox.RootSecret
+	d.say("a stand-in for Aidbox has started on the mount")
+	return d.onAidbox(ctx, aidbox.URL)
+}
+
+// onAidbox is the part of the job that needs a running Aidbox.
+func (d *demo) onAidbox(ctx context.Context, url string) error {
+	onMachine := []string{"--mount-path", filepath.Join(d.dir, "run/vault-secrets"), "--vault-config", filepath.Join(d.dir, config.VaultConfigFile)}
+	for _, args := range [][]string{
+		{"client", "apply"},
+		append([]string{"verify", "mount", "client", "auth", "scope"}, onMachine...),
+		append([]string{"rotate", "client-secret"}, onMachine...),
+	} {
+		if err := d.secretctl(ctx, d.Out, append(args, "--aidbox-url", url)...); err != nil {
+			return err
+		}
+	}
+	d.say("done: everything was delivered, proven and rotated")
+	return nil
+}
+
+// secretctl runs a command as the shell would, in this process.
+func (d *demo) secretctl(ctx context.Context, out io.Writer, args ...string) error {
+	d.say("$ secretctl %s", strings.ReplaceAll(strings.Join(args, " "), d.dir, "$DEMO"))
+	world := d.IO
+	world.Out = out
+	world.Prompt = nil
+	world.LookupEnv = func(name string) (string, bool) {
+		if value, ok := d.env[name]; ok {
+			return value, true
+		}
+		if name == "NO_COLOR" {
+			return d.LookupEnv(name)
+		}
+		return "", false
+	}
+	args = append(args, "--config", filepath.Join(d.dir, defaultConfig))
+	if code := Run(ctx, args, world); code != exitOK {
+		return fmt.Errorf("demo: secretctl %s ended with exit code %d", args[0], code)
+	}
+	return nil
+}
+
+// say writes a line of the demo's own, with the time since its start.
+func (d *demo) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(d.Out, "\n[%4.1f s] %s\n", time.Since(d.started).Seconds(), fmt.Sprintf(format, args...))
+}
+
+func indent(text string) string {
+	return "    " + strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n    ")
+}
+
+// clearEnvironment keeps the user's own Vault and settings out of the demo.
+func clearEnvironment() {
+	for _, entry := range os.Environ() {
+		name, _, _ := strings.Cut(entry, "=")
+		if strings.HasPrefix(name, "VAULT_") || strings.HasPrefix(name, "SECRETCTL_") {
+			_ = os.Unsetenv(name)
+		}
+	}
+}

@@ -1,0 +1,137 @@
+package cmd_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/secretctl/secretctl/internal/sandbox"
+)
+
+// changeMount breaks the mount in one way, or restores it. What was there is kept
+// beside it meanwhile.
+func (w *stage) changeMount(ts *testscript.TestScript, _ bool, args []string) {
+	path, saved := w.mountPath(), w.mountPath()+".saved"
+	conf, savedConf := w.vaultConfig(), w.vaultConfig()+".saved"
+	file := filepath.Join(path, "client-secret")
+	restore := func() {
+		if _, err := os.Stat(saved); err == nil {
+			ts.Check(os.RemoveAll(path))
+			ts.Check(os.Rename(saved, path))
+		}
+		if _, err := os.Stat(savedConf); err == nil {
+			ts.Check(os.RemoveAll(conf))
+			ts.Check(os.Rename(savedConf, conf))
+		}
+		ts.Check(os.Chmod(file, 0o644))
+	}
+	switch args[0] {
+	case "pause":
+		w.mount.Pause()
+		return
+	case "resume":
+		w.mount.Resume()
+		return
+	case "restore":
+		restore()
+		w.mount.Resume()
+		ts.Check(w.mount.Publish(context.Background()))
+		return
+	}
+	w.mount.Pause()
+	restore()
+	content, err := os.ReadFile(file)
+	ts.Check(err)
+	switch args[0] {
+	case "missing":
+		ts.Check(os.Rename(path, saved))
+	case "empty":
+		ts.Check(os.Rename(path, saved))
+		ts.Check(os.Mkdir(path, 0o755))
+	case "plain":
+		ts.Check(os.Rename(path, saved))
+		ts.Check(os.Mkdir(path, 0o755))
+		ts.Check(os.WriteFile(file, content, 0o644))
+	case "copied": // beside ..data, as a subPath mount is
+		ts.Check(os.Remove(file))
+		ts.Check(os.WriteFile(file, content, 0o644))
+	case "uncopied":
+		ts.Check(os.Remove(file))
+		ts.Check(os.Symlink("..data/client-secret", file))
+	case "unreadable":
+		ts.Check(os.Chmod(file, 0o600))
+	case "stale":
+		ts.Check(ts.Exec("secretctl", "rotate", "client-secret", "--no-verify"))
+	case "no-vault-config":
+		ts.Check(os.Rename(conf, savedConf))
+	case "other-vault-config":
+		text, err := os.ReadFile(conf)
+		ts.Check(err)
+		ts.Check(os.Rename(conf, savedConf))
+		ts.Check(os.WriteFile(conf, bytes.ReplaceAll(text, []byte("Client/basic"), []byte("Client/other")), 0o644))
+	default:
+		ts.Fatalf("no such fault of the mount: %s", args[0])
+	}
+}
+
+var aidboxFaults = map[string]sandbox.AidboxFaults{
+	"well":            {},
+	"literal":         {Unmask: true},
+	"drop-extension":  {DropExtension: true},
+	"reject-all":      {Status: http.StatusUnauthorized},
+	"forbid-all":      {Status: http.StatusForbidden},
+	"not-found":       {Status: http.StatusNotFound},
+	"error":           {Status: http.StatusInternalServerError},
+	"html":            {Status: http.StatusBadGateway, HTML: true},
+	"hang":            {Hang: true},
+	"accept-any":      {AcceptAny: true},
+	"ignore-scope":    {IgnoreScope: true},
+	"accept-old":      {AcceptOld: true},
+	"ignore-rotation": {IgnoreRotation: true},
+}
+
+// changeAidbox gives Aidbox a fault, ends it, or has it away for a while.
+func (w *stage) changeAidbox(ts *testscript.TestScript, _ bool, args []string) {
+	switch args[0] {
+	case "down":
+		w.aidbox.Close()
+	case "up":
+		ts.Check(w.aidbox.Start())
+	case "restart": // in a moment, for a moment
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			time.Sleep(700 * time.Millisecond)
+			w.aidbox.Close()
+			time.Sleep(1500 * time.Millisecond)
+			_ = w.aidbox.Start()
+		}()
+		ts.Defer(func() { <-ended })
+	default:
+		fault, known := aidboxFaults[args[0]]
+		if !known {
+			ts.Fatalf("no such fault of Aidbox: %s", args[0])
+		}
+		w.aidbox.SetFaults(fault)
+	}
+}
+
+// changeVault seals or unseals Vault.
+func (w *stage) changeVault(ts *testscript.TestScript, _ bool, args []string) {
+	body := fmt.Sprintf(`{"key": %q}`, w.vault.unsealKey)
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodPut, w.vault.address+"/v1/sys/"+args[0], bytes.NewBufferString(body))
+	ts.Check(err)
+	req.Header.Set("X-Vault-Token", w.vault.rootToken)
+	resp, err := http.DefaultClient.Do(req)
+	ts.Check(err)
+	_ = resp.Body.Close()
+	if resp.StatusCode >= http.StatusBadRequest {
+		ts.Fatalf("vault %s: %s", args[0], resp.Status)
+	}
+}

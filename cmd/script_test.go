@@ -1,0 +1,203 @@
+package cmd_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/secretctl/secretctl/cmd"
+	"github.com/secretctl/secretctl/internal/sandbox"
+	"github.com/secretctl/secretctl/test/realvault"
+)
+
+// exitFile keeps the last exit code, which testscript itself does not tell.
+const exitFile = "exit-code"
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"secretctl": func() {
+		code := cmd.Main()
+		if work := os.Getenv("WORK"); work != "" {
+			_ = os.WriteFile(filepath.Join(work, exitFile), []byte(strconv.Itoa(code)), 0o600)
+		}
+		os.Exit(code)
+	}})
+}
+
+func TestScripts(t *testing.T) {
+	runScripts(t, func(t *testing.T) store {
+		v, err := sandbox.StartVault()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(v.Close)
+		return store{v.URL, v.RootToken, v.UnsealKey}
+	})
+}
+
+func TestScriptsOnRealVault(t *testing.T) {
+	runScripts(t, func(t *testing.T) store {
+		v := realvault.Start(t)
+		return store{v.Address, v.RootToken, v.UnsealKey}
+	})
+}
+
+// store is a Vault, real or not.
+type store struct{ address, rootToken, unsealKey string }
+
+func runScripts(t *testing.T, startVault func(*testing.T) store) {
+	files, err := filepath.Glob("testdata/script/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scripts: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			t.Parallel()
+			w := &stage{startVault: func() store { return startVault(t) }}
+			testscript.Run(t, testscript.Params{
+				Files: []string{file},
+				Setup: func(env *testscript.Env) error {
+					env.Setenv("NO_PROXY", "127.0.0.1")
+					return nil
+				},
+				Cmds: map[string]func(*testscript.TestScript, bool, []string){
+					"stores": w.stores, "apply": w.apply, "kvversion": w.kvVersion, "exits": exits,
+					"mount": w.changeMount, "aidbox": w.changeAidbox, "vault": w.changeVault,
+					"passes": hasStatus("pass"), "failed": hasStatus("fail"),
+					"fails": verifies("fail"), "warns": verifies("warn"),
+				},
+			})
+		})
+	}
+}
+
+// stage is what a script plays on: the servers that it has started.
+type stage struct {
+	startVault func() store
+	vault      store
+	kubernetes *sandbox.Kubernetes
+	mount      *sandbox.Mount
+	aidbox     *sandbox.Aidbox
+	root       string // what stands for the root of the container's file system
+}
+
+// stores starts Vault and Kubernetes, and tells the environment and the config.
+func (w *stage) stores(ts *testscript.TestScript, _ bool, _ []string) {
+	var err error
+	w.vault = w.startVault()
+	w.kubernetes, err = sandbox.StartKubernetes()
+	ts.Check(err)
+	ts.Defer(w.kubernetes.Close)
+	ts.Setenv("VAULT_ADDR", w.vault.address)
+	ts.Setenv("VAULT_TOKEN", w.vault.rootToken)
+	configs, err := filepath.Glob(ts.MkAbs("*.yaml"))
+	ts.Check(err)
+	for _, path := range configs {
+		text, err := os.ReadFile(path)
+		ts.Check(err)
+		text = []byte(strings.ReplaceAll(string(text), "KUBERNETES_HOST", w.kubernetes.URL))
+		ts.Check(os.WriteFile(path, text, 0o600))
+	}
+}
+
+// apply mounts what a file of manifests describes and starts Aidbox on it.
+func (w *stage) apply(ts *testscript.TestScript, _ bool, args []string) {
+	w.root = ts.MkAbs("root")
+	manifests := ts.ReadFile(args[0])
+	var err error
+	w.mount, err = sandbox.StartMount(context.Background(), sandbox.MountOptions{
+		Manifests: []byte(manifests), Root: w.root, Kubernetes: w.kubernetes,
+		VaultAddress: w.vault.address, Interval: 50 * time.Millisecond,
+	})
+	ts.Check(err)
+	ts.Defer(w.mount.Close)
+	w.aidbox, err = sandbox.StartAidbox(sandbox.AidboxOptions{
+		VaultConfig: "/etc/aidbox/vault-config.json", Root: w.root, CacheTTL: 20 * time.Millisecond,
+	})
+	ts.Check(err)
+	ts.Defer(w.aidbox.Close)
+	ts.Setenv("SECRETCTL_AIDBOX_URL", w.aidbox.URL)
+	ts.Setenv("AIDBOX_CLIENT_SECRET", w.aidbox.RootSecret)
+	ts.Setenv("SECRETCTL_MOUNT_PATH", w.mountPath())
+	ts.Setenv("SECRETCTL_VAULT_CONFIG", w.vaultConfig())
+}
+
+func (w *stage) mountPath() string   { return filepath.Join(w.root, "run/vault-secrets") }
+func (w *stage) vaultConfig() string { return filepath.Join(w.root, "etc/aidbox/vault-config.json") }
+
+// kvVersion PATH N wants the current version of a KV path to be N; 0 is none.
+func (w *stage) kvVersion(ts *testscript.TestScript, _ bool, args []string) {
+	mount, path, _ := strings.Cut(args[0], "/")
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, w.vault.address+"/v1/"+mount+"/metadata/"+path, http.NoBody)
+	ts.Check(err)
+	req.Header.Set("X-Vault-Token", w.vault.rootToken)
+	resp, err := http.DefaultClient.Do(req)
+	ts.Check(err)
+	defer func() { _ = resp.Body.Close() }()
+	var answer struct {
+		Data struct {
+			Version int `json:"current_version"`
+		}
+	}
+	ts.Check(json.NewDecoder(resp.Body).Decode(&answer))
+	if got := strconv.Itoa(answer.Data.Version); got != args[1] {
+		ts.Fatalf("%s is at version %s, not %s", args[0], got, args[1])
+	}
+}
+
+// exits N wants the last secretctl to have ended with exit code N.
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	if got := ts.ReadFile(filepath.Join(ts.Getenv("WORK"), exitFile)); got != args[0] {
+		ts.Fatalf("exit code %s, not %s", got, args[0])
+	}
+}
+
+// hasStatus wants each check that is named to have that status, and no other, in
+// the JSON report on stdout.
+func hasStatus(status string) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, _ bool, ids []string) {
+		var report struct {
+			Deliveries []struct {
+				Checks []struct{ ID, Status, Detail string }
+			}
+		}
+		ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &report))
+		for _, id := range ids {
+			var found []string
+			for _, d := range report.Deliveries {
+				for _, c := range d.Checks {
+					if c.ID == id {
+						found = append(found, fmt.Sprintf("%s (%s)", c.Status, c.Detail))
+					}
+				}
+			}
+			if len(found) == 0 || !strings.HasPrefix(strings.Join(found, ";"), status+" ") {
+				ts.Fatalf("%s is %v, not %s", id, found, status)
+			}
+		}
+	}
+}
+
+// verifies runs verify for the group of the check that is named, and wants that
+// check to end with the status.
+func verifies(status string) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, _ bool, ids []string) {
+		group, _, _ := strings.Cut(ids[0], "/")
+		err := ts.Exec("secretctl", "verify", group, "-o", "json")
+		if (err == nil) == (status == "fail") {
+			ts.Fatalf("verify %s ended with: %v", group, err)
+		}
+		hasStatus(status)(ts, false, ids)
+		if status == "fail" {
+			exits(ts, false, []string{"1"})
+		}
+	}
+}

@@ -1,0 +1,147 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"github.com/spf13/viper"
+
+	"github.com/secretctl/secretctl/internal/config"
+)
+
+const defaultConfig = "secretctl.yaml"
+
+// settings are what every command takes.
+type settings struct {
+	config, delivery, vaultAddr, aidboxURL string
+	timeout                                time.Duration
+	allowHTTP, verbose, noColor            bool
+}
+
+func (s *settings) addFlags(flags *pflag.FlagSet) {
+	flags.StringVarP(&s.config, "config", "c", defaultConfig, "config file, or a folder of them")
+	flags.StringVar(&s.delivery, "delivery", "", "act on the delivery of this name only")
+	flags.StringVar(&s.vaultAddr, "vault-addr", "", "address of Vault (also VAULT_ADDR; default: vault.address of the config)")
+	flags.StringVar(&s.aidboxURL, "aidbox-url", "", "address of Aidbox (default: aidbox.url of the config)")
+	flags.DurationVar(&s.timeout, "timeout", 10*time.Minute, "end everything after this time, with exit code 124")
+	flags.BoolVar(&s.allowHTTP, "allow-http", false, "allow plain http to other hosts, where the network is trusted")
+	flags.BoolVarP(&s.verbose, "verbose", "v", false, "log each request to stderr: method, URL, status, duration")
+	flags.BoolVar(&s.noColor, "no-color", false, "no colour (also NO_COLOR)")
+}
+
+// fromEnvironment sets each flag that was not given from its environment
+// variable, where there is one: SECRETCTL_AIDBOX_URL for --aidbox-url.
+func fromEnvironment(cmd *cobra.Command, _ []string) error {
+	v := viper.New()
+	v.SetEnvPrefix("SECRETCTL")
+	v.SetEnvKeyReplacer(strings.NewReplacer("-", "_"))
+	v.AutomaticEnv()
+	if err := v.BindEnv("vault-addr", "SECRETCTL_VAULT_ADDR", "VAULT_ADDR"); err != nil {
+		return err
+	}
+	var err error
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if err != nil || f.Changed || f.Name == "help" || !v.IsSet(f.Name) {
+			return
+		}
+		if cmd.Flags().Set(f.Name, v.GetString(f.Name)) != nil {
+			variable := "SECRETCTL_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+			err = usagef("it sets --"+f.Name+": see --help", "environment variable %s has no value of type %s", variable, f.Value.Type())
+		}
+	})
+	return err
+}
+
+// run wraps the work of a command and sets its deadline. Until it is called,
+// whatever goes wrong is a usage error.
+func (a *app) run(work func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		if a.timeout <= 0 {
+			return usagef("write it like 90s or 10m", "--timeout is not above zero")
+		}
+		a.started = true
+		a.ctx, a.end = context.WithTimeout(cmd.Context(), a.timeout)
+		return work(a.ctx, args)
+	}
+}
+
+// color says whether stdout may have colour.
+func (a *app) color() bool {
+	_, noColor := a.LookupEnv("NO_COLOR")
+	return a.OutTerminal && !noColor && !a.noColor
+}
+
+// log is where requests are logged; nil without -v.
+func (a *app) log() io.Writer {
+	if !a.verbose {
+		return nil
+	}
+	return a.Err
+}
+
+// deliveries loads the config file and puts the settings over it.
+func (s settings) deliveries() ([]*config.Delivery, error) {
+	all, err := config.Load(s.config)
+	if err != nil {
+		return nil, err
+	}
+	if s.delivery != "" {
+		i := slices.IndexFunc(all, func(d *config.Delivery) bool { return d.Name == s.delivery })
+		if i < 0 {
+			return nil, usagef("there is "+names(all), "%s has no delivery %q", s.config, s.delivery)
+		}
+		all = all[i : i+1]
+	}
+	for _, d := range all {
+		if s.vaultAddr != "" && d.Vault != nil {
+			d.Vault.Address = s.vaultAddr
+		}
+		if s.aidboxURL != "" {
+			d.Aidbox.URL = s.aidboxURL
+		}
+	}
+	return all, nil
+}
+
+// oneDelivery returns the delivery that has the secret.
+func oneDelivery(all []*config.Delivery, secretName string) (*config.Delivery, config.Secret, error) {
+	var found []*config.Delivery
+	var known []string
+	for _, d := range all {
+		if _, ok := d.Secret(secretName); ok {
+			found = append(found, d)
+		}
+		for _, s := range d.Secrets {
+			known = append(known, s.Name)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return nil, config.Secret{}, usagef("there is "+strings.Join(known, ", "), "no secret %q in the config", secretName)
+	case 1:
+		s, _ := found[0].Secret(secretName)
+		return found[0], s, nil
+	}
+	return nil, config.Secret{}, usagef("name one with --delivery: "+names(found), "secret %q is in %d deliveries", secretName, len(found))
+}
+
+func names(deliveries []*config.Delivery) string {
+	var out []string
+	for _, d := range deliveries {
+		out = append(out, d.Name)
+	}
+	return strings.Join(out, ", ")
+}
+
+// heading starts a delivery's part of a text output, where there are several.
+func heading(w io.Writer, all []*config.Delivery, d *config.Delivery) {
+	if len(all) > 1 {
+		_, _ = fmt.Fprintf(w, "# %s\n", d.Name)
+	}
+}

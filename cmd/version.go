@@ -1,0 +1,55 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+// Set by the linker in a release.
+var version, commit, date string
+
+type versionInfo struct {
+	Version  string `json:"version"`
+	Commit   string `json:"commit,omitempty"`
+	Date     string `json:"date,omitempty"`
+	Go       string `json:"go"`
+	Platform string `json:"platform"`
+}
+
+// buildVersion falls back to what the Go toolchain noted, for "go install".
+func buildVersion() versionInfo {
+	v := versionInfo{version, commit, date, runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
+	info, ok := debug.ReadBuildInfo()
+	if v.Version == "" && ok {
+		v.Version = info.Main.Version
+	}
+	if v.Version == "" || v.Version == "(devel)" {
+		v.Version = "dev"
+	}
+	return v
+}
+
+func newVersion(a *app) *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:     "version",
+		Short:   "Show the version of secretctl",
+		Long:    "Shows which secretctl this is, and with what it was built.\n\n" + exitStatus,
+		Example: "  secretctl version\n  secretctl version -o json",
+		Args:    cobra.NoArgs,
+		RunE: a.run(func(context.Context, []string) error {
+			v := buildVersion()
+			if output == "json" {
+				return printJSON(a.Out, v)
+			}
+			_, err := fmt.Fprintf(a.Out, "secretctl %s %s %s\n", v.Version, v.Go, v.Platform)
+			return err
+		}),
+	}
+	addOutput(cmd, &output, "text", "json")
+	return cmd
+}

@@ -1,0 +1,104 @@
+// Package provision makes a secret store match a delivery: the values in it, and
+// the right of the pod to read them. It reads before it writes, writes only what
+// differs, never deletes, and never replaces a value that somebody else changed
+// in the meantime, so running it again is safe. It prints nothing.
+package provision
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// What a step finds, or has done, about an object. Absent is what the store
+// lacks while the config names no source for it: that is reported, never written.
+const (
+	Unchanged = "unchanged"
+	Create    = "create"
+	Update    = "update"
+	Absent    = "absent"
+)
+
+// Change is what happens to one object of the store. It never holds a value.
+type Change struct {
+	Phase   string `json:"phase"`
+	Object  string `json:"object"`
+	Action  string `json:"action"` // unchanged, create, update, absent
+	Detail  string `json:"detail,omitempty"`
+	Warning string `json:"warning,omitempty"` // something about it that will not work as it is
+}
+
+func (c Change) pending() bool { return c.Action == Create || c.Action == Update }
+
+// Step is one phase of provisioning. Diff compares and writes nothing. Apply
+// comes after Diff, writes what that found, and returns what became of each
+// object; beside an error it returns what it had found or done before.
+type Step struct {
+	Name  string
+	Diff  func(context.Context) ([]Change, error)
+	Apply func(context.Context) ([]Change, error)
+}
+
+// PhaseError says that there is no phase of that name.
+type PhaseError struct {
+	Phase string
+	Known []string
+}
+
+func (e *PhaseError) Error() string { return fmt.Sprintf("phase %q is unknown", e.Phase) }
+
+// Hint says which phases there are.
+func (e *PhaseError) Hint() string { return "the phases are " + strings.Join(e.Known, ", ") }
+
+// CheckPhases returns a [*PhaseError] for the first of the phases that is not known.
+func CheckPhases(phases, known []string) error {
+	for _, p := range phases {
+		if !slices.Contains(known, p) {
+			return &PhaseError{Phase: p, Known: known}
+		}
+	}
+	return nil
+}
+
+// Run runs the steps that phases names, all of them where it names none, in the
+// order of steps. Every Diff comes before the first Apply. With dryRun it returns
+// the plan; without, what was found and done, also beside an error, so that what
+// was written before a failure is known.
+func Run(ctx context.Context, steps []Step, phases []string, dryRun bool) ([]Change, error) {
+	var known []string
+	for _, s := range steps {
+		known = append(known, s.Name)
+	}
+	if err := CheckPhases(phases, known); err != nil {
+		return nil, err
+	}
+	if len(phases) > 0 {
+		steps = slices.DeleteFunc(slices.Clone(steps), func(s Step) bool { return !slices.Contains(phases, s.Name) })
+	}
+
+	plans := make([][]Change, len(steps))
+	for i, s := range steps {
+		plan, err := s.Diff(ctx)
+		if err != nil {
+			return nil, err
+		}
+		plans[i] = plan
+	}
+	if dryRun {
+		return slices.Concat(plans...), nil
+	}
+	var done []Change
+	for i, s := range steps {
+		if !slices.ContainsFunc(plans[i], Change.pending) {
+			done = append(done, plans[i]...)
+			continue
+		}
+		changes, err := s.Apply(ctx)
+		done = append(done, changes...)
+		if err != nil {
+			return done, err
+		}
+	}
+	return done, nil
+}

@@ -1,0 +1,92 @@
+package provision
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl"
+	"github.com/hashicorp/vault/api"
+
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/secret"
+)
+
+// ErrNoToken says that there is no Vault token to act with.
+var ErrNoToken = errors.New("no token")
+
+// findToken returns the given token, or the one that the vault command would use:
+// VAULT_TOKEN, else what its token helper has kept since the last login.
+func findToken(d *config.Delivery, given secret.Value) (secret.Value, error) {
+	token := string(given.Reveal())
+	if token == "" {
+		token = os.Getenv(api.EnvVaultToken)
+	}
+	if strings.TrimSpace(token) == "" {
+		var err error
+		if token, err = helpedToken(d); err != nil {
+			return secret.Value{}, fmt.Errorf("vault: token helper: %w", err)
+		}
+	}
+	if token = strings.TrimSpace(token); token == "" {
+		return secret.Value{}, hint.Wrap(fmt.Errorf("vault: %w", ErrNoToken), "export VAULT_TOKEN, or run: vault login")
+	}
+	return secret.New([]byte(token)), nil
+}
+
+// helpedToken reads ~/.vault-token, or runs the program that ~/.vault names in
+// its place. No token is no error.
+func helpedToken(d *config.Delivery) (string, error) {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", nil
+	}
+	settings := os.Getenv("VAULT_CONFIG_PATH")
+	if settings == "" {
+		settings = filepath.Join(home, ".vault")
+	}
+	var cli struct {
+		TokenHelper string `hcl:"token_helper"`
+	}
+	text, err := os.ReadFile(settings)
+	if err == nil && hcl.Unmarshal(text, &cli) != nil {
+		return "", fmt.Errorf("%s is no configuration of the vault command", settings)
+	}
+	if cli.TokenHelper != "" {
+		return runHelper(cli.TokenHelper, d)
+	}
+	token, err := os.ReadFile(filepath.Join(home, ".vault-token"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	return string(token), nil
+}
+
+// runHelper keeps from the program what it has no need of: the variables that
+// hold the delivery's secrets.
+func runHelper(program string, d *config.Delivery) (string, error) {
+	private := []string{d.Aidbox.Admin.Secret.Env}
+	for _, s := range d.Secrets {
+		private = append(private, s.Value.Env)
+	}
+	program, err := filepath.Abs(program)
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.Command(program, "get")
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(entry string) bool {
+		name, _, _ := strings.Cut(entry, "=")
+		return slices.Contains(private, name)
+	})
+	token, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("%s get: %w", program, err)
+	}
+	return string(token), nil
+}

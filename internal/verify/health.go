@@ -1,0 +1,86 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+const (
+	healthEvery   = time.Second
+	healthTimeout = 5 * time.Second // an Aidbox that takes longer is as good as away
+)
+
+// healthWatch asks Aidbox every second whether it is up, beside the checks. A
+// restart that fits between two questions stays unseen.
+type healthWatch struct {
+	health func(context.Context) error
+	cancel context.CancelFunc // nil until it has started
+	done   chan struct{}
+
+	asked, answered int
+	missed          time.Time // the first question without an answer
+	why             error
+}
+
+func (h *healthWatch) start(ctx context.Context) {
+	if h.health == nil {
+		return
+	}
+	ctx, h.cancel = context.WithCancel(ctx)
+	h.done = make(chan struct{})
+	go func() {
+		defer close(h.done)
+		tick := time.NewTicker(healthEvery)
+		defer tick.Stop()
+		for ctx.Err() == nil {
+			h.ask(ctx)
+			select {
+			case <-ctx.Done():
+			case <-tick.C:
+			}
+		}
+	}()
+}
+
+// stop ends the watch, if it has started, and waits until it has ended.
+func (h *healthWatch) stop() {
+	if h.cancel != nil {
+		h.cancel()
+		<-h.done
+	}
+}
+
+func (h *healthWatch) ask(ctx context.Context) {
+	asking, cancel := context.WithTimeout(ctx, healthTimeout)
+	defer cancel()
+	at, err := time.Now(), h.health(asking)
+	if ctx.Err() != nil {
+		return // cut short, which says nothing about Aidbox
+	}
+	h.asked++
+	switch {
+	case err == nil:
+		h.answered++
+	case h.missed.IsZero():
+		h.missed, h.why = at, err
+	}
+}
+
+// result ends the watch with a last question, and says how it went.
+func (h *healthWatch) result(ctx context.Context, written time.Time, vs *values) Result {
+	h.stop()
+	h.ask(ctx)
+	switch {
+	case h.asked == 0:
+		return Unknown("no health check was made")
+	case h.answered == h.asked:
+		return Pass("answered %d of %d health checks, no restart seen", h.answered, h.asked)
+	}
+	when := h.missed.UTC().Format(time.TimeOnly) + " UTC"
+	if !written.IsZero() {
+		when += fmt.Sprintf(", %s after the write", h.missed.Sub(written).Round(100*time.Millisecond))
+	}
+	return Fail("answered %d of %d health checks; the first without an answer at %s: %s", h.answered, h.asked, when, vs.outside(h.why.Error())).
+		WithHint("a rotation needs no restart: did something else restart Aidbox, or the way to it break?")
+}

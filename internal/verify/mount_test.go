@@ -1,0 +1,172 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/secret"
+)
+
+func mountRows() []row {
+	const (
+		present  = "mount/present client-secret local"
+		readable = "mount/readable client-secret local"
+		matches  = "mount/matches-store client-secret local"
+		status   = "mount/status client-secret local"
+		file     = "client-secret"
+	)
+	// remove empties the folder, so that a test can lay it out anew.
+	remove := func(t *testing.T, s *scene) {
+		must(t, os.RemoveAll(s.local.Dir))
+		must(t, os.Mkdir(s.local.Dir, 0o755))
+	}
+	plain := func(content string) func(*testing.T, *scene) {
+		return func(t *testing.T, s *scene) {
+			remove(t, s)
+			write(t, s.file(file), content)
+		}
+	}
+	mode := func(path string, mode os.FileMode) func(*testing.T, *scene) {
+		return func(t *testing.T, s *scene) {
+			must(t, os.Chmod(s.file(path), mode))
+			if os.Getuid() == aidboxUser {
+				t.Skip("the files belong to Aidbox's user")
+			}
+		}
+	}
+	noFolder := func(t *testing.T, s *scene) { must(t, os.RemoveAll(s.local.Dir)) }
+	return []row{
+		{"as published", nil, present, StatusPass, "/client-secret"},
+		{"no folder", noFolder, present, StatusFail, "does not exist"},
+		{"empty folder", remove, present, StatusFail, "delete the pod"},
+		{"another file alone", func(t *testing.T, s *scene) {
+			must(t, os.Rename(s.file(file), s.file("other")))
+		}, present, StatusFail, "no file client-secret in "},
+		{"link to nothing", func(t *testing.T, s *scene) { must(t, os.Remove(s.file(dataLink))) }, present, StatusFail, "leads nowhere"},
+		{"a path through a file", func(_ *testing.T, s *scene) { s.local.Dir = s.file(file) }, present, StatusUnknown, "not a directory"},
+
+		{"as published", nil, readable, StatusPass, "mode 0644"},
+		{"closed file", mode("..data/client-secret", 0o640), readable, StatusFail, "mode 0640 does not let user 1000 read it"},
+		{"closed mount", mode(".", 0o750), readable, StatusFail, "does not let user 1000 through"},
+		{"closed published folder", mode(dataLink, 0o700), readable, StatusFail, "does not let user 1000 through"},
+		{"empty file", plain(""), readable, StatusFail, "is empty"},
+		{"a folder", func(t *testing.T, s *scene) {
+			remove(t, s)
+			must(t, os.Mkdir(s.file(file), 0o755))
+		}, readable, StatusFail, "no regular file"},
+		{"replaced meanwhile", func(_ *testing.T, s *scene) {
+			m := s.local.Mount(s.d)
+			look := m.Present
+			m.Present = func(ctx context.Context, c config.Secret) Result {
+				defer func() { _ = os.Remove(s.file(file)) }()
+				return look(ctx, c)
+			}
+			s.w.Mounts = []Mount{m}
+		}, readable, StatusUnknown, "no such file"},
+		{"nothing there", remove, readable, StatusSkip, "needs mount/present client-secret local, whose result is fail"},
+
+		{"as stored", nil, matches, StatusPass, "equal to the store, version 3"},
+		{"plain file", plain(canary), matches, StatusPass, "equal to the store, version 3"},
+		{"stale", plain("old"), matches, StatusFail, "differs from the store, version 3: stale"},
+		{"line break in the mount alone", plain(canary + "\n"), matches, StatusFail, "differs from the store, version 3 by a line break"},
+		{"line break in both", func(t *testing.T, s *scene) {
+			plain(canary+"\n")(t, s)
+			s.store[file] = canary + "\n"
+		}, matches, StatusWarn, "ends in a line break"},
+		{"not in the store", func(_ *testing.T, s *scene) { clear(s.store) }, matches, StatusFail, "the store has no such secret"},
+		{
+			"no store access", func(_ *testing.T, s *scene) { s.w.Stored = nil }, matches, StatusPass,
+			"equal to environment variable CLIENT_SECRET (store not readable: no access to it)",
+		},
+		{"store refuses", func(_ *testing.T, s *scene) {
+			s.w.Stored = func(context.Context, config.Secret) (secret.Value, string, error) {
+				return secret.Value{}, "", errors.New("vault: permission denied")
+			}
+		}, matches, StatusPass, "equal to environment variable CLIENT_SECRET (store not readable: vault: permission denied)"},
+		{"no store access, generated", func(_ *testing.T, s *scene) {
+			s.w.Stored, s.d.Secrets[0].Value = nil, secret.Source{Generate: &secret.Generate{}}
+		}, matches, StatusUnknown, "nothing to compare with: store not readable: no access to it; value: generated"},
+		{"no store access, no source, line break", func(t *testing.T, s *scene) {
+			plain(canary+"\n")(t, s)
+			s.w.Stored, s.d.Secrets[0].Value = nil, secret.Source{}
+		}, matches, StatusUnknown, "value: no source; the mounted value ends in a line break"},
+		{"no store access, source fails", func(_ *testing.T, s *scene) {
+			s.w.Stored = nil
+			s.w.Source = func(context.Context, config.Secret) (secret.Value, error) {
+				return secret.Value{}, &secret.SourceError{Source: secret.Source{Env: "X"}, Err: errors.New("is not set")}
+			}
+		}, matches, StatusUnknown, "environment variable X is not set"},
+		{"not readable", plain(""), matches, StatusSkip, "needs mount/readable"},
+
+		{"as published", nil, status, StatusPass, "published 3m"},
+		{"plain file", plain(canary), status, StatusWarn, "not published by the CSI driver: rotation will not arrive by itself"},
+		{"folder of another name", func(t *testing.T, s *scene) {
+			must(t, os.Mkdir(s.file("..v1"), 0o755))
+			must(t, os.Remove(s.file(dataLink)))
+			must(t, os.Symlink("..v1", s.file(dataLink)))
+		}, status, StatusWarn, "not how the CSI driver names"},
+		{"data link to nothing", func(t *testing.T, s *scene) {
+			must(t, os.Remove(s.file(dataLink)))
+			must(t, os.Symlink("..2026_01_01_00_00_00.1", s.file(dataLink)))
+		}, status, StatusFail, "leads to ..2026_01_01_00_00_00.1, which is not there"},
+		{"data is a folder", func(t *testing.T, s *scene) {
+			must(t, os.Remove(s.file(dataLink)))
+			must(t, os.Mkdir(s.file(dataLink), 0o755))
+		}, status, StatusFail, "..data is no link"},
+		{"copy beside", func(t *testing.T, s *scene) {
+			must(t, os.Remove(s.file(file)))
+			write(t, s.file(file), canary)
+		}, status, StatusFail, "without subPath"},
+		{"no file", remove, status, StatusSkip, "no file to look at"},
+
+		{"as rendered", nil, "mount/vault-config local", StatusPass, "path and scope of 1 are"},
+		{
+			"missing", func(t *testing.T, s *scene) { must(t, os.Remove(s.local.VaultConfig)) }, "mount/vault-config local", StatusFail,
+			"mount the ConfigMap aidbox-vault-config at /etc/aidbox/vault-config.json",
+		},
+		{"a folder", func(_ *testing.T, s *scene) { s.local.VaultConfig = s.local.Dir }, "mount/vault-config local", StatusUnknown, "is a directory"},
+	}
+}
+
+func TestFileOfAidboxUserNeedsNoRightForOthers(t *testing.T) {
+	s := newScene(t)
+	must(t, os.Chmod(s.file("..data/client-secret"), 0o400))
+	if err := os.Chown(s.file("..data/client-secret"), aidboxUser, aidboxUser); err != nil {
+		t.Skip("only root can give files away")
+	}
+	results, _, err := s.run(t.Context())
+	must(t, err)
+	if got := results["mount/readable client-secret local"]; got.Status != StatusPass {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestLocalTakesThePathsOfTheDelivery(t *testing.T) {
+	d := newScene(t).d
+	d.MountPath = t.TempDir() + "/absent"
+	m := Local{}.Mount(d)
+	if got := m.Present(t.Context(), d.Secrets[0]); !strings.Contains(got.Detail, d.MountPath) {
+		t.Errorf("got %q", got.Detail)
+	}
+	if _, err := m.VaultConfig(t.Context()); err == nil || !strings.Contains(err.Error(), config.VaultConfigFile) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestRotatedMountIsReadThroughTheNewFolder(t *testing.T) {
+	s := newScene(t)
+	s.publish(t, map[string]string{"client-secret": "new"}, time.Now())
+	s.store["client-secret"], s.valid = "new", "new"
+	results, _, err := s.run(t.Context())
+	must(t, err)
+	for _, id := range []string{"mount/matches-store", "mount/status"} {
+		if got := results[id+" client-secret local"]; got.Status != StatusPass {
+			t.Errorf("%s: %+v", id, got)
+		}
+	}
+}

@@ -1,0 +1,107 @@
+package verify
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/agnivade/levenshtein"
+)
+
+// registry declares every check once, in the order in which they run. The part
+// of an ID before the slash is its group. Each has an anchor in docs/checks.md.
+var registry = []struct{ id, title string }{
+	{"mount/present", "the secret's file is in the mount"},
+	{"mount/readable", "Aidbox may read the file"},
+	{"mount/matches-store", "the file has the value of the store"},
+	{"mount/status", "the file is published so that rotation reaches it"},
+	{"mount/vault-config", "the vault config names the files and scopes of the delivery"},
+	{"client/exists", "the resource is in Aidbox"},
+	{"client/masked", "the resource holds no literal secret"},
+	{"client/reference", "the resource refers to the right secret"},
+	{"auth/accepts-secret", "Aidbox accepts the secret"},
+	{"auth/rejects-wrong", "Aidbox refuses another secret"},
+	{"auth/rejects-empty", "Aidbox refuses an empty secret"},
+	{"auth/token", "Aidbox gives a token for the secret"},
+	{"scope/out-of-scope-refused", "a Client outside the scope cannot use the secret"},
+	{"rotation/store-updated", "the store took the new value"},
+	{"rotation/mounted", "the new value reached the mount"},
+	{"rotation/new-accepted", "Aidbox accepts the new value"},
+	{"rotation/old-rejected", "Aidbox refuses the old value"},
+	{"rotation/no-restart", "Aidbox stayed up meanwhile"},
+}
+
+// readingGroups are the ones that run unless groups are named.
+var readingGroups = []string{"mount", "client", "auth"}
+
+// IDs returns the ID of every check there is.
+func IDs() []string {
+	var ids []string
+	for _, e := range registry {
+		ids = append(ids, e.id)
+	}
+	return ids
+}
+
+// Groups returns the names of the groups, in the order in which they run.
+func Groups() []string {
+	var groups []string
+	for _, e := range registry {
+		groups = append(groups, groupOf(e.id))
+	}
+	return slices.Compact(groups)
+}
+
+// Select returns the groups to run: those named, every one with all, or those
+// that only read where nothing is named. An unknown name is a [*UsageError].
+func Select(names []string, all bool) ([]string, error) {
+	for _, name := range names {
+		if !slices.Contains(Groups(), name) {
+			return nil, &UsageError{What: "check group", Got: name, Known: Groups()}
+		}
+	}
+	switch {
+	case all:
+		return Groups(), nil
+	case len(names) == 0:
+		return slices.Clone(readingGroups), nil
+	}
+	return slices.DeleteFunc(Groups(), func(g string) bool { return !slices.Contains(names, g) }), nil
+}
+
+func groupOf(id string) string {
+	group, _, _ := strings.Cut(id, "/")
+	return group
+}
+
+func title(id string) string {
+	for _, e := range registry {
+		if e.id == id {
+			return e.title
+		}
+	}
+	return ""
+}
+
+// anchor returns where the documentation of a check is.
+func anchor(id string) string { return "docs/checks.md#" + strings.ReplaceAll(id, "/", "-") }
+
+// UsageError says that there is no group or format of that name.
+type UsageError struct {
+	What, Got string
+	Known     []string
+}
+
+func (e *UsageError) Error() string { return fmt.Sprintf("unknown %s %q", e.What, e.Got) }
+
+// Hint names the likely one, and all there are.
+func (e *UsageError) Hint() string {
+	known := "known: " + strings.Join(e.Known, ", ")
+	best := slices.MinFunc(e.Known, func(a, b string) int {
+		return levenshtein.ComputeDistance(e.Got, a) - levenshtein.ComputeDistance(e.Got, b)
+	})
+	if levenshtein.ComputeDistance(e.Got, best) > 2 {
+		return known
+	}
+	return fmt.Sprintf("did you mean %q? %s", best, known)
+}

@@ -1,0 +1,73 @@
+package verify
+
+import (
+	"errors"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestSelectKeepsTheOrderOfTheGroups(t *testing.T) {
+	tests := []struct {
+		name  string
+		names []string
+		all   bool
+		want  []string
+	}{
+		{"nothing named", nil, false, []string{"mount", "client", "auth"}},
+		{"all", nil, true, []string{"mount", "client", "auth", "scope", "rotation"}},
+		{"some and all", []string{"auth"}, true, []string{"mount", "client", "auth", "scope", "rotation"}},
+		{"in another order, one twice", []string{"rotation", "mount", "rotation"}, false, []string{"mount", "rotation"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := Select(tt.names, tt.all)
+			must(t, err)
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestUnknownGroupIsAUsageErrorThatSuggests(t *testing.T) {
+	for name, hint := range map[string]string{
+		"scop":  `did you mean "scope"? known: mount, client, auth, scope, rotation`,
+		"bogus": "known: mount, client, auth, scope, rotation",
+	} {
+		_, err := Select([]string{"mount", name}, true)
+		var usage *UsageError
+		if !errors.As(err, &usage) || usage.Hint() != hint || !strings.Contains(err.Error(), `unknown check group "`+name+`"`) {
+			t.Errorf("%s: got %v, %+v", name, err, usage)
+		}
+	}
+}
+
+func TestEveryCheckIsDocumentedAndNothingElse(t *testing.T) {
+	page, err := os.ReadFile("../../docs/checks.md")
+	must(t, err)
+	var documented, declared []string
+	for _, m := range regexp.MustCompile(`(?m)^#+ <a id="([a-z-]+)"></a>`).FindAllSubmatch(page, -1) {
+		documented = append(documented, "docs/checks.md#"+string(m[1]))
+	}
+	for _, id := range IDs() {
+		declared = append(declared, anchor(id))
+		if title(id) == "" || !strings.Contains(string(page), "`"+id+"`") {
+			t.Errorf("%s has no title or no heading", id)
+		}
+	}
+	slices.Sort(documented)
+	slices.Sort(declared)
+	if diff := cmp.Diff(declared, documented); diff != "" {
+		t.Error(diff)
+	}
+	for _, group := range Groups() {
+		if !strings.Contains(string(page), "\n## "+group+"\n") {
+			t.Errorf("group %s has no section", group)
+		}
+	}
+}

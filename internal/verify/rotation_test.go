@@ -1,0 +1,314 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/secret"
+)
+
+// rotated is the new value.
+const rotated = "rotated-2d8e6b4f0a/+?"
+
+// rotating makes the scene a rotation whose value arrives at once.
+func rotating(change func(*scene)) func(*testing.T, *scene) {
+	return func(t *testing.T, s *scene) {
+		s.o.Rotation = &Rotation{Secret: "client-secret", New: value(rotated), Deadline: time.Minute}
+		s.w.Put = func(ctx context.Context, c config.Secret, v secret.Value) (string, error) {
+			s.publish(t, map[string]string{"client-secret": rotated}, time.Now())
+			s.valid = rotated
+			return s.put(ctx, c, v)
+		}
+		if change != nil {
+			change(s)
+		}
+	}
+}
+
+func rotationRows() []row {
+	const (
+		updated  = "rotation/store-updated client-secret"
+		mounted  = "rotation/mounted client-secret"
+		accepted = "rotation/new-accepted client-secret"
+		rejected = "rotation/old-rejected client-secret"
+		restart  = "rotation/no-restart client-secret"
+	)
+	ok := rotating(nil)
+	noPut := rotating(func(s *scene) {
+		s.w.Put = func(context.Context, config.Secret, secret.Value) (string, error) {
+			return "", errors.New("vault: denied")
+		}
+	})
+	noClient := rotating(func(s *scene) { s.d.Resources = nil })
+	return []row{
+		{"done", ok, updated, StatusPass, "version 4, was 3"},
+		{"first value", rotating(func(s *scene) { clear(s.store) }), updated, StatusPass, "version 4, was none"},
+		{"no access", rotating(func(s *scene) { s.w.Put = nil }), updated, StatusUnknown, "no access to the store"},
+		{"not readable", rotating(func(s *scene) {
+			s.w.Stored = func(context.Context, config.Secret) (secret.Value, string, error) {
+				return secret.Value{}, "", errUnreachable
+			}
+		}), updated, StatusUnknown, "connection refused"},
+		{"denied", noPut, updated, StatusUnknown, "vault: denied"},
+		{"stored already", rotating(func(s *scene) { s.store["client-secret"] = rotated }), updated, StatusFail, "the new value already"},
+		{"overwritten", rotating(func(s *scene) {
+			s.w.Put = func(ctx context.Context, c config.Secret, _ secret.Value) (string, error) {
+				return s.put(ctx, c, value("x"))
+			}
+		}), updated, StatusFail, "does not give back what was written"},
+		{"version stays", rotating(func(s *scene) {
+			s.w.Put = func(_ context.Context, c config.Secret, _ secret.Value) (string, error) {
+				s.store[c.Name] = rotated
+				return "3", nil
+			}
+		}), updated, StatusFail, "the version is still 3"},
+
+		{"done", ok, mounted, StatusPass, "local 0s after the write"},
+		{"never", rotating(func(s *scene) { s.w.Put = s.put }), mounted, StatusFail, "requiresRepublish"},
+		{"never, and no driver", func(t *testing.T, s *scene) {
+			rotating(func(s *scene) { s.w.Put = s.put })(t, s)
+			must(t, os.RemoveAll(s.local.Dir))
+			must(t, os.Mkdir(s.local.Dir, 0o755))
+			write(t, s.file("client-secret"), canary)
+		}, mounted, StatusFail, "still the old value"},
+		{"never, and no file", rotating(func(s *scene) {
+			s.w.Put, s.local.Dir = s.put, s.local.Dir+"/absent"
+		}), mounted, StatusFail, "/absent does not exist; mount the volume here"},
+		{"denied", noPut, mounted, StatusSkip, "needs rotation/store-updated client-secret, whose result is unknown"},
+
+		{"done", ok, accepted, StatusPass, "Client/basic: GET /fhir/Patient answered 200, 0s after the write"},
+		{"done, no policy", rotating(func(s *scene) { always(403, "")(nil, s) }), accepted, StatusPass, "answered 403"},
+		{"wrong path", rotating(func(s *scene) { always(404, "")(nil, s) }), accepted, StatusFail, "aidbox.probe"},
+		{"by token", rotating(func(s *scene) { grants("client_credentials")(nil, s) }), accepted, StatusPass, "POST /auth/token answered 200"},
+		{"new value refused", rotating(func(s *scene) { always(401, "")(nil, s) }), accepted, StatusFail, "answered 401 to the new value, 1m30s after the write"},
+		{"no answer", rotating(func(s *scene) { unreachable(nil, s) }), accepted, StatusUnknown, "connection refused"},
+		{"no Client", noClient, accepted, StatusSkip, "no Client of the config uses client-secret"},
+
+		{"done", ok, rejected, StatusPass, "Client/basic: GET /fhir/Patient answered 401, 0s after the write"},
+		{"old value accepted", rotating(func(s *scene) { always(200, "")(nil, s) }), rejected, StatusFail, "still ACCEPTED: Client/basic: GET /fhir/Patient answered 200, 1m30s after the write"},
+		{"no answer to the old value", rotating(func(s *scene) {
+			probing(func(s *scene, id string, v secret.Value) (int, string, error) {
+				if status := s.status(id, v); status == 200 {
+					return status, "", nil
+				}
+				return 502, "", nil
+			})(nil, s)
+		}), rejected, StatusUnknown, "answered 502"},
+		{"no old value", rotating(func(s *scene) { clear(s.store) }), rejected, StatusSkip, "no value before"},
+		{"no Client", noClient, rejected, StatusSkip, "needs rotation/new-accepted"},
+
+		{"done", ok, restart, StatusPass, "health checks, no restart seen"},
+		{"no health", rotating(func(s *scene) { s.w.Health = nil }), restart, StatusSkip, "nothing to ask"},
+		{"denied", noPut, restart, StatusPass, "no restart seen"},
+		{"down", rotating(func(s *scene) { s.w.Health = func(context.Context) error { return errUnreachable } }), restart, StatusFail, "UTC, "},
+
+		{"none", nil, "rotation/store-updated aidbox", StatusSkip, "no secret to rotate | canary: true"},
+		{"none", nil, "rotation/mounted aidbox", StatusSkip, "no secret to rotate | canary: true"},
+		{"unknown secret", rotating(func(s *scene) { s.o.Rotation.Secret = "x" }), "rotation/no-restart aidbox", StatusSkip, "aidbox has no secret x"},
+	}
+}
+
+// slow makes a scene in a bubble where the file follows the store after mount,
+// and Aidbox follows the file after cache.
+func slow(t *testing.T, mount, cache time.Duration) *scene {
+	s := newScene(t)
+	s.o.Groups = []string{"rotation"}
+	s.o.Rotation = &Rotation{Secret: "client-secret", New: value(rotated)}
+	var written time.Time
+	s.w.Put = func(ctx context.Context, c config.Secret, v secret.Value) (string, error) {
+		written = time.Now()
+		return s.put(ctx, c, v)
+	}
+	since := func(d time.Duration) bool { return !written.IsZero() && time.Since(written) >= d }
+	m := s.local.Mount(s.d)
+	m.Read = func(context.Context, config.Secret) (secret.Value, error) {
+		if since(mount) {
+			return value(rotated), nil
+		}
+		return value(canary), nil
+	}
+	s.w.Mounts = []Mount{m}
+	probing(func(s *scene, id string, v secret.Value) (int, string, error) {
+		if s.valid = canary; since(mount + cache) {
+			s.valid = rotated
+		}
+		return s.status(id, v), "", nil
+	})(t, s)
+	return s
+}
+
+// expect compares the statuses of the rotation checks, in order.
+func expect(t *testing.T, report DeliveryReport, want ...Status) {
+	t.Helper()
+	var got []Status
+	for _, r := range report.Checks {
+		got = append(got, r.Status)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %v\nwant %v\n%+v", got, want, report.Checks)
+	}
+}
+
+func TestRotationIsFollowedUntilItArrives(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := slow(t, 70100*time.Millisecond, 5*time.Second)
+		results, report, err := s.run(t.Context())
+		must(t, err)
+		expect(t, report, StatusPass, StatusPass, StatusPass, StatusPass, StatusPass)
+		for key, says := range map[string]string{
+			"rotation/mounted client-secret":      "local 1m10.2s after the write",
+			"rotation/new-accepted client-secret": "answered 200, 1m15.2s after the write",
+			"rotation/old-rejected client-secret": "answered 401, 1m15.2s after the write",
+			"rotation/no-restart client-secret":   "answered 77 of 77 health checks",
+		} {
+			if !strings.Contains(results[key].Detail, says) {
+				t.Errorf("%s: got %q, want %q", key, results[key].Detail, says)
+			}
+		}
+		if got := results["rotation/mounted client-secret"].Duration; got != 70200*time.Millisecond {
+			t.Errorf("took %v", got)
+		}
+		waits := 0
+		for _, e := range s.events {
+			if e.Kind == Waiting && e.ID == "rotation/mounted" {
+				waits++
+				if e.Deadline != defaultDeadline || e.Elapsed > 71*time.Second || e.Title == "" || e.Delivery != "aidbox" {
+					t.Fatalf("event %+v", e)
+				}
+			}
+		}
+		if waits < 60 || waits > 70 {
+			t.Errorf("%d events in 70 s", waits)
+		}
+		secretless(t, s, report)
+	})
+}
+
+func TestRotationThatNeverArrivesFailsAtTheDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := slow(t, time.Hour, 0)
+		s.o.Rotation.Deadline = 90 * time.Second
+		start := time.Now()
+		results, report, err := s.run(t.Context())
+		must(t, err)
+		expect(t, report, StatusPass, StatusFail, StatusSkip, StatusSkip, StatusPass)
+		if took := time.Since(start); took != 90*time.Second {
+			t.Errorf("took %v", took)
+		}
+		got := results["rotation/mounted client-secret"]
+		if got.Detail != "local: still the old value, 1m30s after the write" || !strings.Contains(got.Hint, "--enable-secret-rotation") {
+			t.Errorf("got %+v", got)
+		}
+	})
+}
+
+func TestMountedValueCountsAtTheLastMoment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := slow(t, defaultDeadline, 0)
+		_, report, err := s.run(t.Context())
+		must(t, err)
+		expect(t, report, StatusPass, StatusPass, StatusPass, StatusPass, StatusPass)
+	})
+}
+
+func TestEveryReplicaMustHaveTheNewValue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := slow(t, 10*time.Second, 0)
+		late := s.w.Mounts[0]
+		late.Replica = "late"
+		late.Read = func(context.Context, config.Secret) (secret.Value, error) { return value("neither"), nil }
+		s.w.Mounts = append(s.w.Mounts, late)
+		results, report, err := s.run(t.Context())
+		must(t, err)
+		expect(t, report, StatusPass, StatusFail, StatusSkip, StatusSkip, StatusPass)
+		if got := results["rotation/mounted client-secret"].Detail; got != "late: another value, 4m0s after the write" {
+			t.Errorf("got %q", got)
+		}
+	})
+}
+
+func TestGapInHealthIsARestart(t *testing.T) {
+	for name, hang := range map[string]bool{"refused": false, "hangs": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := slow(t, 60*time.Second, 0)
+				start := time.Now()
+				s.w.Health = func(ctx context.Context) error {
+					if at := time.Since(start); at < 20*time.Second || at > 23*time.Second {
+						return nil
+					}
+					if hang {
+						<-ctx.Done()
+						return ctx.Err()
+					}
+					return errUnreachable
+				}
+				results, report, err := s.run(t.Context())
+				must(t, err)
+				expect(t, report, StatusPass, StatusPass, StatusPass, StatusPass, StatusFail)
+				got := results["rotation/no-restart client-secret"].Detail
+				if !strings.Contains(got, "UTC, 20s after the write: ") || !strings.Contains(got, " of ") {
+					t.Errorf("got %q", got)
+				}
+			})
+		})
+	}
+}
+
+func TestInterruptedRotationLeavesAReport(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		end  func(context.Context) (context.Context, context.CancelFunc)
+		err  error
+		says string
+	}{
+		{"interrupted", func(ctx context.Context) (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancel(ctx)
+			time.AfterFunc(30*time.Second, cancel)
+			return ctx, cancel
+		}, context.Canceled, "interrupted"},
+		{"timeout", func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, 30*time.Second)
+		}, context.DeadlineExceeded, "time was up"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := slow(t, time.Hour, 0)
+				ctx, cancel := tt.end(t.Context())
+				defer cancel()
+				results, report, err := s.run(ctx)
+				if !errors.Is(err, tt.err) {
+					t.Errorf("got error %v", err)
+				}
+				expect(t, report, StatusPass, StatusUnknown, StatusUnknown, StatusUnknown, StatusUnknown)
+				if got := results["rotation/mounted client-secret"].Detail; got != tt.says+": not yet 30s after the write" {
+					t.Errorf("got %q", got)
+				}
+				if got := results["rotation/no-restart client-secret"].Detail; got != tt.says+" before it ran" {
+					t.Errorf("got %q", got)
+				}
+			})
+		})
+	}
+}
+
+func TestShortDeadlineKeepsTheWaitForAidboxShort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := slow(t, time.Second, time.Hour)
+		s.o.Rotation.Deadline = 2 * time.Second
+		start := time.Now()
+		_, report, err := s.run(t.Context())
+		must(t, err)
+		expect(t, report, StatusPass, StatusPass, StatusFail, StatusSkip, StatusPass)
+		if took := time.Since(start); took != 4*time.Second {
+			t.Errorf("took %v", took)
+		}
+	})
+}

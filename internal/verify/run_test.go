@@ -1,0 +1,177 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/secretctl/secretctl/internal/config"
+)
+
+func ids(report DeliveryReport) []string {
+	var all []string
+	for _, r := range report.Checks {
+		all = append(all, r.ID+" "+r.Subject)
+	}
+	return all
+}
+
+func TestGroupBringsAlongWhatItNeeds(t *testing.T) {
+	tests := []struct {
+		group string
+		want  []string
+	}{
+		{"mount", []string{
+			"mount/present client-secret local", "mount/readable client-secret local", "mount/matches-store client-secret local",
+			"mount/status client-secret local", "mount/vault-config local",
+		}},
+		{"client", []string{"client/exists Client/basic", "client/masked Client/basic", "client/reference Client/basic"}},
+		{"auth", []string{
+			"client/exists Client/basic", "auth/accepts-secret Client/basic", "auth/rejects-wrong Client/basic",
+			"auth/rejects-empty Client/basic", "auth/token Client/basic",
+		}},
+		{"scope", []string{"client/exists Client/basic", "auth/accepts-secret Client/basic", "scope/out-of-scope-refused client-secret"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.group, func(t *testing.T) {
+			s := newScene(t)
+			s.o.Groups = []string{tt.group}
+			_, report, err := s.run(t.Context())
+			must(t, err)
+			if diff := cmp.Diff(tt.want, ids(report)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestReadingGroupsWriteNothing(t *testing.T) {
+	s := newScene(t)
+	groups, err := Select(nil, false)
+	must(t, err)
+	s.o.Groups = groups
+	s.w.Put, s.w.ApplyResource, s.w.DeleteResource = nil, nil, nil
+	_, report, err := s.run(t.Context())
+	must(t, err)
+	for _, r := range report.Checks {
+		if r.Status != StatusPass {
+			t.Errorf("%+v", r)
+		}
+	}
+}
+
+func TestEveryReplicaAndSecretIsLookedAt(t *testing.T) {
+	s := newScene(t)
+	s.d.Secrets = append(s.d.Secrets, config.Secret{Name: "other", Scope: []string{"Client"}})
+	a, b := s.local.Mount(s.d), s.local.Mount(s.d)
+	a.Replica, b.Replica = "pod/a", "pod/b"
+	s.w.Mounts = []Mount{a, b}
+	results, _, err := s.run(t.Context())
+	must(t, err)
+	for _, key := range []string{
+		"mount/present client-secret pod/a", "mount/present other pod/a", "mount/vault-config pod/a",
+		"mount/present client-secret pod/b", "mount/present other pod/b", "mount/vault-config pod/b",
+	} {
+		if _, ran := results[key]; !ran {
+			t.Errorf("did not run %s", key)
+		}
+	}
+}
+
+func TestEveryNeedIsAmongTheChecks(t *testing.T) {
+	s := newScene(t)
+	s.w.Mounts = []Mount{s.local.Mount(s.d)}
+	s.o.Rotation = &Rotation{Secret: "client-secret", New: value(rotated)}
+	checks, stop := plan(s.d, s.w, s.o, func(Event) {})
+	defer stop()
+	var keys, planned []string
+	for _, c := range checks {
+		keys = append(keys, c.key())
+		planned = append(planned, c.id)
+	}
+	for _, c := range checks {
+		for _, key := range c.neededKeys() {
+			if at := slices.Index(keys, key); at < 0 || at > slices.Index(keys, c.key()) {
+				t.Errorf("%s needs %s, which does not run before it", c.key(), key)
+			}
+		}
+	}
+	if diff := cmp.Diff(IDs(), planned); diff != "" {
+		t.Errorf("registry and plan differ: %s", diff)
+	}
+}
+
+func TestWarningDoesNotBlock(t *testing.T) {
+	c := check{"a/b", "x", []string{"a/a"}, func(context.Context) Result { return Pass("ran") }}
+	for status, want := range map[Status]Status{
+		StatusPass: StatusPass, StatusWarn: StatusPass, StatusFail: StatusSkip, StatusUnknown: StatusSkip, StatusSkip: StatusSkip,
+	} {
+		if got := c.result(t.Context(), map[string]Status{"a/a x": status}); got.Status != want {
+			t.Errorf("%s: got %+v", status, got)
+		}
+	}
+}
+
+func TestProgressTellsStartAndFinishOfEachCheck(t *testing.T) {
+	s := newScene(t)
+	s.o.Groups = []string{"client"}
+	_, report, err := s.run(t.Context())
+	must(t, err)
+	if len(s.events) != 2*len(report.Checks) {
+		t.Fatalf("%d events for %d checks", len(s.events), len(report.Checks))
+	}
+	for i, r := range report.Checks {
+		start, finish := s.events[2*i], s.events[2*i+1]
+		want := Event{Kind: Started, Delivery: "aidbox", ID: r.ID, Subject: r.Subject, Title: title(r.ID)}
+		if diff := cmp.Diff(want, start); diff != "" || want.Title == "" {
+			t.Error(diff)
+		}
+		want.Kind, want.Result = Finished, r
+		if diff := cmp.Diff(want, finish); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
+func TestNothingRunsAfterTheEnd(t *testing.T) {
+	s := newScene(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	s.w.References = func(context.Context, config.Resource) (map[string]string, []string, error) {
+		cancel()
+		return nil, nil, context.Canceled
+	}
+	_, report, err := s.run(ctx)
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	after := false
+	for _, r := range report.Checks {
+		interrupted := r.Status == StatusUnknown && strings.HasPrefix(r.Detail, "interrupted")
+		if after = after || r.ID == "client/exists"; after != interrupted {
+			t.Errorf("%+v", r)
+		}
+	}
+	if !slices.ContainsFunc(report.Checks, func(r Result) bool { return groupOf(r.ID) == "rotation" }) {
+		t.Error("the report lacks what did not run")
+	}
+}
+
+func TestTextFromOutsideIsShortAndOnOneLine(t *testing.T) {
+	vs := &values{}
+	vs.note(value(canary))
+	tests := []struct{ name, text, want string }{
+		{"plain", "permission denied", "permission denied"},
+		{"lines and codes", "one\r\ntwo\t\x1b[31mthree\u2028", "one two [31mthree"},
+		{"value", "denied for " + canary, "(message withheld: it repeats a secret value)"},
+		{"long", strings.Repeat("é", 300), strings.Repeat("é", maxOutside-1) + "…"},
+	}
+	for _, tt := range tests {
+		if got := vs.outside(tt.text); got != tt.want {
+			t.Errorf("%s: got %q", tt.name, got)
+		}
+	}
+}

@@ -1,0 +1,240 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/secret"
+)
+
+// canary is the value of the secret in every test; it must show up nowhere.
+const canary = "canary-7f3a9c5e1b/+?"
+
+// scene is a delivery and a world in which every check passes, to be spoiled.
+type scene struct {
+	d       *config.Delivery
+	w       World
+	o       Options
+	local   Local
+	store   map[string]string
+	version int
+	valid   string              // what Aidbox accepts
+	refs    map[string]string   // what Aidbox has for Client/basic
+	clients map[string]struct{} // throw-away Clients in Aidbox
+	events  []Event
+}
+
+func newScene(t *testing.T) *scene {
+	t.Helper()
+	s := &scene{
+		d: &config.Delivery{
+			Name: "aidbox", Provider: config.ProviderVault, MountPath: "/run/vault-secrets",
+			Aidbox:  config.Aidbox{ScopeFormat: config.ScopeReferences, Probe: "/fhir/Patient"},
+			Secrets: []config.Secret{{Name: "client-secret", Scope: []string{"Client/basic"}, Value: secret.Source{Env: "CLIENT_SECRET"}}},
+			Resources: []config.Resource{{
+				Type: "Client", ID: "basic", Secrets: map[string]string{"secret": "client-secret"},
+				Body: map[string]any{"grant_types": []any{"client_credentials", "basic"}},
+			}},
+		},
+		o:     Options{Groups: Groups()},
+		local: Local{Dir: t.TempDir()},
+		store: map[string]string{"client-secret": canary}, version: 3, valid: canary,
+		refs:    map[string]string{"secret": "client-secret"},
+		clients: map[string]struct{}{},
+	}
+	s.publish(t, map[string]string{"client-secret": canary}, time.Now().Add(-3*time.Minute))
+	s.local.VaultConfig = filepath.Join(t.TempDir(), "vault-config.json")
+	write(t, s.local.VaultConfig, string(s.d.VaultConfig()))
+	s.o.Progress = func(e Event) { s.events = append(s.events, e) }
+	s.w = World{
+		Stored: s.stored, Put: s.put, References: s.references,
+		Source: func(context.Context, config.Secret) (secret.Value, error) { return value(canary), nil },
+		ApplyResource: func(_ context.Context, r config.Resource) error {
+			s.clients[r.ID] = struct{}{}
+			return nil
+		},
+		DeleteResource: func(_ context.Context, _, id string) error {
+			delete(s.clients, id)
+			return nil
+		},
+		Probe: func(_ context.Context, _, id string, v secret.Value) (int, string, error) {
+			return s.status(id, v), "", nil
+		},
+		Token: func(_ context.Context, id string, v secret.Value) (int, string, error) {
+			return s.status(id, v), "", nil
+		},
+		Health: func(context.Context) error { return nil },
+	}
+	return s
+}
+
+func (s *scene) stored(_ context.Context, c config.Secret) (secret.Value, string, error) {
+	v, present := s.store[c.Name]
+	if !present {
+		return secret.Value{}, "", fs.ErrNotExist
+	}
+	return value(v), fmt.Sprint(s.version), nil
+}
+
+func (s *scene) put(_ context.Context, c config.Secret, v secret.Value) (string, error) {
+	s.store[c.Name] = string(v.Reveal())
+	s.version++
+	return fmt.Sprint(s.version), nil
+}
+
+func (s *scene) references(context.Context, config.Resource) (map[string]string, []string, error) {
+	return s.refs, nil, nil
+}
+
+func (s *scene) status(id string, v secret.Value) int {
+	if id == "basic" && v.Equal(value(s.valid)) {
+		return 200
+	}
+	return 401
+}
+
+// run runs the scene and returns the results by "ID subject".
+func (s *scene) run(ctx context.Context) (map[string]Result, DeliveryReport, error) {
+	if s.w.Mounts == nil {
+		s.w.Mounts = []Mount{s.local.Mount(s.d)}
+	}
+	report, err := Run(ctx, s.d, s.w, s.o)
+	results := map[string]Result{}
+	for _, r := range report.Checks {
+		results[strings.TrimSpace(r.ID+" "+r.Subject)] = r
+	}
+	return results, report, err
+}
+
+// file returns the real file of a name in the mount.
+func (s *scene) file(name string) string { return filepath.Join(s.local.Dir, name) }
+
+// publish writes files as the CSI driver does: a folder named by the time, a link
+// to it, and a link for each file.
+func (s *scene) publish(t *testing.T, files map[string]string, at time.Time) {
+	t.Helper()
+	folder := at.UTC().Format(publishedName) + ".123456789"
+	must(t, os.Chmod(s.local.Dir, 0o755))
+	must(t, os.Mkdir(s.file(folder), 0o755))
+	must(t, os.Chmod(s.file(folder), 0o755))
+	must(t, os.Symlink(folder, s.file("..data_tmp")))
+	must(t, os.Rename(s.file("..data_tmp"), s.file(dataLink)))
+	for name, content := range files {
+		write(t, s.file(folder+"/"+name), content)
+		if _, err := os.Lstat(s.file(name)); err != nil {
+			must(t, os.Symlink(dataLink+"/"+name, s.file(name)))
+		}
+	}
+}
+
+func write(t *testing.T, path, content string) {
+	t.Helper()
+	must(t, os.WriteFile(path, []byte(content), 0o600))
+	must(t, os.Chmod(path, 0o644)) // as the driver does, and whatever the umask
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func value(text string) secret.Value { return secret.New([]byte(text)) }
+
+// row spoils a scene and says how one check must end.
+type row struct {
+	name   string
+	spoil  func(t *testing.T, s *scene)
+	check  string // "ID subject"
+	status Status
+	says   string // part of detail and hint
+}
+
+func allRows() []row {
+	return slices.Concat(mountRows(), clientRows(), authRows(), scopeRows(), rotationRows())
+}
+
+func TestEachCheckSaysWhatIsWrong(t *testing.T) {
+	for _, r := range allRows() {
+		t.Run(r.check+"/"+r.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, r.run)
+		})
+	}
+}
+
+func (r row) run(t *testing.T) {
+	s := newScene(t)
+	s.o.Groups = []string{groupOf(r.check)}
+	if r.spoil != nil {
+		r.spoil(t, s)
+	}
+	results, report, err := s.run(t.Context())
+	must(t, err)
+	got, ran := results[r.check]
+	if said := got.Detail + " | " + got.Hint; !ran || got.Status != r.status || !strings.Contains(said, r.says) {
+		t.Errorf("got %s: %s\nwant %s: ...%s...\nall: %v", got.Status, said, r.status, r.says, slices.Sorted(maps.Keys(results)))
+	}
+	if len(s.clients) > 0 {
+		t.Errorf("left behind: %v", s.clients)
+	}
+	secretless(t, s, report)
+}
+
+// Every check must have been seen to pass and not to pass, and to say that it
+// does not know or does not apply, except where that cannot be. Two can be unknown
+// only by an interruption, which has a test of its own.
+func TestEveryCheckIsSeenInEveryStatus(t *testing.T) {
+	cannot := map[string][]Status{
+		"mount/present":       {StatusSkip},
+		"mount/status":        {StatusUnknown},
+		"mount/vault-config":  {StatusSkip},
+		"client/masked":       {StatusUnknown},
+		"client/reference":    {StatusUnknown},
+		"rotation/mounted":    {StatusUnknown},
+		"rotation/no-restart": {StatusUnknown},
+	}
+	seen := map[string]bool{}
+	for _, r := range allRows() {
+		id, _, _ := strings.Cut(r.check, " ")
+		seen[id+" "+string(r.status)] = true
+	}
+	for _, id := range IDs() {
+		for _, status := range []Status{StatusPass, StatusFail, StatusUnknown, StatusSkip} {
+			if !seen[id+" "+string(status)] && !slices.Contains(cannot[id], status) {
+				t.Errorf("no row where %s is %s", id, status)
+			}
+		}
+	}
+}
+
+// secretless fails where the value, or a form of it, is in a report or an event.
+func secretless(t *testing.T, s *scene, report DeliveryReport) {
+	t.Helper()
+	var out strings.Builder
+	for _, format := range Formats() {
+		must(t, Write(&out, format, NewReport([]DeliveryReport{report}, nil), false))
+	}
+	for _, e := range s.events {
+		_, _ = fmt.Fprintf(&out, "%+v\n", e)
+	}
+	for _, v := range []string{canary, rotated} {
+		if secret.ScrubText(out.String(), value(v)) != out.String() {
+			t.Errorf("a secret value is in the output:\n%s", out.String())
+		}
+	}
+}
+
+var errUnreachable = errors.New("connection refused")

@@ -1,0 +1,72 @@
+package verify
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"unicode/utf8"
+)
+
+// A mark is how a status looks in text.
+type mark struct{ symbol, color string }
+
+func (s Status) mark() mark {
+	switch s {
+	case StatusPass:
+		return mark{"√", "32"}
+	case StatusWarn:
+		return mark{"!", "33"}
+	case StatusFail:
+		return mark{"×", "31"}
+	case StatusSkip:
+		return mark{"-", "2"}
+	default:
+		return mark{"?", "35"}
+	}
+}
+
+func (m mark) show(color bool) string {
+	if !color {
+		return m.symbol
+	}
+	return "\x1b[" + m.color + "m" + m.symbol + "\x1b[0m"
+}
+
+// writeText writes a line for each result, and in short form only for those that
+// did not pass, then the counts.
+func writeText(w io.Writer, r Report, color, short bool) error {
+	var out bytes.Buffer
+	for _, d := range r.Deliveries {
+		idWidth, subjectWidth, heading := 0, 0, d.Name+"\n"
+		for _, c := range d.Checks {
+			idWidth = max(idWidth, len(c.ID))
+			subjectWidth = max(subjectWidth, utf8.RuneCountInString(c.Subject))
+		}
+		for _, c := range d.Checks {
+			if short && c.Status == StatusPass {
+				continue
+			}
+			out.WriteString(heading)
+			heading = ""
+			fmt.Fprintf(&out, "  %s %-*s  %-*s  %s\n", c.Status.mark().show(color), idWidth, c.ID, subjectWidth, c.Subject, c.Detail)
+			if c.Hint != "" {
+				fmt.Fprintf(&out, "      hint: %s\n", c.Hint)
+			}
+			if c.Status != StatusPass && c.Status != StatusSkip {
+				fmt.Fprintf(&out, "      see %s\n", anchor(c.ID))
+			}
+		}
+		if heading == "" {
+			out.WriteByte('\n')
+		}
+	}
+	if r.Error != nil {
+		fmt.Fprintf(&out, "%s did not finish: %s\n", StatusUnknown.mark().show(color), r.Error.Message)
+		if r.Error.Hint != "" {
+			fmt.Fprintf(&out, "      hint: %s\n", r.Error.Hint)
+		}
+	}
+	fmt.Fprintln(&out, r.Summary.counts())
+	_, err := w.Write(out.Bytes())
+	return err
+}

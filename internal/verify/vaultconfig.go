@@ -1,0 +1,111 @@
+package verify
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/secretctl/secretctl/internal/config"
+)
+
+// vaultConfigFile is the file as Aidbox reads it. A scope is a list of strings in
+// one dialect and an object in the other.
+type vaultConfigFile struct {
+	Secret map[string]vaultConfigEntry `json:"secret"`
+}
+
+type vaultConfigEntry struct {
+	Path  string          `json:"path"`
+	Scope json.RawMessage `json:"scope"`
+}
+
+// vaultConfig compares what the file means with what the delivery means; order
+// and layout do not matter.
+func vaultConfig(ctx context.Context, d *config.Delivery, m Mount, vs *values) Result {
+	data, err := m.VaultConfig(ctx)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return Fail("%s", vs.outside(err.Error())).WithHint("mount the ConfigMap %s at %s: secretctl render writes both", d.ConfigMapName(), config.VaultConfigFile)
+	case err != nil:
+		return vs.unknown(err)
+	}
+	var got, want vaultConfigFile
+	if err := json.Unmarshal(data, &got); err != nil {
+		return Fail("is no vault config: %s", vs.outside(err.Error())).WithHint("replace it with what secretctl render writes")
+	}
+	if err := json.Unmarshal(d.VaultConfig(), &want); err != nil {
+		return vs.unknown(err)
+	}
+	var wrong []string
+	for _, name := range slices.Sorted(maps.Keys(want.Secret)) {
+		entry, present := got.Secret[name]
+		switch {
+		case !present:
+			wrong = append(wrong, name+" is missing")
+		case dialect(entry.Scope) != dialect(want.Secret[name].Scope):
+			return Fail("the scope of %s is written as %s, but aidbox.scopeFormat is %s", name, dialect(entry.Scope), d.Aidbox.ScopeFormat).
+				WithHint("set aidbox.scopeFormat to what this Aidbox reads (references: a list of Type/id; object: resource_type and id), then apply what secretctl render writes")
+		default:
+			wrong = append(wrong, differences(name, entry, want.Secret[name])...)
+		}
+	}
+	if len(wrong) > 0 {
+		return Fail("%s", vs.outside(strings.Join(wrong, "; "))).
+			WithHint("apply what secretctl render writes; in the object dialect Aidbox reads the file once, so restart it")
+	}
+	var extra []string
+	for name := range got.Secret {
+		if _, ours := want.Secret[name]; !ours {
+			extra = append(extra, name)
+		}
+	}
+	if slices.Sort(extra); len(extra) > 0 {
+		return Warn("path and scope of %d are as in the config, but there are others: %s", len(want.Secret), vs.outside(strings.Join(extra, ", "))).
+			WithHint("name them in the config, or take them out of the file: render replaces the whole file")
+	}
+	return Pass("path and scope of %d are as in the config", len(want.Secret))
+}
+
+func differences(name string, got, want vaultConfigEntry) []string {
+	var found []string
+	if got.Path != want.Path {
+		found = append(found, fmt.Sprintf("%s has path %s, not %s", name, got.Path, want.Path))
+	}
+	if g, w := scopes(got.Scope), scopes(want.Scope); !slices.Equal(g, w) {
+		found = append(found, fmt.Sprintf("%s has scope %s, not %s", name, strings.Join(g, " "), strings.Join(w, " ")))
+	}
+	return found
+}
+
+// dialect names the form of a scope, as aidbox.scopeFormat does.
+func dialect(scope json.RawMessage) string {
+	switch {
+	case len(scope) > 0 && scope[0] == '[':
+		return config.ScopeReferences
+	case len(scope) > 0 && scope[0] == '{':
+		return config.ScopeObject
+	}
+	return "neither a list nor an object"
+}
+
+// scopes returns what a scope of either dialect names, as sorted references.
+func scopes(scope json.RawMessage) []string {
+	var list []string
+	if json.Unmarshal(scope, &list) == nil {
+		slices.Sort(list)
+		return slices.Compact(list)
+	}
+	var object struct {
+		ResourceType string `json:"resource_type"`
+		ID           string `json:"id"`
+	}
+	if err := json.Unmarshal(scope, &object); err != nil {
+		return []string{"that cannot be read"}
+	}
+	return []string{strings.TrimSuffix(object.ResourceType+"/"+object.ID, "/")}
+}

@@ -1,0 +1,42 @@
+// Command vault is a real HashiCorp Vault, server and client in one, for the
+// tests alone: nothing of it is part of secretctl or shipped with it. Vault's
+// minimal build compiles in minutes but can neither log in pods nor keep its
+// data in files, so the server here has those two added.
+package main
+
+import (
+	"bufio"
+	"os"
+
+	"github.com/hashicorp/cli"
+	kubeauth "github.com/hashicorp/vault-plugin-auth-kubernetes"
+	kv "github.com/hashicorp/vault-plugin-secrets-kv"
+	"github.com/hashicorp/vault/audit"
+	"github.com/hashicorp/vault/command"
+	"github.com/hashicorp/vault/sdk/logical"
+	"github.com/hashicorp/vault/sdk/physical"
+	"github.com/hashicorp/vault/sdk/physical/file"
+	"github.com/hashicorp/vault/sdk/physical/inmem"
+)
+
+func main() {
+	args := os.Args[1:]
+	if len(args) > 0 && args[0] == "server" {
+		os.Exit(server().Run(args[1:]))
+	}
+	os.Exit(command.Run(args))
+}
+
+func server() *command.ServerCommand {
+	ui := &cli.BasicUi{Reader: bufio.NewReader(os.Stdin), Writer: os.Stdout, ErrorWriter: os.Stderr}
+	return &command.ServerCommand{
+		BaseCommand:        &command.BaseCommand{UI: &command.VaultUI{Ui: ui}},
+		AuditBackends:      map[string]audit.Factory{"file": audit.NewFileBackend},
+		CredentialBackends: map[string]logical.Factory{"kubernetes": kubeauth.Factory},
+		LogicalBackends:    map[string]logical.Factory{"kv": kv.Factory},
+		PhysicalBackends:   map[string]physical.Factory{"inmem": inmem.NewInmem, "file": file.NewFileBackend},
+		ShutdownCh:         command.MakeShutdownCh(),
+		SighupCh:           command.MakeSighupCh(),
+		SigUSR2Ch:          command.MakeSigUSR2Ch(),
+	}
+}
