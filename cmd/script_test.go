@@ -45,7 +45,7 @@ func TestScripts(t *testing.T) {
 
 func TestScriptsOnRealVault(t *testing.T) {
 	runScripts(t, func(t *testing.T) store {
-		v := realvault.Start(t)
+		v := realvault.Start(t, realvault.File()) // which can be unsealed again
 		return store{v.Address, v.RootToken, v.UnsealKey}
 	})
 }
@@ -61,7 +61,7 @@ func runScripts(t *testing.T, startVault func(*testing.T) store) {
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
 			t.Parallel()
-			w := &stage{startVault: func() store { return startVault(t) }}
+			w := &stage{vault: startVault(t)}
 			testscript.Run(t, testscript.Params{
 				Files: []string{file},
 				Setup: func(env *testscript.Env) error {
@@ -81,7 +81,6 @@ func runScripts(t *testing.T, startVault func(*testing.T) store) {
 
 // stage is what a script plays on: the servers that it has started.
 type stage struct {
-	startVault func() store
 	vault      store
 	kubernetes *sandbox.Kubernetes
 	mount      *sandbox.Mount
@@ -89,10 +88,10 @@ type stage struct {
 	root       string // what stands for the root of the container's file system
 }
 
-// stores starts Vault and Kubernetes, and tells the environment and the config.
+// stores starts Kubernetes, and tells the environment and the config of it and
+// of Vault.
 func (w *stage) stores(ts *testscript.TestScript, _ bool, _ []string) {
 	var err error
-	w.vault = w.startVault()
 	w.kubernetes, err = sandbox.StartKubernetes()
 	ts.Check(err)
 	ts.Defer(w.kubernetes.Close)
