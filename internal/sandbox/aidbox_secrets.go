@@ -139,28 +139,36 @@ func (s *secretFiles) read(path string, keep bool) *secretFile {
 	if file != nil && (keep || time.Since(file.checked) < s.ttl) {
 		return file
 	}
-	info, err := os.Stat(path)
+	info, err := twice(os.Stat, path)
 	if err != nil {
 		return nil
 	}
 	if file == nil {
 		file = &secretFile{}
+	}
+	if !sameFile(info, file.info) {
+		content, err := twice(os.ReadFile, path)
+		if err != nil {
+			return nil
+		}
+		if file.info != nil && file.content != string(content) {
+			file.former = append(file.former, file.content)
+		}
+		file.content, file.info = string(content), info
 		s.files[path] = file
 	}
 	file.checked = time.Now()
-	if sameFile(info, file.info) {
-		return file
-	}
-	content, err := os.ReadFile(path)
-	if err != nil {
-		delete(s.files, path)
-		return nil
-	}
-	if file.content != "" && file.content != string(content) {
-		file.former = append(file.former, file.content)
-	}
-	file.content, file.info = string(content), info
 	return file
+}
+
+// twice tries again where a file is not there: a swap removes the folder that a
+// path may just have been followed to.
+func twice[T any](read func(path string) (T, error), path string) (T, error) {
+	got, err := read(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return read(path)
+	}
+	return got, err
 }
 
 // sameFile says whether a file was neither replaced nor written to.

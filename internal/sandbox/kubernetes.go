@@ -212,10 +212,10 @@ func (k *Kubernetes) review(spec authenticationv1.TokenReviewSpec) authenticatio
 	}
 }
 
-func (k *Kubernetes) refuse(w http.ResponseWriter, code int, reason metav1.StatusReason, message string) {
-	writeJSON(w, code, metav1.Status{
+func (k *Kubernetes) refuse(w http.ResponseWriter, code int32, reason metav1.StatusReason, message string) {
+	writeJSON(w, int(code), metav1.Status{
 		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"},
-		Status:   metav1.StatusFailure, Reason: reason, Message: message, Code: int32(code),
+		Status:   metav1.StatusFailure, Reason: reason, Message: message, Code: code,
 	})
 }
 

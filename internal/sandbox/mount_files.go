@@ -34,7 +34,7 @@ func project(folder string, files map[string]file) error {
 			return fmt.Errorf("invalid path: %q is no plain file name", name)
 		}
 	}
-	if err := os.MkdirAll(folder, 0o755); err != nil { //nolint:gosec // a pod's user is another than who mounts
+	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
 	old, err := os.Readlink(filepath.Join(folder, currentData))
@@ -84,7 +84,7 @@ func writeFresh(folder string, files map[string]file) (fresh string, err error) 
 			_ = os.RemoveAll(fresh)
 		}
 	}()
-	if err = os.Chmod(fresh, 0o755); err != nil { //nolint:gosec // the same
+	if err = os.Chmod(fresh, 0o755); err != nil { //nolint:gosec // a pod's user is another than who mounts
 		return "", err
 	}
 	for name, f := range files {

@@ -332,7 +332,9 @@ func TestMountStopsWithItsContext(t *testing.T) {
 	}
 }
 
-func TestReaderNeverSeesAMissingOrHalfWrittenFile(t *testing.T) {
+// A reader that has followed ..data may find that folder gone, as with the real
+// driver; asking again finds the new one.
+func TestReaderNeverSeesAHalfWrittenFileAndMissesNoneTwice(t *testing.T) {
 	s := newStage(t)
 	m := s.mount(t)
 	values := []string{"first", strings.Repeat("a", 9000), strings.Repeat("b", 20000)}
@@ -347,6 +349,9 @@ func TestReaderNeverSeesAMissingOrHalfWrittenFile(t *testing.T) {
 			default:
 			}
 			content, err := os.ReadFile(s.path("client-secret"))
+			if errors.Is(err, fs.ErrNotExist) {
+				content, err = os.ReadFile(s.path("client-secret"))
+			}
 			if err != nil || !slices.Contains(values, string(content)) {
 				t.Errorf("read %d bytes, %v", len(content), err)
 				return

@@ -105,10 +105,8 @@ func (v *Vault) answer(ctx context.Context, req *vaultRequest) *vaultReply {
 	if reply := v.publicSys(req); reply != nil {
 		return reply
 	}
-	if mount, found := strings.CutSuffix(strings.TrimPrefix(req.path, "auth/"), "/login"); found && strings.HasPrefix(req.path, "auth/") {
-		if auth := v.authMount(mount + "/"); auth != nil && auth.kubernetes != nil {
-			return v.login(ctx, req, mount, auth.kubernetes)
-		}
+	if mount, method := v.loginAt(req.path); method != nil {
+		return v.login(ctx, req, mount, method)
 	}
 
 	v.mu.Lock()
@@ -116,7 +114,7 @@ func (v *Vault) answer(ctx context.Context, req *vaultRequest) *vaultReply {
 	req.token = v.tokenOf(req.tokenID)
 	if req.token == nil {
 		if req.path == "sys/internal/ui/mounts" && req.tokenID == "" {
-			return answer(map[string]any{"auth": map[string]any{}, "secret": map[string]any{}})
+			return replyWith(map[string]any{"auth": map[string]any{}, "secret": map[string]any{}})
 		}
 		if req.tokenID == "" {
 			return refuse(http.StatusForbidden, "permission denied")
@@ -147,8 +145,15 @@ func (v *Vault) answer(ctx context.Context, req *vaultRequest) *vaultReply {
 	return unsupportedPath()
 }
 
-func (v *Vault) authMount(at string) *vaultMount {
+// loginAt returns the auth method that a path logs in at, and where it is mounted;
+// nil for any other path.
+func (v *Vault) loginAt(path string) (mount string, method *kubernetesAuth) {
+	below, isAuth := strings.CutPrefix(path, "auth/")
+	mount, isLogin := strings.CutSuffix(below, "/login")
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return v.auths[at]
+	if at := v.auths[mount+"/"]; isAuth && isLogin && at != nil {
+		return mount, at.kubernetes
+	}
+	return "", nil
 }

@@ -139,7 +139,7 @@ func (v *Vault) exists(path string) bool {
 	if below, found := strings.CutPrefix(path, "auth/"); found {
 		mount, rest := engineOf(v.auths, below)
 		if role, found := strings.CutPrefix(rest, "role/"); found && mount != nil && mount.kubernetes != nil {
-			return mount.kubernetes.roles[role] != nil
+			return mount.kubernetes.roles[strings.ToLower(role)] != nil
 		}
 		return true
 	}

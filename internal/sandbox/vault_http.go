@@ -94,27 +94,30 @@ type vaultReply struct {
 	mount    string // type of the engine that answers
 }
 
-func answer(data any) *vaultReply { return &vaultReply{data: data} }
+func replyWith(data any) *vaultReply { return &vaultReply{data: data} }
 
 func done() *vaultReply { return &vaultReply{status: http.StatusNoContent} }
 
-func flatAnswer(data map[string]any) *vaultReply { return &vaultReply{data: data, flat: data} }
+func flatReply(data map[string]any) *vaultReply { return &vaultReply{data: data, flat: data} }
 
 func refuse(status int, format string, args ...any) *vaultReply {
 	return &vaultReply{status: status, errors: []string{fmt.Sprintf(format, args...)}}
 }
 
-// refuseAll words errors as Go's multierror does, in which Vault collects some.
 func refuseAll(status int, problems ...string) *vaultReply {
-	verb := "errors"
-	if len(problems) == 1 {
-		verb = "error"
+	return refuse(status, "%s", occurred(problems...))
+}
+
+// occurred words problems as Go's multierror does, in which Vault collects some.
+func occurred(problems ...string) string {
+	text := "1 error occurred:\n"
+	if len(problems) > 1 {
+		text = fmt.Sprintf("%d errors occurred:\n", len(problems))
 	}
-	text := fmt.Sprintf("%d %s occurred:\n", len(problems), verb)
 	for _, p := range problems {
 		text += "\t* " + p + "\n"
 	}
-	return refuse(status, "%s\n", text)
+	return text + "\n"
 }
 
 func notFound() *vaultReply { return &vaultReply{status: http.StatusNotFound, errors: []string{}} }

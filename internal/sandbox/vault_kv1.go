@@ -31,7 +31,7 @@ func (kv *kv1) answer(req *vaultRequest, name string) *vaultReply {
 	if !found {
 		return notFound()
 	}
-	reply := answer(data)
+	reply := replyWith(data)
 	reply.lease = int(defaultLease.Seconds())
 	return reply
 }
@@ -51,5 +51,5 @@ func listing[T any](secrets map[string]T, folder string) *vaultReply {
 	if len(names) == 0 {
 		return notFound()
 	}
-	return answer(map[string]any{"keys": slices.Sorted(maps.Keys(names))})
+	return replyWith(map[string]any{"keys": slices.Sorted(maps.Keys(names))})
 }

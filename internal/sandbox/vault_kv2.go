@@ -73,7 +73,7 @@ func (kv *kv2) data(req *vaultRequest, name string) *vaultReply {
 	if v := s.versions[number]; v.destroyed || !v.deleted.IsZero() {
 		return &vaultReply{status: http.StatusNotFound, data: kvContent{Metadata: s.describe(number)}}
 	}
-	return answer(kvContent{Data: s.versions[number].data, Metadata: s.describe(number)})
+	return replyWith(kvContent{Data: s.versions[number].data, Metadata: s.describe(number)})
 }
 
 // kvContent is a version as it is read. Its data is null where it was deleted.
@@ -112,7 +112,7 @@ func (kv *kv2) write(req *vaultRequest, name string) *vaultReply {
 		s.created = s.updated
 	}
 	kv.secrets[name] = s
-	return answer(s.describe(s.current))
+	return replyWith(s.describe(s.current))
 }
 
 // mark deletes, restores or destroys the versions that the request names.
@@ -154,7 +154,7 @@ func (kv *kv2) metadata(req *vaultRequest, name string) *vaultReply {
 	case req.op == opRead && s == nil:
 		return notFound()
 	case req.op == opRead:
-		return answer(s.metadata())
+		return replyWith(s.metadata())
 	}
 	custom, isMap := req.body["custom_metadata"].(map[string]any)
 	if given := req.body["custom_metadata"]; given != nil && !isMap {
@@ -178,7 +178,7 @@ func (kv *kv2) metadata(req *vaultRequest, name string) *vaultReply {
 func (kv *kv2) config(req *vaultRequest) *vaultReply {
 	switch req.op {
 	case opRead:
-		return answer(map[string]any{
+		return replyWith(map[string]any{
 			"cas_required": kv.casRequired, "delete_version_after": "0s", "max_versions": kv.maxVersions,
 		})
 	case opUpdate:

@@ -139,14 +139,14 @@ func (v *Vault) mounts(req *vaultRequest, all map[string]*vaultMount, at, noSuch
 		for path, mount := range all {
 			listed[path] = mount.describe(0)
 		}
-		return flatAnswer(listed)
+		return flatReply(listed)
 	}
 	switch req.op {
 	case opRead:
 		if all[at] == nil {
 			return refuse(http.StatusBadRequest, noSuch, at)
 		}
-		return flatAnswer(all[at].describe(0))
+		return flatReply(all[at].describe(0))
 	case opDelete:
 		delete(all, at)
 		return done()

@@ -110,7 +110,7 @@ func parseRule(path string, item *ast.ObjectItem) (aclRule, error) {
 func knownKeys(list *ast.ObjectList, where string, known ...string) error {
 	for _, item := range list.Items {
 		if key, _ := item.Keys[0].Token.Value().(string); !slices.Contains(known, key) {
-			return fmt.Errorf("1 error occurred:\n\t* %sinvalid key %q on line %d\n\n", where, key, item.Assign.Line)
+			return errors.New(occurred(fmt.Sprintf("%sinvalid key %q on line %d", where, key, item.Assign.Line)))
 		}
 	}
 	return nil

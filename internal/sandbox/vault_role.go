@@ -32,7 +32,7 @@ func (k *kubernetesAuth) role(req *vaultRequest, name string) *vaultReply {
 	case req.op == opRead && role == nil:
 		return notFound()
 	case req.op == opRead:
-		return answer(role.describe())
+		return replyWith(role.describe())
 	case req.op == opDelete:
 		delete(k.roles, key)
 		return done()

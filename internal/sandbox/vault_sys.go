@@ -135,7 +135,7 @@ func (v *Vault) visibleMounts(token *vaultToken, path string) *vaultReply {
 		}
 		described := mount.describe(defaultLease)
 		described["path"] = at
-		return answer(described)
+		return replyWith(described)
 	}
 	listed := func(mounts map[string]*vaultMount, prefix string) map[string]any {
 		all := map[string]any{}
@@ -146,7 +146,7 @@ func (v *Vault) visibleMounts(token *vaultToken, path string) *vaultReply {
 		}
 		return all
 	}
-	return answer(map[string]any{"auth": listed(v.auths, "auth/"), "secret": listed(v.engines, "")})
+	return replyWith(map[string]any{"auth": listed(v.auths, "auth/"), "secret": listed(v.engines, "")})
 }
 
 // policy answers sys/policies/acl, and its older form sys/policy, which names
@@ -157,9 +157,9 @@ func (v *Vault) policy(req *vaultRequest, name string, old bool) *vaultReply {
 		keys := slices.Sorted(maps.Keys(v.policies))
 		switch {
 		case req.op == opList && !old:
-			return answer(map[string]any{"keys": keys})
+			return replyWith(map[string]any{"keys": keys})
 		case old && (req.op == opList || req.op == opRead):
-			return flatAnswer(map[string]any{"keys": keys, "policies": keys})
+			return flatReply(map[string]any{"keys": keys, "policies": keys})
 		}
 		return unsupportedOperation()
 	}
@@ -170,9 +170,9 @@ func (v *Vault) policy(req *vaultRequest, name string, old bool) *vaultReply {
 	case req.op == opRead && p == nil:
 		return notFound()
 	case req.op == opRead && old:
-		return flatAnswer(map[string]any{"name": name, "rules": p.source})
+		return flatReply(map[string]any{"name": name, "rules": p.source})
 	case req.op == opRead:
-		return answer(map[string]any{"name": name, "policy": p.source})
+		return replyWith(map[string]any{"name": name, "policy": p.source})
 	case req.op == opDelete && name == "root":
 		return refuse(http.StatusBadRequest, "cannot delete %q policy", name)
 	case req.op == opDelete && name == "default":
@@ -225,5 +225,5 @@ func (v *Vault) capabilities(req *vaultRequest) *vaultReply {
 	if len(paths) == 1 {
 		granted["capabilities"] = granted[paths[0]]
 	}
-	return flatAnswer(granted)
+	return flatReply(granted)
 }

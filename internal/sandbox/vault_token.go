@@ -68,7 +68,7 @@ func (v *Vault) auth(req *vaultRequest, path string) *vaultReply {
 	case rest == "create" && req.op == opUpdate:
 		return v.createToken(req).from("token")
 	case rest == "lookup-self" && (req.op == opRead || req.op == opUpdate):
-		return answer(req.token.describe()).from("token")
+		return replyWith(req.token.describe()).from("token")
 	case rest == "revoke-self" && req.op == opUpdate:
 		delete(v.tokens, req.token.id)
 		return done()

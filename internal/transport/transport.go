@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -158,16 +159,18 @@ func innermost(err error) error {
 
 // Wrap returns a RoundTripper that reads at most 32 MiB of an answer and, where
 // log is not nil, writes a line for each request: method, URL, status, duration.
+// It writes one line at a time, whatever is under way at once.
 func Wrap(next http.RoundTripper, log io.Writer) http.RoundTripper {
-	return roundTripper{next, log}
+	return &roundTripper{next: next, log: log}
 }
 
 type roundTripper struct {
 	next http.RoundTripper
+	mu   sync.Mutex
 	log  io.Writer
 }
 
-func (t roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
+func (t *roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	start := time.Now()
 	resp, err := t.next.RoundTrip(req)
 	status := "no answer"
@@ -178,6 +181,8 @@ func (t roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	if t.log != nil {
 		u := *req.URL
 		u.User = nil
+		t.mu.Lock()
+		defer t.mu.Unlock()
 		_, _ = fmt.Fprintf(t.log, "%s %s %s %s\n", req.Method, u.String(), status, time.Since(start).Round(time.Millisecond))
 	}
 	return resp, err

@@ -42,41 +42,42 @@ func (a answer) unknown() Result { return Unknown("%s", a).WithHint("%s", a.hint
 func (c client) probe(ctx context.Context, v secret.Value) answer {
 	status, detail, err := c.w.Probe(ctx, c.probed, c.ID, v)
 	a := c.vs.answer("GET "+c.probed, status, detail, err)
-	switch {
-	case err != nil:
-	case status/100 == 2:
-		a.outcome = accepted
-	case status == http.StatusUnauthorized:
-		a.outcome = refused
-	case status == http.StatusForbidden:
+	if status == http.StatusForbidden {
 		a.outcome = forbidden
-	case status < 500 && status != http.StatusTooManyRequests:
-		a.outcome, a.hint = odd, "set aidbox.probe to a path that Aidbox answers with 200"
+	}
+	if a.outcome == odd {
+		a.hint = "set aidbox.probe to a path that Aidbox answers with 200"
 	}
 	return a
 }
 
-// token requests an access token. OAuth says invalid_client with 400 or 401; a
-// success with a remark came without a token.
+// token requests an access token. OAuth says invalid_client with 400 or 401.
 func (c client) token(ctx context.Context, v secret.Value) answer {
 	status, detail, err := c.w.Token(ctx, c.ID, v)
 	a := c.vs.answer("POST /auth/token", status, detail, err)
-	switch {
-	case err != nil:
-	case status/100 == 2 && detail == "":
-		a.outcome = accepted
-	case status == http.StatusUnauthorized || status == http.StatusBadRequest:
+	if status == http.StatusBadRequest {
 		a.outcome = refused
-	case status < 500 && status != http.StatusTooManyRequests:
-		a.outcome, a.hint = odd, "is aidbox.url the address of Aidbox itself?"
 	}
 	return a
 }
 
-// answer puts in words what came back; the outcome is left unclear.
+// answer puts in words what came back, and what that means as a rule. A success
+// with a remark did not come from Aidbox, or did not bring what was asked for.
 func (vs *values) answer(asked string, status int, detail string, err error) answer {
+	const between = "did Aidbox answer, or something in between? see aidbox.url and aidbox.probe"
 	if err != nil {
 		return answer{asked: asked, said: "got no answer: " + vs.outside(err.Error()), hint: hint.Of(err)}
 	}
-	return answer{asked: asked, said: fmt.Sprintf("answered %d", status), remark: vs.outside(detail)}
+	a := answer{asked: asked, said: fmt.Sprintf("answered %d", status), remark: vs.outside(detail)}
+	switch {
+	case status/100 == 2 && detail == "":
+		a.outcome = accepted
+	case status/100 == 2:
+		a.hint = between
+	case status == http.StatusUnauthorized:
+		a.outcome = refused
+	case status < 500 && status != http.StatusTooManyRequests:
+		a.outcome, a.hint = odd, between
+	}
+	return a
 }

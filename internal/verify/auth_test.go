@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -63,16 +64,21 @@ func authRows() []row {
 		{"from the source", func(_ *testing.T, s *scene) { s.w.Stored = nil }, accepts, StatusPass, "from environment variable CLIENT_SECRET (store not readable"},
 		{"from the mount", func(_ *testing.T, s *scene) { s.w.Stored, s.d.Secrets[0].Value = nil, secret.Source{} }, accepts, StatusPass, "from the mounted file itself (nothing to compare with"},
 		{"gone from the store", func(_ *testing.T, s *scene) { clear(s.store) }, accepts, StatusPass, "from the mounted file itself (the store has no such secret"},
+		{"no value, empty file", func(t *testing.T, s *scene) {
+			noValue(t, s)
+			must(t, os.Mkdir(s.local.Dir, 0o755))
+			write(t, s.file("client-secret"), "")
+		}, accepts, StatusUnknown, "no value to try"},
 		{"no value", noValue, accepts, StatusUnknown, "no value to try"},
 		{"another value", func(_ *testing.T, s *scene) { s.valid = "other" }, accepts, StatusFail, "answered 401, with the value from the store, version 3"},
 		{"no policy", always(403, "forbidden"), accepts, StatusWarn, "accepted, but no AccessPolicy allows GET /fhir/Patient"},
 		{"no policy", always(403, ""), accepts, StatusWarn, "accessPolicy: allow at Client/basic"},
 		{"wrong path", always(404, "not found"), accepts, StatusFail, "answered 404 (not found): that says nothing about the secret | set aidbox.probe"},
-		{"something else answers", always(200, "answered HTML, not FHIR JSON"), accepts, StatusWarn, "did Aidbox answer"},
+		{"something else answers", always(200, "answered HTML, not FHIR JSON"), accepts, StatusUnknown, "did Aidbox answer"},
 		{"busy", always(429, ""), accepts, StatusUnknown, "answered 429"},
 		{"down", always(503, "x"), accepts, StatusUnknown, "answered 503 (x)"},
 		{"no answer", unreachable, accepts, StatusUnknown, "GET /fhir/Patient got no answer: aidbox: connection refused | is it running?"},
-		{"echoed", echo, accepts, StatusWarn, "answered 200 ((message withheld"},
+		{"echoed", echo, accepts, StatusUnknown, "answered 200 ((message withheld"},
 		{"no basic", grants("client_credentials"), accepts, StatusSkip, "grant_types of Client/basic has no basic"},
 		{"no grants", func(_ *testing.T, s *scene) { s.d.Resources[0].Body = nil }, accepts, StatusSkip, "has no basic"},
 		{"no Client", func(_ *testing.T, s *scene) {
@@ -86,6 +92,7 @@ func authRows() []row {
 		{"refused, no value known", noValue, wrong, StatusPass, "answered 401"},
 		{"accepted", always(200, ""), wrong, StatusFail, "ACCEPTED a random value"},
 		{"accepted, no policy", always(403, ""), wrong, StatusFail, "ACCEPTED a random value"},
+		{"something else answers", always(200, "answered HTML, not FHIR JSON"), wrong, StatusUnknown, "did Aidbox answer"},
 		{"wrong path", always(404, ""), wrong, StatusUnknown, "answered 404"},
 		{"no answer", unreachable, wrong, StatusUnknown, "connection refused"},
 		{"echoed", echo, wrong, StatusPass, "answered 401 to"},
@@ -100,14 +107,14 @@ func authRows() []row {
 		{"refused", token(401, ""), gives, StatusFail, "answered 401"},
 		{"invalid client", token(400, "invalid_client"), gives, StatusFail, "answered 400 (invalid_client), with the value"},
 		{"forbidden", token(403, ""), gives, StatusFail, "that says nothing about the secret"},
-		{"no token in it", token(200, "answered no access_token"), gives, StatusFail, "aidbox.url"},
+		{"no token in it", token(200, "answered no access_token"), gives, StatusUnknown, "aidbox.url"},
 		{"down", token(502, ""), gives, StatusUnknown, "answered 502"},
 		{"no answer", unreachable, gives, StatusUnknown, "got no answer"},
 		{"no client_credentials", grants("basic"), gives, StatusSkip, "has no client_credentials"},
 	}
 }
 
-func TestWrongValueHasTheLengthOfTheRightOne(t *testing.T) {
+func TestOtherValueHasAnyLength(t *testing.T) {
 	for _, length := range []int{1, 3, 8, 33, 4096} {
 		v := value(strings.Repeat("A", length))
 		got, err := otherThan(v, length)
@@ -148,22 +155,43 @@ func TestStoreIsAskedOnceForASecret(t *testing.T) {
 	}
 }
 
-// A server that repeats the secret in every text it sends must not get it into a
-// report.
+// A world that repeats the secret in every text it sends must not get it into a
+// report, neither where it lets the checks run on nor where it stops them.
 func TestNoValueComesBackInAMessage(t *testing.T) {
+	for name, known := range map[string]bool{"client known": true, "client not known": false} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t)
+			echo, echoNew := fmt.Errorf("denied for %s", canary), fmt.Errorf("denied for %s", rotated)
+			s.w.Probe = func(context.Context, string, string, secret.Value) (int, string, error) { return 401, canary, nil }
+			s.w.Token = func(context.Context, string, secret.Value) (int, string, error) { return 0, "", echo }
+			if !known {
+				s.w.References = func(context.Context, config.Resource) (map[string]string, []string, error) { return nil, nil, echo }
+			}
+			s.d.Secrets = append(s.d.Secrets, config.Secret{Name: "unused", Scope: []string{"Client/x"}})
+			s.w.ApplyResource = func(context.Context, config.Resource) error { return echo }
+			s.w.DeleteResource = func(context.Context, string, string) error { return echo }
+			s.w.Put = func(context.Context, config.Secret, secret.Value) (string, error) { return "", echoNew }
+			s.w.Health = func(context.Context) error { return echo }
+			s.o.Rotation = &Rotation{Secret: "client-secret", New: value(rotated)}
+			write(t, s.local.VaultConfig, `{"secret": {"client-secret": {"path": "`+canary+`", "scope": ["Client/basic"]}}}`)
+			_, report, err := s.run(t.Context())
+			must(t, err)
+			secretless(t, s, report)
+		})
+	}
+}
+
+func TestWrongValueSentHasTheLengthOfTheRightOne(t *testing.T) {
 	s := newScene(t)
-	echo := fmt.Errorf("denied for %s", canary)
-	s.w.Probe = func(context.Context, string, string, secret.Value) (int, string, error) { return 401, canary, nil }
-	s.w.Token = func(context.Context, string, secret.Value) (int, string, error) { return 0, "", echo }
-	s.w.References = func(context.Context, config.Resource) (map[string]string, []string, error) { return nil, nil, echo }
-	s.w.ApplyResource = func(context.Context, config.Resource) error { return echo }
-	s.w.DeleteResource = func(context.Context, string, string) error { return echo }
-	s.w.Put = func(context.Context, config.Secret, secret.Value) (string, error) { return "", echo }
-	s.w.Health = func(context.Context) error { return echo }
-	s.o.Rotation = &Rotation{Secret: "client-secret", New: value(rotated)}
-	write(t, s.local.VaultConfig, `{"secret": {"client-secret": {"path": "`+canary+`", "scope": ["Client/basic"]}}}`)
-	s.o.Groups = Groups()
-	_, report, err := s.run(t.Context())
+	var lengths []int
+	probing(func(s *scene, id string, v secret.Value) (int, string, error) {
+		lengths = append(lengths, len(v.Reveal()))
+		return s.status(id, v), "", nil
+	})(t, s)
+	s.o.Groups = []string{"auth"}
+	_, _, err := s.run(t.Context())
 	must(t, err)
-	secretless(t, s, report)
+	if want := []int{len(canary), len(canary), 0}; !slices.Equal(lengths, want) {
+		t.Errorf("got %v, want %v", lengths, want)
+	}
 }

@@ -104,6 +104,9 @@ func mountRows() []row {
 		{"not readable", plain(""), matches, StatusSkip, "needs mount/readable"},
 
 		{"as published", nil, status, StatusPass, "published 3m"},
+		{"published by a clock ahead", func(t *testing.T, s *scene) {
+			s.publish(t, map[string]string{file: canary}, time.Now().Add(time.Minute))
+		}, status, StatusPass, "published 0s ago"},
 		{"plain file", plain(canary), status, StatusWarn, "not published by the CSI driver: rotation will not arrive by itself"},
 		{"folder of another name", func(t *testing.T, s *scene) {
 			must(t, os.Mkdir(s.file("..v1"), 0o755))

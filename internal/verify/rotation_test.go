@@ -194,16 +194,16 @@ func TestRotationIsFollowedUntilItArrives(t *testing.T) {
 func TestRotationThatNeverArrivesFailsAtTheDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := slow(t, time.Hour, 0)
-		s.o.Rotation.Deadline = 90 * time.Second
+		s.o.Rotation.Deadline = 90100 * time.Millisecond
 		start := time.Now()
 		results, report, err := s.run(t.Context())
 		must(t, err)
 		expect(t, report, StatusPass, StatusFail, StatusSkip, StatusSkip, StatusPass)
-		if took := time.Since(start); took != 90*time.Second {
+		if took := time.Since(start); took != 90100*time.Millisecond {
 			t.Errorf("took %v", took)
 		}
 		got := results["rotation/mounted client-secret"]
-		if got.Detail != "local: still the old value, 1m30s after the write" || !strings.Contains(got.Hint, "--enable-secret-rotation") {
+		if got.Detail != "local: still the old value, 1m30.1s after the write" || !strings.Contains(got.Hint, "--enable-secret-rotation") {
 			t.Errorf("got %+v", got)
 		}
 	})
@@ -234,34 +234,6 @@ func TestEveryReplicaMustHaveTheNewValue(t *testing.T) {
 	})
 }
 
-func TestGapInHealthIsARestart(t *testing.T) {
-	for name, hang := range map[string]bool{"refused": false, "hangs": true} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := slow(t, 60*time.Second, 0)
-				start := time.Now()
-				s.w.Health = func(ctx context.Context) error {
-					if at := time.Since(start); at < 20*time.Second || at > 23*time.Second {
-						return nil
-					}
-					if hang {
-						<-ctx.Done()
-						return ctx.Err()
-					}
-					return errUnreachable
-				}
-				results, report, err := s.run(t.Context())
-				must(t, err)
-				expect(t, report, StatusPass, StatusPass, StatusPass, StatusPass, StatusFail)
-				got := results["rotation/no-restart client-secret"].Detail
-				if !strings.Contains(got, "UTC, 20s after the write: ") || !strings.Contains(got, " of ") {
-					t.Errorf("got %q", got)
-				}
-			})
-		})
-	}
-}
-
 func TestInterruptedRotationLeavesAReport(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -281,9 +253,19 @@ func TestInterruptedRotationLeavesAReport(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := slow(t, time.Hour, 0)
+				running := 0
+				s.w.Health = func(context.Context) error {
+					running++
+					time.Sleep(700 * time.Millisecond) //nolint:forbidigo // deaf to the context on purpose
+					running--
+					return nil
+				}
 				ctx, cancel := tt.end(t.Context())
 				defer cancel()
 				results, report, err := s.run(ctx)
+				if running != 0 {
+					t.Error("left a health check running")
+				}
 				if !errors.Is(err, tt.err) {
 					t.Errorf("got error %v", err)
 				}

@@ -49,10 +49,11 @@ func TestVaultConfigIsComparedByItsMeaning(t *testing.T) {
 	}
 }
 
-func TestScopesOfBothDialectsCompareEqual(t *testing.T) {
+func TestScopesOfTheSameMeaningCompareEqual(t *testing.T) {
 	for object, list := range map[string]string{
 		`{"resource_type": "Client", "id": "basic"}`: `["Client/basic"]`,
 		`{"resource_type": "Client"}`:                `["Client"]`,
+		`["B/x", "A"]`:                               `["A", "B/x", "A"]`,
 	} {
 		if diff := cmp.Diff(scopes([]byte(list)), scopes([]byte(object))); diff != "" {
 			t.Error(diff)

@@ -1,0 +1,18 @@
+//go:build unix
+
+package verify
+
+import (
+	"os"
+	"syscall"
+	"testing"
+)
+
+func TestPipeInTheMountIsNotWaitedFor(t *testing.T) {
+	s := newScene(t)
+	must(t, os.Remove(s.file("client-secret")))
+	must(t, syscall.Mkfifo(s.file("client-secret"), 0o644))
+	if _, err := s.local.Mount(s.d).Read(t.Context(), s.d.Secrets[0]); err == nil {
+		t.Error("a pipe was read")
+	}
+}
