@@ -138,6 +138,7 @@ func TestNoSecretValueLeavesTheProcess(t *testing.T) {
 	t.Run("when servers echo the request", k.whenServersEcho)
 	t.Run("when a value is in the config", k.whenAValueIsInTheConfig)
 	t.Run("in a panic", k.inAPanic)
+	k.run("sandbox", "aidbox") // which refuses to start without a secret
 	k.run("version", "-v")
 	k.run("completion", "bash")
 	k.run("help", "verify")

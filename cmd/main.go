@@ -116,7 +116,7 @@ rotation arrives. Everything follows from one file, secretctl.yaml.
 	root.SetVersionTemplate("secretctl {{.Version}}\n")
 	a.addFlags(root.PersistentFlags())
 	root.AddCommand(
-		newProvision(a), newRender(a), newClient(a), newVerify(a), newRotate(a), newDemo(a), newVersion(a),
+		newProvision(a), newRender(a), newClient(a), newVerify(a), newRotate(a), newDemo(a), newSandbox(a), newVersion(a),
 	)
 	root.InitDefaultHelpCmd()
 	return root

@@ -39,8 +39,9 @@ func (p *progress) set(label string, deadline time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if label != p.label {
-		p.label, p.since, p.deadline = label, time.Now(), deadline
+		p.label, p.since = label, time.Now()
 	}
+	p.deadline = deadline
 }
 
 // end clears the line; it waits until nothing more is written.

@@ -139,6 +139,9 @@ func (e *Error) Error() string {
 // Hint says what to do, where that follows from the answer.
 func (e *Error) Hint() string { return e.hint }
 
+// StatusCode returns the HTTP status.
+func (e *Error) StatusCode() int { return e.Status }
+
 // fail makes an Error of an answer.
 func (c *Client) fail(r request, a answer) error {
 	return &Error{

@@ -11,6 +11,7 @@ import (
 // AidboxOptions describes an Aidbox. The zero value is one without external
 // secrets.
 type AidboxOptions struct {
+	Listen     string // address; default a free port of 127.0.0.1
 	RootClient string // may do everything; default "root"
 	RootSecret string // default: random
 
@@ -60,8 +61,11 @@ func StartAidbox(options AidboxOptions) (*Aidbox, error) {
 	if options.Version == "" {
 		options.Version = "2602"
 	}
+	if options.Listen == "" {
+		options.Listen = loopback
+	}
 	a := &Aidbox{
-		RootClient: options.RootClient, RootSecret: options.RootSecret, options: options, address: loopback,
+		RootClient: options.RootClient, RootSecret: options.RootSecret, options: options, address: options.Listen,
 		resources: map[string]resource{}, deleted: map[string]bool{},
 	}
 	if err := a.Start(); err != nil {

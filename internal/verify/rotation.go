@@ -137,6 +137,8 @@ func (r *rotation) mounted(ctx context.Context) Result {
 		return len(pending) == 0
 	})
 	switch {
+	case len(r.w.Mounts) == 0:
+		return Unknown("there is no mount to look at")
 	case done:
 		return Pass("%s", strings.Join(arrived, ", "))
 	case ctx.Err() != nil:

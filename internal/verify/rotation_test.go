@@ -81,6 +81,7 @@ func rotationRows() []row {
 		{"never, and no file", rotating(func(s *scene) {
 			s.w.Put, s.local.Dir = s.put, s.local.Dir+"/absent"
 		}), mounted, StatusFail, "/absent does not exist; mount the volume here"},
+		{"no mount", rotating(func(s *scene) { s.w.Mounts = []Mount{} }), mounted, StatusUnknown, "no mount"},
 		{"denied", noPut, mounted, StatusSkip, "needs rotation/store-updated client-secret, whose result is unknown"},
 
 		{"done", ok, accepted, StatusPass, "Client/basic: GET /fhir/Patient answered 200, 0s after the write"},

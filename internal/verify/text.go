@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"time"
 	"unicode/utf8"
 )
 
@@ -32,6 +33,14 @@ func (m mark) show(color bool) string {
 	return "\x1b[" + m.color + "m" + m.symbol + "\x1b[0m"
 }
 
+// rounded leaves of a duration what is worth reading.
+func rounded(d time.Duration) time.Duration {
+	if d < time.Second {
+		return d.Round(time.Millisecond)
+	}
+	return d.Round(100 * time.Millisecond)
+}
+
 // writeText writes a line for each result, and in short form only for those that
 // did not pass, then the counts.
 func writeText(w io.Writer, r Report, color, short bool) error {
@@ -48,7 +57,7 @@ func writeText(w io.Writer, r Report, color, short bool) error {
 			}
 			out.WriteString(heading)
 			heading = ""
-			fmt.Fprintf(&out, "  %s %-*s  %-*s  %s\n", c.Status.mark().show(color), idWidth, c.ID, subjectWidth, c.Subject, c.Detail)
+			fmt.Fprintf(&out, "  %s %-*s  %-*s  %s (%s)\n", c.Status.mark().show(color), idWidth, c.ID, subjectWidth, c.Subject, c.Detail, rounded(c.Duration))
 			if c.Hint != "" {
 				fmt.Fprintf(&out, "      hint: %s\n", c.Hint)
 			}

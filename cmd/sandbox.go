@@ -1,0 +1,68 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/secretctl/secretctl/internal/sandbox"
+)
+
+func newSandbox(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "sandbox",
+		Short: "Run a stand-in for a server, to try things on",
+		Long: `The stand-ins of the demo, in the foreground and one by one: for trying manifests and
+checks where the real server is not at hand. They keep everything in memory.
+
+` + exitStatus,
+		Example: "  secretctl sandbox aidbox --listen 127.0.0.1:8888",
+		Args:    noSubcommand,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newSandboxAidbox(a))
+	return cmd
+}
+
+func newSandboxAidbox(a *app) *cobra.Command {
+	var listen string
+	cmd := &cobra.Command{
+		Use:   "aidbox",
+		Short: "Run a stand-in for Aidbox until it is interrupted",
+		Long: `Answers as Aidbox does where external secrets are concerned: Clients with masked
+secrets, Basic and client_credentials authentication, AccessPolicies of engine
+allow, scopes, rotation. Like Aidbox it takes its settings from the environment:
+BOX_ROOT_CLIENT_SECRET, and AIDBOX_VAULT_CONFIG or BOX_VAULT_CONFIG. --timeout
+does not apply.
+
+` + exitStatus,
+		Example: "  secretctl sandbox aidbox --listen 127.0.0.1:8888",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			a.started = true
+			return a.sandboxAidbox(cmd.Context(), listen)
+		},
+	}
+	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8888", "address to listen on; in a container :8080")
+	return cmd
+}
+
+func (a *app) sandboxAidbox(ctx context.Context, listen string) error {
+	secret, _ := a.LookupEnv("BOX_ROOT_CLIENT_SECRET")
+	if secret == "" {
+		return usagef("export it; verify and client use it as AIDBOX_CLIENT_SECRET", "BOX_ROOT_CLIENT_SECRET is not set")
+	}
+	vaultConfig, _ := a.LookupEnv("AIDBOX_VAULT_CONFIG")
+	if vaultConfig == "" {
+		vaultConfig, _ = a.LookupEnv("BOX_VAULT_CONFIG")
+	}
+	aidbox, err := sandbox.StartAidbox(sandbox.AidboxOptions{Listen: listen, RootSecret: secret, VaultConfig: vaultConfig})
+	if err != nil {
+		return fmt.Errorf("sandbox aidbox: %w", err)
+	}
+	defer aidbox.Close()
+	a.narrate("listening at %s; end it with Ctrl-C", aidbox.URL)
+	<-ctx.Done()
+	return nil
+}
