@@ -198,8 +198,14 @@ func (k *tracks) whenServersEcho(t *testing.T) {
 			t.Cleanup(server.Close)
 			conf := k.config(fmt.Sprintf("echo-%d.yaml", status), server.URL, server.URL, server.URL, "CANARY_VALUE")
 			for _, args := range [][]string{
-				{"provision"}, {"provision", "-o", "json"}, {"client", "apply"}, {"client", "get"}, {"client", "delete", "-o", "json"},
-				{"verify", "client", "auth", "-o", "json"}, {"verify", "--all", "-o", "junit"}, {"rotate", "client-secret"},
+				{"provision"},
+				{"provision", "-o", "json"},
+				{"client", "apply"},
+				{"client", "get"},
+				{"client", "delete", "-o", "json"},
+				{"verify", "client", "auth", "-o", "json"},
+				{"verify", "--all", "-o", "junit"},
+				{"rotate", "client-secret"},
 			} {
 				if slow := status == 500; slow && (kind == "text/html" || len(args) != 2) {
 					continue
@@ -340,7 +346,7 @@ func (s *servers) holdsTheValue(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatalf("the mounted file does not hold the value: %v", err)
 		}
-		time.Sleep(10 * time.Millisecond)
+		<-time.After(10 * time.Millisecond)
 	}
 }
 

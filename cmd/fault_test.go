@@ -107,9 +107,9 @@ func (w *stage) changeAidbox(ts *testscript.TestScript, _ bool, args []string) {
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
-			time.Sleep(700 * time.Millisecond)
+			<-time.After(700 * time.Millisecond)
 			w.aidbox.Close()
-			time.Sleep(1500 * time.Millisecond)
+			<-time.After(1500 * time.Millisecond)
 			_ = w.aidbox.Start()
 		}()
 		ts.Defer(func() { <-ended })

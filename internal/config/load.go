@@ -145,8 +145,7 @@ func readFile(path string) ([]byte, error) {
 
 func fileProblem(file string, err error) Problem {
 	p := Problem{File: file, Message: err.Error()}
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
 		p.Message = pe.Err.Error()
 	}
 	switch {

@@ -25,8 +25,10 @@ var fields = map[string][]field{
 	"IdentityProvider":  {{path: "client.secret"}, {path: "client.private-key"}, {path: "client.certificate", public: true}},
 	"TokenIntrospector": {{path: "jwt.secret"}, {path: "jwt.keys.k"}, {path: "introspection_endpoint.authorization"}},
 	"AidboxTopicDestination": {
-		{path: "parameter.saslJaasConfig"}, {path: "parameter.sslKeystoreKey"},
-		{path: "parameter.header", public: true}, {path: "parameter.serviceAccountKey"},
+		{path: "parameter.saslJaasConfig"},
+		{path: "parameter.sslKeystoreKey"},
+		{path: "parameter.header", public: true},
+		{path: "parameter.serviceAccountKey"},
 	},
 }
 

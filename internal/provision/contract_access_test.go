@@ -1,6 +1,7 @@
 package provision_test
 
 import (
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -120,9 +121,7 @@ func withAuth(t *testing.T, b *backend, more map[string]any) string {
 	mount := "auth/" + place(t)
 	b.call(t, http.MethodPost, "sys/"+mount, map[string]any{"type": "kubernetes"})
 	settings := map[string]any{"kubernetes_host": "https://10.96.0.1:443", "disable_local_ca_jwt": true}
-	for field, value := range more {
-		settings[field] = value
-	}
+	maps.Copy(settings, more)
 	b.call(t, http.MethodPut, mount+"/config", settings)
 	return mount
 }

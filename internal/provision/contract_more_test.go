@@ -103,7 +103,7 @@ func refusesWrongMount(t *testing.T, b *backend) {
 func (b *backend) unseal(t testing.TB) {
 	t.Helper()
 	b.call(t, http.MethodPut, "sys/unseal", map[string]any{"key": b.unsealKey})
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(10 * time.Second); ; <-time.After(10 * time.Millisecond) {
 		resp, err := http.Get(b.url + "/v1/sys/health")
 		if err == nil {
 			_ = resp.Body.Close()

@@ -270,8 +270,8 @@ func TestLogHasALineForEachRequestAndNoValue(t *testing.T) {
 
 // The mount cannot be asked about, but a version that is read shows what it is.
 func TestForbiddenMountQuestionIsAnsweredByTheData(t *testing.T) {
-	real := startStandIn(t)
-	p := newProxy(t, real)
+	standIn := startStandIn(t)
+	p := newProxy(t, standIn)
 	p.intercept(func(w http.ResponseWriter, r *http.Request) bool {
 		forbidden := r.URL.Path == "/v1/sys/internal/ui/mounts/secret"
 		if forbidden {
@@ -286,7 +286,7 @@ func TestForbiddenMountQuestionIsAnsweredByTheData(t *testing.T) {
 	if !strings.Contains(hint.Of(err), "secret/") {
 		t.Errorf("hint %q does not name the mounts that it sees", hint.Of(err))
 	}
-	real.store(t, place(t), map[string]any{"user": "aidbox"})
+	standIn.store(t, place(t), map[string]any{"user": "aidbox"})
 	got, err := p.run(t, d, map[string]string{"P": canary}, "store")
 	want(t, got, err, "store create secret/"+place(t)+"#password")
 }

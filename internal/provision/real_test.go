@@ -108,27 +108,27 @@ func compare(b *testing.B, ours, bare func() func()) {
 }
 
 // speedRun prepares a run over the secrets of a folder.
-func (v *backend) speedRun(b *testing.B, folder string) func(action string) {
+func (b *backend) speedRun(tb *testing.B, folder string) func(action string) {
 	var secrets []config.Secret
 	for i := range speedSecrets {
 		secrets = append(secrets, config.Secret{Name: fmt.Sprintf("s%d", i), Path: fmt.Sprintf("%s/s%d", folder, i), Value: fromEnv("P")})
 	}
-	d := v.delivery(b, secrets...)
+	d := b.delivery(tb, secrets...)
 	return func(action string) {
-		vault, err := provision.NewVault(d, provision.VaultOptions{Token: secret.New([]byte(v.token))})
+		vault, err := provision.NewVault(d, provision.VaultOptions{Token: secret.New([]byte(b.token))})
 		if err != nil {
-			b.Fatal(err)
+			tb.Fatal(err)
 		}
 		steps := vault.Steps(inputs(map[string]string{"P": canary}), speedConcurrency)
-		got, err := provision.Run(b.Context(), steps, []string{"store"}, false)
+		got, err := provision.Run(tb.Context(), steps, []string{"store"}, false)
 		if err != nil || count(got, action) != speedSecrets {
-			b.Fatalf("%d of %d are %s, error %v", count(got, action), speedSecrets, action, err)
+			tb.Fatalf("%d of %d are %s, error %v", count(got, action), speedSecrets, action, err)
 		}
 	}
 }
 
 // bare is the least that anybody could do: one request for each secret.
-func (v *backend) bare(b *testing.B, method, folder string) {
+func (b *backend) bare(tb *testing.B, method, folder string) {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: speedConcurrency}}
 	var group errgroup.Group
 	group.SetLimit(speedConcurrency)
@@ -142,11 +142,11 @@ func (v *backend) bare(b *testing.B, method, folder string) {
 				}
 				body = bytes.NewReader(text)
 			}
-			req, err := http.NewRequestWithContext(b.Context(), method, fmt.Sprintf("%s/v1/secret/data/%s/s%d", v.url, folder, i), body)
+			req, err := http.NewRequestWithContext(tb.Context(), method, fmt.Sprintf("%s/v1/secret/data/%s/s%d", b.url, folder, i), body)
 			if err != nil {
 				return err
 			}
-			req.Header.Set("X-Vault-Token", v.token)
+			req.Header.Set("X-Vault-Token", b.token)
 			resp, err := client.Do(req)
 			if err != nil {
 				return err
@@ -160,6 +160,6 @@ func (v *backend) bare(b *testing.B, method, folder string) {
 		})
 	}
 	if err := group.Wait(); err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
 }

@@ -67,7 +67,7 @@ func NewVault(d *config.Delivery, o VaultOptions) (*Vault, error) {
 	settings.MaxRetries = transport.MaxRetries
 	settings.MinRetryWait, settings.MaxRetryWait = transport.MinRetryWait, transport.MaxRetryWait
 	settings.CheckRetry, settings.Backoff = v.checkRetry, transport.Backoff
-	tcp := settings.HttpClient.Transport.(*http.Transport)
+	tcp := settings.HttpClient.Transport.(*http.Transport) //nolint:forcetypeassert // DefaultConfig makes it so
 	tcp.MaxIdleConns, tcp.MaxIdleConnsPerHost = idleConnections, idleConnections
 	settings.HttpClient.Transport = transport.Wrap(guard{tcp, o.AllowHTTP}, o.Log)
 
@@ -104,7 +104,7 @@ func (v *Vault) checkRetry(ctx context.Context, resp *http.Response, err error) 
 		return false, nil // it only explains what another request met
 	}
 	if resp != nil && resp.StatusCode == http.StatusServiceUnavailable && v.unusable(ctx) != nil {
-		return false, nil
+		return false, nil //nolint:nilerr // the 503 itself is the answer
 	}
 	return transport.CheckRetry(ctx, resp, err)
 }

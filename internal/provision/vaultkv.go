@@ -253,6 +253,6 @@ func (v *Vault) rebase(was, now entry, keys []keyWrite) ([]keyWrite, error) {
 func pause(ctx context.Context, most time.Duration) {
 	select {
 	case <-ctx.Done():
-	case <-time.After(rand.N(most)):
+	case <-time.After(rand.N(most)): //nolint:gosec // jitter
 	}
 }

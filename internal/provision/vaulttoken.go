@@ -1,6 +1,7 @@
 package provision
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -26,7 +27,7 @@ var ErrNoToken = errors.New("no token")
 func findToken(d *config.Delivery, given secret.Value) (secret.Value, error) {
 	token := string(given.Reveal())
 	if token == "" {
-		token = os.Getenv(api.EnvVaultToken)
+		token = os.Getenv(api.EnvVaultToken) //nolint:forbidigo // as the vault library does
 	}
 	if strings.TrimSpace(token) == "" {
 		var err error
@@ -45,9 +46,9 @@ func findToken(d *config.Delivery, given secret.Value) (secret.Value, error) {
 func helpedToken(d *config.Delivery) (string, error) {
 	home, err := os.UserHomeDir()
 	if err != nil {
-		return "", nil
+		return "", nil //nolint:nilerr // without a home there is no token in it
 	}
-	settings := os.Getenv("VAULT_CONFIG_PATH")
+	settings := os.Getenv("VAULT_CONFIG_PATH") //nolint:forbidigo // as the vault command does
 	if settings == "" {
 		settings = filepath.Join(home, ".vault")
 	}
@@ -79,8 +80,8 @@ func runHelper(program string, d *config.Delivery) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.Command(program, "get")
-	cmd.Env = slices.DeleteFunc(os.Environ(), func(entry string) bool {
+	cmd := exec.CommandContext(context.Background(), program, "get") // it may ask a person, who takes time
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(entry string) bool { //nolint:forbidigo // a child inherits it
 		name, _, _ := strings.Cut(entry, "=")
 		return slices.Contains(private, name)
 	})

@@ -26,16 +26,16 @@ const (
 )
 
 // edited is a user's folder with one template, ours with one thing changed.
-func edited(t *testing.T, file, old, new string) fs.FS {
+func edited(t *testing.T, file, before, after string) fs.FS {
 	t.Helper()
 	text, err := fs.ReadFile(templates.FS, file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(string(text), old) {
-		t.Fatalf("%s has no %q", file, old)
+	if !strings.Contains(string(text), before) {
+		t.Fatalf("%s has no %q", file, before)
 	}
-	return fstest.MapFS{file: {Data: []byte(strings.Replace(string(text), old, new, 1))}}
+	return fstest.MapFS{file: {Data: []byte(strings.Replace(string(text), before, after, 1))}}
 }
 
 func TestTemplateThatMissesTheDeliveryIsAnError(t *testing.T) {
@@ -102,8 +102,7 @@ func TestTemplateThatMissesTheDeliveryIsAnError(t *testing.T) {
 	} {
 		t.Run(tt.file+" "+tt.new, func(t *testing.T) {
 			_, err := Objects(deliveries[tt.delivery](), Options{Templates: edited(t, tt.file, tt.old, tt.new)})
-			var refused *Error
-			if !errors.As(err, &refused) {
+			if _, ok := errors.AsType[*Error](err); !ok {
 				t.Fatalf("got %v", err)
 			}
 			if msg := err.Error(); !strings.HasPrefix(msg, "template "+tt.file+": ") || !strings.Contains(msg, tt.want) || strings.Contains(msg, "\n") {

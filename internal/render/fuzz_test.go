@@ -38,7 +38,8 @@ func filled(d *config.Delivery, s, t string) *config.Delivery {
 	d.Aidbox.Deployment, d.Aidbox.ServiceAccount, d.Aidbox.Image = t, s, t
 	d.Aidbox.Env = []corev1.EnvVar{{Name: "x" + s, Value: t}}
 	d.Aidbox.EnvFrom = []corev1.EnvFromSource{{Prefix: s, ConfigMapRef: &corev1.ConfigMapEnvSource{
-		LocalObjectReference: corev1.LocalObjectReference{Name: t}}}}
+		LocalObjectReference: corev1.LocalObjectReference{Name: t},
+	}}}
 	d.Secrets = []config.Secret{
 		{Name: s, Path: t, Key: s, ObjectName: t, Scope: []string{t, s + "/" + t}},
 		{Name: t, Path: s, Key: t, ObjectName: s, Scope: []string{s}},

@@ -55,8 +55,10 @@ type manifest struct {
 func manifests(v *view) []manifest {
 	return []manifest{
 		{"v1", "ServiceAccount", v.Aidbox.ServiceAccount, "serviceaccount.yaml.tmpl", &corev1.ServiceAccount{}},
-		{"secrets-store.csi.x-k8s.io/v1", "SecretProviderClass", v.SecretProviderClass,
-			"secretproviderclass-" + v.Provider + ".yaml.tmpl", &spcv1.SecretProviderClass{}},
+		{
+			"secrets-store.csi.x-k8s.io/v1", "SecretProviderClass", v.SecretProviderClass,
+			"secretproviderclass-" + v.Provider + ".yaml.tmpl", &spcv1.SecretProviderClass{},
+		},
 		{"v1", "ConfigMap", v.ConfigMap, "configmap.yaml.tmpl", &corev1.ConfigMap{}},
 		{"apps/v1", "Deployment", v.Aidbox.Deployment, "deployment.yaml.tmpl", &appsv1.Deployment{}},
 	}

@@ -55,10 +55,12 @@ func vaultEverything() *config.Delivery {
 	d.Aidbox.Env = []corev1.EnvVar{
 		{Name: "BOX_DB_HOST", Value: "db"},
 		{Name: "BOX_DB_PASSWORD", ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
-			LocalObjectReference: corev1.LocalObjectReference{Name: "db"}, Key: "password"}}},
+			LocalObjectReference: corev1.LocalObjectReference{Name: "db"}, Key: "password",
+		}}},
 	}
 	d.Aidbox.EnvFrom = []corev1.EnvFromSource{{SecretRef: &corev1.SecretEnvSource{
-		LocalObjectReference: corev1.LocalObjectReference{Name: "aidbox-env"}}}}
+		LocalObjectReference: corev1.LocalObjectReference{Name: "aidbox-env"},
+	}}}
 	d.Aidbox.Resources = corev1.ResourceRequirements{
 		Requests: corev1.ResourceList{"cpu": resource.MustParse("500m"), "memory": resource.MustParse("1.5Gi")},
 		Limits:   corev1.ResourceList{"memory": resource.MustParse("4Gi")},

@@ -134,8 +134,7 @@ func (in *Inputs) Read(ctx context.Context, s Source, label string) (Value, erro
 func readFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		var pe *fs.PathError
-		if errors.As(err, &pe) {
+		if pe, ok := errors.AsType[*fs.PathError](err); ok {
 			err = pe.Err
 		}
 		return readable(nil, err)

@@ -103,7 +103,7 @@ func Backoff(least, most time.Duration, attempt int, resp *http.Response) time.D
 	if wait <= 0 {
 		return 0
 	}
-	return wait + rand.N(wait/4+1)
+	return wait + rand.N(wait/4+1) //nolint:gosec // jitter
 }
 
 func transient(err error) bool {

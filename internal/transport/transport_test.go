@@ -85,8 +85,7 @@ func TestCheckAddressRefusesWhereNoSecretMayGo(t *testing.T) {
 			}
 			continue
 		}
-		var addressError *AddressError
-		if !errors.As(err, &addressError) {
+		if _, ok := errors.AsType[*AddressError](err); !ok {
 			t.Errorf("%q: error is %#v, want one with %q", address, err, want)
 			continue
 		}
