@@ -135,3 +135,12 @@ func (w *stage) changeVault(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("vault %s: %s", args[0], resp.Status)
 	}
 }
+
+// whenHanging waits until a request has met the fault "hang".
+func (w *stage) whenHanging(ts *testscript.TestScript, _ bool, _ []string) {
+	for deadline := time.Now().Add(10 * time.Second); w.aidbox.Hanging() == 0; <-time.After(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			ts.Fatalf("no request came")
+		}
+	}
+}

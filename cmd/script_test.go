@@ -71,7 +71,8 @@ func runScripts(t *testing.T, startVault func(*testing.T) store) {
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
 					"stores": w.stores, "apply": w.apply, "kvversion": w.kvVersion, "exits": exits,
 					"mount": w.changeMount, "aidbox": w.changeAidbox, "vault": w.changeVault,
-					"passes": hasStatus("pass"), "failed": hasStatus("fail"),
+					"when-hanging": w.whenHanging,
+					"passes":       hasStatus("pass"), "failed": hasStatus("fail"),
 					"fails": verifies("fail"), "warns": verifies("warn"),
 				},
 			})

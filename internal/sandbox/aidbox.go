@@ -45,6 +45,7 @@ type Aidbox struct {
 	deleted   map[string]bool
 	sessions  map[string]string // Client ids, by access token
 	versions  int
+	hanging   int // requests that wait for ever
 }
 
 // StartAidbox starts an Aidbox without resources.
@@ -113,6 +114,10 @@ func (a *Aidbox) serve(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
 	faults := a.faults
 	a.mu.Unlock()
+	if faults.Hang {
+		a.hang(r)
+		return
+	}
 	if faults.spoil(w, r, body) {
 		return
 	}

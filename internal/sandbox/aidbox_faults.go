@@ -29,11 +29,28 @@ func (a *Aidbox) SetFaults(f AidboxFaults) {
 	a.faults = f
 }
 
+// hang answers nothing for as long as the client waits.
+func (a *Aidbox) hang(r *http.Request) {
+	count := func(n int) {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.hanging += n
+	}
+	count(1)
+	defer count(-1)
+	<-r.Context().Done()
+}
+
+// Hanging returns how many requests wait because of the fault Hang.
+func (a *Aidbox) Hanging() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.hanging
+}
+
 // spoil answers a request where a fault concerns all of them.
 func (f AidboxFaults) spoil(w http.ResponseWriter, r *http.Request, body []byte) bool {
 	switch {
-	case f.Hang:
-		<-r.Context().Done()
 	case f.Status != 0 && f.HTML:
 		w.Header().Set("Content-Type", "text/html")
 		w.WriteHeader(f.Status)
