@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/fhirclient"
 	"github.com/secretctl/secretctl/internal/provision"
@@ -41,4 +42,14 @@ func (a *app) aidboxFor(ctx context.Context, d *config.Delivery, asAdmin bool) (
 		URL: d.Aidbox.URL, ClientID: d.Aidbox.Admin.Client, Secret: admin,
 		AllowHTTP: a.allowHTTP, Log: a.log(),
 	})
+}
+
+// clusterOptions says which cluster the settings mean.
+func (a *app) clusterOptions() cluster.Options {
+	return cluster.Options{Kubeconfig: a.kubeconfig, Context: a.kubeContext, Log: a.log()}
+}
+
+// kubernetes connects to the delivery's cluster; nothing is sent yet.
+func (a *app) kubernetes(*config.Delivery) (*cluster.Cluster, error) {
+	return cluster.Connect(a.clusterOptions())
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/provision"
@@ -62,8 +63,10 @@ func isUsage(err error) bool {
 	var phase *provision.PhaseError
 	var group *verify.UsageError
 	var manifest *render.Error
+	var kubeconfig *cluster.ConfigError
 	return errors.As(err, &usage) || errors.As(err, &conf) || errors.As(err, &source) || errors.As(err, &address) ||
-		errors.As(err, &phase) || errors.As(err, &group) || errors.As(err, &manifest) || errors.Is(err, provision.ErrNoToken)
+		errors.As(err, &phase) || errors.As(err, &group) || errors.As(err, &manifest) || errors.As(err, &kubeconfig) ||
+		errors.Is(err, provision.ErrNoToken)
 }
 
 // noError says that everything was found out and the answer is no.

@@ -20,6 +20,7 @@ const defaultConfig = "secretctl.yaml"
 // settings are what every command takes.
 type settings struct {
 	config, delivery, vaultAddr, aidboxURL string
+	kubeconfig, kubeContext                string
 	timeout                                time.Duration
 	allowHTTP, verbose, noColor            bool
 }
@@ -29,6 +30,8 @@ func (s *settings) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&s.delivery, "delivery", "", "act on the delivery of this name only")
 	flags.StringVar(&s.vaultAddr, "vault-addr", "", "address of Vault (also VAULT_ADDR; default: vault.address of the config)")
 	flags.StringVar(&s.aidboxURL, "aidbox-url", "", "address of Aidbox (default: aidbox.url of the config)")
+	flags.StringVar(&s.kubeconfig, "kubeconfig", "", "kubeconfig file (default: KUBECONFIG, ~/.kube/config, or the pod that this runs in)")
+	flags.StringVar(&s.kubeContext, "context", "", "context of the kubeconfig (default: its current one)")
 	flags.DurationVar(&s.timeout, "timeout", 10*time.Minute, "end everything after this time, with exit code 124")
 	flags.BoolVar(&s.allowHTTP, "allow-http", false, "allow plain http to other hosts, where the network is trusted")
 	flags.BoolVarP(&s.verbose, "verbose", "v", false, "log each request to stderr: method, URL, status, duration")

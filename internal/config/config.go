@@ -40,7 +40,7 @@ type Delivery struct {
 	Namespace  string     `json:"namespace,omitempty"`
 	Vault      *Vault     `json:"vault,omitempty"`
 	Azure      *Azure     `json:"azure,omitempty"`
-	Aidbox     Aidbox     `json:"aidbox,omitempty"`
+	Aidbox     Aidbox     `json:"aidbox"`
 	MountPath  string     `json:"mountPath,omitempty"`
 	Canary     bool       `json:"canary,omitempty"` // adds a secret and a Client for rotation tests
 	Secrets    []Secret   `json:"secrets"`
@@ -67,7 +67,7 @@ type Azure struct {
 	KeyVault       string   `json:"keyVault"`
 	TenantID       string   `json:"tenantID"`
 	Cloud          string   `json:"cloud,omitempty"`
-	Identity       Identity `json:"identity,omitempty"`
+	Identity       Identity `json:"identity"`
 	SubscriptionID string   `json:"subscriptionID,omitempty"`
 	ResourceGroup  string   `json:"resourceGroup,omitempty"`
 	Location       string   `json:"location,omitempty"`
@@ -83,7 +83,7 @@ type Identity struct {
 // Aidbox is the FHIR server, and how it is deployed.
 type Aidbox struct {
 	URL            string                      `json:"url,omitempty"`
-	Admin          Admin                       `json:"admin,omitempty"`
+	Admin          Admin                       `json:"admin"`
 	ScopeFormat    string                      `json:"scopeFormat,omitempty"`
 	Deployment     string                      `json:"deployment,omitempty"`
 	ServiceAccount string                      `json:"serviceAccount,omitempty"`
@@ -93,13 +93,13 @@ type Aidbox struct {
 	Probe          string                      `json:"probe,omitempty"`
 	Env            []corev1.EnvVar             `json:"env,omitempty"`
 	EnvFrom        []corev1.EnvFromSource      `json:"envFrom,omitempty"`
-	Resources      corev1.ResourceRequirements `json:"resources,omitempty"`
+	Resources      corev1.ResourceRequirements `json:"resources"`
 }
 
 // Admin is the Client that secretctl acts as.
 type Admin struct {
 	Client string        `json:"client,omitempty"`
-	Secret secret.Source `json:"secret,omitempty"`
+	Secret secret.Source `json:"secret"`
 }
 
 // Secret is one value in the store, and one file in the mount.
@@ -109,7 +109,7 @@ type Secret struct {
 	Key        string        `json:"key,omitempty"`
 	ObjectName string        `json:"objectName,omitempty"`
 	Scope      []string      `json:"scope"` // "Type/id" or "Type"
-	Value      secret.Source `json:"value,omitempty"`
+	Value      secret.Source `json:"value"`
 }
 
 // Resource is an Aidbox resource that refers to secrets.

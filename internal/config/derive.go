@@ -71,6 +71,23 @@ func (s Secret) InScope(resourceType, id string) bool {
 	return slices.Contains(s.Scope, resourceType+"/"+id) || slices.Contains(s.Scope, resourceType)
 }
 
+// aidboxService is what aidbox.url begins with where Aidbox is reached through the
+// API server of its cluster.
+const aidboxService = "service"
+
+// Service says whether aidbox.url has Aidbox reached through the API server of its
+// cluster, with nothing forwarded by hand: "service" for a ready pod of the
+// Deployment, then name is "", or "service/NAME" and "service/NAME:PORT" for one
+// that a Service chooses. port is a number or a name; "" where none is given.
+func (a Aidbox) Service() (name, port string, ok bool) {
+	if a.URL == aidboxService {
+		return "", "", true
+	}
+	rest, ok := strings.CutPrefix(a.URL, aidboxService+"/")
+	name, port, _ = strings.Cut(rest, ":")
+	return name, port, ok
+}
+
 // SplitScope cuts "Type/id" in two; id is "" where the scope names a type alone.
 func SplitScope(scope string) (resourceType, id string) {
 	resourceType, id, _ = strings.Cut(scope, "/")

@@ -6,6 +6,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -129,6 +130,34 @@ func address(text string) (string, string) {
 		return "has a query or fragment in the address", "write it as https://host:port"
 	}
 	return "", ""
+}
+
+// aidboxAddress is an address, or a Service of the cluster.
+func aidboxAddress(text string) (string, string) {
+	name, port, ok := Aidbox{URL: text}.Service()
+	switch {
+	case !ok:
+		message, hint := address(text)
+		if hint != "" {
+			hint += ", or service, service/NAME or service/NAME:PORT for one in the cluster"
+		}
+		return message, hint
+	case text == aidboxService:
+		return "", ""
+	case len(validation.IsDNS1035Label(name)) > 0:
+		return "does not name a Service", "write service/NAME or service/NAME:PORT"
+	case strings.HasSuffix(text, ":"), port != "" && !isPort(port):
+		return "has no port of a Service", "write service/NAME:PORT with the port's number or name"
+	}
+	return "", ""
+}
+
+func isPort(text string) bool {
+	number, err := strconv.Atoi(text)
+	if err != nil {
+		return len(validation.IsValidPortName(text)) == 0
+	}
+	return len(validation.IsValidPortNum(number)) == 0
 }
 
 func duration(text string) (string, string) {

@@ -87,7 +87,7 @@ func (doc *document) validateAzure() {
 
 func (doc *document) validateAidbox() {
 	a, at := doc.delivery.Aidbox, doc.root.key("aidbox")
-	at.key("url").check(a.URL, address)
+	at.key("url").check(a.URL, aidboxAddress)
 	at.key("scopeFormat").check(a.ScopeFormat, scopeFormats)
 	at.key("deployment").check(a.Deployment, deploymentName)
 	at.key("serviceAccount").check(a.ServiceAccount, dnsName)

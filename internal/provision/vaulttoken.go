@@ -80,7 +80,7 @@ func runHelper(program string, d *config.Delivery) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.CommandContext(context.Background(), program, "get") // it may ask a person, who takes time
+	cmd := exec.CommandContext(context.Background(), program, "get")    // it may ask a person, who takes time
 	cmd.Env = slices.DeleteFunc(os.Environ(), func(entry string) bool { //nolint:forbidigo // a child inherits it
 		name, _, _ := strings.Cut(entry, "=")
 		return slices.Contains(private, name)
