@@ -42,6 +42,10 @@ func (l Local) Mount(d *config.Delivery) Mount {
 		Present:     func(_ context.Context, s config.Secret) Result { return l.present(s) },
 		Readable:    func(_ context.Context, s config.Secret) Result { return l.readable(s) },
 		Status:      func(_ context.Context, s config.Secret) Result { return l.status(s) },
+		Digest: func(_ context.Context, s config.Secret) (string, error) {
+			v, err := l.read(s)
+			return digest(v), err
+		},
 		Read:        func(_ context.Context, s config.Secret) (secret.Value, error) { return l.read(s) },
 		VaultConfig: func(context.Context) ([]byte, error) { return os.ReadFile(l.VaultConfig) },
 	}

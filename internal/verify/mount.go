@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"slices"
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/secret"
@@ -41,27 +42,42 @@ func mountChecks(d *config.Delivery, w World, vs *values) []check {
 }
 
 func matchesStore(ctx context.Context, m Mount, vs *values, s config.Secret) Result {
-	mounted, err := m.Read(ctx, s)
+	mounted, err := m.Digest(ctx, s)
 	if err != nil {
 		return vs.unknown(err)
 	}
-	vs.note(mounted)
 	want, err := vs.expected(ctx, s)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return Fail("%s", vs.outside(err.Error())).WithHint("secretctl provision writes it; if it was deleted, the mount keeps the last value until its pod restarts")
-	case err != nil && mounted.EndsInNewline():
-		return Unknown("%s; the mounted value ends in a line break", vs.outside(err.Error())).WithHint(newlineHint)
 	case err != nil:
-		return vs.unknown(err)
-	case !mounted.Equal(want.value) && trimmed(mounted).Equal(trimmed(want.value)):
+		return uncompared(ctx, m, vs, s, err)
+	case mounted != digest(want.value) && differsByLineBreak(mounted, want.value):
 		return Fail("differs from %s by a line break at the end", want.from).WithHint(newlineHint)
-	case !mounted.Equal(want.value):
+	case mounted != digest(want.value):
 		return Fail("differs from %s: stale, or from another place", want.from).WithHint("after a rotation, wait; %s", driverHint)
-	case mounted.EndsInNewline():
+	case want.value.EndsInNewline():
 		return Warn("equal to %s, and ends in a line break", want.from).WithHint(newlineHint)
 	}
 	return Pass("equal to %s", want.from)
+}
+
+// uncompared says what can be said of a file that nothing is known to compare with.
+func uncompared(ctx context.Context, m Mount, vs *values, s config.Secret, why error) Result {
+	v, err := m.Read(ctx, s)
+	if err == nil && vs.note(v).EndsInNewline() {
+		return Unknown("%s; the mounted value ends in a line break", vs.outside(why.Error())).WithHint(newlineHint)
+	}
+	return vs.unknown(why)
+}
+
+// differsByLineBreak says whether a file of that digest has the value but for the
+// line breaks at its end.
+func differsByLineBreak(mounted string, v secret.Value) bool {
+	bare := trimmed(v).Reveal()
+	return slices.ContainsFunc([]string{"", "\n", "\r\n", "\n\n"}, func(end string) bool {
+		return mounted == digest(secret.New(slices.Concat(bare, []byte(end))))
+	})
 }
 
 // trimmed returns v without the line break at its end.

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/secret"
 )
@@ -21,6 +22,12 @@ type World struct {
 	Stored func(ctx context.Context, s config.Secret) (secret.Value, string, error)
 	// Put writes a value to the store and returns its version. It may be nil.
 	Put func(ctx context.Context, s config.Secret, v secret.Value) (string, error)
+	// Reach returns what answers at the store's address; nil where nobody knows how
+	// to ask.
+	Reach func(ctx context.Context) (string, error)
+	// LogIn logs in to the store as the pod does, with a token of its ServiceAccount;
+	// nil where nobody knows how. What the store refuses is an fs.ErrPermission.
+	LogIn func(ctx context.Context, jwt secret.Value) (Session, error)
 	// Source returns the value of the secret's own source. It is called only for
 	// sources that give the same value each time: env and file.
 	Source func(ctx context.Context, s config.Secret) (secret.Value, error)
@@ -38,16 +45,33 @@ type World struct {
 	Token func(ctx context.Context, clientID string, v secret.Value) (status int, detail string, err error)
 	// Health asks Aidbox once, without trying again, whether it is up. It may be nil.
 	Health func(ctx context.Context) error
-	// Mounts has one entry for each replica of Aidbox.
+	// Mounts has one entry for each replica of Aidbox; those of a Cluster are found
+	// when the checks run.
 	Mounts []Mount
+	// Cluster is where the delivery runs; nil for the local target.
+	Cluster *cluster.Cluster
 }
 
-// Mount is one replica's mount of the secrets. [Local] makes one.
+// Session is what the pod may do in the store. It has to be ended.
+type Session interface {
+	// Get is World.Stored with the pod's rights: what these lack is an
+	// fs.ErrPermission.
+	Get(ctx context.Context, s config.Secret) (secret.Value, string, error)
+	End(ctx context.Context) error
+}
+
+// Mount is one replica's mount of the secrets. [Local] makes one; those of pods
+// follow from the Cluster of the [World].
 type Mount struct {
-	// Replica names it in subjects: "local".
+	// Replica names it in subjects: "local", "pod/aidbox-7d4".
 	Replica string
+	// Pod is where the mount is; nil on this machine.
+	Pod *cluster.Pod
 	// Present, Readable and Status answer the checks of those names.
 	Present, Readable, Status func(ctx context.Context, s config.Secret) Result
+	// Digest returns the SHA-256 of the secret's file in hexadecimal, so that its
+	// content need not leave where it is.
+	Digest func(ctx context.Context, s config.Secret) (string, error)
 	// Read returns the bytes of the secret's file.
 	Read func(ctx context.Context, s config.Secret) (secret.Value, error)
 	// VaultConfig returns the file that Aidbox is told about; fs.ErrNotExist where

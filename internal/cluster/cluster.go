@@ -1,0 +1,161 @@
+// Package cluster owns what secretctl asks of Kubernetes: the workload, what is
+// mounted in its pods, the CSI driver and what it says. It returns plain facts,
+// judges none of them, and prints nothing. It changes nothing but what
+// [Cluster.Nudge] says; the content of a file in a pod leaves it only as a
+// [secret.Value]. It works over HTTP with client-go's connections alone: its
+// clientset would cost every start of secretctl ten times what this does.
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/klog/v2"
+
+	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/transport"
+)
+
+// Enough for a few dozen replicas that are read at once. The API server has
+// limits of its own, so these only keep a mistake of ours from hurting it.
+const (
+	requestsPerSecond = 50
+	requestsAtOnce    = 100
+)
+
+// Options says which cluster, and as whom.
+type Options struct {
+	Kubeconfig string    // a file; "" means $KUBECONFIG, ~/.kube/config, or the pod that this runs in
+	Context    string    // of the kubeconfig; "" means its current one
+	Log        io.Writer // gets a line for each request; may be nil
+}
+
+// Cluster is a connection to one Kubernetes cluster. Its methods may be called
+// from several goroutines.
+type Cluster struct {
+	config *rest.Config
+	client *rest.RESTClient
+}
+
+// ConfigError says that no cluster can be connected to as configured; nothing
+// was attempted.
+type ConfigError struct {
+	err  error
+	hint string
+}
+
+func (e *ConfigError) Error() string { return "kubeconfig: " + e.err.Error() }
+func (e *ConfigError) Unwrap() error { return e.err }
+
+// Hint says what to do.
+func (e *ConfigError) Hint() string { return e.hint }
+
+// Configured says whether there is a cluster to connect to: one is named, or the
+// kubeconfig has a current one, or this runs in a pod. It does not say that it
+// works.
+func Configured(o Options) bool {
+	if o.Kubeconfig != "" || o.Context != "" {
+		return true
+	}
+	_, err := loader(o).ClientConfig()
+	return err == nil || !clientcmd.IsEmptyConfig(err)
+}
+
+// Connect prepares a connection and sends nothing. What is wrong with the
+// configuration is a [*ConfigError].
+func Connect(o Options) (*Cluster, error) {
+	config, err := loader(o).ClientConfig()
+	if err != nil {
+		return nil, configError(o, err)
+	}
+	return newCluster(config, o.Log)
+}
+
+func newCluster(config *rest.Config, log io.Writer) (*Cluster, error) {
+	config.UserAgent = "secretctl"
+	config.QPS, config.Burst = requestsPerSecond, requestsAtOnce
+	config.WarningHandler = rest.NoWarnings{} // the default writes to stderr
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return transport.Wrap(next, log) })
+
+	// The scheme knows one type, the Status that errors come as.
+	scheme := runtime.NewScheme()
+	metav1.AddToGroupVersion(scheme, schema.GroupVersion{Version: "v1"})
+	config.ContentType = runtime.ContentTypeJSON
+	config.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
+	client, err := rest.UnversionedRESTClientFor(config)
+	if err != nil {
+		return nil, &ConfigError{brief(err), "kubectl config view shows what is configured"}
+	}
+	return &Cluster{config: config, client: client}, nil
+}
+
+// Host returns the address of the API server.
+func (c *Cluster) Host() string { return c.config.Host }
+
+func loader(o Options) clientcmd.ClientConfig {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = o.Kubeconfig
+	rules.Warner = func(error) {} // the default writes to stderr
+	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: o.Context})
+}
+
+// configError says why there is no configuration. It repeats none of the
+// parser's words, which can quote a token.
+func configError(o Options, err error) error {
+	raw, rawErr := loader(o).RawConfig()
+	path, ioFailed := errors.AsType[*fs.PathError](err)
+	_, known := raw.Contexts[o.Context]
+	switch {
+	case ioFailed:
+		return &ConfigError{path, "give the path of a kubeconfig that this user can read"}
+	case rawErr != nil:
+		return &ConfigError{errors.New("cannot be parsed"), "kubectl config view says where"}
+	case o.Context != "" && !known:
+		names := slices.Sorted(maps.Keys(raw.Contexts))
+		return &ConfigError{fmt.Errorf("context %q does not exist", o.Context), "there are: " + strings.Join(names, ", ")}
+	case len(raw.Contexts) == 0:
+		return &ConfigError{errors.New("no cluster is configured"), "set KUBECONFIG, or give --kubeconfig and --context"}
+	case raw.CurrentContext == "" && o.Context == "":
+		return &ConfigError{errors.New("has no current context"), "kubectl config use-context NAME, or give --context"}
+	case clientcmd.IsEmptyConfig(err):
+		return &ConfigError{errors.New("the context has no cluster"), "kubectl config view shows what is configured"}
+	}
+	return &ConfigError{brief(err), "kubectl config view shows what is configured"}
+}
+
+// quiet keeps client-go from logging to stderr what it returns as an error too.
+func quiet(ctx context.Context) context.Context { return klog.NewContext(ctx, klog.Logger{}) }
+
+// maxText is how much is kept of a text that a server sent, in characters.
+const maxText = 400
+
+// line returns a text in one line. Of a long one it keeps the end, because
+// Kubernetes wraps the cause in layers that come before it.
+func line(text string) string {
+	text = strings.Join(strings.Fields(text), " ")
+	if runes := []rune(text); len(runes) > maxText {
+		text = "..." + string(runes[len(runes)-maxText:])
+	}
+	return text
+}
+
+// brief returns err, or an error of its text in one line where it has several.
+func brief(err error) error {
+	if text := line(err.Error()); text != err.Error() {
+		return hint.Wrap(errors.New(text), "%s", hint.Of(err))
+	}
+	return err
+}

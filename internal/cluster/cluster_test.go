@@ -1,0 +1,126 @@
+package cluster
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/secretctl/secretctl/internal/hint"
+)
+
+const kubeconfig = `
+apiVersion: v1
+kind: Config
+clusters: [{name: a, cluster: {server: "https://a.example"}}, {name: b, cluster: {server: "https://b.example"}}]
+users: [{name: u, user: {token: canary}}]
+contexts: [{name: a, context: {cluster: a, user: u}}, {name: b, context: {cluster: b, user: u}}, {name: broken, context: {cluster: none, user: u}}]
+current-context: a
+`
+
+// configured makes a home without any cluster but the one given.
+func configured(t *testing.T, config string) (path string) {
+	t.Helper()
+	dir := t.TempDir()
+	t.Setenv("HOME", dir)
+	t.Setenv("KUBERNETES_SERVICE_HOST", "")
+	path = filepath.Join(dir, "config")
+	t.Setenv("KUBECONFIG", path)
+	if config == "" {
+		return path
+	}
+	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestConnectTakesTheContext(t *testing.T) {
+	path := configured(t, kubeconfig)
+	for want, o := range map[string]Options{
+		"https://a.example": {},
+		"https://b.example": {Context: "b"},
+	} {
+		if c, err := Connect(o); err != nil || c.Host() != want {
+			t.Errorf("%+v: %v, %v", o, c, err)
+		}
+		if !Configured(o) {
+			t.Errorf("%+v is not configured", o)
+		}
+	}
+	t.Setenv("KUBECONFIG", "")
+	if Configured(Options{}) {
+		t.Error("something is configured")
+	}
+	if c, err := Connect(Options{Kubeconfig: path}); err != nil || c.Host() != "https://a.example" {
+		t.Errorf("%v, %v", c, err)
+	}
+}
+
+func TestConnectSaysWhatIsWrongWithTheConfiguration(t *testing.T) {
+	for name, tt := range map[string]struct {
+		config     string
+		options    Options
+		want, hint string
+		configured bool
+	}{
+		"nothing":            {"", Options{}, "kubeconfig: no cluster is configured", "KUBECONFIG", false},
+		"absent file":        {"", Options{Kubeconfig: "/nonexistent/config"}, "kubeconfig: stat /nonexistent/config: no such file or directory", "path", true},
+		"no YAML":            {"token: canary\n: canary", Options{}, "kubeconfig: cannot be parsed", "kubectl config view", true},
+		"wrong type":         {"apiVersion: v1\nkind: Config\nusers: canary", Options{}, "kubeconfig: cannot be parsed", "kubectl config view", true},
+		"unknown context":    {kubeconfig, Options{Context: "c"}, `kubeconfig: context "c" does not exist`, "there are: a, b, broken", true},
+		"no current context": {strings.Replace(kubeconfig, "current-context: a", "", 1), Options{}, "kubeconfig: has no current context", "use-context", false},
+		"context of nothing": {kubeconfig, Options{Context: "broken"}, "kubeconfig: the context has no cluster", "kubectl config view", true},
+		"bad certificate": {
+			strings.Replace(kubeconfig, "token: canary", "token: canary, client-certificate-data: Y2FuYXJ5, client-key-data: Y2FuYXJ5", 1),
+			Options{},
+			"kubeconfig: tls: failed to find any PEM data", "kubectl config view", true,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			configured(t, tt.config)
+			_, err := Connect(tt.options)
+			var config *ConfigError
+			if !errors.As(err, &config) || !strings.HasPrefix(err.Error(), tt.want) || strings.Contains(err.Error(), "canary") || strings.Contains(err.Error(), "\n") {
+				t.Errorf("error is %v, want %q", err, tt.want)
+			}
+			if !strings.Contains(hint.Of(err), tt.hint) {
+				t.Errorf("hint is %q, want %q in it", hint.Of(err), tt.hint)
+			}
+			if Configured(tt.options) != tt.configured {
+				t.Errorf("configured is %t", !tt.configured)
+			}
+		})
+	}
+}
+
+func TestRequestsAreLoggedWithoutTheirContent(t *testing.T) {
+	c := fakeAPI{"/api/v1/namespaces/default/configmaps/x": {200, `{"data": {"a": "canary"}}`}}.connect(t)
+	var log bytes.Buffer
+	config := *c.config
+	config.BearerToken = "canary"
+	config.WrapTransport = nil
+	c, err := newCluster(&config, &log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if data, err := c.ConfigMap(t.Context(), "default", "x"); data["a"] != "canary" || err != nil {
+		t.Errorf("%v, %v", data, err)
+	}
+	if got := log.String(); !strings.HasPrefix(got, "GET "+c.Host()+"/api/v1/namespaces/default/configmaps/x 200 ") || strings.Contains(got, "canary") {
+		t.Errorf("log is %q", got)
+	}
+}
+
+func TestBriefKeepsAnErrorThatIsShort(t *testing.T) {
+	if err := brief(fs.ErrNotExist); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("error is %v", err)
+	}
+	err := brief(hint.Wrap(errors.New("a\n\n"+strings.Repeat("b", 500)), "do it"))
+	if len(err.Error()) != maxText+3 || strings.Contains(err.Error(), "\n") || hint.Of(err) != "do it" {
+		t.Errorf("error is %q, hint %q", err, hint.Of(err))
+	}
+}

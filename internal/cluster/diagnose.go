@@ -1,0 +1,161 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// Limits of what is read to explain a failure.
+const (
+	maxLogLines    = 5000
+	maxLogBytes    = 4 << 20
+	maxMetricBytes = 4 << 20
+)
+
+// Event is what Kubernetes says happened to an object. The message comes from
+// outside: from the driver, its provider and the store behind it.
+type Event struct {
+	Time    time.Time // the latest
+	Warning bool
+	Reason  string // FailedMount
+	Message string // one line
+	Count   int32
+}
+
+// Events returns the events of an object, newest first. kind is as in its
+// manifest: "Pod".
+func (c *Cluster) Events(ctx context.Context, namespace, kind, name string) ([]Event, error) {
+	fields := query{"fieldSelector": "involvedObject.kind=" + kind + ",involvedObject.name=" + name}
+	list, err := get[corev1.EventList](ctx, c, coreObject("events", namespace, ""), fields)
+	if err != nil {
+		return nil, err
+	}
+	var events []Event
+	for _, e := range list.Items {
+		events = append(events, newEvent(e))
+	}
+	slices.SortStableFunc(events, func(a, b Event) int { return b.Time.Compare(a.Time) })
+	return events, nil
+}
+
+// newEvent reads both forms of an event: the older one has a last timestamp and a
+// count, the newer one an event time, and a series where it happened again.
+func newEvent(e corev1.Event) Event {
+	event := Event{
+		Time: e.LastTimestamp.Time, Warning: e.Type == corev1.EventTypeWarning,
+		Reason: e.Reason, Message: line(e.Message), Count: max(1, e.Count),
+	}
+	if e.EventTime.After(event.Time) {
+		event.Time = e.EventTime.Time
+	}
+	if e.Series != nil {
+		event.Time, event.Count = e.Series.LastObservedTime.Time, e.Series.Count
+	}
+	return event
+}
+
+// Logs returns those of the last lines that a container wrote since then in which
+// one of the words is, oldest first, each cut to its last 400 characters. A zero
+// since means from the start, no words means every line. They come from outside.
+func (c *Cluster) Logs(ctx context.Context, p Pod, container string, since time.Time, words ...string) ([]string, error) {
+	o := coreObject("pods", p.Namespace, p.Name)
+	o.sub = "log"
+	q := query{"container": container, "tailLines": strconv.Itoa(maxLogLines), "limitBytes": strconv.Itoa(maxLogBytes)}
+	if !since.IsZero() {
+		q["sinceTime"] = since.UTC().Format(time.RFC3339)
+	}
+	text, err := get[[]byte](ctx, c, o, q)
+	if err != nil {
+		return nil, err
+	}
+	var lines []string
+	for l := range strings.Lines(string(text)) {
+		if len(words) == 0 || slices.ContainsFunc(words, func(w string) bool { return strings.Contains(l, w) }) {
+			lines = append(lines, line(l))
+		}
+	}
+	return lines, nil
+}
+
+// Sample is one value of a metric.
+type Sample struct {
+	Name   string
+	Labels map[string]string
+	Value  float64
+}
+
+// Metrics returns the samples of the named metrics from the port of a pod, over
+// the same way as [Cluster.PodTransport]. The driver's own tell of rotations that
+// fail and leave no other trace.
+func (c *Cluster) Metrics(ctx context.Context, p Pod, port int, names ...string) ([]Sample, error) {
+	tunnel := c.PodTransport(p.Namespace, p.Name, port)
+	defer tunnel.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost/metrics", nil)
+	if err != nil {
+		return nil, err
+	}
+	text, err := fetch(tunnel, req)
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case err != nil:
+		return nil, fmt.Errorf("metrics of pod %s/%s: %w", p.Namespace, p.Name, brief(err))
+	}
+	return parseMetrics(text, names), nil
+}
+
+func fetch(rt http.RoundTripper, req *http.Request) ([]byte, error) {
+	resp, err := rt.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("answered %d", resp.StatusCode)
+	}
+	return io.ReadAll(io.LimitReader(resp.Body, maxMetricBytes))
+}
+
+// parseMetrics reads lines of Prometheus' text format: name{label="value"} 1.
+func parseMetrics(text []byte, names []string) []Sample {
+	var samples []Sample
+	for l := range strings.Lines(string(text)) {
+		end := strings.IndexAny(l, "{ ")
+		if end < 0 || !slices.Contains(names, l[:end]) {
+			continue
+		}
+		labels, rest := parseLabels(l[end:])
+		words := strings.Fields(rest) // the value, and perhaps a time
+		if len(words) == 0 {
+			continue
+		}
+		if value, err := strconv.ParseFloat(words[0], 64); err == nil {
+			samples = append(samples, Sample{l[:end], labels, value})
+		}
+	}
+	return samples
+}
+
+// parseLabels reads what stands in braces at the start of text, and returns what
+// follows. A value is quoted, and may have braces in it.
+func parseLabels(text string) (labels map[string]string, rest string) {
+	labels = map[string]string{}
+	text = strings.TrimPrefix(text, "{")
+	for {
+		name, after, found := strings.Cut(text, "=")
+		quoted, err := strconv.QuotedPrefix(after)
+		if !found || err != nil {
+			return labels, strings.TrimPrefix(text, "}")
+		}
+		labels[name], _ = strconv.Unquote(quoted)
+		text = strings.TrimPrefix(after[len(quoted):], ",")
+	}
+}

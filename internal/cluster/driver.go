@@ -1,0 +1,247 @@
+package cluster
+
+import (
+	"context"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// The driver's defaults of its flags.
+const (
+	defaultPollInterval = 2 * time.Minute
+	defaultMetricsPort  = 8095
+)
+
+// CSIDriver is how the driver is registered with the cluster.
+type CSIDriver struct {
+	RequiresRepublish bool     // without it no volume is published again, so none rotates
+	Audiences         []string // of the tokens that kubelet hands to the driver for each pod; "" is the API server's own
+}
+
+// CSIDriver returns the registration of the Secrets Store CSI driver.
+func (c *Cluster) CSIDriver(ctx context.Context) (CSIDriver, error) {
+	o := object{group: "storage.k8s.io", version: "v1", resource: "csidrivers", name: driverName}
+	found, err := get[storagev1.CSIDriver](ctx, c, o, nil)
+	if err != nil {
+		return CSIDriver{}, err
+	}
+	d := CSIDriver{RequiresRepublish: found.Spec.RequiresRepublish != nil && *found.Spec.RequiresRepublish}
+	for _, r := range found.Spec.TokenRequests {
+		d.Audiences = append(d.Audiences, r.Audience)
+	}
+	return d, nil
+}
+
+// DriverNodes returns the nodes whose kubelet knows the driver: pods with its
+// volumes cannot start on others.
+func (c *Cluster) DriverNodes(ctx context.Context) ([]string, error) {
+	list, err := get[storagev1.CSINodeList](ctx, c, object{group: "storage.k8s.io", version: "v1", resource: "csinodes"}, nil)
+	if err != nil {
+		return nil, err
+	}
+	var nodes []string
+	for _, n := range list.Items {
+		if slices.ContainsFunc(n.Spec.Drivers, func(d storagev1.CSINodeDriver) bool { return d.Name == driverName }) {
+			nodes = append(nodes, n.Name)
+		}
+	}
+	return nodes, nil
+}
+
+// CRDs returns the versions that the cluster serves of each resource of the
+// driver's API, by the resource's name. It takes no rights.
+func (c *Cluster) CRDs(ctx context.Context) (map[string][]string, error) {
+	group, err := get[metav1.APIGroup](ctx, c, object{group: secretsStoreGroup}, nil)
+	if err != nil {
+		return nil, err
+	}
+	served := map[string][]string{}
+	for _, v := range group.Versions {
+		list, err := get[metav1.APIResourceList](ctx, c, object{group: secretsStoreGroup, version: v.Version}, nil)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range list.APIResources {
+			if !strings.Contains(r.Name, "/") {
+				served[r.Name] = append(served[r.Name], v.Version)
+			}
+		}
+	}
+	return served, nil
+}
+
+// Agent is a DaemonSet that does a part of the driver's work on each node.
+type Agent struct {
+	Role            string // "driver", or the provider's name: "vault", "azure"
+	Namespace, Name string
+	Container       string // the one that does it
+	Image           string
+	Version         string // as the image's tag has it, without "v"; "" where it is none
+	Desired, Ready  int32  // pods
+
+	// Of the driver alone: what its flags say, or their defaults.
+	RotationEnabled bool
+	PollInterval    time.Duration
+	MetricsPort     int
+
+	selector string
+}
+
+// Agents returns the DaemonSets of the driver and of its providers, wherever and
+// under whatever name they are. The driver that runs on most nodes comes first.
+func (c *Cluster) Agents(ctx context.Context) ([]Agent, error) {
+	list, err := get[appsv1.DaemonSetList](ctx, c, appsObject("daemonsets", "", ""), nil)
+	if err != nil {
+		return nil, err
+	}
+	return findAgents(list.Items), nil
+}
+
+// AgentPod returns the agent's pod on a node.
+func (c *Cluster) AgentPod(ctx context.Context, a Agent, node string) (Pod, error) {
+	o := coreObject("pods", a.Namespace, "")
+	list, err := get[corev1.PodList](ctx, c, o, query{"labelSelector": a.selector, "fieldSelector": "spec.nodeName=" + node})
+	if err != nil {
+		return Pod{}, err
+	}
+	for _, p := range list.Items {
+		if owner := metav1.GetControllerOf(&p); owner != nil && owner.Kind == "DaemonSet" && owner.Name == a.Name {
+			return newPod(p), nil
+		}
+	}
+	return Pod{}, absentError{"kubernetes: DaemonSet " + a.Name + " in namespace " + a.Namespace + " has no pod on node " + node}
+}
+
+func findAgents(sets []appsv1.DaemonSet) []Agent {
+	var agents []Agent
+	for _, s := range sets {
+		for _, container := range s.Spec.Template.Spec.Containers {
+			role := roleOf(container)
+			if role == "" {
+				continue
+			}
+			a := Agent{
+				Role: role, Namespace: s.Namespace, Name: s.Name,
+				Container: container.Name, Image: container.Image, Version: tagVersion(container.Image),
+				Desired: s.Status.DesiredNumberScheduled, Ready: s.Status.NumberReady,
+				selector: metav1.FormatLabelSelector(s.Spec.Selector),
+			}
+			if role == RoleDriver {
+				a.readFlags(flagsOf(container))
+			}
+			agents = append(agents, a)
+		}
+	}
+	slices.SortStableFunc(agents, func(a, b Agent) int {
+		if n := strings.Compare(roleOrder(a), roleOrder(b)); n != 0 {
+			return n
+		}
+		return int(b.Desired) - int(a.Desired)
+	})
+	return agents
+}
+
+// RoleDriver is the role of the driver itself; any other is a provider's name.
+const RoleDriver = "driver"
+
+func roleOrder(a Agent) string {
+	if a.Role == RoleDriver {
+		return ""
+	}
+	return a.Role
+}
+
+// roleOf says what a container does, by the flags that only the driver has, the
+// socket on which a provider listens, or the names of the images that are known;
+// "" is none of it.
+func roleOf(c corev1.Container) string {
+	flags := flagsOf(c)
+	socket := path.Base(flags["endpoint"])
+	repository, _ := splitImage(c.Image)
+	_, volumes := flags["provider-volume"]
+	_, rotates := flags["enable-secret-rotation"]
+	switch {
+	case volumes, rotates, strings.HasSuffix(repository, "secrets-store-csi-driver"), strings.HasSuffix(repository, "secrets-store/driver"):
+		return RoleDriver
+	case socket == "vault.sock", path.Base(repository) == "vault-csi-provider":
+		return "vault"
+	case socket == "azure.sock", path.Base(repository) == "provider-azure":
+		return "azure"
+	}
+	return ""
+}
+
+func (a *Agent) readFlags(flags map[string]string) {
+	a.RotationEnabled, _ = strconv.ParseBool(flags["enable-secret-rotation"])
+	a.PollInterval, a.MetricsPort = defaultPollInterval, defaultMetricsPort
+	if d, err := time.ParseDuration(flags["rotation-poll-interval"]); err == nil {
+		a.PollInterval = d
+	}
+	if i := strings.LastIndex(flags["metrics-addr"], ":"); i >= 0 {
+		if port, err := strconv.Atoi(flags["metrics-addr"][i+1:]); err == nil {
+			a.MetricsPort = port
+		}
+	}
+}
+
+// flagsOf returns the flags of a container's command line, by name. One without a
+// value is "true" where another flag or nothing follows, as Go's flag package has it.
+func flagsOf(c corev1.Container) map[string]string {
+	flags := map[string]string{}
+	words := slices.Concat(c.Command, c.Args)
+	for i, word := range words {
+		name, isFlag := strings.CutPrefix(word, "-")
+		if !isFlag {
+			continue
+		}
+		name, value, given := strings.Cut(strings.TrimPrefix(name, "-"), "=")
+		if !given {
+			value = "true"
+			if i+1 < len(words) && !strings.HasPrefix(words[i+1], "-") {
+				value = words[i+1]
+			}
+		}
+		flags[name] = value
+	}
+	return flags
+}
+
+// splitImage cuts an image reference into repository and tag.
+func splitImage(image string) (repository, tag string) {
+	image, _, _ = strings.Cut(image, "@")
+	if i := strings.LastIndex(image, ":"); i > strings.LastIndex(image, "/") {
+		return image[:i], image[i+1:]
+	}
+	return image, ""
+}
+
+// tagVersion returns "1.6.0" of an image with the tag v1.6.0 or v1.6.0-suffix.
+func tagVersion(image string) string {
+	_, tag := splitImage(image)
+	version, _, _ := strings.Cut(strings.TrimPrefix(tag, "v"), "-")
+	if _, _, ok := majorMinor(version); !ok {
+		return ""
+	}
+	return version
+}
+
+func majorMinor(version string) (major, minor int, ok bool) {
+	parts := strings.SplitN(version, ".", 3)
+	if len(parts) < 2 {
+		return 0, 0, false
+	}
+	major, err := strconv.Atoi(parts[0])
+	if err != nil {
+		return 0, 0, false
+	}
+	minor, err = strconv.Atoi(parts[1])
+	return major, minor, err == nil
+}

@@ -1,0 +1,170 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/tools/remotecommand"
+	"k8s.io/client-go/transport/spdy"
+	"k8s.io/client-go/util/exec"
+
+	"github.com/secretctl/secretctl/internal/hint"
+)
+
+// Why a file in a container cannot be read, beside [fs.ErrNotExist] and
+// [fs.ErrPermission], which are about the file and the container's user, and
+// [ForbiddenError], which is about the one who asks.
+var (
+	ErrNoTool     = errors.New("the container lacks the tools to read files with: sh, cat")
+	ErrNotRunning = errors.New("the container does not run")
+	ErrNotFile    = errors.New("is not a regular file")
+	ErrTooLong    = errors.New("is longer than 1 MiB")
+)
+
+var (
+	errToolMissing = fmt.Errorf("%w (it has some of them)", ErrNoTool)
+	errToolFailed  = errors.New("the command ended with exit code")
+)
+
+// maxOutput is what a command may print: the longest file that there can be is a
+// vault config, which a ConfigMap limits to 1 MiB.
+const maxOutput = 1 << 20
+
+// The exit codes of our scripts, and those of a shell that cannot run a tool.
+const (
+	exitDenied   = 113
+	exitAbsent   = 114
+	exitNotFile  = 115
+	exitCannot   = 126
+	exitNotFound = 127
+)
+
+// run runs a script with sh in a container, with path as $1, and returns what it
+// prints. The script is constant, so no path becomes part of it. A tool that fails
+// on a file that was there gets another try: a rotation may have taken it away.
+func (c *Cluster) run(ctx context.Context, p Pod, container, script, path string) ([]byte, error) {
+	out, err := c.runOnce(ctx, p, container, script, path)
+	if errors.Is(err, errToolFailed) {
+		out, err = c.runOnce(ctx, p, container, script, path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("kubernetes: pod %s/%s: %s: %w", p.Namespace, p.Name, path, err)
+	}
+	return out, nil
+}
+
+func (c *Cluster) runOnce(ctx context.Context, p Pod, container, script, path string) ([]byte, error) {
+	out := &bounded{}
+	ctx, out.full = context.WithCancelCause(ctx)
+	defer out.full(nil)
+	err := c.stream(ctx, p, container, []string{"sh", "-c", script, "sh", path}, out)
+	switch {
+	case errors.Is(context.Cause(ctx), ErrTooLong):
+		return nil, ErrTooLong
+	case err != nil:
+		return nil, c.whyNotRun(ctx, p, container, err)
+	}
+	return out.kept, nil
+}
+
+// stream runs a command, over WebSocket or else over SPDY.
+func (c *Cluster) stream(ctx context.Context, p Pod, container string, command []string, out io.Writer) error {
+	o := coreObject("pods", p.Namespace, p.Name)
+	o.sub = "exec"
+	req := c.client.Get().AbsPath(o.path()).Param("container", container).Param("stdout", "true")
+	for _, word := range command {
+		req = req.Param("command", word)
+	}
+	webSocket, err := remotecommand.NewWebSocketExecutor(c.config, http.MethodGet, req.URL().String())
+	if err != nil {
+		return err
+	}
+	rt, upgrader, err := spdyTransport(c.config)
+	if err != nil {
+		return err
+	}
+	overSPDY, err := remotecommand.NewSPDYExecutorForTransports(rt, spdy.NewUpgraderForStreaming(upgrader), http.MethodPost, req.URL())
+	if err != nil {
+		return err
+	}
+	either, err := remotecommand.NewFallbackExecutor(webSocket, overSPDY, needsSPDY)
+	if err != nil {
+		return err
+	}
+	return either.StreamWithContext(quiet(ctx), remotecommand.StreamOptions{Stdout: out})
+}
+
+// whyNotRun restates why a command did not run, or did not end well. The runtime
+// says in words alone that there is no such program; but what is neither an exit
+// code, nor an answer of the API server, nor a broken connection, in a container
+// that runs, can be nothing else.
+func (c *Cluster) whyNotRun(ctx context.Context, p Pod, container string, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if ended, ok := errors.AsType[exec.CodeExitError](err); ok {
+		return exitError(p, container, ended.Code)
+	}
+	o := coreObject("pods", p.Namespace, p.Name)
+	o.sub = "exec"
+	refused, answered := errors.AsType[*apierrors.StatusError](err)
+	if answered && (apierrors.IsForbidden(refused) || apierrors.IsUnauthorized(refused)) {
+		return refusal("create", o, refused)
+	}
+	live, getErr := c.Pod(ctx, p.Namespace, p.Name)
+	switch status := live.Status(container); {
+	case errors.Is(getErr, fs.ErrNotExist):
+		return fmt.Errorf("%w: the pod is gone", ErrNotRunning)
+	case getErr == nil && !status.Running:
+		reason := status.Reason
+		if reason == "" && answered {
+			reason = line(refused.ErrStatus.Message)
+		}
+		return hint.Wrap(fmt.Errorf("%w: %s", ErrNotRunning, reason), "kubectl describe pod -n %s %s tells why", p.Namespace, p.Name)
+	case answered:
+		return refusal("create", o, refused)
+	case getErr != nil || errors.Unwrap(err) != nil:
+		return unreachable(ctx, err)
+	}
+	return noTool(p, container, ErrNoTool)
+}
+
+func exitError(p Pod, container string, code int) error {
+	switch code {
+	case exitAbsent:
+		return fs.ErrNotExist
+	case exitDenied:
+		return fs.ErrPermission
+	case exitNotFile:
+		return ErrNotFile
+	case exitCannot, exitNotFound:
+		return noTool(p, container, errToolMissing)
+	}
+	return fmt.Errorf("%w %d", errToolFailed, code)
+}
+
+func noTool(p Pod, container string, err error) error {
+	return hint.Wrap(err, "run secretctl verify --target local in a Job that mounts the same volume, or look yourself: "+
+		"kubectl debug -n %s %s --target=%s --image=busybox -it -- sh (the files are below /proc/1/root)", p.Namespace, p.Name, container)
+}
+
+// bounded keeps what is written, and ends the command where it is too much. It
+// never fails: a writer that does makes client-go log.
+type bounded struct {
+	kept []byte
+	full context.CancelCauseFunc
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if len(b.kept)+len(p) > maxOutput {
+		b.full(ErrTooLong)
+		return len(p), nil
+	}
+	b.kept = append(b.kept, p...)
+	return len(p), nil
+}

@@ -1,0 +1,91 @@
+package cluster
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	secretsstorev1 "sigs.k8s.io/secrets-store-csi-driver/apis/v1"
+)
+
+// secretsStoreGroup is the API that the CSI driver brings with it.
+const secretsStoreGroup = "secrets-store.csi.x-k8s.io"
+
+func secretsStoreObject(resource, namespace, name string) object {
+	return object{group: secretsStoreGroup, version: "v1", resource: resource, namespace: namespace, name: name}
+}
+
+// ServiceAccount returns the annotations of a ServiceAccount.
+func (c *Cluster) ServiceAccount(ctx context.Context, namespace, name string) (annotations map[string]string, err error) {
+	sa, err := get[corev1.ServiceAccount](ctx, c, coreObject("serviceaccounts", namespace, name), nil)
+	return sa.Annotations, err
+}
+
+// ConfigMap returns the data of a ConfigMap.
+func (c *Cluster) ConfigMap(ctx context.Context, namespace, name string) (map[string]string, error) {
+	cm, err := get[corev1.ConfigMap](ctx, c, coreObject("configmaps", namespace, name), nil)
+	return cm.Data, err
+}
+
+// SecretProviderClass returns the specification of a SecretProviderClass.
+func (c *Cluster) SecretProviderClass(ctx context.Context, namespace, name string) (secretsstorev1.SecretProviderClassSpec, error) {
+	class, err := get[secretsstorev1.SecretProviderClass](ctx, c, secretsStoreObject("secretproviderclasses", namespace, name), nil)
+	return class.Spec, err
+}
+
+// PodStatus is what the driver says it mounted for a pod. It is evidence and no
+// proof: a volume can be empty although it is listed as mounted.
+type PodStatus struct {
+	Pod, PodUID         string
+	SecretProviderClass string
+	Mounted             bool
+	Versions            map[string]string // by the provider's id of the object
+	Generation          int64             // grows by one when a version changes
+	Created, Changed    time.Time
+}
+
+// PodStatuses returns the statuses of all pods of a namespace, sorted by pod.
+func (c *Cluster) PodStatuses(ctx context.Context, namespace string) ([]PodStatus, error) {
+	list, err := get[secretsstorev1.SecretProviderClassPodStatusList](ctx, c, secretsStoreObject("secretproviderclasspodstatuses", namespace, ""), nil)
+	if err != nil {
+		return nil, err
+	}
+	var statuses []PodStatus
+	for _, item := range list.Items {
+		statuses = append(statuses, newPodStatus(item))
+	}
+	slices.SortFunc(statuses, func(a, b PodStatus) int { return strings.Compare(a.Pod, b.Pod) })
+	return statuses, nil
+}
+
+func newPodStatus(item secretsstorev1.SecretProviderClassPodStatus) PodStatus {
+	s := PodStatus{
+		Pod: item.Status.PodName, SecretProviderClass: item.Status.SecretProviderClassName,
+		Mounted: item.Status.Mounted, Versions: map[string]string{},
+		Generation: item.Generation, Created: item.CreationTimestamp.Time, Changed: changed(item.ObjectMeta),
+	}
+	for _, owner := range item.OwnerReferences {
+		if owner.Kind == "Pod" {
+			s.PodUID = string(owner.UID)
+		}
+	}
+	for _, o := range item.Status.Objects {
+		s.Versions[o.ID] = o.Version
+	}
+	return s
+}
+
+// changed returns when an object was last written, which the API server notes for
+// each writer.
+func changed(meta metav1.ObjectMeta) time.Time {
+	latest := meta.CreationTimestamp.Time
+	for _, m := range meta.ManagedFields {
+		if m.Time != nil && m.Time.After(latest) {
+			latest = m.Time.Time
+		}
+	}
+	return latest
+}

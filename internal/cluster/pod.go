@@ -1,0 +1,95 @@
+package cluster
+
+import (
+	"context"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// driverName is the CSI driver's, in volumes and as the name of its CSIDriver.
+const driverName = "secrets-store.csi.k8s.io"
+
+// vaultConfigVariables are the environment variables that tell Aidbox where its
+// vault config is.
+var vaultConfigVariables = []string{"AIDBOX_VAULT_CONFIG", "BOX_VAULT_CONFIG"}
+
+// Pod returns a pod as it is now. Whether it is current is not known.
+func (c *Cluster) Pod(ctx context.Context, namespace, name string) (Pod, error) {
+	p, err := get[corev1.Pod](ctx, c, coreObject("pods", namespace, name), nil)
+	if err != nil {
+		return Pod{}, err
+	}
+	return newPod(p), nil
+}
+
+func newPod(p corev1.Pod) Pod {
+	pod := Pod{
+		Namespace: p.Namespace, Name: p.Name, UID: string(p.UID), Node: p.Spec.NodeName,
+		Phase: string(p.Status.Phase), Terminating: p.DeletionTimestamp != nil,
+		Created: p.CreationTimestamp.Time, Spec: newSpec(p.Spec),
+	}
+	for _, cond := range p.Status.Conditions {
+		if cond.Type == corev1.PodReady {
+			pod.Ready = cond.Status == corev1.ConditionTrue
+		}
+	}
+	for _, s := range p.Status.ContainerStatuses {
+		pod.Statuses = append(pod.Statuses, newStatus(s))
+	}
+	return pod
+}
+
+func newStatus(s corev1.ContainerStatus) ContainerStatus {
+	status := ContainerStatus{Name: s.Name, Restarts: s.RestartCount}
+	switch {
+	case s.State.Running != nil:
+		status.Running, status.StartedAt = true, s.State.Running.StartedAt.Time
+	case s.State.Waiting != nil:
+		status.Reason = s.State.Waiting.Reason
+	case s.State.Terminated != nil:
+		status.Reason = s.State.Terminated.Reason
+	}
+	return status
+}
+
+func newSpec(spec corev1.PodSpec) Spec {
+	s := Spec{ServiceAccount: spec.ServiceAccountName}
+	if s.ServiceAccount == "" {
+		s.ServiceAccount = "default"
+	}
+	volumes := map[string]Volume{}
+	for _, v := range spec.Volumes {
+		volume := Volume{Name: v.Name}
+		switch {
+		case v.CSI != nil && v.CSI.Driver == driverName:
+			volume.SecretProviderClass = v.CSI.VolumeAttributes["secretProviderClass"]
+			volume.ReadOnly = v.CSI.ReadOnly != nil && *v.CSI.ReadOnly
+		case v.ConfigMap != nil:
+			volume.ConfigMap = v.ConfigMap.Name
+		default:
+			continue
+		}
+		volumes[v.Name] = volume
+		s.Volumes = append(s.Volumes, volume)
+	}
+	for _, c := range spec.Containers {
+		s.Containers = append(s.Containers, newContainer(c, volumes))
+	}
+	return s
+}
+
+func newContainer(c corev1.Container, volumes map[string]Volume) Container {
+	container := Container{Name: c.Name, Image: c.Image, VaultConfig: map[string]string{}}
+	for _, e := range c.Env {
+		if e.Value != "" && slices.Contains(vaultConfigVariables, e.Name) {
+			container.VaultConfig[e.Name] = e.Value
+		}
+	}
+	for _, m := range c.VolumeMounts {
+		if volume, ok := volumes[m.Name]; ok {
+			container.Mounts = append(container.Mounts, Mount{Container: c.Name, Path: m.MountPath, SubPath: m.SubPath + m.SubPathExpr, Volume: volume})
+		}
+	}
+	return container
+}

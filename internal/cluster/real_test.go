@@ -1,0 +1,450 @@
+package cluster
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/streaming/pkg/httpstream"
+
+	"github.com/secretctl/secretctl/internal/hint"
+)
+
+const (
+	app  = "aidbox" // the container with a shell
+	bare = "bare"   // the one without
+	file = "/run/vault-secrets/client-secret"
+)
+
+// TestRealCluster does everything as one who has the rights that are documented.
+func TestRealCluster(t *testing.T) {
+	s := newScene(t)
+	c := s.documented(t)
+	var w Workload
+	eventually(t, "the Deployment settles", func(ctx context.Context) bool {
+		var err error
+		w, err = c.Workload(ctx, s.namespace, app)
+		return err == nil && w.Settled() && w.Ready == w.Desired
+	})
+	pod := w.Pods[0]
+	t.Run("workload", func(t *testing.T) { wantWorkload(t, w) })
+	for name, c := range map[string]*Cluster{"WebSocket": c, "SPDY": withoutWebSocket(t, c)} {
+		t.Run("files over "+name, func(t *testing.T) { wantFiles(t, c, pod) })
+		t.Run("pods that cannot be read over "+name, func(t *testing.T) { wantNotRunning(t, c, s.namespace) })
+		t.Run("ports over "+name, func(t *testing.T) { wantPorts(t, c, pod) })
+		t.Run("nobody over "+name, func(t *testing.T) { wantForbidden(t, withoutWebSocketIf(t, s.as(t, "nobody"), name == "SPDY"), pod) })
+	}
+	t.Run("objects", func(t *testing.T) { wantObjects(t, c, s, w) })
+	t.Run("driver", func(t *testing.T) { wantDriver(t, c, s, pod) })
+	t.Run("diagnosis", func(t *testing.T) { wantDiagnosis(t, c, pod) })
+	t.Run("token", func(t *testing.T) { wantToken(t, c, s) })
+	t.Run("nudge", func(t *testing.T) { wantNudge(t, c, pod) })
+	t.Run("dry run", func(t *testing.T) { wantDryRun(t, c, s) })
+}
+
+// withoutWebSocket returns a Cluster as behind a proxy that lets no WebSocket
+// through.
+func withoutWebSocket(t *testing.T, c *Cluster) *Cluster {
+	t.Helper()
+	config := rest.CopyConfig(c.config)
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return roundTrip(func(req *http.Request) (*http.Response, error) {
+			if req.Header["Sec-Websocket-Protocol"] != nil {
+				return nil, &httpstream.UpgradeFailureError{Cause: errors.New("no WebSocket here")}
+			}
+			return next.RoundTrip(req)
+		})
+	})
+	spdy, err := newCluster(config, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return spdy
+}
+
+func withoutWebSocketIf(t *testing.T, c *Cluster, so bool) *Cluster {
+	t.Helper()
+	if so {
+		return withoutWebSocket(t, c)
+	}
+	return c
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+func wantWorkload(t *testing.T, w Workload) {
+	if len(w.Pods) != 2 || w.Desired != 2 || w.PodAnnotations["example.org/checksum"] != "abc" {
+		t.Errorf("workload is %+v", w)
+	}
+	if strings.Contains(fmt.Sprintf("%+v", w), "canary") {
+		t.Error("the value of an environment variable is in the workload")
+	}
+	for _, p := range w.Pods {
+		if !p.Current || !p.Ready || p.Node == "" || p.UID == "" || !p.Status(app).Running || p.Status(app).StartedAt.IsZero() {
+			t.Errorf("pod is %+v", p)
+		}
+		var mounts []string
+		for _, m := range p.Spec.SecretMounts("aidbox-vault-secrets") {
+			mounts = append(mounts, fmt.Sprintf("%s %s %s %t", m.Container, m.Path, m.SubPath, m.Volume.ReadOnly))
+		}
+		want := []string{"aidbox /run/vault-secrets  true", "aidbox /stale client-secret true", "bare /run/vault-secrets  true"}
+		if diff := cmp.Diff(want, mounts); diff != "" {
+			t.Error(diff)
+		}
+		if diff := cmp.Diff(map[string]string{"BOX_VAULT_CONFIG": "/etc/aidbox/vault-config.json"}, p.Spec.Containers[0].VaultConfig); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
+func wantFiles(t *testing.T, c *Cluster, pod Pod) {
+	v, err := c.ReadFile(t.Context(), pod, app, file)
+	if err != nil || string(v.Reveal()) != firstSecret {
+		t.Errorf("read %d bytes, %v", len(v.Reveal()), err)
+	}
+	sum := sha256.Sum256([]byte(firstSecret))
+	if digest, err := c.Digest(t.Context(), pod, app, file); digest != hex.EncodeToString(sum[:]) || err != nil {
+		t.Errorf("digest is %s, %v", digest, err)
+	}
+	info, err := c.Stat(t.Context(), pod, app, file)
+	if err != nil || info.Mode != 0o644 || info.Size != int64(len(firstSecret)) || info.Link != "..data/client-secret" || time.Since(info.ModTime) > time.Hour {
+		t.Errorf("%+v, %v", info, err)
+	}
+	if names, err := c.List(t.Context(), pod, app, "/run/vault-secrets"); !slices.Equal(names, []string{"client-secret"}) || err != nil {
+		t.Errorf("names are %q, %v", names, err)
+	}
+	if names, err := c.List(t.Context(), pod, app, "/sys/kernel/security"); len(names) != 0 || err != nil {
+		t.Errorf("names are %q, %v", names, err)
+	}
+	for _, tt := range []struct {
+		container, path string
+		want            error
+	}{
+		{app, "/run/vault-secrets/absent", fs.ErrNotExist},
+		{app, "/absent/folder/file", fs.ErrNotExist},
+		{app, "/work/$(touch /work/touched) 'x\"", fs.ErrNotExist},
+		{app, "/work/touched", fs.ErrNotExist},
+		{app, "/work/denied", fs.ErrPermission},
+		{app, "/work/closed/file", fs.ErrPermission},
+		{app, "/work", ErrNotFile},
+		{app, "/work/long", ErrTooLong},
+		{bare, file, ErrNoTool},
+		{"none", file, ErrNotRunning},
+	} {
+		_, err := c.ReadFile(t.Context(), pod, tt.container, tt.path)
+		wantError(t, err, tt.want, tt.path)
+		if errors.Is(tt.want, ErrTooLong) { // a digest is short
+			continue
+		}
+		_, err = c.Digest(t.Context(), pod, tt.container, tt.path)
+		wantError(t, err, tt.want, tt.path)
+	}
+	if _, err := c.ReadFile(t.Context(), pod, bare, file); !strings.Contains(hint.Of(err), "kubectl debug -n "+pod.Namespace) {
+		t.Errorf("hint is %q", hint.Of(err))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = c.ReadFile(ctx, pod, app, file)
+	wantError(t, err, context.Canceled, file)
+}
+
+// wantError wants that error and no other kind of it, in one line without secrets.
+func wantError(t *testing.T, err, want error, part string) {
+	t.Helper()
+	for _, kind := range []error{fs.ErrNotExist, fs.ErrPermission, ErrNotFile, ErrTooLong, ErrNoTool, ErrNotRunning, context.Canceled} {
+		if errors.Is(err, kind) != errors.Is(want, kind) {
+			t.Errorf("%s: error is %v, want %v", part, err, want)
+		}
+	}
+	if err != nil && (!strings.HasPrefix(err.Error(), "kubernetes: ") || !strings.Contains(err.Error(), part) || strings.Contains(err.Error(), "\n") ||
+		strings.Contains(err.Error(), firstSecret)) {
+		t.Errorf("error is %q", err)
+	}
+}
+
+func wantNotRunning(t *testing.T, c *Cluster, namespace string) {
+	stuck, err := c.Pod(t.Context(), namespace, "stuck")
+	if err != nil || stuck.Status(app).Reason != "ContainerCreating" || stuck.Phase != "Pending" || stuck.Ready {
+		t.Errorf("pod is %+v, %v", stuck, err)
+	}
+	_, err = c.ReadFile(t.Context(), stuck, app, file)
+	wantError(t, err, ErrNotRunning, "ContainerCreating")
+	_, err = c.ReadFile(t.Context(), Pod{Namespace: namespace, Name: "gone"}, app, file)
+	wantError(t, err, ErrNotRunning, "the pod is gone")
+}
+
+func wantPorts(t *testing.T, c *Cluster, pod Pod) {
+	for name, tunnel := range map[string]*http.Transport{
+		"pod":                    c.PodTransport(pod.Namespace, pod.Name, 8080),
+		"service":                c.ServiceTransport(pod.Namespace, app, ""),
+		"service by port name":   c.ServiceTransport(pod.Namespace, app, "web"),
+		"service by port number": c.ServiceTransport(pod.Namespace, app, "80"),
+	} {
+		client := &http.Client{Transport: tunnel}
+		for range 2 {
+			resp, err := client.Get("http://localhost/metrics")
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			body, err := io.ReadAll(resp.Body)
+			_ = resp.Body.Close()
+			if !strings.HasPrefix(string(body), "rotations{") || err != nil {
+				t.Errorf("%s: %q, %v", name, body, err)
+			}
+		}
+		tunnel.CloseIdleConnections()
+	}
+	for name, tt := range map[string]struct {
+		tunnel *http.Transport
+		want   error
+	}{
+		"port of nobody":    {c.PodTransport(pod.Namespace, pod.Name, 9), syscall.ECONNREFUSED},
+		"no such pod":       {c.PodTransport(pod.Namespace, "gone", 8080), fs.ErrNotExist},
+		"no such service":   {c.ServiceTransport(pod.Namespace, "gone", ""), fs.ErrNotExist},
+		"no such port":      {c.ServiceTransport(pod.Namespace, app, "81"), nil},
+		"pod that is stuck": {c.PodTransport(pod.Namespace, "stuck", 8080), nil},
+	} {
+		resp, err := (&http.Client{Transport: tt.tunnel}).Get("http://localhost/")
+		if err == nil {
+			_ = resp.Body.Close()
+		}
+		if err == nil || tt.want != nil && !errors.Is(err, tt.want) {
+			t.Errorf("%s: error is %v, want %v", name, err, tt.want)
+		}
+		t.Logf("%s: %v", name, err)
+	}
+}
+
+func wantForbidden(t *testing.T, c *Cluster, pod Pod) {
+	get := func(tunnel *http.Transport) error {
+		_, err := (&http.Client{Transport: tunnel}).Get("http://localhost/")
+		return err
+	}
+	for _, tt := range []struct {
+		verb, resource string
+		do             func(ctx context.Context) error
+	}{
+		{"get", "deployments", func(ctx context.Context) error { _, err := c.Workload(ctx, pod.Namespace, app); return err }},
+		{"get", "configmaps", func(ctx context.Context) error { _, err := c.ConfigMap(ctx, pod.Namespace, "x"); return err }},
+		{"list", "daemonsets", func(ctx context.Context) error { _, err := c.Agents(ctx); return err }},
+		{"create", "pods/exec", func(ctx context.Context) error { _, err := c.ReadFile(ctx, pod, app, file); return err }},
+		{"create", "pods/portforward", func(context.Context) error { return get(c.PodTransport(pod.Namespace, pod.Name, 8080)) }},
+		{"get", "services", func(context.Context) error { return get(c.ServiceTransport(pod.Namespace, app, "")) }},
+		{"patch", "pods", func(ctx context.Context) error { return c.Nudge(ctx, pod) }},
+		{"create", "serviceaccounts/token", func(ctx context.Context) error {
+			_, err := c.ServiceAccountToken(ctx, pod.Namespace, app, nil, time.Hour)
+			return err
+		}},
+	} {
+		err := tt.do(t.Context())
+		var forbidden *ForbiddenError
+		if !errors.As(err, &forbidden) || forbidden.Verb != tt.verb || forbidden.Resource != tt.resource {
+			t.Errorf("%s %s: error is %v: %+v", tt.verb, tt.resource, err, forbidden)
+			continue
+		}
+		if h := hint.Of(err); !strings.Contains(h, `"`+tt.verb+`" on "`+tt.resource+`"`) || !strings.Contains(h, "docs/rbac.md") {
+			t.Errorf("hint is %q", h)
+		}
+		t.Log(err)
+	}
+	if _, err := c.CRDs(t.Context()); err != nil {
+		t.Errorf("CRDs take a right: %v", err)
+	}
+}
+
+func wantObjects(t *testing.T, c *Cluster, s *scene, w Workload) {
+	if a, err := c.ServiceAccount(t.Context(), s.namespace, app); a["example.org/owner"] != "tests" || err != nil {
+		t.Errorf("annotations are %v, %v", a, err)
+	}
+	if data, err := c.ConfigMap(t.Context(), s.namespace, "aidbox-vault-config"); data["vault-config.json"] != `{"secret": {}}` || err != nil {
+		t.Errorf("data are %v, %v", data, err)
+	}
+	class, err := c.SecretProviderClass(t.Context(), s.namespace, "aidbox-vault-secrets")
+	if class.Provider != "vault" || class.Parameters["roleName"] != s.namespace || err != nil {
+		t.Errorf("class is %+v, %v", class, err)
+	}
+	_, err = s.admin.SecretProviderClass(t.Context(), s.namespace, "absent")
+	wantError(t, err, fs.ErrNotExist, "secretproviderclasses/absent in namespace "+s.namespace+": not found")
+	_, err = s.admin.Workload(t.Context(), s.namespace, "absent")
+	wantError(t, err, fs.ErrNotExist, "deployments/absent")
+
+	statuses, err := c.PodStatuses(t.Context(), s.namespace)
+	if len(statuses) != 2 || err != nil {
+		t.Fatalf("statuses are %+v, %v", statuses, err)
+	}
+	for _, status := range statuses {
+		i := slices.IndexFunc(w.Pods, func(p Pod) bool { return p.Name == status.Pod })
+		if i < 0 || w.Pods[i].UID != status.PodUID || !status.Mounted || status.SecretProviderClass != "aidbox-vault-secrets" ||
+			status.Versions["client-secret"] == "" || status.Generation < 1 || time.Since(status.Changed) > time.Hour {
+			t.Errorf("status is %+v", status)
+		}
+	}
+}
+
+func wantDriver(t *testing.T, c *Cluster, s *scene, pod Pod) {
+	d, err := c.CSIDriver(t.Context())
+	if !d.RequiresRepublish || !slices.Contains(d.Audiences, "vault") || err != nil {
+		t.Errorf("driver is %+v, %v", d, err)
+	}
+	if nodes, err := c.DriverNodes(t.Context()); !slices.Contains(nodes, pod.Node) || err != nil {
+		t.Errorf("nodes are %v, %v", nodes, err)
+	}
+	crds, err := c.CRDs(t.Context())
+	if err != nil || !slices.Contains(crds["secretproviderclasses"], "v1") || !slices.Contains(crds["secretproviderclasspodstatuses"], "v1") {
+		t.Errorf("CRDs are %v, %v", slices.Collect(maps.Keys(crds)), err)
+	}
+	agents, err := c.Agents(t.Context())
+	if err != nil {
+		t.Error(err)
+	}
+	for _, a := range agents { // none where the driver is no DaemonSet
+		wantAgent(t, s.admin, a, pod.Node)
+	}
+	agent := Agent{Namespace: s.namespace, Name: "agent", selector: "app=agent"}
+	eventually(t, "the agent's pod is there", func(ctx context.Context) bool {
+		p, err := c.AgentPod(ctx, agent, pod.Node)
+		return err == nil && strings.HasPrefix(p.Name, "agent-")
+	})
+	_, err = c.AgentPod(t.Context(), agent, "other")
+	wantError(t, err, fs.ErrNotExist, "no pod on node other")
+}
+
+func wantAgent(t *testing.T, c *Cluster, a Agent, node string) {
+	p, err := c.AgentPod(t.Context(), a, node)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lines, err := c.Logs(t.Context(), p, a.Container, time.Time{}); len(lines) == 0 || err != nil {
+		t.Errorf("%s %s logs nothing: %v", a.Role, p.Name, err)
+	}
+	if a.Role != RoleDriver {
+		return
+	}
+	if samples, err := c.Metrics(t.Context(), p, a.MetricsPort, "node_publish_total"); len(samples) == 0 || err != nil {
+		t.Errorf("the driver measures nothing: %v", err)
+	}
+}
+
+func wantDiagnosis(t *testing.T, c *Cluster, pod Pod) {
+	eventually(t, "the stuck pod has a warning", func(ctx context.Context) bool {
+		events, err := c.Events(ctx, pod.Namespace, "Pod", "stuck")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, e := range events {
+			if i > 0 && e.Time.After(events[i-1].Time) {
+				t.Errorf("events are not newest first: %+v", events)
+			}
+		}
+		return slices.ContainsFunc(events, func(e Event) bool {
+			return e.Warning && e.Reason == "FailedMount" && e.Count > 0 && !e.Time.IsZero() && strings.Contains(e.Message, "absent") && !strings.Contains(e.Message, "\n")
+		})
+	})
+	if lines, err := c.Logs(t.Context(), pod, app, time.Now().Add(-time.Hour), "started", "other"); !slices.Equal(lines, []string{"started"}) || err != nil {
+		t.Errorf("lines are %q, %v", lines, err)
+	}
+	if lines, err := c.Logs(t.Context(), pod, app, time.Time{}, "other"); len(lines) != 0 || err != nil {
+		t.Errorf("lines are %q, %v", lines, err)
+	}
+	samples, err := c.Metrics(t.Context(), pod, 8080, "rotations")
+	want := []Sample{{Name: "rotations", Labels: map[string]string{"provider": "vault", "error": `a "b", c`}, Value: 3}}
+	if diff := cmp.Diff(want, samples); diff != "" || err != nil {
+		t.Error(diff, err)
+	}
+}
+
+// wantToken has Vault ask the cluster about the token.
+func wantToken(t *testing.T, c *Cluster, s *scene) {
+	token, err := c.ServiceAccountToken(t.Context(), s.namespace, app, []string{"vault"}, 10*time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	login, err := s.vault.Logical().Write("auth/"+s.namespace+"/login", map[string]any{"role": s.namespace, "jwt": string(token.Reveal())})
+	if err != nil || login.Auth == nil || login.Auth.ClientToken == "" {
+		t.Errorf("login: %v", err)
+	}
+	if _, err := c.ServiceAccountToken(t.Context(), s.namespace, app, nil, time.Second); err == nil || !strings.Contains(err.Error(), "answered 422") {
+		t.Errorf("a token for a second: %v", err)
+	}
+}
+
+func wantNudge(t *testing.T, c *Cluster, pod Pod) {
+	if err := c.Nudge(t.Context(), pod); err != nil {
+		t.Fatal(err)
+	}
+	live, err := get[corev1.Pod](t.Context(), c, coreObject("pods", pod.Namespace, pod.Name), nil)
+	if err != nil || live.Annotations[nudgeAnnotation] == "" {
+		t.Errorf("annotations are %v, %v", live.Annotations, err)
+	}
+	if diff := cmp.Diff(pod.Statuses, newPod(live).Statuses); diff != "" {
+		t.Errorf("the pod is another one: %s", diff)
+	}
+	pod.UID = "00000000-0000-0000-0000-000000000000"
+	if err := c.Nudge(t.Context(), pod); err == nil || !strings.Contains(err.Error(), "answered 422") {
+		t.Errorf("a pod that was replaced: %v", err)
+	}
+}
+
+func wantDryRun(t *testing.T, c *Cluster, s *scene) {
+	object := func(text string) []byte { return []byte(strings.ReplaceAll(text, "NAMESPACE", s.namespace)) }
+	changed, err := c.DryRunApply(t.Context(), object(`{"apiVersion": "v1", "kind": "ConfigMap",
+		"metadata": {"name": "aidbox-vault-config", "namespace": "NAMESPACE"}, "data": {"vault-config.json": "{}"}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var live, merged map[string]any
+	if err := errors.Join(json.Unmarshal(changed.Live, &live), json.Unmarshal(changed.Merged, &merged)); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]any{
+		"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": "aidbox-vault-config", "namespace": s.namespace},
+		"data": map[string]any{"vault-config.json": `{"secret": {}}`},
+	}
+	if diff := cmp.Diff(want, live); diff != "" {
+		t.Error(diff)
+	}
+	want["data"] = map[string]any{"vault-config.json": "{}"}
+	if diff := cmp.Diff(want, merged); diff != "" {
+		t.Error(diff)
+	}
+	if data, err := c.ConfigMap(t.Context(), s.namespace, "aidbox-vault-config"); data["vault-config.json"] != `{"secret": {}}` || err != nil {
+		t.Errorf("the dry run changed it: %v, %v", data, err)
+	}
+
+	made, err := s.admin.DryRunApply(t.Context(), object(`{"apiVersion": "secrets-store.csi.x-k8s.io/v1", "kind": "SecretProviderClass",
+		"metadata": {"name": "new", "namespace": "NAMESPACE"}, "spec": {"provider": "vault"}}`))
+	if made.Live != nil || made.Merged == nil || err != nil {
+		t.Errorf("%+v, %v", made, err)
+	}
+	for text, want := range map[string]string{
+		`{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "aidbox", "namespace": "NAMESPACE"}, "spec": {"replica": 1}}`: "replica",
+		`{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x", "namespace": "absent"}}`:                                       `namespaces "absent" not found`,
+		`{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "x", "namespace": "NAMESPACE"}, "stringData": {"a": "canary"}}`:        "is not compared",
+		`{"apiVersion": "example.org/v1", "kind": "Thing", "metadata": {"name": "x", "namespace": "NAMESPACE"}}`:                            "does not serve",
+		`{"apiVersion": "v1", "kind": "Thing", "metadata": {"name": "x", "namespace": "NAMESPACE"}}`:                                        "does not serve",
+		`{`: "the object to compare",
+	} {
+		_, err := s.admin.DryRunApply(t.Context(), object(text))
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%s: error is %v, want %q", text, err, want)
+		}
+		t.Log(err)
+	}
+}

@@ -1,0 +1,172 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"path"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+
+	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/transport"
+)
+
+// object is what a request is about, in the words of the API's paths and of RBAC.
+// A list has no name, and what belongs to no namespace has no namespace.
+type object struct {
+	group, version, resource string
+	namespace, name, sub     string
+}
+
+func coreObject(resource, namespace, name string) object {
+	return object{version: "v1", resource: resource, namespace: namespace, name: name}
+}
+
+func appsObject(resource, namespace, name string) object {
+	return object{group: "apps", version: "v1", resource: resource, namespace: namespace, name: name}
+}
+
+func (o object) path() string {
+	p := []string{"/api", o.version}
+	if o.group != "" {
+		p = []string{"/apis", o.group, o.version}
+	}
+	if o.namespace != "" {
+		p = append(p, "namespaces", o.namespace)
+	}
+	return path.Join(append(p, o.resource, o.name, o.sub)...)
+}
+
+// String names it as kubectl does: pods/aidbox-1 in namespace default. What has no
+// resource is an API: apps/v1.
+func (o object) String() string {
+	text := path.Join(o.resource, o.name)
+	if o.resource == "" {
+		text = path.Join(o.group, o.version)
+	}
+	if o.namespace != "" {
+		text += " in namespace " + o.namespace
+	}
+	return text
+}
+
+// query has the parameters of a request.
+type query map[string]string
+
+func get[T any](ctx context.Context, c *Cluster, o object, q query) (T, error) {
+	verb := "get"
+	if o.name == "" {
+		verb = "list"
+	}
+	return send[T](ctx, c, verb, o, c.client.Get(), q)
+}
+
+func create[T any](ctx context.Context, c *Cluster, o object, body any) (T, error) {
+	var none T
+	b, err := json.Marshal(body)
+	if err != nil {
+		return none, err
+	}
+	return send[T](ctx, c, "create", o, c.client.Post().Body(b), nil)
+}
+
+func patch[T any](ctx context.Context, c *Cluster, o object, kind types.PatchType, body []byte, q query) (T, error) {
+	return send[T](ctx, c, "patch", o, c.client.Patch(kind).Body(body), q)
+}
+
+func send[T any](ctx context.Context, c *Cluster, verb string, o object, req *rest.Request, q query) (T, error) {
+	var out T
+	req = req.AbsPath(o.path())
+	for k, v := range q {
+		req = req.Param(k, v)
+	}
+	result := req.Do(quiet(ctx))
+	if err := result.Error(); err != nil { // and not Raw's, which has no Status
+		return out, c.fail(ctx, verb, o, err)
+	}
+	body, err := result.Raw()
+	if err != nil {
+		return out, c.fail(ctx, verb, o, err)
+	}
+	if raw, ok := any(&out).(*[]byte); ok {
+		*raw = body
+		return out, nil
+	}
+	if err := json.Unmarshal(body, &out); err != nil {
+		return out, fmt.Errorf("kubernetes: %s: answered with something that is not what was asked for", o)
+	}
+	return out, nil
+}
+
+// ForbiddenError says which right is missing, in the words of RBAC.
+type ForbiddenError struct {
+	Verb, Group, Resource, Namespace string // Resource may have a subresource: pods/exec
+	message                          string
+}
+
+func (e *ForbiddenError) Error() string { return "forbidden: " + e.message }
+
+// Hint says what to do.
+func (e *ForbiddenError) Hint() string {
+	where := "in every namespace"
+	if e.Namespace != "" {
+		where = "in namespace " + e.Namespace
+	}
+	return fmt.Sprintf("this takes the verb %q on %q %s: docs/rbac.md has all that secretctl needs", e.Verb, e.Resource, where)
+}
+
+// absentError is [fs.ErrNotExist] in words that fit.
+type absentError struct{ text string }
+
+func (e absentError) Error() string        { return e.text }
+func (e absentError) Is(target error) bool { return target == fs.ErrNotExist }
+
+// errNotServed marks an API that the cluster lacks. It is an [fs.ErrNotExist].
+var errNotServed error = absentError{"the cluster does not serve this API"}
+
+// fail restates in one line why a request did not work. An object that is not
+// there is an [fs.ErrNotExist].
+func (c *Cluster) fail(ctx context.Context, verb string, o object, err error) error {
+	status, answered := errors.AsType[*apierrors.StatusError](err)
+	if !answered {
+		return fmt.Errorf("kubernetes: %s: %w", c.config.Host, unreachable(ctx, err))
+	}
+	return fmt.Errorf("kubernetes: %s: %w", o, refusal(verb, o, status))
+}
+
+func refusal(verb string, o object, status *apierrors.StatusError) error {
+	code, message := status.ErrStatus.Code, line(status.ErrStatus.Message)
+	switch {
+	case code == http.StatusUnauthorized:
+		return hint.Wrap(errors.New("the API server does not accept the credentials"), "log in to the cluster again: kubectl auth whoami says whether it worked")
+	case code == http.StatusForbidden:
+		return &ForbiddenError{verb, o.group, strings.TrimSuffix(o.resource+"/"+o.sub, "/"), o.namespace, message}
+	case code == http.StatusNotFound && apierrors.HasStatusCause(status, metav1.CauseTypeUnexpectedServerResponse):
+		if o.group == secretsStoreGroup {
+			return hint.Wrap(errNotServed, "the Secrets Store CSI driver brings it: secretctl install")
+		}
+		return errNotServed
+	case code == http.StatusNotFound && verb == "get":
+		return absentError{"not found"}
+	case code == http.StatusNotFound:
+		return absentError{message}
+	}
+	return fmt.Errorf("answered %d: %s", code, message)
+}
+
+// unreachable says why there was no answer.
+func unreachable(ctx context.Context, err error) error {
+	err = transport.Explain(ctx, err)
+	if ctx.Err() != nil {
+		return err
+	}
+	return hint.Wrap(brief(err), "is this the right cluster, and does it run? kubectl cluster-info tells; see --kubeconfig and --context")
+}

@@ -1,0 +1,93 @@
+package cluster
+
+import (
+	"fmt"
+	"time"
+)
+
+// Mechanism is how a driver notices that a secret has a new value.
+type Mechanism string
+
+// From version 1.6.0 kubelet has each volume published again, and the driver skips
+// what comes too early; before, the driver looked by itself.
+const (
+	Republish Mechanism = "republish"
+	Ticker    Mechanism = "ticker"
+	Unknown   Mechanism = "unknown"
+)
+
+const (
+	republishPeriod = 90 * time.Second // kubelet's pod sync: a minute, and up to half of it more
+	fetchTime       = 30 * time.Second // for provider and store to answer
+)
+
+// Rotation is whether and how a new value reaches the mounted files.
+type Rotation struct {
+	Known     bool // whether Enabled is certain
+	Enabled   bool
+	Mechanism Mechanism
+	Interval  time.Duration // --rotation-poll-interval, or its default
+	Why       string        // one sentence: what was found
+}
+
+// RotationOf derives the rotation from the driver's registration, nil where it
+// could not be read, and from the agents that [Cluster.Agents] found.
+func RotationOf(registration *CSIDriver, agents []Agent) Rotation {
+	r := Rotation{Mechanism: Unknown, Interval: defaultPollInterval}
+	if len(agents) == 0 || agents[0].Role != RoleDriver {
+		r.Why = "no DaemonSet of the driver was found, so its version and flags are not known"
+		return r
+	}
+	driver := agents[0]
+	name := "the driver (of unknown version)"
+	if driver.Version != "" {
+		r.Mechanism, name = mechanismOf(driver.Version), "driver "+driver.Version
+	}
+	r.Interval = driver.PollInterval
+	flags := fmt.Sprintf("%s, DaemonSet %s/%s, runs with --enable-secret-rotation=%t and --rotation-poll-interval=%s",
+		name, driver.Namespace, driver.Name, driver.RotationEnabled, driver.PollInterval)
+	switch {
+	case !driver.RotationEnabled:
+		r.Known, r.Why = true, flags+", so it does not rotate"
+	case r.Mechanism == Ticker:
+		r.Known, r.Enabled, r.Why = true, true, flags+", and looks for new values by itself"
+	case registration == nil:
+		r.Enabled, r.Why = true, flags+"; whether its CSIDriver object has requiresRepublish could not be read"
+	case registration.RequiresRepublish:
+		r.Known, r.Enabled, r.Why = true, true, flags+", and its CSIDriver object has requiresRepublish"
+	default:
+		r.Known, r.Why = r.Mechanism == Republish, flags+", and its CSIDriver object lacks requiresRepublish, so kubelet does not ask for new values"
+	}
+	return r
+}
+
+func mechanismOf(version string) Mechanism {
+	major, minor, ok := majorMinor(version)
+	switch {
+	case !ok:
+		return Unknown
+	case major > 1 || major == 1 && minor >= 6:
+		return Republish
+	}
+	return Ticker
+}
+
+// Deadline returns by when, counted from the write to the store, Aidbox uses a new
+// value, and one sentence that explains it. age is how long ago the mounted files
+// last changed; a longer one shortens the wait. aidboxTTL is how long Aidbox may
+// keep a value that it has read. Where the mechanism is not known, the deadline is
+// the later one.
+func (r Rotation) Deadline(age, aidboxTTL time.Duration) (time.Duration, string) {
+	gate := max(0, r.Interval-max(0, age))
+	republish := gate + republishPeriod + fetchTime + aidboxTTL
+	ticker := r.Interval + fetchTime + aidboxTTL
+	rest := fmt.Sprintf("%s for the provider and the store, and %s that Aidbox may keep a value", fetchTime, aidboxTTL)
+	switch {
+	case r.Mechanism == Ticker:
+		return ticker, fmt.Sprintf("the driver looks every %s; with %s this makes %s", r.Interval, rest, ticker)
+	case r.Mechanism == Unknown && ticker > republish:
+		return ticker, fmt.Sprintf("the driver's version is not known, so it may look only every %s; with %s this makes %s", r.Interval, rest, ticker)
+	}
+	return republish, fmt.Sprintf("the driver skips what comes within %s of the last change, which leaves %s, and kubelet asks up to %s later; with %s this makes %s",
+		r.Interval, gate, republishPeriod, rest, republish)
+}

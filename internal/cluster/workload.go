@@ -1,0 +1,180 @@
+package cluster
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// revisionAnnotation is the same on a Deployment and on its current ReplicaSet.
+const revisionAnnotation = "deployment.kubernetes.io/revision"
+
+// Workload is a Deployment and the pods that run for it.
+type Workload struct {
+	Namespace, Name         string
+	Observed                bool  // the controller has seen the latest change; if not, the numbers are old
+	Desired, Updated, Ready int32 // replicas
+	Problems                []string
+	PodAnnotations          map[string]string // of the pod template
+	Template                Spec
+	Pods                    []Pod // oldest first, those that are going away too
+}
+
+// Settled says whether every replica is ready and made from the current template,
+// and none of another one is left.
+func (w Workload) Settled() bool {
+	current := 0
+	for _, p := range w.Pods {
+		if !p.Current {
+			return false
+		}
+		if p.Ready && !p.Terminating {
+			current++
+		}
+	}
+	return w.Observed && w.Updated == w.Desired && current == int(w.Desired)
+}
+
+// Spec is what matters here of a pod template, or of a live pod.
+type Spec struct {
+	ServiceAccount string
+	Containers     []Container
+	Volumes        []Volume // those of the CSI driver, and ConfigMaps
+}
+
+// Volume is a volume of the CSI driver, which has a SecretProviderClass, or a
+// ConfigMap.
+type Volume struct {
+	Name                string
+	SecretProviderClass string
+	ConfigMap           string
+	ReadOnly            bool // the driver refuses a volume that is not
+}
+
+// Container is a container, without its values of environment variables other
+// than those that point to the vault config: they may be secret.
+type Container struct {
+	Name, Image string
+	VaultConfig map[string]string // AIDBOX_VAULT_CONFIG and BOX_VAULT_CONFIG, where set to a value
+	Mounts      []Mount           // of the volumes in [Spec]
+}
+
+// Mount is where a container has a volume.
+type Mount struct {
+	Container string
+	Path      string
+	SubPath   string // where set, the mount keeps its first content
+	Volume    Volume
+}
+
+// Pod is one replica.
+type Pod struct {
+	Namespace, Name, UID string
+	Node                 string // "" before it is scheduled
+	Phase                string // Pending, Running, Succeeded, Failed, Unknown
+	Ready, Terminating   bool
+	Current              bool // made from the Deployment's current template
+	Created              time.Time
+	Spec                 Spec
+	Statuses             []ContainerStatus
+}
+
+// ContainerStatus is how a container of a pod does.
+type ContainerStatus struct {
+	Name      string
+	Running   bool
+	Restarts  int32
+	StartedAt time.Time // zero where it does not run
+	Reason    string    // why it does not run: ContainerCreating, CrashLoopBackOff
+}
+
+// Status returns the status of the named container; the zero one where there is
+// none yet.
+func (p Pod) Status(container string) ContainerStatus {
+	i := slices.IndexFunc(p.Statuses, func(s ContainerStatus) bool { return s.Name == container })
+	if i < 0 {
+		return ContainerStatus{Name: container}
+	}
+	return p.Statuses[i]
+}
+
+// SecretMounts returns where the containers mount a volume of the CSI driver with
+// that SecretProviderClass.
+func (s Spec) SecretMounts(secretProviderClass string) []Mount {
+	var mounts []Mount
+	for _, c := range s.Containers {
+		for _, m := range c.Mounts {
+			if m.Volume.SecretProviderClass == secretProviderClass && secretProviderClass != "" {
+				mounts = append(mounts, m)
+			}
+		}
+	}
+	return mounts
+}
+
+// Workload returns a Deployment and its pods, found by who owns whom: the labels
+// only narrow the search, since others may carry them too.
+func (c *Cluster) Workload(ctx context.Context, namespace, deployment string) (Workload, error) {
+	d, err := get[appsv1.Deployment](ctx, c, appsObject("deployments", namespace, deployment), nil)
+	if err != nil {
+		return Workload{}, err
+	}
+	labels := query{"labelSelector": metav1.FormatLabelSelector(d.Spec.Selector)}
+	sets, err := get[appsv1.ReplicaSetList](ctx, c, appsObject("replicasets", namespace, ""), labels)
+	if err != nil {
+		return Workload{}, err
+	}
+	pods, err := get[corev1.PodList](ctx, c, coreObject("pods", namespace, ""), labels)
+	if err != nil {
+		return Workload{}, err
+	}
+	return newWorkload(d, sets.Items, pods.Items), nil
+}
+
+func newWorkload(d appsv1.Deployment, sets []appsv1.ReplicaSet, pods []corev1.Pod) Workload {
+	w := Workload{
+		Namespace: d.Namespace, Name: d.Name,
+		Observed: d.Status.ObservedGeneration >= d.Generation,
+		Desired:  1, Updated: d.Status.UpdatedReplicas, Ready: d.Status.ReadyReplicas,
+		PodAnnotations: d.Spec.Template.Annotations, Template: newSpec(d.Spec.Template.Spec),
+	}
+	if d.Spec.Replicas != nil {
+		w.Desired = *d.Spec.Replicas
+	}
+	for _, cond := range d.Status.Conditions {
+		stuck := cond.Type == appsv1.DeploymentProgressing && cond.Status == corev1.ConditionFalse
+		if stuck || cond.Type == appsv1.DeploymentReplicaFailure && cond.Status == corev1.ConditionTrue {
+			w.Problems = append(w.Problems, line(cond.Message))
+		}
+	}
+	owned := map[types.UID]bool{} // ReplicaSet -> whether it is the current one
+	for _, s := range sets {
+		if metav1.IsControlledBy(&s, &d) {
+			owned[s.UID] = s.Annotations[revisionAnnotation] == d.Annotations[revisionAnnotation]
+		}
+	}
+	for _, p := range pods {
+		owner := metav1.GetControllerOf(&p)
+		if owner == nil {
+			continue
+		}
+		if current, ok := owned[owner.UID]; ok {
+			pod := newPod(p)
+			pod.Current = current
+			w.Pods = append(w.Pods, pod)
+		}
+	}
+	slices.SortFunc(w.Pods, func(a, b Pod) int {
+		if n := a.Created.Compare(b.Created); n != 0 {
+			return n
+		}
+		return strings.Compare(a.Name, b.Name)
+	})
+	return w
+}

@@ -1,0 +1,356 @@
+package verify
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/secretctl/secretctl/internal/cluster"
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/secret"
+)
+
+// site is what runs for a delivery in the cluster.
+type site struct {
+	d  *config.Delivery
+	c  *cluster.Cluster
+	vs *values
+
+	workload cluster.Workload
+	err      error // why the workload is not known
+
+	mu   sync.Mutex
+	gone map[string]bool // pods that went away while they were looked at, by UID
+}
+
+// visit looks at the workload; nil for the local target.
+func visit(ctx context.Context, d *config.Delivery, w World, vs *values) *site {
+	if w.Cluster == nil {
+		return nil
+	}
+	s := &site{d: d, c: w.Cluster, vs: vs, gone: map[string]bool{}}
+	s.workload, s.err = s.c.Workload(ctx, d.Namespace, d.Aidbox.Deployment)
+	return s
+}
+
+// deployment is the subject of what is about all replicas.
+func (s *site) deployment() string { return "deployment/" + s.d.Aidbox.Deployment }
+
+// replicas returns the pods that count: not those that are going away or have ended.
+func (s *site) replicas() []cluster.Pod {
+	return slices.DeleteFunc(slices.Clone(s.workload.Pods), func(p cluster.Pod) bool {
+		return p.Terminating || p.Phase == "Succeeded" || p.Phase == "Failed"
+	})
+}
+
+// mounts returns one mount for each replica, and where there is none, one that
+// says so: what nobody looked at must not look well.
+func (s *site) mounts() []Mount {
+	var mounts []Mount
+	for _, p := range s.replicas() {
+		mounts = append(mounts, s.mount(p))
+	}
+	if len(mounts) == 0 {
+		mounts = append(mounts, s.noMount())
+	}
+	return mounts
+}
+
+func (s *site) noMount() Mount {
+	r := Fail("no pod of Deployment %s runs in namespace %s, so nothing is mounted", s.d.Aidbox.Deployment, s.d.Namespace).
+		WithHint("secretctl verify workload tells why")
+	err := errors.New(r.Detail)
+	if s.err != nil && !errors.Is(s.err, fs.ErrNotExist) {
+		r, err = s.vs.unknown(s.err), s.err
+	}
+	look := func(context.Context, config.Secret) Result { return r }
+	return Mount{
+		Replica: s.deployment(), Present: look, Readable: look, Status: look,
+		Digest:      func(context.Context, config.Secret) (string, error) { return "", err },
+		Read:        func(context.Context, config.Secret) (secret.Value, error) { return secret.Value{}, err },
+		VaultConfig: func(context.Context) ([]byte, error) { return nil, err },
+	}
+}
+
+// replaced returns the mounts of pods that came in the place of those that went
+// away since the workload was looked at. It looks once more, and no more.
+func (s *site) replaced(ctx context.Context) []Mount {
+	if s == nil || len(s.gone) == 0 {
+		return nil
+	}
+	known := map[string]bool{}
+	for _, p := range s.workload.Pods {
+		known[p.UID] = true
+	}
+	s.workload, s.err = s.c.Workload(ctx, s.d.Namespace, s.d.Aidbox.Deployment)
+	if len(s.replicas()) == 0 {
+		return []Mount{s.noMount()}
+	}
+	var mounts []Mount
+	for _, p := range s.replicas() {
+		if !known[p.UID] {
+			mounts = append(mounts, s.mount(p))
+		}
+	}
+	return mounts
+}
+
+// podMount is the mount in one pod's container of Aidbox.
+type podMount struct {
+	*site
+	pod       cluster.Pod
+	container cluster.Container
+	digestErr error // of the last look
+	digest    string
+}
+
+func (s *site) mount(p cluster.Pod) Mount {
+	m := &podMount{site: s, pod: p, container: s.aidboxIn(p.Spec)}
+	return Mount{
+		Replica: "pod/" + p.Name, Pod: &p,
+		Present: m.present, Readable: m.readable, Status: m.status,
+		Digest: m.digestOf,
+		Read: func(ctx context.Context, secret config.Secret) (secret.Value, error) {
+			return s.c.ReadFile(ctx, p, m.container.Name, s.d.MountedFile(secret))
+		},
+		VaultConfig: m.vaultConfig,
+	}
+}
+
+// aidboxIn finds the container that Aidbox is in: of those that have the secrets
+// where they belong the one that is told of the vault config.
+func (s *site) aidboxIn(spec cluster.Spec) cluster.Container {
+	best, bestRank := cluster.Container{Name: "aidbox"}, -1
+	for _, c := range spec.Containers {
+		rank := 0
+		if slices.ContainsFunc(c.Mounts, func(m cluster.Mount) bool {
+			return m.Volume.SecretProviderClass != "" && (within(s.d.MountPath, m.Path) || within(m.Path, s.d.MountPath))
+		}) {
+			rank += 4
+		}
+		if len(c.VaultConfig) > 0 {
+			rank += 2
+		}
+		if c.Name == "aidbox" {
+			rank++
+		}
+		if rank > bestRank {
+			best, bestRank = c, rank
+		}
+	}
+	return best
+}
+
+// within says whether a path is in a folder, or is the folder.
+func within(folder, file string) bool {
+	folder, file = path.Clean(folder), path.Clean(file)
+	return folder == file || strings.HasPrefix(file, folder+"/")
+}
+
+func (m *podMount) digestOf(ctx context.Context, s config.Secret) (string, error) {
+	digest, err := m.c.Digest(ctx, m.pod, m.container.Name, m.d.MountedFile(s))
+	if err != nil && m.wentAway(ctx, err) {
+		err = errGone
+	}
+	return digest, err
+}
+
+// errGone says that a pod is not there any more, or on its way out.
+var errGone = errors.New("the pod went away while it was looked at")
+
+// wentAway finds out whether the reason of an error is that the pod is gone.
+func (s *site) podGone(ctx context.Context, p cluster.Pod) bool {
+	live, err := s.c.Pod(ctx, p.Namespace, p.Name)
+	return errors.Is(err, fs.ErrNotExist) || err == nil && (live.Terminating || live.UID != p.UID)
+}
+
+func (m *podMount) wentAway(ctx context.Context, err error) bool {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || ctx.Err() != nil || !m.podGone(ctx, m.pod) {
+		return false
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.gone[m.pod.UID] = true
+	return true
+}
+
+func (m *podMount) deletePod() string {
+	return fmt.Sprintf("delete the pod, so that the driver mounts anew: kubectl delete pod -n %s %s", m.pod.Namespace, m.pod.Name)
+}
+
+// present says whether the file is there, also where it cannot be read.
+func (m *podMount) present(ctx context.Context, s config.Secret) Result {
+	if status := m.pod.Status(m.container.Name); m.pod.Phase == "Pending" && !status.Running {
+		return Fail("the pod has not started: %s", orWord(status.Reason, m.pod.Phase)).
+			WithHint("the cause is at workload/deployment: secretctl verify workload")
+	}
+	file := m.d.MountedFile(s)
+	m.digest, m.digestErr = m.digestOf(ctx, s)
+	switch err := m.digestErr; {
+	case errors.Is(err, errGone):
+		return Skip("%v; the pods that are there now follow", err)
+	case errors.Is(err, fs.ErrNotExist):
+		return m.absent(ctx, s)
+	case err == nil, errors.Is(err, fs.ErrPermission), errors.Is(err, cluster.ErrNotFile), errors.Is(err, cluster.ErrTooLong):
+		return Pass("%s in container %s", file, m.container.Name)
+	default:
+		return m.vs.unknown(err)
+	}
+}
+
+// absent says what is there in place of the file.
+func (m *podMount) absent(ctx context.Context, s config.Secret) Result {
+	class := m.d.SecretProviderClassName()
+	mounts := m.pod.Spec.SecretMounts(class)
+	names, err := m.c.List(ctx, m.pod, m.container.Name, m.d.MountPath)
+	switch {
+	case len(mounts) == 0:
+		return Fail("the pod mounts no volume of SecretProviderClass %s", class).
+			WithHint("apply what secretctl render writes; for a Deployment of your own, what secretctl render --patch writes")
+	case !slices.ContainsFunc(mounts, func(v cluster.Mount) bool { return within(m.d.MountPath, v.Path) }):
+		return Fail("the volume is mounted at %s, not at %s", mounts[0].Path, m.d.MountPath).WithHint("set mountPath in the config, or the mountPath of the volume")
+	case errors.Is(err, fs.ErrNotExist):
+		return Fail("folder %s does not exist in container %s", m.d.MountPath, m.container.Name).WithHint("%s", m.deletePod())
+	case err != nil:
+		return m.vs.unknown(err)
+	case len(names) == 0:
+		return Fail("folder %s is EMPTY, and the pod is %s", m.d.MountPath, readiness(m.pod)).
+			WithHint("%s; the driver answers OK without mounting while the folder is young, and so it stays", m.deletePod())
+	}
+	return Fail("no file %s in %s; there is: %s", s.Name, m.d.MountPath, m.vs.outside(strings.Join(names, " "))).
+		WithHint("the SecretProviderClass does not name it, or did not when the pod started: apply what secretctl render writes, then %s", m.deletePod())
+}
+
+func readiness(p cluster.Pod) string {
+	if p.Ready {
+		return p.Phase + " and Ready"
+	}
+	return p.Phase
+}
+
+func orWord(text, otherwise string) string {
+	if text == "" {
+		return otherwise
+	}
+	return text
+}
+
+var emptyDigest = digest(secret.Value{})
+
+// digest is what a [Mount] says of a file that has the value.
+func digest(v secret.Value) string {
+	sum := sha256.Sum256(v.Reveal())
+	return hex.EncodeToString(sum[:])
+}
+
+// readable asks as the container's user, which is Aidbox's.
+func (m *podMount) readable(ctx context.Context, s config.Secret) Result {
+	info, statErr := m.c.Stat(ctx, m.pod, m.container.Name, m.d.MountedFile(s))
+	mode := ""
+	if statErr == nil {
+		mode = fmt.Sprintf(" (mode %04o)", info.Mode)
+	}
+	switch err := m.digestErr; {
+	case errors.Is(err, fs.ErrPermission):
+		return Fail("the user of container %s may not read it%s", m.container.Name, mode).
+			WithHint("leave filePermission at its default, 0644: the driver's files belong to root, and fsGroup has no effect on them")
+	case errors.Is(err, cluster.ErrNotFile):
+		return Fail("is no regular file%s", mode).WithHint("mount the volume as a folder at %s", m.d.MountPath)
+	case errors.Is(err, cluster.ErrTooLong):
+		return Fail("is longer than 1 MiB").WithHint("store the secret alone: with secretKey, the file has one key of the path")
+	case err != nil:
+		return m.vs.unknown(err)
+	case m.digest == emptyDigest:
+		return Fail("is empty").WithHint("store a value that is not empty")
+	}
+	return Pass("by the container's user%s", mode)
+}
+
+// status looks for what keeps a rotation from the file, and at what the driver
+// says that it mounted.
+func (m *podMount) status(ctx context.Context, s config.Secret) Result {
+	info, err := m.c.Stat(ctx, m.pod, m.container.Name, m.d.MountedFile(s))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return Skip("there is no file to look at")
+	case err == nil && info.Link != path.Join(dataLink, s.Name):
+		return Fail("does not go through %s: it keeps its first value", dataLink).WithHint("mount the folder as a whole, without subPath, and copy nothing into it")
+	}
+	status, err := m.podStatus(ctx)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return Fail("%v", err).WithHint("%s", m.deletePod())
+	case err != nil:
+		return m.vs.unknown(err)
+	case !status.Mounted:
+		return Fail("its SecretProviderClassPodStatus says mounted: false").WithHint("%s", m.deletePod())
+	}
+	version, listed := status.Versions[statusID(m.d, s)]
+	if !listed {
+		return Fail("its SecretProviderClassPodStatus does not list %s", statusID(m.d, s)).
+			WithHint("the SecretProviderClass did not name it when the pod started: apply what secretctl render writes, then %s", m.deletePod())
+	}
+	changed := max(0, time.Since(status.Changed)).Round(time.Second)
+	if m.d.Provider != config.ProviderAzure {
+		return Pass("the driver says mounted; its status last changed %s ago", changed)
+	}
+	return m.azureVersion(ctx, s, version)
+}
+
+// azureVersion compares versions, which need no look at a value.
+func (m *podMount) azureVersion(ctx context.Context, s config.Secret, version string) Result {
+	switch got := m.vs.stored(ctx, s); {
+	case got.err != nil || got.version == "":
+		return Pass("the driver says mounted, version %s", version)
+	case path.Base(got.version) != version:
+		return Fail("the driver mounted version %s, and the store has %s", version, got.version).WithHint("after a rotation, wait; %s", driverHint)
+	}
+	return Pass("the driver says mounted, version %s as in the store", version)
+}
+
+// statusID is how a provider names a secret in the pod status.
+func statusID(d *config.Delivery, s config.Secret) string {
+	if d.Provider == config.ProviderAzure {
+		return "secret/" + s.ObjectName
+	}
+	return s.Name
+}
+
+// podStatus returns the driver's status for this very pod, and not for an earlier
+// one of its name.
+func (m *podMount) podStatus(ctx context.Context) (cluster.PodStatus, error) {
+	all, err := m.c.PodStatuses(ctx, m.pod.Namespace)
+	if err != nil {
+		return cluster.PodStatus{}, err
+	}
+	for _, st := range all {
+		if st.PodUID == m.pod.UID && st.SecretProviderClass == m.d.SecretProviderClassName() {
+			return st, nil
+		}
+	}
+	return cluster.PodStatus{}, fmt.Errorf("the driver has no SecretProviderClassPodStatus of this pod: %w", fs.ErrNotExist)
+}
+
+// vaultConfig reads the file that the container's variables name.
+func (m *podMount) vaultConfig(ctx context.Context) ([]byte, error) {
+	file := config.VaultConfigFile
+	for _, name := range []string{"AIDBOX_VAULT_CONFIG", "BOX_VAULT_CONFIG"} {
+		if named := m.container.VaultConfig[name]; named != "" {
+			file = named
+		}
+	}
+	v, err := m.c.ReadFile(ctx, m.pod, m.container.Name, file)
+	if err != nil && m.wentAway(ctx, err) {
+		return nil, hint.Wrap(errGone, "the pods that are there now follow")
+	}
+	return v.Reveal(), err
+}
