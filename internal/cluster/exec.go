@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -29,11 +30,16 @@ var (
 var (
 	errToolMissing = fmt.Errorf("%w (it has some of them)", ErrNoTool)
 	errToolFailed  = errors.New("the command ended with exit code")
+	errCutShort    = errors.New("the connection ended before the command")
 )
+
+// endMark is what a script prints last. A connection that ends early looks to
+// client-go like a command that has ended well.
+const endMark = ".\n"
 
 // maxOutput is what a command may print: the longest file that there can be is a
 // vault config, which a ConfigMap limits to 1 MiB.
-const maxOutput = 1 << 20
+const maxOutput = 1<<20 + len(endMark)
 
 // The exit codes of our scripts, and those of a shell that cannot run a tool.
 const (
@@ -47,9 +53,10 @@ const (
 // run runs a script with sh in a container, with path as $1, and returns what it
 // prints. The script is constant, so no path becomes part of it. A tool that fails
 // on a file that was there gets another try: a rotation may have taken it away.
+// So does a connection that broke.
 func (c *Cluster) run(ctx context.Context, p Pod, container, script, path string) ([]byte, error) {
 	out, err := c.runOnce(ctx, p, container, script, path)
-	if errors.Is(err, errToolFailed) {
+	if errors.Is(err, errToolFailed) || errors.Is(err, errCutShort) {
 		out, err = c.runOnce(ctx, p, container, script, path)
 	}
 	if err != nil {
@@ -62,14 +69,18 @@ func (c *Cluster) runOnce(ctx context.Context, p Pod, container, script, path st
 	out := &bounded{}
 	ctx, out.full = context.WithCancelCause(ctx)
 	defer out.full(nil)
-	err := c.stream(ctx, p, container, []string{"sh", "-c", script, "sh", path}, out)
+	err := c.stream(ctx, p, container, []string{"sh", "-c", script + "\necho .", "sh", path}, out)
 	switch {
 	case errors.Is(context.Cause(ctx), ErrTooLong):
 		return nil, ErrTooLong
 	case err != nil:
 		return nil, c.whyNotRun(ctx, p, container, err)
 	}
-	return out.kept, nil
+	text, whole := bytes.CutSuffix(out.kept, []byte(endMark))
+	if !whole {
+		return nil, errCutShort
+	}
+	return text, nil
 }
 
 // stream runs a command, over WebSocket or else over SPDY.

@@ -1,12 +1,22 @@
 package cluster
 
 import (
+	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/exec"
+	"strconv"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/remotecommand"
 	"k8s.io/client-go/rest"
+	"k8s.io/streaming/pkg/httpstream"
+	"k8s.io/streaming/pkg/httpstream/spdy"
 )
 
 // fakeAPI is an API server that answers by path: a status code and a body.
@@ -17,7 +27,7 @@ type fakeAPI map[string]struct {
 
 func (f fakeAPI) connect(t *testing.T) *Cluster {
 	t.Helper()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+	return serve(t, func(w http.ResponseWriter, req *http.Request) {
 		answer, ok := f[req.URL.Path]
 		if !ok { // as an API server does with a path that it does not know
 			http.NotFound(w, req)
@@ -26,7 +36,12 @@ func (f fakeAPI) connect(t *testing.T) *Cluster {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(answer.code)
 		_, _ = io.WriteString(w, answer.body)
-	}))
+	})
+}
+
+func serve(t *testing.T, handle http.HandlerFunc) *Cluster {
+	t.Helper()
+	server := httptest.NewServer(handle)
 	t.Cleanup(server.Close)
 	return connectTo(t, server.URL)
 }
@@ -38,4 +53,85 @@ func connectTo(t *testing.T, address string) *Cluster {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// The containers of the fake pod: what happens to a command in each.
+const (
+	shell    = "shell"    // runs it here
+	toolless = "toolless" // runs it here, with a shell and nothing else
+	noShell  = "noshell"  // cannot start it
+	cutShort = "cut"      // loses the connection after a part of the output
+	waiting  = "waiting"  // is not up yet
+)
+
+// fakePod is a pod of an API server that speaks SPDY alone.
+func fakePod(t *testing.T) (*Cluster, Pod) {
+	t.Helper()
+	var live corev1.Pod
+	for _, name := range []string{shell, toolless, noShell, cutShort} {
+		up := corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
+		live.Status.ContainerStatuses = append(live.Status.ContainerStatuses, corev1.ContainerStatus{Name: name, State: up})
+	}
+	down := corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}}
+	live.Status.ContainerStatuses = append(live.Status.ContainerStatuses, corev1.ContainerStatus{Name: waiting, State: down})
+	c := serve(t, func(w http.ResponseWriter, req *http.Request) {
+		container, run := req.URL.Query().Get("container"), req.Method == http.MethodPost
+		switch {
+		case req.URL.Path == "/api/v1/namespaces/default/pods/aidbox-1":
+			_ = json.NewEncoder(w).Encode(live)
+		case run && container != waiting:
+			runCommand(w, req, container)
+		default:
+			http.Error(w, "unable to upgrade", http.StatusBadRequest)
+		}
+	})
+	return c, Pod{Namespace: "default", Name: "aidbox-1"}
+}
+
+// runCommand answers as a kubelet does: output, and in another stream the status.
+func runCommand(w http.ResponseWriter, req *http.Request, container string) {
+	if _, err := httpstream.Handshake(req, w, []string{remotecommand.StreamProtocolV4Name}); err != nil {
+		return
+	}
+	streams := make(chan httpstream.Stream, 2)
+	conn := spdy.NewResponseUpgrader().UpgradeResponse(w, req, func(s httpstream.Stream, replied <-chan struct{}) error {
+		go func() { <-replied; streams <- s }()
+		return nil
+	})
+	defer func() { _ = conn.Close() }()
+	byType := map[string]httpstream.Stream{}
+	for range 2 {
+		s := <-streams
+		byType[s.Headers().Get(corev1.StreamType)] = s
+	}
+	out, status := byType[corev1.StreamTypeStdout], metav1.Status{Status: metav1.StatusSuccess}
+	switch container {
+	case cutShort:
+		_, _ = io.WriteString(out, "can")
+		_ = out.Close()
+		_ = byType[corev1.StreamTypeError].Close()
+		<-conn.CloseChan()
+		return
+	case noShell:
+		status = metav1.Status{Status: metav1.StatusFailure, Reason: metav1.StatusReasonInternalError, Message: `exec: "sh": not found`}
+	default:
+		command := req.URL.Query()["command"]
+		cmd := exec.Command(command[0], command[1:]...)
+		cmd.Stdout, cmd.Env = out, os.Environ()
+		if container == toolless {
+			cmd.Env = []string{"PATH=/nonexistent"}
+		}
+		var ended *exec.ExitError
+		if err := cmd.Run(); errors.As(err, &ended) {
+			cause := metav1.StatusCause{Type: remotecommand.ExitCodeCauseType, Message: strconv.Itoa(ended.ExitCode())}
+			status = metav1.Status{
+				Status: metav1.StatusFailure, Reason: remotecommand.NonZeroExitCodeReason,
+				Details: &metav1.StatusDetails{Causes: []metav1.StatusCause{cause}},
+			}
+		}
+	}
+	_ = out.Close()
+	_ = json.NewEncoder(byType[corev1.StreamTypeError]).Encode(status)
+	_ = byType[corev1.StreamTypeError].Close()
+	<-conn.CloseChan()
 }

@@ -13,8 +13,9 @@ import (
 	"github.com/secretctl/secretctl/internal/secret"
 )
 
-// The scripts. Each gets a path as $1 and ends with the exit codes of exec.go. A file in a folder that may not be entered
-// looks like one that is not there, so the folder is asked too.
+// The scripts. Each gets a path as $1 and ends with the exit codes of exec.go. A
+// file in a folder that may not be entered looks like one that is not there, so
+// the folder is asked too.
 const (
 	ifThere = `f=$1
 if [ ! -e "$f" ]; then
@@ -26,8 +27,8 @@ fi
 	ifReadable = ifThere + `[ -f "$f" ] || exit 115
 [ -r "$f" ] || exit 113
 `
-	readScript   = ifReadable + `exec cat <"$f"`
-	digestScript = ifReadable + `exec sha256sum <"$f"`
+	readScript   = ifReadable + `cat <"$f" || exit`
+	digestScript = ifReadable + `sha256sum <"$f" || exit`
 	statScript   = ifThere + `stat -L -c '%a %u %g %s %Y' "$f" || exit 127
 readlink "$f" || :`
 	listScript = ifThere + `[ -d "$f" ] || exit 114
@@ -58,7 +59,7 @@ func (c *Cluster) Digest(ctx context.Context, p Pod, container, path string) (st
 	if sum, hexErr := hex.DecodeString(digest); err == nil && hexErr == nil && len(sum) == sha256.Size {
 		return digest, nil
 	}
-	if !errors.Is(err, errToolMissing) && err != nil {
+	if err != nil && !errors.Is(err, errToolMissing) {
 		return "", err
 	}
 	v, err := c.ReadFile(ctx, p, container, path)

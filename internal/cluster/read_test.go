@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -16,61 +15,87 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/secretctl/secretctl/internal/hint"
 )
 
-// TestScriptsTellWhatIsWrongByExitCode runs them with the shell of this machine.
-// What this user may not read is tested in a container, since this may be root.
-func TestScriptsTellWhatIsWrongByExitCode(t *testing.T) {
-	dir := t.TempDir()
-	for _, name := range []string{"value", "with space", ".hidden"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte("canary"), 0o640); err != nil {
+// filesHere makes what the fake pod's containers find in its folder. What a user
+// may not read is tested in a real container, since this may be root.
+func filesHere(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	for name, content := range map[string]string{"value": firstSecret, "with 'space\"$(x)": "x", ".hidden": "x", "long": strings.Repeat("x", 1<<20+1), "limit": strings.Repeat("x", 1<<20)} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o640); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := os.Symlink("value", filepath.Join(dir, "link")); err != nil {
+	if err := errors.Join(os.Symlink("value", filepath.Join(dir, "link")), os.Mkdir(filepath.Join(dir, "empty"), 0o755)); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Mkdir(filepath.Join(dir, "empty"), 0o755); err != nil {
-		t.Fatal(err)
+	return dir
+}
+
+func TestFilesInAPodAreRead(t *testing.T) {
+	c, pod := fakePod(t)
+	dir := filesHere(t)
+	for name, want := range map[string]string{"value": firstSecret, "link": firstSecret, "with 'space\"$(x)": "x", "limit": strings.Repeat("x", 1<<20)} {
+		v, err := c.ReadFile(t.Context(), pod, shell, filepath.Join(dir, name))
+		if string(v.Reveal()) != want || err != nil {
+			t.Errorf("%s: read %d bytes, %v", name, len(v.Reveal()), err)
+		}
+		digest, err := c.Digest(t.Context(), pod, shell, filepath.Join(dir, name))
+		if digest != fmt.Sprintf("%x", sha256.Sum256([]byte(want))) || err != nil {
+			t.Errorf("%s: digest is %s, %v", name, digest, err)
+		}
 	}
-	digest := fmt.Sprintf("%x  -\n", sha256.Sum256([]byte("canary")))
-	for name, tt := range map[string]struct {
-		script, path, env string
-		code              int
-		out               string
+	info, err := c.Stat(t.Context(), pod, shell, filepath.Join(dir, "link"))
+	if info.Mode != 0o640 || info.Size != int64(len(firstSecret)) || info.Link != "value" || time.Since(info.ModTime) > time.Hour || err != nil {
+		t.Errorf("%+v, %v", info, err)
+	}
+	names, err := c.List(t.Context(), pod, shell, dir)
+	if diff := cmp.Diff([]string{"empty", "limit", "link", "long", "value", "with 'space\"$(x)"}, names); diff != "" || err != nil {
+		t.Error(diff, err)
+	}
+	if names, err := c.List(t.Context(), pod, shell, filepath.Join(dir, "empty")); len(names) != 0 || err != nil {
+		t.Errorf("names are %q, %v", names, err)
+	}
+}
+
+func TestFilesThatCannotBeReadSayWhy(t *testing.T) {
+	c, pod := fakePod(t)
+	dir := filesHere(t)
+	for _, tt := range []struct {
+		container, name string
+		want            error
 	}{
-		"read":                    {readScript, "value", "", 0, "canary"},
-		"read by a link":          {readScript, "link", "", 0, "canary"},
-		"read a name with spaces": {readScript, "with space", "", 0, "canary"},
-		"absent":                  {readScript, "absent", "", exitAbsent, ""},
-		"a folder":                {readScript, "empty", "", exitNotFile, ""},
-		"no cat":                  {readScript, "value", "PATH=/nonexistent", exitNotFound, ""},
-		"digest":                  {digestScript, "link", "", 0, digest},
-		"no sha256sum":            {digestScript, "value", "PATH=/nonexistent", exitNotFound, ""},
-		"no stat":                 {statScript, "value", "PATH=/nonexistent", exitNotFound, ""},
-		"stat of nothing":         {statScript, "absent", "", exitAbsent, ""},
-		"list":                    {listScript, "", "", 0, "empty\nlink\nvalue\nwith space\n"},
-		"list nothing":            {listScript, "empty", "", 0, ""},
-		"list a file":             {listScript, "value", "", exitAbsent, ""},
+		{shell, "absent", fs.ErrNotExist},
+		{shell, "empty", ErrNotFile},
+		{shell, "long", ErrTooLong},
+		{toolless, "value", ErrNoTool},
+		{toolless, "absent", fs.ErrNotExist},
+		{noShell, "value", ErrNoTool},
+		{waiting, "value", ErrNotRunning},
+		{cutShort, "value", errCutShort},
 	} {
-		t.Run(name, func(t *testing.T) {
-			sh, err := exec.LookPath("sh")
-			if err != nil {
-				t.Fatal(err)
-			}
-			cmd := exec.Command(sh, "-c", tt.script, "sh", filepath.Join(dir, tt.path))
-			if tt.env != "" {
-				cmd.Env = []string{tt.env}
-			}
-			out, err := cmd.Output()
-			var exit *exec.ExitError
-			if err != nil && !errors.As(err, &exit) {
-				t.Fatal(err)
-			}
-			if code := cmd.ProcessState.ExitCode(); code != tt.code || string(out) != tt.out {
-				t.Errorf("exit code %d with %q, want %d with %q", code, out, tt.code, tt.out)
-			}
-		})
+		_, err := c.ReadFile(t.Context(), pod, tt.container, filepath.Join(dir, tt.name))
+		wantError(t, err, tt.want, tt.name)
+		if !errors.Is(err, tt.want) {
+			t.Errorf("%s in %s: error is %v, want %v", tt.name, tt.container, err, tt.want)
+		}
+	}
+	for name, do := range map[string]func() error{
+		"digest": func() error { _, err := c.Digest(t.Context(), pod, toolless, filepath.Join(dir, "value")); return err },
+		"stat":   func() error { _, err := c.Stat(t.Context(), pod, toolless, filepath.Join(dir, "value")); return err },
+	} {
+		if err := do(); !errors.Is(err, ErrNoTool) || hint.Of(err) == "" {
+			t.Errorf("%s: error is %v", name, err)
+		}
+	}
+	if _, err := c.Stat(t.Context(), pod, shell, filepath.Join(dir, "absent")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("stat: error is %v", err)
+	}
+	if _, err := c.List(t.Context(), pod, shell, filepath.Join(dir, "value")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("list: error is %v", err)
 	}
 }
 

@@ -2,18 +2,14 @@ package cluster
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"net/http"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -21,8 +17,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/streaming/pkg/httpstream"
-
-	"github.com/secretctl/secretctl/internal/hint"
 )
 
 const (
@@ -111,161 +105,6 @@ func wantWorkload(t *testing.T, w Workload) {
 		if diff := cmp.Diff(map[string]string{"BOX_VAULT_CONFIG": "/etc/aidbox/vault-config.json"}, p.Spec.Containers[0].VaultConfig); diff != "" {
 			t.Error(diff)
 		}
-	}
-}
-
-func wantFiles(t *testing.T, c *Cluster, pod Pod) {
-	v, err := c.ReadFile(t.Context(), pod, app, file)
-	if err != nil || string(v.Reveal()) != firstSecret {
-		t.Errorf("read %d bytes, %v", len(v.Reveal()), err)
-	}
-	sum := sha256.Sum256([]byte(firstSecret))
-	if digest, err := c.Digest(t.Context(), pod, app, file); digest != hex.EncodeToString(sum[:]) || err != nil {
-		t.Errorf("digest is %s, %v", digest, err)
-	}
-	info, err := c.Stat(t.Context(), pod, app, file)
-	if err != nil || info.Mode != 0o644 || info.Size != int64(len(firstSecret)) || info.Link != "..data/client-secret" || time.Since(info.ModTime) > time.Hour {
-		t.Errorf("%+v, %v", info, err)
-	}
-	if names, err := c.List(t.Context(), pod, app, "/run/vault-secrets"); !slices.Equal(names, []string{"client-secret"}) || err != nil {
-		t.Errorf("names are %q, %v", names, err)
-	}
-	if names, err := c.List(t.Context(), pod, app, "/sys/kernel/security"); len(names) != 0 || err != nil {
-		t.Errorf("names are %q, %v", names, err)
-	}
-	for _, tt := range []struct {
-		container, path string
-		want            error
-	}{
-		{app, "/run/vault-secrets/absent", fs.ErrNotExist},
-		{app, "/absent/folder/file", fs.ErrNotExist},
-		{app, "/work/$(touch /work/touched) 'x\"", fs.ErrNotExist},
-		{app, "/work/touched", fs.ErrNotExist},
-		{app, "/work/denied", fs.ErrPermission},
-		{app, "/work/closed/file", fs.ErrPermission},
-		{app, "/work", ErrNotFile},
-		{app, "/work/long", ErrTooLong},
-		{bare, file, ErrNoTool},
-		{"none", file, ErrNotRunning},
-	} {
-		_, err := c.ReadFile(t.Context(), pod, tt.container, tt.path)
-		wantError(t, err, tt.want, tt.path)
-		if errors.Is(tt.want, ErrTooLong) { // a digest is short
-			continue
-		}
-		_, err = c.Digest(t.Context(), pod, tt.container, tt.path)
-		wantError(t, err, tt.want, tt.path)
-	}
-	if _, err := c.ReadFile(t.Context(), pod, bare, file); !strings.Contains(hint.Of(err), "kubectl debug -n "+pod.Namespace) {
-		t.Errorf("hint is %q", hint.Of(err))
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	_, err = c.ReadFile(ctx, pod, app, file)
-	wantError(t, err, context.Canceled, file)
-}
-
-// wantError wants that error and no other kind of it, in one line without secrets.
-func wantError(t *testing.T, err, want error, part string) {
-	t.Helper()
-	for _, kind := range []error{fs.ErrNotExist, fs.ErrPermission, ErrNotFile, ErrTooLong, ErrNoTool, ErrNotRunning, context.Canceled} {
-		if errors.Is(err, kind) != errors.Is(want, kind) {
-			t.Errorf("%s: error is %v, want %v", part, err, want)
-		}
-	}
-	if err != nil && (!strings.HasPrefix(err.Error(), "kubernetes: ") || !strings.Contains(err.Error(), part) || strings.Contains(err.Error(), "\n") ||
-		strings.Contains(err.Error(), firstSecret)) {
-		t.Errorf("error is %q", err)
-	}
-}
-
-func wantNotRunning(t *testing.T, c *Cluster, namespace string) {
-	stuck, err := c.Pod(t.Context(), namespace, "stuck")
-	if err != nil || stuck.Status(app).Reason != "ContainerCreating" || stuck.Phase != "Pending" || stuck.Ready {
-		t.Errorf("pod is %+v, %v", stuck, err)
-	}
-	_, err = c.ReadFile(t.Context(), stuck, app, file)
-	wantError(t, err, ErrNotRunning, "ContainerCreating")
-	_, err = c.ReadFile(t.Context(), Pod{Namespace: namespace, Name: "gone"}, app, file)
-	wantError(t, err, ErrNotRunning, "the pod is gone")
-}
-
-func wantPorts(t *testing.T, c *Cluster, pod Pod) {
-	for name, tunnel := range map[string]*http.Transport{
-		"pod":                    c.PodTransport(pod.Namespace, pod.Name, 8080),
-		"service":                c.ServiceTransport(pod.Namespace, app, ""),
-		"service by port name":   c.ServiceTransport(pod.Namespace, app, "web"),
-		"service by port number": c.ServiceTransport(pod.Namespace, app, "80"),
-	} {
-		client := &http.Client{Transport: tunnel}
-		for range 2 {
-			resp, err := client.Get("http://localhost/metrics")
-			if err != nil {
-				t.Fatalf("%s: %v", name, err)
-			}
-			body, err := io.ReadAll(resp.Body)
-			_ = resp.Body.Close()
-			if !strings.HasPrefix(string(body), "rotations{") || err != nil {
-				t.Errorf("%s: %q, %v", name, body, err)
-			}
-		}
-		tunnel.CloseIdleConnections()
-	}
-	for name, tt := range map[string]struct {
-		tunnel *http.Transport
-		want   error
-	}{
-		"port of nobody":    {c.PodTransport(pod.Namespace, pod.Name, 9), syscall.ECONNREFUSED},
-		"no such pod":       {c.PodTransport(pod.Namespace, "gone", 8080), fs.ErrNotExist},
-		"no such service":   {c.ServiceTransport(pod.Namespace, "gone", ""), fs.ErrNotExist},
-		"no such port":      {c.ServiceTransport(pod.Namespace, app, "81"), nil},
-		"pod that is stuck": {c.PodTransport(pod.Namespace, "stuck", 8080), nil},
-	} {
-		resp, err := (&http.Client{Transport: tt.tunnel}).Get("http://localhost/")
-		if err == nil {
-			_ = resp.Body.Close()
-		}
-		if err == nil || tt.want != nil && !errors.Is(err, tt.want) {
-			t.Errorf("%s: error is %v, want %v", name, err, tt.want)
-		}
-		t.Logf("%s: %v", name, err)
-	}
-}
-
-func wantForbidden(t *testing.T, c *Cluster, pod Pod) {
-	get := func(tunnel *http.Transport) error {
-		_, err := (&http.Client{Transport: tunnel}).Get("http://localhost/")
-		return err
-	}
-	for _, tt := range []struct {
-		verb, resource string
-		do             func(ctx context.Context) error
-	}{
-		{"get", "deployments", func(ctx context.Context) error { _, err := c.Workload(ctx, pod.Namespace, app); return err }},
-		{"get", "configmaps", func(ctx context.Context) error { _, err := c.ConfigMap(ctx, pod.Namespace, "x"); return err }},
-		{"list", "daemonsets", func(ctx context.Context) error { _, err := c.Agents(ctx); return err }},
-		{"create", "pods/exec", func(ctx context.Context) error { _, err := c.ReadFile(ctx, pod, app, file); return err }},
-		{"create", "pods/portforward", func(context.Context) error { return get(c.PodTransport(pod.Namespace, pod.Name, 8080)) }},
-		{"get", "services", func(context.Context) error { return get(c.ServiceTransport(pod.Namespace, app, "")) }},
-		{"patch", "pods", func(ctx context.Context) error { return c.Nudge(ctx, pod) }},
-		{"create", "serviceaccounts/token", func(ctx context.Context) error {
-			_, err := c.ServiceAccountToken(ctx, pod.Namespace, app, nil, time.Hour)
-			return err
-		}},
-	} {
-		err := tt.do(t.Context())
-		var forbidden *ForbiddenError
-		if !errors.As(err, &forbidden) || forbidden.Verb != tt.verb || forbidden.Resource != tt.resource {
-			t.Errorf("%s %s: error is %v: %+v", tt.verb, tt.resource, err, forbidden)
-			continue
-		}
-		if h := hint.Of(err); !strings.Contains(h, `"`+tt.verb+`" on "`+tt.resource+`"`) || !strings.Contains(h, "docs/rbac.md") {
-			t.Errorf("hint is %q", h)
-		}
-		t.Log(err)
-	}
-	if _, err := c.CRDs(t.Context()); err != nil {
-		t.Errorf("CRDs take a right: %v", err)
 	}
 }
 

@@ -76,7 +76,7 @@ func mechanismOf(version string) Mechanism {
 // value, and one sentence that explains it. age is how long ago the mounted files
 // last changed; a longer one shortens the wait. aidboxTTL is how long Aidbox may
 // keep a value that it has read. Where the mechanism is not known, the deadline is
-// the later one.
+// the later one. It means nothing where the rotation is not enabled.
 func (r Rotation) Deadline(age, aidboxTTL time.Duration) (time.Duration, string) {
 	gate := max(0, r.Interval-max(0, age))
 	republish := gate + republishPeriod + fetchTime + aidboxTTL

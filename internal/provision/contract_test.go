@@ -58,6 +58,9 @@ var contract = []struct {
 	{"changes kubernetes_host and keeps the config", changesKubernetesHost},
 	{"does not lose a token_reviewer_jwt", keepsReviewerToken},
 	{"wants the auth method before the role", wantsAuthBeforeRole},
+	{"logs in as the pod", logsInAsThePod},
+	{"names the hop that refuses the pod", namesTheHopThatRefusesThePod},
+	{"says what answers at its address", reachesVault},
 }
 
 func TestStandInKeepsTheContract(t *testing.T) { testContract(t, startStandIn(t)) }

@@ -29,6 +29,7 @@ var errForeign = errors.New("not an answer of Vault")
 // VaultOptions is what the delivery does not say.
 type VaultOptions struct {
 	Token     secret.Value // default: VAULT_TOKEN, else what the last "vault login" left
+	Anonymous bool         // no token, and none is looked for: good for [Vault.Reach] and [Vault.LoginAs]
 	AllowHTTP bool         // plain http to another host is fine
 	Log       io.Writer    // gets a line for each request; nil for none
 }
@@ -52,9 +53,12 @@ func NewVault(d *config.Delivery, o VaultOptions) (*Vault, error) {
 	if err := transport.CheckAddress("vault.address", d.Vault.Address, o.AllowHTTP); err != nil {
 		return nil, err
 	}
-	token, err := findToken(d, o.Token)
-	if err != nil {
-		return nil, err
+	var token secret.Value
+	if !o.Anonymous {
+		var err error
+		if token, err = findToken(d, o.Token); err != nil {
+			return nil, err
+		}
 	}
 	settings := api.DefaultConfig()
 	if settings.Error != nil {

@@ -23,7 +23,7 @@ const (
 )
 
 // errDenied says that a valid token may not do something.
-var errDenied = errors.New("permission denied")
+var errDenied error = &refusedError{"permission denied"}
 
 // access is what a request was about, and what it takes to be allowed to make it.
 type access struct {
@@ -107,9 +107,14 @@ func (v *Vault) unusable(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, askingLimit)
 	defer cancel()
 	status, err := v.client.WithNamespace("").Sys().SealStatusWithContext(ctx) // the root namespace alone has it
-	switch {
-	case err != nil || status == nil || status.Type == "":
+	if err != nil || status == nil || status.Type == "" {
 		return nil
+	}
+	return usable(status)
+}
+
+func usable(status *api.SealStatusResponse) error {
+	switch {
 	case !status.Initialized:
 		return hint.Wrap(errors.New("vault is not initialized"), "run: vault operator init")
 	case status.Sealed:

@@ -32,8 +32,10 @@ const (
 	MaxRetryWait = 2 * time.Second
 )
 
-// maxBody is the longest answer that is read, in bytes.
-const maxBody = 32 << 20
+const (
+	maxBody        = 32 << 20 // the longest answer that is read, in bytes
+	maxLoggedQuery = 200      // what is shown of a query: that of an exec has a script in it
+)
 
 // AddressError says that an address is not one that secretctl speaks to.
 type AddressError struct {
@@ -181,6 +183,9 @@ func (t *roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	if t.log != nil {
 		u := *req.URL
 		u.User = nil
+		if len(u.RawQuery) > maxLoggedQuery {
+			u.RawQuery = u.RawQuery[:maxLoggedQuery] + "..."
+		}
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		_, _ = fmt.Fprintf(t.log, "%s %s %s %s\n", req.Method, u.String(), status, time.Since(start).Round(time.Millisecond))

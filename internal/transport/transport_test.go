@@ -301,6 +301,15 @@ func TestWrapLogsThatThereWasNoAnswer(t *testing.T) {
 	}
 }
 
+func TestWrapLogsTheStartOfALongQuery(t *testing.T) {
+	var lines bytes.Buffer
+	failing := roundTrip(func(*http.Request) (*http.Response, error) { return nil, syscall.ECONNREFUSED })
+	_, _ = (&http.Client{Transport: Wrap(failing, &lines)}).Get("http://127.0.0.1:1/x?a=" + strings.Repeat("b", 500))
+	if want := "/x?a=" + strings.Repeat("b", maxLoggedQuery-2) + "... no answer "; !strings.Contains(lines.String(), want) {
+		t.Errorf("log is %q, want %q in it", lines.String(), want)
+	}
+}
+
 func TestWrapCutsAnAnswerThatNeverEnds(t *testing.T) {
 	body := &endless{}
 	transport := Wrap(roundTrip(func(*http.Request) (*http.Response, error) {
