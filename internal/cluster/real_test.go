@@ -139,7 +139,7 @@ func wantObjects(t *testing.T, c *Cluster, s *scene, w Workload) {
 
 func wantDriver(t *testing.T, c *Cluster, s *scene, pod Pod) {
 	d, err := c.CSIDriver(t.Context())
-	if !d.RequiresRepublish || !slices.Contains(d.Audiences, "vault") || err != nil {
+	if !d.RequiresRepublish || err != nil {
 		t.Errorf("driver is %+v, %v", d, err)
 	}
 	if nodes, err := c.DriverNodes(t.Context()); !slices.Contains(nodes, pod.Node) || err != nil {

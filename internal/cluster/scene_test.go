@@ -133,7 +133,7 @@ func (s *scene) applyFile(t *testing.T, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.apply(t, strings.NewReplacer("NAMESPACE", s.namespace, "VAULT_ADDRESS", s.vault.Address()).Replace(string(text)))
+	s.apply(t, strings.NewReplacer("NAMESPACE", s.namespace, "VAULT_ADDRESS", "http://vault.default:8200").Replace(string(text)))
 }
 
 // apply applies YAML documents, in the scene's namespace where they have one.
