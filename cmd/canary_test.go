@@ -30,6 +30,7 @@ var canaries = map[string]string{
 	"CANARY_NEXT":          `next-c4n4ry "<é>&'+/=value`,
 	"AIDBOX_CLIENT_SECRET": "admin-c4n4ry-value",
 	"VAULT_TOKEN":          "token-c4n4ry-value",
+	"KUBERNETES_TOKEN":     "kubernetes-c4n4ry-value",
 }
 
 const canaryConfig = `apiVersion: secretctl.dev/v1
@@ -130,10 +131,26 @@ func (k *tracks) config(name, vault, kubernetes, aidbox, env string) string {
 	return path
 }
 
+// kubeconfig writes one with a token for a server, and returns its path.
+func (k *tracks) kubeconfig(name, server string) string {
+	k.t.Helper()
+	path := filepath.Join(k.dir, name, "source") // which holds a value, so it is not searched
+	text := fmt.Sprintf(`{"apiVersion": "v1", "kind": "Config", "current-context": "c",
+		"contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+		"clusters": [{"name": "c", "cluster": {"server": %q}}], "users": [{"name": "u", "user": {"token": %q}}]}`, server, canaries["KUBERNETES_TOKEN"])
+	for _, err := range []error{os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(text), 0o600)} {
+		if err != nil {
+			k.t.Fatal(err)
+		}
+	}
+	return path
+}
+
 func TestNoSecretValueLeavesTheProcess(t *testing.T) {
 	k := &tracks{t: t, dir: t.TempDir(), seen: map[string]bool{}}
 	t.Setenv("TMPDIR", k.dir)
 	t.Setenv("HOME", k.dir)
+	t.Setenv("KUBECONFIG", "")
 	t.Run("when all is well", k.whenAllIsWell)
 	t.Run("when servers echo the request", k.whenServersEcho)
 	t.Run("when a value is in the config", k.whenAValueIsInTheConfig)
@@ -178,7 +195,20 @@ func (k *tracks) whenAllIsWell(t *testing.T) {
 	if code, _ := k.run("rotate", "client-secret", "-c", first); code != 2 {
 		t.Errorf("a source that gives the stored value: exit code %d", code)
 	}
+	ok("diff", "-c", first, "-v")
+	ok("diff", "-c", first, "-o", "json")
+	if code, out := k.run("diff", "-c", next, "--only", "store"); code != 1 || !strings.Contains(out, "is not that of environment variable CANARY_NEXT") {
+		t.Errorf("another value: exit code %d\n%s", code, out)
+	}
+	for _, format := range []string{"text", "json", "junit"} {
+		if code, out := k.run("doctor", "-c", first, "-v", "-o", format); code != 3 { // there is no cluster
+			t.Errorf("doctor: exit code %d\n%s", code, out)
+		}
+	}
 	s.aidbox.SetFaults(sandbox.AidboxFaults{Unmask: true})
+	if code, out := k.run("diff", "-c", first, "--only", "aidbox"); code != 1 {
+		t.Errorf("a literal value: exit code %d\n%s", code, out)
+	}
 	if code, out := k.run("client", "get", "-c", first); code != 1 || !strings.Contains(out, "withheld") {
 		t.Errorf("a literal value: exit code %d:\n%s", code, out)
 	}
@@ -197,13 +227,18 @@ func (k *tracks) whenServersEcho(t *testing.T) {
 			server := httptest.NewServer(echo(kind, status))
 			t.Cleanup(server.Close)
 			conf := k.config(fmt.Sprintf("echo-%d.yaml", status), server.URL, server.URL, server.URL, "CANARY_VALUE")
+			kube := k.kubeconfig(fmt.Sprintf("%d-%s", status, filepath.Base(kind)), server.URL)
 			for _, args := range [][]string{
 				{"provision"},
+				{"doctor", "--kubeconfig", kube, "-o", "json"},
+				{"diff", "--kubeconfig", kube},
 				{"provision", "-o", "json"},
 				{"client", "apply"},
 				{"client", "get"},
 				{"client", "delete", "-o", "json"},
 				{"verify", "client", "auth", "-o", "json"},
+				{"verify", "workload", "mount", "--kubeconfig", kube, "-o", "json"},
+				{"rotate", "client-secret", "--nudge", "--kubeconfig", kube},
 				{"verify", "--all", "-o", "junit"},
 				{"rotate", "client-secret"},
 			} {

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -38,10 +39,18 @@ func (a *app) aidboxFor(ctx context.Context, d *config.Delivery, asAdmin bool) (
 			return nil, fmt.Errorf("aidbox.admin.secret: %w", err)
 		}
 	}
-	return fhirclient.New(fhirclient.Options{
+	o := fhirclient.Options{
 		URL: d.Aidbox.URL, ClientID: d.Aidbox.Admin.Client, Secret: admin,
 		AllowHTTP: a.allowHTTP, Log: a.log(),
-	})
+	}
+	if name, port, ok := d.Aidbox.Service(); ok {
+		c, err := a.kubernetes(d)
+		if err != nil {
+			return nil, fmt.Errorf("aidbox.url %s: %w", d.Aidbox.URL, err)
+		}
+		o.URL, o.Tunnel = "http://"+cmp.Or(name, d.Aidbox.Deployment)+"."+d.Namespace, tunnel(ctx, c, d, name, port)
+	}
+	return fhirclient.New(o)
 }
 
 // clusterOptions says which cluster the settings mean.

@@ -85,6 +85,7 @@ type app struct {
 	started bool            // a command began its work: what fails now is no usage error
 	ctx     context.Context //nolint:containedctx // kept to tell a timeout from an interrupt when all is over
 	end     context.CancelFunc
+	atEnd   endings
 }
 
 func newRoot(a *app) *cobra.Command {
@@ -116,7 +117,7 @@ rotation arrives. Everything follows from one file, secretctl.yaml.
 	root.SetVersionTemplate("secretctl {{.Version}}\n")
 	a.addFlags(root.PersistentFlags())
 	root.AddCommand(
-		newProvision(a), newRender(a), newClient(a), newVerify(a), newRotate(a), newDemo(a), newSandbox(a), newVersion(a),
+		newProvision(a), newRender(a), newClient(a), newVerify(a), newRotate(a), newDoctor(a), newDiff(a), newDemo(a), newSandbox(a), newVersion(a),
 	)
 	root.InitDefaultHelpCmd()
 	return root

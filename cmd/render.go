@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -10,9 +11,10 @@ import (
 )
 
 type renderOptions struct {
-	only, skip []string
-	dir        string
-	output     string
+	only, skip, with []string
+	dir              string
+	output           string
+	job              render.Job
 }
 
 func newRender(a *app) *cobra.Command {
@@ -24,16 +26,27 @@ func newRender(a *app) *cobra.Command {
 Deployment of each delivery to stdout, and nothing else. No server is asked and
 no secret value is in them; the same config gives the same bytes.
 
+Two groups of objects are written only where --with or --only names them:
+
+  rbac        the Role and the ClusterRole that the other commands need, to be bound
+              to whoever runs secretctl (docs/rbac.md)
+  verify-job  a CronJob that runs verify in the cluster, with its Role, RoleBinding
+              and ConfigMap (docs/operations-job.md)
+
 ` + exitStatus,
 		Example: `  secretctl render | kubectl apply -f -
   secretctl render --only SecretProviderClass,ConfigMap
-  secretctl render --dir manifests`,
+  secretctl render --dir manifests
+  secretctl render --only rbac
+  secretctl render --with verify-job --aidbox-url https://aidbox.example --push-url https://pushgateway:9091`,
 		Args: cobra.NoArgs,
 		RunE: a.run(func(_ context.Context, _ []string) error { return a.render(o) }),
 	}
-	cmd.Flags().StringSliceVar(&o.only, "only", nil, "these kinds only")
-	cmd.Flags().StringSliceVar(&o.skip, "skip", nil, "all but these kinds")
+	cmd.Flags().StringSliceVar(&o.only, "only", nil, "these kinds and groups only")
+	cmd.Flags().StringSliceVar(&o.skip, "skip", nil, "all but these kinds and groups")
+	cmd.Flags().StringSliceVar(&o.with, "with", nil, "these groups too: "+strings.Join(render.Groups(), ", "))
 	cmd.Flags().StringVar(&o.dir, "dir", "", "write a file per object and a kustomization.yaml into this folder instead")
+	addJobFlags(cmd, &o.job)
 	addOutput(cmd, &o.output, "yaml", "json")
 	cmd.MarkFlagsMutuallyExclusive("only", "skip")
 	return cmd
@@ -45,8 +58,19 @@ func (a *app) render(o renderOptions) error {
 		return err
 	}
 	var objects []render.Object
+	options := render.Options{Only: o.only, Skip: o.skip, With: o.with, Job: o.job}
+	if options.Includes(render.GroupVerifyJob) {
+		if err := a.completeJob(&options.Job); err != nil {
+			return err
+		}
+	}
 	for _, d := range all {
-		more, err := render.Objects(d, render.Options{Only: o.only, Skip: o.skip})
+		if options.Includes(render.GroupVerifyJob) {
+			if err := a.checkJob(d, options.Job); err != nil {
+				return err
+			}
+		}
+		more, err := render.Objects(d, options)
 		if err != nil {
 			return err
 		}

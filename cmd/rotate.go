@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -34,6 +33,7 @@ credential changes.
 
 ` + exitStatus,
 		Example: `  secretctl rotate client-secret
+  secretctl rotate client-secret --nudge
   secretctl rotate --canary
   secretctl rotate client-secret --generate --no-verify`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -52,6 +52,9 @@ credential changes.
 }
 
 func (a *app) rotate(ctx context.Context, o rotateOptions, args []string) error {
+	if err := a.checkPublish(o.publishOptions); err != nil {
+		return err
+	}
 	var reports []verify.DeliveryReport
 	err := a.rotateOne(ctx, o, args, &reports)
 	if o.noVerify {
@@ -65,6 +68,9 @@ func (a *app) rotateOne(ctx context.Context, o rotateOptions, args []string, rep
 	if err != nil {
 		return err
 	}
+	if o.target, err = a.chooseTarget(o.reportOptions); err != nil {
+		return err
+	}
 	name := all[0].CanarySecret()
 	if !o.canary {
 		name = args[0]
@@ -75,7 +81,7 @@ func (a *app) rotateOne(ctx context.Context, o rotateOptions, args []string, rep
 	if err != nil {
 		return err
 	}
-	rotation, err := a.newRotation(ctx, d, s, o.deadline, o.generate)
+	rotation, err := a.newRotation(ctx, d, s, o.reportOptions, o.generate)
 	if err != nil {
 		return err
 	}
@@ -86,7 +92,7 @@ func (a *app) rotateOne(ctx context.Context, o rotateOptions, args []string, rep
 }
 
 // newRotation finds the new value; nothing is written yet.
-func (a *app) newRotation(ctx context.Context, d *config.Delivery, s config.Secret, deadline time.Duration, generate bool) (*verify.Rotation, error) {
+func (a *app) newRotation(ctx context.Context, d *config.Delivery, s config.Secret, o reportOptions, generate bool) (*verify.Rotation, error) {
 	vault, err := a.vault(d)
 	if err != nil {
 		return nil, err
@@ -112,7 +118,7 @@ func (a *app) newRotation(ctx context.Context, d *config.Delivery, s config.Secr
 	if source.Generate != nil && s.Value.Generate == nil && !s.Value.IsZero() {
 		a.narrate("warning: %s: the next provision puts back what %s gives", s.Name, s.Value)
 	}
-	return &verify.Rotation{Secret: s.Name, New: value, Deadline: deadline}, nil
+	return &verify.Rotation{Secret: s.Name, New: value, Deadline: o.deadline, Nudge: o.nudge && o.target == targetPod}, nil
 }
 
 func (a *app) put(ctx context.Context, d *config.Delivery, s config.Secret, value secret.Value) error {

@@ -69,10 +69,10 @@ func runScripts(t *testing.T, startVault func(*testing.T) store) {
 					return nil
 				},
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
-					"stores": w.stores, "apply": w.apply, "kvversion": w.kvVersion, "exits": exits,
+					"stores": w.stores, "apply": w.apply, "kvversion": w.kvVersion, "exits": exits, "token": w.token,
 					"mount": w.changeMount, "aidbox": w.changeAidbox, "vault": w.changeVault,
 					"when-hanging": w.whenHanging,
-					"passes":       hasStatus("pass"), "failed": hasStatus("fail"),
+					"passes":       hasStatus("pass"), "failed": hasStatus("fail"), "unknown": hasStatus("unknown"), "skipped": hasStatus("skip"),
 					"fails": verifies("fail"), "warns": verifies("warn"),
 				},
 			})
@@ -151,6 +151,13 @@ func (w *stage) kvVersion(ts *testscript.TestScript, _ bool, args []string) {
 	if got := strconv.Itoa(answer.Data.Version); got != args[1] {
 		ts.Fatalf("%s is at version %s, not %s", args[0], got, args[1])
 	}
+}
+
+// token FILE writes a token of the pod's ServiceAccount.
+func (w *stage) token(ts *testscript.TestScript, _ bool, args []string) {
+	token, err := w.kubernetes.Token("default", "aidbox")
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(token), 0o600))
 }
 
 // exits N wants the last secretctl to have ended with exit code N.

@@ -70,6 +70,7 @@ func (a *app) run(work func(ctx context.Context, args []string) error) func(*cob
 		}
 		a.started = true
 		a.ctx, a.end = context.WithTimeout(cmd.Context(), a.timeout)
+		defer a.atEnd.run()
 		return work(a.ctx, args)
 	}
 }

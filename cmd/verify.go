@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -19,18 +20,24 @@ import (
 type reportOptions struct {
 	target, mountPath, vaultConfig string
 	deadline                       time.Duration
+	nudge                          bool
 	output, jsonFile, junitFile    string
+	jwtFile                        string
+	publishOptions
 }
 
 func (o *reportOptions) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&o.target, "target", "local", "where the mount is: local (this machine)")
-	addEnum(cmd, "target", &o.target, "local")
+	f.StringVar(&o.target, "target", "", "where the mount is: pod (every replica in the cluster), local (this machine); default: pod where a cluster is configured")
+	addEnum(cmd, "target", &o.target, targetPod, targetLocal, "")
 	f.StringVar(&o.mountPath, "mount-path", "", "the mount on this machine (default: mountPath of the config)")
 	f.StringVar(&o.vaultConfig, "vault-config", "", "the vault config on this machine (default: "+config.VaultConfigFile+")")
-	f.DurationVar(&o.deadline, "rotation-deadline", 4*time.Minute, "how long a rotated value may take to be mounted and accepted")
+	f.DurationVar(&o.deadline, "rotation-deadline", 0, "how long a rotated value may take to be mounted (default: what the driver that is found takes at most; local 4m)")
+	f.BoolVar(&o.nudge, "nudge", false, "annotate the pods after a rotation, so that kubelet syncs them at once")
 	f.StringVar(&o.jsonFile, "json-file", "", "also write the report as JSON to this file")
 	f.StringVar(&o.junitFile, "junit-file", "", "also write the report as JUnit XML to this file")
+	f.StringVar(&o.jwtFile, "vault-jwt-file", "", "where there is no Vault token, log in as the pod does, with the ServiceAccount's token in this file")
+	o.publishOptions.addFlags(cmd)
 	addOutput(cmd, &o.output, verify.Formats()...)
 }
 
@@ -45,20 +52,26 @@ func newVerify(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify [GROUP...]",
 		Short: "Prove that the secrets are mounted and accepted",
-		Long: `Runs the checks of these groups, without a name those that only read:
+		Long: `Runs the checks of these groups, without a name workload, mount, client and auth:
 
+  cluster   what a delivery stands on in the cluster: the driver, its provider, CRDs
+  store     the store has the secrets, and the pod may log in and read them
+  aidbox    Aidbox answers and is new enough
+  workload  the cluster has what the delivery says, and every replica runs
   mount     the files are there, readable, and equal to the store
   client    the resources exist and hold references, no literal secrets
   auth      Aidbox accepts the secret and rejects a wrong and an empty one
   scope     a Client outside the scope cannot use the secret (makes one, deletes it)
   rotation  a new value arrives, is accepted, the old one is not (writes to the store)
 
-Every check that is not blocked by another one runs. docs/checks.md tells of each
+With --target pod the files are read inside the container of every replica, which
+alone proves what is there. Every check that is not blocked by another one runs. docs/checks.md tells of each
 what it means and how to mend it.
 
 ` + exitStatus,
 		Example: `  secretctl verify
   secretctl verify mount auth -o short
+  secretctl verify --context staging --target pod
   secretctl verify --all --junit-file report.xml
   secretctl verify rotation --secret client-secret`,
 		ValidArgs: verify.Groups(),
@@ -72,12 +85,16 @@ what it means and how to mend it.
 
 // The groups whose checks cmd has to prepare for.
 const (
+	groupWorkload = "workload"
 	groupClient   = "client"
 	groupScope    = "scope"
 	groupRotation = "rotation"
 )
 
 func (a *app) verify(ctx context.Context, o verifyOptions, names []string) error {
+	if err := a.checkPublish(o.publishOptions); err != nil {
+		return err
+	}
 	var reports []verify.DeliveryReport
 	err := a.verifyAll(ctx, o, names, &reports)
 	return a.report(o.reportOptions, reports, err)
@@ -87,6 +104,15 @@ func (a *app) verifyAll(ctx context.Context, o verifyOptions, names []string, re
 	groups, err := verify.Select(names, o.all)
 	if err != nil {
 		return err
+	}
+	if o.target, err = a.chooseTarget(o.reportOptions); err != nil {
+		return err
+	}
+	if o.target == targetLocal {
+		if slices.Contains(names, groupWorkload) {
+			return usagef("leave it out, or use --target pod", "the group %s is about a cluster", groupWorkload)
+		}
+		groups = slices.DeleteFunc(groups, func(g string) bool { return g == groupWorkload })
 	}
 	all, err := a.deliveries()
 	if err != nil {
@@ -103,7 +129,7 @@ func (a *app) verifyAll(ctx context.Context, o verifyOptions, names []string, re
 		var rotation *verify.Rotation
 		if name := rotatedSecret(d, o.secret); name != "" && slices.Contains(groups, groupRotation) {
 			s, _ := d.Secret(name)
-			if rotation, err = a.newRotation(ctx, d, s, o.deadline, false); err != nil {
+			if rotation, err = a.newRotation(ctx, d, s, o.reportOptions, false); err != nil {
 				return err
 			}
 		}
@@ -123,7 +149,7 @@ func rotatedSecret(d *config.Delivery, named string) string {
 
 // check runs the groups for a delivery and adds its report to the others.
 func (a *app) check(ctx context.Context, d *config.Delivery, o reportOptions, groups []string, r *verify.Rotation, reports *[]verify.DeliveryReport) error {
-	world, err := a.world(ctx, d, o, groups)
+	world, err := a.worldOf(ctx, d, o, groups)
 	if err != nil {
 		return err
 	}
@@ -144,13 +170,27 @@ func (a *app) world(ctx context.Context, d *config.Delivery, o reportOptions, gr
 		Source: func(ctx context.Context, s config.Secret) (secret.Value, error) {
 			return a.inputs.Read(ctx, s.Value, s.Name)
 		},
-		Mounts: []verify.Mount{local.Mount(d)},
+	}
+	if o.target == targetPod {
+		var err error
+		if w.Cluster, err = a.kubernetes(d); err != nil {
+			return w, err
+		}
+		a.narrate("note: looks into the pods of Deployment %s/%s at %s", d.Namespace, d.Aidbox.Deployment, w.Cluster.Host())
+		w.ProbeAt, w.TokenAt = a.eachPod(ctx, d, w.Cluster)
+	} else {
+		a.narrate("note: looks at the mount on this machine, %s", cmp.Or(o.mountPath, d.MountPath))
+		w.Mounts = []verify.Mount{local.Mount(d)}
 	}
 	if d.Provider == config.ProviderVault {
 		vault, err := a.vault(d)
 		switch {
 		case err == nil:
-			w.Stored, w.Put = vault.Get, vault.Put
+			w.Stored, w.Put, w.LogIn = vault.Get, vault.Put, logIn(vault)
+		case errors.Is(err, provision.ErrNoToken) && o.jwtFile != "":
+			if w.Stored, err = a.storeAsPod(d, o.jwtFile); err != nil {
+				return w, err
+			}
 		case errors.Is(err, provision.ErrNoToken):
 			a.narrate("note: there is no Vault token, so the store is not asked")
 		default:

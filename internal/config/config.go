@@ -99,7 +99,7 @@ type Aidbox struct {
 // Admin is the Client that secretctl acts as.
 type Admin struct {
 	Client string        `json:"client,omitempty"`
-	Secret secret.Source `json:"secret"`
+	Secret secret.Source `json:"secret,omitzero"`
 }
 
 // Secret is one value in the store, and one file in the mount.
@@ -109,7 +109,7 @@ type Secret struct {
 	Key        string        `json:"key,omitempty"`
 	ObjectName string        `json:"objectName,omitempty"`
 	Scope      []string      `json:"scope"` // "Type/id" or "Type"
-	Value      secret.Source `json:"value"`
+	Value      secret.Source `json:"value,omitzero"`
 }
 
 // Resource is an Aidbox resource that refers to secrets.

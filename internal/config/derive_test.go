@@ -63,3 +63,18 @@ func TestScopeNamesOneResourceOrAllOfAType(t *testing.T) {
 		}
 	}
 }
+
+func TestAidboxIsReachedByAServiceWhereTheURLSaysSo(t *testing.T) {
+	for url, want := range map[string][3]any{
+		"service":             {"", "", true},
+		"service/aidbox":      {"aidbox", "", true},
+		"service/aidbox:80":   {"aidbox", "80", true},
+		"service/aidbox:http": {"aidbox", "http", true},
+		"http://service":      {"", "", false},
+	} {
+		name, port, ok := loadText(t, delivery("aidbox: {url: \""+url+"\"}\n")).Aidbox.Service()
+		if got := [3]any{name, port, ok}; ok != want[2] || ok && got != want {
+			t.Errorf("%s: got %v", url, got)
+		}
+	}
+}

@@ -151,6 +151,10 @@ func TestEveryProblemNamesItsPathAndHasAHint(t *testing.T) {
 
 		// aidbox
 		"url":            {"aidbox: {url: localhost}\n", `aidbox.url: is no http or https address`},
+		"service's name": {"aidbox: {url: service/}\n", `aidbox.url: does not name a Service`},
+		"service's form": {"aidbox: {url: service/a/b}\n", `aidbox.url: does not name a Service`},
+		"service's port": {"aidbox: {url: \"service/aidbox:\"}\n", `aidbox.url: has no port of a Service`},
+		"port too high":  {"aidbox: {url: \"service/aidbox:65536\"}\n", `aidbox.url: has no port of a Service`},
 		"scopeFormat":    {"aidbox: {scopeFormat: reference}\n", `aidbox.scopeFormat: is not one of references, object; did you mean "references"?`},
 		"deployment":     {"aidbox: {deployment: " + strings.Repeat("a", 64) + "}\n", `aidbox.deployment: is not the name of a Deployment`},
 		"serviceAccount": {"aidbox: {serviceAccount: A}\n", `aidbox.serviceAccount: is not a DNS name`},

@@ -31,6 +31,27 @@ func TestNewRefusesAddressesAndOpensNothing(t *testing.T) {
 	}
 }
 
+type tunnelTo string
+
+func (to tunnelTo) RoundTrip(req *http.Request) (*http.Response, error) {
+	req.URL.Host = string(to)
+	return http.DefaultTransport.RoundTrip(req)
+}
+
+func TestTunnelTakesPlainHTTPToAnyHost(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, `{"host": "`+r.Host+`"}`)
+	}))
+	defer server.Close()
+	c, err := New(Options{URL: "http://aidbox.default", Tunnel: tunnelTo(strings.TrimPrefix(server.URL, "http://"))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, detail, err := c.Probe(t.Context(), "/fhir/Patient", "basic", secret.New([]byte("canary"))); status != 200 || err != nil {
+		t.Errorf("got %d, %s, %v", status, detail, err)
+	}
+}
+
 func TestBadAnswersAreOneLineWithAHint(t *testing.T) {
 	const fhir = "application/fhir+json"
 	for name, tt := range map[string]struct {

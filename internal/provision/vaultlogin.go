@@ -194,7 +194,7 @@ func admits(patterns []string, name string) bool {
 func (s *Session) whyDenied(ctx context.Context, wanted config.Secret) error {
 	limited, cancel := context.WithTimeout(ctx, askingLimit)
 	defer cancel()
-	policy, at := s.own.d.Vault.Policy, s.own.dataPath(wanted.Path)
+	policy := s.own.d.Vault.Policy
 	why, phases := fmt.Sprintf("policy %q does not grant it", policy), phasePolicy
 	var is struct{}
 	found, err := s.own.get(limited, "sys/policies/acl/"+policy, &is)
@@ -204,6 +204,6 @@ func (s *Session) whyDenied(ctx context.Context, wanted config.Secret) error {
 	case err == nil && !found:
 		why = fmt.Sprintf("policy %q does not exist", policy)
 	}
-	text := fmt.Sprintf("vault: %s: %s: the pod's token may not read %s: %s", s.own.object(wanted), errDenied, at, why)
+	text := fmt.Sprintf("vault: %s: %s to the pod: %s", s.own.object(wanted), errDenied, why)
 	return hint.Wrap(&refusedError{text}, "run: secretctl provision --phase %s", phases)
 }

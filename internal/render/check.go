@@ -8,7 +8,9 @@ import (
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	kjson "sigs.k8s.io/json"
 	spcv1 "sigs.k8s.io/secrets-store-csi-driver/apis/v1"
 	"sigs.k8s.io/yaml"
@@ -54,7 +56,7 @@ func (m manifest) checkIdentity(v *view) error {
 		differs("apiVersion", apiVersion, m.apiVersion),
 		differs("kind", kind, m.kind),
 		differs("metadata.name", m.decoded.GetName(), m.name),
-		differs("metadata.namespace", m.decoded.GetNamespace(), v.Namespace),
+		differs("metadata.namespace", m.decoded.GetNamespace(), m.namespace(v)),
 	)
 }
 
@@ -68,8 +70,8 @@ func differs(what, got, want string) error {
 
 // checkContents compares what secretctl is responsible for; a template may add
 // to it.
-func (v *view) checkContents(o object) error {
-	switch o := o.(type) {
+func (v *view) checkContents(m manifest) error {
+	switch o := m.decoded.(type) {
 	case *corev1.ServiceAccount:
 		if v.WorkloadIdentity == "" {
 			return nil
@@ -78,12 +80,27 @@ func (v *view) checkContents(o object) error {
 	case *spcv1.SecretProviderClass:
 		return v.checkSecretProviderClass(o)
 	case *corev1.ConfigMap:
-		if o.Data[v.VaultConfigKey] != v.VaultConfig {
-			return fmt.Errorf("data[%s] is not the delivery's vault config", v.VaultConfigKey)
+		if m.group == GroupVerifyJob {
+			return holds(o, v.Job.ConfigKey, v.Job.Config, "config for the job")
 		}
-		return nil
+		return holds(o, v.VaultConfigKey, v.VaultConfig, "vault config")
 	case *appsv1.Deployment:
 		return v.checkDeployment(o)
+	case *rbacv1.Role:
+		return checkRules(o.Rules)
+	case *rbacv1.ClusterRole:
+		return checkRules(o.Rules)
+	case *rbacv1.RoleBinding:
+		return v.checkRoleBinding(o)
+	case *batchv1.CronJob:
+		return v.checkCronJob(o)
+	}
+	return nil
+}
+
+func holds(o *corev1.ConfigMap, key, text, what string) error {
+	if o.Data[key] != text {
+		return fmt.Errorf("data[%s] is not the delivery's %s", key, what)
 	}
 	return nil
 }

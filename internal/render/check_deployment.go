@@ -47,7 +47,7 @@ func (v *view) checkDeployment(o *appsv1.Deployment) error {
 		differs("serviceAccountName", pod.Spec.ServiceAccountName, v.Aidbox.ServiceAccount),
 		v.checkContainer(container),
 		v.checkEnv(container),
-		v.checkMounts(container.VolumeMounts, pod.Spec.Volumes),
+		checkMounts(container.VolumeMounts, pod.Spec.Volumes, v.aidboxMounts()),
 	)
 }
 
@@ -90,15 +90,22 @@ func (v *view) checkEnv(c corev1.Container) error {
 	return nil
 }
 
-// checkMounts wants both volumes as whole folders: a subPath never changes.
-func (v *view) checkMounts(mounts []corev1.VolumeMount, volumes []corev1.Volume) error {
-	for _, want := range []struct {
-		folder, what string
-		is           func(corev1.Volume) bool
-	}{
+// wantedMount is a folder that a container has to have.
+type wantedMount struct {
+	folder, what string
+	is           func(corev1.Volume) bool
+}
+
+func (v *view) aidboxMounts() []wantedMount {
+	return []wantedMount{
 		{v.MountPath, "SecretProviderClass " + v.SecretProviderClass, v.isSecrets},
-		{v.VaultConfigFolder, "ConfigMap " + v.ConfigMap, v.isVaultConfig},
-	} {
+		{v.VaultConfigFolder, "ConfigMap " + v.ConfigMap, isConfigMap(v.ConfigMap)},
+	}
+}
+
+// checkMounts wants each volume as a whole folder: a subPath never changes.
+func checkMounts(mounts []corev1.VolumeMount, volumes []corev1.Volume, wanted []wantedMount) error {
+	for _, want := range wanted {
 		i := slices.IndexFunc(mounts, func(m corev1.VolumeMount) bool {
 			return strings.TrimSuffix(m.MountPath, "/") == strings.TrimSuffix(want.folder, "/")
 		})
@@ -121,6 +128,6 @@ func (v *view) isSecrets(o corev1.Volume) bool {
 		o.CSI.VolumeAttributes["secretProviderClass"] == v.SecretProviderClass
 }
 
-func (v *view) isVaultConfig(o corev1.Volume) bool {
-	return o.ConfigMap != nil && o.ConfigMap.Name == v.ConfigMap
+func isConfigMap(name string) func(corev1.Volume) bool {
+	return func(o corev1.Volume) bool { return o.ConfigMap != nil && o.ConfigMap.Name == name }
 }

@@ -2,6 +2,7 @@ package render
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -86,13 +87,17 @@ type file struct {
 // filesOf returns the files sorted by name, but the kustomization last: until it
 // is there, nothing refers to the others.
 func filesOf(objects []Object) ([]file, error) {
-	several := slices.ContainsFunc(objects, func(o Object) bool { return o.Namespace != objects[0].Namespace })
+	first := ""
+	several := slices.ContainsFunc(objects, func(o Object) bool {
+		first = cmp.Or(first, o.Namespace)
+		return o.Namespace != "" && o.Namespace != first
+	})
 	var files []file
 	list := marker + "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n"
 	seen := map[string]bool{}
 	for _, o := range objects {
 		name := strings.ToLower(o.Kind) + "-" + o.Name
-		if several {
+		if several && o.Namespace != "" {
 			name += "." + o.Namespace
 		}
 		name += ".yaml"

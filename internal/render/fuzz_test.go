@@ -35,7 +35,7 @@ func filled(d *config.Delivery, s, t string) *config.Delivery {
 	if d.Azure != nil {
 		d.Azure.KeyVault, d.Azure.TenantID, d.Azure.Cloud, d.Azure.Identity.ClientID = s, t, s, t
 	}
-	d.Aidbox.Deployment, d.Aidbox.ServiceAccount, d.Aidbox.Image = t, s, t
+	d.Aidbox.Deployment, d.Aidbox.ServiceAccount, d.Aidbox.Image, d.Aidbox.URL = t, s, t, s
 	d.Aidbox.Env = []corev1.EnvVar{{Name: "x" + s, Value: t}}
 	d.Aidbox.EnvFrom = []corev1.EnvFromSource{{Prefix: s, ConfigMapRef: &corev1.ConfigMapEnvSource{
 		LocalObjectReference: corev1.LocalObjectReference{Name: t},
@@ -62,7 +62,14 @@ func FuzzRender(f *testing.F) {
 			base = deliveries["azure-workload"]
 		}
 		d := filled(base(), s, u)
-		objects, err := Objects(d, Options{})
+		everything := func(s, u string) Options {
+			o := Options{With: Groups(), Job: Job{Image: s, Schedule: u, AdminSecret: "a" + "/" + u, AllowHTTP: true}}
+			if len(s) > 40 || d.Aidbox.URL == "service" || strings.HasPrefix(d.Aidbox.URL, "service/") { // refused, or other rules
+				o.With = []string{GroupRBAC}
+			}
+			return o
+		}
+		objects, err := Objects(d, everything(s, u))
 		if !utf8.ValidString(s) || !utf8.ValidString(u) {
 			if err == nil {
 				t.Fatal("text that is not UTF-8 was rendered")
@@ -74,7 +81,7 @@ func FuzzRender(f *testing.F) {
 		}
 		swap := strings.NewReplacer(one, s, two, u)
 		plain := filled(base(), one, two)
-		for i, o := range mustRender(t, plain, Options{}) {
+		for i, o := range mustRender(t, plain, everything(one, two)) {
 			want, got := readBack(t, plain, o.YAML), readBack(t, d, objects[i].YAML)
 			if diff := cmp.Diff(substitute(want, swap), got); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", o.Kind, diff)
@@ -111,6 +118,8 @@ func readBack(t *testing.T, d *config.Delivery, text []byte) any {
 	root := document(t, text).(map[string]any)
 	if data, ok := root["data"].(map[string]any); ok && data[config.VaultConfigKey] == string(d.VaultConfig()) {
 		data[config.VaultConfigKey] = "the vault config"
+	} else if ours, err := d.WithinCluster(); err == nil && ok && data["secretctl.yaml"] == string(ours) {
+		data["secretctl.yaml"] = "the config of the job"
 	}
 	spec, _ := root["spec"].(map[string]any)
 	if parameters, ok := spec["parameters"].(map[string]any); ok {

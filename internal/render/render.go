@@ -13,7 +13,9 @@ import (
 
 	"github.com/agnivade/levenshtein"
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	spcv1 "sigs.k8s.io/secrets-store-csi-driver/apis/v1"
@@ -26,14 +28,33 @@ type Options struct {
 	// Templates may hold a file for each embedded template that it replaces.
 	// Nil means the embedded ones alone.
 	Templates fs.FS
-	// Only and Skip are kinds, in any case. Empty means all, and none.
+	// Only and Skip are kinds and groups, in any case. Empty means all, and none.
 	Only, Skip []string
+	// With are groups to render besides what is always rendered.
+	With []string
+	// Job is for the group [GroupVerifyJob].
+	Job Job
+}
+
+// The groups of objects that are rendered only where they are asked for: the
+// rights that secretctl needs, and a CronJob that verifies the delivery.
+const (
+	GroupRBAC      = "rbac"
+	GroupVerifyJob = "verify-job"
+)
+
+// Groups returns the names of the groups.
+func Groups() []string { return []string{GroupRBAC, GroupVerifyJob} }
+
+// Includes says whether the options ask for the group.
+func (o Options) Includes(group string) bool {
+	return slices.ContainsFunc(slices.Concat(o.With, o.Only), func(name string) bool { return strings.EqualFold(name, group) })
 }
 
 // Object is one manifest.
 type Object struct {
 	Delivery              string // the name of the delivery that it is part of
-	Kind, Namespace, Name string
+	Kind, Namespace, Name string // Namespace is "" for what belongs to the whole cluster
 	YAML                  []byte // one document with its comments, no "---", one newline at the end
 	JSON                  []byte // the same without the comments, on one line
 }
@@ -44,24 +65,41 @@ type object interface {
 	metav1.Object
 }
 
-// manifest is a row of the list of what is rendered.
+// manifest is a row of the list of what can be rendered.
 type manifest struct {
+	group                  string // "" for what is always rendered
 	apiVersion, kind, name string
 	template               string
 	decoded                object // filled when the result is read back
 }
 
+const rbacAPI = "rbac.authorization.k8s.io/v1"
+
 // manifests is in the order in which a cluster wants them: what is referred to first.
 func manifests(v *view) []manifest {
 	return []manifest{
-		{"v1", "ServiceAccount", v.Aidbox.ServiceAccount, "serviceaccount.yaml.tmpl", &corev1.ServiceAccount{}},
+		{"", "v1", "ServiceAccount", v.Aidbox.ServiceAccount, "serviceaccount.yaml.tmpl", &corev1.ServiceAccount{}},
 		{
-			"secrets-store.csi.x-k8s.io/v1", "SecretProviderClass", v.SecretProviderClass,
+			"", "secrets-store.csi.x-k8s.io/v1", "SecretProviderClass", v.SecretProviderClass,
 			"secretproviderclass-" + v.Provider + ".yaml.tmpl", &spcv1.SecretProviderClass{},
 		},
-		{"v1", "ConfigMap", v.ConfigMap, "configmap.yaml.tmpl", &corev1.ConfigMap{}},
-		{"apps/v1", "Deployment", v.Aidbox.Deployment, "deployment.yaml.tmpl", &appsv1.Deployment{}},
+		{"", "v1", "ConfigMap", v.ConfigMap, "configmap.yaml.tmpl", &corev1.ConfigMap{}},
+		{"", "apps/v1", "Deployment", v.Aidbox.Deployment, "deployment.yaml.tmpl", &appsv1.Deployment{}},
+		{GroupRBAC, rbacAPI, "Role", v.Name + "-secretctl", "rbac-role.yaml.tmpl", &rbacv1.Role{}},
+		{GroupRBAC, rbacAPI, "ClusterRole", v.Namespace + "-" + v.Name + "-secretctl", "rbac-clusterrole.yaml.tmpl", &rbacv1.ClusterRole{}},
+		{GroupVerifyJob, rbacAPI, "Role", v.Job.Name, "verify-role.yaml.tmpl", &rbacv1.Role{}},
+		{GroupVerifyJob, rbacAPI, "RoleBinding", v.Job.Name, "verify-rolebinding.yaml.tmpl", &rbacv1.RoleBinding{}},
+		{GroupVerifyJob, "v1", "ConfigMap", v.Job.ConfigMap, "verify-configmap.yaml.tmpl", &corev1.ConfigMap{}},
+		{GroupVerifyJob, "batch/v1", "CronJob", v.Job.Name, "verify-cronjob.yaml.tmpl", &batchv1.CronJob{}},
 	}
+}
+
+// namespace is where the object goes: "" for what belongs to the whole cluster.
+func (m manifest) namespace(v *view) string {
+	if m.kind == "ClusterRole" {
+		return ""
+	}
+	return v.Namespace
 }
 
 // Error says why a delivery cannot be rendered as asked. Nothing was written.
@@ -82,13 +120,24 @@ func refuse(hint, format string, args ...any) error {
 
 // selectFrom returns the manifests that o asks for.
 func (o Options) selectFrom(all []manifest) ([]manifest, error) {
+	for _, name := range o.With {
+		if !slices.ContainsFunc(Groups(), func(g string) bool { return strings.EqualFold(g, name) }) {
+			return nil, refuse("there is "+strings.Join(Groups(), ", "), "unknown group %q", name)
+		}
+	}
 	for _, kind := range slices.Concat(o.Only, o.Skip) {
 		if !slices.ContainsFunc(all, func(m manifest) bool { return m.in([]string{kind}) }) {
 			return nil, unknownKind(kind, all)
 		}
 	}
+	offered := func(m manifest) bool { return m.group == "" || o.Includes(m.group) }
+	for _, kind := range o.Only {
+		if !slices.ContainsFunc(all, func(m manifest) bool { return m.in([]string{kind}) && offered(m) }) {
+			return nil, refuse("--with "+strings.Join(Groups(), " or --with ")+" adds kinds", "kind %q is rendered only where it is asked for", kind)
+		}
+	}
 	kept := slices.DeleteFunc(all, func(m manifest) bool {
-		return len(o.Only) > 0 && !m.in(o.Only) || m.in(o.Skip)
+		return !offered(m) || len(o.Only) > 0 && !m.in(o.Only) || m.in(o.Skip)
 	})
 	if len(kept) == 0 {
 		return nil, refuse("name fewer kinds to skip", "no kind is left to render")
@@ -96,27 +145,39 @@ func (o Options) selectFrom(all []manifest) ([]manifest, error) {
 	return kept, nil
 }
 
-func (m manifest) in(kinds []string) bool {
-	return slices.ContainsFunc(kinds, func(kind string) bool { return strings.EqualFold(m.kind, kind) })
+// in says whether the manifest is named, by its kind or its group.
+func (m manifest) in(names []string) bool {
+	return slices.ContainsFunc(names, func(name string) bool {
+		return strings.EqualFold(m.kind, name) || m.group != "" && strings.EqualFold(m.group, name)
+	})
 }
 
 func unknownKind(kind string, all []manifest) error {
 	var names []string
 	for _, m := range all {
-		if levenshtein.ComputeDistance(strings.ToLower(kind), strings.ToLower(m.kind)) <= 3 {
-			return refuse("did you mean "+m.kind+"?", "unknown kind %q", kind)
+		for _, name := range []string{m.kind, m.group} {
+			if name != "" && levenshtein.ComputeDistance(strings.ToLower(kind), strings.ToLower(name)) <= len(name)/3 {
+				return refuse("did you mean "+name+"?", "unknown kind %q", kind)
+			}
 		}
-		names = append(names, m.kind)
+		if m.group == "" {
+			names = append(names, m.kind)
+		}
 	}
-	return refuse("kinds are "+strings.Join(names, ", "), "unknown kind %q", kind)
+	return refuse("kinds are "+strings.Join(names, ", ")+"; groups are "+strings.Join(Groups(), ", "), "unknown kind %q", kind)
 }
 
 // Objects renders a delivery as config.Load returns it, in the order in which to
-// apply: ServiceAccount, SecretProviderClass, ConfigMap, Deployment. It fails with
-// an [*Error] where o names what there is not, and where a template does not give
-// the object that the delivery describes.
+// apply: ServiceAccount, SecretProviderClass, ConfigMap, Deployment, and then the
+// groups that o asks for. It fails with an [*Error] where o names what there is
+// not, and where a template does not give the object that the delivery describes.
 func Objects(d *config.Delivery, o Options) ([]Object, error) {
 	v := newView(d)
+	if o.Includes(GroupVerifyJob) {
+		if err := v.setJob(d, o.Job); err != nil {
+			return nil, err
+		}
+	}
 	selected, err := o.selectFrom(manifests(v))
 	if err != nil {
 		return nil, err
@@ -145,10 +206,10 @@ func (m manifest) render(v *view, from sources) (Object, error) {
 	if err != nil {
 		return Object{}, err
 	}
-	if err := cmp.Or(m.checkIdentity(v), v.checkContents(m.decoded)); err != nil {
+	if err := cmp.Or(m.checkIdentity(v), v.checkContents(m)); err != nil {
 		return Object{}, err
 	}
-	return Object{Delivery: v.Name, Kind: m.kind, Namespace: v.Namespace, Name: m.name, YAML: text, JSON: json}, nil
+	return Object{Delivery: v.Name, Kind: m.kind, Namespace: m.namespace(v), Name: m.name, YAML: text, JSON: json}, nil
 }
 
 // Collisions returns an [*Error] that names the objects that are there twice, of

@@ -187,7 +187,7 @@ func TestWrongKindIsAnErrorThatKnowsBetter(t *testing.T) {
 		want, hint string
 	}{
 		{Options{Only: []string{"deploymnet"}}, `unknown kind "deploymnet"`, "did you mean Deployment?"},
-		{Options{Skip: []string{"Pod"}}, `unknown kind "Pod"`, "kinds are ServiceAccount, SecretProviderClass, ConfigMap, Deployment"},
+		{Options{Skip: []string{"Pod"}}, `unknown kind "Pod"`, "kinds are ServiceAccount, SecretProviderClass, ConfigMap, Deployment; groups are rbac, verify-job"},
 		{Options{Only: []string{"ConfigMap"}, Skip: []string{"ConfigMap"}}, "no kind is left to render", "name fewer kinds to skip"},
 	} {
 		_, err := Objects(vaultDelivery(), tt.options)

@@ -37,6 +37,8 @@ type view struct {
 	VaultConfigFile     string // in the container
 	VaultConfigFolder   string
 	VaultConfigChecksum string
+
+	Job viewJob // for the templates of the group verify-job alone
 }
 
 type viewSecret struct {

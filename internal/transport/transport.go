@@ -70,6 +70,12 @@ func CheckAddress(what, address string, allowHTTP bool) error {
 	return nil
 }
 
+// Loopback says whether an address is one of the machine that asks it.
+func Loopback(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && loopback(u.Hostname())
+}
+
 func loopback(host string) bool {
 	if strings.EqualFold(host, "localhost") {
 		return true

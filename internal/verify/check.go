@@ -116,7 +116,7 @@ func (c check) result(ctx context.Context, statuses map[string]Status) Result {
 func (c check) blocked(statuses map[string]Status) (Result, bool) {
 	for _, key := range c.neededKeys() {
 		if s := statuses[key]; s != StatusPass && s != StatusWarn {
-			return Skip("needs %s, whose result is %s", key, s), true
+			return Skip("needs %s, whose result is %s", strings.TrimSpace(key), s), true
 		}
 	}
 	return Result{}, false

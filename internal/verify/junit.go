@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"strings"
@@ -22,6 +23,11 @@ func writeJUnit(w io.Writer, r Report) error {
 					suite.AddTestcase(testcase(d.Name, c))
 					total += c.Duration
 				}
+			}
+			if group == groupOf("rotation/mounted") && len(d.Timeline) > 0 {
+				var lines bytes.Buffer
+				writeTimeline(&lines, d.Timeline)
+				suite.SystemOut = &junit.Output{Data: lines.String()}
 			}
 			if suite.Time = seconds(total); suite.Tests > 0 {
 				suites.AddSuite(suite)

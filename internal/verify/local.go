@@ -38,10 +38,10 @@ func (l Local) Mount(d *config.Delivery) Mount {
 	l.Dir = cmp.Or(l.Dir, d.MountPath)
 	l.VaultConfig = cmp.Or(l.VaultConfig, config.VaultConfigFile)
 	return Mount{
-		Replica:     "local",
-		Present:     func(_ context.Context, s config.Secret) Result { return l.present(s) },
-		Readable:    func(_ context.Context, s config.Secret) Result { return l.readable(s) },
-		Status:      func(_ context.Context, s config.Secret) Result { return l.status(s) },
+		Replica:  "local",
+		Present:  func(_ context.Context, s config.Secret) Result { return l.present(s) },
+		Readable: func(_ context.Context, s config.Secret) Result { return l.readable(s) },
+		Status:   func(_ context.Context, s config.Secret) Result { return l.status(s) },
 		Digest: func(_ context.Context, s config.Secret) (string, error) {
 			v, err := l.read(s)
 			return digest(v), err

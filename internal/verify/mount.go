@@ -17,9 +17,9 @@ const driverHint = "the driver needs requiresRepublish: true in its CSIDriver ob
 // newlineHint is what to do about a value that ends in a line break.
 const newlineHint = "Aidbox takes the line break as part of the secret: store the value without it (printf, not echo)"
 
-func mountChecks(d *config.Delivery, w World, vs *values) []check {
+func mountChecks(d *config.Delivery, mounts []Mount, vs *values) []check {
 	var checks []check
-	for _, m := range w.Mounts {
+	for _, m := range mounts {
 		for _, s := range d.Secrets {
 			of := func(look func(context.Context, config.Secret) Result) func(context.Context) Result {
 				return func(ctx context.Context) Result { return look(ctx, s) }

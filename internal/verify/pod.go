@@ -15,7 +15,6 @@ import (
 
 	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/config"
-	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/secret"
 )
 
@@ -23,6 +22,7 @@ import (
 type site struct {
 	d  *config.Delivery
 	c  *cluster.Cluster
+	w  World
 	vs *values
 
 	workload cluster.Workload
@@ -32,12 +32,14 @@ type site struct {
 	gone map[string]bool // pods that went away while they were looked at, by UID
 }
 
-// visit looks at the workload; nil for the local target.
-func visit(ctx context.Context, d *config.Delivery, w World, vs *values) *site {
-	if w.Cluster == nil {
+// visit looks at the workload; nil for the local target, and for groups that are
+// not about it.
+func visit(ctx context.Context, d *config.Delivery, w World, vs *values, groups []string) *site {
+	about := []string{"workload", "mount", "auth", "scope", "rotation"}
+	if w.Cluster == nil || !slices.ContainsFunc(groups, func(g string) bool { return slices.Contains(about, g) }) {
 		return nil
 	}
-	s := &site{d: d, c: w.Cluster, vs: vs, gone: map[string]bool{}}
+	s := &site{d: d, c: w.Cluster, w: w, vs: vs, gone: map[string]bool{}}
 	s.workload, s.err = s.c.Workload(ctx, d.Namespace, d.Aidbox.Deployment)
 	return s
 }
@@ -68,13 +70,14 @@ func (s *site) mounts() []Mount {
 func (s *site) noMount() Mount {
 	r := Fail("no pod of Deployment %s runs in namespace %s, so nothing is mounted", s.d.Aidbox.Deployment, s.d.Namespace).
 		WithHint("secretctl verify workload tells why")
-	err := errors.New(r.Detail)
+	err := errNoReplica
 	if s.err != nil && !errors.Is(s.err, fs.ErrNotExist) {
 		r, err = s.vs.unknown(s.err), s.err
 	}
 	look := func(context.Context, config.Secret) Result { return r }
 	return Mount{
-		Replica: s.deployment(), Present: look, Readable: look, Status: look,
+		Replica: s.deployment(), Present: look, Readable: look,
+		Status:      func(context.Context, config.Secret) Result { return Skip("%v", errNoReplica) },
 		Digest:      func(context.Context, config.Secret) (string, error) { return "", err },
 		Read:        func(context.Context, config.Secret) (secret.Value, error) { return secret.Value{}, err },
 		VaultConfig: func(context.Context) ([]byte, error) { return nil, err },
@@ -164,15 +167,25 @@ func (m *podMount) digestOf(ctx context.Context, s config.Secret) (string, error
 	return digest, err
 }
 
-// errGone says that a pod is not there any more, or on its way out.
-var errGone = errors.New("the pod went away while it was looked at")
+// Why there is nothing to look at.
+var (
+	errNoReplica = errors.New("there is no pod to look at")
+	errGone      = errors.New("the pod went away while it was looked at")
+)
 
-// wentAway finds out whether the reason of an error is that the pod is gone.
+// unseen says whether an error means that there is no running container to look
+// into. mount/present says what is to be said of that.
+func unseen(err error) bool {
+	return errors.Is(err, errNoReplica) || errors.Is(err, errGone) || errors.Is(err, cluster.ErrNotRunning)
+}
+
+// podGone says whether a pod is not there any more, or on its way out.
 func (s *site) podGone(ctx context.Context, p cluster.Pod) bool {
 	live, err := s.c.Pod(ctx, p.Namespace, p.Name)
 	return errors.Is(err, fs.ErrNotExist) || err == nil && (live.Terminating || live.UID != p.UID)
 }
 
+// wentAway says whether the pod is the reason of an error, and takes note of it.
 func (m *podMount) wentAway(ctx context.Context, err error) bool {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || ctx.Err() != nil || !m.podGone(ctx, m.pod) {
 		return false
@@ -280,7 +293,7 @@ func (m *podMount) readable(ctx context.Context, s config.Secret) Result {
 func (m *podMount) status(ctx context.Context, s config.Secret) Result {
 	info, err := m.c.Stat(ctx, m.pod, m.container.Name, m.d.MountedFile(s))
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist), unseen(err):
 		return Skip("there is no file to look at")
 	case err == nil && info.Link != path.Join(dataLink, s.Name):
 		return Fail("does not go through %s: it keeps its first value", dataLink).WithHint("mount the folder as a whole, without subPath, and copy nothing into it")
@@ -350,7 +363,7 @@ func (m *podMount) vaultConfig(ctx context.Context) ([]byte, error) {
 	}
 	v, err := m.c.ReadFile(ctx, m.pod, m.container.Name, file)
 	if err != nil && m.wentAway(ctx, err) {
-		return nil, hint.Wrap(errGone, "the pods that are there now follow")
+		return nil, errGone
 	}
 	return v.Reveal(), err
 }

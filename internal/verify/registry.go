@@ -11,6 +11,22 @@ import (
 // registry declares every check once, in the order in which they run. The part
 // of an ID before the slash is its group. Each has an anchor in docs/checks.md.
 var registry = []struct{ id, title string }{
+	{"cluster/api", "the API server answers"},
+	{"cluster/csi-driver", "the Secrets Store CSI driver runs"},
+	{"cluster/rotation-enabled", "the driver rotates"},
+	{"cluster/provider", "the driver has the provider for the store"},
+	{"cluster/crds", "the cluster knows the driver's kinds"},
+	{"cluster/token-requests", "the provider gets the token that the store wants"},
+	{"store/reachable", "the store answers"},
+	{"store/secret-present", "the store has the secret"},
+	{"store/pod-can-read", "the pod may log in to the store and read the secrets"},
+	{"aidbox/reachable", "Aidbox answers"},
+	{"aidbox/version", "Aidbox is new enough"},
+	{"workload/service-account", "the pods run as the ServiceAccount that the store trusts"},
+	{"workload/secret-provider-class", "the SecretProviderClass is as the delivery says"},
+	{"workload/vault-config", "the ConfigMap has the vault config, and the pods are made for it"},
+	{"workload/deployment", "every replica runs, as the Deployment says"},
+	{"workload/no-subpath", "no pod mounts a single file, which would never change"},
 	{"mount/present", "the secret's file is in the mount"},
 	{"mount/readable", "Aidbox may read the file"},
 	{"mount/matches-store", "the file has the value of the store"},
@@ -32,7 +48,11 @@ var registry = []struct{ id, title string }{
 }
 
 // readingGroups are the ones that run unless groups are named.
-var readingGroups = []string{"mount", "client", "auth"}
+var readingGroups = []string{"workload", "mount", "client", "auth"}
+
+// StandingGroups returns the groups about what a delivery stands on, which make
+// sense before anything of it is installed.
+func StandingGroups() []string { return []string{"cluster", "store", "aidbox"} }
 
 // IDs returns the ID of every check there is.
 func IDs() []string {

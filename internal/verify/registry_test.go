@@ -11,6 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+var everyGroup = []string{"cluster", "store", "aidbox", "workload", "mount", "client", "auth", "scope", "rotation"}
+
 func TestSelectKeepsTheOrderOfTheGroups(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -18,9 +20,9 @@ func TestSelectKeepsTheOrderOfTheGroups(t *testing.T) {
 		all   bool
 		want  []string
 	}{
-		{"nothing named", nil, false, []string{"mount", "client", "auth"}},
-		{"all", nil, true, []string{"mount", "client", "auth", "scope", "rotation"}},
-		{"some and all", []string{"auth"}, true, []string{"mount", "client", "auth", "scope", "rotation"}},
+		{"nothing named", nil, false, []string{"workload", "mount", "client", "auth"}},
+		{"all", nil, true, everyGroup},
+		{"some and all", []string{"auth"}, true, everyGroup},
 		{"in another order, one twice", []string{"rotation", "mount", "rotation"}, false, []string{"mount", "rotation"}},
 	}
 	for _, tt := range tests {
@@ -36,8 +38,8 @@ func TestSelectKeepsTheOrderOfTheGroups(t *testing.T) {
 
 func TestUnknownGroupIsAUsageErrorThatSuggests(t *testing.T) {
 	for name, hint := range map[string]string{
-		"scop":  `did you mean "scope"? known: mount, client, auth, scope, rotation`,
-		"bogus": "known: mount, client, auth, scope, rotation",
+		"scop":  `did you mean "scope"? known: ` + strings.Join(everyGroup, ", "),
+		"bogus": "known: " + strings.Join(everyGroup, ", "),
 	} {
 		_, err := Select([]string{"mount", name}, true)
 		var usage *UsageError

@@ -31,8 +31,9 @@ type Summary struct {
 
 // DeliveryReport has the results of one delivery, in the order in which they came.
 type DeliveryReport struct {
-	Name   string   `json:"name"`
-	Checks []Result `json:"checks"`
+	Name     string   `json:"name"`
+	Checks   []Result `json:"checks"`
+	Timeline []Moment `json:"timeline,omitempty"` // of a rotation
 }
 
 // SetupError is what kept checks from being run, or ended the run early.

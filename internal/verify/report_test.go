@@ -24,14 +24,14 @@ func sample(setup error) Report {
 		return r
 	}
 	return NewReport([]DeliveryReport{
-		{"aidbox", []Result{
+		{Name: "aidbox", Checks: []Result{
 			with(Pass("/run/vault-secrets/client-secret"), "mount/present", "client-secret local", 12*time.Millisecond),
 			with(Warn("equal to the store, and ends in a line break").WithHint(newlineHint), "mount/matches-store", "client-secret local", 1500*time.Millisecond),
 			with(Fail("the scope of <a> & \"b\"").WithHint("write it anew"), "mount/vault-config", "local", 0),
 			with(Unknown("GET /fhir/Patient got no answer"), "auth/accepts-secret", "Client/basic", 4*time.Second),
 			with(Skip("needs auth/accepts-secret Client/basic, whose result is unknown"), "scope/out-of-scope-refused", "client-secret", 0),
 		}},
-		{"second", []Result{with(Pass("in Aidbox"), "client/exists", "Client/a", time.Millisecond)}},
+		{Name: "second", Checks: []Result{with(Pass("in Aidbox"), "client/exists", "Client/a", time.Millisecond)}},
 	}, setup)
 }
 

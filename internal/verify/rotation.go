@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/secret"
 )
@@ -16,6 +17,7 @@ import (
 const (
 	defaultDeadline = 4 * time.Minute // of a driver with its default poll interval
 	defaultPoll     = 200 * time.Millisecond
+	podPoll         = time.Second // of files in pods, which takes a command in each
 	aidboxPoll      = time.Second
 	aidboxCache     = 30 * time.Second // how long Aidbox may take to look at the file again; at most the deadline
 	newsEvery       = time.Second
@@ -26,8 +28,9 @@ const (
 type Rotation struct {
 	Secret   string
 	New      secret.Value
-	Deadline time.Duration // from the write to the changed file; default 4 minutes
-	Poll     time.Duration // how often files are read; default 200 ms
+	Deadline time.Duration // from the write to the changed file; default: what the driver takes, or 4 minutes
+	Poll     time.Duration // how often files are read; default 200 ms, in pods 1 s
+	Nudge    bool          // annotate the pods after the write, so that kubelet syncs them at once
 }
 
 // rotation is one under way.
@@ -39,27 +42,39 @@ type rotation struct {
 	client *client // one that uses the secret; or nil
 	w      World
 	vs     *values
+	site   *site // nil for the local target
 	emit   func(Event)
 	watch  healthWatch
 
+	driver cluster.Rotation // of the site
+	why    string           // of the deadline
+	age    time.Duration    // of what is mounted
+	before []cluster.Pod
+	// What the driver said before the write, by the UID of the pod; and whether it
+	// has said something else of each since.
+	versions   map[string]string
+	statusSeen chan struct{}
+
 	old     secret.Value
 	written time.Time
+	times   timeline
+	trails  []*trail
+	follow  following
 }
 
-func newRotation(d *config.Delivery, w World, vs *values, asked *Rotation, emit func(Event)) *rotation {
-	r := &rotation{w: w, vs: vs, emit: emit, watch: healthWatch{health: w.Health}}
+func newRotation(d *config.Delivery, w World, vs *values, site *site, asked *Rotation, emit func(Event)) *rotation {
+	r := &rotation{w: w, vs: vs, site: site, emit: emit}
 	r.secret.Name = d.Name
 	if asked == nil {
 		r.reason, r.hint = "no secret to rotate", "canary: true in the config adds a secret and a Client for the purpose; or name a secret"
 		return r
 	}
 	r.Rotation = *asked
-	if r.Deadline <= 0 {
-		r.Deadline = defaultDeadline
+	if site == nil {
+		r.watch.health = w.Health
+		r.Deadline, r.Poll = orDuration(r.Deadline, defaultDeadline), orDuration(r.Poll, defaultPoll)
 	}
-	if r.Poll <= 0 {
-		r.Poll = defaultPoll
-	}
+	r.Poll = orDuration(r.Poll, podPoll)
 	s, known := d.Secret(r.Secret)
 	if !known {
 		r.reason = fmt.Sprintf("%s has no secret %s", d.Name, r.Secret)
@@ -73,6 +88,19 @@ func newRotation(d *config.Delivery, w World, vs *values, asked *Rotation, emit 
 		r.client = &users[i]
 	}
 	return r
+}
+
+func orDuration(d, otherwise time.Duration) time.Duration {
+	if d <= 0 {
+		return otherwise
+	}
+	return d
+}
+
+// stop ends what is under way beside the checks.
+func (r *rotation) stop() {
+	r.follow.stop()
+	r.watch.stop()
 }
 
 func (r *rotation) checks() []check {
@@ -95,7 +123,6 @@ func (r *rotation) storeUpdated(ctx context.Context) Result {
 	if r.w.Stored == nil || r.w.Put == nil {
 		return Unknown("no access to the store").WithHint("rotation writes a new value there: give secretctl the right to")
 	}
-	r.watch.start(ctx)
 	r.vs.note(r.New)
 	old, before, err := r.w.Stored(ctx, r.secret)
 	r.old = r.vs.note(old)
@@ -107,10 +134,16 @@ func (r *rotation) storeUpdated(ctx context.Context) Result {
 	case old.Equal(r.New):
 		return Fail("the store has the new value already, so that nothing would change").WithHint("give another value")
 	}
+	if stopped, ok := r.prepare(ctx); !ok {
+		return stopped
+	}
+	r.watch.start(ctx)
 	if _, err := r.w.Put(ctx, r.secret, r.New); err != nil {
 		return r.vs.unknown(err)
 	}
 	r.written = time.Now()
+	r.times.add("", momentWritten)
+	r.followTrails(ctx)
 	back, version, err := r.w.Stored(ctx, r.secret)
 	switch {
 	case err != nil:
@@ -120,126 +153,106 @@ func (r *rotation) storeUpdated(ctx context.Context) Result {
 	case version == before:
 		return Fail("the version is still %s after the write", version).WithHint("secretctl needs a store that counts versions: KV version 2, or Key Vault")
 	}
-	return Pass("version %s, was %s", version, before)
+	detail := fmt.Sprintf("version %s, was %s", version, before)
+	if r.driver.Why != "" {
+		detail += "; " + r.driver.Why
+	}
+	return Pass("%s", detail)
 }
 
 func (r *rotation) mounted(ctx context.Context) Result {
-	pending, arrived := slices.Clone(r.w.Mounts), []string{}
-	done := r.poll(ctx, "rotation/mounted", r.Poll, r.Deadline, func() bool {
-		pending = slices.DeleteFunc(pending, func(m Mount) bool {
-			v, err := m.Read(ctx, r.secret)
-			if err != nil || !v.Equal(r.New) {
-				return false
-			}
-			arrived = append(arrived, m.Replica+" "+r.sinceWrite())
-			return true
-		})
-		return len(pending) == 0
-	})
-	switch {
-	case len(r.w.Mounts) == 0:
+	if len(r.w.Mounts) == 0 {
 		return Unknown("there is no mount to look at")
-	case done:
-		return Pass("%s", strings.Join(arrived, ", "))
-	case ctx.Err() != nil:
-		return Unknown("not yet %s", r.sinceWrite())
 	}
-	return r.stuck(ctx, pending[0])
-}
-
-// stuck says what is in a mount that the new value did not reach, and the first
-// thing that is wrong on its way.
-func (r *rotation) stuck(ctx context.Context, m Mount) Result {
-	what := "another value"
-	if v, err := m.Read(ctx, r.secret); err != nil {
-		what = r.vs.outside(err.Error())
-	} else if r.vs.note(v).Equal(r.old) {
-		what = "still the old value"
-	}
-	fail := Fail("%s: %s, %s", m.Replica, what, r.sinceWrite())
-	for _, look := range []func(context.Context, config.Secret) Result{m.Present, m.Status} {
-		if hop := look(ctx, r.secret); hop.Status == StatusFail || hop.Status == StatusWarn {
-			return fail.WithHint("%s; %s", hop.Detail, hop.Hint)
+	var arrived, gone []string
+	var late []*trail
+	for _, t := range r.trails {
+		if t.mount == nil {
+			continue
+		}
+		r.wait(ctx, "rotation/mounted", r.Deadline, t.file.done)
+		switch {
+		case t.file.ok:
+			arrived = append(arrived, t.name+" "+rounded(t.file.after).String())
+		case errors.Is(t.file.err, errGone):
+			gone = append(gone, t.name+" went away meanwhile")
+		default:
+			late = append(late, t)
 		}
 	}
-	return fail.WithHint(driverHint)
+	have := strings.Join(slices.Concat(arrived, gone), ", ")
+	switch {
+	case ctx.Err() != nil:
+		return Unknown("not yet %s", r.sinceWrite())
+	case len(late) > 0:
+		return r.stuck(ctx, late, have)
+	case len(arrived) == 0:
+		return Unknown("%s", have).WithHint("something replaces the pods; run it again when that is over")
+	}
+	r.awaitStatus(ctx)
+	detail := have + " after the write"
+	if r.site != nil {
+		detail += fmt.Sprintf(", of at most %s: %s", rounded(r.Deadline), r.why)
+	}
+	if r.Nudge {
+		detail += "; the pods were annotated, so that kubelet synced them at once"
+	}
+	return Pass("%s", detail)
 }
 
 func (r *rotation) newAccepted(ctx context.Context) Result {
 	if r.client == nil {
 		return Skip("no Client of the config uses %s with the grant type basic or client_credentials", r.secret.Name)
 	}
-	got := r.try(ctx, "rotation/new-accepted", r.New, func(o outcome) bool { return o == accepted || o == forbidden || o == odd })
-	switch {
-	case ctx.Err() != nil || got.outcome == unclear:
-		return got.unknown()
-	case got.outcome == odd:
-		return Fail("%s: that says nothing about the secret", got).WithHint("%s", got.hint)
-	case got.outcome == refused:
-		return Fail("%s: %s to the new value, %s", r.client.Ref(), got, r.sinceWrite()).
-			WithHint("does this Aidbox read the file that changed? a vault config of the object dialect is read only at its start")
+	var said []string
+	for _, t := range r.speaking() {
+		r.wait(ctx, "rotation/new-accepted", r.patience(), t.accepted.done)
+		switch got := t.accepted.last; {
+		case !t.accepted.ok && (ctx.Err() != nil || got.outcome == unclear):
+			return r.at(t, got).unknown()
+		case got.outcome == odd:
+			return Fail("%s%s: that says nothing about the secret", t.prefix(), got).WithHint("%s", got.hint)
+		case got.outcome == refused:
+			return Fail("%s: %s%s to the new value, %s", r.client.Ref(), t.prefix(), got, r.sinceWrite()).
+				WithHint("does this Aidbox read the file that changed? a vault config of the object dialect is read only at its start")
+		}
+		said = append(said, fmt.Sprintf("%s%s, %s after the write", t.prefix(), t.accepted.last.brief(), tenths(t.accepted.after)))
 	}
-	return Pass("%s: %s, %s", r.client.Ref(), got.brief(), r.sinceWrite())
+	return Pass("%s: %s", r.client.Ref(), strings.Join(said, "; "))
 }
 
 func (r *rotation) oldRejected(ctx context.Context) Result {
 	if r.old.Empty() {
 		return Skip("the store had no value before")
 	}
-	got := r.try(ctx, "rotation/old-rejected", r.old, func(o outcome) bool { return o == refused })
-	switch {
-	case got.outcome == refused:
-		return Pass("%s: %s, %s", r.client.Ref(), got.brief(), r.sinceWrite())
-	case ctx.Err() == nil && (got.outcome == accepted || got.outcome == forbidden):
-		return Fail("the old value is still ACCEPTED: %s: %s, %s", r.client.Ref(), got, r.sinceWrite()).
-			WithHint("is there a replica that has the old file, or another Client with this value?")
+	var said []string
+	for _, t := range r.speaking() {
+		r.wait(ctx, "rotation/old-rejected", r.patience(), t.refused.done)
+		switch got := t.refused.last; {
+		case t.refused.ok:
+		case ctx.Err() == nil && (got.outcome == accepted || got.outcome == forbidden):
+			return Fail("the old value is still ACCEPTED: %s: %s%s, %s", r.client.Ref(), t.prefix(), got, r.sinceWrite()).
+				WithHint("is there a replica that has the old file, or another Client with this value?")
+		default:
+			return r.at(t, got).unknown()
+		}
+		said = append(said, fmt.Sprintf("%s%s, %s after the write", t.prefix(), t.refused.last.brief(), tenths(t.refused.after)))
 	}
-	return got.unknown()
+	return Pass("%s: %s", r.client.Ref(), strings.Join(said, "; "))
 }
 
 func (r *rotation) noRestart(ctx context.Context) Result {
-	if r.w.Health == nil {
+	switch {
+	case r.site != nil:
+		return r.samePods(ctx)
+	case r.w.Health == nil:
 		return Skip("nothing to ask whether Aidbox is up")
 	}
 	return r.watch.result(ctx, r.written, r.vs)
 }
 
-// try authenticates with a value until the outcome is settled, or until Aidbox
-// should have seen the file.
-func (r *rotation) try(ctx context.Context, id string, v secret.Value, settled func(outcome) bool) (got answer) {
-	way := r.client.token
-	if r.client.grants(grantBasic) {
-		way = r.client.probe
-	}
-	r.poll(ctx, id, aidboxPoll, r.Deadline+min(r.Deadline, aidboxCache), func() bool {
-		got = way(ctx, v)
-		return settled(got.outcome)
-	})
-	return got
-}
-
-// poll asks at once and then again and again, for the last time when the deadline
-// after the write has come. It says whether the answer was yes.
-func (r *rotation) poll(ctx context.Context, id string, every, deadline time.Duration, done func() bool) bool {
-	news := time.Now().Add(newsEvery)
-	for !done() {
-		left := time.Until(r.written.Add(deadline))
-		if left <= 0 {
-			return false
-		}
-		if !time.Now().Before(news) {
-			news = time.Now().Add(newsEvery)
-			r.emit(Event{Kind: Waiting, ID: id, Subject: r.secret.Name, Elapsed: time.Since(r.written), Deadline: deadline})
-		}
-		select {
-		case <-ctx.Done():
-			return false
-		case <-time.After(min(every, left)):
-		}
-	}
-	return true
-}
-
 func (r *rotation) sinceWrite() string {
-	return fmt.Sprintf("%s after the write", time.Since(r.written).Round(100*time.Millisecond))
+	return tenths(time.Since(r.written)) + " after the write"
 }
+
+func tenths(d time.Duration) string { return d.Round(100 * time.Millisecond).String() }

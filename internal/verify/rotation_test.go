@@ -129,11 +129,11 @@ func slow(t *testing.T, mount, cache time.Duration) *scene {
 	}
 	since := func(d time.Duration) bool { return !written.IsZero() && time.Since(written) >= d }
 	m := s.local.Mount(s.d)
-	m.Read = func(context.Context, config.Secret) (secret.Value, error) {
+	m.Digest = func(context.Context, config.Secret) (string, error) {
 		if since(mount) {
-			return value(rotated), nil
+			return digest(value(rotated)), nil
 		}
-		return value(canary), nil
+		return digest(value(canary)), nil
 	}
 	s.w.Mounts = []Mount{m}
 	probing(func(s *scene, id string, v secret.Value) (int, string, error) {
@@ -224,12 +224,12 @@ func TestEveryReplicaMustHaveTheNewValue(t *testing.T) {
 		s := slow(t, 10*time.Second, 0)
 		late := s.w.Mounts[0]
 		late.Replica = "late"
-		late.Read = func(context.Context, config.Secret) (secret.Value, error) { return value("neither"), nil }
+		late.Digest = func(context.Context, config.Secret) (string, error) { return digest(value("neither")), nil }
 		s.w.Mounts = append(s.w.Mounts, late)
 		results, report, err := s.run(t.Context())
 		must(t, err)
 		expect(t, report, StatusPass, StatusFail, StatusSkip, StatusSkip, StatusPass)
-		if got := results["rotation/mounted client-secret"].Detail; got != "late: another value, 4m0s after the write" {
+		if got := results["rotation/mounted client-secret"].Detail; got != "late: another value, 4m0s after the write; in time: local 10s" {
 			t.Errorf("got %q", got)
 		}
 	})

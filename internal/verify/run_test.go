@@ -86,8 +86,9 @@ func TestEveryNeedIsAmongTheChecks(t *testing.T) {
 	s := newScene(t)
 	s.w.Mounts = []Mount{s.local.Mount(s.d)}
 	s.o.Rotation = &Rotation{Secret: "client-secret", New: value(rotated)}
-	checks, stop := plan(s.d, s.w, s.o, func(Event) {})
-	defer stop()
+	vs := &values{w: s.w, store: map[string]stored{}}
+	checks, rotation := plan(s.d, s.w, vs, &site{d: s.d, vs: vs}, s.o, func(Event) {})
+	defer rotation.stop()
 	var keys, planned []string
 	for _, c := range checks {
 		keys = append(keys, c.key())

@@ -66,6 +66,7 @@ func writeText(w io.Writer, r Report, color, short bool) error {
 			}
 		}
 		if heading == "" {
+			writeTimeline(&out, d.Timeline)
 			out.WriteByte('\n')
 		}
 	}
@@ -78,4 +79,19 @@ func writeText(w io.Writer, r Report, color, short bool) error {
 	fmt.Fprintln(&out, r.Summary.counts())
 	_, err := w.Write(out.Bytes())
 	return err
+}
+
+// writeTimeline writes a line for each moment of a rotation.
+func writeTimeline(out *bytes.Buffer, moments []Moment) {
+	if len(moments) == 0 {
+		return
+	}
+	out.WriteString("  timeline, in seconds after the write\n")
+	width := 0
+	for _, m := range moments {
+		width = max(width, utf8.RuneCountInString(m.Replica))
+	}
+	for _, m := range moments {
+		fmt.Fprintf(out, "    %7.1f  %-*s  %s\n", m.After.Seconds(), width, m.Replica, m.What)
+	}
 }

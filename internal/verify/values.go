@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"sync"
 	"unicode"
 
 	"github.com/secretctl/secretctl/internal/config"
@@ -22,6 +23,7 @@ const maxOutside = 200
 type values struct {
 	w     World
 	store map[string]stored
+	mu    sync.Mutex
 	known []secret.Value
 }
 
@@ -87,8 +89,17 @@ func (vs *values) stored(ctx context.Context, s config.Secret) stored {
 	return vs.store[s.Name]
 }
 
+// learn asks the store for every value, before text is shown that could have one.
+func (vs *values) learn(ctx context.Context, d *config.Delivery) {
+	for _, s := range d.Secrets {
+		vs.stored(ctx, s)
+	}
+}
+
 // note remembers a value and returns it.
 func (vs *values) note(v secret.Value) secret.Value {
+	vs.mu.Lock()
+	defer vs.mu.Unlock()
 	vs.known = append(vs.known, v)
 	return v
 }
@@ -96,7 +107,10 @@ func (vs *values) note(v secret.Value) secret.Value {
 // outside makes text that came from elsewhere fit to show: without any value
 // seen so far, on one line, and short.
 func (vs *values) outside(text string) string {
-	text = oneLine(secret.ScrubText(text, vs.known...))
+	vs.mu.Lock()
+	known := vs.known
+	vs.mu.Unlock()
+	text = oneLine(secret.ScrubText(text, known...))
 	if r := []rune(text); len(r) > maxOutside {
 		return string(r[:maxOutside-1]) + "…"
 	}

@@ -24,16 +24,23 @@ type vaultConfigEntry struct {
 	Scope json.RawMessage `json:"scope"`
 }
 
-// vaultConfig compares what the file means with what the delivery means; order
-// and layout do not matter.
+// vaultConfig compares the file that a replica has.
 func vaultConfig(ctx context.Context, d *config.Delivery, m Mount, vs *values) Result {
 	data, err := m.VaultConfig(ctx)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return Fail("%s", vs.outside(err.Error())).WithHint("mount the ConfigMap %s at %s: secretctl render writes both", d.ConfigMapName(), config.VaultConfigFile)
+	case unseen(err):
+		return Skip("%s", vs.outside(err.Error()))
 	case err != nil:
 		return vs.unknown(err)
 	}
+	return compareVaultConfig(data, d, vs)
+}
+
+// compareVaultConfig compares what a vault config means with what the delivery
+// means; order and layout do not matter.
+func compareVaultConfig(data []byte, d *config.Delivery, vs *values) Result {
 	var got, want vaultConfigFile
 	if err := json.Unmarshal(data, &got); err != nil {
 		return Fail("is no vault config: %s", vs.outside(err.Error())).WithHint("replace it with what secretctl render writes")

@@ -22,8 +22,8 @@ type World struct {
 	Stored func(ctx context.Context, s config.Secret) (secret.Value, string, error)
 	// Put writes a value to the store and returns its version. It may be nil.
 	Put func(ctx context.Context, s config.Secret, v secret.Value) (string, error)
-	// Reach returns what answers at the store's address; nil where nobody knows how
-	// to ask.
+	// Reach returns what answers at the store's address; nil where that is not asked,
+	// for the reason NoStore where there is one.
 	Reach func(ctx context.Context) (string, error)
 	// LogIn logs in to the store as the pod does, with a token of its ServiceAccount;
 	// nil where nobody knows how. What the store refuses is an fs.ErrPermission.
@@ -43,13 +43,22 @@ type World struct {
 	Probe func(ctx context.Context, path, clientID string, v secret.Value) (status int, detail string, err error)
 	// Token requests an access token by the client_credentials grant.
 	Token func(ctx context.Context, clientID string, v secret.Value) (status int, detail string, err error)
+	// ProbeAt and TokenAt are Probe and Token of one pod, whatever aidbox.url says;
+	// both are nil, or neither.
+	ProbeAt func(ctx context.Context, p cluster.Pod, path, clientID string, v secret.Value) (status int, detail string, err error)
+	TokenAt func(ctx context.Context, p cluster.Pod, clientID string, v secret.Value) (status int, detail string, err error)
 	// Health asks Aidbox once, without trying again, whether it is up. It may be nil.
 	Health func(ctx context.Context) error
+	// Version returns the version that Aidbox says it has. It may be nil.
+	Version func(ctx context.Context) (string, error)
 	// Mounts has one entry for each replica of Aidbox; those of a Cluster are found
 	// when the checks run.
 	Mounts []Mount
 	// Cluster is where the delivery runs; nil for the local target.
 	Cluster *cluster.Cluster
+	// NoCluster and NoStore say why Cluster and Reach are nil, where that is not on
+	// purpose: then what they would tell is unknown, and not skipped.
+	NoCluster, NoStore error
 }
 
 // Session is what the pod may do in the store. It has to be ended.
@@ -114,31 +123,42 @@ func Run(ctx context.Context, d *config.Delivery, w World, o Options) (DeliveryR
 			o.Progress(e)
 		}
 	}
-	checks, stop := plan(d, w, o, emit)
-	defer stop()
+	vs := &values{w: w, store: map[string]stored{}}
+	site := visit(ctx, d, w, vs, o.Groups)
+	checks, rotation := plan(d, site.world(w), vs, site, o, emit)
+	defer rotation.stop()
 	report := DeliveryReport{Name: d.Name, Checks: []Result{}}
 	statuses := map[string]Status{}
-	for _, c := range checks {
-		emit(Event{Kind: Started, ID: c.id, Subject: c.subject})
-		r := c.result(ctx, statuses)
-		statuses[c.key()] = r.Status
-		report.Checks = append(report.Checks, r)
-		emit(Event{Kind: Finished, ID: c.id, Subject: c.subject, Result: r})
+	run := func(checks []check) {
+		for _, c := range checks {
+			emit(Event{Kind: Started, ID: c.id, Subject: c.subject})
+			r := c.result(ctx, statuses)
+			statuses[c.key()] = r.Status
+			report.Checks = append(report.Checks, r)
+			emit(Event{Kind: Finished, ID: c.id, Subject: c.subject, Result: r})
+		}
 	}
+	run(checks)
+	report.Timeline = rotation.times.sorted()
+	run(needed(mountChecks(d, site.replaced(ctx), vs), o.Groups))
 	if err := ctx.Err(); err != nil {
 		return report, fmt.Errorf("verify %s: %w", d.Name, err)
 	}
 	return report, nil
 }
 
-// plan lists the checks to run, in order. stop ends what they left running.
-func plan(d *config.Delivery, w World, o Options, emit func(Event)) (checks []check, stop func()) {
-	vs := &values{w: w, store: map[string]stored{}}
-	rotation := newRotation(d, w, vs, o.Rotation, emit)
-	all := mountChecks(d, w, vs)
+// plan lists the checks to run, in order, and returns the rotation among them,
+// which has to be stopped.
+func plan(d *config.Delivery, w World, vs *values, site *site, o Options, emit func(Event)) ([]check, *rotation) {
+	rotation := newRotation(d, w, vs, site, o.Rotation, emit)
+	all := clusterChecks(d, w, vs)
+	all = append(all, storeChecks(d, w, vs)...)
+	all = append(all, aidboxChecks(d, w, vs)...)
+	all = append(all, workloadChecks(site)...)
+	all = append(all, mountChecks(d, w.Mounts, vs)...)
 	all = append(all, clientChecks(d, w, vs)...)
 	all = append(all, authChecks(d, w, vs)...)
 	all = append(all, scopeChecks(d, w, vs)...)
 	all = append(all, rotation.checks()...)
-	return needed(all, o.Groups), rotation.watch.stop
+	return needed(all, o.Groups), rotation
 }

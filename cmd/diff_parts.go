@@ -1,0 +1,193 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"github.com/secretctl/secretctl/internal/cluster"
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/diff"
+	"github.com/secretctl/secretctl/internal/fhirclient"
+	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/provision"
+	"github.com/secretctl/secretctl/internal/render"
+	"github.com/secretctl/secretctl/internal/secret"
+)
+
+// notComparedError is why a part is left out, unless it is asked for by name.
+type notComparedError struct{ error }
+
+func (e notComparedError) Unwrap() error { return e.error }
+
+// mistake says whether nothing will come of it before the user has changed a
+// setting. A value or a token that is not there concerns one part alone.
+func mistake(err error) bool {
+	_, source := errors.AsType[*secret.SourceError](err)
+	return isUsage(err) && !source && !errors.Is(err, provision.ErrNoToken)
+}
+
+func (a *app) diffOne(ctx context.Context, d *config.Delivery, o diffOptions) (diff.Delivery, error) {
+	result := diff.Delivery{Name: d.Name, Parts: []diff.Part{}}
+	p := a.startProgress("diff " + d.Name)
+	defer p.end()
+	compare := map[string]func(context.Context, *config.Delivery) ([]diff.Object, error){
+		"cluster": a.diffCluster, "store": a.diffStore, "aidbox": a.diffAidbox,
+	}
+	for _, name := range diffParts {
+		if len(o.only) > 0 && !slices.Contains(o.only, name) {
+			continue
+		}
+		p.set("diff "+d.Name+": "+name, 0)
+		objects, err := compare[name](ctx, d)
+		part := diff.NewPart(name, objects)
+		_, left := errors.AsType[notComparedError](err)
+		switch {
+		case left && len(o.only) == 0:
+			part.Status, part.Detail = diff.Skipped, oneLine(err)
+			a.narrate("note: %s of delivery %s is not compared: %s", name, d.Name, part.Detail)
+		case !left && mistake(err):
+			return result, err
+		case err != nil:
+			part.Status, part.Detail, part.Hint = diff.Unknown, oneLine(err), hint.Of(err)
+		}
+		result.Parts = append(result.Parts, part)
+		if ctx.Err() != nil {
+			return result, fmt.Errorf("diff %s: %w", d.Name, ctx.Err())
+		}
+	}
+	return result, nil
+}
+
+// unknownObject is one that could not be compared.
+func unknownObject(name string, err error) diff.Object {
+	return diff.Object{Name: name, State: diff.Unknown, Detail: oneLine(err), Hint: hint.Of(err)}
+}
+
+func (a *app) diffCluster(ctx context.Context, d *config.Delivery) ([]diff.Object, error) {
+	c, err := a.kubernetes(d)
+	if err != nil {
+		if !cluster.Configured(a.clusterOptions()) {
+			err = notComparedError{err}
+		}
+		return nil, err
+	}
+	manifests, err := render.Objects(d, render.Options{})
+	if err != nil {
+		return nil, err
+	}
+	var objects []diff.Object
+	for _, m := range manifests {
+		o := diffManifest(ctx, c, m)
+		if ctx.Err() != nil {
+			return objects, ctx.Err()
+		}
+		objects = append(objects, o)
+	}
+	return objects, nil
+}
+
+// diffManifest compares one object. One that cannot be applied because it, its
+// namespace or its kind is not there is absent.
+func diffManifest(ctx context.Context, c *cluster.Cluster, m render.Object) diff.Object {
+	name := m.Kind + " " + m.Namespace + "/" + m.Name
+	compared, err := c.DryRunApply(ctx, m.JSON)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && compared.Live == nil:
+		return diff.Object{Name: name, State: diff.Absent, Detail: "to be created, which does not work yet: " + oneLine(err), Hint: hint.Of(err)}
+	case err != nil:
+		return unknownObject(name, err)
+	case compared.Live == nil:
+		return diff.Object{Name: name, State: diff.Absent, Detail: "to be created"}
+	}
+	fields, err := diff.Kubernetes(compared.Live, compared.Merged)
+	switch {
+	case err != nil:
+		return unknownObject(name, err)
+	case len(fields) > 0:
+		return diff.Object{Name: name, State: diff.Different, Fields: fields}
+	}
+	return diff.Object{Name: name, State: diff.Equal}
+}
+
+// diffStore goes on after a phase that the token may not look at: those who write
+// secrets and those who write policies are often not the same.
+func (a *app) diffStore(ctx context.Context, d *config.Delivery) ([]diff.Object, error) {
+	if d.Provider != config.ProviderVault {
+		return nil, notComparedError{fmt.Errorf("the store of provider %s cannot be asked in this version", d.Provider)}
+	}
+	vault, err := a.vault(d)
+	if err != nil {
+		return nil, err
+	}
+	steps := vault.Steps(a.inputs, 0)
+	var objects []diff.Object
+	for _, phase := range provision.VaultPhases() {
+		changes, err := provision.Run(ctx, steps, []string{phase}, true)
+		switch {
+		case errors.Is(err, fs.ErrPermission):
+			objects = append(objects, unknownObject("phase "+phase, err))
+		case err != nil:
+			return objects, err
+		}
+		for _, c := range changes {
+			objects = append(objects, storeObject(c))
+		}
+	}
+	return objects, nil
+}
+
+func storeObject(c provision.Change) diff.Object {
+	o := diff.Object{Name: c.Object, State: diff.Equal, Detail: c.Detail}
+	switch c.Action {
+	case provision.Create:
+		o.State = diff.Absent
+	case provision.Update:
+		o.State = diff.Different
+		if c.Phase == provision.VaultPhases()[0] {
+			o.Detail = "the stored value is not that of " + c.Detail
+		}
+	case provision.Absent:
+		o.State, o.Detail = diff.Absent, c.Warning
+	}
+	return o
+}
+
+func (a *app) diffAidbox(ctx context.Context, d *config.Delivery) ([]diff.Object, error) {
+	aidbox, err := a.aidbox(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	if err := aidbox.Health(ctx); err != nil { // at once, and not once for each resource
+		return nil, err
+	}
+	var objects []diff.Object
+	for _, r := range d.Resources {
+		objects = append(objects, aidboxObject(aidbox.Compare(ctx, r)))
+		if r.AccessPolicy != "" {
+			objects = append(objects, aidboxObject(aidbox.ComparePolicy(ctx, d.AccessPolicyID(r), r)))
+		}
+		if ctx.Err() != nil {
+			return objects, ctx.Err()
+		}
+	}
+	return objects, nil
+}
+
+func aidboxObject(compared fhirclient.Comparison, err error) diff.Object {
+	o := diff.Object{Name: compared.Object, State: diff.Equal}
+	switch {
+	case err != nil:
+		return unknownObject(compared.Object, err)
+	case compared.Absent:
+		o.State, o.Detail = diff.Absent, "to be created"
+	case len(compared.Paths) > 0:
+		o.State = diff.Different
+	}
+	for _, path := range compared.Paths {
+		o.Fields = append(o.Fields, diff.Field{Path: path, Hidden: true})
+	}
+	return o
+}

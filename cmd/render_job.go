@@ -1,0 +1,62 @@
+package cmd
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/render"
+	"github.com/secretctl/secretctl/internal/transport"
+)
+
+// release is the version of one, and not of a build in between.
+var release = regexp.MustCompile(`^v?[0-9]+\.[0-9]+\.[0-9]+(-[a-z]+[.0-9]*)?$`)
+
+func addJobFlags(cmd *cobra.Command, job *render.Job) {
+	f := cmd.Flags()
+	f.StringVar(&job.Image, "image", "", "verify-job: the image of secretctl (default: secretctl/secretctl of this version)")
+	f.StringVar(&job.Schedule, "schedule", "*/15 * * * *", "verify-job: when it runs, as cron has it")
+	f.StringVar(&job.AdminSecret, "admin-secret", "", "verify-job: the Kubernetes Secret with the admin Client's secret, as NAME/KEY; adds the checks of the group client")
+	f.StringVar(&job.PushURL, "push-url", "", "verify-job: the Pushgateway that gets the results")
+}
+
+// completeJob fills in what follows from this build and its settings.
+func (a *app) completeJob(job *render.Job) error {
+	job.AllowHTTP = a.allowHTTP
+	if job.Image != "" {
+		return nil
+	}
+	version := buildVersion().Version
+	if !release.MatchString(version) {
+		return usagef("name one with --image", "there is no image of secretctl %s, which is no release", version)
+	}
+	job.Image = "secretctl/secretctl:" + strings.TrimPrefix(version, "v")
+	return nil
+}
+
+// checkJob refuses a job that could never succeed: one that would look for a server
+// in its own pod, or refuse to speak to it.
+func (a *app) checkJob(d *config.Delivery, job render.Job) error {
+	type address struct{ what, url, hint string }
+	var all []address
+	if d.Vault != nil {
+		all = append(all, address{"vault.csiAddress", d.Vault.CSIAddress, "set it to where pods reach Vault"})
+	}
+	if _, _, ok := d.Aidbox.Service(); !ok {
+		all = append(all, address{"aidbox.url", d.Aidbox.URL, "give --aidbox-url as pods reach Aidbox, or set aidbox.url to service"})
+	}
+	if job.PushURL != "" {
+		all = append(all, address{"--push-url", job.PushURL, "give it as pods reach the Pushgateway"})
+	}
+	for _, at := range all {
+		if err := transport.CheckAddress(at.what, at.url, a.allowHTTP); err != nil {
+			return err
+		}
+		if transport.Loopback(at.url) {
+			return usagef(at.hint, "delivery %q: %s is this machine, and the job would look for it in its own pod", d.Name, at.what)
+		}
+	}
+	return nil
+}

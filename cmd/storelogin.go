@@ -1,0 +1,68 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/provision"
+	"github.com/secretctl/secretctl/internal/secret"
+)
+
+// storeAsPod returns how to read the store as the delivery's pod does, by a login
+// with the ServiceAccount's token in a file. It logs in once, when it is first
+// asked; a login that is refused is what the store answers. The session ends
+// with the command.
+func (a *app) storeAsPod(d *config.Delivery, tokenFile string) (func(context.Context, config.Secret) (secret.Value, string, error), error) {
+	vault, err := provision.NewVault(d, provision.VaultOptions{Anonymous: true, AllowHTTP: a.allowHTTP, Log: a.log()})
+	if err != nil {
+		return nil, err
+	}
+	var once sync.Once
+	var session *provision.Session
+	var failed error
+	return func(ctx context.Context, s config.Secret) (secret.Value, string, error) {
+		once.Do(func() {
+			if session, failed = a.logInAsPod(ctx, vault, tokenFile); failed == nil {
+				a.atEnd.add(func() { _ = session.End(ctx) })
+			}
+		})
+		if failed != nil {
+			return secret.Value{}, "", failed
+		}
+		return session.Get(ctx, s)
+	}, nil
+}
+
+// endings are what is left to do when a command is over. It may be used by
+// several goroutines.
+type endings struct {
+	mu    sync.Mutex
+	funcs []func()
+}
+
+func (e *endings) add(f func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.funcs = append(e.funcs, f)
+}
+
+func (e *endings) run() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, f := range e.funcs {
+		f()
+	}
+	e.funcs = nil
+}
+
+func (a *app) logInAsPod(ctx context.Context, vault *provision.Vault, tokenFile string) (*provision.Session, error) {
+	jwt, err := a.inputs.Read(ctx, secret.Source{File: tokenFile}, "the token of the ServiceAccount")
+	if err != nil {
+		// Not wrapped: a file that is not there is no secret that is not there.
+		return nil, hint.Wrap(errors.New(err.Error()), "mount a token of the pod's ServiceAccount there")
+	}
+	return vault.LoginAs(ctx, jwt)
+}

@@ -1,0 +1,55 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"slices"
+
+	yaml "go.yaml.in/yaml/v3"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/secretctl/secretctl/internal/secret"
+)
+
+// WithinCluster returns a config file for checks that run beside Aidbox: the
+// delivery, with Vault where the cluster reaches it, and with nothing in it that
+// is or might hold a value. It is of no use for rendering or provisioning. The
+// same delivery gives the same bytes.
+func (d *Delivery) WithinCluster() ([]byte, error) {
+	c := *d
+	if d.Vault != nil {
+		vault := *d.Vault
+		vault.Address = vault.CSIAddress
+		c.Vault = &vault
+	}
+	c.Canary = false // its secret and its Client are in the lists
+	c.Aidbox.Admin.Secret = secret.Source{}
+	c.Aidbox.Image, c.Aidbox.Replicas, c.Aidbox.Resources = "", nil, corev1.ResourceRequirements{}
+	c.Aidbox.Env, c.Aidbox.EnvFrom = nil, nil
+	c.Secrets = slices.Clone(d.Secrets)
+	for i := range c.Secrets {
+		c.Secrets[i].Value = secret.Source{}
+	}
+	c.Resources = slices.Clone(d.Resources)
+	for i, r := range c.Resources {
+		body := maps.Clone(r.Body)
+		maps.DeleteFunc(body, func(key string, _ any) bool { return key != "grant_types" })
+		c.Resources[i].Body = body
+	}
+	asJSON, err := json.Marshal(c)
+	if err != nil {
+		return nil, err
+	}
+	var tree map[string]any
+	if err := json.Unmarshal(asJSON, &tree); err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	enc := yaml.NewEncoder(&out)
+	enc.SetIndent(2)
+	if err := enc.Encode(tree); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}

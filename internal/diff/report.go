@@ -1,0 +1,144 @@
+package diff
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+)
+
+// SchemaVersion is that of the JSON form. It grows when a field changes its
+// meaning or goes.
+const SchemaVersion = 1
+
+// State is how an object is, compared with the config.
+type State string
+
+// An object that is absent would be made. Of a skipped part nobody asked.
+const (
+	Equal     State = "equal"
+	Different State = "different"
+	Absent    State = "absent"
+	Unknown   State = "unknown"
+	Skipped   State = "skipped"
+)
+
+// Report is the outcome of a comparison.
+type Report struct {
+	SchemaVersion int        `json:"schemaVersion"`
+	Status        State      `json:"status"` // equal, different, or unknown where any object is
+	Deliveries    []Delivery `json:"deliveries"`
+	Error         string     `json:"error,omitempty"` // what ended the comparison early
+}
+
+// Delivery is what was compared of one delivery.
+type Delivery struct {
+	Name  string `json:"name"`
+	Parts []Part `json:"parts"`
+}
+
+// Part is one place that the config is compared with: cluster, store, aidbox.
+type Part struct {
+	Name    string   `json:"name"`
+	Status  State    `json:"status"` // equal, different, unknown, skipped
+	Detail  string   `json:"detail,omitempty"`
+	Hint    string   `json:"hint,omitempty"`
+	Objects []Object `json:"objects"`
+}
+
+// Object is one thing in that place.
+type Object struct {
+	Name   string  `json:"object"`
+	State  State   `json:"state"` // equal, different, absent, unknown
+	Detail string  `json:"detail,omitempty"`
+	Hint   string  `json:"hint,omitempty"`
+	Fields []Field `json:"fields,omitempty"`
+}
+
+// NewPart sums up the objects of a part.
+func NewPart(name string, objects []Object) Part {
+	p := Part{Name: name, Status: Equal, Objects: append([]Object{}, objects...)}
+	for _, o := range objects {
+		p.Status = worse(p.Status, o.State)
+	}
+	return p
+}
+
+// NewReport sums up. failed is what ended the comparison early, or "".
+func NewReport(deliveries []Delivery, failed string) Report {
+	r := Report{SchemaVersion: SchemaVersion, Status: Equal, Deliveries: append([]Delivery{}, deliveries...), Error: failed}
+	for _, d := range deliveries {
+		for _, p := range d.Parts {
+			r.Status = worse(r.Status, p.Status)
+		}
+	}
+	if failed != "" {
+		r.Status = Unknown
+	}
+	return r
+}
+
+// worse returns what two states come to: unknown wins over different.
+func worse(a, b State) State {
+	switch {
+	case a == Unknown || b == Unknown:
+		return Unknown
+	case a == Different || b == Different || b == Absent:
+		return Different
+	}
+	return Equal
+}
+
+// Count returns how many objects are equal, and how many there are.
+func (r Report) Count() (equal, all int) {
+	for _, d := range r.Deliveries {
+		for _, p := range d.Parts {
+			for _, o := range p.Objects {
+				if all++; o.State == Equal {
+					equal++
+				}
+			}
+		}
+	}
+	return equal, all
+}
+
+var marks = map[State]string{Different: "~", Absent: "+", Unknown: "?", Skipped: "-"}
+
+// WriteText writes what is not equal, and nothing where all is.
+func WriteText(w io.Writer, r Report) error {
+	var out bytes.Buffer
+	for _, d := range r.Deliveries {
+		for _, p := range d.Parts {
+			p.write(&out, d.Name)
+		}
+	}
+	_, err := w.Write(out.Bytes())
+	return err
+}
+
+func (p Part) write(out *bytes.Buffer, delivery string) {
+	heading := fmt.Sprintf("%s: %s\n", delivery, p.Name)
+	line := func(state State, name, detail, hint string) {
+		out.WriteString(heading)
+		heading = ""
+		if name != "" && detail != "" {
+			name += ": "
+		}
+		fmt.Fprintf(out, "  %s %s%s\n", marks[state], name, detail)
+		if hint != "" {
+			fmt.Fprintf(out, "      hint: %s\n", hint)
+		}
+	}
+	if p.Detail != "" && p.Status == Unknown {
+		line(p.Status, "", p.Detail, p.Hint)
+	}
+	for _, o := range p.Objects {
+		if o.State == Equal {
+			continue
+		}
+		line(o.State, o.Name, o.Detail, o.Hint)
+		for _, f := range o.Fields {
+			fmt.Fprintf(out, "      %s\n", f)
+		}
+	}
+}

@@ -1,0 +1,89 @@
+package render
+
+import (
+	"path"
+	"strings"
+
+	"github.com/secretctl/secretctl/internal/config"
+)
+
+// Job says how the CronJob of the group [GroupVerifyJob] runs.
+type Job struct {
+	Image    string
+	Schedule string // as cron has it
+	// AdminSecret is "NAME/KEY" of the Kubernetes Secret that has the secret of
+	// Aidbox's admin Client; "" leaves out the checks that need one.
+	AdminSecret string
+	PushURL     string // a Pushgateway; "" for none
+	AllowHTTP   bool   // secretctl may use plain http to other hosts
+}
+
+// maxCronJobName is what Kubernetes allows, which adds to it for each Job.
+const maxCronJobName = 52
+
+const (
+	jobConfigFile = "/etc/secretctl/secretctl.yaml"
+	jobTokenFile  = "/var/run/secrets/secretctl/token"
+)
+
+// viewJob is what the templates of the job see.
+type viewJob struct {
+	Name      string // of the CronJob, the Role and the RoleBinding
+	ConfigMap string // the object's name
+
+	Config, ConfigKey, ConfigFolder string // the config without any value
+	TokenKey, TokenFolder           string // the ServiceAccount's token for the store; "" where that takes none
+
+	Image, Schedule                 string
+	Args                            []string
+	AdminSecretName, AdminSecretKey string
+	AllowHTTP                       bool
+	ByAPI                           bool // Aidbox is reached through the API server
+}
+
+func (v *view) setJob(d *config.Delivery, o Job) error {
+	text, err := d.WithinCluster()
+	if err != nil {
+		return err
+	}
+	_, _, byAPI := d.Aidbox.Service()
+	j := viewJob{
+		Name: d.Name + "-verify", ConfigMap: d.Name + "-verify-config",
+		Config: string(text), ConfigKey: path.Base(jobConfigFile), ConfigFolder: path.Dir(jobConfigFile),
+		Image: o.Image, Schedule: o.Schedule, AllowHTTP: o.AllowHTTP, ByAPI: byAPI,
+		Args: []string{"verify"},
+	}
+	if len(j.Name) > maxCronJobName {
+		return refuse("give the delivery a shorter name", "the name %s is longer than the %d characters that a CronJob may have", j.Name, maxCronJobName)
+	}
+	if d.Provider == config.ProviderVault {
+		j.TokenKey, j.TokenFolder = path.Base(jobTokenFile), path.Dir(jobTokenFile)
+		j.Args = append(j.Args, "mount")
+	}
+	if o.AdminSecret != "" {
+		var ok bool
+		if j.AdminSecretName, j.AdminSecretKey, ok = strings.Cut(o.AdminSecret, "/"); !ok || j.AdminSecretName == "" || j.AdminSecretKey == "" {
+			return refuse("write it as NAME/KEY", "the Secret of the admin Client is not named as one")
+		}
+		j.Args = append(j.Args, "client")
+	}
+	j.Args = append(j.Args, "auth", "--target=local", "--timeout=5m", "--event", "--config="+jobConfigFile)
+	if j.TokenKey != "" {
+		j.Args = append(j.Args, "--vault-jwt-file="+jobTokenFile)
+	}
+	if o.PushURL != "" {
+		j.Args = append(j.Args, "--push-url="+pushGroup(o.PushURL, d))
+	}
+	v.Job = j
+	return nil
+}
+
+// pushGroup returns the group of metrics that is the delivery's alone: what is
+// pushed takes the place of all that its group had before.
+func pushGroup(address string, d *config.Delivery) string {
+	address = strings.TrimRight(address, "/")
+	if !strings.Contains(address, "/metrics/job/") {
+		address += "/metrics/job/secretctl"
+	}
+	return address + "/namespace/" + d.Namespace + "/delivery/" + d.Name
+}

@@ -1,0 +1,210 @@
+package render
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
+)
+
+const (
+	cronJobFile = "verify-cronjob.yaml.tmpl"
+	bindingFile = "verify-rolebinding.yaml.tmpl"
+	jobRoleFile = "verify-role.yaml.tmpl"
+)
+
+func jobOptions() Options {
+	return Options{Only: []string{GroupVerifyJob}, Job: Job{Image: "secretctl/secretctl:1.2.3", Schedule: "*/15 * * * *"}}
+}
+
+func everyJobOption() Options {
+	o := jobOptions()
+	o.Job.AdminSecret, o.Job.PushURL, o.Job.AllowHTTP = "aidbox-admin/secret", "http://push:9091/", true
+	return o
+}
+
+func TestGroupsAreAsRecorded(t *testing.T) {
+	service := func() *config.Delivery {
+		d := vaultEverything()
+		d.Aidbox.URL = "service/aidbox:http"
+		return d
+	}
+	for name, tt := range map[string]struct {
+		delivery func() *config.Delivery
+		options  Options
+	}{
+		"rbac":                  {vaultDelivery, Options{Only: []string{GroupRBAC}}},
+		"verify-job":            {vaultDelivery, jobOptions()},
+		"verify-job-everything": {service, everyJobOption()},
+		"verify-job-azure":      {deliveries["azure-workload"], jobOptions()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			objects := mustRender(t, tt.delivery(), tt.options)
+			if err := WriteYAML(&out, objects); err != nil {
+				t.Fatal(err)
+			}
+			golden(t, name+".yaml", out.Bytes())
+			if diff := cmp.Diff(objects, mustRender(t, tt.delivery(), tt.options)); diff != "" {
+				t.Errorf("a second time: %s", diff)
+			}
+		})
+	}
+}
+
+func TestGroupsAreRenderedWhereTheyAreNamedAlone(t *testing.T) {
+	usual := []string{"ServiceAccount", "SecretProviderClass", "ConfigMap", "Deployment"}
+	rights, job := []string{"Role", "ClusterRole"}, []string{"Role", "RoleBinding", "ConfigMap", "CronJob"}
+	for _, tt := range []struct{ with, only, skip, want []string }{
+		{nil, nil, nil, usual},
+		{nil, nil, []string{"rbac"}, usual},
+		{[]string{"RBAC"}, nil, nil, slices.Concat(usual, rights)},
+		{[]string{"verify-job"}, nil, nil, slices.Concat(usual, job)},
+		{[]string{"verify-job", "rbac"}, nil, []string{"deployment", "rbac"}, slices.Concat(usual[:3], job)},
+		{nil, []string{"rbac"}, nil, rights},
+		{nil, []string{"verify-job", "Deployment"}, nil, slices.Concat(usual[3:], job)},
+		{[]string{"verify-job"}, []string{"CronJob"}, nil, job[3:]},
+	} {
+		o := Options{With: tt.with, Only: tt.only, Skip: tt.skip, Job: jobOptions().Job}
+		if got := kindsOf(mustRender(t, vaultDelivery(), o)); !slices.Equal(got, tt.want) {
+			t.Errorf("%+v: got %v", tt, got)
+		}
+	}
+}
+
+func TestWrongGroupIsAnErrorThatKnowsBetter(t *testing.T) {
+	long := vaultDelivery()
+	long.Name = strings.Repeat("x", 46)
+	withAdmin := func(text string) Options {
+		o := jobOptions()
+		o.Job.AdminSecret = text
+		return o
+	}
+	for _, tt := range []struct {
+		d          *config.Delivery
+		options    Options
+		want, hint string
+	}{
+		{vaultDelivery(), Options{With: []string{"jobs"}}, `unknown group "jobs"`, "there is rbac, verify-job"},
+		{vaultDelivery(), Options{Only: []string{"verify-jbo"}}, `unknown kind "verify-jbo"`, "did you mean verify-job?"},
+		{vaultDelivery(), Options{Only: []string{"Role"}}, `kind "Role" is rendered only where it is asked for`, "--with rbac or --with verify-job adds kinds"},
+		{long, jobOptions(), "longer than the 52 characters that a CronJob may have", "give the delivery a shorter name"},
+		{vaultDelivery(), withAdmin("aidbox-admin"), "the Secret of the admin Client is not named as one", "write it as NAME/KEY"},
+		{vaultDelivery(), withAdmin("/key"), "the Secret of the admin Client is not named as one", "write it as NAME/KEY"},
+	} {
+		_, err := Objects(tt.d, tt.options)
+		if _, refused := errors.AsType[*Error](err); !refused || !strings.Contains(err.Error(), tt.want) || hint.Of(err) != tt.hint {
+			t.Errorf("got %T %v, hint %q", err, err, hint.Of(err))
+		}
+	}
+}
+
+func TestTemplateOfAGroupThatMissesTheDeliveryIsAnError(t *testing.T) {
+	for _, tt := range []struct{ delivery, file, old, new, want string }{
+		{"vault", "rbac-clusterrole.yaml.tmpl", "metadata:", "metadata:\n  namespace: x", `metadata.namespace is "x", and must be ""`},
+		{"vault", "rbac-role.yaml.tmpl", "verbs: [get, patch, create]", `verbs: ["*"]`, "rule 0 has a *"},
+		{"vault", "rbac-role.yaml.tmpl", "resources: [replicasets]", "resources: [secrets]", "rule 1 is about Secrets"},
+		{"vault", jobRoleFile, "verbs: [get], ", "", "rule 0 grants nothing"},
+		{"vault", bindingFile, "kind: ServiceAccount", "kind: Group", `its subject is not the ServiceAccount "aidbox" alone`},
+		{"vault", bindingFile, "subjects:", "subjects:\n  - {kind: User, name: eve}", "its subject is not"},
+		{"vault", bindingFile, "kind: Role\n", "kind: ClusterRole\n", `roleRef.kind is "ClusterRole"`},
+		{"vault", "verify-configmap.yaml.tmpl", "{{literal 4 .Job.Config}}", "x", "data[secretctl.yaml] is not the delivery's config for the job"},
+		{"vault", cronJobFile, "Forbid", "Allow", `concurrencyPolicy is "Allow"`},
+		{"vault", cronJobFile, "restartPolicy: Never", "restartPolicy: Always", `restartPolicy is "Always"`},
+		{"vault", cronJobFile, "{{quote .Job.Schedule}}", "'@daily'", `schedule is "@daily"`},
+		{"vault", cronJobFile, "      activeDeadlineSeconds: 600\n", "", "activeDeadlineSeconds is missing"},
+		{"vault", cronJobFile, "{{quote .Job.Image}}", "nginx", `image is "nginx"`},
+		{"vault", cronJobFile, "serviceAccountName: {{quote .Aidbox.ServiceAccount}}", "", `serviceAccountName is ""`},
+		{"vault", cronJobFile, "- name: secretctl\n              image", "- name: other\n              image", "has no container named secretctl"},
+		{"vault", cronJobFile, "- {{quote .}}", "- x", "args of the container are not"},
+		{"vault", cronJobFile, "            app.kubernetes.io/name: secretctl\n", "            app.kubernetes.io/name: aidbox\n", "is that of Aidbox's pods"},
+		{"vault", cronJobFile, "name: AIDBOX_CLIENT_SECRET", "name: OTHER", "env AIDBOX_CLIENT_SECRET is missing"},
+		{"vault", cronJobFile, "name: {{quote .Job.AdminSecretName}}", "name: other", "is not from the Secret that was named"},
+		{"vault", cronJobFile, "                # The driver refuses anything else.\n                readOnly: true\n", "", `volume "secrets" is not a read-only mount`},
+		{"vault", cronJobFile, "mountPath: {{quote .MountPath}}", "mountPath: {{quote .MountPath}}\n                  subPath: x", "has a subPath"},
+		{"vault", cronJobFile, "path: {{quote .Job.TokenKey}}", "path: other", `volume "token" is not a read-only mount of a token`},
+		{"azure-workload", cronJobFile, "azure.workload.identity/use", "x", "the pod has no label"},
+	} {
+		t.Run(tt.file+" "+tt.new, func(t *testing.T) {
+			o := everyJobOption()
+			o.With, o.Only, o.Templates = Groups(), nil, edited(t, tt.file, tt.old, tt.new)
+			_, err := Objects(deliveries[tt.delivery](), o)
+			if _, ok := errors.AsType[*Error](err); !ok || !strings.HasPrefix(err.Error(), "template "+tt.file+": ") || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got  %v\nwant %s", err, tt.want)
+			}
+		})
+	}
+}
+
+// A Pushgateway forgets what a group had, so no two deliveries may share one.
+func TestEachDeliveryPushesToAGroupOfItsOwn(t *testing.T) {
+	for address, want := range map[string]string{
+		"http://push:9091": "http://push:9091/metrics/job/secretctl/namespace/default/delivery/aidbox",
+		"https://push/metrics/job/checks/cluster/eu/": "https://push/metrics/job/checks/cluster/eu/namespace/default/delivery/aidbox",
+	} {
+		if got := pushGroup(address, vaultDelivery()); got != want {
+			t.Errorf("got %s", got)
+		}
+	}
+}
+
+func TestClusterRoleDoesNotCountAsANamespaceOfItsOwn(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := WriteDir(dir, mustRender(t, vaultDelivery(), Options{With: []string{GroupRBAC}})); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"clusterrole-default-aidbox-secretctl.yaml", "role-aidbox-secretctl.yaml", "deployment-aidbox.yaml"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// rights spells rules out, one for each verb on each resource.
+func rights(rules []rbacv1.PolicyRule) map[string]bool {
+	all := map[string]bool{}
+	for _, r := range rules {
+		for _, group := range r.APIGroups {
+			for _, resource := range r.Resources {
+				for _, verb := range r.Verbs {
+					all[strings.Join([]string{verb, group, resource, strings.Join(r.ResourceNames, ",")}, " ")] = true
+				}
+			}
+		}
+	}
+	return all
+}
+
+func TestRightsAreThoseThatAreDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../docs/rbac.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, block, _ := strings.Cut(string(page), "```yaml\n")
+	block, _, _ = strings.Cut(block, "```")
+	var documented [3]rbacv1.Role // the second is a ClusterRole, which has the same rules
+	for i, doc := range strings.Split(block, "\n---\n") {
+		if err := yaml.UnmarshalStrict([]byte(doc), &documented[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, o := range mustRender(t, vaultDelivery(), Options{Only: []string{GroupRBAC}}) {
+		var rendered rbacv1.Role
+		if err := yaml.Unmarshal(o.YAML, &rendered); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(rights(documented[i].Rules), rights(rendered.Rules)); diff != "" {
+			t.Errorf("%s (-docs/rbac.md +rendered):\n%s", o.Kind, diff)
+		}
+	}
+}

@@ -1,0 +1,226 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/secretctl/secretctl/internal/cluster"
+	"github.com/secretctl/secretctl/internal/secret"
+)
+
+// statusPatience is how much later than a file its status may change.
+const statusPatience = 3 * time.Second
+
+// prepare finds out, before anything is written, what there is to follow and how
+// long it may take. ok is false where the new value could not arrive.
+func (r *rotation) prepare(ctx context.Context) (stopped Result, ok bool) {
+	if r.site == nil {
+		r.layTrails(ctx)
+		return Result{}, true
+	}
+	const unwritten = "nothing was written"
+	r.site.workload, r.site.err = r.site.c.Workload(ctx, r.site.d.Namespace, r.site.d.Aidbox.Deployment)
+	r.before = r.site.replicas()
+	switch {
+	case r.site.err != nil:
+		stopped = r.vs.unknown(r.site.err)
+		stopped.Detail += "; " + unwritten
+		return stopped, false
+	case len(r.before) == 0:
+		return Unknown("no pod of Deployment %s runs in namespace %s, so nothing would be seen; %s", r.site.d.Aidbox.Deployment, r.site.d.Namespace, unwritten).
+			WithHint("secretctl verify workload tells why; rotate --no-verify only writes"), false
+	}
+	r.driver = r.site.rotation(ctx)
+	if r.driver.Known && !r.driver.Enabled {
+		return Fail("%s; %s", r.driver.Why, unwritten).
+			WithHint("the driver rotates with --enable-secret-rotation=true and, from 1.6.0, requiresRepublish: true in its CSIDriver object; rotate --no-verify only writes, then new pods have the value"), false
+	}
+	if hop, next, wrong := r.site.loginHop(ctx); wrong && !r.old.Empty() { // else the write may be what mends it
+		return Fail("the new value would not arrive: %s; %s", hop, unwritten).WithHint("%s", next), false
+	}
+	r.w.Mounts = r.site.mounts()
+	r.setDeadline(ctx)
+	r.lookAtVersions(ctx)
+	r.layTrails(ctx)
+	return Result{}, true
+}
+
+// rotation finds out how the driver rotates.
+func (s *site) rotation(ctx context.Context) cluster.Rotation {
+	var registration *cluster.CSIDriver
+	if found, err := s.c.CSIDriver(ctx); err == nil {
+		registration = &found
+	}
+	agents, _ := s.c.Agents(ctx)
+	return cluster.RotationOf(registration, agents)
+}
+
+// setDeadline computes the deadline from the driver, unless one was given.
+func (r *rotation) setDeadline(ctx context.Context) {
+	r.age = r.site.age(ctx).Truncate(time.Second)
+	if r.Deadline > 0 {
+		r.why = "as --rotation-deadline says"
+		return
+	}
+	whole, why := r.driver.Deadline(r.age, aidboxCache)
+	r.Deadline, r.why = whole-aidboxCache, why
+}
+
+// age returns how long ago the mount of a replica last changed, of all replicas
+// the shortest time; 0 where that cannot be told.
+func (s *site) age(ctx context.Context) time.Duration {
+	youngest := time.Duration(-1)
+	for _, p := range s.replicas() {
+		info, err := s.c.Stat(ctx, p, s.aidboxIn(p.Spec).Name, s.d.MountPath)
+		if err != nil {
+			return 0
+		}
+		if age := time.Since(info.ModTime); youngest < 0 || age < youngest {
+			youngest = age
+		}
+	}
+	return max(0, youngest)
+}
+
+// eachReplica says whether each replica can be asked by itself.
+func (r *rotation) eachReplica(ctx context.Context) bool {
+	if r.client == nil || r.w.ProbeAt == nil || r.site == nil {
+		return false
+	}
+	_, _, err := r.w.ProbeAt(ctx, r.before[0], r.client.probed, r.client.ID, r.old)
+	_, forbidden := errors.AsType[*cluster.ForbiddenError](err)
+	return !forbidden
+}
+
+// at returns the client as one pod has it.
+func (c client) at(p cluster.Pod) *client {
+	probe, token := c.w.ProbeAt, c.w.TokenAt
+	c.w.Probe = func(ctx context.Context, path, id string, v secret.Value) (int, string, error) {
+		return probe(ctx, p, path, id, v)
+	}
+	c.w.Token = func(ctx context.Context, id string, v secret.Value) (int, string, error) { return token(ctx, p, id, v) }
+	return &c
+}
+
+// nudge has kubelet sync the pods: at once, and where the driver would skip that
+// because of its poll interval, when the interval is over.
+func (r *rotation) nudge(ctx context.Context) {
+	r.nudgeAll(ctx)
+	gate := r.driver.Interval - r.age
+	if gate <= 0 {
+		return
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(gate + time.Second):
+		r.nudgeAll(ctx)
+	}
+}
+
+func (r *rotation) nudgeAll(ctx context.Context) {
+	for _, t := range r.trails {
+		if t.mount == nil || t.mount.Pod == nil {
+			continue
+		}
+		select {
+		case <-t.file.done:
+			continue
+		default:
+		}
+		if err := r.site.c.Nudge(ctx, *t.mount.Pod); err != nil {
+			r.times.add(t.name, "not annotated: "+r.vs.outside(err.Error()))
+			continue
+		}
+		r.times.add(t.name, momentNudged)
+	}
+}
+
+// followStatus notes when the driver says of a pod that it mounted another version.
+// That is evidence for the timeline, so it keeps silent where it may not look. It
+// ends when every pod was seen.
+func (r *rotation) followStatus(ctx context.Context) {
+	defer close(r.statusSeen)
+	id, before, seen := statusID(r.site.d, r.secret), r.versions, map[string]bool{}
+	for len(before) > len(seen) {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(r.Poll):
+		}
+		all, err := r.site.c.PodStatuses(ctx, r.site.d.Namespace)
+		if err != nil {
+			continue
+		}
+		for _, s := range all {
+			if was, ours := before[s.PodUID]; ours && !seen[s.PodUID] && s.Versions[id] != was {
+				seen[s.PodUID] = true
+				r.times.add("pod/"+s.Pod, momentStatus)
+			}
+		}
+	}
+}
+
+// lookAtVersions remembers what the driver says that it mounted before the write.
+func (r *rotation) lookAtVersions(ctx context.Context) {
+	r.versions, r.statusSeen = map[string]string{}, make(chan struct{})
+	all, _ := r.site.c.PodStatuses(ctx, r.site.d.Namespace)
+	for _, s := range all {
+		if slices.ContainsFunc(r.before, func(p cluster.Pod) bool { return p.UID == s.PodUID }) && s.SecretProviderClass == r.site.d.SecretProviderClassName() {
+			r.versions[s.PodUID] = s.Versions[statusID(r.site.d, r.secret)]
+		}
+	}
+}
+
+// awaitStatus gives the driver a moment to say what it has done: it writes the
+// status after the files.
+func (r *rotation) awaitStatus(ctx context.Context) {
+	if r.site == nil {
+		return
+	}
+	select {
+	case <-r.statusSeen:
+	case <-ctx.Done():
+	case <-time.After(statusPatience):
+	}
+}
+
+// samePods proves by identity that no replica was restarted or replaced.
+func (r *rotation) samePods(ctx context.Context) Result {
+	if r.written.IsZero() {
+		return Skip("nothing was written")
+	}
+	now, err := r.site.c.Workload(ctx, r.site.d.Namespace, r.site.d.Aidbox.Deployment)
+	if err != nil {
+		return r.vs.unknown(err)
+	}
+	var wrong []string
+	for _, was := range r.before {
+		i := slices.IndexFunc(now.Pods, func(p cluster.Pod) bool { return p.UID == was.UID })
+		switch {
+		case i < 0:
+			wrong = append(wrong, "pod/"+was.Name+" is gone")
+		case now.Pods[i].Terminating:
+			wrong = append(wrong, "pod/"+was.Name+" is going away")
+		default:
+			wrong = append(wrong, restarts(was, now.Pods[i])...)
+		}
+	}
+	if len(wrong) > 0 {
+		return Fail("%s", r.vs.outside(strings.Join(wrong, "; "))).WithHint("a rotation needs no restart: did something else roll or evict the pods? kubectl get events -n %s", r.site.d.Namespace)
+	}
+	return Pass("UID, restart count and start time of %s are as before the write", count(len(r.before), "pod"))
+}
+
+func restarts(was, is cluster.Pod) (found []string) {
+	for _, before := range was.Statuses {
+		after := is.Status(before.Name)
+		if after.Restarts != before.Restarts || !after.StartedAt.Equal(before.StartedAt) {
+			found = append(found, fmt.Sprintf("container %s of pod/%s was restarted: %d restarts, before %d", before.Name, was.Name, after.Restarts, before.Restarts))
+		}
+	}
+	return found
+}

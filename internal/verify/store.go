@@ -1,0 +1,145 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
+)
+
+// tokenLife is what the API server gives at least.
+const tokenLife = 10 * time.Minute
+
+// podReader looks at the store, for itself and as the pod will.
+type podReader struct {
+	d  *config.Delivery
+	w  World
+	vs *values
+}
+
+func (p *podReader) account() string { return "serviceaccount/" + p.d.Aidbox.ServiceAccount }
+
+func storeChecks(d *config.Delivery, w World, vs *values) []check {
+	p := &podReader{d, w, vs}
+	reachable := []string{"store/reachable "}
+	checks := []check{{"store/reachable", "", nil, p.reachable}}
+	for _, s := range d.Secrets {
+		checks = append(checks, check{"store/secret-present", s.Name, reachable, func(ctx context.Context) Result { return p.present(ctx, s) }})
+	}
+	return append(checks, check{"store/pod-can-read", p.account(), []string{"store/reachable ", "cluster/api "}, p.canRead})
+}
+
+func (p *podReader) reachable(ctx context.Context) Result {
+	if p.w.Reach == nil && p.w.NoStore != nil {
+		return p.vs.unknown(p.w.NoStore)
+	}
+	if p.w.Reach == nil {
+		return Skip("no store is looked at")
+	}
+	what, err := p.w.Reach(ctx)
+	if err != nil {
+		return p.vs.unknown(err)
+	}
+	return Pass("%s answers", p.vs.outside(what))
+}
+
+func (p *podReader) present(ctx context.Context, s config.Secret) Result {
+	got := p.vs.stored(ctx, s)
+	switch {
+	case errors.Is(got.err, fs.ErrNotExist):
+		return Fail("%s", p.vs.outside(got.err.Error())).WithHint("%s", hint.Of(got.err))
+	case got.err != nil && p.w.Stored == nil:
+		return Unknown("there is no token to read the store with").WithHint("export VAULT_TOKEN, or run: vault login")
+	case got.err != nil:
+		return p.vs.unknown(got.err)
+	case got.value.Empty():
+		return Fail("the stored value is empty, version %s", got.version).WithHint("secretctl provision, or write a value")
+	case got.value.EndsInNewline():
+		return Warn("the stored value ends in a line break, version %s", got.version).WithHint(newlineHint)
+	}
+	return Pass("stored, version %s", got.version)
+}
+
+// canRead does what the driver's provider does for the pod, and gives the token
+// back.
+func (p *podReader) canRead(ctx context.Context) Result {
+	if p.w.LogIn == nil {
+		return Skip("there is no login to try for provider %s", p.d.Provider)
+	}
+	session, r := p.logIn(ctx)
+	if session == nil {
+		return r
+	}
+	r = p.readAll(ctx, session)
+	if err := session.End(ctx); err != nil && r.Status == StatusPass {
+		return Warn("%s; but the token could not be given back: %s", r.Detail, p.vs.outside(err.Error())).
+			WithHint("it ends by itself after %s", p.d.Vault.TokenTTL)
+	}
+	return r
+}
+
+func (p *podReader) logIn(ctx context.Context) (Session, Result) {
+	site := platform{d: p.d}
+	if driver, err := p.w.Cluster.CSIDriver(ctx); err == nil { // without the right to look, as if it requested none
+		site.driver = driver
+	}
+	audiences := site.podAudiences()
+	jwt, err := p.w.Cluster.ServiceAccountToken(ctx, p.d.Namespace, p.d.Aidbox.ServiceAccount, audiences, tokenLife)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, Unknown("ServiceAccount %s/%s does not exist, so the login that the pod will do cannot be tried: role, policy and paths are not proved", p.d.Namespace, p.d.Aidbox.ServiceAccount).
+			WithHint("secretctl render --only ServiceAccount | kubectl apply -f -")
+	case err != nil:
+		return nil, p.vs.unknown(fmt.Errorf("no token of the ServiceAccount: %w", err))
+	}
+	session, err := p.w.LogIn(ctx, p.vs.note(jwt))
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return nil, Fail("%s", p.vs.outside(err.Error())).WithHint("%s", hint.Of(err))
+	case err != nil:
+		return nil, p.vs.unknown(err)
+	}
+	return session, Result{}
+}
+
+// readAll reads every secret. Of those that it cannot read it tells of the first
+// refusal in full, of the others the names.
+func (p *podReader) readAll(ctx context.Context, session Session) Result {
+	var worst Result
+	var names []string
+	for _, s := range p.d.Secrets {
+		v, _, err := session.Get(ctx, s)
+		p.vs.note(v)
+		if err == nil {
+			continue
+		}
+		r := p.vs.unknown(err)
+		if errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) {
+			r.Status = StatusFail
+		}
+		if len(names) == 0 || worst.Status != StatusFail && r.Status == StatusFail {
+			worst = r
+		}
+		names = append(names, s.Name)
+	}
+	switch len(names) {
+	case 0:
+		return Pass("logs in with role %s and reads the delivery's %s", p.d.Vault.Role, count(len(p.d.Secrets), "secret"))
+	case 1:
+		return worst
+	}
+	worst.Detail += "; it cannot read " + strings.Join(names, ", ")
+	return worst
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

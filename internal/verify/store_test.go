@@ -1,0 +1,171 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"testing"
+
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/secret"
+)
+
+// session is what a pod may do in the scene's store.
+type session struct {
+	s      *scene
+	denied []string // names of secrets
+	endErr error
+}
+
+func (x *session) Get(ctx context.Context, wanted config.Secret) (secret.Value, string, error) {
+	if slices.Contains(x.denied, wanted.Name) {
+		return secret.Value{}, "", hint.Wrap(fmt.Errorf("policy lacks it: %w", fs.ErrPermission), "provision")
+	}
+	return x.s.stored(ctx, wanted)
+}
+
+func (x *session) End(context.Context) error {
+	x.s.ended++
+	return x.endErr
+}
+
+// login is a scene with a cluster, whose pod gets a session or an error.
+func login(session *session, err error) func(*testing.T, *scene) {
+	return func(t *testing.T, s *scene) {
+		with()(t, s)
+		s.w.LogIn = func(_ context.Context, jwt secret.Value) (Session, error) {
+			if !jwt.Equal(value("canary-token")) {
+				t.Error("not the pod's token")
+			}
+			if err != nil {
+				return nil, err
+			}
+			session.s = s
+			return session, nil
+		}
+	}
+}
+
+// tokenAnswer is a scene whose API server answers that to a TokenRequest.
+func tokenAnswer(answer string) func(*testing.T, *scene) {
+	return func(t *testing.T, s *scene) {
+		login(&session{}, nil)(t, s)
+		with(tokenPath, answer)(t, s)
+	}
+}
+
+func then(steps ...func(*testing.T, *scene)) func(*testing.T, *scene) {
+	return func(t *testing.T, s *scene) {
+		for _, step := range steps {
+			step(t, s)
+		}
+	}
+}
+
+func more(names ...string) func(*testing.T, *scene) {
+	return func(_ *testing.T, s *scene) {
+		for _, name := range names {
+			s.d.Secrets = append(s.d.Secrets, config.Secret{Name: name, Scope: []string{"Client"}})
+			s.store[name] = canary
+		}
+	}
+}
+
+func storeRows() []row {
+	const pod = "store/pod-can-read serviceaccount/aidbox"
+	return []row{
+		{"answers", nil, "store/reachable", StatusPass, "Vault 1.21.0 answers"},
+		{"does not answer", func(_ *testing.T, s *scene) {
+			s.w.Reach = func(context.Context) (string, error) { return "", errUnreachable }
+		}, "store/reachable", StatusUnknown, "refused"},
+		{"in two lines", func(_ *testing.T, s *scene) {
+			s.w.Reach = func(context.Context) (string, error) { return "Vault\n1", nil }
+		}, "store/reachable", StatusPass, "Vault 1"},
+		{"is not looked at", func(_ *testing.T, s *scene) { s.w.Reach = nil }, "store/reachable", StatusSkip, "no store"},
+		{"cannot be asked", func(_ *testing.T, s *scene) { s.w.Reach, s.w.NoStore = nil, errors.New("not in this version") }, "store/reachable", StatusUnknown, "version"},
+
+		{"stored", nil, "store/secret-present client-secret", StatusPass, "version 3"},
+		{"absent", func(_ *testing.T, s *scene) { delete(s.store, "client-secret") }, "store/secret-present client-secret", StatusFail, "not exist"},
+		{"empty", func(_ *testing.T, s *scene) { s.store["client-secret"] = "" }, "store/secret-present client-secret", StatusFail, "empty"},
+		{"with a line break", func(_ *testing.T, s *scene) { s.store["client-secret"] = canary + "\n" }, "store/secret-present client-secret", StatusWarn, "line break"},
+		{"denied", func(_ *testing.T, s *scene) {
+			s.w.Stored = func(context.Context, config.Secret) (secret.Value, string, error) {
+				return secret.Value{}, "", errUnreachable
+			}
+		}, "store/secret-present client-secret", StatusUnknown, "refused"},
+		{"no token", func(_ *testing.T, s *scene) { s.w.Stored = nil }, "store/secret-present client-secret", StatusUnknown, "vault login"},
+		{"no store", func(_ *testing.T, s *scene) { s.w.Reach = nil }, "store/secret-present client-secret", StatusSkip, "store/reachable"},
+
+		{"reads", login(&session{}, nil), pod, StatusPass, "role aidbox and reads the delivery's 1 secret"},
+		{"login refused", login(nil, hint.Wrap(fmt.Errorf("role: %w", fs.ErrPermission), "provision")), pod, StatusFail, "role: permission denied | provision"},
+		{"login without an answer", login(nil, errUnreachable), pod, StatusUnknown, "refused"},
+		{"read refused", login(&session{denied: []string{"client-secret"}}, nil), pod, StatusFail, "policy lacks it"},
+		{"several refused", then(more("a", "b"), login(&session{denied: []string{"client-secret", "b"}}, nil)), pod, StatusFail, "it cannot read client-secret, b"},
+		{"absent", then(login(&session{}, nil), func(_ *testing.T, s *scene) { delete(s.store, "client-secret") }), pod, StatusFail, "not exist"},
+		{"not given back", login(&session{endErr: errUnreachable}, nil), pod, StatusWarn, "could not be given back"},
+		{"no ServiceAccount", tokenAnswer(notFound), pod, StatusUnknown, "default/aidbox does not exist"},
+		{"TokenRequest forbidden", tokenAnswer(denial), pod, StatusUnknown, `"create" on "serviceaccounts/token"`},
+		{"no cluster", nil, pod, StatusSkip, "cluster/api"},
+		{"no login", func(t *testing.T, s *scene) {
+			with()(t, s)
+			s.w.LogIn = nil
+		}, pod, StatusSkip, "no login"},
+	}
+}
+
+func aidboxRows() []row {
+	version := func(v string, err error) func(*testing.T, *scene) {
+		return func(_ *testing.T, s *scene) {
+			s.w.Version = func(context.Context) (string, error) { return v, err }
+		}
+	}
+	return []row{
+		{"well", nil, "aidbox/reachable", StatusPass, "is well"},
+		{"away", func(_ *testing.T, s *scene) { s.w.Health = func(context.Context) error { return errUnreachable } }, "aidbox/reachable", StatusUnknown, "refused"},
+		{"not looked at", func(_ *testing.T, s *scene) { s.w.Health = nil }, "aidbox/reachable", StatusSkip, "not looked at"},
+
+		{"new enough", version("2602", nil), "aidbox/version", StatusPass, "2602"},
+		{"a patch", version("2603.1", nil), "aidbox/version", StatusPass, "2603.1"},
+		{"too old", version("2512", nil), "aidbox/version", StatusFail, "came with 2602"},
+		{"not a number", version("edge", nil), "aidbox/version", StatusWarn, "edge"},
+		{"no answer", version("", errUnreachable), "aidbox/version", StatusUnknown, "refused"},
+		{"no administrator", func(_ *testing.T, s *scene) { s.w.Version = nil }, "aidbox/version", StatusSkip, "aidbox.admin"},
+	}
+}
+
+func standingRows() []row { return slices.Concat(clusterRows(), storeRows(), aidboxRows()) }
+
+func TestEveryLoginIsEnded(t *testing.T) {
+	for name, x := range map[string]*session{"reads": {}, "is refused": {denied: []string{"client-secret"}}} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t)
+			s.o.Groups = []string{"store"}
+			login(x, nil)(t, s)
+			if _, _, err := s.run(t.Context()); err != nil || s.ended != 1 {
+				t.Errorf("ended %d times, %v", s.ended, err)
+			}
+		})
+	}
+}
+
+func TestTokenIsForTheAudienceThatThePodWillHave(t *testing.T) {
+	for _, tt := range []struct {
+		audience string
+		driver   []string
+		want     []string
+	}{
+		{"other", []string{"vault"}, []string{"other"}},
+		{"", []string{"x", "vault"}, []string{"vault"}},
+		{"", []string{"x"}, nil},
+		{"", nil, nil},
+	} {
+		p := platform{d: &config.Delivery{Vault: &config.Vault{Audience: tt.audience}}}
+		p.driver.Audiences = tt.driver
+		if got := p.podAudiences(); !slices.Equal(got, tt.want) {
+			t.Errorf("%q, %q: got %q", tt.audience, tt.driver, got)
+		}
+	}
+}

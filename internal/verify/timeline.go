@@ -1,0 +1,61 @@
+package verify
+
+import (
+	"cmp"
+	"encoding/json"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Moment is something that was seen to happen during a rotation.
+type Moment struct {
+	Replica string // "pod/aidbox-7d4"; "" for what concerns all of them
+	What    string // "file changed"
+	After   time.Duration
+}
+
+// What a timeline tells of.
+const (
+	momentWritten  = "store written"
+	momentNudged   = "pod annotated"
+	momentStatus   = "pod status changed"
+	momentFile     = "file changed"
+	momentAccepted = "new value accepted"
+	momentRefused  = "old value refused"
+)
+
+// MarshalJSON writes the documented form, with the time in milliseconds.
+func (m Moment) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Replica string `json:"replica"`
+		What    string `json:"what"`
+		AfterMS int64  `json:"afterMs"`
+	}{m.Replica, m.What, m.After.Milliseconds()})
+}
+
+// timeline collects moments from several goroutines. They count from the write to
+// the store.
+type timeline struct {
+	mu      sync.Mutex
+	start   time.Time
+	moments []Moment
+}
+
+func (t *timeline) add(replica, what string) time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.start.IsZero() {
+		t.start = time.Now()
+	}
+	after := time.Since(t.start)
+	t.moments = append(t.moments, Moment{replica, what, after})
+	return after
+}
+
+// sorted returns what was seen, in the order of time.
+func (t *timeline) sorted() []Moment {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.SortedStableFunc(slices.Values(t.moments), func(a, b Moment) int { return cmp.Compare(a.After, b.After) })
+}

@@ -1,0 +1,198 @@
+package verify
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	secretsstorev1 "sigs.k8s.io/secrets-store-csi-driver/apis/v1"
+
+	"github.com/secretctl/secretctl/internal/config"
+)
+
+// in is a scene with a city, spoiled.
+func in(spoil func(w *city, s *scene)) func(*testing.T, *scene) {
+	return func(t *testing.T, s *scene) {
+		w := newCity(t, s)
+		s.w.Mounts = []Mount{}
+		if spoil != nil {
+			spoil(w, s)
+		}
+	}
+}
+
+// objectsAre gives the SecretProviderClass other objects.
+func objectsAre(text string) func(*testing.T, *scene) {
+	return in(func(w *city, _ *scene) { w.class.Spec.Parameters["objects"] = text })
+}
+
+func parameterIs(key, value string) func(*testing.T, *scene) {
+	return in(func(w *city, _ *scene) { w.class.Spec.Parameters[key] = value })
+}
+
+func refusing(path string) func(*testing.T, *scene) {
+	return in(func(w *city, _ *scene) { w.refuse = path })
+}
+
+// pending has the first pod wait for its volumes, with an event about it.
+func pending(more func(w *city, s *scene)) func(*testing.T, *scene) {
+	return in(func(w *city, s *scene) {
+		w.pods[0].Status = corev1.PodStatus{Phase: corev1.PodPending, ContainerStatuses: []corev1.ContainerStatus{
+			{Name: "app", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ContainerCreating"}}},
+		}}
+		w.events = []corev1.Event{
+			{Type: "Normal", Reason: "Scheduled", LastTimestamp: metav1.Now()},
+			{Type: "Warning", Reason: "BackOff", Message: "back-off", LastTimestamp: metav1.NewTime(time.Now().Add(time.Minute))},
+			{
+				Type: "Warning", Reason: "FailedMount", LastTimestamp: metav1.Now(),
+				Message: "MountVolume.SetUp failed for volume \"secrets\" : rpc error: code = Unknown desc = failed to mount, err: rpc error: code = X desc = provider: 403 for " + canary,
+			},
+		}
+		if more != nil {
+			more(w, s)
+		}
+	})
+}
+
+func workloadRows() []row {
+	const (
+		account    = "workload/service-account serviceaccount/aidbox"
+		class      = "workload/secret-provider-class secretproviderclass/aidbox-vault-secrets"
+		configMap  = "workload/vault-config configmap/aidbox-vault-config"
+		deployment = "workload/deployment deployment/aidbox"
+		noSubPath  = "workload/no-subpath deployment/aidbox"
+	)
+	spec := func(change func(*corev1.PodSpec)) func(*testing.T, *scene) {
+		return in(func(w *city, _ *scene) { change(&w.pods[1].Spec) })
+	}
+	return []row{
+		{"there", in(nil), account, StatusPass, "the pods run as it"},
+		{"absent", in(func(w *city, _ *scene) { w.account = nil }), account, StatusFail, "secretctl render | kubectl apply"},
+		{"forbidden", refusing("serviceaccounts"), account, StatusUnknown, "docs/rbac.md"},
+		{"another", in(func(w *city, _ *scene) { w.deployment.Spec.Template.Spec.ServiceAccountName = "default" }), account, StatusFail, "runs its pods as default"},
+		{"without the identity", in(func(_ *city, s *scene) {
+			s.d.Azure = &config.Azure{Identity: config.Identity{Type: config.IdentityWorkload, ClientID: "1"}}
+		}), account, StatusFail, clientIDAnnotation},
+
+		{"as rendered", in(nil), class, StatusPass, "parameters and 1 object are as in the config"},
+		{"absent", in(func(w *city, _ *scene) { w.class = nil }), class, StatusFail, "gets no new value"},
+		{"forbidden", refusing("secretproviderclasses"), class, StatusUnknown, "docs/rbac.md"},
+		{"wrong provider", in(func(w *city, _ *scene) { w.class.Spec.Provider = "azure" }), class, StatusFail, "provider is azure, not vault"},
+		{"wrong role", parameterIs("roleName", "other"), class, StatusFail, `roleName is "other", not "aidbox"`},
+		{"wrong audience", parameterIs("audience", "x"), class, StatusFail, `audience is "x", not ""`},
+		{"wrong mount", parameterIs("vaultKubernetesMountPath", "k8s"), class, StatusFail, `vaultKubernetesMountPath is "k8s"`},
+		{"other address", parameterIs("vaultAddress", "http://x"), class, StatusFail, "vaultAddress"},
+		{"default written out", parameterIs("vaultKubernetesMountPath", "kubernetes/"), class, StatusPass, ""},
+		{"not YAML", objectsAre("{"), class, StatusFail, "nothing is mounted"},
+		{"no objects", objectsAre(""), class, StatusFail, "no object makes the file client-secret"},
+		{"without data", objectsAre("- {objectName: client-secret, secretPath: secret/aidbox/client, secretKey: client-secret}"), class, StatusFail, "lacks the data/"},
+		{"other path", objectsAre("- {objectName: client-secret, secretPath: secret/data/x, secretKey: client-secret}"), class, StatusFail, `secretPath is "secret/data/x"`},
+		{"whole answer", objectsAre("- {objectName: client-secret, secretPath: secret/data/aidbox/client}"), class, StatusFail, "no secretKey"},
+		{"other key", objectsAre("- {objectName: client-secret, secretPath: /v1/secret/data/aidbox/client, secretKey: x}"), class, StatusFail, `secretKey is "x"`},
+		{"encoded", objectsAre("- {objectName: client-secret, secretPath: secret/data/aidbox/client, secretKey: client-secret, encoding: hex}"), class, StatusFail, "encoding is hex"},
+		{
+			"misspelt key", objectsAre("- {objectName: client-secret, secretPath: secret/data/aidbox/client, secretKey: client-secret, filePermissions: 0600}"),
+			class, StatusWarn, "does not know the key filePermissions",
+		},
+		{
+			"one more", objectsAre("- {objectName: client-secret, secretPath: secret/data/aidbox/client, secretKey: client-secret}\n- {objectName: more}"),
+			class, StatusWarn, "also more",
+		},
+
+		{"as rendered", in(nil), configMap, StatusPass, "and the pods are made for it"},
+		{"absent", in(func(w *city, _ *scene) { w.configMap = nil }), configMap, StatusFail, "not in namespace default"},
+		{"without its key", in(func(w *city, _ *scene) { w.configMap.Data = nil }), configMap, StatusFail, "has no key vault-config.json"},
+		{"forbidden", refusing("configmaps"), configMap, StatusUnknown, "docs/rbac.md"},
+		{"another scope", in(func(w *city, _ *scene) {
+			w.configMap.Data[config.VaultConfigKey] = strings.ReplaceAll(w.configMap.Data[config.VaultConfigKey], "basic", "other")
+		}), configMap, StatusFail, "has scope Client/other, not Client/basic"},
+		{"pods of another", in(func(w *city, _ *scene) { w.deployment.Spec.Template.Annotations[checksumAnnotation] = "0" }), configMap, StatusFail, "made for another one"},
+		{"no annotation", in(func(w *city, _ *scene) { w.deployment.Spec.Template.Annotations = nil }), configMap, StatusPass, "have no annotation"},
+		{"no annotation where it matters", in(func(w *city, s *scene) {
+			s.d.Aidbox.ScopeFormat = config.ScopeObject
+			w.configMap.Data[config.VaultConfigKey] = string(s.d.VaultConfig())
+			w.deployment.Spec.Template.Annotations = nil
+		}), configMap, StatusWarn, "does not roll them"},
+		{"rolling", in(func(w *city, _ *scene) { w.pods[0].OwnerReferences[0].UID = "old" }), configMap, StatusWarn, "being made anew"},
+		{"no Deployment", refusing("deployments"), configMap, StatusPass, "path and scope"},
+
+		{"runs", in(nil), deployment, StatusPass, "2 of 2 replicas ready"},
+		{"absent", in(func(w *city, _ *scene) { w.fixed["/apis/apps/v1/namespaces/default/deployments/aidbox"] = notFound }), deployment, StatusFail, "no Deployment aidbox in namespace default"},
+		{"forbidden", refusing("deployments"), deployment, StatusUnknown, "docs/rbac.md"},
+		{"scaled down", in(func(w *city, _ *scene) { w.deployment.Spec.Replicas, w.pods = new(int32), nil }), deployment, StatusFail, "0 replicas"},
+		{"no pods", in(func(w *city, _ *scene) { w.pods = nil }), deployment, StatusFail, "has no pods"},
+		{"not observed", in(func(w *city, _ *scene) { w.deployment.Generation = 2 }), deployment, StatusUnknown, "not taken in yet"},
+		{"not ready", in(func(w *city, _ *scene) { w.deployment.Status.ReadyReplicas = 1 }), deployment, StatusFail, "1 of 2 replicas ready"},
+		{"quota", in(func(w *city, _ *scene) {
+			w.deployment.Status.Conditions = []appsv1.DeploymentCondition{{Type: appsv1.DeploymentReplicaFailure, Status: corev1.ConditionTrue, Message: "exceeded quota"}}
+		}), deployment, StatusFail, "exceeded quota"},
+		{"crashing", in(func(w *city, _ *scene) {
+			w.pods[1].Status.ContainerStatuses[0].State = corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}}
+		}), deployment, StatusFail, "pod/b: container app does not run: CrashLoopBackOff; 2 of 2 replicas ready | kubectl logs -n default b -c app --previous"},
+		{"rolling", in(func(w *city, _ *scene) { w.pods[0].OwnerReferences[0].UID = "old" }), deployment, StatusWarn, "a rollout is under way: pod/a"},
+		{"cannot mount", pending(nil), deployment, StatusFail, "pod/a is Pending (ContainerCreating); event FailedMount: (message withheld: it repeats a secret value)"},
+		{"cannot mount, trimmed", pending(func(w *city, _ *scene) {
+			w.events[2].Message = strings.TrimSuffix(w.events[2].Message, canary) + "you"
+		}), deployment, StatusFail, "event FailedMount: provider: 403 for you | kubectl describe pod -n default a"},
+		{"no class", pending(func(w *city, _ *scene) { w.class = nil }), deployment, StatusFail, "not found | secretctl render"},
+		{"no account", pending(func(w *city, _ *scene) { w.account = nil }), deployment, StatusFail, "no pod can start with it | secretctl render"},
+		{"writable volume", pending(func(w *city, _ *scene) { w.pods[0].Spec.Volumes[0].CSI.ReadOnly = nil }), deployment, StatusFail, "lacks readOnly: true"},
+		{"no driver", pending(func(w *city, _ *scene) { w.fixed[driverPath] = notFound }), deployment, StatusFail, "driver is not installed"},
+		{"no driver on the node", pending(func(w *city, _ *scene) { w.fixed[nodesPath] = `{"items": []}` }), deployment, StatusFail, "does not run on node n1"},
+		{"no provider", pending(func(w *city, _ *scene) { w.fixed[daemonsPath] = daemons(driverDaemon("true", 1)) }), deployment, StatusFail, "no DaemonSet of the provider vault"},
+		{"provider down", pending(func(w *city, _ *scene) { w.fixed[daemonsPath] = daemons(driverDaemon("true", 1), providerDaemon(0)) }), deployment, StatusFail, "0 of 1 pods ready"},
+		{"login refused", pending(func(_ *city, s *scene) { s.w.LogIn = refusedLogin }), deployment, StatusFail, "the login that the pod does, done here: "},
+		{"events forbidden", pending(func(w *city, _ *scene) { w.refuse = "events" }), deployment, StatusFail, "its events cannot be read"},
+
+		{"none", in(nil), noSubPath, StatusPass, "in the template and in 2 pods"},
+		{"forbidden", refusing("deployments"), noSubPath, StatusUnknown, "docs/rbac.md"},
+		{"a secret", spec(func(p *corev1.PodSpec) { p.Containers[1].VolumeMounts[0].SubPath = "client-secret" }), noSubPath, StatusFail, "pod/b mounts client-secret of secrets"},
+		{"the vault config", spec(func(p *corev1.PodSpec) { p.Containers[1].VolumeMounts[1].SubPath = "vault-config.json" }), noSubPath, StatusWarn, "needs new pods"},
+	}
+}
+
+func TestEachWorkloadCheckSaysWhatIsWrong(t *testing.T) {
+	for _, r := range slices.Concat(workloadRows(), podRows()) {
+		t.Run(r.check+"/"+r.name, func(t *testing.T) {
+			t.Parallel()
+			r.run(t)
+		})
+	}
+}
+
+func TestAzureClassIsComparedByItsMeaning(t *testing.T) {
+	d := &config.Delivery{
+		Name: "aidbox", Provider: config.ProviderAzure,
+		Azure:   &config.Azure{KeyVault: "kv", TenantID: "t", Cloud: "AzurePublicCloud", Identity: config.Identity{Type: config.IdentityKubelet, ClientID: "c"}},
+		Secrets: []config.Secret{{Name: "file", ObjectName: "object"}},
+	}
+	const objects = "array:\n  - |\n    objectName: object\n    objectType: secret\n    objectAlias: file\n"
+	parameters := func(change ...string) map[string]string {
+		p := map[string]string{"keyvaultName": "kv", "tenantId": "t", "useVMManagedIdentity": "true", "userAssignedIdentityID": "c", "objects": objects}
+		for i := 0; i < len(change); i += 2 {
+			p[change[i]] = change[i+1]
+		}
+		return p
+	}
+	for name, tt := range map[string]struct {
+		parameters map[string]string
+		says       string
+	}{
+		"the older key of the tenant": {parameters(), ""},
+		"another vault":               {parameters("keyvaultName", "x"), `keyvaultName is "x"`},
+		"both identities":             {parameters("clientID", "c"), `clientID is "c", not ""`},
+		"pinned":                      {parameters("objects", objects+"    objectVersion: \"1\"\n"), "stops rotation"},
+		"a list of maps":              {parameters("objects", "array:\n  - objectName: object\n"), "cannot be read"},
+		"a key":                       {parameters("objects", strings.ReplaceAll(objects, ": secret", ": key")), `objectType is "key"`},
+		"another object":              {parameters("objects", strings.ReplaceAll(objects, ": object", ": other")), `objectName is "other"`},
+	} {
+		wrong, odd := compareClass(d, secretsstorev1.SecretProviderClassSpec{Provider: "azure", Parameters: tt.parameters})
+		if got := strings.Join(append(wrong, odd...), "; "); !strings.Contains(got, tt.says) || (got == "") != (tt.says == "") {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
