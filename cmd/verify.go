@@ -146,16 +146,14 @@ func (a *app) world(ctx context.Context, d *config.Delivery, o reportOptions, gr
 		},
 		Mounts: []verify.Mount{local.Mount(d)},
 	}
-	if d.Provider == config.ProviderVault {
-		vault, err := a.vault(d)
-		switch {
-		case err == nil:
-			w.Stored, w.Put = vault.Get, vault.Put
-		case errors.Is(err, provision.ErrNoToken):
-			a.narrate("note: there is no Vault token, so the store is not asked")
-		default:
-			return w, err
-		}
+	store, err := a.store(d)
+	switch {
+	case err == nil:
+		w.Stored, w.Put = store.Get, store.Put
+	case errors.Is(err, provision.ErrNoToken):
+		a.narrate("note: there is no Vault token, so the store is not asked")
+	default:
+		return w, err
 	}
 	asAdmin := slices.Contains(groups, groupClient) || slices.Contains(groups, groupScope)
 	aidbox, err := a.aidboxFor(ctx, d, asAdmin)

@@ -90,35 +90,37 @@ func (v *view) checkEnv(c corev1.Container) error {
 	return nil
 }
 
-// checkMounts wants both volumes as whole folders: a subPath never changes.
+// checkMounts wants all volumes as whole folders: a subPath never changes.
 func (v *view) checkMounts(mounts []corev1.VolumeMount, volumes []corev1.Volume) error {
-	for _, want := range []struct {
-		folder, what string
-		is           func(corev1.Volume) bool
-	}{
-		{v.MountPath, "SecretProviderClass " + v.SecretProviderClass, v.isSecrets},
-		{v.VaultConfigFolder, "ConfigMap " + v.ConfigMap, v.isVaultConfig},
-	} {
-		i := slices.IndexFunc(mounts, func(m corev1.VolumeMount) bool {
-			return strings.TrimSuffix(m.MountPath, "/") == strings.TrimSuffix(want.folder, "/")
-		})
-		if i < 0 {
-			return fmt.Errorf("nothing is mounted at %.80q", want.folder)
+	for _, m := range v.Mounts {
+		is := func(o corev1.Volume) bool { return isSecrets(o, m.SecretProviderClass) }
+		if err := checkMount(mounts, volumes, m.MountPath, "SecretProviderClass "+m.SecretProviderClass, is); err != nil {
+			return err
 		}
-		m := mounts[i]
-		if m.SubPath != "" || m.SubPathExpr != "" {
-			return fmt.Errorf("the mount at %.80q has a subPath, which never changes", want.folder)
-		}
-		if !slices.ContainsFunc(volumes, func(o corev1.Volume) bool { return o.Name == m.Name && want.is(o) }) {
-			return fmt.Errorf("volume %.80q is not a read-only mount of %.80s", m.Name, want.what)
-		}
+	}
+	return checkMount(mounts, volumes, v.VaultConfigFolder, "ConfigMap "+v.ConfigMap, v.isVaultConfig)
+}
+
+func checkMount(mounts []corev1.VolumeMount, volumes []corev1.Volume, folder, what string, is func(corev1.Volume) bool) error {
+	i := slices.IndexFunc(mounts, func(m corev1.VolumeMount) bool {
+		return strings.TrimSuffix(m.MountPath, "/") == strings.TrimSuffix(folder, "/")
+	})
+	if i < 0 {
+		return fmt.Errorf("nothing is mounted at %.80q", folder)
+	}
+	m := mounts[i]
+	if m.SubPath != "" || m.SubPathExpr != "" {
+		return fmt.Errorf("the mount at %.80q has a subPath, which never changes", folder)
+	}
+	if !slices.ContainsFunc(volumes, func(o corev1.Volume) bool { return o.Name == m.Name && is(o) }) {
+		return fmt.Errorf("volume %.80q is not a read-only mount of %.80s", m.Name, what)
 	}
 	return nil
 }
 
-func (v *view) isSecrets(o corev1.Volume) bool {
+func isSecrets(o corev1.Volume, class string) bool {
 	return o.CSI != nil && o.CSI.Driver == csiDriver && o.CSI.ReadOnly != nil && *o.CSI.ReadOnly &&
-		o.CSI.VolumeAttributes["secretProviderClass"] == v.SecretProviderClass
+		o.CSI.VolumeAttributes["secretProviderClass"] == class
 }
 
 func (v *view) isVaultConfig(o corev1.Volume) bool {

@@ -49,17 +49,23 @@ type manifest struct {
 	apiVersion, kind, name string
 	template               string
 	decoded                object // filled when the result is read back
+	view                   *view  // what the template sees
 }
 
 // manifests is in the order in which a cluster wants them: what is referred to first.
-func manifests(v *view) []manifest {
-	return []manifest{
-		{"v1", "ServiceAccount", v.Aidbox.ServiceAccount, "serviceaccount.yaml.tmpl", &corev1.ServiceAccount{}},
-		{"secrets-store.csi.x-k8s.io/v1", "SecretProviderClass", v.SecretProviderClass,
-			"secretproviderclass-" + v.Provider + ".yaml.tmpl", &spcv1.SecretProviderClass{}},
-		{"v1", "ConfigMap", v.ConfigMap, "configmap.yaml.tmpl", &corev1.ConfigMap{}},
-		{"apps/v1", "Deployment", v.Aidbox.Deployment, "deployment.yaml.tmpl", &appsv1.Deployment{}},
+func manifests(d *config.Delivery) []manifest {
+	v := newView(d)
+	all := []manifest{{"v1", "ServiceAccount", v.Aidbox.ServiceAccount, "serviceaccount.yaml.tmpl", &corev1.ServiceAccount{}, v}}
+	for _, m := range v.Mounts {
+		all = append(all, manifest{
+			"secrets-store.csi.x-k8s.io/v1", "SecretProviderClass", m.SecretProviderClass,
+			"secretproviderclass-" + v.Provider + ".yaml.tmpl", &spcv1.SecretProviderClass{}, v.class(d, m),
+		})
 	}
+	return append(all,
+		manifest{"v1", "ConfigMap", v.ConfigMap, "configmap.yaml.tmpl", &corev1.ConfigMap{}, v},
+		manifest{"apps/v1", "Deployment", v.Aidbox.Deployment, "deployment.yaml.tmpl", &appsv1.Deployment{}, v},
+	)
 }
 
 // Error says why a delivery cannot be rendered as asked. Nothing was written.
@@ -114,8 +120,7 @@ func unknownKind(kind string, all []manifest) error {
 // an [*Error] where o names what there is not, and where a template does not give
 // the object that the delivery describes.
 func Objects(d *config.Delivery, o Options) ([]Object, error) {
-	v := newView(d)
-	selected, err := o.selectFrom(manifests(v))
+	selected, err := o.selectFrom(manifests(d))
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +130,7 @@ func Objects(d *config.Delivery, o Options) ([]Object, error) {
 	}
 	var objects []Object
 	for _, m := range selected {
-		object, err := m.render(v, from)
+		object, err := m.render(from)
 		if err != nil {
 			return nil, refuse("", "template %s: %w", m.template, err)
 		}
@@ -134,7 +139,8 @@ func Objects(d *config.Delivery, o Options) ([]Object, error) {
 	return objects, nil
 }
 
-func (m manifest) render(v *view, from sources) (Object, error) {
+func (m manifest) render(from sources) (Object, error) {
+	v := m.view
 	text, err := from.execute(m.template, v)
 	if err != nil {
 		return Object{}, err
