@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/secretctl/secretctl/cmd"
+	"github.com/secretctl/secretctl/internal/azure"
 	"github.com/secretctl/secretctl/internal/sandbox"
 	"github.com/secretctl/secretctl/internal/secret"
 )
@@ -52,8 +53,9 @@ resources:
 
 // tracks is where a run of secretctl may leave traces.
 type tracks struct {
-	t   *testing.T
-	dir string // configs, reports, manifests and temporary files
+	t     *testing.T
+	dir   string       // configs, reports, manifests and temporary files
+	azure azure.Access // the stand-ins
 
 	mu   sync.Mutex
 	seen map[string]bool
@@ -72,7 +74,7 @@ func (k *tracks) run(args ...string) (code int, stdout string) {
 
 func (k *tracks) world(out, narration io.Writer) cmd.IO {
 	return cmd.IO{
-		In: strings.NewReader(canaries["CANARY_VALUE"]), Out: out, Err: narration, ErrTerminal: true,
+		In: strings.NewReader(canaries["CANARY_VALUE"]), Out: out, Err: narration, ErrTerminal: true, Azure: k.azure,
 		LookupEnv: func(name string) (string, bool) { v, ok := canaries[name]; return v, ok },
 	}
 }
@@ -156,6 +158,7 @@ func TestNoSecretValueLeavesTheProcess(t *testing.T) {
 	t.Run("when a value is in the config", k.whenAValueIsInTheConfig)
 	t.Run("in a panic", k.inAPanic)
 	k.run("sandbox", "aidbox") // which refuses to start without a secret
+	t.Run("on helm and Azure", k.onHelmAndAzure)
 	k.run("version", "-v")
 	k.run("completion", "bash")
 	k.run("help", "verify")

@@ -12,11 +12,48 @@ import (
 	"github.com/secretctl/secretctl/internal/secret"
 )
 
+// store is what every provider can do. A *provision.Vault and a *provision.KeyVault
+// are ones.
+type store interface {
+	Get(ctx context.Context, s config.Secret) (secret.Value, string, error)
+	Put(ctx context.Context, s config.Secret, v secret.Value) (version string, err error)
+	Steps(in *secret.Inputs, concurrency int) []provision.Step
+}
+
+// store connects to the delivery's store, once; nothing is sent yet.
+func (a *app) store(d *config.Delivery) (s store, err error) {
+	if known := a.stores[d]; known != nil {
+		return known, nil
+	}
+	if d.Provider == config.ProviderAzure {
+		s, err = a.keyVault(d, provision.KeyVaultOptions{})
+	} else {
+		s, err = a.vault(d)
+	}
+	if err != nil {
+		return nil, err
+	}
+	a.stores[d] = s
+	return s, nil
+}
+
+// phases returns those of the delivery's provider.
+func phases(d *config.Delivery) []string {
+	if d.Provider == config.ProviderAzure {
+		return provision.KeyVaultPhases()
+	}
+	return provision.VaultPhases()
+}
+
+// keyVault connects to the delivery's Key Vault; nothing is sent yet.
+func (a *app) keyVault(d *config.Delivery, o provision.KeyVaultOptions) (*provision.KeyVault, error) {
+	o.Access = a.Azure
+	o.Log = a.log()
+	return provision.NewKeyVault(d, o)
+}
+
 // vault connects to the delivery's Vault; nothing is sent yet.
 func (a *app) vault(d *config.Delivery) (*provision.Vault, error) {
-	if d.Provider != config.ProviderVault {
-		return nil, usagef("render and client work for it", "delivery %q: provider %s has no store commands in this version", d.Name, d.Provider)
-	}
 	token, _ := a.LookupEnv("VAULT_TOKEN")
 	return provision.NewVault(d, provision.VaultOptions{
 		Token: secret.New([]byte(token)), AllowHTTP: a.allowHTTP, Log: a.log(),

@@ -12,23 +12,29 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/secretctl/secretctl/internal/azure"
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/sandbox"
 )
 
 func newDemo(a *app) *cobra.Command {
-	return &cobra.Command{
+	var provider string
+	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Run the whole job against stand-ins on this machine",
-		Long: `Starts stand-ins for Vault, Aidbox and the mount on loopback and runs the commands
-of the whole job against them, with a rotation, as an operator would. It needs no
-cluster, no cloud and no network, touches nothing of yours, and leaves nothing.
+		Long: `Starts stand-ins for Vault or Azure, for Aidbox and the mount on loopback and runs
+the commands of the whole job against them, with a rotation, as an operator would.
+It needs no cluster, no cloud and no network, touches nothing of yours, and leaves
+nothing.
 
 ` + exitStatus,
-		Example: "  secretctl demo",
+		Example: "  secretctl demo\n  secretctl demo --provider azure",
 		Args:    cobra.NoArgs,
-		RunE:    a.run(func(ctx context.Context, _ []string) error { return a.demo(ctx) }),
+		RunE:    a.run(func(ctx context.Context, _ []string) error { return a.demo(ctx, provider) }),
 	}
+	cmd.Flags().StringVar(&provider, "provider", config.ProviderVault, "store to show: vault, azure")
+	addEnum(cmd, "provider", &provider, config.ProviderVault, config.ProviderAzure)
+	return cmd
 }
 
 const demoConfig = `apiVersion: secretctl.dev/v1
@@ -41,7 +47,9 @@ secrets:
     path: aidbox/client
     scope: [Client/basic]
     value: {generate: {length: 32}}
-resources:
+` + demoResources
+
+const demoResources = `resources:
   - type: Client
     id: basic
     secrets: {secret: client-secret}
@@ -61,9 +69,13 @@ type demo struct {
 	dir     string
 	env     map[string]string
 	started time.Time
+
+	standIns, conf string
+	azure          azure.Access
+	mount          sandbox.MountOptions
 }
 
-func (a *app) demo(ctx context.Context) (err error) {
+func (a *app) demo(ctx context.Context, provider string) (err error) {
 	clearEnvironment()
 	dir, err := os.MkdirTemp("", "secretctl-demo-")
 	if err != nil {
@@ -72,22 +84,19 @@ func (a *app) demo(ctx context.Context) (err error) {
 	defer func() { _ = os.RemoveAll(dir) }()
 	d := &demo{app: a, dir: dir, env: map[string]string{}, started: time.Now()}
 
-	kubernetes, err := sandbox.StartKubernetes()
+	start := d.startVault
+	if provider == config.ProviderAzure {
+		start = d.startAzure
+	}
+	stop, err := start()
 	if err != nil {
 		return err
 	}
-	defer kubernetes.Close()
-	vault, err := sandbox.StartVault()
-	if err != nil {
+	defer stop()
+	if err := os.WriteFile(filepath.Join(dir, defaultConfig), []byte(d.conf), 0o600); err != nil {
 		return err
 	}
-	defer vault.Close()
-	d.env["VAULT_TOKEN"] = vault.RootToken
-	conf := fmt.Sprintf(demoConfig, vault.URL, kubernetes.URL)
-	if err := os.WriteFile(filepath.Join(dir, defaultConfig), []byte(conf), 0o600); err != nil {
-		return err
-	}
-	d.say("stand-ins for Vault and Kubernetes listen on loopback; this is secretctl.yaml:\n\n%s", indent(conf))
+	d.say("stand-ins for %s listen on loopback; this is secretctl.yaml:\n\n%s", d.standIns, indent(d.conf))
 
 	if err := d.secretctl(ctx, a.Out, "provision"); err != nil {
 		return err
@@ -99,12 +108,13 @@ func (a *app) demo(ctx context.Context) (err error) {
 	if err := d.secretctl(ctx, &manifests, "render"); err != nil {
 		return err
 	}
-	mount, err := sandbox.StartMount(ctx, sandbox.MountOptions{Manifests: manifests.Bytes(), Root: dir, Kubernetes: kubernetes, Interval: demoPoll})
+	d.mount.Manifests, d.mount.Root, d.mount.Interval = manifests.Bytes(), dir, demoPoll
+	mount, err := sandbox.StartMount(ctx, d.mount)
 	if err != nil {
 		return err
 	}
 	defer mount.Close()
-	d.say("%d bytes of manifests applied: the pod's login at Vault worked, the files are mounted", manifests.Len())
+	d.say("%d bytes of manifests applied: the pod may read the secrets, the files are mounted", manifests.Len())
 
 	aidbox, err := sandbox.StartAidbox(sandbox.AidboxOptions{VaultConfig: config.VaultConfigFile, Root: dir, CacheTTL: demoCache})
 	if err != nil {
@@ -113,12 +123,29 @@ func (a *app) demo(ctx context.Context) (err error) {
 	defer aidbox.Close()
 	d.env["AIDBOX_CLIENT_SECRET"] = aidbox.RootSecret
 	d.say("a stand-in for Aidbox has started on the mount")
-	return d.onAidbox(ctx, aidbox.URL)
+	return d.onAidbox(ctx, aidbox.URL, filepath.Join(dir, "run", provider+"-secrets"))
+}
+
+// startVault starts Vault, and Kubernetes, which it asks about the pod's token.
+func (d *demo) startVault() (stop func(), err error) {
+	kubernetes, err := sandbox.StartKubernetes()
+	if err != nil {
+		return nil, err
+	}
+	vault, err := sandbox.StartVault()
+	if err != nil {
+		kubernetes.Close()
+		return nil, err
+	}
+	d.env["VAULT_TOKEN"] = vault.RootToken
+	d.standIns, d.conf = "Vault and Kubernetes", fmt.Sprintf(demoConfig, vault.URL, kubernetes.URL)
+	d.mount.Kubernetes = kubernetes
+	return func() { vault.Close(); kubernetes.Close() }, nil
 }
 
 // onAidbox is the part of the job that needs a running Aidbox.
-func (d *demo) onAidbox(ctx context.Context, url string) error {
-	onMachine := []string{"--mount-path", filepath.Join(d.dir, "run/vault-secrets"), "--vault-config", filepath.Join(d.dir, config.VaultConfigFile)}
+func (d *demo) onAidbox(ctx context.Context, url, mountPath string) error {
+	onMachine := []string{"--mount-path", mountPath, "--vault-config", filepath.Join(d.dir, config.VaultConfigFile)}
 	for _, args := range [][]string{
 		{"client", "apply"},
 		append([]string{"verify", "mount", "client", "auth", "scope"}, onMachine...),
@@ -138,6 +165,7 @@ func (d *demo) secretctl(ctx context.Context, out io.Writer, args ...string) err
 	world := d.IO
 	world.Out = out
 	world.Prompt = nil
+	world.Azure = d.azure
 	world.LookupEnv = func(name string) (string, bool) {
 		if value, ok := d.env[name]; ok {
 			return value, true
@@ -163,11 +191,11 @@ func indent(text string) string {
 	return "    " + strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n    ")
 }
 
-// clearEnvironment keeps the user's own Vault and settings out of the demo.
+// clearEnvironment keeps the user's own Vault, Azure and settings out of the demo.
 func clearEnvironment() {
 	for _, entry := range os.Environ() {
 		name, _, _ := strings.Cut(entry, "=")
-		if strings.HasPrefix(name, "VAULT_") || strings.HasPrefix(name, "SECRETCTL_") {
+		if strings.HasPrefix(name, "VAULT_") || strings.HasPrefix(name, "AZURE_") || strings.HasPrefix(name, "SECRETCTL_") {
 			_ = os.Unsetenv(name)
 		}
 	}

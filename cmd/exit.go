@@ -61,12 +61,13 @@ func isUsage(err error) bool {
 	var source *secret.SourceError
 	var address *transport.AddressError
 	var phase *provision.PhaseError
+	var setting *provision.SettingError
 	var group *verify.UsageError
 	var manifest *render.Error
 	var kubeconfig *cluster.ConfigError
 	return errors.As(err, &usage) || errors.As(err, &conf) || errors.As(err, &source) || errors.As(err, &address) ||
-		errors.As(err, &phase) || errors.As(err, &group) || errors.As(err, &manifest) || errors.As(err, &kubeconfig) ||
-		errors.Is(err, provision.ErrNoToken)
+		errors.As(err, &phase) || errors.As(err, &setting) || errors.As(err, &group) || errors.As(err, &manifest) ||
+		errors.As(err, &kubeconfig) || errors.Is(err, provision.ErrNoToken)
 }
 
 // noError says that everything was found out and the answer is no.

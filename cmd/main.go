@@ -18,6 +18,8 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/secretctl/secretctl/internal/azure"
+	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/secret"
 )
 
@@ -28,6 +30,8 @@ type IO struct {
 	LookupEnv func(string) (string, bool)
 	// Prompt reads a line without echo; nil where standard input is no terminal.
 	Prompt func(label string) ([]byte, error)
+	// Azure is as whom and how Azure is reached; its zero value is whoever is logged in.
+	Azure azure.Access
 	// OutTerminal and ErrTerminal say whether a person is looking.
 	OutTerminal, ErrTerminal bool
 }
@@ -55,7 +59,7 @@ func Main() int {
 
 // Run runs secretctl with the given arguments and returns the exit code.
 func Run(ctx context.Context, args []string, world IO) (code int) {
-	a := &app{IO: world, inputs: &secret.Inputs{LookupEnv: world.LookupEnv, Stdin: world.In, Prompt: world.Prompt}}
+	a := &app{IO: world, stores: map[*config.Delivery]store{}, inputs: &secret.Inputs{LookupEnv: world.LookupEnv, Stdin: world.In, Prompt: world.Prompt}}
 	defer func() {
 		if p := recover(); p != nil {
 			a.printPanic(p)
@@ -81,6 +85,7 @@ type app struct {
 	IO
 	settings
 	inputs *secret.Inputs
+	stores map[*config.Delivery]store // that were connected to
 
 	started bool            // a command began its work: what fails now is no usage error
 	ctx     context.Context //nolint:containedctx // kept to tell a timeout from an interrupt when all is over
@@ -117,7 +122,8 @@ rotation arrives. Everything follows from one file, secretctl.yaml.
 	root.SetVersionTemplate("secretctl {{.Version}}\n")
 	a.addFlags(root.PersistentFlags())
 	root.AddCommand(
-		newProvision(a), newRender(a), newClient(a), newVerify(a), newRotate(a), newDoctor(a), newDiff(a), newDemo(a), newSandbox(a), newVersion(a),
+		newProvision(a), newRender(a), newClient(a), newVerify(a), newRotate(a), newDoctor(a), newDiff(a),
+		newInfra(a), newInstall(a), newDemo(a), newSandbox(a), newVersion(a),
 	)
 	root.InitDefaultHelpCmd()
 	return root

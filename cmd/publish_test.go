@@ -33,7 +33,7 @@ secrets: [{name: client-secret, scope: [Client]}]
 	return dir
 }
 
-func runHere(t *testing.T, dir string, args ...string) (code int, stdout, stderr string) {
+func runIn(t *testing.T, dir string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, narration bytes.Buffer
 	args = append(args, "-c", filepath.Join(dir, "secretctl.yaml"))
@@ -43,8 +43,8 @@ func runHere(t *testing.T, dir string, args ...string) (code int, stdout, stderr
 	return code, out.String(), narration.String()
 }
 
-// kubeconfig names an API server without credentials.
-func kubeconfig(t *testing.T, address string) (path string) {
+// kubeconfigFor names an API server without credentials.
+func kubeconfigFor(t *testing.T, address string) (path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "kubeconfig")
 	text := fmt.Sprintf("apiVersion: v1\nkind: Config\ncurrent-context: x\ncontexts: [{name: x, context: {cluster: x}}]\nclusters: [{name: x, cluster: {server: %q}}]\n", address)
@@ -73,8 +73,8 @@ func TestResultsArePushedWrittenAndLeftAtTheDeployment(t *testing.T) {
 	defer api.Close()
 	dir := here(t)
 	file := filepath.Join(dir, "secretctl.prom")
-	code, out, narration := runHere(t, dir, "verify", "mount", "--target", "local", "--mount-path", filepath.Join(dir, "absent"),
-		"--metrics-file", file, "--push-url", gateway.URL, "--event", "--kubeconfig", kubeconfig(t, api.URL))
+	code, out, narration := runIn(t, dir, "verify", "mount", "--target", "local", "--mount-path", filepath.Join(dir, "absent"),
+		"--metrics-file", file, "--push-url", gateway.URL, "--event", "--kubeconfig", kubeconfigFor(t, api.URL))
 	if code != 1 {
 		t.Fatalf("ended with %d\n%s%s", code, out, narration)
 	}
@@ -92,8 +92,8 @@ func TestResultsArePushedWrittenAndLeftAtTheDeployment(t *testing.T) {
 
 func TestResultsThatCannotBeHandedOnAreAnError(t *testing.T) {
 	dir := here(t)
-	code, out, narration := runHere(t, dir, "verify", "mount", "--target", "local", "--mount-path", dir,
-		"--metrics-file", filepath.Join(dir, "absent", "x.prom"), "--event", "--kubeconfig", kubeconfig(t, "http://127.0.0.1:1"))
+	code, out, narration := runIn(t, dir, "verify", "mount", "--target", "local", "--mount-path", dir,
+		"--metrics-file", filepath.Join(dir, "absent", "x.prom"), "--event", "--kubeconfig", kubeconfigFor(t, "http://127.0.0.1:1"))
 	if code != 3 || !strings.Contains(out, "mount/present") || !strings.Contains(narration, "x.prom: no such file") || !strings.Contains(narration, "event: kubernetes: ") {
 		t.Errorf("ended with %d\n%s%s", code, out, narration)
 	}
@@ -112,7 +112,7 @@ func TestWhereNothingCouldBeHandedOnNothingIsAttempted(t *testing.T) {
 		{[]string{"--event"}, "no cluster is configured"},
 	} {
 		for _, command := range [][]string{{"verify", "mount", "--target", "local"}, {"rotate", "client-secret", "--target", "local"}} {
-			code, out, narration := runHere(t, dir, append(command, tt.args...)...)
+			code, out, narration := runIn(t, dir, append(command, tt.args...)...)
 			if code != 2 || out != "" || !strings.Contains(narration, tt.want) || strings.Contains(narration, "canary") {
 				t.Errorf("%v: ended with %d\n%s%s", tt.args, code, out, narration)
 			}
@@ -135,7 +135,7 @@ func TestJobThatCouldNotWorkIsNotRendered(t *testing.T) {
 		{[]string{"--aidbox-url", "http://aidbox.example", "--allow-http"}, 0, ""},
 		{[]string{"--aidbox-url", "service"}, 0, ""},
 	} {
-		code, out, narration := runHere(t, dir, append(job, tt.args...)...)
+		code, out, narration := runIn(t, dir, append(job, tt.args...)...)
 		if code != tt.code || !strings.Contains(narration, tt.want) || (code == 0) != strings.Contains(out, "kind: CronJob") {
 			t.Errorf("%v: ended with %d\n%s%s", tt.args, code, out, narration)
 		}

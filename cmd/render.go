@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/provision"
 	"github.com/secretctl/secretctl/internal/render"
 )
 
@@ -23,8 +25,11 @@ func newRender(a *app) *cobra.Command {
 		Use:   "render",
 		Short: "Write the Kubernetes manifests",
 		Long: `Writes the ServiceAccount, SecretProviderClass, ConfigMap (the vault config) and
-Deployment of each delivery to stdout, and nothing else. No server is asked and
-no secret value is in them; the same config gives the same bytes.
+Deployment of each delivery to stdout, and nothing else. No secret value is in
+them; the same config gives the same bytes.
+
+No server is asked, with one exception: where the config leaves azure.tenantID or
+azure.identity.clientID empty, Azure is asked for it, and stderr says what it is.
 
 Two groups of objects are written only where --with or --only names them:
 
@@ -40,7 +45,7 @@ Two groups of objects are written only where --with or --only names them:
   secretctl render --only rbac
   secretctl render --with verify-job --aidbox-url https://aidbox.example --push-url https://pushgateway:9091`,
 		Args: cobra.NoArgs,
-		RunE: a.run(func(_ context.Context, _ []string) error { return a.render(o) }),
+		RunE: a.run(func(ctx context.Context, _ []string) error { return a.render(ctx, o) }),
 	}
 	cmd.Flags().StringSliceVar(&o.only, "only", nil, "these kinds and groups only")
 	cmd.Flags().StringSliceVar(&o.skip, "skip", nil, "all but these kinds and groups")
@@ -52,7 +57,7 @@ Two groups of objects are written only where --with or --only names them:
 	return cmd
 }
 
-func (a *app) render(o renderOptions) error {
+func (a *app) render(ctx context.Context, o renderOptions) error {
 	all, err := a.deliveries()
 	if err != nil {
 		return err
@@ -69,6 +74,9 @@ func (a *app) render(o renderOptions) error {
 			if err := a.checkJob(d, options.Job); err != nil {
 				return err
 			}
+		}
+		if err := a.fillIn(ctx, d); err != nil {
+			return err
 		}
 		more, err := render.Objects(d, options)
 		if err != nil {
@@ -87,6 +95,22 @@ func (a *app) render(o renderOptions) error {
 	default:
 		return render.WriteYAML(a.Out, objects)
 	}
+}
+
+// fillIn looks up what the config leaves empty.
+func (a *app) fillIn(ctx context.Context, d *config.Delivery) error {
+	if d.Provider != config.ProviderAzure {
+		return nil
+	}
+	vault, err := a.keyVault(d, provision.KeyVaultOptions{})
+	if err != nil {
+		return err
+	}
+	found, err := vault.FillIn(ctx)
+	for _, f := range found {
+		a.narrate("looked up: %s is %s (%s)", f.Setting, f.Value, f.From)
+	}
+	return err
 }
 
 func (a *app) renderDir(dir string, objects []render.Object) error {

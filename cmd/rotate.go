@@ -93,11 +93,11 @@ func (a *app) rotateOne(ctx context.Context, o rotateOptions, args []string, rep
 
 // newRotation finds the new value; nothing is written yet.
 func (a *app) newRotation(ctx context.Context, d *config.Delivery, s config.Secret, o reportOptions, generate bool) (*verify.Rotation, error) {
-	vault, err := a.vault(d)
+	store, err := a.store(d)
 	if err != nil {
 		return nil, err
 	}
-	old, _, err := vault.Get(ctx, s)
+	old, _, err := store.Get(ctx, s)
 	if err != nil {
 		return nil, fmt.Errorf("secret %q: %w", s.Name, err)
 	}
@@ -122,11 +122,11 @@ func (a *app) newRotation(ctx context.Context, d *config.Delivery, s config.Secr
 }
 
 func (a *app) put(ctx context.Context, d *config.Delivery, s config.Secret, value secret.Value) error {
-	vault, err := a.vault(d)
+	store, err := a.store(d)
 	if err != nil {
 		return err
 	}
-	version, err := vault.Put(ctx, s, value)
+	version, err := store.Put(ctx, s, value)
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ const exitFile = "exit-code"
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"secretctl": func() {
-		code := cmd.Main()
+		code := runHere(cmd.Main)
 		if work := os.Getenv("WORK"); work != "" {
 			_ = os.WriteFile(filepath.Join(work, exitFile), []byte(strconv.Itoa(code)), 0o600)
 		}

@@ -182,20 +182,21 @@ func (a *app) world(ctx context.Context, d *config.Delivery, o reportOptions, gr
 		a.narrate("note: looks at the mount on this machine, %s", cmp.Or(o.mountPath, d.MountPath))
 		w.Mounts = []verify.Mount{local.Mount(d)}
 	}
-	if d.Provider == config.ProviderVault {
-		vault, err := a.vault(d)
-		switch {
-		case err == nil:
-			w.Stored, w.Put, w.LogIn = vault.Get, vault.Put, logIn(vault)
-		case errors.Is(err, provision.ErrNoToken) && o.jwtFile != "":
-			if w.Stored, err = a.storeAsPod(d, o.jwtFile); err != nil {
-				return w, err
-			}
-		case errors.Is(err, provision.ErrNoToken):
-			a.narrate("note: there is no Vault token, so the store is not asked")
-		default:
+	store, err := a.store(d)
+	switch {
+	case err == nil:
+		w.Stored, w.Put = store.Get, store.Put
+		if vault, ok := store.(*provision.Vault); ok {
+			w.LogIn = logIn(vault)
+		}
+	case errors.Is(err, provision.ErrNoToken) && o.jwtFile != "":
+		if w.Stored, err = a.storeAsPod(d, o.jwtFile); err != nil {
 			return w, err
 		}
+	case errors.Is(err, provision.ErrNoToken):
+		a.narrate("note: there is no Vault token, so the store is not asked")
+	default:
+		return w, err
 	}
 	asAdmin := slices.Contains(groups, groupClient) || slices.Contains(groups, groupScope)
 	aidbox, err := a.aidboxFor(ctx, d, asAdmin)

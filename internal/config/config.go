@@ -65,7 +65,7 @@ type Vault struct {
 // Azure is the Key Vault that holds the secrets, and who may read them.
 type Azure struct {
 	KeyVault       string   `json:"keyVault"`
-	TenantID       string   `json:"tenantID"`
+	TenantID       string   `json:"tenantID,omitempty"`
 	Cloud          string   `json:"cloud,omitempty"`
 	Identity       Identity `json:"identity"`
 	SubscriptionID string   `json:"subscriptionID,omitempty"`
@@ -108,7 +108,9 @@ type Secret struct {
 	Path       string        `json:"path,omitempty"`
 	Key        string        `json:"key,omitempty"`
 	ObjectName string        `json:"objectName,omitempty"`
-	Scope      []string      `json:"scope"` // "Type/id" or "Type"
+	KeyVault   string        `json:"keyVault,omitempty"`
+	ExpiresIn  string        `json:"expiresIn,omitempty"` // "90d" or "12h"; see Lifetime
+	Scope      []string      `json:"scope"`               // "Type/id" or "Type"
 	Value      secret.Source `json:"value,omitzero"`
 }
 

@@ -34,6 +34,9 @@ func (d *Delivery) setDefaults() {
 		s.Path = cmp.Or(s.Path, "aidbox/"+s.Name)
 		s.Key = cmp.Or(s.Key, s.Name)
 		s.ObjectName = cmp.Or(s.ObjectName, s.Name)
+		if d.Azure != nil {
+			s.KeyVault = cmp.Or(s.KeyVault, d.Azure.KeyVault)
+		}
 	}
 }
 

@@ -26,7 +26,7 @@ func (d *Delivery) SecretProviderClassName() string {
 func (d *Delivery) ConfigMapName() string { return d.Name + "-vault-config" }
 
 // MountedFile returns the path of a secret's file in the Aidbox container.
-func (d *Delivery) MountedFile(s Secret) string { return path.Join(d.MountPath, s.Name) }
+func (d *Delivery) MountedFile(s Secret) string { return path.Join(d.MountFolder(s), s.Name) }
 
 // DataPath returns the API path of a secret's value in a KV version 2 engine,
 // as policies and the SecretProviderClass want it: secret/data/aidbox/client.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -49,8 +50,11 @@ func matching(ok func(string) bool, message, hint string) rule {
 	}
 }
 
+// like compiles its pattern when it is first used: most runs use few of them, and
+// every run starts with all of them.
 func like(pattern, message, hint string) rule {
-	return matching(regexp.MustCompile(`^(?:`+pattern+`)$`).MatchString, message, hint)
+	compiled := sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(?:` + pattern + `)$`) })
+	return matching(func(text string) bool { return compiled().MatchString(text) }, message, hint)
 }
 
 func oneOf(choices ...string) rule {
@@ -78,7 +82,8 @@ var (
 		"is not a file name", `at most 253 of A-Z, a-z, 0-9, -, _ and ., not "." and not beginning with ".."`)
 	fhirID     = like(`[A-Za-z0-9.-]{1,64}`, "is not a FHIR id", "1 to 64 of A-Z, a-z, 0-9, - and .")
 	uuid       = like(`[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}`, "is not a UUID", "such as 00000000-0000-0000-0000-000000000000")
-	keyVault   = like(`[-A-Za-z0-9]{3,24}`, "is not the name of a Key Vault", "3 to 24 of A-Z, a-z, 0-9 and -; not its address")
+	keyVault   = like(`[A-Za-z][-A-Za-z0-9]{1,22}[A-Za-z0-9]`, "is not the name of a Key Vault", "3 to 24 of A-Z, a-z, 0-9 and -, first a letter, last no -; not its address")
+	lifetime   = matching(func(s string) bool { _, ok := parseLifetime(s); return ok }, "is not a number of days or hours", "such as 90d or 12h")
 	objectName = like(`[0-9A-Za-z-]{1,127}`, "is not the name of a Key Vault secret", "1 to 127 of A-Z, a-z, 0-9 and -")
 	variable   = like(`[A-Za-z_][A-Za-z0-9_]*`, "is not the name of an environment variable", "a variable's name stands here, never its value")
 	image      = like(`[A-Za-z0-9][-\w./:@]*`, "is not the name of an image", "such as healthsamurai/aidboxone:2602")

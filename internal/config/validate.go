@@ -66,7 +66,7 @@ func (doc *document) validateVault() {
 func (doc *document) validateAzure() {
 	a, at := doc.delivery.Azure, doc.root.key("azure")
 	at.key("keyVault").require(a.KeyVault, keyVault)
-	at.key("tenantID").require(a.TenantID, uuid)
+	at.key("tenantID").check(a.TenantID, uuid)
 	at.key("cloud").check(a.Cloud, clouds)
 	at.key("subscriptionID").check(a.SubscriptionID, uuid)
 	at.key("resourceGroup").check(a.ResourceGroup, azureGroup)
@@ -76,8 +76,8 @@ func (doc *document) validateAzure() {
 	identity.key("type").check(a.Identity.Type, identities)
 	clientID := identity.key("clientID")
 	switch {
-	case a.Identity.Type == IdentityWorkload:
-		clientID.require(a.Identity.ClientID, uuid)
+	case a.Identity.Type == IdentityWorkload && a.Identity.ClientID == "" && (a.SubscriptionID == "" || a.ResourceGroup == ""):
+		clientID.report("is missing", "write it, or azure.subscriptionID and azure.resourceGroup, with which it is looked up")
 	case a.Identity.Type == IdentitySystem && clientID.node != nil && a.Identity.ClientID != "":
 		clientID.report("is not for a system-assigned identity, which has none", "remove it, or change identity.type")
 	default:

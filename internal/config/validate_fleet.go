@@ -11,7 +11,7 @@ import (
 // way: each would undo what the other did, and no run would end "unchanged".
 func validateFleet(docs []*document) {
 	names := map[string]*document{}
-	var roles, policies, hosts claims
+	var roles, policies, hosts, objects claims
 	for _, doc := range docs {
 		d := doc.delivery
 		if d == nil {
@@ -21,6 +21,9 @@ func validateFleet(docs []*document) {
 			doc.root.key("name").report("is the name of the delivery at "+first.position()+", too", "give each delivery its own name")
 		} else {
 			names[d.Name] = doc
+		}
+		if d.Provider == ProviderAzure {
+			objects.addObjects(doc)
 		}
 		if d.Provider != ProviderVault {
 			continue
@@ -44,6 +47,17 @@ type claims map[string]claim
 type claim struct {
 	doc  *document
 	want []string
+}
+
+// addObjects claims the Key Vault secrets that a delivery gives a value. What is
+// only generated leaves alone what is there.
+func (c *claims) addObjects(doc *document) {
+	for i, s := range doc.delivery.Secrets {
+		if !s.Value.IsZero() && s.Value.Generate == nil {
+			c.add(doc.secretAt(i), strings.ToLower(s.KeyVault+"/"+s.ObjectName), []string{doc.delivery.Name},
+				"the same Key Vault secret as in %s, and both give it a value", "leave value out in all but one of them")
+		}
+	}
 }
 
 // add reports a claim that contradicts an earlier one.

@@ -39,7 +39,7 @@ func (doc *document) validateSecrets() {
 		where := [2]string{s.Path, s.Key}
 		if d.Provider == ProviderAzure {
 			// Key Vault takes names that differ only in case as the same.
-			where = [2]string{strings.ToLower(s.ObjectName)}
+			where = [2]string{strings.ToLower(s.KeyVault), strings.ToLower(s.ObjectName)}
 		}
 		if first, taken := stored[where]; taken {
 			at.report(fmt.Sprintf("is in the same place of the store as secrets[%d]", first), "give each secret its own path and key, or objectName")
@@ -54,7 +54,14 @@ func (doc *document) validateStored(at place, s Secret, named bool) {
 	switch doc.delivery.Provider {
 	case ProviderVault:
 		at.key("path").check(s.Path, secretPath(doc.delivery.Vault.KVMount))
+		for _, key := range []string{"keyVault", "expiresIn"} {
+			if only := at.key(key); only.node != nil {
+				only.report("is not for this provider", "remove it: Key Vault alone has it")
+			}
+		}
 	case ProviderAzure:
+		at.key("keyVault").check(s.KeyVault, keyVault)
+		at.key("expiresIn").check(s.ExpiresIn, lifetime)
 		object := at.key("objectName")
 		if message, hint := objectName(s.ObjectName); message != "" && (named || object.node != nil) {
 			object.report(message, hint+"; where it is left out, the name stands for it")

@@ -118,7 +118,7 @@ func (b *backend) unseal(t testing.TB) {
 }
 
 func stopsWhenSealed(t *testing.T, b *backend) {
-	secrets, env := numbered(t, 60)
+	secrets, env := numbered(t, 200)
 	p := newProxy(t, b)
 	d := p.delivery(t, secrets...)
 	var writes atomic.Int32
@@ -138,7 +138,7 @@ func stopsWhenSealed(t *testing.T, b *backend) {
 	if hint.Of(err) != "run: vault operator unseal" {
 		t.Errorf("hint %q", hint.Of(err))
 	}
-	if writes.Load() > 20+2*16 { // those under way, each of which may see a first answer of 500
+	if writes.Load() > 20+4*16 { // those under way, of which each may be tried again before it is known
 		t.Errorf("%d writes were tried after it was sealed", writes.Load()-20)
 	}
 	if took > 2*time.Second {

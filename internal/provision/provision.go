@@ -31,11 +31,13 @@ type Change struct {
 
 func (c Change) pending() bool { return c.Action == Create || c.Action == Update }
 
-// Step is one phase of provisioning. Diff compares and writes nothing. Apply
-// comes after Diff, writes what that found, and returns what became of each
-// object; beside an error it returns what it had found or done before.
+// Step is one phase of provisioning. Check says without asking anybody why it
+// cannot be done; nil where there is nothing to say. Diff compares and writes
+// nothing. Apply comes after Diff, writes what that found, and returns what became
+// of each object; beside an error it returns what it had found or done before.
 type Step struct {
 	Name  string
+	Check func() error
 	Diff  func(context.Context) ([]Change, error)
 	Apply func(context.Context) ([]Change, error)
 }
@@ -77,6 +79,14 @@ func Run(ctx context.Context, steps []Step, phases []string, dryRun bool) ([]Cha
 		steps = slices.DeleteFunc(slices.Clone(steps), func(s Step) bool { return !slices.Contains(phases, s.Name) })
 	}
 
+	for _, s := range steps {
+		if s.Check == nil {
+			continue
+		}
+		if err := s.Check(); err != nil {
+			return nil, err
+		}
+	}
 	plans := make([][]Change, len(steps))
 	for i, s := range steps {
 		plan, err := s.Diff(ctx)

@@ -30,19 +30,20 @@ func (v *Vault) Steps(in *secret.Inputs, concurrency int) []Step {
 	policy := &policyStep{v: v}
 	role := &roleStep{v: v, auth: auth}
 	return []Step{
-		newStep(phaseStore, store.diff, store.apply),
-		newStep(phaseAuth, auth.diff, auth.apply),
-		newStep(phasePolicy, policy.diff, policy.apply),
-		newStep(phaseRole, role.diff, role.apply),
+		newStep(VaultPhases(), phaseStore, store.diff, store.apply),
+		newStep(VaultPhases(), phaseAuth, auth.diff, auth.apply),
+		newStep(VaultPhases(), phasePolicy, policy.diff, policy.apply),
+		newStep(VaultPhases(), phaseRole, role.diff, role.apply),
 	}
 }
 
 type stepFunc func(context.Context) ([]Change, error)
 
-// newStep makes a step whose hints say how to go without it, where the token may
-// not do it: the people who may write secrets and policies are often not the same.
-func newStep(phase string, diff, apply stepFunc) Step {
-	others := slices.DeleteFunc(VaultPhases(), func(p string) bool { return p == phase })
+// newStep makes one of several steps, whose hints say how to go without it where
+// it is not allowed: the people who may write secrets and policies are often not
+// the same.
+func newStep(phases []string, phase string, diff, apply stepFunc) Step {
+	others := slices.DeleteFunc(slices.Clone(phases), func(p string) bool { return p == phase })
 	hinted := func(f stepFunc) stepFunc {
 		return func(ctx context.Context) ([]Change, error) {
 			changes, err := f(ctx)

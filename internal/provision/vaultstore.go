@@ -6,9 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync/atomic"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/secret"
@@ -33,8 +30,15 @@ func newStoreStep(v *Vault, in *secret.Inputs, concurrency int) *storeStep {
 }
 
 func (s *storeStep) diff(ctx context.Context) ([]Change, error) {
-	if err := s.readSources(ctx); err != nil {
-		return nil, err
+	if s.values == nil {
+		values, err := readSources(ctx, s.in, s.v.d.Secrets)
+		if err != nil {
+			return nil, err
+		}
+		s.values = values
+		for _, value := range values {
+			s.v.keepPrivate(value)
+		}
 	}
 	if err := s.readStore(ctx); err != nil {
 		return nil, err
@@ -48,26 +52,6 @@ func (s *storeStep) diff(ctx context.Context) ([]Change, error) {
 		s.plan = append(s.plan, change)
 	}
 	return s.plan, nil
-}
-
-func (s *storeStep) readSources(ctx context.Context) error {
-	if s.values != nil {
-		return nil
-	}
-	values := map[string]secret.Value{}
-	for _, wanted := range s.v.d.Secrets {
-		if wanted.Value.IsZero() {
-			continue
-		}
-		value, err := s.in.Read(ctx, wanted.Value, wanted.Name)
-		if err != nil {
-			return fmt.Errorf("secret %q: %w", wanted.Name, err)
-		}
-		values[wanted.Name] = value
-		s.v.keepPrivate(value)
-	}
-	s.values = values
-	return nil
 }
 
 // readStore reads each path once.
@@ -89,7 +73,7 @@ func (s *storeStep) readStore(ctx context.Context) error {
 		s.v.neverWritten(ctx, "", paths, skip)
 	}
 	read := make([]entry, len(paths))
-	err := s.parallel(len(paths), func(i int) (err error) {
+	err := parallel(len(paths), s.concurrency, func(i int) (err error) {
 		if !skip[paths[i]] {
 			read[i], err = s.v.readEntry(ctx, paths[i])
 		}
@@ -106,28 +90,6 @@ func (s *storeStep) readStore(ctx context.Context) error {
 		return unseen
 	}
 	return err
-}
-
-// parallel calls do for 0 to n-1, and for no more of them after the first error,
-// which it returns. Those that have begun go on to their end: what a request cut
-// short has written would stay unknown.
-func (s *storeStep) parallel(n int, do func(int) error) error {
-	var group errgroup.Group
-	var stop atomic.Bool
-	group.SetLimit(s.concurrency)
-	for i := range n {
-		group.Go(func() error {
-			if stop.Load() {
-				return nil
-			}
-			err := do(i)
-			if err != nil {
-				stop.Store(true)
-			}
-			return err
-		})
-	}
-	return group.Wait()
 }
 
 // compare says what is to happen to a secret.
@@ -151,12 +113,7 @@ func (s *storeStep) compare(wanted config.Secret, is entry) (Change, error) {
 		value = current
 		change.Action, change.Detail = Unchanged, version(is.version)
 	}
-	switch {
-	case value.Empty():
-		change.Warning = "is empty"
-	case value.EndsInNewline():
-		change.Warning = "ends in a line break, which Aidbox takes as part of the secret"
-	}
+	change.Warning = valueWarning(value)
 	return change, nil
 }
 
@@ -175,7 +132,7 @@ func (s *storeStep) apply(ctx context.Context) ([]Change, error) {
 		writes[wanted.Path] = append(writes[wanted.Path], s.write(wanted))
 	}
 	results := make([]written, len(paths))
-	err := s.parallel(len(paths), func(i int) (err error) {
+	err := parallel(len(paths), s.concurrency, func(i int) (err error) {
 		results[i], err = s.v.writeEntry(ctx, paths[i], s.entries[paths[i]], writes[paths[i]])
 		return err
 	})

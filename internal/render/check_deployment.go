@@ -97,10 +97,11 @@ type wantedMount struct {
 }
 
 func (v *view) aidboxMounts() []wantedMount {
-	return []wantedMount{
-		{v.MountPath, "SecretProviderClass " + v.SecretProviderClass, v.isSecrets},
-		{v.VaultConfigFolder, "ConfigMap " + v.ConfigMap, isConfigMap(v.ConfigMap)},
+	var wanted []wantedMount
+	for _, m := range v.Mounts {
+		wanted = append(wanted, wantedMount{m.MountPath, "SecretProviderClass " + m.SecretProviderClass, isSecrets(m.SecretProviderClass)})
 	}
+	return append(wanted, wantedMount{v.VaultConfigFolder, "ConfigMap " + v.ConfigMap, isConfigMap(v.ConfigMap)})
 }
 
 // checkMounts wants each volume as a whole folder: a subPath never changes.
@@ -123,9 +124,11 @@ func checkMounts(mounts []corev1.VolumeMount, volumes []corev1.Volume, wanted []
 	return nil
 }
 
-func (v *view) isSecrets(o corev1.Volume) bool {
-	return o.CSI != nil && o.CSI.Driver == csiDriver && o.CSI.ReadOnly != nil && *o.CSI.ReadOnly &&
-		o.CSI.VolumeAttributes["secretProviderClass"] == v.SecretProviderClass
+func isSecrets(class string) func(corev1.Volume) bool {
+	return func(o corev1.Volume) bool {
+		return o.CSI != nil && o.CSI.Driver == csiDriver && o.CSI.ReadOnly != nil && *o.CSI.ReadOnly &&
+			o.CSI.VolumeAttributes["secretProviderClass"] == class
+	}
 }
 
 func isConfigMap(name string) func(corev1.Volume) bool {

@@ -71,27 +71,31 @@ type manifest struct {
 	apiVersion, kind, name string
 	template               string
 	decoded                object // filled when the result is read back
+	view                   *view  // what the template sees
 }
 
 const rbacAPI = "rbac.authorization.k8s.io/v1"
 
 // manifests is in the order in which a cluster wants them: what is referred to first.
-func manifests(v *view) []manifest {
-	return []manifest{
-		{"", "v1", "ServiceAccount", v.Aidbox.ServiceAccount, "serviceaccount.yaml.tmpl", &corev1.ServiceAccount{}},
-		{
-			"", "secrets-store.csi.x-k8s.io/v1", "SecretProviderClass", v.SecretProviderClass,
-			"secretproviderclass-" + v.Provider + ".yaml.tmpl", &spcv1.SecretProviderClass{},
-		},
-		{"", "v1", "ConfigMap", v.ConfigMap, "configmap.yaml.tmpl", &corev1.ConfigMap{}},
-		{"", "apps/v1", "Deployment", v.Aidbox.Deployment, "deployment.yaml.tmpl", &appsv1.Deployment{}},
-		{GroupRBAC, rbacAPI, "Role", v.Name + "-secretctl", "rbac-role.yaml.tmpl", &rbacv1.Role{}},
-		{GroupRBAC, rbacAPI, "ClusterRole", v.Namespace + "-" + v.Name + "-secretctl", "rbac-clusterrole.yaml.tmpl", &rbacv1.ClusterRole{}},
-		{GroupVerifyJob, rbacAPI, "Role", v.Job.Name, "verify-role.yaml.tmpl", &rbacv1.Role{}},
-		{GroupVerifyJob, rbacAPI, "RoleBinding", v.Job.Name, "verify-rolebinding.yaml.tmpl", &rbacv1.RoleBinding{}},
-		{GroupVerifyJob, "v1", "ConfigMap", v.Job.ConfigMap, "verify-configmap.yaml.tmpl", &corev1.ConfigMap{}},
-		{GroupVerifyJob, "batch/v1", "CronJob", v.Job.Name, "verify-cronjob.yaml.tmpl", &batchv1.CronJob{}},
+func manifests(d *config.Delivery, v *view) []manifest {
+	all := []manifest{{"", "v1", "ServiceAccount", v.Aidbox.ServiceAccount, "serviceaccount.yaml.tmpl", &corev1.ServiceAccount{}, v}}
+	for _, m := range v.Mounts {
+		all = append(all, manifest{
+			"", "secrets-store.csi.x-k8s.io/v1", "SecretProviderClass", m.SecretProviderClass,
+			"secretproviderclass-" + v.Provider + ".yaml.tmpl", &spcv1.SecretProviderClass{}, v.class(d, m),
+		})
 	}
+	return append(
+		all,
+		manifest{"", "v1", "ConfigMap", v.ConfigMap, "configmap.yaml.tmpl", &corev1.ConfigMap{}, v},
+		manifest{"", "apps/v1", "Deployment", v.Aidbox.Deployment, "deployment.yaml.tmpl", &appsv1.Deployment{}, v},
+		manifest{GroupRBAC, rbacAPI, "Role", v.Name + "-secretctl", "rbac-role.yaml.tmpl", &rbacv1.Role{}, v},
+		manifest{GroupRBAC, rbacAPI, "ClusterRole", v.Namespace + "-" + v.Name + "-secretctl", "rbac-clusterrole.yaml.tmpl", &rbacv1.ClusterRole{}, v},
+		manifest{GroupVerifyJob, rbacAPI, "Role", v.Job.Name, "verify-role.yaml.tmpl", &rbacv1.Role{}, v},
+		manifest{GroupVerifyJob, rbacAPI, "RoleBinding", v.Job.Name, "verify-rolebinding.yaml.tmpl", &rbacv1.RoleBinding{}, v},
+		manifest{GroupVerifyJob, "v1", "ConfigMap", v.Job.ConfigMap, "verify-configmap.yaml.tmpl", &corev1.ConfigMap{}, v},
+		manifest{GroupVerifyJob, "batch/v1", "CronJob", v.Job.Name, "verify-cronjob.yaml.tmpl", &batchv1.CronJob{}, v},
+	)
 }
 
 // namespace is where the object goes: "" for what belongs to the whole cluster.
@@ -178,7 +182,7 @@ func Objects(d *config.Delivery, o Options) ([]Object, error) {
 			return nil, err
 		}
 	}
-	selected, err := o.selectFrom(manifests(v))
+	selected, err := o.selectFrom(manifests(d, v))
 	if err != nil {
 		return nil, err
 	}
@@ -188,7 +192,7 @@ func Objects(d *config.Delivery, o Options) ([]Object, error) {
 	}
 	var objects []Object
 	for _, m := range selected {
-		object, err := m.render(v, from)
+		object, err := m.render(from)
 		if err != nil {
 			return nil, refuse("", "template %s: %w", m.template, err)
 		}
@@ -197,7 +201,8 @@ func Objects(d *config.Delivery, o Options) ([]Object, error) {
 	return objects, nil
 }
 
-func (m manifest) render(v *view, from sources) (Object, error) {
+func (m manifest) render(from sources) (Object, error) {
+	v := m.view
 	text, err := from.execute(m.template, v)
 	if err != nil {
 		return Object{}, err

@@ -98,6 +98,14 @@ var deliveries = map[string]func() *config.Delivery{
 	"azure-system": func() *config.Delivery {
 		return azureDelivery(config.Identity{Type: config.IdentitySystem})
 	},
+	"azure-vaults": func() *config.Delivery {
+		d := azureDelivery(config.Identity{Type: config.IdentityKubelet, ClientID: clientID})
+		d.Secrets[1].KeyVault = "Fabrikam-keys"
+		d.Secrets = append(d.Secrets, config.Secret{
+			Name: "other", ObjectName: "client-secret", KeyVault: "fabrikam-keys", Scope: []string{"Client"},
+		})
+		return d
+	},
 }
 
 func mustRender(t testing.TB, d *config.Delivery, o Options) []Object {

@@ -2,6 +2,7 @@ package render
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -28,7 +29,8 @@ type view struct {
 	Azure                                *config.Azure
 	WorkloadIdentity                     string // its client ID; "" for every other identity
 	Aidbox                               config.Aidbox
-	Secrets                              []viewSecret
+	Secrets                              []viewSecret // in a SecretProviderClass those that it mounts
+	Mounts                               []viewMount  // of the Deployment, one for each SecretProviderClass
 
 	SecretProviderClass string // the object's name
 	ConfigMap           string // the object's name
@@ -45,6 +47,12 @@ type viewSecret struct {
 	Name       string // the mounted file
 	Path, Key  string // Vault; the path is the API's
 	ObjectName string // Azure
+}
+
+// viewMount is a folder of mounted secrets. Several Key Vaults have several.
+type viewMount struct {
+	Volume, MountPath   string
+	SecretProviderClass string // the object's name
 }
 
 func newView(d *config.Delivery) *view {
@@ -70,8 +78,34 @@ func newView(d *config.Delivery) *view {
 			secret.Path = d.DataPath(s)
 		}
 		v.Secrets = append(v.Secrets, secret)
+		v.mount(d, s)
 	}
 	return v
+}
+
+// mount notes where a secret is mounted.
+func (v *view) mount(d *config.Delivery, s config.Secret) {
+	m := viewMount{"secrets" + d.VaultSuffix(s.KeyVault), d.MountFolder(s), d.ClassName(s.KeyVault)}
+	if !slices.Contains(v.Mounts, m) {
+		v.Mounts = append(v.Mounts, m)
+	}
+}
+
+// class returns what the template of a SecretProviderClass sees: of several Key
+// Vaults the one that it is for.
+func (v *view) class(d *config.Delivery, m viewMount) *view {
+	if v.Azure == nil || len(v.Mounts) == 1 && m.SecretProviderClass == v.SecretProviderClass {
+		return v
+	}
+	of, azure := *v, *v.Azure
+	of.Secrets, of.Azure, of.SecretProviderClass = nil, &azure, m.SecretProviderClass
+	for i, s := range d.Secrets {
+		if d.ClassName(s.KeyVault) == m.SecretProviderClass {
+			of.Secrets = append(of.Secrets, v.Secrets[i])
+			azure.KeyVault = cmp.Or(s.KeyVault, azure.KeyVault)
+		}
+	}
+	return &of
 }
 
 // sources is where templates are looked up: the user's, then the embedded ones.

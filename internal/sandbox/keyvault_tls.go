@@ -17,6 +17,10 @@ import (
 	"time"
 )
 
+// idleConnections is how many are kept for the next requests: a handshake takes
+// longer than a request.
+const idleConnections = 64
+
 // identity is a certificate that signs itself, with its key.
 type identity struct {
 	certificate *x509.Certificate
@@ -63,8 +67,9 @@ func (i *identity) client(s *server) *http.Client {
 		return new(net.Dialer).DialContext(ctx, network, s.http.Addr)
 	}
 	return &http.Client{Transport: &http.Transport{
-		DialContext:     dial,
-		TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		DialContext:         dial,
+		MaxIdleConnsPerHost: idleConnections,
+		TLSClientConfig:     &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 	}}
 }
 

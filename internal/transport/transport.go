@@ -91,15 +91,21 @@ func CheckRetry(ctx context.Context, resp *http.Response, err error) (bool, erro
 	if ctx.Err() != nil {
 		return false, ctx.Err()
 	}
+	return Transient(resp, err), nil
+}
+
+// Transient is CheckRetry for who looks at the context itself. It has the signature
+// that the Azure SDK wants.
+func Transient(resp *http.Response, err error) bool {
 	if err != nil {
-		return transient(err), nil
+		return transient(err)
 	}
 	switch resp.StatusCode {
 	case http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway,
 		http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return true, nil
+		return true
 	}
-	return false, nil
+	return false
 }
 
 // Backoff says how long to wait before the next try: what the server asks for in

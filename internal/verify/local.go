@@ -37,16 +37,17 @@ type Local struct {
 func (l Local) Mount(d *config.Delivery) Mount {
 	l.Dir = cmp.Or(l.Dir, d.MountPath)
 	l.VaultConfig = cmp.Or(l.VaultConfig, config.VaultConfigFile)
+	at := func(s config.Secret) Local { return Local{Dir: l.Dir + d.VaultSuffix(s.KeyVault)} }
 	return Mount{
 		Replica:  "local",
-		Present:  func(_ context.Context, s config.Secret) Result { return l.present(s) },
-		Readable: func(_ context.Context, s config.Secret) Result { return l.readable(s) },
-		Status:   func(_ context.Context, s config.Secret) Result { return l.status(s) },
+		Present:  func(_ context.Context, s config.Secret) Result { return at(s).present(s) },
+		Readable: func(_ context.Context, s config.Secret) Result { return at(s).readable(s) },
+		Status:   func(_ context.Context, s config.Secret) Result { return at(s).status(s) },
 		Digest: func(_ context.Context, s config.Secret) (string, error) {
-			v, err := l.read(s)
+			v, err := at(s).read(s)
 			return digest(v), err
 		},
-		Read:        func(_ context.Context, s config.Secret) (secret.Value, error) { return l.read(s) },
+		Read:        func(_ context.Context, s config.Secret) (secret.Value, error) { return at(s).read(s) },
 		VaultConfig: func(context.Context) ([]byte, error) { return os.ReadFile(l.VaultConfig) },
 	}
 }

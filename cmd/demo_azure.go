@@ -1,0 +1,54 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+
+	"github.com/secretctl/secretctl/internal/azure"
+	"github.com/secretctl/secretctl/internal/sandbox"
+)
+
+const demoAzureConfig = `apiVersion: secretctl.dev/v1
+provider: azure
+azure:
+  keyVault: contoso-aidbox
+  subscriptionID: %s
+  resourceGroup: %s
+  cluster: %s
+secrets:
+  - name: client-secret
+    scope: [Client/basic]
+    value: {generate: {length: 32}}
+    expiresIn: 90d
+` + demoResources
+
+// startAzure starts a Key Vault, and the resource manager, which knows the cluster
+// and lets its nodes read the Key Vault once the role is assigned.
+func (d *demo) startAzure() (stop func(), err error) {
+	vault, err := sandbox.StartKeyVault(sandbox.KeyVaultOptions{Name: "contoso-aidbox"})
+	if err != nil {
+		return nil, err
+	}
+	manager, err := sandbox.StartAzure(sandbox.AzureOptions{KeyVault: vault})
+	if err != nil {
+		vault.Close()
+		return nil, err
+	}
+	d.standIns = "Key Vault and the resource manager of Azure"
+	d.conf = fmt.Sprintf(demoAzureConfig, manager.Subscription, manager.ResourceGroup, manager.Cluster)
+	d.azure = azure.Access{Credential: knownToken(manager.Token), Transport: manager.Client}
+	d.mount.KeyVault, d.mount.KeyVaultToken = vault, manager.PodToken(manager.KubeletClientID)
+	return func() { manager.Close(); vault.Close() }, nil
+}
+
+// knownToken is a credential that needs no login.
+type knownToken string
+
+// GetToken implements [azcore.TokenCredential].
+func (t knownToken) GetToken(context.Context, policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	return azcore.AccessToken{Token: string(t), ExpiresOn: time.Now().Add(time.Hour)}, nil
+}

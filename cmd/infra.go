@@ -1,0 +1,119 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/infra"
+	"github.com/secretctl/secretctl/internal/provision"
+)
+
+type infraOptions struct {
+	dryRun   bool
+	phases   []string
+	nodes    int32
+	nodeSize string
+	output   string
+}
+
+func newInfra(a *app) *cobra.Command {
+	var o infraOptions
+	cmd := &cobra.Command{
+		Use:   "infra",
+		Short: "Make the resource group, the Key Vault and the AKS cluster",
+		Long: `Makes what the secrets live in and on, in Azure: the resource group, the Key Vault
+with RBAC authorization and soft delete, and the AKS cluster with OIDC issuer and
+workload identity. These are the phases group, vault and cluster.
+
+All phases are planned before the first write, what is there already is left as
+it is as far as the delivery can do with it, and nothing is ever deleted. A new
+cluster takes some minutes; interrupted, a second run waits for it. Whoever is
+logged in needs the role Contributor.
+
+` + exitStatus,
+		Example: `  secretctl infra --dry-run
+  secretctl infra --timeout 30m
+  secretctl infra --phase group,vault
+  secretctl infra kubeconfig --file ~/.kube/config`,
+		Args: cobra.NoArgs,
+		RunE: a.run(func(ctx context.Context, _ []string) error { return a.infra(ctx, o) }),
+	}
+	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "print the plan and change nothing")
+	cmd.Flags().StringSliceVar(&o.phases, "phase", nil, "run these phases only: "+strings.Join(infra.Phases(), ", "))
+	cmd.Flags().Int32Var(&o.nodes, "nodes", 1, "how many nodes a new cluster gets")
+	cmd.Flags().StringVar(&o.nodeSize, "node-size", "", "size of a new cluster's virtual machines (default: as AKS chooses)")
+	addOutput(cmd, &o.output, "text", "json")
+	cmd.AddCommand(newInfraKubeconfig(a))
+	return cmd
+}
+
+func (a *app) infra(ctx context.Context, o infraOptions) error {
+	if o.nodes < 1 || o.nodes > 1000 {
+		return usagef("the default is 1", "--nodes %d is not between 1 and 1000", o.nodes)
+	}
+	if err := provision.CheckPhases(o.phases, infra.Phases()); err != nil {
+		return err
+	}
+	all, err := a.azureDeliveries(o.phases)
+	if err != nil {
+		return err
+	}
+	report := provisionReport{SchemaVersion: 1, DryRun: o.dryRun, Deliveries: []provisionDelivery{}}
+	for _, d := range all {
+		var changes []provision.Change
+		changes, err = a.infraOne(ctx, d, o)
+		done := provisionDelivery{Name: d.Name, Changes: changes}
+		if err != nil {
+			done.Error = oneLine(err)
+			if len(all) > 1 {
+				err = fmt.Errorf("delivery %q: %w", d.Name, err)
+			}
+		}
+		report.Deliveries = append(report.Deliveries, done)
+		if err != nil {
+			break
+		}
+	}
+	return errors.Join(err, a.printProvision(report, provisionOptions{output: o.output}, all, err == nil))
+}
+
+// azureDeliveries returns those with a Key Vault, each with all that the phases need.
+func (a *app) azureDeliveries(phases []string) ([]*config.Delivery, error) {
+	all, err := a.deliveries()
+	if err != nil {
+		return nil, err
+	}
+	var found []*config.Delivery
+	for _, d := range all {
+		if d.Provider != config.ProviderAzure {
+			continue
+		}
+		if missing := infra.Missing(d, phases); len(missing) > 0 {
+			return nil, usagef("write them in the config; phases that need less can be run alone with --phase",
+				"delivery %q: infra needs %s in the config", d.Name, strings.Join(missing, ", "))
+		}
+		found = append(found, d)
+	}
+	if len(found) == 0 {
+		return nil, usagef("for provider vault, secretctl install does it all", "infra is for Azure, and no delivery has provider azure")
+	}
+	return found, nil
+}
+
+func (a *app) infraOne(ctx context.Context, d *config.Delivery, o infraOptions) ([]provision.Change, error) {
+	p := a.startProgress("infra " + d.Name)
+	defer p.end()
+	i := a.infraOf(d, infra.Options{Nodes: o.nodes, NodeSize: o.nodeSize, Waiting: func(what string) { p.set(what, 0) }})
+	return provision.Run(ctx, i.Steps(), o.phases, o.dryRun)
+}
+
+func (a *app) infraOf(d *config.Delivery, o infra.Options) *infra.Infra {
+	o.Access = a.Azure
+	o.Log = a.log()
+	return infra.New(d, o)
+}

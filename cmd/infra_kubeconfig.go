@@ -1,0 +1,68 @@
+package cmd
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/infra"
+	"github.com/secretctl/secretctl/internal/secret"
+)
+
+func newInfraKubeconfig(a *app) *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:   "kubeconfig",
+		Short: "Fetch the cluster's kubeconfig",
+		Long: `Fetches the kubeconfig of the AKS cluster. It is a credential: it goes into a file
+that only you can read, where it is merged with what is there and becomes the
+current context, or to stdout if that is no terminal. --file - prints it anywhere.
+
+` + exitStatus,
+		Example: `  secretctl infra kubeconfig --file ~/.kube/config
+  (umask 077; secretctl infra kubeconfig >aks.kubeconfig)`,
+		Args: cobra.NoArgs,
+		RunE: a.run(func(ctx context.Context, _ []string) error { return a.writeKubeconfig(ctx, file) }),
+	}
+	cmd.Flags().StringVar(&file, "file", "", "kubeconfig to write into, or - for stdout")
+	return cmd
+}
+
+func (a *app) writeKubeconfig(ctx context.Context, file string) error {
+	if file == "" && a.OutTerminal {
+		return usagef("give --file PATH, or --file - to see it", "a kubeconfig is a credential, and stdout is a terminal")
+	}
+	all, err := a.azureDeliveries([]string{infra.ForKubeconfig})
+	if err != nil {
+		return err
+	}
+	toStdout := file == "" || file == "-"
+	if toStdout && len(all) > 1 {
+		return usagef("name one with --delivery, or merge them with --file PATH: "+names(all), "there are %d deliveries", len(all))
+	}
+	for _, d := range all {
+		fetched, err := a.fetchKubeconfig(ctx, d)
+		switch {
+		case err != nil:
+			return err
+		case toStdout:
+			_, err = a.Out.Write(fetched.Reveal())
+		default:
+			err = infra.WriteKubeconfig(file, fetched)
+		}
+		if err != nil {
+			return err
+		}
+		if !toStdout {
+			a.narrate("%s: the context of AKS cluster %s is in it, and the current one", file, d.Azure.Cluster)
+		}
+	}
+	return nil
+}
+
+func (a *app) fetchKubeconfig(ctx context.Context, d *config.Delivery) (secret.Value, error) {
+	p := a.startProgress("kubeconfig of AKS cluster " + d.Azure.Cluster)
+	defer p.end()
+	return a.infraOf(d, infra.Options{}).Kubeconfig(ctx)
+}

@@ -1,0 +1,123 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/install"
+	"github.com/secretctl/secretctl/internal/provision"
+)
+
+type installOptions struct {
+	install.Options
+	dryRun      bool
+	kubeContext string
+	output      string
+}
+
+func newInstall(a *app) *cobra.Command {
+	var o installOptions
+	cmd := &cobra.Command{
+		Use:   "install",
+		Short: "Install the CSI driver and the providers, through helm",
+		Long: `Installs with the helm on this machine, and waits until the pods are ready: the
+Secrets Store CSI driver with rotation on, and with tokens for workload identity
+or vault.audience where the config has them, and the provider of each store that
+the config names. --dev-vault also installs a Vault server for trying things out.
+
+What is there already is upgraded only if it lacks one of these or is older; what
+others have set in it stays. --dry-run runs nothing and prints the commands for a
+cluster that has none of it. helm gets no secret.
+
+` + exitStatus,
+		Example: `  secretctl install --dry-run
+  secretctl install --kube-context aidbox-aks
+  secretctl install --dev-vault`,
+		Args: cobra.NoArgs,
+		RunE: a.run(func(ctx context.Context, _ []string) error { return a.install(ctx, o) }),
+	}
+	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "print the helm commands and run nothing")
+	cmd.Flags().DurationVar(&o.PollInterval, "rotation-poll-interval", 0, "how old a mount is at least when the driver fetches again (default 30s for a new driver, else as it is)")
+	cmd.Flags().BoolVar(&o.DevVault, "dev-vault", false, "also install a Vault server in dev mode: in memory, unsealed, for trying things out")
+	cmd.Flags().StringVar(&o.VaultNamespace, "vault-namespace", "default", "where Vault's provider, and the dev server, go")
+	cmd.Flags().StringVar(&o.kubeContext, "kube-context", "", "context of the kubeconfig (default: the current one)")
+	addOutput(cmd, &o.output, "text", "json")
+	return cmd
+}
+
+// installReport is the JSON output, documented in docs/install.md.
+type installReport struct {
+	SchemaVersion int                `json:"schemaVersion"`
+	DryRun        bool               `json:"dryRun"`
+	Commands      []string           `json:"commands,omitempty"`
+	Changes       []provision.Change `json:"changes,omitempty"`
+	Error         string             `json:"error,omitempty"`
+}
+
+func (a *app) install(ctx context.Context, o installOptions) error {
+	all, err := a.deliveries()
+	if err != nil {
+		return err
+	}
+	if err := o.check(all); err != nil {
+		return err
+	}
+	releases := install.Releases(all, o.Options)
+	helm := &install.Helm{Env: install.Environment(a.LookupEnv), Context: o.kubeContext, Timeout: a.timeout}
+	report := installReport{SchemaVersion: 1, DryRun: o.dryRun}
+	if o.dryRun {
+		report.Commands = helm.Commands(releases)
+		a.narrate("nothing was run; these are for a cluster that has none of it: secretctl install keeps what others have set")
+	} else if report.Changes, err = a.runHelm(ctx, helm, releases); err != nil {
+		report.Error = oneLine(err)
+	}
+	return errors.Join(err, a.printInstall(report, o.output, all[:1]))
+}
+
+func (o installOptions) check(all []*config.Delivery) error {
+	if o.PollInterval < 0 || o.PollInterval > 0 && o.PollInterval < time.Second {
+		return usagef("write it like 30s or 2m", "--rotation-poll-interval %s is below a second", o.PollInterval)
+	}
+	if o.VaultNamespace == "" {
+		return usagef("the default is default", "--vault-namespace is empty")
+	}
+	usesVault := slices.ContainsFunc(all, func(d *config.Delivery) bool { return d.Provider == config.ProviderVault })
+	if o.DevVault && !usesVault {
+		return usagef("leave it out", "--dev-vault is for provider vault, and no delivery has it")
+	}
+	return nil
+}
+
+func (a *app) runHelm(ctx context.Context, helm *install.Helm, releases []install.Release) ([]provision.Change, error) {
+	var err error
+	if helm.Path, err = install.Find(); err != nil {
+		return nil, err
+	}
+	p := a.startProgress("install")
+	defer p.end()
+	helm.Waiting = func(what string) { p.set(what, 0) }
+	return provision.Run(ctx, helm.Steps(releases), nil, false)
+}
+
+// printInstall prints under no heading: what is installed is for all deliveries.
+func (a *app) printInstall(r installReport, output string, one []*config.Delivery) error {
+	if output == "json" {
+		return printJSON(a.Out, r)
+	}
+	for _, c := range r.Commands {
+		if _, err := fmt.Fprintln(a.Out, c); err != nil {
+			return err
+		}
+	}
+	if r.DryRun {
+		return nil
+	}
+	changes := provisionReport{Deliveries: []provisionDelivery{{Changes: r.Changes}}}
+	return a.printProvision(changes, provisionOptions{output: output}, one, r.Error == "")
+}

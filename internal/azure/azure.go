@@ -1,0 +1,138 @@
+// Package azure owns what all clients of Azure have in common: which cloud they
+// speak to, as whom, what is worth another try, and how a refusal is restated in
+// one line that is safe to show. It knows no resource of Azure, and of what a
+// server says it hands on nothing but codes.
+package azure
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/arm"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+
+	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/internal/transport"
+)
+
+const (
+	idleConnections = 256
+	tryTimeout      = time.Minute // of a request, without the tries after it
+)
+
+// Access says as whom and how Azure is reached. The zero value is whoever is
+// logged in, over the network.
+type Access struct {
+	Credential azcore.TokenCredential // default: azidentity's DefaultAzureCredential
+	Transport  policy.Transporter     // default: over the network
+	Log        io.Writer              // gets a line for each request; nil for none
+}
+
+// Session is one login at one cloud. It can be used by several clients at the same
+// time, and makes no request by itself.
+type Session struct {
+	cloud      cloudNames
+	credential *login
+	client     *http.Client
+
+	mu      sync.Mutex
+	private []secret.Value
+}
+
+// NewSession prepares a login at the cloud of that name, and looks for nobody who
+// is logged in before that is needed. tenantID may be empty: then it is the default
+// one of whoever that is.
+func NewSession(cloudName, tenantID string, a Access) *Session {
+	s := &Session{cloud: namesOf(cloudName)}
+	s.client = &http.Client{
+		Transport:     transport.Wrap(checked{roundTripper(a.Transport)}, a.Log),
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // a secret goes nowhere else
+	}
+	s.credential = &login{next: a.Credential, keepPrivate: s.KeepPrivate, tokens: map[string]azcore.AccessToken{}}
+	if a.Credential == nil {
+		s.credential.find = func() (azcore.TokenCredential, error) {
+			return azidentity.NewDefaultAzureCredential(&azidentity.DefaultAzureCredentialOptions{
+				ClientOptions: policy.ClientOptions{Cloud: s.cloud.configuration, Transport: s.client},
+				TenantID:      tenantID,
+			})
+		}
+	}
+	return s
+}
+
+// Credential returns the login. What goes wrong with it is a [*LoginError].
+func (s *Session) Credential() azcore.TokenCredential { return s.credential }
+
+// Client returns the HTTP client below all others. It adds no token.
+func (s *Session) Client() *http.Client { return s.client }
+
+// Options returns what a client of a data plane is made with.
+func (s *Session) Options() azcore.ClientOptions {
+	return azcore.ClientOptions{
+		Cloud:     s.cloud.configuration,
+		Transport: s.client,
+		Telemetry: policy.TelemetryOptions{ApplicationID: "secretctl"},
+		Retry: policy.RetryOptions{
+			MaxRetries:    transport.MaxRetries,
+			RetryDelay:    transport.MinRetryWait,
+			MaxRetryDelay: -1, // Retry-After is kept to, however long it is
+			TryTimeout:    tryTimeout,
+			ShouldRetry:   transport.Transient,
+		},
+	}
+}
+
+// ARM returns what a client of the resource manager is made with.
+func (s *Session) ARM() *arm.ClientOptions {
+	return &arm.ClientOptions{ClientOptions: s.Options(), DisableRPRegistration: true}
+}
+
+// VaultURL returns the address of the Key Vault of that name.
+func (s *Session) VaultURL(name string) string { return "https://" + name + "." + s.cloud.vaultDomain }
+
+// KeepPrivate adds values that nothing from a server may repeat from now on.
+func (s *Session) KeepPrivate(values ...secret.Value) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.private = append(s.private, values...)
+}
+
+// roundTripper makes of the SDK's transport what net/http wants; nil is the network.
+func roundTripper(t policy.Transporter) http.RoundTripper {
+	if t != nil {
+		return transporter{t}
+	}
+	network, isPlain := http.DefaultTransport.(*http.Transport)
+	if !isPlain {
+		return http.DefaultTransport
+	}
+	network = network.Clone()
+	network.MaxIdleConns, network.MaxIdleConnsPerHost = idleConnections, idleConnections
+	return network
+}
+
+// checked takes away a challenge that the SDK would panic over: it takes the part
+// behind the third slash of the authority for the tenant, without looking whether
+// there is one.
+type checked struct{ next http.RoundTripper }
+
+func (c checked) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := c.next.RoundTrip(req)
+	if err == nil && resp.StatusCode == http.StatusUnauthorized {
+		_, authority, found := strings.Cut(resp.Header.Get("WWW-Authenticate"), "authorization=")
+		authority, _, _ = strings.Cut(authority, " ")
+		if found && strings.Count(authority, "/") < 3 {
+			resp.Header.Del("WWW-Authenticate")
+		}
+	}
+	return resp, err
+}
+
+type transporter struct{ policy.Transporter }
+
+func (t transporter) RoundTrip(req *http.Request) (*http.Response, error) { return t.Do(req) }

@@ -1,0 +1,58 @@
+package infra
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/resources/armresources"
+
+	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/provision"
+)
+
+// groupStep makes the resource group. Where one is does not matter: what is in it
+// may be elsewhere.
+type groupStep struct {
+	*Infra
+	change provision.Change
+}
+
+func (s *groupStep) object() object {
+	return object{"resource group " + s.d.Azure.ResourceGroup, "Microsoft.Resources", "/subscriptions/" + s.d.Azure.SubscriptionID}
+}
+
+func (s *groupStep) client() (*armresources.ResourceGroupsClient, error) {
+	return armresources.NewResourceGroupsClient(s.d.Azure.SubscriptionID, s.azure.Credential(), s.azure.ARM())
+}
+
+func (s *groupStep) diff(ctx context.Context) ([]provision.Change, error) {
+	client, err := s.client()
+	if err != nil {
+		return nil, err
+	}
+	s.change = provision.Change{Phase: phaseGroup, Object: s.object().name, Action: provision.Unchanged}
+	got, err := client.Get(ctx, s.d.Azure.ResourceGroup, nil)
+	switch {
+	case s.absent(err):
+		s.change.Action, s.change.Detail = provision.Create, "in "+s.d.Azure.Location
+	case err != nil:
+		return nil, s.fail(ctx, s.object(), err)
+	case got.Properties != nil && deref(got.Properties.ProvisioningState) == "Deleting":
+		return nil, hint.Wrap(fmt.Errorf("azure: %s: is being deleted", s.object().name), "wait for the end of that, then run again")
+	default:
+		s.change.Detail = "in " + s.azure.Text(deref(got.Location))
+	}
+	return []provision.Change{s.change}, nil
+}
+
+func (s *groupStep) apply(ctx context.Context) ([]provision.Change, error) {
+	client, err := s.client()
+	if err != nil {
+		return nil, err
+	}
+	_, err = client.CreateOrUpdate(ctx, s.d.Azure.ResourceGroup, armresources.ResourceGroup{Location: &s.d.Azure.Location, Tags: tags()}, nil)
+	if err != nil {
+		return nil, s.fail(ctx, s.object(), err)
+	}
+	return []provision.Change{s.change}, nil
+}

@@ -1,0 +1,118 @@
+package infra
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/containerservice/armcontainerservice/v6"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/secret"
+)
+
+// Kubeconfig fetches the cluster's kubeconfig for users. It is a credential.
+func (i *Infra) Kubeconfig(ctx context.Context) (secret.Value, error) {
+	client, err := i.clusters()
+	if err != nil {
+		return secret.Value{}, err
+	}
+	// Of a cluster with Entra ID, kubectl knows no other format any more.
+	options := &armcontainerservice.ManagedClustersClientListClusterUserCredentialsOptions{Format: new(armcontainerservice.FormatExec)}
+	got, err := client.ListClusterUserCredentials(ctx, i.d.Azure.ResourceGroup, i.d.Azure.Cluster, options)
+	o := i.cluster()
+	switch {
+	case i.absent(err):
+		return secret.Value{}, hint.Wrap(fmt.Errorf("azure: %s: is not there", o.name), "run: secretctl infra")
+	case err != nil:
+		return secret.Value{}, i.fail(ctx, o, err)
+	case len(got.Kubeconfigs) == 0 || got.Kubeconfigs[0] == nil || len(got.Kubeconfigs[0].Value) == 0:
+		return secret.Value{}, foreign(o)
+	}
+	return secret.New(got.Kubeconfigs[0].Value), nil
+}
+
+// WriteKubeconfig writes a kubeconfig into a file that only its owner can read,
+// and makes its context the current one. What a file that is there has besides
+// stays. It refuses to replace a cluster of the same name at another address.
+func WriteKubeconfig(path string, fetched secret.Value) error {
+	if err := writeKubeconfig(path, fetched); err != nil {
+		return fmt.Errorf("kubeconfig %s: %w", path, err)
+	}
+	return nil
+}
+
+func writeKubeconfig(path string, fetched secret.Value) error {
+	more, err := clientcmd.Load(fetched.Reveal())
+	if err != nil {
+		return errors.New("what was fetched is no kubeconfig") // its parser's error may quote it
+	}
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	text, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return bare(err)
+	}
+	merged, err := clientcmd.Load(text)
+	if err != nil {
+		return hint.Wrap(errors.New("is no kubeconfig"), "give another file with --file")
+	}
+	if err := merge(merged, more); err != nil {
+		return err
+	}
+	text, err = clientcmd.Write(*merged)
+	if err != nil {
+		return errors.New("cannot be merged")
+	}
+	return bare(replace(path, text))
+}
+
+// merge adds the entries of more to those of all.
+func merge(all, more *clientcmdapi.Config) error {
+	for name, cluster := range more.Clusters {
+		if there := all.Clusters[name]; there != nil && there.Server != cluster.Server {
+			return hint.Wrap(fmt.Errorf("has a cluster %q at another address, %s", name, there.Server), "give another file with --file, or run: kubectl config delete-cluster %s", name)
+		}
+		all.Clusters[name] = cluster
+	}
+	maps.Copy(all.AuthInfos, more.AuthInfos)
+	maps.Copy(all.Contexts, more.Contexts)
+	all.CurrentContext = more.CurrentContext
+	return nil
+}
+
+// replace leaves at path the whole new file, or what was there.
+func replace(path string, text []byte) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(f.Name())
+		}
+	}()
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+// bare takes off what os says of a temporary file.
+func bare(err error) error {
+	if pe, ok := errors.AsType[*os.PathError](err); ok {
+		return pe.Err
+	}
+	if le, ok := errors.AsType[*os.LinkError](err); ok {
+		return le.Err
+	}
+	return err
+}

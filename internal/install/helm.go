@@ -1,0 +1,146 @@
+package install
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/secretctl/secretctl/internal/hint"
+)
+
+const (
+	grace      = 10 * time.Second // for helm to note in the release that it was interrupted
+	maxMessage = 300              // characters of what helm says
+)
+
+// Helm is the helm that is installed on this machine, and how it is to be used.
+// For [Helm.Commands] it needs no Path and no Env.
+type Helm struct {
+	Path    string            // as [Find] returns it
+	Env     []string          // as [Environment] returns it
+	Context string            // a context of the kubeconfig; "" is the current one
+	Timeout time.Duration     // of one installation
+	Waiting func(what string) // is told what takes its time; may be nil
+
+	grace, poll time.Duration // for tests
+}
+
+// Find returns the path of helm.
+func Find() (string, error) {
+	path, err := exec.LookPath("helm")
+	if err != nil {
+		err = hint.Wrap(errors.New("helm is not on PATH"), "install it (https://helm.sh/docs/intro/install), or print the commands with --dry-run and run them where it is")
+	}
+	return path, err
+}
+
+// passed are the variables that helm gets, where they are set. Whatever else is
+// in the environment, such as VAULT_TOKEN, is none of its business.
+var passed = []string{
+	"PATH", "HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME",
+	"USERPROFILE", "APPDATA", "LOCALAPPDATA", "TEMP", "TMP", "SystemRoot", "PATHEXT", // Windows
+	"KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT",
+	"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
+	"SSL_CERT_FILE", "SSL_CERT_DIR",
+	"HELM_BURST_LIMIT", "HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_CONTENT_CACHE", "HELM_DATA_HOME",
+	"HELM_DRIVER", "HELM_DRIVER_SQL_CONNECTION_STRING",
+	"HELM_KUBEAPISERVER", "HELM_KUBEASGROUPS", "HELM_KUBEASUSER", "HELM_KUBECAFILE", "HELM_KUBECONTEXT",
+	"HELM_KUBEINSECURE_SKIP_TLS_VERIFY", "HELM_KUBETLS_SERVER_NAME", "HELM_KUBETOKEN",
+	"HELM_MAX_HISTORY", "HELM_NO_PLUGINS", "HELM_PLUGINS", "HELM_QPS",
+	"HELM_REGISTRY_CONFIG", "HELM_REPOSITORY_CACHE", "HELM_REPOSITORY_CONFIG",
+}
+
+// Environment returns helm's environment: of what lookup knows, only what helm
+// needs to find the cluster and the charts.
+func Environment(lookup func(string) (string, bool)) []string {
+	env := []string{}
+	for _, name := range passed {
+		if value, ok := lookup(name); ok {
+			env = append(env, name+"="+value)
+		}
+	}
+	return env
+}
+
+// Commands returns, quoted for a shell, the commands that install the releases
+// where the cluster has none of them. It runs nothing.
+func (h *Helm) Commands(releases []Release) []string {
+	var commands []string
+	for _, r := range releases {
+		commands = append(commands, quote(h.command(h.waiting(r.createArgs()))))
+	}
+	return commands
+}
+
+func (h *Helm) waiting(args []string) []string {
+	return append(args, "--wait", "--timeout", h.Timeout.String())
+}
+
+func (h *Helm) command(args []string) []string {
+	words := append([]string{"helm"}, args...)
+	if h.Context != "" {
+		words = append(words, "--kube-context", h.Context)
+	}
+	return words
+}
+
+// run runs helm and returns what it printed. what begins the error, which gives
+// in one line what helm said.
+func (h *Helm) run(ctx context.Context, what string, args ...string) ([]byte, error) {
+	words := h.command(args)
+	var stdout, stderr bytes.Buffer
+	cmd := exec.CommandContext(ctx, h.Path, words[1:]...) //nolint:gosec // the installed helm, found on PATH
+	cmd.Env, cmd.Stdout, cmd.Stderr = h.Env, &stdout, &stderr
+	// An interrupted helm marks the release as failed, and the next run goes on
+	// from there; a killed one leaves it locked.
+	cmd.Cancel = func() error {
+		if cmd.Process.Signal(os.Interrupt) != nil {
+			return cmd.Process.Kill() // there is no such signal on Windows
+		}
+		return nil
+	}
+	cmd.WaitDelay = cmp.Or(h.grace, grace)
+	err := cmd.Run()
+	switch {
+	case err == nil:
+		return stdout.Bytes(), nil
+	case ctx.Err() != nil:
+		return nil, fmt.Errorf("helm: %s: %w", what, ctx.Err())
+	}
+	if text := said(stderr.String()); text != "" {
+		err = errors.New(text)
+	}
+	return nil, hint.Wrap(fmt.Errorf("helm: %s: %w", what, err), "to see all that helm says, run: %s", quote(words))
+}
+
+func (h *Helm) decode(ctx context.Context, into any, what string, args ...string) error {
+	out, err := h.run(ctx, what, append(args, "--output", "json")...)
+	if err != nil {
+		return err
+	}
+	if json.Unmarshal(out, into) != nil {
+		return hint.Wrap(fmt.Errorf("helm: %s: printed something that is not the JSON that was asked for", what), "is the helm on PATH helm 3 or 4?")
+	}
+	return nil
+}
+
+// said returns helm's last error in one line: it may have several, below warnings.
+func said(stderr string) string {
+	const mark = "\nError: "
+	text := "\n" + stderr
+	if i := strings.LastIndex(text, mark); i >= 0 {
+		text = text[i+len(mark):]
+	}
+	text = strings.Join(strings.Fields(text), " ")
+	if runes := []rune(text); len(runes) > maxMessage {
+		text = string(runes[:maxMessage]) + "..."
+	}
+	return text
+}

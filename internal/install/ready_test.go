@@ -1,0 +1,51 @@
+package install
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/provision"
+)
+
+func TestInstallWaitsUntilPodsAreReady(t *testing.T) {
+	for version, flag := range map[string]string{"v3.22.0": " --show-resources", "v4.3": ""} {
+		t.Run(version, func(t *testing.T) {
+			f := newFake(t, vaultThere)
+			f.write("version", version)
+			f.write("status-first-csi", notReady)
+			if _, err := f.run(Options{}, withVault("")); err != nil {
+				t.Fatal(err)
+			}
+			call := "status csi --namespace kube-system" + flag + " --output json\n"
+			if got := f.read("calls"); strings.Count(got, call) != 2 {
+				t.Error(got)
+			}
+		})
+	}
+}
+
+func TestPodsThatAreNotReadyAreWarnedOfWhereNothingChanges(t *testing.T) {
+	f := newFake(t, driverThere, vaultThere)
+	f.write("status", notReady)
+	changes, err := f.run(Options{}, withVault(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "DaemonSet csi: 0 of 1 pods are ready"; changes[0].Warning != want {
+		t.Errorf("%+v", changes[0])
+	}
+}
+
+func TestPodsThatNeverGetReadyEndWithTheDeadline(t *testing.T) {
+	f := newFake(t, vaultThere)
+	f.write("status", notReady)
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	_, err := provision.Run(ctx, f.helm().Steps(Releases([]*config.Delivery{withVault("")}, Options{VaultNamespace: "default"})), nil, false)
+	if err == nil || !strings.Contains(err.Error(), "csi") || ctx.Err() == nil {
+		t.Error(err)
+	}
+}

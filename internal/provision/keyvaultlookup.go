@@ -1,0 +1,84 @@
+package provision
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"regexp"
+
+	"github.com/secretctl/secretctl/internal/azure"
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
+)
+
+// Found is a setting that was looked up.
+type Found struct{ Setting, Value, From string }
+
+// FillIn looks up what the manifests need and the config leaves empty, the tenant
+// and the client id of the identity, writes it into the delivery, and returns it.
+// With both in the config nobody is asked.
+func (v *KeyVault) FillIn(ctx context.Context) ([]Found, error) {
+	var found []Found
+	a := v.d.Azure
+	if a.TenantID == "" {
+		tenant, err := v.tenant(ctx)
+		if err != nil {
+			return nil, err
+		}
+		a.TenantID = tenant
+		found = append(found, Found{"azure.tenantID", tenant, "Key Vault " + a.KeyVault})
+	}
+	if a.Identity.ClientID == "" && a.Identity.Type != config.IdentitySystem {
+		who, err := v.whoReads(ctx)
+		if err != nil {
+			return nil, err
+		}
+		a.Identity.ClientID = who.clientID
+		found = append(found, Found{"azure.identity.clientID", who.clientID, who.name})
+	}
+	return found, nil
+}
+
+// whoReads finds the identity whose client id the config does not say.
+func (v *KeyVault) whoReads(ctx context.Context) (reader, error) {
+	keys := []string{"subscriptionID", "resourceGroup", "cluster"}
+	if v.d.Azure.Identity.Type == config.IdentityWorkload {
+		keys = keys[:2]
+	}
+	if err := needs(v.d, "looking up azure.identity.clientID", keys...); err != nil {
+		return reader{}, err
+	}
+	identity := newIdentityStep(&resources{d: v.d, azure: v.azure})
+	if err := identity.find(ctx); err != nil {
+		if identity.workload != nil && errors.Is(err, fs.ErrNotExist) {
+			err = hint.Wrap(err, "run: secretctl provision --phase identity, which makes it")
+		}
+		return reader{}, err
+	}
+	return identity.readers[0], nil
+}
+
+// authority is in a challenge, and ends in a tenant.
+const authority = `authorization="https://[^"/]+/([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})/?"`
+
+// tenant asks the Key Vault where to log in, which it tells whoever comes without
+// a token.
+func (v *KeyVault) tenant(ctx context.Context) (string, error) {
+	about := func(err error) error { return fmt.Errorf("key vault %q: tenant: %w", v.d.Azure.KeyVault, err) }
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, v.azure.VaultURL(v.d.Azure.KeyVault)+"/secrets?api-version=7.5", nil)
+	if err != nil {
+		return "", about(err)
+	}
+	resp, err := v.azure.Client().Do(req)
+	if err != nil {
+		return "", hint.Wrap(about(v.azure.Explain(ctx, err)), "is azure.keyVault the right name? or write azure.tenantID in the config")
+	}
+	_ = resp.Body.Close()
+	challenge := regexp.MustCompile(authority).FindStringSubmatch(resp.Header.Get("WWW-Authenticate"))
+	if resp.StatusCode == http.StatusUnauthorized && challenge != nil {
+		return challenge[1], nil
+	}
+	return "", hint.Wrap(about(azure.ErrForeign), "write azure.tenantID in the config")
+}

@@ -1,0 +1,251 @@
+package provision
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/secret"
+)
+
+// Every pod reads every secret about once in republish, for as long as it lives.
+const (
+	republish     = 75 * time.Second
+	limitWindow   = 10 * time.Second
+	requestsLimit = 4000 // of a Key Vault in limitWindow
+	requestsMany  = requestsLimit / 4
+)
+
+// keyVaultStep writes the values. Sources are read once, as for Vault.
+type keyVaultStep struct {
+	v           *KeyVault
+	in          *secret.Inputs
+	concurrency int
+
+	values map[string]secret.Value // by name of the secret
+	held   []held                  // in the order of the delivery's secrets
+	plan   []keyVaultChange        // in the same order
+	rates  []Change
+}
+
+// keyVaultChange is what is to be done about a secret.
+type keyVaultChange struct {
+	Change
+	recover, set, describe bool
+}
+
+func newKeyVaultStep(v *KeyVault, in *secret.Inputs, concurrency int) *keyVaultStep {
+	return &keyVaultStep{v: v, in: in, concurrency: cmp.Or(max(concurrency, 0), defaultConcurrency)}
+}
+
+func (s *keyVaultStep) diff(ctx context.Context) ([]Change, error) {
+	secrets := s.v.d.Secrets
+	if s.values == nil {
+		values, err := readSources(ctx, s.in, secrets)
+		if err != nil {
+			return nil, err
+		}
+		s.values = values
+		for _, value := range values {
+			s.v.azure.KeepPrivate(value)
+		}
+	}
+	s.held, s.plan = make([]held, len(secrets)), nil
+	err := parallel(len(secrets), s.concurrency, func(i int) (err error) {
+		s.held[i], err = s.v.find(ctx, secrets[i])
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var changes []Change
+	for i, wanted := range secrets {
+		change, err := s.compare(wanted, s.held[i])
+		if err != nil {
+			return nil, err
+		}
+		s.plan = append(s.plan, change)
+		changes = append(changes, change.Change)
+	}
+	s.rates = s.v.rates()
+	return append(changes, s.rates...), nil
+}
+
+// compare says what is to happen to a secret. Key Vault mints a version on every
+// set, even for an equal value, and each version looks like a rotation.
+func (s *keyVaultStep) compare(wanted config.Secret, is held) (keyVaultChange, error) {
+	c := keyVaultChange{Change: Change{Phase: phaseStore, Object: s.v.object(wanted)}}
+	value, hasSource := s.values[wanted.Name]
+	switch differs := hasSource && wanted.Value.Generate == nil && !is.value.Equal(value); {
+	case is.deleted:
+		return s.compareDeleted(c, wanted, is)
+	case is.version == "" && !hasSource:
+		c.Action, c.Warning = Absent, "is not in the store, and the config names no source for it"
+		return c, nil
+	case is.version == "":
+		c.Action, c.Detail, c.set = Create, wanted.Value.String(), true
+	case differs:
+		if err := s.v.mayOverwrite(wanted, is); err != nil {
+			return c, err
+		}
+		c.Action, c.Detail, c.set = Update, wanted.Value.String(), true
+	default:
+		value = is.value
+		c.Action, c.Detail = Unchanged, "version "+is.version
+		what, stranger := s.v.misdescribed(wanted, is), s.v.stranger(is)
+		if what != "" && !is.ofCertificate && (stranger == "" || s.v.o.Adopt) {
+			c.Action, c.Detail, c.describe = Update, what+", in version "+is.version, true
+		}
+	}
+	c.Warning = valueWarning(value)
+	if !c.set && !is.expires.IsZero() && is.expires.Before(time.Now()) {
+		c.Warning = "has expired on " + is.expires.UTC().Format(time.DateOnly) + ": rotate it"
+	}
+	return c, nil
+}
+
+func (s *keyVaultStep) compareDeleted(c keyVaultChange, wanted config.Secret, is held) (keyVaultChange, error) {
+	_, hasSource := s.values[wanted.Name]
+	stranger := s.v.stranger(is)
+	switch {
+	case !s.v.o.Recover && !hasSource:
+		c.Action, c.Warning = Absent, "is deleted; provision --recover brings it back"
+	case !s.v.o.Recover:
+		return c, s.v.recoverable(wanted)
+	case stranger != "" && !s.v.o.Adopt:
+		return c, hint.Wrap(s.v.about(wanted, fmt.Errorf("is deleted and %s; not recovered", stranger)), "run: secretctl provision --recover --adopt")
+	default:
+		c.Action, c.Detail, c.recover = Update, "recover", true
+	}
+	return c, nil
+}
+
+func (s *keyVaultStep) apply(ctx context.Context) ([]Change, error) {
+	results := make([]Change, len(s.plan))
+	err := parallel(len(s.plan), s.concurrency, func(i int) (err error) {
+		results[i], err = s.write(ctx, i)
+		return err
+	})
+	var done []Change
+	for _, change := range results {
+		if change.Action != "" { // else it failed, or its turn did not come
+			done = append(done, change)
+		}
+	}
+	return append(done, s.rates...), err
+}
+
+// write does what is planned for a secret. Beside an error the change is zero.
+func (s *keyVaultStep) write(ctx context.Context, i int) (Change, error) {
+	wanted, is, c := s.v.d.Secrets[i], s.held[i], s.plan[i]
+	if c.recover {
+		return s.recover(ctx, wanted)
+	}
+	if c.set {
+		now, err := s.v.read(ctx, wanted)
+		if err != nil {
+			return Change{}, err
+		}
+		if now.version != is.version {
+			return s.overtaken(wanted, is, now, c.Change)
+		}
+	}
+	change, err := s.do(ctx, wanted, is, c)
+	if errors.Is(err, errDeleted) { // its deletion was under way, and so not seen
+		return s.writeDeleted(ctx, wanted)
+	}
+	return change, err
+}
+
+// writeDeleted does what can be done about a secret that turns out to be deleted.
+func (s *keyVaultStep) writeDeleted(ctx context.Context, wanted config.Secret) (Change, error) {
+	if !s.v.o.Recover {
+		return Change{}, s.v.recoverable(wanted)
+	}
+	is, err := s.v.find(ctx, wanted)
+	if err == nil {
+		_, err = s.compare(wanted, is) // which refuses what is somebody else's
+	}
+	if err != nil {
+		return Change{}, err
+	}
+	return s.recover(ctx, wanted)
+}
+
+// recover compares once more when the value can be read.
+func (s *keyVaultStep) recover(ctx context.Context, wanted config.Secret) (Change, error) {
+	is, err := s.v.recover(ctx, wanted)
+	if err != nil {
+		return Change{}, err
+	}
+	c, err := s.compare(wanted, is)
+	if err != nil {
+		return Change{}, err
+	}
+	change, err := s.do(ctx, wanted, is, c)
+	if err == nil {
+		change.Action, change.Detail = Update, "recovered, "+change.Detail
+	}
+	return change, err
+}
+
+func (s *keyVaultStep) do(ctx context.Context, wanted config.Secret, is held, c keyVaultChange) (Change, error) {
+	switch {
+	case c.set:
+		version, err := s.v.set(ctx, wanted, is, s.values[wanted.Name])
+		if err != nil {
+			return Change{}, err
+		}
+		c.Detail = "version " + version
+	case c.describe:
+		if err := s.v.describe(ctx, wanted, is); err != nil {
+			return Change{}, err
+		}
+	}
+	return c.Change, nil
+}
+
+// overtaken accepts what somebody else wrote meanwhile if it is what was wanted.
+func (s *keyVaultStep) overtaken(wanted config.Secret, was, now held, c Change) (Change, error) {
+	yields := wanted.Value.Generate != nil
+	if now.version != "" && (yields || now.value.Equal(s.values[wanted.Name])) {
+		c.Action, c.Detail = Unchanged, "version "+now.version
+		return c, nil
+	}
+	err := errors.New("changed since it was read; not overwritten")
+	if was.version != "" && now.version != "" {
+		err = fmt.Errorf("changed since it was read (version %s, now %s); not overwritten", was.version, now.version)
+	}
+	return Change{}, hint.Wrap(s.v.about(wanted, err), "run again: it starts from what is there now")
+}
+
+// rates estimates how often the pods will read each Key Vault.
+func (v *KeyVault) rates() []Change {
+	var rates []Change
+	for _, name := range v.d.KeyVaults() {
+		objects := 0
+		for _, s := range v.d.Secrets {
+			if strings.EqualFold(s.KeyVault, name) {
+				objects++
+			}
+		}
+		pods := 1
+		if v.d.Aidbox.Replicas != nil {
+			pods = int(*v.d.Aidbox.Replicas)
+		}
+		reads := float64(pods*objects) * limitWindow.Seconds() / republish.Seconds()
+		rate := Change{Phase: phaseStore, Object: name, Action: Unchanged, Detail: fmt.Sprintf(
+			"rotation will read it about %.1f times in %s (pods %d, secrets %d), of %d that it allows", reads, limitWindow, pods, objects, requestsLimit)}
+		if reads > requestsMany {
+			rate.Warning = fmt.Sprintf("its pods will take more than a quarter of the %d requests in %s that it allows: have fewer replicas, a longer "+
+				"--rotation-poll-interval of the CSI driver, or several Key Vaults (secrets[].keyVault)", requestsLimit, limitWindow)
+		}
+		rates = append(rates, rate)
+	}
+	return rates
+}

@@ -1,0 +1,122 @@
+package sandbox
+
+import (
+	"net/http"
+	"strings"
+)
+
+// The built-in roles that count in a Key Vault, by their ids.
+var keyVaultRoles = map[string]KeyVaultRole{
+	"4633458b-17de-408a-b874-0445c86b69e6": KeyVaultSecretsUser,
+	"b86a8fe4-44ce-4948-aee5-eccb2c155cd7": KeyVaultSecretsOfficer,
+}
+
+// create makes a resource of one of the types that this stand-in takes.
+func (a *Azure) create(id string, given armResource) *keyVaultReply {
+	parts := strings.Split(id, "/")
+	given.ID, given.Name = id, parts[len(parts)-1]
+	if given.Properties == nil {
+		given.Properties = map[string]any{}
+	}
+	switch strings.ToLower(parts[len(parts)-2]) {
+	case "roleassignments":
+		return a.assign(&given)
+	case "userassignedidentities":
+		return a.createIdentity(&given)
+	case "federatedidentitycredentials":
+		return a.federate(&given)
+	}
+	return armRefusal(http.StatusNotFound, "InvalidResourceType", "The resource type could not be found in the namespace.")
+}
+
+// stored answers with a resource that was made or changed.
+func (a *Azure) stored(r *armResource) *keyVaultReply {
+	status := http.StatusCreated
+	if a.resources[strings.ToLower(r.ID)] != nil {
+		status = http.StatusOK
+	}
+	a.put(r)
+	return &keyVaultReply{status: status, body: r}
+}
+
+func (a *Azure) createIdentity(r *armResource) *keyVaultReply {
+	if r.Location == "" {
+		return armRefusal(http.StatusBadRequest, "LocationRequired", "The location property is required for this definition.")
+	}
+	r.Type = "Microsoft.ManagedIdentity/userAssignedIdentities"
+	if was := a.resources[strings.ToLower(r.ID)]; was != nil {
+		r.Properties = was.Properties
+	} else {
+		clientID := uuid()
+		r.Properties = map[string]any{"tenantId": a.TenantID, "clientId": clientID, "principalId": a.newPrincipal(clientID)}
+	}
+	return a.stored(r)
+}
+
+// federate takes one credential for an issuer and a subject, and no other.
+func (a *Azure) federate(r *armResource) *keyVaultReply {
+	r.Type = "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials"
+	siblings := strings.ToLower(r.ID[:strings.LastIndex(r.ID, "/")+1])
+	parent := a.resources[strings.TrimSuffix(siblings, "/federatedidentitycredentials/")]
+	if parent == nil {
+		return armRefusal(http.StatusNotFound, "ParentResourceNotFound", "Failed to perform 'write' on resource(s) of type '%s', because the parent resource could not be found.", r.Type)
+	}
+	for key, other := range a.resources {
+		if strings.HasPrefix(key, siblings) && key != strings.ToLower(r.ID) &&
+			other.Properties["issuer"] == r.Properties["issuer"] && other.Properties["subject"] == r.Properties["subject"] {
+			return armRefusal(http.StatusConflict, "Conflict", "Issuer and subject combination already exists for this Managed Identity.")
+		}
+	}
+	return a.stored(r)
+}
+
+// assign gives a role. There is one assignment for a scope, a principal and a role.
+func (a *Azure) assign(r *armResource) *keyVaultReply {
+	r.Type = "Microsoft.Authorization/roleAssignments"
+	scope, _, _ := strings.Cut(r.ID, "/providers/Microsoft.Authorization/")
+	role, _ := r.Properties["roleDefinitionId"].(string)
+	principal, _ := r.Properties["principalId"].(string)
+	role = role[strings.LastIndex(role, "/")+1:]
+	if !isUUID(r.Name) {
+		return armRefusal(http.StatusBadRequest, "InvalidRoleAssignmentId", "The role assignment ID '%s' is not valid. The role assignment ID must be a GUID.", r.Name)
+	}
+	for _, other := range a.resources {
+		otherRole, _ := other.Properties["roleDefinitionId"].(string)
+		if other.Type == r.Type && other.Properties["scope"] == scope && other.Properties["principalId"] == principal && strings.HasSuffix(otherRole, role) {
+			return armRefusal(http.StatusConflict, "RoleAssignmentExists", "The role assignment already exists.")
+		}
+	}
+	r.Properties["scope"] = scope
+	vault := a.groupID() + "/providers/Microsoft.KeyVault/vaults/" + a.keyVault.name
+	if token := a.tokens[principal]; token != "" && strings.HasPrefix(strings.ToLower(vault)+"/", strings.ToLower(scope)+"/") {
+		a.keyVault.setRole(token, keyVaultRoles[role])
+	}
+	return a.stored(r)
+}
+
+func isUUID(text string) bool {
+	parts := strings.Split(text, "-")
+	return len(text) == 36 && len(parts) == 5 && len(parts[0]) == 8 && len(parts[4]) == 12
+}
+
+// roleAssignments keeps those of the principal that the filter names, at the scope
+// of the path, above and below it.
+func (a *Azure) roleAssignments(id, filter string) func(*armResource) bool {
+	scope, _, _ := strings.Cut(strings.ToLower(id), "/providers/microsoft.authorization/")
+	principal := strings.Trim(strings.TrimPrefix(filter, "principalId eq "), "'")
+	return func(r *armResource) bool {
+		if r.Type != "Microsoft.Authorization/roleAssignments" || filter != "" && r.Properties["principalId"] != principal {
+			return false
+		}
+		at, _ := r.Properties["scope"].(string)
+		at = strings.ToLower(at)
+		return strings.HasPrefix(at+"/", scope+"/") || strings.HasPrefix(scope+"/", at+"/")
+	}
+}
+
+// setRole changes the role of the owner of a token.
+func (v *KeyVault) setRole(token string, role KeyVaultRole) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.tokens[token] = role
+}
