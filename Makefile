@@ -28,6 +28,10 @@ test: ## run the tests that need nothing but Go
 test-vault: ## run all tests, with a real Vault built from source
 	test/vault/with $(TEST) ./...
 
+.PHONY: test-azure
+test-azure: ## have the Azure provider's own code read what is rendered for it
+	go test -C test/azureprovider -race -shuffle=on ./...
+
 .PHONY: test-cluster
 test-cluster: ## run the tests that need a Kubernetes cluster, built from source (root, Debian)
 	SECRETCTL_CLUSTER_PROFILE=fast test/cluster/with $(TEST) -run=Cluster ./...
