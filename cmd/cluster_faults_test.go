@@ -11,21 +11,39 @@ import (
 )
 
 // TestRealClusterVerifiesAndRotates runs the job of the tutorial on a real cluster,
-// then breaks one thing after another and wants the right check to name it.
+// and wants a rotation that cannot arrive to be named.
 func TestRealClusterVerifiesAndRotates(t *testing.T) {
+	t.Parallel()
 	w := newTown(t)
 	t.Run("verify", func(t *testing.T) { w.wantGreen(t) })
 	t.Run("rotate", func(t *testing.T) { w.wantRotation(t) })
-	for _, f := range mountFaults {
-		t.Run(f.name, func(t *testing.T) { w.wantNamed(t, f) })
-	}
-	t.Run("subPath", func(t *testing.T) { w.wantSubPathNamed(t) })
-	t.Run("one stale replica", func(t *testing.T) { w.wantStaleNamed(t) })
-	t.Run("ready and empty", func(t *testing.T) { w.wantEmptyNamed(t) })
 	t.Run("rotation without policy", func(t *testing.T) { w.wantStuckNamed(t) })
 	t.Run("pod replaced", func(t *testing.T) { w.wantReplacementNamed(t) })
 	t.Run("nothing runs", func(t *testing.T) { w.wantNeverGreen(t) })
 }
+
+// TestRealClusterNamesWhatKeepsPodsFromStarting breaks one thing after another and
+// wants the right check to name it.
+func TestRealClusterNamesWhatKeepsPodsFromStarting(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	for _, f := range mountFaults {
+		t.Run(f.name, func(t *testing.T) { w.wantNamed(t, f) })
+	}
+}
+
+// TestRealClusterNamesWhatIsWrongInRunningPods does so where Kubernetes sees nothing.
+func TestRealClusterNamesWhatIsWrongInRunningPods(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	t.Run("one stale replica", func(t *testing.T) { w.wantStaleNamed(t) })
+	t.Run("ready and empty", func(t *testing.T) { w.wantEmptyNamed(t) })
+	t.Run("subPath", func(t *testing.T) { w.wantSubPathNamed(t) })
+}
+
+// gate is longer than the driver's poll interval in test/cluster, within which it
+// skips; and shorter than the time after which kubelet syncs by itself.
+const gate = 35 * time.Second
 
 func (w *town) wantGreen(t *testing.T) {
 	out := w.ok(t, "verify")
@@ -51,7 +69,7 @@ func (w *town) wantGreen(t *testing.T) {
 
 // wantRotation waits until the driver would not skip, so that a nudge shows.
 func (w *town) wantRotation(t *testing.T) {
-	<-time.After(35 * time.Second)
+	<-time.After(gate)
 	code, checks, timeline := w.report(t, "rotate", "client-secret", "--nudge")
 	for _, c := range checks {
 		t.Log(c)
@@ -156,17 +174,14 @@ func (w *town) wantSubPathNamed(t *testing.T) {
               subPath: client-secret
               mountPath: "/run/vault-secrets/client-secret"`)
 	w.rollOut(t)
-	w.eventually(t, []string{"verify"}, "workload/no-subpath", "fail", "keeps its first value for ever")
+	w.eventually(t, []string{"verify", "workload"}, "workload/no-subpath", "fail", "keeps its first value for ever")
 	w.eventually(t, []string{"verify", "mount"}, "mount/status", "fail", "does not go through ..data")
-	w.apply(t)
-	w.rollOut(t)
-	w.eventually(t, []string{"verify", "workload", "mount"}, "workload/deployment", "pass", "2 of 2")
 }
 
 // wantStaleNamed has one pod synced and not the other, at a time when the driver
 // skips neither and kubelet comes to none by itself.
 func (w *town) wantStaleNamed(t *testing.T) {
-	<-time.After(35 * time.Second)
+	<-time.After(gate)
 	w.ok(t, "rotate", "client-secret", "--no-verify")
 	fresh := w.pods(t, "name")[0]
 	w.kubectl(t, "", "annotate", "pod", fresh, "example.org/synced=now")
@@ -189,19 +204,6 @@ func (w *town) wantStaleNamed(t *testing.T) {
 			t.Fatalf("never one of two: %v", checks)
 		}
 	}
-	w.eventuallyAll(t, "mount/matches-store")
-}
-
-func (w *town) eventuallyAll(t *testing.T, id string) {
-	t.Helper()
-	var checks []finding
-	for deadline := time.Now().Add(3 * time.Minute); time.Now().Before(deadline); <-time.After(2 * time.Second) {
-		_, checks, _ = w.report(t, "verify", "mount")
-		if !slices.ContainsFunc(checks, func(c finding) bool { return c.ID == id && c.Status != "pass" }) {
-			return
-		}
-	}
-	t.Errorf("%s never passed: %v", id, checks)
 }
 
 // wantEmptyNamed takes the files of one pod away on the node, as a driver leaves a
@@ -239,7 +241,8 @@ func (w *town) wantStuckNamed(t *testing.T) {
 	written := make(chan struct{})
 	go func() {
 		defer close(written)
-		for ; w.version(t) == before; <-time.After(10 * time.Millisecond) {
+		for w.version(t) == before {
+			<-time.After(10 * time.Millisecond)
 		}
 		w.deletePolicy(t)
 	}()
@@ -247,7 +250,9 @@ func (w *town) wantStuckNamed(t *testing.T) {
 	<-written
 	wantCheck(t, code, checks, "rotation/mounted", "does not exist")
 	w.ok(t, "provision")
-	w.eventuallyAll(t, "mount/matches-store")
+	w.kubectl(t, "", "rollout", "restart", "deployment/aidbox")
+	w.rollOut(t)
+	w.eventually(t, []string{"verify", "workload", "mount"}, "mount/matches-store", "pass", "equal to the store")
 }
 
 func (w *town) deletePolicy(t *testing.T) {
@@ -279,14 +284,13 @@ func wantCheck(t *testing.T, code int, checks []finding, id, says string) {
 
 // wantReplacementNamed deletes a pod while a rotation is followed.
 func (w *town) wantReplacementNamed(t *testing.T) {
+	w.applyClients(t)
 	victim := w.pods(t, "name")[0]
 	gone := time.AfterFunc(3*time.Second, func() { _ = exec.Command("kubectl", "-n", w.namespace, "delete", "pod", victim, "--wait=false").Run() })
 	defer gone.Stop()
 	code, checks, timeline := w.report(t, "rotate", "client-secret")
 	t.Log(timeline)
 	wantCheck(t, code, checks, "rotation/no-restart", victim)
-	w.rollOut(t)
-	w.eventuallyAll(t, "mount/matches-store")
 }
 
 func (w *town) wantNeverGreen(t *testing.T) {

@@ -195,6 +195,9 @@ func (a *app) world(ctx context.Context, d *config.Delivery, o reportOptions, gr
 		}
 	case errors.Is(err, provision.ErrNoToken):
 		a.narrate("note: there is no Vault token, so the store is not asked")
+		if vault, err := provision.NewVault(d, provision.VaultOptions{Anonymous: true, AllowHTTP: a.allowHTTP, Log: a.log()}); err == nil {
+			w.LogIn = logIn(vault) // the pod has a token of its own
+		}
 	default:
 		return w, err
 	}

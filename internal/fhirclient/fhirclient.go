@@ -37,10 +37,11 @@ type Options struct {
 // Client speaks to one Aidbox. It may be used by several goroutines where the
 // log may.
 type Client struct {
-	http     *retryablehttp.Client
-	base     string
-	clientID string
-	secret   secret.Value
+	http      *retryablehttp.Client
+	tunnelled bool
+	base      string
+	clientID  string
+	secret    secret.Value
 }
 
 // New returns a Client and connects to nothing. The error is a
@@ -63,9 +64,10 @@ func New(o Options) (*Client, error) {
 	// Whatever address a redirect names would be given the credentials.
 	h.HTTPClient.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &Client{
-		http:     h,
-		base:     strings.TrimRight(o.URL, "/"),
-		clientID: o.ClientID,
-		secret:   o.Secret,
+		http:      h,
+		tunnelled: o.Tunnel != nil,
+		base:      strings.TrimRight(o.URL, "/"),
+		clientID:  o.ClientID,
+		secret:    o.Secret,
 	}, nil
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/hashicorp/go-retryablehttp"
@@ -112,13 +113,31 @@ func (c *Client) redirect(r request, resp *http.Response) string {
 }
 
 func (c *Client) noAnswer(ctx context.Context, r request, err error) error {
-	err = transport.Explain(ctx, err)
+	err = c.explain(ctx, err)
 	// net/http quotes what it cannot parse, which the server chose.
 	if text := oneLine(err.Error(), c.secret, r.password); text != err.Error() {
 		err = hint.Wrap(errors.New(text), "%s", hint.Of(err))
 	}
 	return fmt.Errorf("aidbox: %s %s%s: %w", r.method, c.base, r.path, err)
 }
+
+// explain leaves the words of a tunnel as they are: they name what is on the way.
+func (c *Client) explain(ctx context.Context, err error) error {
+	explained := transport.Explain(ctx, err)
+	sent, ok := errors.AsType[*url.Error](err)
+	if !c.tunnelled || !ok || ctx.Err() != nil || hint.Of(explained) != "" {
+		return explained
+	}
+	return tunnelError{sent.Err}
+}
+
+// tunnelError is what a tunnel says. It is the error of no resource: a pod that is
+// not there must not look like a Client that is not there.
+type tunnelError struct{ err error }
+
+func (e tunnelError) Error() string      { return e.err.Error() }
+func (e tunnelError) Hint() string       { return hint.Of(e.err) }
+func (e tunnelError) As(target any) bool { return errors.As(e.err, target) }
 
 // Error is an answer of Aidbox that is not the one that was wanted.
 type Error struct {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -34,6 +35,9 @@ func TestNewRefusesAddressesAndOpensNothing(t *testing.T) {
 type tunnelTo string
 
 func (to tunnelTo) RoundTrip(req *http.Request) (*http.Response, error) {
+	if to == "" {
+		return nil, fmt.Errorf("pod a: %w", hint.Wrap(fs.ErrNotExist, "look elsewhere"))
+	}
 	req.URL.Host = string(to)
 	return http.DefaultTransport.RoundTrip(req)
 }
@@ -49,6 +53,18 @@ func TestTunnelTakesPlainHTTPToAnyHost(t *testing.T) {
 	}
 	if status, detail, err := c.Probe(t.Context(), "/fhir/Patient", "basic", secret.New([]byte("canary"))); status != 200 || err != nil {
 		t.Errorf("got %d, %s, %v", status, detail, err)
+	}
+}
+
+func TestErrorOfATunnelKeepsItsWordsAndItsHint(t *testing.T) {
+	c, err := New(Options{URL: "http://aidbox.default", Tunnel: tunnelTo("")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = c.Probe(t.Context(), "/fhir/Patient", "basic", secret.Value{})
+	if err == nil || err.Error() != "aidbox: GET http://aidbox.default/fhir/Patient: pod a: file does not exist" || hint.Of(err) != "look elsewhere" ||
+		errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v, hint %q", err, hint.Of(err))
 	}
 }
 

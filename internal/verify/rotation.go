@@ -180,19 +180,22 @@ func (r *rotation) mounted(ctx context.Context) Result {
 			late = append(late, t)
 		}
 	}
-	have := strings.Join(slices.Concat(arrived, gone), ", ")
+	have := strings.Join(arrived, ", ")
 	switch {
 	case ctx.Err() != nil:
 		return Unknown("not yet %s", r.sinceWrite())
 	case len(late) > 0:
 		return r.stuck(ctx, late, have)
 	case len(arrived) == 0:
-		return Unknown("%s", have).WithHint("something replaces the pods; run it again when that is over")
+		return Unknown("%s", strings.Join(gone, ", ")).WithHint("something replaces the pods; run it again when that is over")
 	}
 	r.awaitStatus(ctx)
 	detail := have + " after the write"
 	if r.site != nil {
 		detail += fmt.Sprintf(", of at most %s: %s", rounded(r.Deadline), r.why)
+	}
+	for _, g := range gone {
+		detail += "; " + g
 	}
 	if r.Nudge {
 		detail += "; the pods were annotated, so that kubelet synced them at once"

@@ -55,8 +55,12 @@ func (s *site) rotation(ctx context.Context) cluster.Rotation {
 	if found, err := s.c.CSIDriver(ctx); err == nil {
 		registration = &found
 	}
-	agents, _ := s.c.Agents(ctx)
-	return cluster.RotationOf(registration, agents)
+	agents, err := s.c.Agents(ctx)
+	found := cluster.RotationOf(registration, agents)
+	if err != nil {
+		found.Why = "the driver's DaemonSet may not be looked at, so its version and flags are not known"
+	}
+	return found
 }
 
 // setDeadline computes the deadline from the driver, unless one was given.

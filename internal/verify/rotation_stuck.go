@@ -33,7 +33,7 @@ func (r *rotation) stuck(ctx context.Context, late []*trail, have string) Result
 	if m.Pod == nil {
 		return Fail("%s", detail).WithHint(driverHint)
 	}
-	hop, next, _ := r.site.firstHop(ctx, *m.Pod)
+	hop, next := r.site.firstHop(ctx, *m.Pod)
 	for _, found := range append([]string{hop}, r.site.evidence(ctx, *m.Pod, r.written)...) {
 		if found != "" {
 			detail += "; " + found
@@ -59,21 +59,22 @@ func (r *rotation) content(ctx context.Context, m *Mount) string {
 
 // firstHop goes the way of a secret to a pod, and returns the first thing on it
 // that is wrong, and what to do. Where all looks well, hop says what was tried.
-func (s *site) firstHop(ctx context.Context, p cluster.Pod) (hop, next string, wrong bool) {
+func (s *site) firstHop(ctx context.Context, p cluster.Pod) (hop, next string) {
 	for _, look := range []func(context.Context) Result{s.serviceAccount, s.class} {
 		if r := look(ctx); r.Status == StatusFail {
-			return r.Detail, r.Hint, true
+			return r.Detail, r.Hint
 		}
 	}
 	for _, v := range p.Spec.Volumes {
 		if v.SecretProviderClass != "" && !v.ReadOnly {
-			return fmt.Sprintf("volume %s lacks readOnly: true, and the driver refuses it", v.Name), renderHint, true
+			return fmt.Sprintf("volume %s lacks readOnly: true, and the driver refuses it", v.Name), renderHint
 		}
 	}
 	if hop, next := s.driverHop(ctx, p); hop != "" {
-		return hop, next, true
+		return hop, next
 	}
-	return s.loginHop(ctx)
+	hop, next, _ = s.loginHop(ctx)
+	return hop, next
 }
 
 // driverHop looks for the driver and the provider on the pod's node. Where their

@@ -169,7 +169,7 @@ func (s *site) pending(ctx context.Context, p cluster.Pod) Result {
 	if e, ok := worst(events); ok {
 		what += fmt.Sprintf("; event %s: %s", e.Reason, s.vs.outside(cause(e.Message)))
 	}
-	hop, next, _ := s.firstHop(ctx, p)
+	hop, next := s.firstHop(ctx, p)
 	if hop != "" {
 		what += "; " + hop
 	}

@@ -1,0 +1,212 @@
+package verify
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/secretctl/secretctl/internal/cluster"
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/secret"
+)
+
+// cityRotation is a rotation on pods that get the new value at once.
+func cityRotation(t *testing.T, spoil func(w *city, s *scene)) (*city, *scene) {
+	t.Helper()
+	s := newScene(t)
+	w := newCity(t, s)
+	s.w.Mounts, s.o.Groups = []Mount{}, []string{"rotation"}
+	s.o.Rotation = &Rotation{Secret: "client-secret", New: value(rotated), Poll: 10 * time.Millisecond}
+	s.w.LogIn = func(ctx context.Context, jwt secret.Value) (Session, error) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.noLogin {
+			return refusedLogin(ctx, jwt)
+		}
+		return &session{s: s}, nil
+	}
+	s.w.ProbeAt = func(ctx context.Context, _ cluster.Pod, path, id string, v secret.Value) (int, string, error) {
+		return s.w.Probe(ctx, path, id, v)
+	}
+	s.w.TokenAt = func(ctx context.Context, _ cluster.Pod, id string, v secret.Value) (int, string, error) {
+		return s.w.Token(ctx, id, v)
+	}
+	s.w.Put = func(ctx context.Context, c config.Secret, v secret.Value) (string, error) {
+		version, err := s.put(ctx, c, v)
+		s.valid = rotated
+		for _, pod := range []string{"a", "b"} {
+			w.mount(t, pod)
+		}
+		return version, err
+	}
+	if spoil != nil {
+		spoil(w, s)
+	}
+	return w, s
+}
+
+// mount has the driver mount the new value, and say so.
+func (w *city) mount(t *testing.T, pod string) {
+	w.roots[pod].publish(t, map[string]string{"client-secret": rotated}, time.Now())
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i, st := range w.statuses {
+		if st.Status.PodName == pod {
+			w.statuses[i].Status.Objects[0].Version = "2"
+		}
+	}
+}
+
+func TestRotationIsFollowedInEachPod(t *testing.T) {
+	w, s := cityRotation(t, func(_ *city, s *scene) { s.o.Rotation.Nudge = true })
+	results, report, err := s.run(t.Context())
+	must(t, err)
+	expect(t, report, StatusPass, StatusPass, StatusPass, StatusPass, StatusPass)
+	for key, says := range map[string]string{
+		"rotation/store-updated client-secret": "driver 1.6.0, DaemonSet kube-system/csi, runs with --enable-secret-rotation=true",
+		"rotation/mounted client-secret":       "the driver skips what comes within 2m0s of the last change",
+		"rotation/new-accepted client-secret":  "pod/b: GET /fhir/Patient answered 200",
+		"rotation/old-rejected client-secret":  "pod/b: GET /fhir/Patient answered 401",
+		"rotation/no-restart client-secret":    "UID, restart count and start time of 2 pods",
+	} {
+		if !strings.Contains(results[key].Detail, says) {
+			t.Errorf("%s: got %q, want %q", key, results[key].Detail, says)
+		}
+	}
+	var seen []string
+	for _, m := range report.Timeline {
+		seen = append(seen, strings.TrimSpace(m.Replica+" "+m.What))
+	}
+	want := []string{"store written"}
+	for _, pod := range []string{"pod/a ", "pod/b "} {
+		for _, what := range []string{momentFile, momentStatus, momentAccepted, momentRefused} {
+			want = append(want, pod+what)
+		}
+	}
+	for _, moment := range want {
+		if !slices.Contains(seen, moment) {
+			t.Errorf("the timeline lacks %q: %v", moment, seen)
+		}
+	}
+	if len(w.nudged) == 0 && !slices.Contains(seen, "pod/a "+momentFile) {
+		t.Error("nobody was nudged")
+	}
+	secretless(t, s, report)
+}
+
+func TestRotationOnPodsThatCannotWorkWritesNothing(t *testing.T) {
+	for name, tt := range map[string]struct {
+		spoil  func(*city, *scene)
+		status Status
+		says   string
+	}{
+		"rotation off":   {func(w *city, _ *scene) { w.fixed[daemonsPath] = daemons(driverDaemon("false", 1)) }, StatusFail, "so it does not rotate"},
+		"no republish":   {func(w *city, _ *scene) { w.fixed[driverPath] = `{"spec": {}}` }, StatusFail, "lacks requiresRepublish"},
+		"nothing runs":   {func(w *city, _ *scene) { w.pods = nil }, StatusUnknown, "no pod of Deployment aidbox runs"},
+		"nothing known":  {func(w *city, _ *scene) { w.refuse = "deployments" }, StatusUnknown, "forbidden"},
+		"may not log in": {func(w *city, _ *scene) { w.noLogin = true }, StatusFail, "wants another audience"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, s := cityRotation(t, tt.spoil)
+			results, report, err := s.run(t.Context())
+			must(t, err)
+			got := results["rotation/store-updated client-secret"]
+			if got.Status != tt.status || !strings.Contains(got.Detail, tt.says) || !strings.Contains(got.Detail, "nothing was written") || s.version != 3 {
+				t.Errorf("version %d, %+v", s.version, got)
+			}
+			if len(report.Timeline) > 0 {
+				t.Errorf("timeline %v", report.Timeline)
+			}
+		})
+	}
+}
+
+func TestStuckRotationNamesTheFirstHopAndWhatIsKnown(t *testing.T) {
+	for name, tt := range map[string]struct {
+		spoil func(*city, *scene)
+		says  string
+	}{
+		"driver is silent": {func(w *city, _ *scene) {
+			w.fixed[daemonsPath] = daemons()
+		}, "pod/b: still the old value"},
+		"class deleted meanwhile": {func(w *city, _ *scene) { w.class = nil }, "not found"},
+		"login refused meanwhile": {func(w *city, _ *scene) { w.noLogin = true }, "the login that the pod does, done here: role aidbox wants another audience"},
+		"a line in the driver's log": {func(w *city, _ *scene) {
+			const pods, owner = "/api/v1/namespaces/kube-system/pods", `"ownerReferences": [{"controller": true, "kind": "DaemonSet", "name": "csi"}]`
+			w.fixed[pods] = `{"items": [{"metadata": {"name": "csi-1", "namespace": "kube-system", ` + owner + `}}]}`
+			w.fixed[pods+"/csi-1/log"] = `{"other": 1}` + "\nE1122 failed pod=default/b err=\"rpc error: code = NotFound desc = nothing at the path\"\nI1122 done\n"
+		}, "log of the driver: nothing at the path"},
+		"an event": {func(w *city, _ *scene) {
+			w.events = []corev1.Event{{Type: "Warning", Reason: "FailedMount", Message: "err: no such class"}}
+			w.events[0].LastTimestamp.Time = time.Now().Add(time.Minute)
+		}, "event FailedMount: no such class"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, s := cityRotation(t, func(w *city, s *scene) {
+				s.o.Rotation.Deadline = 50 * time.Millisecond
+				s.w.Put = func(ctx context.Context, c config.Secret, v secret.Value) (string, error) {
+					w.mount(t, "a")
+					w.mu.Lock()
+					tt.spoil(w, s)
+					w.mu.Unlock()
+					return s.put(ctx, c, v)
+				}
+			})
+			results, report, err := s.run(t.Context())
+			must(t, err)
+			got := results["rotation/mounted client-secret"]
+			if got.Status != StatusFail || !strings.Contains(got.Detail, tt.says) || !strings.Contains(got.Detail, "in time: pod/a") {
+				t.Errorf("%+v", got)
+			}
+			secretless(t, s, report)
+		})
+	}
+}
+
+func TestRestartDuringARotationIsSeen(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change func(*city)
+		says   string
+	}{
+		"restarted":  {func(w *city) { w.pods[1].Status.ContainerStatuses[0].RestartCount++ }, "container app of pod/b was restarted: 1 restarts, before 0"},
+		"replaced":   {func(w *city) { w.pods = w.pods[:1] }, "pod/b is gone"},
+		"going away": {func(w *city) { w.pods[1].DeletionTimestamp = &w.pods[1].CreationTimestamp }, "pod/b is going away"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, s := cityRotation(t, func(w *city, s *scene) {
+				put := s.w.Put
+				s.w.Put = func(ctx context.Context, c config.Secret, v secret.Value) (string, error) {
+					defer func() {
+						w.mu.Lock()
+						defer w.mu.Unlock()
+						tt.change(w)
+					}()
+					return put(ctx, c, v)
+				}
+			})
+			results, _, err := s.run(t.Context())
+			must(t, err)
+			if got := results["rotation/no-restart client-secret"]; got.Status != StatusFail || !strings.Contains(got.Detail, tt.says) {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
+func TestPodsThatCannotBeAskedAreAskedByTheURL(t *testing.T) {
+	_, s := cityRotation(t, func(_ *city, s *scene) {
+		s.w.ProbeAt = func(context.Context, cluster.Pod, string, string, secret.Value) (int, string, error) {
+			return 0, "", &cluster.ForbiddenError{}
+		}
+	})
+	results, report, err := s.run(t.Context())
+	must(t, err)
+	expect(t, report, StatusPass, StatusPass, StatusPass, StatusPass, StatusPass)
+	if got := results["rotation/new-accepted client-secret"].Detail; strings.Contains(got, "pod/") {
+		t.Errorf("got %q", got)
+	}
+}
