@@ -1,7 +1,7 @@
 // Package azure owns what all clients of Azure have in common: which cloud they
 // speak to, as whom, what is worth another try, and how a refusal is restated in
-// one line that is safe to show. It knows no resource of Azure, and of what a
-// server says it hands on nothing but codes.
+// one line that is safe to show. It knows no resource of Azure, and hands on nothing
+// that a server says but codes, and short texts after a look for private values.
 package azure
 
 import (

@@ -112,13 +112,13 @@ func (s *Session) Explain(ctx context.Context, err error) error {
 		return hint.Wrap(s.answered(refusal), "the login is not valid there: is it of the right tenant, and of the right cloud (azure.cloud)?")
 	case refusal != nil:
 		return s.answered(refusal)
-	case errors.Is(err, context.DeadlineExceeded): // of the one request
-		return transport.Explain(ctx, err)
 	case isUnsent:
 		if u, err := url.Parse(unsent.URL); err == nil {
 			return fmt.Errorf("%s: %w", u.Host, transport.Explain(ctx, unsent))
 		}
 		return transport.Explain(ctx, unsent)
+	case errors.Is(err, context.DeadlineExceeded): // of the one request
+		return transport.Explain(ctx, err)
 	}
 	// The SDK's decoders quote what they have read.
 	return hint.Wrap(ErrForeign, "is there a proxy in between?")

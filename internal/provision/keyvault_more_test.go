@@ -159,10 +159,10 @@ func TestSteadyReadRateIsEstimated(t *testing.T) {
 		says    string
 		warns   bool
 	}{
-		{1, 1, "about 0.1 times in 10s (pods 1, secrets 1), of 4000", false},
-		{3, 10, "about 4.0 times", false},
-		{500, 15, "about 1000.0 times", false},
-		{501, 15, "about 1002.0 times", true},
+		{1, 1, "about 0.1 reads in 10s by rotation (pods 1, secrets 1); it allows 4000", false},
+		{3, 10, "about 4.0 reads", false},
+		{500, 15, "about 1000.0 reads", false},
+		{501, 15, "about 1002.0 reads", true},
 	} {
 		var secrets []config.Secret
 		for i := range c.objects {

@@ -29,8 +29,8 @@ func (v *KeyVault) Steps(in *secret.Inputs, concurrency int) []Step {
 	grant := &grantStep{r: r, identity: identity}
 	steps := []Step{
 		newStep(KeyVaultPhases(), phaseStore, store.diff, store.apply),
-		newStep(KeyVaultPhases(), phaseIdentity, identity.diff, identity.apply),
-		newStep(KeyVaultPhases(), phaseGrant, grant.diff, grant.apply),
+		newStep(KeyVaultPhases(), phaseIdentity, v.afterLogin(identity.diff), identity.apply),
+		newStep(KeyVaultPhases(), phaseGrant, v.afterLogin(grant.diff), grant.apply),
 	}
 	for i := range steps[1:] {
 		step := &steps[i+1]

@@ -240,7 +240,7 @@ func (v *KeyVault) rates() []Change {
 		}
 		reads := float64(pods*objects) * limitWindow.Seconds() / republish.Seconds()
 		rate := Change{Phase: phaseStore, Object: name, Action: Unchanged, Detail: fmt.Sprintf(
-			"rotation will read it about %.1f times in %s (pods %d, secrets %d), of %d that it allows", reads, limitWindow, pods, objects, requestsLimit)}
+			"about %.1f reads in %s by rotation (pods %d, secrets %d); it allows %d", reads, limitWindow, pods, objects, requestsLimit)}
 		if reads > requestsMany {
 			rate.Warning = fmt.Sprintf("its pods will take more than a quarter of the %d requests in %s that it allows: have fewer replicas, a longer "+
 				"--rotation-poll-interval of the CSI driver, or several Key Vaults (secrets[].keyVault)", requestsLimit, limitWindow)

@@ -39,6 +39,25 @@ func (v *KeyVault) patiently(ctx context.Context, s config.Secret, role string, 
 	}
 }
 
+// afterLogin makes a step again and again while its login is refused for the moment.
+func (v *KeyVault) afterLogin(diff stepFunc) stepFunc {
+	return func(ctx context.Context) ([]Change, error) {
+		began := time.Now()
+		for wait := firstWait; ; wait = min(2*wait, longestWait) {
+			changes, err := diff(ctx)
+			login, isLogin := errors.AsType[*azure.LoginError](err)
+			if !isLogin || !login.Spreading() || v.o.Waiting == nil || time.Since(began) > spreadTime {
+				return changes, err
+			}
+			if ended := v.wait(ctx, "azure: "+loginSpreads, wait); ended != nil {
+				return changes, fmt.Errorf("%w: %w", err, ended)
+			}
+		}
+	}
+}
+
+const loginSpreads = "the login is refused, as for some minutes after a federated credential was made"
+
 // wait waits, and returns ctx.Err() where that ends first.
 func (v *KeyVault) wait(ctx context.Context, why string, d time.Duration) error {
 	if v.o.Waiting != nil {
@@ -59,7 +78,7 @@ func (v *KeyVault) passing(err error) (why string, least time.Duration) {
 	r := v.azure.RefusalOf(err)
 	switch {
 	case isLogin && login.Spreading():
-		return "the login is refused, as for some minutes after a federated credential was made", 0
+		return loginSpreads, 0
 	case r.Has("ForbiddenByRbac"):
 		return "access is refused, as for some minutes after a role was assigned", 0
 	case r.Has(beingDeleted):

@@ -44,6 +44,7 @@ const (
 // manager is the resource manager, made of the SDK's fakes.
 type manager struct {
 	byClient map[string]policy.Transporter
+	token    string
 
 	mu          sync.Mutex
 	asked       []string // operations, as the SDK calls them
@@ -62,7 +63,7 @@ type answer struct {
 }
 
 func newManager() *manager {
-	m := &manager{fails: map[string]answer{}}
+	m := &manager{token: "fake_token", fails: map[string]answer{}}
 	m.cluster = armcontainerservice.ManagedCluster{
 		ID: to.Ptr(clusterID), Name: to.Ptr("aidbox-aks"), Location: to.Ptr("eastus"),
 		Properties: &armcontainerservice.ManagedClusterProperties{
@@ -105,7 +106,7 @@ func (m *manager) Do(req *http.Request) (*http.Response, error) {
 	m.asked = append(m.asked, operation)
 	a, fails := m.fails[operation]
 	m.mu.Unlock()
-	if req.URL.Host != "management.azure.com" || req.Header.Get("Authorization") != "Bearer fake_token" {
+	if req.URL.Host != "management.azure.com" || req.Header.Get("Authorization") != "Bearer "+m.token {
 		return nil, errors.New("asked " + req.URL.Host + " with " + req.Header.Get("Authorization"))
 	}
 	if fails {
