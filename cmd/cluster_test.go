@@ -33,6 +33,7 @@ provider: vault
 namespace: NAME
 vault:
   address: ADDRESS
+  csiAddress: http://vault.default:8200
   kubernetesHost: HOST
   authMount: NAME
   audience: vault

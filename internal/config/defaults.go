@@ -1,6 +1,8 @@
 package config
 
 import (
+	"strings"
+
 	"cmp"
 
 	"github.com/secretctl/secretctl/internal/secret"
@@ -81,9 +83,13 @@ func (d *Delivery) addCanary() {
 		AccessPolicy: AccessAllow,
 	}
 	d.Secrets = append(d.Secrets, Secret{
-		Name:  name,
-		Scope: []string{client.Ref()},
-		Value: secret.Source{Generate: &secret.Generate{}},
+		Name: name,
+		// Deliveries that share a store must not rotate each other's.
+		Path:       "aidbox/" + name + "/" + d.Namespace + "-" + d.Name,
+		Key:        name,
+		ObjectName: name + "-" + strings.ReplaceAll(d.Name, ".", "-"),
+		Scope:      []string{client.Ref()},
+		Value:      secret.Source{Generate: &secret.Generate{}},
 	})
 	d.Resources = append(d.Resources, client)
 }

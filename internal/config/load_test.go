@@ -95,7 +95,7 @@ func TestCanaryAddsASecretAndAClient(t *testing.T) {
 	d := loadText(t, delivery("canary: true\n"))
 	name := d.CanarySecret()
 	wantSecret := Secret{
-		Name: name, Path: "aidbox/" + name, Key: name, ObjectName: name,
+		Name: name, Path: "aidbox/" + name + "/default-aidbox", Key: name, ObjectName: name + "-aidbox",
 		Scope: []string{"Client/" + name}, Value: secret.Source{Generate: &secret.Generate{}},
 	}
 	wantClient := Resource{
