@@ -1,9 +1,8 @@
 package config
 
 import (
-	"strings"
-
 	"cmp"
+	"strings"
 
 	"github.com/secretctl/secretctl/internal/secret"
 )
