@@ -72,7 +72,6 @@ func StartAidbox(options AidboxOptions) (*Aidbox, error) {
 	if err := a.Start(); err != nil {
 		return nil, err
 	}
-	a.URL = a.server.url
 	return a, nil
 }
 
@@ -89,7 +88,7 @@ func (a *Aidbox) Start() error {
 	if err != nil {
 		return err
 	}
-	a.server, a.address = server, strings.TrimPrefix(server.url, "http://")
+	a.server, a.address, a.URL = server, strings.TrimPrefix(server.url, "http://"), server.url
 	a.sessions = map[string]string{}
 	a.secrets = openSecretFiles(a.options)
 	return nil
