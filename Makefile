@@ -34,7 +34,7 @@ test-azure: ## have the Azure provider's own code read what is rendered for it
 
 .PHONY: test-cluster
 test-cluster: ## run the tests that need a Kubernetes cluster, built from source (root, Debian)
-	SECRETCTL_CLUSTER_PROFILE=fast test/cluster/with $(TEST) -run=Cluster ./...
+	test/cluster/with sh -c 'test/cluster/standin && exec $(TEST) -run=Cluster -p=1 -timeout=30m ./...'
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (30s)

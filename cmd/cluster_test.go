@@ -1,6 +1,7 @@
 package cmd_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -33,7 +34,7 @@ provider: vault
 namespace: NAME
 vault:
   address: ADDRESS
-  csiAddress: http://vault.default:8200
+  csiAddress: INSIDE
   kubernetesHost: HOST
   authMount: NAME
   audience: vault
@@ -82,9 +83,9 @@ func newTown(t *testing.T, replace ...string) *town {
 	if image == "" {
 		image = "docker.io/library/aidbox-standin:1"
 	}
-	text := strings.NewReplacer("NAME", w.namespace, "ADDRESS", vault.Address(), "HOST", os.Getenv("CLUSTER_API"), "IMAGE", image, "ADMIN", rootSecret).Replace(strings.NewReplacer(replace...).Replace(townConfig))
+	text := strings.NewReplacer("NAME", w.namespace, "ADDRESS", vault.Address(), "INSIDE", cmp.Or(os.Getenv("CLUSTER_VAULT"), "http://vault.default:8200"), "HOST", os.Getenv("CLUSTER_API"), "IMAGE", image, "ADMIN", rootSecret).Replace(strings.NewReplacer(replace...).Replace(townConfig))
 	if strings.Contains(text, "canary: true") {
-		w.paths = append(w.paths, "aidbox/secretctl-canary")
+		w.paths = append(w.paths, "aidbox/secretctl-canary/"+w.namespace+"-aidbox")
 	}
 	if err := os.WriteFile(w.config(), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
