@@ -5,8 +5,10 @@
 package azure
 
 import (
+	"context"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -42,6 +44,7 @@ type Session struct {
 
 	mu      sync.Mutex
 	private []secret.Value
+	limited bool // the last answer was that there are too many requests
 }
 
 // NewSession prepares a login at the cloud of that name, and looks for nobody who
@@ -50,19 +53,37 @@ type Session struct {
 func NewSession(cloudName, tenantID string, a Access) *Session {
 	s := &Session{cloud: namesOf(cloudName)}
 	s.client = &http.Client{
-		Transport:     transport.Wrap(checked{roundTripper(a.Transport)}, a.Log),
+		Transport:     transport.Wrap(&checked{s, roundTripper(a.Transport)}, a.Log),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // a secret goes nowhere else
 	}
 	s.credential = &login{next: a.Credential, keepPrivate: s.KeepPrivate, tokens: map[string]azcore.AccessToken{}}
 	if a.Credential == nil {
 		s.credential.find = func() (azcore.TokenCredential, error) {
-			return azidentity.NewDefaultAzureCredential(&azidentity.DefaultAzureCredentialOptions{
+			found, err := azidentity.NewDefaultAzureCredential(&azidentity.DefaultAzureCredentialOptions{
 				ClientOptions: policy.ClientOptions{Cloud: s.cloud.configuration, Transport: s.client},
 				TenantID:      tenantID,
 			})
+			if err != nil { // the one setting that it reads
+				return nil, &LoginError{text: "AZURE_TOKEN_CREDENTIALS has no value that is known", hint: "unset it, or set it to dev or prod"}
+			}
+			return found, nil
 		}
 	}
 	return s
+}
+
+// Federated returns the same cloud as a pod with workload identity is logged in
+// there: as a managed identity, for a token of the pod's ServiceAccount.
+func (s *Session) Federated(tenantID, clientID string, jwt secret.Value) *Session {
+	f := &Session{cloud: s.cloud, client: s.client, private: append(s.known(), jwt)}
+	f.credential = &login{keepPrivate: f.KeepPrivate, tokens: map[string]azcore.AccessToken{}}
+	f.credential.find = func() (azcore.TokenCredential, error) {
+		assertion := func(context.Context) (string, error) { return string(jwt.Reveal()), nil }
+		return azidentity.NewClientAssertionCredential(tenantID, clientID, assertion, &azidentity.ClientAssertionCredentialOptions{
+			ClientOptions: policy.ClientOptions{Cloud: s.cloud.configuration, Transport: s.client},
+		})
+	}
+	return f
 }
 
 // Credential returns the login. What goes wrong with it is a [*LoginError].
@@ -95,11 +116,20 @@ func (s *Session) ARM() *arm.ClientOptions {
 // VaultURL returns the address of the Key Vault of that name.
 func (s *Session) VaultURL(name string) string { return "https://" + name + "." + s.cloud.vaultDomain }
 
+// VaultScope returns what a token for any Key Vault is asked for.
+func (s *Session) VaultScope() string { return "https://" + s.cloud.vaultDomain + "/.default" }
+
 // KeepPrivate adds values that nothing from a server may repeat from now on.
 func (s *Session) KeepPrivate(values ...secret.Value) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.private = append(s.private, values...)
+}
+
+func (s *Session) known() []secret.Value {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.private)
 }
 
 // roundTripper makes of the SDK's transport what net/http wants; nil is the network.
@@ -118,11 +148,19 @@ func roundTripper(t policy.Transporter) http.RoundTripper {
 
 // checked takes away a challenge that the SDK would panic over: it takes the part
 // behind the third slash of the authority for the tenant, without looking whether
-// there is one.
-type checked struct{ next http.RoundTripper }
+// there is one. And it keeps in mind for what the SDK waits without a word.
+type checked struct {
+	session *Session
+	next    http.RoundTripper
+}
 
-func (c checked) RoundTrip(req *http.Request) (*http.Response, error) {
+func (c *checked) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := c.next.RoundTrip(req)
+	if err == nil {
+		c.session.mu.Lock()
+		c.session.limited = resp.StatusCode == http.StatusTooManyRequests
+		c.session.mu.Unlock()
+	}
 	if err == nil && resp.StatusCode == http.StatusUnauthorized {
 		_, authority, found := strings.Cut(resp.Header.Get("WWW-Authenticate"), "authorization=")
 		authority, _, _ = strings.Cut(authority, " ")

@@ -108,6 +108,29 @@ func TestWhatGotNoAnswerIsExplained(t *testing.T) {
 	}
 }
 
+func TestThrottlingIsTheReasonOfATimeout(t *testing.T) {
+	transport := answers{StatusCode: http.StatusTooManyRequests}
+	s := azure.NewSession("", "", azure.Access{Transport: &transport})
+	ask := func() {
+		resp, err := s.Client().Get(s.VaultURL("contoso"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	ask()
+	if err := s.Explain(ctx, context.Canceled); err.Error() != "limits how many requests it takes: context canceled" || !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	transport.StatusCode = http.StatusOK
+	ask()
+	if err := s.Explain(ctx, context.Canceled); err.Error() != "context canceled" {
+		t.Errorf("error %v", err)
+	}
+}
+
 type answers http.Response
 
 func (a *answers) Do(req *http.Request) (*http.Response, error) {

@@ -63,7 +63,18 @@ func (e *LoginError) Spreading() bool {
 	return slices.Contains(e.codes, noFederatedCredential) || slices.Contains(e.codes, noMatchingFederatedSubject)
 }
 
+// Code returns the code of Entra ID's refusal, without "AADSTS"; 0 where there is none.
+func (e *LoginError) Code() int {
+	if len(e.codes) == 0 {
+		return 0
+	}
+	return e.codes[0]
+}
+
 func newLoginError(err error) *LoginError {
+	if known, ok := errors.AsType[*LoginError](err); ok {
+		return known
+	}
 	if failed, ok := errors.AsType[*azidentity.AuthenticationFailedError](err); ok && failed.RawResponse != nil {
 		return refusedLogin(failed.RawResponse)
 	}
@@ -117,8 +128,8 @@ func (l *login) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azc
 	}
 	if l.next == nil {
 		next, err := l.find()
-		if err != nil { // the one setting that it reads
-			l.failed = &LoginError{text: "AZURE_TOKEN_CREDENTIALS has no value that is known", hint: "unset it, or set it to dev or prod"}
+		if err != nil {
+			l.failed = newLoginError(err)
 			return azcore.AccessToken{}, l.failed
 		}
 		l.next = next

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -80,16 +79,23 @@ func (s *Session) answered(r *Refusal) error {
 // Text returns a short text of a server's, such as a tag, fit to be shown: without
 // private values, on one line.
 func (s *Session) Text(text string) string {
-	s.mu.Lock()
-	private := slices.Clone(s.private)
-	s.mu.Unlock()
-	text = strings.Join(strings.FieldsFunc(secret.ScrubText(text, private...), func(r rune) bool {
+	text = strings.Join(strings.FieldsFunc(secret.ScrubText(text, s.known()...), func(r rune) bool {
 		return unicode.IsSpace(r) || !unicode.IsPrint(r)
 	}), " ")
 	if runes := []rune(text); len(runes) > maxText {
 		text = string(runes[:maxText]) + "..."
 	}
 	return text
+}
+
+// ended returns ctx.Err(), with what was waited for where that was Azure's wish.
+func (s *Session) ended(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.limited {
+		return fmt.Errorf("limits how many requests it takes: %w", ctx.Err())
+	}
+	return ctx.Err()
 }
 
 // ErrForeign is an answer that no Azure gives.
@@ -103,7 +109,7 @@ func (s *Session) Explain(ctx context.Context, err error) error {
 	refusal := s.RefusalOf(err)
 	switch {
 	case ctx.Err() != nil:
-		return ctx.Err()
+		return s.ended(ctx)
 	case isLogin:
 		return login
 	case refusal != nil && refusal.Status == http.StatusTooManyRequests:

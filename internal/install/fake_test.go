@@ -1,6 +1,7 @@
 package install
 
 import (
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -81,8 +82,24 @@ func (f fake) helm() *Helm {
 	}
 	return &Helm{
 		Path: path, Env: []string{"HOME=" + f.home, "PATH=" + os.Getenv("PATH")},
-		Timeout: 10 * time.Minute, poll: time.Millisecond, grace: 100 * time.Millisecond,
+		Timeout: 10 * time.Minute, poll: time.Millisecond, grace: 5 * time.Second,
 	}
+}
+
+// endingWhen returns a context that ends as soon as that is so.
+func (f fake) endingWhen(is func() bool) context.Context {
+	ctx, cancel := context.WithCancel(f.Context())
+	go func() {
+		defer cancel()
+		for tick := time.Tick(time.Millisecond); !is(); {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick:
+			}
+		}
+	}()
+	return ctx
 }
 
 func (f fake) run(o Options, deliveries ...*config.Delivery) ([]provision.Change, error) {

@@ -41,11 +41,19 @@ func agreesInParallel(t *testing.T, b *backend) {
 			t.Fatalf("run %d: %v", i, err)
 		}
 	}
-	created := 0
+	created, enabled := 0, 0
 	for _, changes := range results {
 		if changes[0].Action == provision.Create {
 			created++
 		}
+		if slices.ContainsFunc(changes, func(c provision.Change) bool {
+			return c.Object == "auth/"+d.Vault.AuthMount && c.Action == provision.Create
+		}) {
+			enabled++
+		}
+	}
+	if enabled != 1 {
+		t.Errorf("%d runs say that they enabled the auth method", enabled)
 	}
 	if values, version := b.data(t, place(t)); created != 1 || version != 1 || len(values) != 2 {
 		t.Errorf("%d runs say that they created the value, and there are %d keys in version %d; want 1 run, 2 keys, version 1", created, len(values), version)

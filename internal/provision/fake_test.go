@@ -45,6 +45,21 @@ func oneSecret(t *testing.T, b *backend) *config.Delivery {
 	return b.delivery(t, config.Secret{Name: "password", Value: fromEnv("P")})
 }
 
+func TestVaultThatHangsIsGivenUp(t *testing.T) {
+	t.Setenv("VAULT_CLIENT_TIMEOUT", "20ms")
+	end := make(chan struct{})
+	defer close(end)
+	b := fake(t, func(http.ResponseWriter, *http.Request) { <-end })
+	_, err := b.vault(t, b.token, oneSecret(t, b)).Reach(t.Context())
+	wantError(t, err, b.url+": no answer in 20ms")
+	if !strings.Contains(hint.Of(err), "VAULT_CLIENT_TIMEOUT") {
+		t.Errorf("hint %q", hint.Of(err))
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		t.Error("looks as if --timeout had passed")
+	}
+}
+
 func TestErrorsNeverRepeatWhatWasSent(t *testing.T) {
 	for name, private := range map[string]string{
 		"value": canary, "value in base64": base64.StdEncoding.EncodeToString([]byte(canary)),

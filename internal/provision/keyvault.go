@@ -24,8 +24,9 @@ const (
 	contentType = "text/plain"
 )
 
-// The roles that it takes in a Key Vault.
+// The roles that it takes in a Key Vault: to see versions, values, and to write.
 const (
+	readerRole  = "Key Vault Reader"
 	userRole    = "Key Vault Secrets User"
 	officerRole = "Key Vault Secrets Officer"
 )
@@ -35,6 +36,9 @@ type KeyVaultOptions struct {
 	azure.Access
 	Adopt   bool // secrets that are not the delivery's may be overwritten
 	Recover bool // deleted secrets may be recovered
+	// Compare is for steps that are only compared: what is somebody else's or deleted
+	// is a change, and no error that hides the others.
+	Compare bool
 	// Waiting is told for what Azure takes its time, and it is waited for: access
 	// that spreads, a deletion or recovery under way, throttling. Nil: nothing is
 	// waited for. It is called at the same time from several goroutines.
@@ -59,7 +63,10 @@ type KeyVault struct {
 
 // NewKeyVault returns the Key Vault d.Azure.KeyVault, and makes no request.
 func NewKeyVault(d *config.Delivery, o KeyVaultOptions) (*KeyVault, error) {
-	session := azure.NewSession(d.Azure.Cloud, d.Azure.TenantID, o.Access)
+	return newKeyVault(d, o, azure.NewSession(d.Azure.Cloud, d.Azure.TenantID, o.Access))
+}
+
+func newKeyVault(d *config.Delivery, o KeyVaultOptions, session *azure.Session) (*KeyVault, error) {
 	v := &KeyVault{
 		d: d, o: o, azure: session, clients: map[string]*azsecrets.Client{}, readRole: userRole,
 		// Key Vault allows 4,000 requests in 10 s, but only 300 that set a secret.
@@ -96,7 +103,7 @@ type held struct {
 
 // Get returns the value of a secret and the id of its version, which is also what
 // the pod status of the CSI driver shows. Where there is none, also because it is
-// deleted, errors.Is(err, fs.ErrNotExist).
+// deleted, errors.Is(err, fs.ErrNotExist); one that is disabled is an fs.ErrInvalid.
 func (v *KeyVault) Get(ctx context.Context, s config.Secret) (secret.Value, string, error) {
 	is, err := v.find(ctx, s)
 	switch {

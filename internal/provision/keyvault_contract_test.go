@@ -41,6 +41,8 @@ var keyVaultContract = []struct {
 	{"writes nothing in a dry run", kvDryRunWritesNothing},
 	{"gets a value and its version", kvGetsValue},
 	{"puts a value", kvPutsValue},
+	{"tells the newest version without the value", kvTellsNewest},
+	{"compares without refusing", kvComparesAll},
 	{"keeps to the limit of requests at once", kvKeepsConcurrency},
 	{"stops after the first error", kvStopsAfterError},
 }

@@ -153,7 +153,7 @@ func (v *fakeVault) versions(name string, _ *azsecrets.ListSecretPropertiesVersi
 	var page azsecrets.ListSecretPropertiesVersionsResponse
 	if s := v.secrets[name]; s != nil {
 		for _, version := range s.versions {
-			page.Value = append(page.Value, &azsecrets.SecretProperties{ID: version.ID})
+			page.Value = append(page.Value, &azsecrets.SecretProperties{ID: version.ID, Attributes: version.Attributes})
 		}
 	}
 	resp.AddPage(http.StatusOK, page, nil)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 
 	"github.com/secretctl/secretctl/internal/config"
@@ -17,6 +18,12 @@ const (
 	onlyDeleted    = "ObjectIsDeletedButRecoverable"
 )
 
+// invalidError is an [fs.ErrInvalid]: what was found is not as it can be used.
+type invalidError struct{ text string }
+
+func (e *invalidError) Error() string { return e.text }
+func (e *invalidError) Unwrap() error { return fs.ErrInvalid }
+
 // about says which secret an error is about.
 func (v *KeyVault) about(s config.Secret, err error) error {
 	return fmt.Errorf("key vault %q: secret %q: %w", s.KeyVault, s.ObjectName, err)
@@ -28,7 +35,7 @@ func (v *KeyVault) fail(ctx context.Context, s config.Secret, role string, err e
 	r := v.azure.RefusalOf(err)
 	switch {
 	case ctx.Err() != nil:
-		err = ctx.Err()
+		err = v.azure.Explain(ctx, err)
 	case r.Has(onlyDeleted):
 		return v.recoverable(s)
 	case r.Has(beingDeleted):
@@ -36,7 +43,7 @@ func (v *KeyVault) fail(ctx context.Context, s config.Secret, role string, err e
 	case r.Has(beingRecovered):
 		err = hint.Wrap(errors.New("is being recovered"), "wait for the end of that, then run again")
 	case r.Has("SecretDisabled"):
-		err = hint.Wrap(errors.New("is disabled"), "run: az keyvault secret set-attributes --vault-name %s --name %s --enabled true", s.KeyVault, s.ObjectName)
+		return v.disabled(s)
 	case r.Has("ForbiddenByFirewall"), r.Has("ForbiddenByConnection"):
 		err = hint.Wrap(errors.New("the Key Vault does not take requests from this network"), "run where its firewall lets through, or run: az keyvault network-rule add --name %s --ip-address ADDRESS", s.KeyVault)
 	case r != nil && r.Status == http.StatusForbidden:
@@ -45,6 +52,10 @@ func (v *KeyVault) fail(ctx context.Context, s config.Secret, role string, err e
 		err = v.azure.Explain(ctx, err)
 	}
 	return v.about(s, err)
+}
+
+func (v *KeyVault) disabled(s config.Secret) error {
+	return hint.Wrap(v.about(s, &invalidError{"is disabled"}), "run: az keyvault secret set-attributes --vault-name %s --name %s --enabled true", s.KeyVault, s.ObjectName)
 }
 
 // denied names what is missing.

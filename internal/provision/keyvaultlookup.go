@@ -7,6 +7,9 @@ import (
 	"io/fs"
 	"net/http"
 	"regexp"
+	"strings"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 
 	"github.com/secretctl/secretctl/internal/azure"
 	"github.com/secretctl/secretctl/internal/config"
@@ -63,22 +66,49 @@ func (v *KeyVault) whoReads(ctx context.Context) (reader, error) {
 // authority is in a challenge, and ends in a tenant.
 const authority = `authorization="https://[^"/]+/([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})/?"`
 
-// tenant asks the Key Vault where to log in, which it tells whoever comes without
-// a token.
+// tenant asks the Key Vault where to log in.
 func (v *KeyVault) tenant(ctx context.Context) (string, error) {
-	about := func(err error) error { return fmt.Errorf("key vault %q: tenant: %w", v.d.Azure.KeyVault, err) }
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, v.azure.VaultURL(v.d.Azure.KeyVault)+"/secrets?api-version=7.5", nil)
+	tenant, err := v.tenantOf(ctx, v.d.Azure.KeyVault)
+	return tenant, hint.Wrap(err, "is azure.keyVault the right name? or write azure.tenantID in the config")
+}
+
+// tenantOf asks a Key Vault where to log in, which it tells whoever comes without
+// a token.
+func (v *KeyVault) tenantOf(ctx context.Context, keyVault string) (string, error) {
+	about := func(err error) error { return fmt.Errorf("key vault %q: tenant: %w", keyVault, err) }
+	req, err := runtime.NewRequest(ctx, http.MethodGet, v.azure.VaultURL(keyVault)+"/secrets?api-version=7.5")
 	if err != nil {
 		return "", about(err)
 	}
-	resp, err := v.azure.Client().Do(req)
+	options := v.azure.Options()
+	resp, err := runtime.NewPipeline("", "", runtime.PipelineOptions{}, &options).Do(req) // which tries again
 	if err != nil {
-		return "", hint.Wrap(about(v.azure.Explain(ctx, err)), "is azure.keyVault the right name? or write azure.tenantID in the config")
+		return "", about(v.azure.Explain(ctx, err))
 	}
 	_ = resp.Body.Close()
 	challenge := regexp.MustCompile(authority).FindStringSubmatch(resp.Header.Get("WWW-Authenticate"))
 	if resp.StatusCode == http.StatusUnauthorized && challenge != nil {
 		return challenge[1], nil
 	}
-	return "", hint.Wrap(about(azure.ErrForeign), "write azure.tenantID in the config")
+	return "", hint.Wrap(about(azure.ErrForeign), "is there a proxy in between?")
+}
+
+// Reach returns what answers at the addresses of the Key Vaults. It takes no login.
+// One that is in another tenant than the config says is an [fs.ErrInvalid].
+func (v *KeyVault) Reach(ctx context.Context) (string, error) {
+	names, wanted := v.d.KeyVaults(), v.d.Azure.TenantID
+	for _, name := range names {
+		tenant, err := v.tenantOf(ctx, name)
+		if err != nil {
+			return "", err
+		}
+		if wanted == "" {
+			wanted = tenant
+		}
+		if !strings.EqualFold(tenant, wanted) {
+			err := &invalidError{fmt.Sprintf("key vault %q: is in tenant %s, and not in %s", name, tenant, wanted)}
+			return "", hint.Wrap(err, "azure.tenantID has to be the tenant of every Key Vault of the delivery: the provider logs in there")
+		}
+	}
+	return fmt.Sprintf("Key Vault %s (tenant %s)", strings.Join(names, ", "), wanted), nil
 }

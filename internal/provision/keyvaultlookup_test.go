@@ -124,7 +124,7 @@ func TestOneLoginServesAllClients(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(v.Close)
-	a, err := sandbox.StartAzure(sandbox.AzureOptions{KeyVault: v})
+	a, err := sandbox.StartAzure(sandbox.AzureOptions{KeyVaults: []*sandbox.KeyVault{v}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +161,7 @@ func TestSandboxAzureIsProvisioned(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(v.Close)
-			a, err := sandbox.StartAzure(sandbox.AzureOptions{KeyVault: v, SystemIdentity: true})
+			a, err := sandbox.StartAzure(sandbox.AzureOptions{KeyVaults: []*sandbox.KeyVault{v}, SystemIdentity: true})
 			if err != nil {
 				t.Fatal(err)
 			}

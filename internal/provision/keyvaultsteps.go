@@ -22,7 +22,9 @@ func KeyVaultPhases() []string { return []string{phaseStore, phaseIdentity, phas
 // 0. The steps remember what they read and generated: they are for one [Run], or
 // several in a row.
 func (v *KeyVault) Steps(in *secret.Inputs, concurrency int) []Step {
-	v.readRole = officerRole // who provisions has to write as well
+	if !v.o.Compare {
+		v.readRole = officerRole // who provisions has to write as well
+	}
 	store := newKeyVaultStep(v, in, concurrency)
 	r := &resources{d: v.d, azure: v.azure}
 	identity := newIdentityStep(r)
@@ -32,6 +34,7 @@ func (v *KeyVault) Steps(in *secret.Inputs, concurrency int) []Step {
 		newStep(KeyVaultPhases(), phaseIdentity, v.afterLogin(identity.diff), identity.apply),
 		newStep(KeyVaultPhases(), phaseGrant, v.afterLogin(grant.diff), grant.apply),
 	}
+	steps[0].Read = store.read
 	for i := range steps[1:] {
 		step := &steps[i+1]
 		step.Check = func() error { return needs(v.d, "phase "+step.Name, "subscriptionID", "resourceGroup", "cluster") }

@@ -43,18 +43,18 @@ func newKeyVaultStep(v *KeyVault, in *secret.Inputs, concurrency int) *keyVaultS
 	return &keyVaultStep{v: v, in: in, concurrency: cmp.Or(max(concurrency, 0), defaultConcurrency)}
 }
 
-func (s *keyVaultStep) diff(ctx context.Context) ([]Change, error) {
-	secrets := s.v.d.Secrets
+func (s *keyVaultStep) read(ctx context.Context) (err error) {
 	if s.values == nil {
-		values, err := readSources(ctx, s.in, secrets)
-		if err != nil {
-			return nil, err
-		}
-		s.values = values
-		for _, value := range values {
+		s.values, err = readSources(ctx, s.in, s.v.d)
+		for _, value := range s.values {
 			s.v.azure.KeepPrivate(value)
 		}
 	}
+	return err
+}
+
+func (s *keyVaultStep) diff(ctx context.Context) ([]Change, error) {
+	secrets := s.v.d.Secrets
 	s.held, s.plan = make([]held, len(secrets)), nil
 	err := parallel(len(secrets), s.concurrency, func(i int) (err error) {
 		s.held[i], err = s.v.find(ctx, secrets[i])
@@ -72,7 +72,9 @@ func (s *keyVaultStep) diff(ctx context.Context) ([]Change, error) {
 		s.plan = append(s.plan, change)
 		changes = append(changes, change.Change)
 	}
-	s.rates = s.v.rates()
+	if !s.v.o.Compare {
+		s.rates = s.v.rates()
+	}
 	return append(changes, s.rates...), nil
 }
 
@@ -90,10 +92,14 @@ func (s *keyVaultStep) compare(wanted config.Secret, is held) (keyVaultChange, e
 	case is.version == "":
 		c.Action, c.Detail, c.set = Create, wanted.Value.String(), true
 	case differs:
-		if err := s.v.mayOverwrite(wanted, is); err != nil {
+		c.Action, c.Detail, c.set, c.OtherValue = Update, wanted.Value.String(), true, true
+		err, stranger := s.v.mayOverwrite(wanted, is), s.v.stranger(is)
+		switch {
+		case err != nil && !s.v.o.Compare:
 			return c, err
+		case err != nil && stranger != "":
+			c.Detail += "; it " + stranger
 		}
-		c.Action, c.Detail, c.set = Update, wanted.Value.String(), true
 	default:
 		value = is.value
 		c.Action, c.Detail = Unchanged, "version "+is.version
@@ -113,7 +119,7 @@ func (s *keyVaultStep) compareDeleted(c keyVaultChange, wanted config.Secret, is
 	_, hasSource := s.values[wanted.Name]
 	stranger := s.v.stranger(is)
 	switch {
-	case !s.v.o.Recover && !hasSource:
+	case !s.v.o.Recover && (!hasSource || s.v.o.Compare):
 		c.Action, c.Warning = Absent, "is deleted; provision --recover brings it back"
 	case !s.v.o.Recover:
 		return c, s.v.recoverable(wanted)

@@ -27,17 +27,21 @@ type Change struct {
 	Action  string `json:"action"` // unchanged, create, update, absent
 	Detail  string `json:"detail,omitempty"`
 	Warning string `json:"warning,omitempty"` // something about it that will not work as it is
+
+	OtherValue bool `json:"-"` // of an update: the store has another value than what Detail names
 }
 
 func (c Change) pending() bool { return c.Action == Create || c.Action == Update }
 
 // Step is one phase of provisioning. Check says without asking anybody why it
-// cannot be done; nil where there is nothing to say. Diff compares and writes
-// nothing. Apply comes after Diff, writes what that found, and returns what became
-// of each object; beside an error it returns what it had found or done before.
+// cannot be done, and Read gets the values that come from the user; both may be nil.
+// Diff compares and writes nothing. Apply comes after Diff, writes what that found,
+// and returns what became of each object; beside an error it returns what it had
+// found or done before.
 type Step struct {
 	Name  string
 	Check func() error
+	Read  func(context.Context) error
 	Diff  func(context.Context) ([]Change, error)
 	Apply func(context.Context) ([]Change, error)
 }
@@ -63,30 +67,53 @@ func CheckPhases(phases, known []string) error {
 	return nil
 }
 
-// Run runs the steps that phases names, all of them where it names none, in the
-// order of steps. Every Diff comes before the first Apply. With dryRun it returns
-// the plan; without, what was found and done, also beside an error, so that what
-// was written before a failure is known.
-func Run(ctx context.Context, steps []Step, phases []string, dryRun bool) ([]Change, error) {
+// Prepare does what [Run] begins with, before it asks any server: it refuses phases
+// that are not known, has the steps checked, and reads their values. Run may follow,
+// and does not read them again.
+func Prepare(ctx context.Context, steps []Step, phases []string) error {
 	var known []string
 	for _, s := range steps {
 		known = append(known, s.Name)
 	}
 	if err := CheckPhases(phases, known); err != nil {
-		return nil, err
+		return err
 	}
-	if len(phases) > 0 {
-		steps = slices.DeleteFunc(slices.Clone(steps), func(s Step) bool { return !slices.Contains(phases, s.Name) })
-	}
-
-	for _, s := range steps {
+	for _, s := range named(steps, phases) {
 		if s.Check == nil {
 			continue
 		}
 		if err := s.Check(); err != nil {
-			return nil, err
+			return err
 		}
 	}
+	for _, s := range named(steps, phases) {
+		if s.Read == nil {
+			continue
+		}
+		if err := s.Read(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// named returns the steps that phases names, all of them where it names none.
+func named(steps []Step, phases []string) []Step {
+	if len(phases) == 0 {
+		return steps
+	}
+	return slices.DeleteFunc(slices.Clone(steps), func(s Step) bool { return !slices.Contains(phases, s.Name) })
+}
+
+// Run runs the steps that phases names, all of them where it names none, in the
+// order of steps. Every Diff comes before the first Apply. With dryRun it returns
+// the plan; without, what was found and done, also beside an error, so that what
+// was written before a failure is known.
+func Run(ctx context.Context, steps []Step, phases []string, dryRun bool) ([]Change, error) {
+	if err := Prepare(ctx, steps, phases); err != nil {
+		return nil, err
+	}
+	steps = named(steps, phases)
 	plans := make([][]Change, len(steps))
 	for i, s := range steps {
 		plan, err := s.Diff(ctx)

@@ -12,13 +12,13 @@ import (
 )
 
 // readSources returns the values of the secrets that have a source, by name.
-func readSources(ctx context.Context, in *secret.Inputs, secrets []config.Secret) (map[string]secret.Value, error) {
+func readSources(ctx context.Context, in *secret.Inputs, d *config.Delivery) (map[string]secret.Value, error) {
 	values := map[string]secret.Value{}
-	for _, s := range secrets {
+	for _, s := range d.Secrets {
 		if s.Value.IsZero() {
 			continue
 		}
-		value, err := in.Read(ctx, s.Value, s.Name)
+		value, err := in.Read(ctx, s.Value, s.Name+" of "+d.Name)
 		if err != nil {
 			return nil, fmt.Errorf("secret %q: %w", s.Name, err)
 		}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -22,6 +23,10 @@ import (
 // The library keeps as few idle connections as there are processors, and would
 // open a new one for nearly every request of a run.
 const idleConnections = 256
+
+// requestTimeout is for one request with its retries, where VAULT_CLIENT_TIMEOUT
+// says nothing: the library's minute is long for somebody who watches.
+const requestTimeout = 15 * time.Second
 
 // errForeign is an answer that no Vault gives.
 var errForeign = errors.New("not an answer of Vault")
@@ -65,6 +70,9 @@ func NewVault(d *config.Delivery, o VaultOptions) (*Vault, error) {
 		return nil, fmt.Errorf("vault: settings in the environment: %w", settings.Error)
 	}
 	v := &Vault{d: d, timeout: settings.Timeout, private: []secret.Value{token}}
+	if os.Getenv(api.EnvVaultClientTimeout) == "" { //nolint:forbidigo // as the vault library does
+		v.timeout = requestTimeout
+	}
 
 	settings.Address, settings.AgentAddress = d.Vault.Address, ""
 	settings.Timeout = 0 // the library would end a request before its answer is read; see call

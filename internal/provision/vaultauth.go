@@ -78,20 +78,20 @@ func (s *authStep) keepsReviewer(host string) error {
 }
 
 func (s *authStep) apply(ctx context.Context) ([]Change, error) {
-	method, config := s.plan[0], s.plan[1]
 	if s.absent {
 		path := "sys/" + s.path()
 		_, err := s.v.put(ctx, path, map[string]any{"type": "kubernetes"})
-		if isStatus(err, http.StatusBadRequest) {
-			if enabled, _ := s.enabled(ctx); enabled { // by somebody else meanwhile
-				err, method.Action = nil, Unchanged
+		if isStatus(err, http.StatusBadRequest) { // has somebody else enabled it meanwhile?
+			if _, err := s.diff(ctx); err != nil {
+				return nil, err
 			}
 		}
-		if err != nil {
+		if err != nil && s.absent {
 			return nil, s.v.fail(ctx, s.access(path, "update", "sudo"), err)
 		}
 		s.absent = false
 	}
+	method, config := s.plan[0], s.plan[1]
 	if config.pending() {
 		warning, err := s.writeConfig(ctx, config.Object)
 		if err != nil {

@@ -41,6 +41,9 @@ func (v *Vault) fail(ctx context.Context, a access, err error) error {
 		err = v.refusal(ctx, a, refused)
 	case errors.Is(err, errForeign):
 		err = v.notVault(http.StatusOK)
+	case ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded):
+		err = hint.Wrap(fmt.Errorf("no answer in %s", v.timeout), "does it hang, or is a firewall in between? VAULT_CLIENT_TIMEOUT=60s waits longer")
+		return fmt.Errorf("vault: %s: %w", v.client.Address(), err)
 	default:
 		return fmt.Errorf("vault: %s: %w", v.client.Address(), transport.Explain(ctx, err))
 	}

@@ -25,7 +25,7 @@ type refusedError struct{ text string }
 func (e *refusedError) Error() string { return e.text }
 func (e *refusedError) Unwrap() error { return fs.ErrPermission }
 
-// Session is Vault as a pod has it: with the token of one login.
+// Session is Vault with the token of one login, as a pod has it, or a pipeline.
 type Session struct {
 	Policies []string // of the token
 
@@ -34,23 +34,49 @@ type Session struct {
 	revocable bool
 }
 
+// LogIn logs in at an auth method that takes a JWT, with one of its roles, as a
+// pipeline does that has no Vault token. The Session has to be ended.
+func (v *Vault) LogIn(ctx context.Context, method, role string, jwt secret.Value) (*Session, error) {
+	path := "auth/" + method + "/login"
+	session, err := v.logIn(ctx, path, role, jwt)
+	if refused, ok := refusedLogin(err); ok {
+		err = fmt.Errorf("vault: %s: login refused: answered %d%s", path, refused.StatusCode, v.message(refused.Errors))
+		return nil, hint.Wrap(err, "do the token's iss, aud, sub and other claims fit what vault read auth/%s/config and auth/%s/role/%s say?", method, method, role)
+	}
+	if err != nil {
+		return nil, v.fail(ctx, access{object: path, path: path, needs: []string{"update"}}, err)
+	}
+	return session, nil
+}
+
+// Vault returns the Vault that the session's token opens.
+func (s *Session) Vault() *Vault { return s.pod }
+
 // LoginAs logs in as the delivery's pod does: at its auth mount, with its role and
 // a token of its ServiceAccount. A login that Vault refuses is an
 // [fs.ErrPermission], whose text names what stands in the way as far as v's own
 // token may look; other errors say nothing about it. The Session has to be ended.
 func (v *Vault) LoginAs(ctx context.Context, jwt secret.Value) (*Session, error) {
+	session, err := v.logIn(ctx, v.loginPath(), v.d.Vault.Role, jwt)
+	if err != nil {
+		return nil, v.loginFailed(ctx, jwt, err)
+	}
+	return session, nil
+}
+
+func (v *Vault) logIn(ctx context.Context, path, role string, jwt secret.Value) (*Session, error) {
 	v.keepPrivate(jwt)
 	nobody := v.as(secret.Value{})
 	limited, cancel := v.call(ctx)
 	defer cancel()
-	answer, err := nobody.client.Logical().WriteWithContext(limited, v.loginPath(), map[string]any{
-		"role": v.d.Vault.Role, "jwt": string(jwt.Reveal()),
+	answer, err := nobody.client.Logical().WriteWithContext(limited, path, map[string]any{
+		"role": role, "jwt": string(jwt.Reveal()),
 	})
 	if err = foreign(err); err == nil && (answer == nil || answer.Auth == nil || answer.Auth.ClientToken == "") {
 		err = errForeign
 	}
 	if err != nil {
-		return nil, v.loginFailed(ctx, jwt, err)
+		return nil, err
 	}
 	token := secret.New([]byte(answer.Auth.ClientToken))
 	v.keepPrivate(token)
@@ -117,9 +143,18 @@ func (v *Vault) as(token secret.Value) *Vault {
 
 func (v *Vault) loginPath() string { return "auth/" + v.d.Vault.AuthMount + "/login" }
 
-func (v *Vault) loginFailed(ctx context.Context, jwt secret.Value, err error) error {
+// refusedLogin tells a login that Vault refuses from one that could not be tried.
+func refusedLogin(err error) (*api.ResponseError, bool) {
 	refused, answered := errors.AsType[*api.ResponseError](err)
 	if !answered || refused.RawError || refused.StatusCode >= 500 || refused.StatusCode == http.StatusTooManyRequests {
+		return nil, false
+	}
+	return refused, true
+}
+
+func (v *Vault) loginFailed(ctx context.Context, jwt secret.Value, err error) error {
+	refused, ok := refusedLogin(err)
+	if !ok {
 		return v.fail(ctx, access{object: v.loginPath(), path: v.loginPath(), needs: []string{"update"}}, err)
 	}
 	limited, cancel := context.WithTimeout(ctx, askingLimit)
@@ -132,6 +167,8 @@ func (v *Vault) loginFailed(ctx context.Context, jwt secret.Value, err error) er
 
 // claims is what a ServiceAccount's token says about itself.
 type claims struct {
+	Issuer     string   `json:"iss"`
+	Subject    string   `json:"sub"`
 	Audiences  []string `json:"aud"`
 	Kubernetes struct {
 		Namespace      string `json:"namespace"`

@@ -56,11 +56,12 @@ func (s *policyStep) apply(ctx context.Context) ([]Change, error) {
 // policyText returns a policy with read on each path. The config has refused what
 // Vault would take for a pattern, but for the "/*" that the prefix scope adds.
 func policyText(paths []string) string {
-	text := managedLine
+	var text strings.Builder
+	text.WriteString(managedLine)
 	for _, path := range paths {
-		text += fmt.Sprintf("path %q {\n  capabilities = [\"read\"]\n}\n", path)
+		fmt.Fprintf(&text, "path %q {\n  capabilities = [\"read\"]\n}\n", path)
 	}
-	return text
+	return text.String()
 }
 
 // policyDifference tells which paths come and go.

@@ -29,12 +29,14 @@ func (v *Vault) Steps(in *secret.Inputs, concurrency int) []Step {
 	auth := &authStep{v: v}
 	policy := &policyStep{v: v}
 	role := &roleStep{v: v, auth: auth}
-	return []Step{
+	steps := []Step{
 		newStep(VaultPhases(), phaseStore, store.diff, store.apply),
 		newStep(VaultPhases(), phaseAuth, auth.diff, auth.apply),
 		newStep(VaultPhases(), phasePolicy, policy.diff, policy.apply),
 		newStep(VaultPhases(), phaseRole, role.diff, role.apply),
 	}
+	steps[0].Read = store.read
+	return steps
 }
 
 type stepFunc func(context.Context) ([]Change, error)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/secretctl/secretctl/internal/config"
@@ -13,7 +14,7 @@ import (
 
 const defaultConcurrency = 16
 
-// storeStep writes the values. Sources are read once, by the first Diff: standard
+// storeStep writes the values. Sources are read once, by the first Read: standard
 // input can be read but once, and a generated value has to stay the same.
 type storeStep struct {
 	v           *Vault
@@ -29,17 +30,15 @@ func newStoreStep(v *Vault, in *secret.Inputs, concurrency int) *storeStep {
 	return &storeStep{v: v, in: in, concurrency: cmp.Or(max(concurrency, 0), defaultConcurrency)}
 }
 
-func (s *storeStep) diff(ctx context.Context) ([]Change, error) {
+func (s *storeStep) read(ctx context.Context) (err error) {
 	if s.values == nil {
-		values, err := readSources(ctx, s.in, s.v.d.Secrets)
-		if err != nil {
-			return nil, err
-		}
-		s.values = values
-		for _, value := range values {
-			s.v.keepPrivate(value)
-		}
+		s.values, err = readSources(ctx, s.in, s.v.d)
+		s.v.keepPrivate(slices.Collect(maps.Values(s.values))...)
 	}
+	return err
+}
+
+func (s *storeStep) diff(ctx context.Context) ([]Change, error) {
 	if err := s.readStore(ctx); err != nil {
 		return nil, err
 	}
@@ -104,7 +103,7 @@ func (s *storeStep) compare(wanted config.Secret, is entry) (Change, error) {
 	case !stored:
 		change.Action, change.Detail = Create, wanted.Value.String()
 	case hasSource && !s.write(wanted).done(is):
-		change.Action, change.Detail = Update, wanted.Value.String()
+		change.Action, change.Detail, change.OtherValue = Update, wanted.Value.String(), true
 	default:
 		current, err := s.v.text(wanted, raw)
 		if err != nil {

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -8,28 +9,34 @@ import (
 	"sync"
 )
 
-// armHost is where Azure's public cloud has its resource manager.
-const armHost = "management.azure.com"
+// Where Azure's public cloud has its resource manager and its logins.
+const (
+	armHost   = "management.azure.com"
+	loginHost = "login.microsoftonline.com"
+)
 
 // Azure stands in for Azure Resource Manager with one subscription. It holds a
-// resource group with an AKS cluster and a Key Vault, and takes managed identities,
+// resource group with an AKS cluster and Key Vaults, and takes managed identities,
 // federated credentials and role assignments, everything in memory. It answers in
 // the JSON and status codes of the real one; whoever has its token is the owner.
 //
-// A role on the Key Vault that is assigned to an identity counts there: PodToken
-// gives a token that the Key Vault refuses until then.
+// A role on a Key Vault that is assigned to an identity counts there: PodToken
+// gives a token that the Key Vaults refuse until then. The same token is given, as
+// Entra ID does it, for a token of a ServiceAccount that a federated credential of
+// the identity fits, whoever has signed that.
 type Azure struct {
 	URL      string       // of the resource manager: https, a loopback port
-	Client   *http.Client // finds the resource manager under its real name, and the Key Vault under every other
+	Client   *http.Client // finds resource manager, login and each Key Vault under their real names, the first Key Vault under every other
 	CA       []byte       // the resource manager's certificate, in PEM
-	Token    string       // of the owner; the Key Vault takes it for a Key Vault Secrets Officer
+	Token    string       // of the owner; the Key Vaults take it for a Key Vault Secrets Officer
 	TenantID string
 
 	Subscription, ResourceGroup, Cluster string
 	KubeletClientID                      string // of the identity of the cluster's nodes
+	Issuer                               string // of the cluster's ServiceAccount tokens
 
-	server   *server
-	keyVault *KeyVault
+	server    *server
+	keyVaults []*KeyVault
 
 	mu        sync.Mutex // guards all below
 	resources map[string]*armResource
@@ -50,18 +57,23 @@ type armResource struct {
 
 // AzureOptions describes the subscription.
 type AzureOptions struct {
-	KeyVault      *KeyVault // required
-	ResourceGroup string    // default "aidbox-rg"
-	Cluster       string    // default "aidbox-aks"
+	KeyVaults     []*KeyVault // at least one; its tenant is the subscription's
+	ResourceGroup string      // default "aidbox-rg"
+	Cluster       string      // default "aidbox-aks"
 	// SystemIdentity says whether the cluster's nodes have a system-assigned identity.
 	SystemIdentity bool
 }
 
 // StartAzure starts an Azure.
 func StartAzure(o AzureOptions) (*Azure, error) {
+	first := o.KeyVaults[0]
 	a := &Azure{
-		Token: o.KeyVault.Token, TenantID: o.KeyVault.TenantID, Subscription: uuid(), ResourceGroup: "aidbox-rg", Cluster: "aidbox-aks",
-		KubeletClientID: uuid(), keyVault: o.KeyVault, resources: map[string]*armResource{}, tokens: map[string]string{},
+		Token: first.Token, TenantID: first.TenantID, Subscription: uuid(), ResourceGroup: "aidbox-rg", Cluster: "aidbox-aks",
+		KubeletClientID: uuid(), Issuer: "https://eastus.oic.prod-aks.azure.com/" + first.TenantID + "/" + uuid() + "/",
+		keyVaults: o.KeyVaults, resources: map[string]*armResource{}, tokens: map[string]string{},
+	}
+	for _, v := range o.KeyVaults {
+		v.setRole(a.Token, KeyVaultSecretsOfficer)
 	}
 	if o.ResourceGroup != "" {
 		a.ResourceGroup = o.ResourceGroup
@@ -70,7 +82,7 @@ func StartAzure(o AzureOptions) (*Azure, error) {
 		a.Cluster = o.Cluster
 	}
 	a.begin(o.SystemIdentity)
-	identity, err := newIdentity(armHost)
+	identity, err := newIdentity(armHost, loginHost)
 	if err != nil {
 		return nil, err
 	}
@@ -79,25 +91,34 @@ func StartAzure(o AzureOptions) (*Azure, error) {
 		return nil, err
 	}
 	a.URL, a.CA = a.server.url, identity.pem
-	a.Client = &http.Client{Transport: byHost{identity.client(a.server).Transport, o.KeyVault.Client.Transport}}
+	own := identity.client(a.server).Transport
+	hosts := byHost{armHost: own, loginHost: own, "": first.Client.Transport}
+	for _, v := range o.KeyVaults {
+		hosts[v.name+".vault.azure.net"] = v.Client.Transport
+	}
+	a.Client = &http.Client{Transport: hosts}
 	return a, nil
 }
 
-// byHost sends what is for the resource manager there, and the rest to the Key Vault.
-type byHost struct{ arm, keyVault http.RoundTripper }
+// byHost sends a request to whoever has its host; "" is for all others.
+type byHost map[string]http.RoundTripper
 
 func (b byHost) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.URL.Host == armHost {
-		return b.arm.RoundTrip(req)
+	if to := b[strings.ToLower(req.URL.Host)]; to != nil {
+		return to.RoundTrip(req)
 	}
-	return b.keyVault.RoundTrip(req)
+	return b[""].RoundTrip(req)
 }
 
-// Close stops the server. Everything in it is gone; the Key Vault stays.
+// Close stops the server. Everything in it is gone; the Key Vaults stay.
 func (a *Azure) Close() { a.server.close() }
 
 func (a *Azure) groupID() string {
 	return "/subscriptions/" + a.Subscription + "/resourceGroups/" + a.ResourceGroup
+}
+
+func (a *Azure) keyVaultID(v *KeyVault) string {
+	return a.groupID() + "/providers/Microsoft.KeyVault/vaults/" + v.name
 }
 
 // begin makes what is there from the start.
@@ -113,18 +134,19 @@ func (a *Azure) begin(systemIdentity bool) {
 				"clientId": a.KubeletClientID, "objectId": a.newPrincipal(a.KubeletClientID),
 				"resourceId": nodes + "/providers/Microsoft.ManagedIdentity/userAssignedIdentities/" + a.Cluster + "-agentpool",
 			}},
-			"oidcIssuerProfile": map[string]any{"enabled": true, "issuerURL": "https://eastus.oic.prod-aks.azure.com/" + a.TenantID + "/" + uuid() + "/"},
+			"oidcIssuerProfile": map[string]any{"enabled": true, "issuerURL": a.Issuer},
 			"securityProfile":   map[string]any{"workloadIdentity": map[string]any{"enabled": true}},
 		},
 	})
-	a.put(&armResource{
-		ID: a.groupID() + "/providers/Microsoft.KeyVault/vaults/" + a.keyVault.name, Name: a.keyVault.name,
-		Type: "Microsoft.KeyVault/vaults", Location: "eastus",
-		Properties: map[string]any{
-			"tenantId": a.TenantID, "enableRbacAuthorization": true, "enableSoftDelete": true,
-			"vaultUri": "https://" + a.keyVault.name + ".vault.azure.net/", "provisioningState": "Succeeded",
-		},
-	})
+	for _, v := range a.keyVaults {
+		a.put(&armResource{
+			ID: a.keyVaultID(v), Name: v.name, Type: "Microsoft.KeyVault/vaults", Location: "eastus",
+			Properties: map[string]any{
+				"tenantId": a.TenantID, "enableRbacAuthorization": true, "enableSoftDelete": true,
+				"vaultUri": "https://" + v.name + ".vault.azure.net/", "provisioningState": "Succeeded",
+			},
+		})
+	}
 	set := &armResource{
 		ID: nodes + "/providers/Microsoft.Compute/virtualMachineScaleSets/aks-nodepool1-vmss", Name: "aks-nodepool1-vmss",
 		Type: "Microsoft.Compute/virtualMachineScaleSets", Location: "eastus", Identity: map[string]any{"type": "UserAssigned"},
@@ -140,7 +162,10 @@ func (a *Azure) put(r *armResource) { a.resources[strings.ToLower(r.ID)] = r }
 // newPrincipal makes an identity for a client id; its token has no role yet.
 func (a *Azure) newPrincipal(clientID string) (principal string) {
 	principal = uuid()
-	token := a.keyVault.NewToken("")
+	token := rand.Text()
+	for _, v := range a.keyVaults {
+		v.setRole(token, "")
+	}
 	a.tokens[principal], a.tokens[clientID] = token, token
 	return principal
 }
@@ -157,11 +182,19 @@ func (a *Azure) serve(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Ms-Request-Id", uuid())
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if r.Host == loginHost {
+		a.login(w, r).write(w)
+		return
+	}
 	a.answer(w, r).write(w)
 }
 
 func (a *Azure) answer(w http.ResponseWriter, r *http.Request) *keyVaultReply {
-	if r.Header.Get("Authorization") != "Bearer "+a.Token {
+	switch token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "); {
+	case token == a.Token:
+	case slices.ContainsFunc(a.keyVaults, func(v *KeyVault) bool { return v.knows(token) }):
+		return armRefusal(http.StatusForbidden, "AuthorizationFailed", "The client does not have authorization to perform the action over scope '%s' or the scope is invalid.", r.URL.Path)
+	default:
 		return armRefusal(http.StatusUnauthorized, "InvalidAuthenticationToken", "The access token is invalid.")
 	}
 	if r.URL.Query().Get("api-version") == "" {

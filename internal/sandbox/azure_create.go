@@ -9,6 +9,7 @@ import (
 var keyVaultRoles = map[string]KeyVaultRole{
 	"4633458b-17de-408a-b874-0445c86b69e6": KeyVaultSecretsUser,
 	"b86a8fe4-44ce-4948-aee5-eccb2c155cd7": KeyVaultSecretsOfficer,
+	"21090545-7ca7-4776-b22c-e363652d74d2": KeyVaultReader,
 }
 
 // create makes a resource of one of the types that this stand-in takes.
@@ -87,9 +88,10 @@ func (a *Azure) assign(r *armResource) *keyVaultReply {
 		}
 	}
 	r.Properties["scope"] = scope
-	vault := a.groupID() + "/providers/Microsoft.KeyVault/vaults/" + a.keyVault.name
-	if token := a.tokens[principal]; token != "" && strings.HasPrefix(strings.ToLower(vault)+"/", strings.ToLower(scope)+"/") {
-		a.keyVault.setRole(token, keyVaultRoles[role])
+	for _, v := range a.keyVaults {
+		if token := a.tokens[principal]; token != "" && strings.HasPrefix(strings.ToLower(a.keyVaultID(v))+"/", strings.ToLower(scope)+"/") {
+			v.setRole(token, keyVaultRoles[role])
+		}
 	}
 	return a.stored(r)
 }
@@ -114,7 +116,14 @@ func (a *Azure) roleAssignments(id, filter string) func(*armResource) bool {
 	}
 }
 
-// setRole changes the role of the owner of a token.
+func (v *KeyVault) knows(token string) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	_, known := v.tokens[token]
+	return known
+}
+
+// setRole changes the role of the owner of a token, who may be a new one.
 func (v *KeyVault) setRole(token string, role KeyVaultRole) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -18,7 +18,7 @@ const (
 
 func startAzure(t *testing.T, v *sandbox.KeyVault, o sandbox.AzureOptions) *armCaller {
 	t.Helper()
-	o.KeyVault = v
+	o.KeyVaults = []*sandbox.KeyVault{v}
 	a, err := sandbox.StartAzure(o)
 	if err != nil {
 		t.Fatal(err)
@@ -62,6 +62,17 @@ func (a *armCaller) call(t *testing.T, method, path, body string) (status int, c
 	return resp.StatusCode, code, answer
 }
 
+// principal is that of the cluster's kubelet identity.
+func (a *armCaller) principal(t *testing.T) string {
+	t.Helper()
+	_, _, cluster := a.call(t, http.MethodGet, a.group()+"/providers/Microsoft.ContainerService/managedClusters/"+a.Cluster, "")
+	kubelet := cluster["properties"].(map[string]any)["identityProfile"].(map[string]any)["kubeletidentity"].(map[string]any)
+	if kubelet["clientId"] != a.KubeletClientID {
+		t.Fatalf("kubelet identity %v", kubelet)
+	}
+	return kubelet["objectId"].(string)
+}
+
 func (a *armCaller) want(t *testing.T, method, path, body string, status int, code string) {
 	t.Helper()
 	gotStatus, gotCode, _ := a.call(t, method, path, body)
@@ -80,6 +91,8 @@ func TestAzureRefusesAsTheResourceManagerDoes(t *testing.T) {
 	a.want(t, http.MethodDelete, cluster+a.Cluster, "", http.StatusMethodNotAllowed, "MethodNotAllowed")
 	a.want(t, http.MethodPut, cluster+"other", "{}", http.StatusNotFound, "InvalidResourceType")
 	a.want(t, http.MethodPut, cluster+"other", "{", http.StatusBadRequest, "InvalidRequestContent")
+	a.token = a.PodToken(a.KubeletClientID)
+	a.want(t, http.MethodGet, cluster+a.Cluster, "", http.StatusForbidden, "AuthorizationFailed")
 	a.token = "another"
 	a.want(t, http.MethodGet, cluster+a.Cluster, "", http.StatusUnauthorized, "InvalidAuthenticationToken")
 }
@@ -88,11 +101,7 @@ func TestAzureRoleCountsInTheKeyVault(t *testing.T) {
 	v := startKeyVault(t, sandbox.KeyVaultOptions{Name: "contoso"})
 	a := startAzure(t, v, sandbox.AzureOptions{SystemIdentity: true})
 	setSecret(t, keyVaultClient(t, v, v.Token), "a", "one")
-	_, _, cluster := a.call(t, http.MethodGet, a.group()+"/providers/Microsoft.ContainerService/managedClusters/"+a.Cluster, "")
-	kubelet := cluster["properties"].(map[string]any)["identityProfile"].(map[string]any)["kubeletidentity"].(map[string]any)
-	if kubelet["clientId"] != a.KubeletClientID {
-		t.Fatalf("kubelet identity %v", kubelet)
-	}
+	principal := a.principal(t)
 	read := func(who string) error {
 		return errorOf(keyVaultClient(t, v, a.PodToken(who)).GetSecret(t.Context(), "a", "", nil))
 	}
@@ -101,7 +110,7 @@ func TestAzureRoleCountsInTheKeyVault(t *testing.T) {
 	vault := a.group() + "/providers/Microsoft.KeyVault/vaults/contoso"
 	assignment := vault + "/providers/Microsoft.Authorization/roleAssignments/"
 	body := func(role string) string {
-		return `{"properties": {"principalId": "` + kubelet["objectId"].(string) + `", "roleDefinitionId": "/x/` + role + `"}}`
+		return `{"properties": {"principalId": "` + principal + `", "roleDefinitionId": "/x/` + role + `"}}`
 	}
 	a.want(t, http.MethodPut, assignment+"no-guid", body(userRole), http.StatusBadRequest, "InvalidRoleAssignmentId")
 	a.want(t, http.MethodPut, assignment+"00000000-0000-0000-0000-000000000001", body(userRole), http.StatusCreated, "")
@@ -112,7 +121,7 @@ func TestAzureRoleCountsInTheKeyVault(t *testing.T) {
 	a.want(t, http.MethodPut, assignment+"00000000-0000-0000-0000-000000000002", body(userRole), http.StatusConflict, "RoleAssignmentExists")
 	a.want(t, http.MethodPut, assignment+"00000000-0000-0000-0000-000000000002", body(officerRole), http.StatusCreated, "")
 
-	filter := "api-version=1&$filter=principalId%20eq%20'" + kubelet["objectId"].(string) + "'"
+	filter := "api-version=1&$filter=principalId%20eq%20'" + principal + "'"
 	count := func(path string) int {
 		_, _, answer := a.call(t, http.MethodGet, path, "")
 		return len(answer["value"].([]any))

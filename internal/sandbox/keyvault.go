@@ -31,17 +31,19 @@ type KeyVault struct {
 	purges bool
 	settle int
 
-	mu         sync.Mutex // guards all below
-	tokens     map[string]KeyVaultRole
-	secrets    map[string]*keyVaultSecret // by name in upper case: Key Vault ignores the case of names
-	throttled  int                        // requests still to be answered with 429
-	retryAfter time.Duration
-	spreading  int // requests still to be refused as before a role assignment has spread
+	mu          sync.Mutex // guards all below
+	tokens      map[string]KeyVaultRole
+	secrets     map[string]*keyVaultSecret // by name in upper case: Key Vault ignores the case of names
+	throttled   int                        // requests still to be answered with 429
+	retryAfter  time.Duration
+	forbidden   int // requests still to be refused, with the code
+	forbiddenBy string
 }
 
 // KeyVaultOptions is how a KeyVault differs from a new one of Azure.
 type KeyVaultOptions struct {
 	Name       string // default "sandbox"
+	TenantID   string // default: one of its own
 	AllowPurge bool   // no purge protection
 
 	// Settling is how many requests for a secret find its deletion still under
@@ -54,7 +56,7 @@ type KeyVaultOptions struct {
 // StartKeyVault starts a KeyVault without secrets.
 func StartKeyVault(o KeyVaultOptions) (*KeyVault, error) {
 	v := &KeyVault{
-		TenantID: uuid(),
+		TenantID: cmp.Or(o.TenantID, uuid()),
 		name:     cmp.Or(o.Name, "sandbox"),
 		purges:   o.AllowPurge,
 		settle:   o.Settling,
@@ -99,8 +101,12 @@ func (v *KeyVault) Throttle(requests int, retryAfter time.Duration) {
 
 // DelayAccess refuses the next requests whatever the role of their token, as
 // Azure does for some minutes after a role was assigned.
-func (v *KeyVault) DelayAccess(requests int) {
+func (v *KeyVault) DelayAccess(requests int) { v.Forbid(requests, forbiddenByRole) }
+
+// Forbid refuses the next requests whatever the role of their token, with that
+// inner code, such as ForbiddenByFirewall.
+func (v *KeyVault) Forbid(requests int, code string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.spreading = requests
+	v.forbidden, v.forbiddenBy = requests, code
 }

@@ -12,10 +12,11 @@ import (
 type KeyVaultRole string
 
 // The roles that give rights to secrets: an officer may do anything with them, a
-// user may read them and list them.
+// user may read them and list them, a reader may list them and sees no value.
 const (
 	KeyVaultSecretsOfficer KeyVaultRole = "Key Vault Secrets Officer"
 	KeyVaultSecretsUser    KeyVaultRole = "Key Vault Secrets User"
+	KeyVaultReader         KeyVaultRole = "Key Vault Reader"
 )
 
 func (r KeyVaultRole) allows(action string) bool {
@@ -24,6 +25,8 @@ func (r KeyVaultRole) allows(action string) bool {
 		return true
 	case KeyVaultSecretsUser:
 		return action == "getSecret/action" || action == "readMetadata/action"
+	case KeyVaultReader:
+		return action == "readMetadata/action"
 	}
 	return false
 }
@@ -53,11 +56,11 @@ func (v *KeyVault) answer(w http.ResponseWriter, r *http.Request) *keyVaultReply
 		return throttledFor(v.retryAfter)
 	case refused != nil:
 		return refused
-	case v.spreading > 0:
-		v.spreading--
-		return v.forbidden(req)
+	case v.forbidden > 0:
+		v.forbidden--
+		return v.forbid(req, v.forbiddenBy)
 	case !role.allows(req.operation.action):
-		return v.forbidden(req)
+		return v.forbid(req, forbiddenByRole)
 	}
 	req.secret = v.secrets[strings.ToUpper(req.name)]
 	if req.secret != nil && req.secret.settling > 0 {
@@ -70,7 +73,7 @@ func (v *KeyVault) answer(w http.ResponseWriter, r *http.Request) *keyVaultReply
 func (v *KeyVault) challenge(message string) *keyVaultReply {
 	reply := keyVaultRefusal(http.StatusUnauthorized, "Unauthorized", "", "%s", message)
 	reply.header = map[string]string{"WWW-Authenticate": fmt.Sprintf(
-		`Bearer authorization="https://login.microsoftonline.com/%s", resource="https://vault.azure.net"`, v.TenantID)}
+		`Bearer authorization="https://`+loginHost+`/%s", resource="https://vault.azure.net"`, v.TenantID)}
 	return reply
 }
 
@@ -83,14 +86,16 @@ func throttledFor(wait time.Duration) *keyVaultReply {
 	return reply
 }
 
-// forbidden is worded as Azure words it, in many lines: a client that shows the
+const forbiddenByRole = "ForbiddenByRbac"
+
+// forbid is worded as Azure words it, in many lines: a client that shows the
 // message has to cope with them.
-func (v *KeyVault) forbidden(req *keyVaultRequest) *keyVaultReply {
+func (v *KeyVault) forbid(req *keyVaultRequest, code string) *keyVaultReply {
 	resource := "/subscriptions/00000000-0000-0000-0000-000000000000/resourcegroups/sandbox/providers/microsoft.keyvault/vaults/" + v.name
 	if req.name != "" {
 		resource += "/secrets/" + strings.ToLower(req.name)
 	}
-	return keyVaultRefusal(http.StatusForbidden, "Forbidden", "ForbiddenByRbac", "%s\r\n", strings.Join([]string{
+	return keyVaultRefusal(http.StatusForbidden, "Forbidden", code, "%s\r\n", strings.Join([]string{
 		"Caller is not authorized to perform action on resource.",
 		"If role assignments, deny assignments or role definitions were changed recently, please observe propagation time.",
 		"Caller: appid=00000000-0000-0000-0000-000000000000;iss=https://sts.windows.net/" + v.TenantID + "/",

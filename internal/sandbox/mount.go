@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -23,10 +24,10 @@ type MountOptions struct {
 	Kubernetes   *Kubernetes
 	VaultAddress string
 
-	// KeyVault is the one that the provider "azure" finds. KeyVaultToken is of the
-	// identity that it reads with; default: a Key Vault Secrets User's.
-	KeyVault      *KeyVault
-	KeyVaultToken string
+	// Azure has the identities as which the provider "azure" reads, and the Key Vaults
+	// that it finds. Without it KeyVaults are those, and whoever reads may.
+	Azure     *Azure
+	KeyVaults []*KeyVault
 
 	// Interval is the time between two looks at the store; 0 for none but Publish.
 	Interval time.Duration
@@ -37,14 +38,14 @@ type provider interface {
 	fetch(ctx context.Context) (map[string]file, error)
 }
 
-func newProvider(p *pod, o MountOptions) (provider, error) {
+func newProvider(p *pod, v secretsVolume, o MountOptions) (provider, error) {
 	switch {
-	case p.provider == "vault" && o.Kubernetes != nil:
-		return newVaultProvider(p, o)
-	case p.provider == "azure" && o.KeyVault != nil:
-		return newAzureProvider(p, o)
+	case v.provider == "vault" && o.Kubernetes != nil:
+		return newVaultProvider(p, v, o)
+	case v.provider == "azure" && (o.Azure != nil || len(o.KeyVaults) > 0):
+		return newAzureProvider(v, o)
 	}
-	return nil, fmt.Errorf("provider not found: provider %q", p.provider)
+	return nil, fmt.Errorf("provider not found: provider %q", v.provider)
 }
 
 // Mount stands in for what brings a secret from its store into a pod: the
@@ -52,11 +53,11 @@ func newProvider(p *pod, o MountOptions) (provider, error) {
 // reads what the SecretProviderClass names, with the rights that the pod has, and
 // swaps the files in one step, as the driver does.
 type Mount struct {
-	options  MountOptions
-	pod      *pod
-	provider provider
-	stop     context.CancelFunc
-	ended    chan struct{}
+	options   MountOptions
+	pod       *pod
+	providers []provider // of the pod's secrets, in their order
+	stop      context.CancelFunc
+	ended     chan struct{}
 
 	mu     sync.Mutex // held while publishing
 	paused bool
@@ -73,9 +74,12 @@ func StartMount(ctx context.Context, options MountOptions) (*Mount, error) {
 		return nil, err
 	}
 	m := &Mount{options: options, pod: p, ended: make(chan struct{})}
-	m.provider, err = newProvider(p, options)
-	if err != nil {
-		return nil, p.failed(err)
+	for _, v := range p.secrets {
+		provider, err := newProvider(p, v, options)
+		if err != nil {
+			return nil, p.failed(v.name, err)
+		}
+		m.providers = append(m.providers, provider)
 	}
 	if err := m.Publish(ctx); err != nil {
 		return nil, err
@@ -129,14 +133,18 @@ func (m *Mount) publish(ctx context.Context) error {
 			return fmt.Errorf("MountVolume.SetUp failed for volume %q: %w", v.name, err)
 		}
 	}
-	files, err := m.provider.fetch(ctx)
-	if err == nil {
-		err = project(below(m.options.Root, m.pod.mountPath), files)
+	var failed []error
+	for i, v := range m.pod.secrets { // one that cannot be fetched keeps none of the others from it
+		files, err := m.providers[i].fetch(ctx)
+		if err == nil {
+			err = project(below(m.options.Root, v.path), files)
+		}
+		if err != nil && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		failed = append(failed, m.pod.failed(v.name, err))
 	}
-	if err != nil && ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return m.pod.failed(err)
+	return errors.Join(failed...)
 }
 
 // Pause ends rotation without a trace, as a broken driver does; Resume undoes it.
@@ -169,9 +177,9 @@ func (m *Mount) Close() {
 }
 
 // failed words an error as the pod's event FailedMount does.
-func (p *pod) failed(err error) error {
+func (p *pod) failed(volume string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("MountVolume.SetUp failed for volume %q: failed to mount secrets store objects for pod %s/%s: %w", p.volume, p.namespace, p.name, err)
+	return fmt.Errorf("MountVolume.SetUp failed for volume %q: failed to mount secrets store objects for pod %s/%s: %w", volume, p.namespace, p.name, err)
 }

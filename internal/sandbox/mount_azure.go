@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/hex"
@@ -37,14 +38,16 @@ type azureObject struct {
 	Permission string `yaml:"filePermission"`
 }
 
-func newAzureProvider(p *pod, o MountOptions) (provider, error) {
-	parameter := func(name string) string { return strings.TrimSpace(p.parameters[name]) }
+func newAzureProvider(v secretsVolume, o MountOptions) (provider, error) {
+	parameter := func(name string) string { return strings.TrimSpace(v.parameters[name]) }
 	flag := func(name string) bool { return parameter(name) == "true" }
-	a := &azureProvider{vault: o.KeyVault, token: o.KeyVaultToken}
-	if a.token == "" {
-		a.token = o.KeyVault.NewToken(KeyVaultSecretsUser)
+	name := parameter("keyvaultName")
+	vaults := o.KeyVaults
+	if o.Azure != nil {
+		vaults = o.Azure.keyVaults
 	}
-	switch name := parameter("keyvaultName"); {
+	at := slices.IndexFunc(vaults, func(v *KeyVault) bool { return strings.EqualFold(v.name, name) })
+	switch {
 	case name == "":
 		return nil, errors.New("keyvaultName is not set")
 	case parameter("tenantID") == "" && parameter("tenantId") == "":
@@ -57,11 +60,17 @@ func newAzureProvider(p *pod, o MountOptions) (provider, error) {
 		return nil, errors.New("service account tokens is not set, which workload identity (clientID) needs")
 	case !flag("usePodIdentity") && !flag("useVMManagedIdentity") && parameter("clientID") == "":
 		return nil, errors.New("failed to get credentials, nodePublishSecretRef secret is not set")
-	case !strings.EqualFold(name, o.KeyVault.name):
+	case at < 0:
 		return nil, fmt.Errorf("lookup %s.vault.azure.net: no such host", name)
 	}
+	a := &azureProvider{vault: vaults[at]}
+	if o.Azure == nil {
+		a.token = a.vault.NewToken(KeyVaultSecretsUser)
+	} else if a.token = o.Azure.PodToken(cmp.Or(parameter("clientID"), parameter("userAssignedIdentityID"), "system")); a.token == "" {
+		return nil, errors.New("ManagedIdentityCredential authentication failed: Identity not found")
+	}
 	var err error
-	a.objects, err = azureObjects(p.parameters["objects"])
+	a.objects, err = azureObjects(v.parameters["objects"])
 	return a, err
 }
 

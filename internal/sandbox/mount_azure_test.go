@@ -1,6 +1,7 @@
 package sandbox_test
 
 import (
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -47,7 +48,7 @@ func TestMountReadsFromKeyVault(t *testing.T) {
 	setSecret(t, client, "stored-name", "first")
 	setSecret(t, client, "encoded", "AAEC")
 	root := t.TempDir()
-	m, err := sandbox.StartMount(t.Context(), sandbox.MountOptions{Manifests: []byte(azureManifests(t)), Root: root, KeyVault: v})
+	m, err := sandbox.StartMount(t.Context(), sandbox.MountOptions{Manifests: []byte(azureManifests(t)), Root: root, KeyVaults: []*sandbox.KeyVault{v}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +104,7 @@ func TestMountRefusesWhatAzuresProviderDoes(t *testing.T) {
 				t.Fatalf("%q is not in the manifests", c.old)
 			}
 			m, err := sandbox.StartMount(t.Context(), sandbox.MountOptions{
-				Manifests: []byte(strings.Replace(manifests, c.old, c.new, 1)), Root: t.TempDir(), KeyVault: v,
+				Manifests: []byte(strings.Replace(manifests, c.old, c.new, 1)), Root: t.TempDir(), KeyVaults: []*sandbox.KeyVault{v},
 			})
 			if err == nil {
 				m.Close()
@@ -116,13 +117,93 @@ func TestMountRefusesWhatAzuresProviderDoes(t *testing.T) {
 	}
 }
 
-func TestMountNeedsARoleInKeyVault(t *testing.T) {
+func TestMountReadsAsTheIdentityThatIsNamed(t *testing.T) {
 	v := startKeyVault(t, sandbox.KeyVaultOptions{Name: "contoso"})
-	setSecret(t, keyVaultClient(t, v, v.Token), "stored-name", "first")
-	_, err := sandbox.StartMount(t.Context(), sandbox.MountOptions{
-		Manifests: []byte(azureManifests(t)), Root: t.TempDir(), KeyVault: v, KeyVaultToken: v.NewToken("Reader"),
-	})
-	if err == nil || !strings.Contains(err.Error(), "RESPONSE 403 Forbidden") {
-		t.Errorf("%v, want it forbidden", err)
+	a := startAzure(t, v, sandbox.AzureOptions{})
+	for name, value := range map[string]string{"stored-name": "first", "encoded": "AAEC"} {
+		setSecret(t, keyVaultClient(t, v, v.Token), name, value)
+	}
+	const named = "11111111-1111-1111-1111-111111111111"
+	start := func(clientID string) error {
+		m, err := sandbox.StartMount(t.Context(), sandbox.MountOptions{
+			Manifests: []byte(strings.Replace(azureManifests(t), named, clientID, 1)), Root: t.TempDir(), Azure: a.Azure,
+		})
+		if err == nil {
+			m.Close()
+		}
+		return err
+	}
+	if err := start(named); err == nil || !strings.Contains(err.Error(), "Identity not found") {
+		t.Errorf("of an identity that is not there: %v", err)
+	}
+	if err := start(a.KubeletClientID); err == nil || !strings.Contains(err.Error(), "RESPONSE 403 Forbidden") {
+		t.Errorf("without a role: %v", err)
+	}
+	assignment := a.group() + "/providers/Microsoft.KeyVault/vaults/contoso/providers/Microsoft.Authorization/roleAssignments/00000000-0000-0000-0000-000000000001"
+	a.want(t, http.MethodPut, assignment, `{"properties": {"principalId": "`+a.principal(t)+`", "roleDefinitionId": "/x/`+userRole+`"}}`, http.StatusCreated, "")
+	if err := start(a.KubeletClientID); err != nil {
+		t.Errorf("with the role: %v", err)
+	}
+}
+
+// twoVaults is a pod with a volume for each of two Key Vaults.
+func twoVaults(t *testing.T) string {
+	t.Helper()
+	text := azureManifests(t)
+	class := azureParameters[:strings.Index(azureParameters, "        - |\n          objectName: encoded")]
+	for _, c := range []struct{ old, new string }{
+		{"          volumeMounts:\n", "          volumeMounts:\n            - {name: more, mountPath: /run/more, readOnly: true}\n"},
+		{"      volumes:\n", "      volumes:\n        - name: more\n          csi: {driver: secrets-store.csi.k8s.io, readOnly: true, volumeAttributes: {secretProviderClass: more}}\n"},
+	} {
+		if !strings.Contains(text, c.old) {
+			t.Fatalf("%q is not in the manifests", c.old)
+		}
+		text = strings.Replace(text, c.old, c.new, 1)
+	}
+	return text + "---\napiVersion: secrets-store.csi.x-k8s.io/v1\nkind: SecretProviderClass\nmetadata: {name: more, namespace: default}\nspec:\n" +
+		strings.Replace(class, "contoso", "Fabrikam", 1)
+}
+
+func TestMountReadsFromSeveralKeyVaults(t *testing.T) {
+	contoso, fabrikam := startKeyVault(t, sandbox.KeyVaultOptions{Name: "contoso"}), startKeyVault(t, sandbox.KeyVaultOptions{Name: "fabrikam"})
+	for v, value := range map[*sandbox.KeyVault]string{contoso: "first", fabrikam: "other"} {
+		setSecret(t, keyVaultClient(t, v, v.Token), "stored-name", value)
+		setSecret(t, keyVaultClient(t, v, v.Token), "encoded", "AAEC")
+	}
+	root := t.TempDir()
+	options := sandbox.MountOptions{Manifests: []byte(twoVaults(t)), Root: root, KeyVaults: []*sandbox.KeyVault{contoso, fabrikam}}
+	m, err := sandbox.StartMount(t.Context(), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.Close)
+	read := func() string {
+		var got []string
+		for _, folder := range []string{"run/vault-secrets", "run/more"} {
+			content, err := os.ReadFile(filepath.Join(root, folder, "client-secret"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, string(content))
+		}
+		return strings.Join(got, " ")
+	}
+	if got := read(); got != "first other" {
+		t.Errorf("files %q", got)
+	}
+	// A volume that cannot be published again does not keep the other one from it.
+	if _, err := keyVaultClient(t, contoso, contoso.Token).DeleteSecret(t.Context(), "encoded", nil); err != nil {
+		t.Fatal(err)
+	}
+	setSecret(t, keyVaultClient(t, fabrikam, fabrikam.Token), "stored-name", "new")
+	if err := m.Publish(t.Context()); err == nil || !strings.Contains(err.Error(), `volume "secrets"`) {
+		t.Errorf("error %v", err)
+	}
+	if got := read(); got != "first new" {
+		t.Errorf("after a rotation: %q", got)
+	}
+	options.KeyVaults = options.KeyVaults[:1]
+	if _, err := sandbox.StartMount(t.Context(), options); err == nil || !strings.Contains(err.Error(), `volume "more": failed to mount secrets store objects for pod default/aidbox: lookup Fabrikam.vault.azure.net`) {
+		t.Errorf("without the other one: %v", err)
 	}
 }

@@ -27,11 +27,17 @@ const (
 type pod struct {
 	namespace, name, account string
 
-	volume, mountPath string // of the secrets
-	provider          string
-	parameters        map[string]string
-	configMaps        []configVolume
-	env               map[string]string
+	secrets    []secretsVolume
+	configMaps []configVolume
+	env        map[string]string
+}
+
+// secretsVolume is a mounted volume of the driver, with what its
+// SecretProviderClass says.
+type secretsVolume struct {
+	name, path string
+	provider   string
+	parameters map[string]string
 }
 
 // configVolume is a mounted ConfigMap.
@@ -56,14 +62,14 @@ func readPod(documents []byte) (*pod, error) {
 		return nil, err
 	}
 	for _, d := range all.deployments {
-		for _, v := range d.Spec.Template.Spec.Volumes {
-			if v.CSI != nil && v.CSI.Driver == csiDriver {
-				return all.pod(d, v)
-			}
+		if slices.ContainsFunc(d.Spec.Template.Spec.Volumes, isSecrets) {
+			return all.pod(d)
 		}
 	}
 	return nil, fmt.Errorf("manifests: no Deployment with a volume of the driver %s", csiDriver)
 }
+
+func isSecrets(v corev1.Volume) bool { return v.CSI != nil && v.CSI.Driver == csiDriver }
 
 func readManifests(documents []byte) (all manifests, err error) {
 	decoder, err := strictDecoder()
@@ -107,45 +113,66 @@ func strictDecoder() (runtime.Decoder, error) {
 	return json.NewSerializerWithOptions(json.DefaultMetaFactory, scheme, scheme, json.SerializerOptions{Yaml: true, Strict: true}), nil
 }
 
-func (all manifests) pod(d *appsv1.Deployment, v corev1.Volume) (*pod, error) {
+func (all manifests) pod(d *appsv1.Deployment) (*pod, error) {
 	spec := d.Spec.Template.Spec
-	p := &pod{namespace: namespaceOf(d.ObjectMeta), name: d.Name, account: spec.ServiceAccountName, volume: v.Name, env: map[string]string{}}
+	p := &pod{namespace: namespaceOf(d.ObjectMeta), name: d.Name, account: spec.ServiceAccountName, env: map[string]string{}}
 	if p.account == "" {
 		p.account = defaultAccount
 	}
 	if p.account != defaultAccount && !slices.ContainsFunc(all.accounts, func(a *corev1.ServiceAccount) bool { return p.isAt(a.ObjectMeta, p.account) }) {
 		return nil, fmt.Errorf("pods of Deployment %s/%s: error looking up service account: serviceaccount %q not found", p.namespace, p.name, p.account)
 	}
+	for _, v := range spec.Volumes {
+		if !isSecrets(v) {
+			continue
+		}
+		secrets, err := all.secretsVolume(p, v)
+		if err != nil {
+			return nil, p.failed(v.Name, err)
+		}
+		p.secrets = append(p.secrets, secrets)
+	}
+	return p, p.mounts(all, spec)
+}
+
+func (all manifests) secretsVolume(p *pod, v corev1.Volume) (secretsVolume, error) {
 	if v.CSI.ReadOnly == nil || !*v.CSI.ReadOnly {
-		return nil, p.failed(errors.New("InvalidArgument: Readonly is not true in request"))
+		return secretsVolume{}, errors.New("InvalidArgument: Readonly is not true in request")
 	}
 	class := v.CSI.VolumeAttributes["secretProviderClass"]
 	at := slices.IndexFunc(all.classes, func(c *csiv1.SecretProviderClass) bool { return p.isAt(c.ObjectMeta, class) })
 	if at < 0 {
-		return nil, p.failed(fmt.Errorf("failed to get secretproviderclass %s/%s: not found", p.namespace, class))
+		return secretsVolume{}, fmt.Errorf("failed to get secretproviderclass %s/%s: not found", p.namespace, class)
 	}
-	p.provider, p.parameters = string(all.classes[at].Spec.Provider), all.classes[at].Spec.Parameters
-	return p, p.mounts(all, spec)
+	return secretsVolume{name: v.Name, provider: string(all.classes[at].Spec.Provider), parameters: all.classes[at].Spec.Parameters}, nil
 }
 
 // mounts finds where the container that mounts the secrets has its volumes.
 func (p *pod) mounts(all manifests, spec corev1.PodSpec) error {
 	for _, c := range spec.Containers {
-		at := slices.IndexFunc(c.VolumeMounts, func(m corev1.VolumeMount) bool { return m.Name == p.volume })
-		if at < 0 {
+		of := func(volume string) int {
+			return slices.IndexFunc(c.VolumeMounts, func(m corev1.VolumeMount) bool { return m.Name == volume })
+		}
+		if of(p.secrets[0].name) < 0 {
 			continue
 		}
-		secrets := c.VolumeMounts[at]
-		if secrets.SubPath != "" || secrets.SubPathExpr != "" {
-			return fmt.Errorf("container %q mounts volume %q with a subPath, whose content never changes", c.Name, p.volume)
+		for i := range p.secrets {
+			v := &p.secrets[i]
+			at := of(v.name)
+			if at < 0 {
+				return fmt.Errorf("container %q does not mount volume %q", c.Name, v.name)
+			}
+			if m := c.VolumeMounts[at]; m.SubPath != "" || m.SubPathExpr != "" {
+				return fmt.Errorf("container %q mounts volume %q with a subPath, whose content never changes", c.Name, v.name)
+			}
+			v.path = c.VolumeMounts[at].MountPath
 		}
-		p.mountPath = secrets.MountPath
 		for _, e := range c.Env {
 			p.env[e.Name] = e.Value
 		}
 		return p.mountConfigMaps(all, spec, c)
 	}
-	return fmt.Errorf("no container of Deployment %s/%s mounts volume %q", p.namespace, p.name, p.volume)
+	return fmt.Errorf("no container of Deployment %s/%s mounts volume %q", p.namespace, p.name, p.secrets[0].name)
 }
 
 func (p *pod) mountConfigMaps(all manifests, spec corev1.PodSpec, c corev1.Container) error {

@@ -42,15 +42,15 @@ type vaultObject struct {
 	Encoding   string      `yaml:"encoding"`
 }
 
-func newVaultProvider(p *pod, o MountOptions) (provider, error) {
+func newVaultProvider(p *pod, in secretsVolume, o MountOptions) (provider, error) {
 	v := &vaultProvider{
-		pod: p, cluster: o.Kubernetes, address: o.VaultAddress, namespace: p.parameters["vaultNamespace"],
-		role: p.parameters["roleName"], authMount: strings.Trim(p.parameters["vaultKubernetesMountPath"], "/"),
-		audience: p.parameters["audience"],
+		pod: p, cluster: o.Kubernetes, address: o.VaultAddress, namespace: in.parameters["vaultNamespace"],
+		role: in.parameters["roleName"], authMount: strings.Trim(in.parameters["vaultKubernetesMountPath"], "/"),
+		audience: in.parameters["audience"],
 		client:   &http.Client{Timeout: providerPatience, Transport: &http.Transport{DisableKeepAlives: true}},
 	}
 	if v.address == "" {
-		v.address = p.parameters["vaultAddress"]
+		v.address = in.parameters["vaultAddress"]
 	}
 	if v.authMount == "" {
 		v.authMount = "kubernetes"
@@ -58,7 +58,7 @@ func newVaultProvider(p *pod, o MountOptions) (provider, error) {
 	if v.role == "" {
 		return nil, errors.New("missing 'roleName' in SecretProviderClass definition")
 	}
-	if err := yaml.Unmarshal([]byte(p.parameters["objects"]), &v.objects); err != nil {
+	if err := yaml.Unmarshal([]byte(in.parameters["objects"]), &v.objects); err != nil {
 		return nil, fmt.Errorf("objects in SecretProviderClass: %w", err)
 	}
 	if len(v.objects) == 0 {
