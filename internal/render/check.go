@@ -20,16 +20,24 @@ import (
 // it is asked to be strict: case matters, and an unknown or duplicate key is an
 // error. It returns the document as JSON.
 func decode(text []byte, into object) ([]byte, error) {
+	json, err := toJSON(text)
+	if err != nil {
+		return nil, err
+	}
+	problems, err := kjson.UnmarshalStrict(json, into)
+	if err = errors.Join(append(problems, err)...); err != nil {
+		return nil, textError{oneLine(err)}
+	}
+	return json, nil
+}
+
+func toJSON(text []byte) ([]byte, error) {
 	if severalDocuments(text) {
 		return nil, errors.New("gives more than one document")
 	}
 	json, err := yaml.YAMLToJSONStrict(text)
 	if err != nil {
-		return nil, oneLine(err)
-	}
-	problems, err := kjson.UnmarshalStrict(json, into)
-	if err = errors.Join(append(problems, err)...); err != nil {
-		return nil, oneLine(err)
+		return nil, textError{oneLine(err)}
 	}
 	return json, nil
 }
@@ -85,6 +93,9 @@ func (v *view) checkContents(m manifest) error {
 		}
 		return holds(o, v.VaultConfigKey, v.VaultConfig, "vault config")
 	case *appsv1.Deployment:
+		if m.template == patchTemplate {
+			return v.checkPatch(o)
+		}
 		return v.checkDeployment(o)
 	case *rbacv1.Role:
 		return checkRules(o.Rules)

@@ -34,20 +34,43 @@ func (v *view) checkDeployment(o *appsv1.Deployment) error {
 			return err
 		}
 	}
+	container, err := named(aidboxContainer, pod)
+	if err != nil {
+		return err
+	}
+	return cmp.Or(v.checkContainer(container), v.checkPod(pod, container))
+}
+
+// checkPatch leaves all to the Deployment that is there but what the delivery needs.
+func (v *view) checkPatch(o *appsv1.Deployment) error {
+	if o.Spec.Selector != nil {
+		return errors.New("spec.selector is there, which cannot be changed in a Deployment")
+	}
+	container, err := named(v.Container, o.Spec.Template)
+	if err != nil {
+		return err
+	}
+	return v.checkPod(o.Spec.Template, container)
+}
+
+func named(name string, pod corev1.PodTemplateSpec) (corev1.Container, error) {
+	i := slices.IndexFunc(pod.Spec.Containers, func(c corev1.Container) bool { return c.Name == name })
+	if i < 0 {
+		return corev1.Container{}, fmt.Errorf("has no container named %s", name)
+	}
+	return pod.Spec.Containers[i], nil
+}
+
+// checkPod compares what a pod needs for the delivery, whoever else has a say in it.
+func (v *view) checkPod(pod corev1.PodTemplateSpec, aidbox corev1.Container) error {
 	if v.WorkloadIdentity != "" && pod.Labels[workloadLabel] != "true" {
 		return fmt.Errorf("the pod has no label %s: \"true\"", workloadLabel)
 	}
-	i := slices.IndexFunc(pod.Spec.Containers, func(c corev1.Container) bool { return c.Name == aidboxContainer })
-	if i < 0 {
-		return fmt.Errorf("has no container named %s", aidboxContainer)
-	}
-	container := pod.Spec.Containers[i]
 	return cmp.Or(
 		differs("the pod's annotation "+checksumAnnotation, pod.Annotations[checksumAnnotation], v.VaultConfigChecksum),
 		differs("serviceAccountName", pod.Spec.ServiceAccountName, v.Aidbox.ServiceAccount),
-		v.checkContainer(container),
-		v.checkEnv(container),
-		checkMounts(container.VolumeMounts, pod.Spec.Volumes, v.aidboxMounts()),
+		v.checkEnv(aidbox),
+		checkMounts(aidbox.VolumeMounts, pod.Spec.Volumes, v.aidboxMounts()),
 	)
 }
 
@@ -61,6 +84,11 @@ func (v *view) checkContainer(c corev1.Container) error {
 	if !equality.Semantic.DeepEqual(c.Resources, v.Aidbox.Resources) {
 		return errors.New("resources are not the delivery's aidbox.resources")
 	}
+	for i, e := range v.Aidbox.EnvFrom {
+		if !slices.ContainsFunc(c.EnvFrom, func(got corev1.EnvFromSource) bool { return equality.Semantic.DeepEqual(got, e) }) {
+			return fmt.Errorf("item %d of the delivery's aidbox.envFrom is missing", i)
+		}
+	}
 	return nil
 }
 
@@ -73,21 +101,20 @@ func (v *view) checkEnv(c corev1.Container) error {
 		}
 		env[e.Name] = e
 	}
-	want := []corev1.EnvVar{
-		{Name: "AIDBOX_VAULT_CONFIG", Value: v.VaultConfigFile},
-		{Name: "BOX_VAULT_CONFIG", Value: v.VaultConfigFile},
-	}
-	for _, e := range append(want, v.Aidbox.Env...) {
+	for _, e := range v.env() {
 		if !equality.Semantic.DeepEqual(env[e.Name], e) {
 			return fmt.Errorf("env %.80q is missing or has another value", e.Name)
 		}
 	}
-	for i, e := range v.Aidbox.EnvFrom {
-		if !slices.ContainsFunc(c.EnvFrom, func(got corev1.EnvFromSource) bool { return equality.Semantic.DeepEqual(got, e) }) {
-			return fmt.Errorf("item %d of the delivery's aidbox.envFrom is missing", i)
-		}
-	}
 	return nil
+}
+
+// env is what Aidbox has to be told.
+func (v *view) env() []corev1.EnvVar {
+	return append([]corev1.EnvVar{
+		{Name: "AIDBOX_VAULT_CONFIG", Value: v.VaultConfigFile},
+		{Name: "BOX_VAULT_CONFIG", Value: v.VaultConfigFile},
+	}, v.Aidbox.Env...)
 }
 
 // wantedMount is a folder that a container has to have.

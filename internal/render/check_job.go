@@ -54,9 +54,6 @@ func (v *view) checkCronJob(o *batchv1.CronJob) error {
 	if job.ActiveDeadlineSeconds == nil {
 		return errors.New("activeDeadlineSeconds is missing: a volume that cannot be mounted would be waited for without end")
 	}
-	if v.WorkloadIdentity != "" && pod.Labels[workloadLabel] != "true" {
-		return fmt.Errorf("the pod has no label %s: \"true\"", workloadLabel)
-	}
 	if !slices.Equal(container.Args, v.Job.Args) {
 		return fmt.Errorf("args of the container are not %.200q", v.Job.Args)
 	}
@@ -67,6 +64,7 @@ func (v *view) checkCronJob(o *batchv1.CronJob) error {
 		differs("serviceAccountName", pod.Spec.ServiceAccountName, v.Aidbox.ServiceAccount),
 		differs("image", container.Image, v.Job.Image),
 		notSelected(pod.Labels),
+		v.checkJobEnv(container.Env),
 		v.checkAdmin(container.Env),
 		checkMounts(container.VolumeMounts, pod.Spec.Volumes, v.jobMounts()),
 	)
@@ -83,8 +81,17 @@ func (v *view) jobMounts() []wantedMount {
 func (v *view) isToken(o corev1.Volume) bool {
 	return o.Projected != nil && slices.ContainsFunc(o.Projected.Sources, func(s corev1.VolumeProjection) bool {
 		token := s.ServiceAccountToken
-		return token != nil && token.Path == v.Job.TokenKey && token.Audience == v.Vault.Audience
+		return token != nil && token.Path == v.Job.TokenKey && token.Audience == v.Job.TokenAudience
 	})
+}
+
+func (v *view) checkJobEnv(env []corev1.EnvVar) error {
+	for _, wanted := range v.Job.Env {
+		if !slices.Contains(env, corev1.EnvVar{Name: wanted.Name, Value: wanted.Value}) {
+			return fmt.Errorf("env %s is not %.80q", wanted.Name, wanted.Value)
+		}
+	}
+	return nil
 }
 
 // checkAdmin wants the admin Client's secret from a Secret, and never written out.

@@ -3,9 +3,10 @@ package render
 import (
 	"errors"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
-	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -25,8 +26,18 @@ const (
 		"    matchLabels:\n      app.kubernetes.io/name: aidbox\n      app.kubernetes.io/instance: {{quote .Name}}\n"
 )
 
+// folder returns a new folder with one file.
+func folder(t *testing.T, file, text string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
 // edited is a user's folder with one template, ours with one thing changed.
-func edited(t *testing.T, file, before, after string) fs.FS {
+func edited(t *testing.T, file, before, after string) string {
 	t.Helper()
 	text, err := fs.ReadFile(templates.FS, file)
 	if err != nil {
@@ -35,7 +46,7 @@ func edited(t *testing.T, file, before, after string) fs.FS {
 	if !strings.Contains(string(text), before) {
 		t.Fatalf("%s has no %q", file, before)
 	}
-	return fstest.MapFS{file: {Data: []byte(strings.Replace(string(text), before, after, 1))}}
+	return folder(t, file, strings.Replace(string(text), before, after, 1))
 }
 
 func TestTemplateThatMissesTheDeliveryIsAnError(t *testing.T) {
@@ -52,8 +63,8 @@ func TestTemplateThatMissesTheDeliveryIsAnError(t *testing.T) {
 		{"vault", accountFile, "  namespace:", "  name: x\n  namespace:", `yaml: unmarshal errors: line 6: key "name" already set in map`},
 		{"vault", accountFile, "metadata:", "---\nmetadata:", "gives more than one document"},
 		{"vault", accountFile, "metadata:", "metadata: [", "yaml: line 5: did not find expected"},
-		{"vault", accountFile, "{{quote .Name}}", "{{quote .Nmae}}", "line 9:40: executing"},
-		{"vault", accountFile, "{{quote .Name}}", "{{quote .Name}", "line 9: bad character"},
+		{"vault", accountFile, "{{quote .Name}}", "{{quote .Nmae}}", accountFile + ":9:40: executing"},
+		{"vault", accountFile, "{{quote .Name}}", "{{quote .Name}", accountFile + ":9: bad character"},
 		{"azure-workload", accountFile, "{{quote .}}", `""`, "annotation azure.workload.identity/client-id is \"\", and must be"},
 
 		{"vault", vaultFile, "provider: vault", "provider: azure", `spec.provider is "azure"`},
@@ -101,11 +112,12 @@ func TestTemplateThatMissesTheDeliveryIsAnError(t *testing.T) {
 		{"vault", deploymentFile, "runAsNonRoot: true", "runAsNonRoot: on it", "json: cannot unmarshal string"},
 	} {
 		t.Run(tt.file+" "+tt.new, func(t *testing.T) {
-			_, err := Objects(deliveries[tt.delivery](), Options{Templates: edited(t, tt.file, tt.old, tt.new)})
+			dir := edited(t, tt.file, tt.old, tt.new)
+			_, err := Objects(deliveries[tt.delivery](), Options{Templates: dir})
 			if _, ok := errors.AsType[*Error](err); !ok {
 				t.Fatalf("got %v", err)
 			}
-			if msg := err.Error(); !strings.HasPrefix(msg, "template "+tt.file+": ") || !strings.Contains(msg, tt.want) || strings.Contains(msg, "\n") {
+			if msg := err.Error(); !strings.HasPrefix(msg, "template "+filepath.Join(dir, tt.file)+":") || !strings.Contains(msg, tt.want) || strings.Contains(msg, "\n") {
 				t.Errorf("got  %s\nwant %s", msg, tt.want)
 			}
 		})
@@ -134,13 +146,10 @@ func TestTemplateMayAddToTheObject(t *testing.T) {
 }
 
 func TestFolderWithoutKnownTemplatesIsAnError(t *testing.T) {
-	for _, tt := range []struct {
-		folder fs.FS
-		want   string
-	}{
-		{fstest.MapFS{}, "templates: the folder has none"},
-		{fstest.MapFS{"notes.txt": {}}, "templates: the folder has none"},
-		{fstest.MapFS{"deploymnet.yaml.tmpl": {}}, `templates: "deploymnet.yaml.tmpl" is the name of none`},
+	for _, tt := range []struct{ folder, want string }{
+		{t.TempDir(), "templates: the folder has none"},
+		{folder(t, "notes.txt", ""), "templates: the folder has none"},
+		{folder(t, "deploymnet.yaml.tmpl", ""), `templates: "deploymnet.yaml.tmpl" is the name of none`},
 	} {
 		_, err := Objects(vaultDelivery(), Options{Templates: tt.folder})
 		if err == nil || err.Error() != tt.want || !strings.Contains(hint.Of(err), "deployment.yaml.tmpl, ") {

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/templates"
 )
 
 const (
@@ -20,13 +21,25 @@ const (
 	marker = "# Written by secretctl render. Change the config or the templates instead.\n"
 
 	kustomization = "kustomization.yaml"
+
+	// A patch changes what is elsewhere, which is what a component is for.
+	kustomizationHead = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"
+	componentHead     = `# List this folder under "components" of the kustomization that has the Deployment.
+apiVersion: kustomize.config.k8s.io/v1alpha1
+kind: Component
+`
+	// kustomize applies a patch to nothing without a word, and adds a container that
+	// is not there; but it cannot copy what does not exist.
+	guardHead = `# These change nothing. They fail where there is no such Deployment or container.
+replacements:
+`
 )
 
 // fileName is what Kubernetes allows in names: nothing that leaves the folder or
 // that YAML would want quoted.
 var fileName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`)
 
-// Written says what WriteDir did, by file names without the folder.
+// Written says what became of each file, by file names without the folder.
 type Written struct {
 	Changed   []string
 	Unchanged []string
@@ -48,35 +61,108 @@ func WriteDir(dir string, objects []Object) (Written, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return Written{}, err
 	}
+	left, err := stale(dir, files)
+	if err != nil {
+		return Written{}, err
+	}
+	result, err := writeFiles(dir, files, func(path string, old []byte) error {
+		if bytes.HasPrefix(old, []byte(marker)) {
+			return nil
+		}
+		return hint.Wrap(fmt.Errorf("%s was not written by secretctl", path), "move it away, or name another folder")
+	})
+	result.Stale = left
+	return result, err
+}
+
+// Export writes the named embedded templates into a folder, all of them where none
+// is named. A file that is there with another text is an [*Error], and nothing is
+// written, unless force is set.
+func Export(dir string, names []string, force bool) (Written, error) {
+	if len(names) == 0 {
+		names = Templates()
+	}
+	var files []file
+	for _, name := range names {
+		text, err := templates.FS.ReadFile(name)
+		if err != nil {
+			return Written{}, refuse("templates are "+strings.Join(Templates(), ", "), "there is no template %q", name)
+		}
+		files = append(files, file{name, text})
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return Written{}, err
+	}
+	return writeFiles(dir, files, func(path string, _ []byte) error {
+		if force {
+			return nil
+		}
+		return refuse("name another folder, or replace it with --force", "%s is there already, and differs", path)
+	})
+}
+
+// writeFiles replaces each file as a whole and leaves equal ones alone. It asks of
+// each other file that is there whether it may be replaced; if one may not,
+// nothing is written.
+func writeFiles(dir string, files []file, mayReplace func(path string, old []byte) error) (Written, error) {
 	var result Written
+	var changed []file
 	for _, f := range files {
-		old, err := os.ReadFile(filepath.Join(dir, f.name))
+		path := filepath.Join(dir, f.name)
+		old, err := os.ReadFile(path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 		case err != nil:
 			return Written{}, err
-		case !bytes.HasPrefix(old, []byte(marker)):
-			return Written{}, hint.Wrap(fmt.Errorf("%s was not written by secretctl", filepath.Join(dir, f.name)),
-				"move it away, or name another folder")
-		}
-		if bytes.Equal(old, f.text) {
+		case bytes.Equal(old, f.text):
 			result.Unchanged = append(result.Unchanged, f.name)
-		} else {
-			result.Changed = append(result.Changed, f.name)
-		}
-	}
-	if result.Stale, err = stale(dir, files); err != nil {
-		return Written{}, err
-	}
-	for _, f := range files {
-		if slices.Contains(result.Unchanged, f.name) {
 			continue
+		default:
+			if err := mayReplace(path, old); err != nil {
+				return Written{}, err
+			}
 		}
+		changed = append(changed, f)
+		result.Changed = append(result.Changed, f.name)
+	}
+	for _, f := range changed {
 		if err := replace(filepath.Join(dir, f.name), f.text); err != nil {
 			return Written{}, err
 		}
 	}
 	return result, nil
+}
+
+// kustomize gathers the parts of a kustomization.yaml.
+type kustomize struct{ resources, patches, guards string }
+
+func (k *kustomize) add(name string, o Object, several bool) {
+	if o.Patch == "" {
+		k.resources += "  - " + name + "\n"
+		return
+	}
+	// Without a namespace: the Deployment may get its own from a kustomization.
+	target := fmt.Sprintf("kind: Deployment, name: %q", o.Name)
+	if several {
+		target += fmt.Sprintf(", namespace: %q", o.Namespace)
+	}
+	image := fmt.Sprintf("spec.template.spec.containers.[name=%s].image", o.Patch)
+	k.patches += fmt.Sprintf("  - path: %s\n    target: {%s}\n", name, target)
+	k.guards += fmt.Sprintf("  - source: {%s, fieldPath: %q}\n    targets: [{select: {%[1]s}, fieldPaths: [%[2]q]}]\n", target, image)
+}
+
+func (k *kustomize) text() string {
+	text := kustomizationHead
+	if k.patches != "" {
+		text = componentHead
+	}
+	if k.resources != "" {
+		text += "resources:\n" + k.resources
+	}
+	if k.patches != "" {
+		text += "patches:\n" + k.patches + guardHead + k.guards
+	}
+	return text
 }
 
 type file struct {
@@ -93,10 +179,13 @@ func filesOf(objects []Object) ([]file, error) {
 		return o.Namespace != "" && o.Namespace != first
 	})
 	var files []file
-	list := marker + "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n"
+	var k kustomize
 	seen := map[string]bool{}
 	for _, o := range objects {
 		name := strings.ToLower(o.Kind) + "-" + o.Name
+		if o.Patch != "" {
+			name = "patch-" + name
+		}
 		if several && o.Namespace != "" {
 			name += "." + o.Namespace
 		}
@@ -109,10 +198,10 @@ func filesOf(objects []Object) ([]file, error) {
 		}
 		seen[name] = true
 		files = append(files, file{name, append([]byte(marker), o.YAML...)})
-		list += "  - " + name + "\n"
+		k.add(name, o, several)
 	}
 	slices.SortFunc(files, func(a, b file) int { return strings.Compare(a.name, b.name) })
-	return append(files, file{kustomization, []byte(list)}), nil
+	return append(files, file{kustomization, []byte(marker + k.text())}), nil
 }
 
 // stale returns the files of earlier runs that are not among files.

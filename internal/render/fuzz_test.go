@@ -2,6 +2,7 @@ package render
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	yaml3 "go.yaml.in/yaml/v3"
 	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/yaml"
 
 	"github.com/secretctl/secretctl/internal/config"
 )
@@ -69,7 +71,14 @@ func FuzzRender(f *testing.F) {
 			}
 			return o
 		}
-		objects, err := Objects(d, everything(s, u))
+		all := func(d *config.Delivery, o Options) ([]Object, error) {
+			objects, err1 := Objects(d, o)
+			patch, err2 := Objects(d, Options{Patch: true, Only: []string{"Deployment"}})
+			values, err3 := HelmValues(d, "", nil)
+			asJSON, err4 := yaml.YAMLToJSON(values)
+			return append(slices.Concat(objects, patch), Object{Kind: "values", YAML: values, JSON: asJSON}), errors.Join(err1, err2, err3, err4)
+		}
+		objects, err := all(d, everything(s, u))
 		if !utf8.ValidString(s) || !utf8.ValidString(u) {
 			if err == nil {
 				t.Fatal("text that is not UTF-8 was rendered")
@@ -81,7 +90,11 @@ func FuzzRender(f *testing.F) {
 		}
 		swap := strings.NewReplacer(one, s, two, u)
 		plain := filled(base(), one, two)
-		for i, o := range mustRender(t, plain, everything(one, two)) {
+		plainly, err := all(plain, everything(one, two))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, o := range plainly {
 			want, got := readBack(t, plain, o.YAML), readBack(t, d, objects[i].YAML)
 			if diff := cmp.Diff(substitute(want, swap), got); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", o.Kind, diff)
@@ -131,11 +144,12 @@ func readBack(t *testing.T, d *config.Delivery, text []byte) any {
 		}
 		parameters["objects"] = objects
 	}
+	annotations, _ := root["podAnnotations"].(map[string]any)
 	if pod, ok := spec["template"].(map[string]any); ok {
-		annotations := pod["metadata"].(map[string]any)["annotations"].(map[string]any)
-		if annotations[checksumAnnotation] == newView(d).VaultConfigChecksum {
-			annotations[checksumAnnotation] = "the checksum"
-		}
+		annotations = pod["metadata"].(map[string]any)["annotations"].(map[string]any)
+	}
+	if annotations[checksumAnnotation] == newView(d).VaultConfigChecksum {
+		annotations[checksumAnnotation] = "the checksum"
 	}
 	return root
 }

@@ -27,6 +27,12 @@ func jobOptions() Options {
 	return Options{Only: []string{GroupVerifyJob}, Job: Job{Image: "secretctl/secretctl:1.2.3", Schedule: "*/15 * * * *"}}
 }
 
+func everyGroup() Options {
+	o := jobOptions()
+	o.Only = Groups()
+	return o
+}
+
 func everyJobOption() Options {
 	o := jobOptions()
 	o.Job.AdminSecret, o.Job.PushURL, o.Job.AllowHTTP = "aidbox-admin/secret", "http://push:9091/", true
@@ -47,6 +53,7 @@ func TestGroupsAreAsRecorded(t *testing.T) {
 		"verify-job":            {vaultDelivery, jobOptions()},
 		"verify-job-everything": {service, everyJobOption()},
 		"verify-job-azure":      {deliveries["azure-workload"], jobOptions()},
+		"groups-azure-vaults":   {deliveries["azure-vaults"], everyGroup()},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
@@ -133,13 +140,14 @@ func TestTemplateOfAGroupThatMissesTheDeliveryIsAnError(t *testing.T) {
 		{"vault", cronJobFile, "                # The driver refuses anything else.\n                readOnly: true\n", "", `volume "secrets" is not a read-only mount`},
 		{"vault", cronJobFile, "mountPath: {{quote .MountPath}}", "mountPath: {{quote .MountPath}}\n                  subPath: x", "has a subPath"},
 		{"vault", cronJobFile, "path: {{quote .Job.TokenKey}}", "path: other", `volume "token" is not a read-only mount of a token`},
-		{"azure-workload", cronJobFile, "azure.workload.identity/use", "x", "the pod has no label"},
+		{"azure-workload", cronJobFile, "- name: {{.Name}}", "- name: X{{.Name}}", "env SECRETCTL_ALLOW_HTTP is not"},
+		{"azure-workload", cronJobFile, "audience: {{quote .}}", "audience: vault", "a token for the store"},
 	} {
 		t.Run(tt.file+" "+tt.new, func(t *testing.T) {
 			o := everyJobOption()
 			o.With, o.Only, o.Templates = Groups(), nil, edited(t, tt.file, tt.old, tt.new)
 			_, err := Objects(deliveries[tt.delivery](), o)
-			if _, ok := errors.AsType[*Error](err); !ok || !strings.HasPrefix(err.Error(), "template "+tt.file+": ") || !strings.Contains(err.Error(), tt.want) {
+			if _, ok := errors.AsType[*Error](err); !ok || !strings.HasPrefix(err.Error(), "template "+filepath.Join(o.Templates, tt.file)+":") || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got  %v\nwant %s", err, tt.want)
 			}
 		})

@@ -7,7 +7,6 @@ package render
 import (
 	"cmp"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
 
@@ -25,13 +24,17 @@ import (
 
 // Options says what to render, and from which templates.
 type Options struct {
-	// Templates may hold a file for each embedded template that it replaces.
-	// Nil means the embedded ones alone.
-	Templates fs.FS
+	// Templates is a folder that may hold a file for each embedded template that it
+	// replaces. "" means the embedded ones alone.
+	Templates string
 	// Only and Skip are kinds and groups, in any case. Empty means all, and none.
 	Only, Skip []string
 	// With are groups to render besides what is always rendered.
 	With []string
+	// Patch has, in place of the Deployment, a patch for one that is there already.
+	Patch bool
+	// Container is what the patched Deployment calls Aidbox's container; "" is aidbox.
+	Container string
 	// Job is for the group [GroupVerifyJob].
 	Job Job
 }
@@ -55,6 +58,7 @@ func (o Options) Includes(group string) bool {
 type Object struct {
 	Delivery              string // the name of the delivery that it is part of
 	Kind, Namespace, Name string // Namespace is "" for what belongs to the whole cluster
+	Patch                 string // of a patch the container that it is for; "" for every other object
 	YAML                  []byte // one document with its comments, no "---", one newline at the end
 	JSON                  []byte // the same without the comments, on one line
 }
@@ -77,7 +81,11 @@ type manifest struct {
 const rbacAPI = "rbac.authorization.k8s.io/v1"
 
 // manifests is in the order in which a cluster wants them: what is referred to first.
-func manifests(d *config.Delivery, v *view) []manifest {
+func manifests(d *config.Delivery, v *view, o Options) []manifest {
+	deployment := "deployment.yaml.tmpl"
+	if o.Patch {
+		deployment = patchTemplate
+	}
 	all := []manifest{{"", "v1", "ServiceAccount", v.Aidbox.ServiceAccount, "serviceaccount.yaml.tmpl", &corev1.ServiceAccount{}, v}}
 	for _, m := range v.Mounts {
 		all = append(all, manifest{
@@ -88,7 +96,7 @@ func manifests(d *config.Delivery, v *view) []manifest {
 	return append(
 		all,
 		manifest{"", "v1", "ConfigMap", v.ConfigMap, "configmap.yaml.tmpl", &corev1.ConfigMap{}, v},
-		manifest{"", "apps/v1", "Deployment", v.Aidbox.Deployment, "deployment.yaml.tmpl", &appsv1.Deployment{}, v},
+		manifest{"", "apps/v1", "Deployment", v.Aidbox.Deployment, deployment, &appsv1.Deployment{}, v},
 		manifest{GroupRBAC, rbacAPI, "Role", v.Name + "-secretctl", "rbac-role.yaml.tmpl", &rbacv1.Role{}, v},
 		manifest{GroupRBAC, rbacAPI, "ClusterRole", v.Namespace + "-" + v.Name + "-secretctl", "rbac-clusterrole.yaml.tmpl", &rbacv1.ClusterRole{}, v},
 		manifest{GroupVerifyJob, rbacAPI, "Role", v.Job.Name, "verify-role.yaml.tmpl", &rbacv1.Role{}, v},
@@ -182,9 +190,15 @@ func Objects(d *config.Delivery, o Options) ([]Object, error) {
 			return nil, err
 		}
 	}
-	selected, err := o.selectFrom(manifests(d, v))
+	if err := v.setContainer(o); err != nil {
+		return nil, err
+	}
+	selected, err := o.selectFrom(manifests(d, v, o))
 	if err != nil {
 		return nil, err
+	}
+	if o.Patch && !slices.ContainsFunc(selected, func(m manifest) bool { return m.template == patchTemplate }) {
+		return nil, refuse("leave the Deployment in", "the kinds to render are without the Deployment, which the patch is for")
 	}
 	from, err := newSources(o.Templates)
 	if err != nil {
@@ -194,7 +208,7 @@ func Objects(d *config.Delivery, o Options) ([]Object, error) {
 	for _, m := range selected {
 		object, err := m.render(from)
 		if err != nil {
-			return nil, refuse("", "template %s: %w", m.template, err)
+			return nil, err
 		}
 		objects = append(objects, object)
 	}
@@ -203,18 +217,21 @@ func Objects(d *config.Delivery, o Options) ([]Object, error) {
 
 func (m manifest) render(from sources) (Object, error) {
 	v := m.view
-	text, err := from.execute(m.template, v)
+	var json []byte
+	text, err := from.render(m.template, v, func(text []byte) (err error) {
+		if json, err = decode(text, m.decoded); err != nil {
+			return err
+		}
+		return cmp.Or(m.checkIdentity(v), v.checkContents(m))
+	})
 	if err != nil {
 		return Object{}, err
 	}
-	json, err := decode(text, m.decoded)
-	if err != nil {
-		return Object{}, err
+	o := Object{Delivery: v.Name, Kind: m.kind, Namespace: m.namespace(v), Name: m.name, YAML: text, JSON: json}
+	if m.template == patchTemplate {
+		o.Patch = v.Container
 	}
-	if err := cmp.Or(m.checkIdentity(v), v.checkContents(m)); err != nil {
-		return Object{}, err
-	}
-	return Object{Delivery: v.Name, Kind: m.kind, Namespace: m.namespace(v), Name: m.name, YAML: text, JSON: json}, nil
+	return o, nil
 }
 
 // Collisions returns an [*Error] that names the objects that are there twice, of

@@ -1,24 +1,20 @@
 package render
 
 import (
-	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
-	"text/template"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/secretctl/secretctl/internal/config"
-	"github.com/secretctl/secretctl/templates"
 )
 
 // view is what a template sees. docs/render.md tells it to those who write their
@@ -40,7 +36,9 @@ type view struct {
 	VaultConfigFolder   string
 	VaultConfigChecksum string
 
-	Job viewJob // for the templates of the group verify-job alone
+	Container string     // for the patch alone: Aidbox's in the Deployment that is there
+	Values    viewValues // for the Helm values alone
+	Job       viewJob    // for the templates of the group verify-job alone
 }
 
 type viewSecret struct {
@@ -69,6 +67,7 @@ func newView(d *config.Delivery) *view {
 		VaultConfigFolder:   path.Dir(config.VaultConfigFile),
 		VaultConfigChecksum: hex.EncodeToString(sum[:]),
 	}
+	v.Aidbox.Admin = config.Admin{} // no manifest is about it
 	if d.Azure != nil && d.Azure.Identity.Type == config.IdentityWorkload {
 		v.WorkloadIdentity = d.Azure.Identity.ClientID
 	}
@@ -106,62 +105,6 @@ func (v *view) class(d *config.Delivery, m viewMount) *view {
 		}
 	}
 	return &of
-}
-
-// sources is where templates are looked up: the user's, then the embedded ones.
-type sources []fs.FS
-
-// newSources refuses a folder with a template that nothing would read, because
-// that is a misspelt name.
-func newSources(own fs.FS) (sources, error) {
-	if own == nil {
-		return sources{templates.FS}, nil
-	}
-	names, err := fs.Glob(own, "*.yaml.tmpl")
-	if err != nil {
-		return nil, err
-	}
-	known, _ := fs.Glob(templates.FS, "*.yaml.tmpl")
-	hint := "templates are " + strings.Join(known, ", ")
-	if len(names) == 0 {
-		return nil, refuse(hint, "templates: the folder has none")
-	}
-	for _, name := range names {
-		if !slices.Contains(known, name) {
-			return nil, refuse(hint, "templates: %q is the name of none", name)
-		}
-	}
-	return sources{own, templates.FS}, nil
-}
-
-func (s sources) read(file string) ([]byte, error) {
-	for _, source := range s {
-		text, err := fs.ReadFile(source, file)
-		if !errors.Is(err, fs.ErrNotExist) {
-			return text, err
-		}
-	}
-	return nil, fs.ErrNotExist
-}
-
-// execute returns the text that a template gives, ending in one newline.
-func (s sources) execute(file string, v *view) ([]byte, error) {
-	source, err := s.read(file)
-	if err != nil {
-		return nil, err
-	}
-	parsed, err := template.New(file).Option("missingkey=error").Funcs(template.FuncMap{
-		"quote": quote, "json": flow, "literal": literal,
-	}).Parse(strings.ReplaceAll(string(source), "\r\n", "\n"))
-	var out bytes.Buffer
-	if err == nil {
-		err = parsed.Execute(&out, v)
-	}
-	if err != nil {
-		// The package says "template: FILE:" itself.
-		return nil, errors.New("line " + strings.TrimPrefix(err.Error(), "template: "+file+":"))
-	}
-	return append(bytes.Trim(out.Bytes(), "\n"), '\n'), nil
 }
 
 var errNotUTF8 = errors.New("is not UTF-8 text")

@@ -1,0 +1,121 @@
+package render
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/template"
+
+	"github.com/secretctl/secretctl/templates"
+)
+
+// sources is where templates are looked up: the user's folder, where there is one,
+// then the embedded ones.
+type sources string
+
+// Templates returns the names of the embedded templates.
+func Templates() []string {
+	names, _ := fs.Glob(templates.FS, "*.yaml.tmpl") // which cannot fail: the pattern is right
+	return names
+}
+
+// newSources refuses a folder with a template that nothing would read, because
+// that is a misspelt name.
+func newSources(own string) (sources, error) {
+	if own == "" {
+		return "", nil
+	}
+	entries, err := os.ReadDir(own)
+	if err != nil {
+		return "", refuse("secretctl templates export makes a folder of templates", "templates: %w", err)
+	}
+	hint, found := "templates are "+strings.Join(Templates(), ", "), false
+	for _, e := range entries {
+		if filepath.Ext(e.Name()) != ".tmpl" {
+			continue
+		}
+		if !slices.Contains(Templates(), e.Name()) {
+			return "", refuse(hint, "templates: %q is the name of none", e.Name())
+		}
+		found = true
+	}
+	if !found {
+		return "", refuse(hint, "templates: the folder has none")
+	}
+	return sources(own), nil
+}
+
+// render returns the text that a template gives for v, once read has accepted it.
+// It fails with an [*Error] that names the template, and where it can the line.
+func (s sources) render(file string, v *view, read func(text []byte) error) ([]byte, error) {
+	t, err := s.open(file)
+	if err != nil {
+		return nil, err
+	}
+	parsed, err := t.parse()
+	if err != nil {
+		return nil, t.refuse(err)
+	}
+	text, err := execute(parsed, v)
+	if err != nil {
+		return nil, t.refuse(err)
+	}
+	if err := read(text); err != nil {
+		return nil, t.blame(v, text, err)
+	}
+	return text, nil
+}
+
+func (s sources) open(file string) (source, error) {
+	if s != "" {
+		path := filepath.Join(string(s), file)
+		text, err := os.ReadFile(path)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return newSource(path, text, true), err
+		}
+	}
+	text, err := templates.FS.ReadFile(file)
+	return newSource(file, text, false), err
+}
+
+// source is the text of a template.
+type source struct {
+	path, text string
+	own        bool // the user's
+}
+
+func newSource(path string, text []byte, own bool) source {
+	return source{path, strings.ReplaceAll(string(text), "\r\n", "\n"), own}
+}
+
+func (t source) parse() (*template.Template, error) {
+	return template.New(filepath.Base(t.path)).Option("missingkey=error").Funcs(template.FuncMap{
+		"quote": quote, "json": flow, "literal": literal,
+	}).Parse(t.text)
+}
+
+// execute returns what a template gives, ending in one newline.
+func execute(t *template.Template, v *view) ([]byte, error) {
+	var out bytes.Buffer
+	if err := t.Execute(&out, v); err != nil {
+		return nil, err
+	}
+	return append(bytes.Trim(out.Bytes(), "\n"), '\n'), nil
+}
+
+// refuse says where the template itself is wrong; the error begins with the line.
+func (t source) refuse(err error) error {
+	return t.errorf("%s:%s", t.path, strings.TrimPrefix(oneLine(err).Error(), "template: "+filepath.Base(t.path)+":"))
+}
+
+func (t source) errorf(format string, args ...any) error {
+	next := ""
+	if t.own {
+		next = "compare it with secretctl's own: secretctl templates export --dir original " + filepath.Base(t.path)
+	}
+	return refuse(next, "template "+format, args...)
+}
