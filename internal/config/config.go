@@ -38,6 +38,7 @@ type Delivery struct {
 	Name       string     `json:"name,omitempty"`
 	Provider   string     `json:"provider"`
 	Namespace  string     `json:"namespace,omitempty"`
+	Context    string     `json:"context,omitempty"` // of the kubeconfig; "" means its current one
 	Vault      *Vault     `json:"vault,omitempty"`
 	Azure      *Azure     `json:"azure,omitempty"`
 	Aidbox     Aidbox     `json:"aidbox"`

@@ -33,7 +33,8 @@ func (d *Delivery) MountedFile(s Secret) string { return path.Join(d.MountFolder
 func (d *Delivery) DataPath(s Secret) string { return d.Vault.KVMount + "/data/" + s.Path }
 
 // PolicyPaths returns the paths that the pod's policy grants read on: each
-// secret's own, or with policyScope prefix everything below each one's folder.
+// secret's own, or with policyScope prefix everything below each one's folder,
+// which every path then has.
 // They are sorted, each once.
 func (d *Delivery) PolicyPaths() []string {
 	var paths []string

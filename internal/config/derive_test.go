@@ -28,10 +28,10 @@ func TestVaultConfigSpeaksBothDialects(t *testing.T) {
 }
 
 func TestPolicyPathsAreSortedAndEachOnce(t *testing.T) {
-	const secrets = "secrets: [{name: a, path: x/b, scope: [Client]}, {name: b, path: x/a, key: k, scope: [Client]}, {name: c, path: x/a, scope: [Client]}, {name: d, path: top, scope: [Client]}]\n"
+	const secrets = "secrets: [{name: a, path: x/b, scope: [Client]}, {name: b, path: x/a, key: k, scope: [Client]}, {name: c, path: x/a, scope: [Client]}, {name: d, path: w/y/z, scope: [Client]}]\n"
 	for scope, want := range map[string][]string{
-		"exact":  {"kv/data/top", "kv/data/x/a", "kv/data/x/b"},
-		"prefix": {"kv/data/*", "kv/data/x/*"},
+		"exact":  {"kv/data/w/y/z", "kv/data/x/a", "kv/data/x/b"},
+		"prefix": {"kv/data/w/y/*", "kv/data/x/*"},
 	} {
 		d := loadText(t, delivery("vault: {kvMount: kv, policyScope: "+scope+"}\n"+secrets))
 		if diff := cmp.Diff(want, d.PolicyPaths()); diff != "" {

@@ -65,8 +65,8 @@ func TestConfigReferenceNamesEveryKeyAndNoOther(t *testing.T) {
 	}
 	for _, list := range fields {
 		for _, f := range list {
-			if !strings.Contains(string(text), "`"+f.path+"`") {
-				t.Errorf("%s is not there", f.path)
+			if !strings.Contains(string(text), "`"+f.Path+"`") {
+				t.Errorf("%s is not there", f.Path)
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
 	"reflect"
@@ -9,12 +10,11 @@ import (
 	"strconv"
 
 	yaml "go.yaml.in/yaml/v3"
-	sigsyaml "sigs.k8s.io/yaml"
 )
 
-// A document is one YAML document of a config file. It is parsed twice: into
-// nodes, which know their lines, to check the structure and to place problems;
-// and by sigs.k8s.io/yaml into the delivery, as Kubernetes' own tools would.
+// A document is one YAML document of a config file. It is parsed into nodes, which
+// know their lines. They are checked first, so strictly that the delivery decoded
+// from them is what Kubernetes' own tools would read.
 type document struct {
 	file     string
 	line     int // of its first line in the file
@@ -49,7 +49,7 @@ func (doc *document) parse() {
 		return
 	}
 	var d Delivery
-	if err := sigsyaml.UnmarshalStrict(doc.text, &d); err != nil {
+	if err := json.Unmarshal(appendJSON(nil, node), &d); err != nil {
 		doc.root.report("cannot be decoded", "quote texts and keys, and leave out anchors") // the error may quote a value
 		return
 	}
@@ -101,7 +101,7 @@ func (doc *document) syntaxError(err error) {
 		message = yamlAnchor.ReplaceAllString(message, "")
 	}
 	doc.problems = append(doc.problems, Problem{
-		doc.file, doc.line + line - 1, "", "is not valid YAML: " + message,
-		"look at the indentation, colons and quotes here and in the lines around",
+		File: doc.file, Line: doc.line + line - 1, Message: "is not valid YAML: " + message,
+		Hint: "look at the indentation, colons and quotes here and in the lines around",
 	})
 }

@@ -2,12 +2,15 @@ package config
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"os"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	yaml "go.yaml.in/yaml/v3"
+	sigsyaml "sigs.k8s.io/yaml"
 )
 
 var examples = []string{"testdata/minimal.yaml", "testdata/vault.yaml", "testdata/azure.yaml", "testdata/fleet/eu.yaml"}
@@ -22,8 +25,9 @@ func TestNoProblemQuotesAValue(t *testing.T) {
 			// One passes as a name, the other does not.
 			for _, secret := range []string{"pl4nted-secret", "Pl4nted*secret/.."} {
 				var changed []byte
-				changed, last = plant(text, n, secret)
-				findPlanted(t, changed)
+				var path string
+				changed, path, last = plant(text, n, secret)
+				findPlanted(t, changed, path)
 			}
 		}
 	}
@@ -48,19 +52,28 @@ func FuzzLoad(f *testing.F) {
 			return
 		}
 		for _, p := range tryLoad(t, text) {
-			if strings.Contains(p.Message, "not valid YAML") && strings.Contains(p.String()+p.Hint, "pl4nted") {
-				t.Errorf("%s; %s", p, p.Hint)
+			if strings.Contains(p.Message, "not valid YAML") && strings.Contains(p.String()+p.Hint+p.Excerpt, "pl4nted") {
+				t.Errorf("%s; %s\n%s", p, p.Hint, p.Excerpt)
 			}
 		}
-		if changed, _ := plant(text, n, "pl4nted-secret"); changed != nil {
-			findPlanted(t, changed)
+		if bytes.Contains(bytes.ToLower(text), []byte("pl4nted")) {
+			return // as a key, which messages name
+		}
+		if changed, path, _ := plant(text, n, "pl4nted-secret"); changed != nil {
+			findPlanted(t, changed, path)
 		}
 	})
 }
 
-func findPlanted(t *testing.T, text []byte) {
+// findPlanted looks for a secret that was planted at path. An excerpt may show
+// what is no secret at that path.
+func findPlanted(t *testing.T, text []byte, path string) {
 	for _, p := range tryLoad(t, text) {
-		if shown := p.String() + "; " + p.Hint; strings.Contains(strings.ToLower(shown), "pl4nted") {
+		shown := p.String() + "; " + p.Hint
+		if !showable[path] {
+			shown += "\n" + p.Excerpt
+		}
+		if strings.Contains(strings.ToLower(shown), "pl4nted") {
 			t.Errorf("%s\n%s", shown, text)
 		}
 	}
@@ -75,10 +88,12 @@ func tryLoad(t *testing.T, text []byte) []Problem {
 			t.Fatal("no delivery and no error")
 		}
 		for _, doc := range docs {
-			if doc.delivery != nil {
+			if doc != nil && doc.delivery != nil { // load leaves out the empty ones
 				sameAsWritten(t, doc)
+				sameAsKubernetesReads(t, doc)
 			}
 		}
+		fitsSchema(t, string(text))
 		return nil
 	}
 	var e *Error
@@ -91,6 +106,20 @@ func tryLoad(t *testing.T, text []byte) []Problem {
 		}
 	}
 	return e.Problems
+}
+
+// sameAsKubernetesReads checks decoding against the reader of Kubernetes' tools.
+func sameAsKubernetesReads(t *testing.T, doc *document) {
+	var got, want Delivery
+	if err := sigsyaml.UnmarshalStrict(doc.text, &want); err != nil {
+		return // it knows fewer forms
+	}
+	if err := json.Unmarshal(appendJSON(nil, doc.root.node), &got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("decoded otherwise (-want +got):\n%s", diff)
+	}
 }
 
 // sameAsWritten checks that decoding has converted no name.
@@ -108,34 +137,39 @@ func sameAsWritten(t *testing.T, doc *document) {
 	}
 }
 
-// plant returns the first document with a secret in place of its nth value, and
-// whether that is the last.
-func plant(text []byte, n uint, secret string) (changed []byte, last bool) {
+// plant returns the first document with a secret in place of its nth value, the
+// path of that, and whether it is the last.
+func plant(text []byte, n uint, secret string) (changed []byte, path string, last bool) {
 	root, err := parseNode(split("", text)[0].text)
 	if err != nil || root == nil {
-		return nil, true
+		return nil, "", true
 	}
 	var values []*yaml.Node
-	var collect func(n *yaml.Node, depth int)
-	collect = func(n *yaml.Node, depth int) {
+	var paths []string
+	var collect func(n *yaml.Node, path string, depth int)
+	collect = func(n *yaml.Node, path string, depth int) {
 		for i, child := range n.Content {
+			below := path + "[]"
+			if n.Kind == yaml.MappingNode {
+				below = strings.TrimPrefix(path+"."+n.Content[i-i%2].Value, ".")
+			}
 			isKey := n.Kind == yaml.MappingNode && i%2 == 0
 			// A hint may show a secret's name and a resource's id.
 			isName := n.Kind == yaml.MappingNode && i%2 == 1 && (n.Content[i-1].Value == "name" || n.Content[i-1].Value == "id")
 			if !isKey && !isName && depth < 50 {
-				values = append(values, child)
-				collect(child, depth+1)
+				values, paths = append(values, child), append(paths, below)
+				collect(child, below, depth+1)
 			}
 		}
 	}
-	collect(root, 0)
+	collect(root, "", 0)
 	if len(values) == 0 {
-		return nil, true
+		return nil, "", true
 	}
 	i := n % uint(len(values))
 	*values[i] = yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: secret}
 	if changed, err = yaml.Marshal(root); err != nil {
-		return nil, true
+		return nil, "", true
 	}
-	return changed, i+1 == uint(len(values))
+	return changed, paths[i], i+1 == uint(len(values))
 }

@@ -24,13 +24,16 @@ type Error struct{ Problems []Problem }
 
 // Problem is one thing that is wrong. Neither its message nor its hint quotes a
 // value from the file, which may be a secret that stands in the wrong place; only
-// a secret's name and a resource's id can be in a hint.
+// a secret's name and a resource's id can be in a hint. The excerpt has masked all
+// that is no key of a delivery, and no plain value of a setting that holds none.
 type Problem struct {
 	File    string
 	Line    int    // 0 where the problem is the file itself
+	Column  int    // in characters; 0 where the problem is about what is not written
 	Path    string // secrets[0].scope; "" for the document
 	Message string
 	Hint    string
+	Excerpt string // the line, and below it a mark; "" where there is nothing to show
 }
 
 // Error returns a line for each problem.
@@ -42,11 +45,14 @@ func (e *Error) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// String returns "file:line: path: message".
+// String returns "file:line:column: path: message".
 func (p Problem) String() string {
 	s := p.File
 	if p.Line > 0 {
 		s += fmt.Sprintf(":%d", p.Line)
+	}
+	if p.Column > 0 {
+		s += fmt.Sprintf(":%d", p.Column)
 	}
 	if p.Path != "" {
 		s += ": " + p.Path
@@ -70,16 +76,28 @@ func Load(path string) ([]*Delivery, error) {
 			problems = append(problems, fileProblem(file, err))
 			continue
 		}
-		if line, ok := plainText(text); !ok {
-			problems = append(problems, Problem{
-				file, line, "", "has bytes that are no UTF-8 text, or a control character",
-				"save the file as UTF-8, and write control characters as escapes",
-			})
-			continue
-		}
-		docs = append(docs, split(file, text)...)
+		more, garbled := documents(file, text)
+		docs, problems = append(docs, more...), append(problems, garbled...)
 	}
 	return load(path, docs, problems)
+}
+
+// Parse is [Load] for the text of a file of that name.
+func Parse(file string, text []byte) ([]*Delivery, error) {
+	docs, problems := documents(file, text)
+	return load(file, docs, problems)
+}
+
+// documents returns the documents of a file, or what keeps it from being read as
+// text.
+func documents(file string, text []byte) ([]*document, []Problem) {
+	if line, ok := plainText(text); !ok {
+		return nil, []Problem{{
+			File: file, Line: line, Message: "has bytes that are no UTF-8 text, or a control character",
+			Hint: "save the file as UTF-8, and write control characters as escapes",
+		}}
+	}
+	return split(file, text), nil
 }
 
 // load makes deliveries of documents. problems are those of their files.
@@ -96,6 +114,7 @@ func load(path string, docs []*document, problems []Problem) ([]*Delivery, error
 	validateFleet(docs)
 	for _, doc := range docs {
 		slices.SortStableFunc(doc.problems, func(a, b Problem) int { return a.Line - b.Line })
+		doc.addExcerpts()
 		problems = append(problems, doc.problems...)
 	}
 	if len(docs) == 0 && len(problems) == 0 {

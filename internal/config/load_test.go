@@ -178,7 +178,7 @@ func TestBrokenYAMLIsReportedWithItsLineAndWithoutItsText(t *testing.T) {
 		"a:\n\t- hunter2\n":               "x.yaml:2: is not valid YAML: found character that cannot start any token",
 		"{a: b} {c: d}\n":                 "x.yaml:1: is not valid YAML: did not find expected <document start>",
 		"  a: b\nc: d\n":                  "x.yaml:1: is not valid YAML: did not find expected <document start>",
-		"apiVersion: hunter2\n":           "x.yaml:1: apiVersion: is not secretctl.dev/v1",
+		"apiVersion: hunter2\n":           "x.yaml:1:1: apiVersion: is not secretctl.dev/v1",
 		"- hunter2\n":                     "x.yaml:1: expected a mapping, found a list",
 		"hunter2\n":                       "x.yaml:1: expected a mapping, found text",
 		"a: \"hunter2\\q\"\n":             "x.yaml:1: is not valid YAML: found unknown escape character",
@@ -197,13 +197,13 @@ func TestProblemsOfAllDocumentsAndFilesAreListedInOrder(t *testing.T) {
 	a := write(t, filepath.Join(dir, "a.yaml"), "\uFEFF# first\r\n---\r\nname: a\r\nvualt: {}\r\nnam: b\r\n"+delivery("")+"---\na: [\n---\n"+delivery("name: B\nmountPath: x\n"))
 	b := write(t, filepath.Join(dir, "b.yml"), delivery("provider: x\nname: c\n")+"...\n"+delivery("name: D\n"))
 	_, err := Load(dir)
-	want := fmt.Sprintf(`%[1]s:4: vualt: unknown key
-%[1]s:5: nam: unknown key
+	want := fmt.Sprintf(`%[1]s:4:1: vualt: unknown key
+%[1]s:5:1: nam: unknown key
 %[1]s:10: is not valid YAML: did not find expected node content
-%[1]s:12: name: is not a DNS label
-%[1]s:13: mountPath: is not the absolute path of a folder
-%[2]s:1: provider: is not one of vault, azure
-%[2]s:6: name: is not a DNS label`, a, b)
+%[1]s:12:1: name: is not a DNS label
+%[1]s:13:1: mountPath: is not the absolute path of a folder
+%[2]s:1:1: provider: is not one of vault, azure
+%[2]s:6:1: name: is not a DNS label`, a, b)
 	if diff := cmp.Diff(want, fmt.Sprint(err)); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
@@ -228,10 +228,10 @@ resources:
       secret: b
       secert: a
 `)}).Error()
-	want := `x.yaml:9: secrets[0].scope[1]: is not one of Client, IdentityProvider, TokenIntrospector, AidboxTopicDestination
-x.yaml:10: secrets[1]: has the same name as secrets[0]
-x.yaml:16: resources[0].secrets.secret: names no secret of this delivery
-x.yaml:17: resources[0].secrets.secert: is no field of this type that takes a secret`
+	want := `x.yaml:9:9: secrets[0].scope[1]: is not one of Client, IdentityProvider, TokenIntrospector, AidboxTopicDestination
+x.yaml:10:5: secrets[1]: has the same name as secrets[0]
+x.yaml:16:7: resources[0].secrets.secret: names no secret of this delivery
+x.yaml:17:7: resources[0].secrets.secert: is no field of this type that takes a secret`
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}

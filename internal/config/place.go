@@ -16,6 +16,7 @@ type place struct {
 	index   int        // in a list; -1 in a mapping
 	node    *yaml.Node // nil where nothing is written, or null
 	line    int        // where it is written, else where what is around it is
+	column  int        // where it is written, else 0
 	depth   int
 	aliased bool // reached through an alias
 }
@@ -26,7 +27,7 @@ func (p place) child(name string, index int, at, value *yaml.Node) place {
 	if value == nil {
 		return c
 	}
-	c.line = p.doc.line + at.Line - 1
+	c.line, c.column = p.doc.line+at.Line-1, at.Column
 	if value.Kind == yaml.AliasNode {
 		value, c.aliased = value.Alias, true
 	}
@@ -83,5 +84,5 @@ func showKey(key string) string {
 
 // report adds a problem at p.
 func (p place) report(message, hint string) {
-	p.doc.problems = append(p.doc.problems, Problem{p.doc.file, p.line, p.String(), message, hint})
+	p.doc.problems = append(p.doc.problems, Problem{File: p.doc.file, Line: p.line, Column: p.column, Path: p.String(), Message: message, Hint: hint})
 }

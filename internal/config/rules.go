@@ -31,6 +31,19 @@ func (p place) check(text string, r rule) (ok bool) {
 	return message == ""
 }
 
+// written is the text at a key of a mapping, and its rule.
+type written struct {
+	key, text string
+	rule      rule
+}
+
+// checkAll is check, for keys of the mapping at p.
+func (p place) checkAll(all []written) {
+	for _, w := range all {
+		p.key(w.key).check(w.text, w.rule)
+	}
+}
+
 // require is check, for what has no default.
 func (p place) require(text string, r rule) (ok bool) {
 	if text == "" {

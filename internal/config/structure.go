@@ -117,7 +117,7 @@ func (s *structure) mapping(p place, each func(key string, child place)) {
 	for i := 0; i+1 < len(p.node.Content); i += 2 {
 		k := p.node.Content[i]
 		at := p
-		at.line = p.doc.line + k.Line - 1
+		at.line, at.column = p.doc.line+k.Line-1, k.Column
 		switch first := lines[k.Value]; {
 		case k.Kind == yaml.ScalarNode && k.ShortTag() == "!!merge":
 			at.report("has a merge key", "write the keys out")

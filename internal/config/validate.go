@@ -1,15 +1,33 @@
 package config
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
+
+// choices has the keys that take one of a few words.
+var choices = map[string][]string{
+	"apiVersion":               {APIVersion},
+	"provider":                 {ProviderVault, ProviderAzure},
+	"vault.policyScope":        {PolicyExact, PolicyPrefix},
+	"azure.cloud":              {"AzurePublicCloud", "AzureUSGovernmentCloud", "AzureChinaCloud", "AzureGermanCloud"},
+	"azure.identity.type":      {IdentityKubelet, IdentityWorkload, IdentitySystem},
+	"aidbox.scopeFormat":       {ScopeReferences, ScopeObject},
+	"resources[].type":         {"Client", "IdentityProvider", "TokenIntrospector", "AidboxTopicDestination"},
+	"resources[].accessPolicy": {AccessAllow},
+}
 
 var (
-	providers    = oneOf(ProviderVault, ProviderAzure)
-	policyScopes = oneOf(PolicyExact, PolicyPrefix)
-	identities   = oneOf(IdentityKubelet, IdentityWorkload, IdentitySystem)
-	scopeFormats = oneOf(ScopeReferences, ScopeObject)
-	clouds       = oneOf("AzurePublicCloud", "AzureUSGovernmentCloud", "AzureChinaCloud", "AzureGermanCloud")
-	apiVersions  = oneOf(APIVersion)
+	apiVersions  = oneOf(choices["apiVersion"]...)
+	providers    = oneOf(choices["provider"]...)
+	policyScopes = oneOf(choices["vault.policyScope"]...)
+	clouds       = oneOf(choices["azure.cloud"]...)
+	identities   = oneOf(choices["azure.identity.type"]...)
+	scopeFormats = oneOf(choices["aidbox.scopeFormat"]...)
 )
+
+// Providers returns the stores that there are.
+func Providers() []string { return slices.Clone(choices["provider"]) }
 
 // validate reports what could not work in a delivery, taken by itself.
 func (doc *document) validate() {
@@ -48,16 +66,18 @@ func (doc *document) validateProvider() {
 
 func (doc *document) validateVault() {
 	v, at := doc.delivery.Vault, doc.root.key("vault")
-	at.key("address").check(v.Address, address)
-	at.key("csiAddress").check(v.CSIAddress, address)
-	at.key("namespace").check(v.Namespace, kvPath)
-	at.key("kvMount").check(v.KVMount, kvPath)
-	at.key("authMount").check(v.AuthMount, kvPath)
-	at.key("role").check(v.Role, vaultName)
-	at.key("policy").check(v.Policy, vaultName)
-	at.key("policyScope").check(v.PolicyScope, policyScopes)
-	at.key("tokenTTL").check(v.TokenTTL, duration)
-	at.key("kubernetesHost").check(v.KubernetesHost, address)
+	at.checkAll([]written{
+		{"address", v.Address, address},
+		{"csiAddress", v.CSIAddress, address},
+		{"namespace", v.Namespace, kvPath},
+		{"kvMount", v.KVMount, kvPath},
+		{"authMount", v.AuthMount, kvPath},
+		{"role", v.Role, vaultName},
+		{"policy", v.Policy, vaultName},
+		{"policyScope", v.PolicyScope, policyScopes},
+		{"tokenTTL", v.TokenTTL, duration},
+		{"kubernetesHost", v.KubernetesHost, address},
+	})
 	if v.Policy == "root" || v.Policy == "default" { // it may follow from the role
 		at.key("policy").report("is a policy that Vault keeps for itself", "set vault.policy to another name")
 	}
@@ -66,12 +86,14 @@ func (doc *document) validateVault() {
 func (doc *document) validateAzure() {
 	a, at := doc.delivery.Azure, doc.root.key("azure")
 	at.key("keyVault").require(a.KeyVault, keyVault)
-	at.key("tenantID").check(a.TenantID, uuid)
-	at.key("cloud").check(a.Cloud, clouds)
-	at.key("subscriptionID").check(a.SubscriptionID, uuid)
-	at.key("resourceGroup").check(a.ResourceGroup, azureGroup)
-	at.key("location").check(a.Location, azureLocation)
-	at.key("cluster").check(a.Cluster, azureCluster)
+	at.checkAll([]written{
+		{"tenantID", a.TenantID, uuid},
+		{"cloud", a.Cloud, clouds},
+		{"subscriptionID", a.SubscriptionID, uuid},
+		{"resourceGroup", a.ResourceGroup, azureGroup},
+		{"location", a.Location, azureLocation},
+		{"cluster", a.Cluster, azureCluster},
+	})
 	identity := at.key("identity")
 	identity.key("type").check(a.Identity.Type, identities)
 	clientID := identity.key("clientID")
@@ -87,12 +109,14 @@ func (doc *document) validateAzure() {
 
 func (doc *document) validateAidbox() {
 	a, at := doc.delivery.Aidbox, doc.root.key("aidbox")
-	at.key("url").check(a.URL, aidboxAddress)
-	at.key("scopeFormat").check(a.ScopeFormat, scopeFormats)
-	at.key("deployment").check(a.Deployment, deploymentName)
-	at.key("serviceAccount").check(a.ServiceAccount, dnsName)
-	at.key("image").check(a.Image, image)
-	at.key("probe").check(a.Probe, probe)
+	at.checkAll([]written{
+		{"url", a.URL, aidboxAddress},
+		{"scopeFormat", a.ScopeFormat, scopeFormats},
+		{"deployment", a.Deployment, deploymentName},
+		{"serviceAccount", a.ServiceAccount, dnsName},
+		{"image", a.Image, image},
+		{"probe", a.Probe, probe},
+	})
 	if *a.Replicas < 0 {
 		at.key("replicas").report("is below 0", "write 0 or more")
 	}

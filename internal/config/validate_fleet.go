@@ -29,7 +29,7 @@ func validateFleet(docs []*document) {
 			continue
 		}
 		v, at := d.Vault, doc.root.key("vault")
-		server := strings.TrimSuffix(v.Address, "/") + "\x00" + v.Namespace + "\x00"
+		server := v.server()
 		ttl, _ := time.ParseDuration(v.TokenTTL)
 		roles.add(at.key("role"), server+v.AuthMount+"\x00"+v.Role,
 			[]string{d.Aidbox.ServiceAccount, d.Namespace, v.Policy, v.Audience, ttl.String()},
@@ -39,6 +39,37 @@ func validateFleet(docs []*document) {
 		hosts.add(at.key("kubernetesHost"), server+v.AuthMount, []string{v.KubernetesHost},
 			"the same authMount as in %s, with another kubernetesHost", "set vault.authMount")
 	}
+}
+
+// server tells one Vault, or namespace in it, from another.
+func (v *Vault) server() string {
+	return strings.TrimSuffix(v.Address, "/") + "\x00" + v.Namespace + "\x00"
+}
+
+// Provisioned names what provisioning the delivery writes to, across deliveries: two
+// that have a name in common take turns. Vault's auth method is left out, which all
+// deliveries of a cluster share, and which does not mind.
+func (d *Delivery) Provisioned() []string {
+	var all []string
+	if d.Provider == ProviderAzure {
+		for _, name := range d.KeyVaults() {
+			all = append(all, "key vault\x00"+strings.ToLower(name))
+		}
+		// Azure takes one change at a time of an identity, which is in a resource group
+		// or has a client id.
+		if d.Azure.ResourceGroup != "" {
+			all = append(all, "group\x00"+strings.ToLower(d.Azure.SubscriptionID+"/"+d.Azure.ResourceGroup))
+		}
+		if d.Azure.Identity.ClientID != "" {
+			all = append(all, "identity\x00"+strings.ToLower(d.Azure.Identity.ClientID))
+		}
+		return all
+	}
+	server := d.Vault.server()
+	for _, s := range d.Secrets {
+		all = append(all, server+d.DataPath(s))
+	}
+	return append(all, server+"policy\x00"+d.Vault.Policy, server+d.Vault.AuthMount+"\x00"+d.Vault.Role)
 }
 
 // claims notes what each delivery wants something in Vault to be.

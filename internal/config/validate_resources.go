@@ -13,28 +13,33 @@ import (
 // name of every secret.
 const maxSuggestions = 10
 
-// A field of a resource can refer to a secret. public says that it may also hold
-// something that is no secret, so that a literal is no mistake by itself.
-type field struct {
-	path   string
-	public bool
+// SecretField is a field of a resource that Aidbox reads through a reference to a
+// secret.
+type SecretField struct {
+	Path string
+	// Public says that it may also hold what is no secret, so that a literal is no
+	// mistake by itself: a certificate, an HTTP header.
+	Public bool
 }
 
-var fields = map[string][]field{
-	"Client":            {{path: "secret"}},
-	"IdentityProvider":  {{path: "client.secret"}, {path: "client.private-key"}, {path: "client.certificate", public: true}},
-	"TokenIntrospector": {{path: "jwt.secret"}, {path: "jwt.keys.k"}, {path: "introspection_endpoint.authorization"}},
+var fields = map[string][]SecretField{
+	"Client":            {{Path: "secret"}},
+	"IdentityProvider":  {{Path: "client.secret"}, {Path: "client.private-key"}, {Path: "client.certificate", Public: true}},
+	"TokenIntrospector": {{Path: "jwt.secret"}, {Path: "jwt.keys.k"}, {Path: "introspection_endpoint.authorization"}},
 	"AidboxTopicDestination": {
-		{path: "parameter.saslJaasConfig"},
-		{path: "parameter.sslKeystoreKey"},
-		{path: "parameter.header", public: true},
-		{path: "parameter.serviceAccountKey"},
+		{Path: "parameter.saslJaasConfig"},
+		{Path: "parameter.sslKeystoreKey"},
+		{Path: "parameter.header", Public: true},
+		{Path: "parameter.serviceAccountKey"},
 	},
 }
 
+// SecretFields returns those of a resource type: none for a type that has none.
+func SecretFields(resourceType string) []SecretField { return slices.Clone(fields[resourceType]) }
+
 var (
-	resourceTypes  = oneOf("Client", "IdentityProvider", "TokenIntrospector", "AidboxTopicDestination")
-	accessPolicies = oneOf(AccessAllow)
+	resourceTypes  = oneOf(choices["resources[].type"]...)
+	accessPolicies = oneOf(choices["resources[].accessPolicy"]...)
 
 	// keyIndex is a key of a TokenIntrospector that need not be the first.
 	keyIndex = regexp.MustCompile(`^jwt\.keys\[(\d|[1-9]\d)\]\.k$`)
@@ -111,7 +116,7 @@ func (doc *document) validateReferences(at place, r Resource, secrets secretInde
 func (p place) validateFields(r Resource) {
 	var known []string
 	for _, f := range fields[r.Type] {
-		known = append(known, f.path)
+		known = append(known, f.Path)
 	}
 	for _, path := range slices.Sorted(maps.Keys(r.Secrets)) {
 		if !slices.Contains(known, fieldPath(path)) {
@@ -144,10 +149,10 @@ func (p place) validateBody(r Resource) {
 	for _, f := range fields[r.Type] {
 		referred := false
 		for path := range r.Secrets {
-			referred = referred || fieldPath(path) == f.path
+			referred = referred || fieldPath(path) == f.Path
 		}
-		if (referred || !f.public) && hasField(r.Body, f.path) {
-			body.report("has a value at "+f.path, "remove it: a value is never written in the config, and the reference to a secret goes into resources[].secrets")
+		if (referred || !f.Public) && hasField(r.Body, f.Path) {
+			body.report("has a value at "+f.Path, "remove it: a value is never written in the config, and the reference to a secret goes into resources[].secrets")
 		}
 	}
 }

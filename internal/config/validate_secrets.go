@@ -53,7 +53,11 @@ func (doc *document) validateSecrets() {
 func (doc *document) validateStored(at place, s Secret, named bool) {
 	switch doc.delivery.Provider {
 	case ProviderVault:
-		at.key("path").check(s.Path, secretPath(doc.delivery.Vault.KVMount))
+		ok := at.key("path").check(s.Path, secretPath(doc.delivery.Vault.KVMount))
+		if ok && doc.delivery.Vault.PolicyScope == PolicyPrefix && !strings.Contains(s.Path, "/") {
+			at.key("path").report("is in no folder, so that vault.policyScope prefix would grant the whole of vault.kvMount",
+				"put it into a folder, such as aidbox/NAME, or set vault.policyScope to exact")
+		}
 		for _, key := range []string{"keyVault", "expiresIn"} {
 			if only := at.key(key); only.node != nil {
 				only.report("is not for this provider", "remove it: Key Vault alone has it")

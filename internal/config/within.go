@@ -23,6 +23,7 @@ func (d *Delivery) WithinCluster() ([]byte, error) {
 		vault.Address = vault.CSIAddress
 		c.Vault = &vault
 	}
+	c.Context = ""   // there is no kubeconfig
 	c.Canary = false // its secret and its Client are in the lists
 	c.Aidbox.Admin.Secret = secret.Source{}
 	c.Aidbox.Image, c.Aidbox.Replicas, c.Aidbox.Resources = "", nil, corev1.ResourceRequirements{}

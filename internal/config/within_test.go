@@ -15,6 +15,7 @@ secrets: [{name: a, scope: [Client]}]
 
 const vaultText = `apiVersion: secretctl.dev/v1
 name: clinic
+context: of-my-kubeconfig
 provider: vault
 canary: true
 vault: {address: "http://127.0.0.1:8200", csiAddress: "https://vault.default:8200", audience: vault}
@@ -42,7 +43,7 @@ func TestConfigForTheClusterIsTheDeliveryWithoutValues(t *testing.T) {
 		if diff := cmp.Diff(before, d); diff != "" {
 			t.Errorf("the delivery was changed: %s", diff)
 		}
-		for _, word := range []string{"hunter2", "HERE_ALONE", "127.0.0.1:8200", "4Gi"} {
+		for _, word := range []string{"hunter2", "HERE_ALONE", "127.0.0.1:8200", "4Gi", "of-my-kubeconfig"} {
 			if strings.Contains(string(out), word) {
 				t.Errorf("%s is in\n%s", word, out)
 			}

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"math/big"
 	"os"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -79,12 +80,14 @@ func (e *SourceError) Hint() string { return e.hint }
 var _ interface{ Hint() string } = (*SourceError)(nil)
 
 // Inputs is where sources read. Prompt is nil where there is no terminal; it
-// shows the label and reads a line without echo.
+// shows the label and reads a line without echo. Several goroutines may read: one
+// of them at a time is prompted, and one alone gets what comes by a pipe.
 type Inputs struct {
 	LookupEnv func(string) (string, bool)
 	Stdin     io.Reader
 	Prompt    func(label string) ([]byte, error)
 
+	mu        sync.Mutex // around Stdin and Prompt
 	stdinUsed bool
 }
 
@@ -92,6 +95,9 @@ type Inputs struct {
 // goes wrong is a [*SourceError]. A generated source gives a new value each time.
 func (in *Inputs) Read(ctx context.Context, s Source, label string) (Value, error) {
 	fail := func(err error, format string, args ...any) (Value, error) {
+		if ctx.Err() != nil {
+			return Value{}, ctx.Err()
+		}
 		return Value{}, &SourceError{Source: s, Err: err, hint: fmt.Sprintf(format, args...)}
 	}
 	if err := ctx.Err(); err != nil {
@@ -113,11 +119,13 @@ func (in *Inputs) Read(ctx context.Context, s Source, label string) (Value, erro
 		}
 		b = []byte(text)
 	case s.File != "":
-		if b, err = readFile(s.File); err != nil {
+		b, err = await(ctx, func() ([]byte, error) { return readFile(s.File) })
+		if err != nil {
 			return fail(err, "%s", cmp.Or(hint.Of(err), "name a file that you can read, or another source for "+label))
 		}
 	case s.Stdin:
-		if b, err = in.readStdin(label); err != nil {
+		b, err = await(ctx, func() ([]byte, error) { return in.readStdin(label) })
+		if err != nil {
 			return fail(err, "%s", hint.Of(err))
 		}
 	default:
@@ -127,6 +135,26 @@ func (in *Inputs) Read(ctx context.Context, s Source, label string) (Value, erro
 		return fail(err, "give %s a text of 1 to %d bytes", label, MaxLength)
 	}
 	return New(b), nil
+}
+
+// await returns what read does, or ctx.Err() where that comes first: a pipe that
+// nobody writes to cannot be told to stop.
+func await(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
+	type result struct {
+		b   []byte
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		b, err := read()
+		done <- result{b, err}
+	}()
+	select {
+	case r := <-done:
+		return r.b, r.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // readFile refuses what other users of the machine can read, as ssh does with
@@ -155,6 +183,8 @@ func readFile(path string) ([]byte, error) {
 
 // readStdin reads all of it, or asks where it is a terminal.
 func (in *Inputs) readStdin(label string) ([]byte, error) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
 	if in.Prompt != nil {
 		return readable(in.Prompt(label))
 	}

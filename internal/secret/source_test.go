@@ -8,7 +8,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/secretctl/secretctl/internal/hint"
@@ -37,15 +40,15 @@ func TestReadReturnsTheBytesOfTheSource(t *testing.T) {
 	long := strings.Repeat("x", MaxLength)
 	tests := map[string]struct {
 		source Source
-		inputs Inputs
+		inputs *Inputs
 		want   string
 	}{
-		"env":         {Source{Env: "A"}, Inputs{LookupEnv: env(map[string]string{"A": "v"})}, "v"},
-		"file":        {Source{File: file(t, "v\n", 0o600)}, Inputs{}, "v\n"},
-		"read-only":   {Source{File: file(t, "v", 0o400)}, Inputs{}, "v"},
-		"pipe":        {Source{Stdin: true}, Inputs{Stdin: strings.NewReader("v\n")}, "v\n"},
-		"prompt":      {Source{Stdin: true}, Inputs{Prompt: func(label string) ([]byte, error) { return []byte("for " + label), nil }}, "for it"},
-		"the longest": {Source{Stdin: true}, Inputs{Stdin: strings.NewReader(long)}, long},
+		"env":         {Source{Env: "A"}, &Inputs{LookupEnv: env(map[string]string{"A": "v"})}, "v"},
+		"file":        {Source{File: file(t, "v\n", 0o600)}, &Inputs{}, "v\n"},
+		"read-only":   {Source{File: file(t, "v", 0o400)}, &Inputs{}, "v"},
+		"pipe":        {Source{Stdin: true}, &Inputs{Stdin: strings.NewReader("v\n")}, "v\n"},
+		"prompt":      {Source{Stdin: true}, &Inputs{Prompt: func(label string) ([]byte, error) { return []byte("for " + label), nil }}, "for it"},
+		"the longest": {Source{Stdin: true}, &Inputs{Stdin: strings.NewReader(long)}, long},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -74,21 +77,21 @@ func TestReadSaysWhatIsWrongWithASource(t *testing.T) {
 	tooLong := canary + strings.Repeat("x", MaxLength)
 	tests := map[string]struct {
 		source     Source
-		inputs     Inputs
+		inputs     *Inputs
 		want, hint string
 	}{
-		"unset":         {Source{Env: "A"}, Inputs{LookupEnv: env(nil)}, "environment variable A is not set", "export A, or name another source for it"},
-		"empty env":     {Source{Env: "A"}, Inputs{LookupEnv: env(map[string]string{"A": ""})}, "environment variable A is empty", "give it a text of 1 to 25600 bytes"},
-		"not text":      {Source{Env: "A"}, Inputs{LookupEnv: env(map[string]string{"A": canary + "\xff"})}, "environment variable A is not UTF-8 text, which is all that the stores keep unchanged", "give it"},
-		"missing":       {Source{File: missing}, Inputs{}, "file " + missing + " cannot be read: no such file or directory", "name a file that you can read"},
-		"shared":        {Source{File: shared}, Inputs{}, "file " + shared + " can be read or written by others (mode 0640)", "chmod 600 " + shared},
-		"empty file":    {Source{File: empty}, Inputs{}, "file " + empty + " is empty", "give it"},
-		"folder":        {Source{File: dir}, Inputs{}, "file " + dir + " is a folder", "name a file"},
-		"too long":      {Source{Stdin: true}, Inputs{Stdin: strings.NewReader(tooLong)}, "standard input is longer than 25600 bytes", "give it"},
-		"no stdin":      {Source{Stdin: true}, Inputs{}, "standard input was read already, for another secret", "only one secret"},
-		"broken prompt": {Source{Stdin: true}, Inputs{Prompt: func(string) ([]byte, error) { return nil, io.ErrUnexpectedEOF }}, "standard input cannot be read: unexpected EOF", ""},
-		"none":          {Source{}, Inputs{}, "no source is named", "give it a source: env, file, stdin or generate"},
-		"bad generate":  {Source{Generate: &Generate{Length: 1}}, Inputs{}, "generated length is not between 8 and 4096", ""},
+		"unset":         {Source{Env: "A"}, &Inputs{LookupEnv: env(nil)}, "environment variable A is not set", "export A, or name another source for it"},
+		"empty env":     {Source{Env: "A"}, &Inputs{LookupEnv: env(map[string]string{"A": ""})}, "environment variable A is empty", "give it a text of 1 to 25600 bytes"},
+		"not text":      {Source{Env: "A"}, &Inputs{LookupEnv: env(map[string]string{"A": canary + "\xff"})}, "environment variable A is not UTF-8 text, which is all that the stores keep unchanged", "give it"},
+		"missing":       {Source{File: missing}, &Inputs{}, "file " + missing + " cannot be read: no such file or directory", "name a file that you can read"},
+		"shared":        {Source{File: shared}, &Inputs{}, "file " + shared + " can be read or written by others (mode 0640)", "chmod 600 " + shared},
+		"empty file":    {Source{File: empty}, &Inputs{}, "file " + empty + " is empty", "give it"},
+		"folder":        {Source{File: dir}, &Inputs{}, "file " + dir + " is a folder", "name a file"},
+		"too long":      {Source{Stdin: true}, &Inputs{Stdin: strings.NewReader(tooLong)}, "standard input is longer than 25600 bytes", "give it"},
+		"no stdin":      {Source{Stdin: true}, &Inputs{}, "standard input was read already, for another secret", "only one secret"},
+		"broken prompt": {Source{Stdin: true}, &Inputs{Prompt: func(string) ([]byte, error) { return nil, io.ErrUnexpectedEOF }}, "standard input cannot be read: unexpected EOF", ""},
+		"none":          {Source{}, &Inputs{}, "no source is named", "give it a source: env, file, stdin or generate"},
+		"bad generate":  {Source{Generate: &Generate{Length: 1}}, &Inputs{}, "generated length is not between 8 and 4096", ""},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -210,3 +213,54 @@ func TestReadTakesNoMoreThanItNeedsOfAnEndlessInput(t *testing.T) {
 type unread struct{}
 
 func (unread) Read([]byte) (int, error) { return 0, errors.New("read too far") }
+
+func TestOnePromptAtATime(t *testing.T) {
+	var asked atomic.Int32
+	in := &Inputs{Prompt: func(label string) ([]byte, error) {
+		if asked.Add(1) > 1 {
+			t.Error("a second prompt")
+		}
+		<-time.After(time.Millisecond) // so that another one would have come
+		asked.Add(-1)
+		return []byte("value of " + label), nil
+	}}
+	var group sync.WaitGroup
+	for _, label := range []string{"a", "b", "c"} {
+		group.Go(func() {
+			v, err := in.Read(t.Context(), Source{Stdin: true}, label)
+			if err != nil || string(v.Reveal()) != "value of "+label {
+				t.Errorf("%s: %q, %v", label, v.Reveal(), err)
+			}
+		})
+	}
+	group.Wait()
+}
+
+func TestOneAloneGetsWhatComesByAPipe(t *testing.T) {
+	in := &Inputs{Stdin: strings.NewReader("v")}
+	var got atomic.Int32
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			if _, err := in.Read(t.Context(), Source{Stdin: true}, "it"); err == nil {
+				got.Add(1)
+			}
+		})
+	}
+	group.Wait()
+	if got.Load() != 1 {
+		t.Errorf("%d got a value", got.Load())
+	}
+}
+
+// Nobody writes to the pipe.
+func TestReadEndsWithTheContext(t *testing.T) {
+	silent, _ := io.Pipe()
+	defer func() { _ = silent.Close() }()
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(10*time.Millisecond, cancel)
+	in := &Inputs{Stdin: silent}
+	if _, err := in.Read(ctx, Source{Stdin: true}, "x"); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}

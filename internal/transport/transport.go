@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -121,8 +122,24 @@ func Backoff(least, most time.Duration, attempt int, resp *http.Response) time.D
 }
 
 func transient(err error) bool {
-	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET) ||
+	return refused(runtime.GOOS, err) || broken(runtime.GOOS, err) ||
 		errors.Is(err, syscall.EPIPE) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+// The numbers of Windows Sockets: syscall's constants are not what Windows answers.
+const (
+	errAborted = syscall.Errno(10053)
+	errReset   = syscall.Errno(10054)
+	errRefused = syscall.Errno(10061)
+)
+
+func refused(goos string, err error) bool {
+	return errors.Is(err, syscall.ECONNREFUSED) || goos == "windows" && errors.Is(err, errRefused)
+}
+
+func broken(goos string, err error) bool {
+	return errors.Is(err, syscall.ECONNRESET) ||
+		goos == "windows" && (errors.Is(err, errReset) || errors.Is(err, errAborted))
 }
 
 // Explain restates why a request got no answer, in a few words and with a hint:
@@ -139,7 +156,7 @@ func Explain(ctx context.Context, err error) error {
 		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case errors.Is(err, syscall.ECONNREFUSED):
+	case refused(runtime.GOOS, err):
 		return hint.Wrap(errors.New("connection refused"), "is it running, and is the address right?")
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return hint.Wrap(fmt.Errorf("host %s is not known", dns.Name), "check the address, or run where the name resolves")

@@ -336,3 +336,25 @@ type endless struct{ closed bool }
 
 func (e *endless) Read(b []byte) (int, error) { return len(b), nil }
 func (e *endless) Close() error               { e.closed = true; return nil }
+
+func TestWindowsHasNumbersOfItsOwn(t *testing.T) {
+	dial := func(n syscall.Errno) error { return &net.OpError{Op: "dial", Err: os.NewSyscallError("connectex", n)} }
+	for _, tt := range []struct {
+		goos            string
+		err             error
+		refused, broken bool
+	}{
+		{"windows", dial(10061), true, false},
+		{"windows", dial(10054), false, true},
+		{"windows", dial(10053), false, true},
+		{"windows", dial(10060), false, false},
+		{"linux", dial(10061), false, false},
+		{"linux", dial(10054), false, false},
+		{"linux", dial(syscall.ECONNREFUSED), true, false},
+		{"linux", dial(syscall.ECONNRESET), false, true},
+	} {
+		if r, b := refused(tt.goos, tt.err), broken(tt.goos, tt.err); r != tt.refused || b != tt.broken {
+			t.Errorf("%s, %v: refused %t, broken %t", tt.goos, tt.err, r, b)
+		}
+	}
+}

@@ -1,0 +1,114 @@
+package cmd
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/starter"
+)
+
+// question is something that init asks for on a terminal, and has a flag for.
+type question struct {
+	flag, usage  string // usage is "" for a flag that every command has
+	page         string // of the form
+	title, about string
+	choices      []string
+	answer       *string
+	fallback     string
+	derived      bool                   // the fallback follows from another answer
+	owns         func(path string) bool // whether a problem at that path of the config is about the answer
+}
+
+// The pages of the form. Those of a provider are for that one alone.
+const (
+	pageStart  = "start"
+	pageAidbox = "aidbox"
+)
+
+func at(path string) func(string) bool { return func(p string) bool { return p == path } }
+
+// questions returns all of them in the order in which they are asked.
+func (o *initOptions) questions() []question {
+	const vault, azure = config.ProviderVault, config.ProviderAzure
+	secrets := "client-secret"
+	if len(o.Secrets) > 0 {
+		secrets = "" // a vault config of the cluster has named them
+	}
+	return []question{
+		{flag: "provider", usage: "where the secrets are: vault, azure", page: pageStart, title: "Where are the secrets?", about: "HashiCorp Vault, or Azure Key Vault.", choices: config.Providers(), answer: &o.Provider, owns: at("provider")},
+		{flag: "name", usage: "name of the delivery, with which the names of its objects begin", page: pageStart, title: "Name", about: "The names of the objects in the cluster begin with it.", answer: &o.Name, fallback: cmp.Or(o.fromDeployment, "aidbox"), owns: at("name")},
+		{flag: "namespace", usage: "Kubernetes namespace of Aidbox", page: pageStart, title: "Kubernetes namespace", about: "Where Aidbox runs.", answer: &o.Namespace, fallback: "default", owns: at("namespace")},
+
+		{flag: "vault-addr", page: vault, title: "Address of Vault", about: "How you reach it from here.", answer: &o.VaultAddress, fallback: "http://127.0.0.1:8200", owns: at("vault.address")},
+		{flag: "csi-addr", usage: "address of Vault inside the cluster", page: vault, title: "Address of Vault inside the cluster", about: "How the CSI provider reaches it; empty for the same, or vault.default:8200 for this machine.", answer: &o.CSIAddress, fallback: inCluster(o.VaultAddress), derived: true, owns: at("vault.csiAddress")},
+
+		{flag: "key-vault", usage: "name of the Key Vault", page: azure, title: "Key Vault", about: "Its name, not its address.", answer: &o.KeyVault, fallback: "contoso-aidbox", owns: at("azure.keyVault")},
+		{flag: "subscription-id", usage: "id of the Azure subscription (also AZURE_SUBSCRIPTION_ID)", page: azure, title: "Azure subscription", about: "Its id: az account show --query id", answer: &o.SubscriptionID, fallback: "00000000-0000-0000-0000-000000000000", owns: at("azure.subscriptionID")},
+		{flag: "resource-group", usage: "resource group of the cluster and the Key Vault", page: azure, title: "Resource group", about: "Of the cluster and the Key Vault.", answer: &o.ResourceGroup, fallback: "aidbox-rg", owns: at("azure.resourceGroup")},
+		{flag: "cluster", usage: "name of the AKS cluster", page: azure, title: "AKS cluster", about: "Its name.", answer: &o.Cluster, fallback: "aidbox-aks", owns: at("azure.cluster")},
+
+		{flag: "aidbox-url", page: pageAidbox, title: "Address of Aidbox", about: "How you reach it from here; service goes through the cluster's API.", answer: &o.AidboxURL, fallback: "http://localhost:8888", owns: at("aidbox.url")},
+		{flag: "secret", usage: "names of the secrets, with commas between them", page: pageAidbox, title: "Secrets", about: "Their names, with commas between them.", answer: &o.secrets, fallback: secrets, owns: isSecret},
+		{flag: "client", usage: "id of the Aidbox Client that uses them", page: pageAidbox, title: "Aidbox Client that uses them", about: "Its id.", answer: &o.client, fallback: "basic", owns: isClient},
+	}
+}
+
+func isSecret(path string) bool {
+	return strings.HasPrefix(path, "secrets") && !strings.Contains(path, ".scope")
+}
+
+func isClient(path string) bool {
+	return strings.HasPrefix(path, "resources") || strings.Contains(path, ".scope")
+}
+
+// inCluster guesses how the cluster reaches Vault: as you do, unless that is this
+// machine.
+func inCluster(address string) string {
+	for _, local := range []string{"http://127.0.0.1", "https://127.0.0.1", "http://localhost", "https://localhost"} {
+		if rest, found := strings.CutPrefix(address, local); found && (rest == "" || rest[0] == ':') {
+			address = ""
+		}
+	}
+	return cmp.Or(address, "http://vault.default:8200")
+}
+
+// complete fills in what was neither given nor asked for.
+func (o *initOptions) complete() {
+	for i := range o.questions() {
+		q := o.questions()[i] // anew, because one may follow from another
+		*q.answer = cmp.Or(strings.TrimSpace(*q.answer), q.fallback)
+	}
+	if o.secrets == "" {
+		return
+	}
+	o.Secrets = nil
+	for name := range strings.FieldsFuncSeq(o.secrets, func(r rune) bool { return r == ',' || r == ' ' }) {
+		o.Secrets = append(o.Secrets, starter.Secret{Name: name, Scope: []string{"Client/" + o.client}})
+	}
+}
+
+// check returns what the config has against an answer, of those that are asked
+// about.
+func (o initOptions) check(about func(question) bool) error {
+	o.complete()
+	text, err := starter.File(o.Options)
+	if err != nil {
+		return err
+	}
+	_, err = config.Parse("", text)
+	invalid, ok := errors.AsType[*config.Error](err)
+	if !ok {
+		return err
+	}
+	for _, p := range invalid.Problems {
+		owner := func(q question) bool { return q.owns(p.Path) && about(q) }
+		questions := o.questions()
+		if i := slices.IndexFunc(questions, owner); i >= 0 {
+			return usagef(p.Hint, "--%s %s", questions[i].flag, p.Message)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,37 @@
+package cmd
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/secretctl/secretctl/docs"
+	"github.com/secretctl/secretctl/internal/config"
+)
+
+func newSchema(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "schema",
+		Short: "Write the JSON Schema of the config file",
+		Long: `Writes a JSON Schema (draft 2020-12) of the config file to stdout. With it editors
+complete keys, show what they mean and mark mistakes; a first line in the config
+tells those that use yaml-language-server where it is:
+
+  # yaml-language-server: $schema=./secretctl.schema.json
+
+The schema knows keys, types and choices. What it cannot know, such as whether a
+resource's secret exists, any command that reads the config tells.
+
+` + exitStatus,
+		Example: "  secretctl schema > secretctl.schema.json",
+		Args:    cobra.NoArgs,
+		RunE: a.run(func(context.Context, []string) error {
+			text, err := config.Schema(docs.Config)
+			if err != nil {
+				return err
+			}
+			_, err = a.Out.Write(text)
+			return err
+		}),
+	}
+}
