@@ -96,7 +96,13 @@ func newCluster(config *rest.Config, log io.Writer) (*Cluster, error) {
 	metav1.AddToGroupVersion(scheme, schema.GroupVersion{Version: "v1"})
 	config.ContentType = runtime.ContentTypeJSON
 	config.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
-	client, err := rest.UnversionedRESTClientFor(config)
+	over, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return nil, &ConfigError{brief(err), "kubectl config view shows what is configured"}
+	}
+	// client-go would give the token to whatever address a redirect names.
+	over.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	client, err := rest.UnversionedRESTClientForConfigAndClient(config, over)
 	if err != nil {
 		return nil, &ConfigError{brief(err), "kubectl config view shows what is configured"}
 	}
@@ -125,8 +131,11 @@ func configError(o Options, err error) error {
 	case rawErr != nil:
 		return &ConfigError{errors.New("cannot be parsed"), "kubectl config view says where"}
 	case o.Context != "" && !known:
-		names := slices.Sorted(maps.Keys(raw.Contexts))
-		return &ConfigError{fmt.Errorf("context %q does not exist", o.Context), "there are: " + strings.Join(names, ", ")}
+		there := "there is none: set KUBECONFIG, or give --kubeconfig"
+		if names := slices.Sorted(maps.Keys(raw.Contexts)); len(names) > 0 {
+			there = "there are: " + strings.Join(names, ", ")
+		}
+		return &ConfigError{fmt.Errorf("context %q does not exist", o.Context), there}
 	case len(raw.Contexts) == 0:
 		return &ConfigError{errors.New("no cluster is configured"), "set KUBECONFIG, or give --kubeconfig and --context"}
 	case raw.CurrentContext == "" && o.Context == "":

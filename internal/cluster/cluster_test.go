@@ -72,6 +72,7 @@ func TestConnectSaysWhatIsWrongWithTheConfiguration(t *testing.T) {
 		"no YAML":            {"token: canary\n: canary", Options{}, "kubeconfig: cannot be parsed", "kubectl config view", true},
 		"wrong type":         {"apiVersion: v1\nkind: Config\nusers: canary", Options{}, "kubeconfig: cannot be parsed", "kubectl config view", true},
 		"unknown context":    {kubeconfig, Options{Context: "c"}, `kubeconfig: context "c" does not exist`, "there are: a, b, broken", true},
+		"context of none":    {"", Options{Context: "c"}, `kubeconfig: context "c" does not exist`, "there is none: set KUBECONFIG", true},
 		"no current context": {strings.Replace(kubeconfig, "current-context: a", "", 1), Options{}, "kubeconfig: has no current context", "use-context", false},
 		"context of nothing": {kubeconfig, Options{Context: "broken"}, "kubeconfig: the context has no cluster", "kubectl config view", true},
 		"bad certificate": {

@@ -95,6 +95,9 @@ type Agent struct {
 	selector string
 }
 
+// Works says whether it runs, and on every node where it should.
+func (a Agent) Works() bool { return a.Desired > 0 && a.Ready >= a.Desired }
+
 // Agents returns the DaemonSets of the driver and of its providers, wherever and
 // under whatever name they are. The driver that runs on most nodes comes first.
 func (c *Cluster) Agents(ctx context.Context) ([]Agent, error) {

@@ -110,23 +110,36 @@ func TestRotationFollowsFromVersionFlagsAndRegistration(t *testing.T) {
 
 func TestDeadlineCoversTheSlowestWay(t *testing.T) {
 	for _, tt := range []struct {
-		mechanism          Mechanism
-		interval, age, ttl time.Duration
-		want               time.Duration
-		because            string
+		mechanism     Mechanism
+		interval, age time.Duration
+		want          time.Duration
+		because       string
 	}{
-		{Republish, 2 * time.Minute, 0, 0, 4 * time.Minute, "which leaves 2m0s"},
-		{Republish, 2 * time.Minute, -time.Minute, 0, 4 * time.Minute, "which leaves 2m0s"},
-		{Republish, 2 * time.Minute, 90 * time.Second, 0, 150 * time.Second, "which leaves 30s"},
-		{Republish, 2 * time.Minute, time.Hour, 5 * time.Second, 125 * time.Second, "which leaves 0s"},
-		{Republish, 30 * time.Second, 0, 0, 150 * time.Second, "within 30s of the last change"},
-		{Ticker, 2 * time.Minute, time.Hour, 5 * time.Second, 155 * time.Second, "looks every 2m0s"},
-		{Unknown, 2 * time.Minute, 0, 0, 4 * time.Minute, "which leaves 2m0s"},
-		{Unknown, 2 * time.Minute, time.Hour, 0, 150 * time.Second, "may look only every 2m0s"},
+		{Republish, 2 * time.Minute, 0, 4 * time.Minute, "which leaves 2m0s"},
+		{Republish, 2 * time.Minute, -time.Minute, 4 * time.Minute, "which leaves 2m0s"},
+		{Republish, 2 * time.Minute, 90 * time.Second, 150 * time.Second, "which leaves 30s"},
+		{Republish, 2 * time.Minute, time.Hour, 2 * time.Minute, "which leaves 0s"},
+		{Republish, 30 * time.Second, 0, 150 * time.Second, "within 30s of the last change"},
+		{Ticker, 2 * time.Minute, time.Hour, 150 * time.Second, "looks every 2m0s"},
+		{Unknown, 2 * time.Minute, 0, 4 * time.Minute, "which leaves 2m0s"},
+		{Unknown, 2 * time.Minute, time.Hour, 150 * time.Second, "may look only every 2m0s"},
 	} {
-		got, because := Rotation{Mechanism: tt.mechanism, Interval: tt.interval}.Deadline(tt.age, tt.ttl)
+		got, because := Rotation{Mechanism: tt.mechanism, Interval: tt.interval}.Deadline(tt.age)
 		if got != tt.want || !strings.Contains(because, tt.because) || !strings.HasSuffix(because, "makes "+tt.want.String()) {
 			t.Errorf("%+v: %s, %q", tt, got, because)
+		}
+	}
+}
+
+func TestDeadlineSaysWhereTheIntervalIsAssumed(t *testing.T) {
+	const assumed = "2m0s (its default: what is set is not known)"
+	known := []Agent{{Role: RoleDriver, RotationEnabled: true, PollInterval: 2 * time.Minute}}
+	for name, tt := range map[string]struct {
+		agents []Agent
+		want   bool
+	}{"no DaemonSet": {nil, true}, "a DaemonSet": {known, false}} {
+		if _, because := RotationOf(&CSIDriver{}, tt.agents).Deadline(0); strings.Contains(because, assumed) != tt.want {
+			t.Errorf("%s: %q", name, because)
 		}
 	}
 }

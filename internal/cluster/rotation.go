@@ -27,13 +27,14 @@ type Rotation struct {
 	Enabled   bool
 	Mechanism Mechanism
 	Interval  time.Duration // --rotation-poll-interval, or its default
+	Assumed   bool          // the interval is the default because nobody could read the flags
 	Why       string        // one sentence: what was found
 }
 
 // RotationOf derives the rotation from the driver's registration, nil where it
 // could not be read, and from the agents that [Cluster.Agents] found.
 func RotationOf(registration *CSIDriver, agents []Agent) Rotation {
-	r := Rotation{Mechanism: Unknown, Interval: defaultPollInterval}
+	r := Rotation{Mechanism: Unknown, Interval: defaultPollInterval, Assumed: true}
 	if len(agents) == 0 || agents[0].Role != RoleDriver {
 		r.Why = "no DaemonSet of the driver was found, so its version and flags are not known"
 		return r
@@ -43,7 +44,7 @@ func RotationOf(registration *CSIDriver, agents []Agent) Rotation {
 	if driver.Version != "" {
 		r.Mechanism, name = mechanismOf(driver.Version), "driver "+driver.Version
 	}
-	r.Interval = driver.PollInterval
+	r.Interval, r.Assumed = driver.PollInterval, false
 	flags := fmt.Sprintf("%s, DaemonSet %s/%s, runs with --enable-secret-rotation=%t and --rotation-poll-interval=%s",
 		name, driver.Namespace, driver.Name, driver.RotationEnabled, driver.PollInterval)
 	switch {
@@ -72,22 +73,24 @@ func mechanismOf(version string) Mechanism {
 	return Ticker
 }
 
-// Deadline returns by when, counted from the write to the store, Aidbox uses a new
-// value, and one sentence that explains it. age is how long ago the mounted files
-// last changed; a longer one shortens the wait. aidboxTTL is how long Aidbox may
-// keep a value that it has read. Where the mechanism is not known, the deadline is
+// Deadline returns by when, counted from the write to the store, the mounted files
+// are new, and one sentence that explains it. age is how long ago they last changed;
+// a longer one shortens the wait. Where the mechanism is not known, the deadline is
 // the later one. It means nothing where the rotation is not enabled.
-func (r Rotation) Deadline(age, aidboxTTL time.Duration) (time.Duration, string) {
+func (r Rotation) Deadline(age time.Duration) (time.Duration, string) {
 	gate := max(0, r.Interval-max(0, age))
-	republish := gate + republishPeriod + fetchTime + aidboxTTL
-	ticker := r.Interval + fetchTime + aidboxTTL
-	rest := fmt.Sprintf("%s for the provider and the store, and %s that Aidbox may keep a value", fetchTime, aidboxTTL)
+	republish, ticker := gate+republishPeriod+fetchTime, r.Interval+fetchTime
+	interval := r.Interval.String()
+	if r.Assumed {
+		interval += " (its default: what is set is not known)"
+	}
+	rest := fmt.Sprintf("with %s for the provider and the store this makes", fetchTime)
 	switch {
 	case r.Mechanism == Ticker:
-		return ticker, fmt.Sprintf("the driver looks every %s; with %s this makes %s", r.Interval, rest, ticker)
+		return ticker, fmt.Sprintf("the driver looks every %s; %s %s", interval, rest, ticker)
 	case r.Mechanism == Unknown && ticker > republish:
-		return ticker, fmt.Sprintf("the driver's version is not known, so it may look only every %s; with %s this makes %s", r.Interval, rest, ticker)
+		return ticker, fmt.Sprintf("the driver's version is not known, so it may look only every %s; %s %s", interval, rest, ticker)
 	}
-	return republish, fmt.Sprintf("the driver skips what comes within %s of the last change, which leaves %s, and kubelet asks up to %s later; with %s this makes %s",
-		r.Interval, gate, republishPeriod, rest, republish)
+	return republish, fmt.Sprintf("the driver skips what comes within %s of the last change, which leaves %s, and kubelet asks up to %s later; %s %s",
+		interval, gate, republishPeriod, rest, republish)
 }

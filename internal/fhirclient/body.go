@@ -44,7 +44,7 @@ func Body(r config.Resource) (map[string]any, error) {
 		p.mask(r.Secrets[path])
 	}
 	for _, path := range literalPaths(r, body) {
-		if !slices.Contains(maybePublic, path) {
+		if !maybePublic(r.Type, path) {
 			return nil, hint.Wrap(fmt.Errorf("aidbox: %s: the body has a literal value at %s", r.Ref(), path),
 				"remove it from the config, and name a secret for %s under secrets", path)
 		}
@@ -94,9 +94,9 @@ func makeRoom(r config.Resource, body map[string]any, path string) error {
 			field = keysField
 		}
 	}
-	if !slices.Contains(fields[r.Type], field) {
+	if known := fieldPaths(r.Type); !slices.Contains(known, field) {
 		err := fmt.Errorf("%s takes no secret at %q", r.Type, path)
-		if known := fields[r.Type]; known != nil {
+		if known != nil {
 			return hint.Wrap(err, "it takes one at %s", strings.Join(known, ", "))
 		}
 		return err

@@ -276,8 +276,8 @@ func TestAccessPolicyAllowsTheClient(t *testing.T) {
 // Whatever the path and the body: no panic, and either an error, or a body in
 // which the reference is found again and no value is.
 func FuzzBody(f *testing.F) {
-	for resourceType, paths := range fields {
-		for _, path := range paths {
+	for _, resourceType := range []string{"Client", "IdentityProvider", "TokenIntrospector", "AidboxTopicDestination"} {
+		for _, path := range fieldPaths(resourceType) {
 			f.Add(resourceType, path, `{}`)
 		}
 	}
@@ -302,7 +302,7 @@ func FuzzBody(f *testing.F) {
 			t.Errorf("references are %v", got)
 		}
 		left := literalPaths(r, body)
-		if slices.ContainsFunc(left, func(p string) bool { return !slices.Contains(maybePublic, p) }) {
+		if slices.ContainsFunc(left, func(p string) bool { return !maybePublic(resourceType, p) }) {
 			t.Errorf("values left at %v", left)
 		}
 		again, err := Body(r)

@@ -18,18 +18,20 @@ const (
 	keysField = "jwt.keys.k"
 )
 
-// fields lists, for each resource type, the fields that Aidbox reads through a
-// secret reference.
-var fields = map[string][]string{
-	"Client":                 {"secret"},
-	"IdentityProvider":       {"client.secret", "client.private-key", "client.certificate"},
-	"TokenIntrospector":      {"jwt.secret", keysField, "introspection_endpoint.authorization"},
-	"AidboxTopicDestination": {"parameter.saslJaasConfig", "parameter.sslKeystoreKey", "parameter.header", "parameter.serviceAccountKey"},
+// fieldPaths returns the paths of the fields of a resource type that take a secret.
+func fieldPaths(resourceType string) []string {
+	var paths []string
+	for _, f := range config.SecretFields(resourceType) {
+		paths = append(paths, f.Path)
+	}
+	return paths
 }
 
-// maybePublic lists the fields that need not be secret: a certificate, and the
-// HTTP headers, of which there may be several.
-var maybePublic = []string{"client.certificate", "parameter.header"}
+// maybePublic says whether a field need not be secret. A path that names a key by
+// its number is no such field.
+func maybePublic(resourceType, path string) bool {
+	return slices.Contains(config.SecretFields(resourceType), config.SecretField{Path: path, Public: true})
+}
 
 // place is where a secret field is in a decoded resource: a primitive, and the
 // object that has it.
@@ -42,7 +44,7 @@ type place struct {
 // under the path that r.Secrets uses for it. A path comes more than once where a
 // parameter is repeated.
 func visit(r config.Resource, res map[string]any, f func(path string, p place)) {
-	for _, field := range fields[r.Type] {
+	for _, field := range fieldPaths(r.Type) {
 		parent, leaf := splitLast(field)
 		switch parent {
 		case "":

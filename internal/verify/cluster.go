@@ -109,7 +109,7 @@ func (p *platform) csiDriver(ctx context.Context) Result {
 	switch {
 	case len(nodes) == 0:
 		return Fail("the driver is registered, but runs on no node").WithHint("see the pods of its DaemonSet: kubectl get pods -A -l app=secrets-store-csi-driver")
-	case found && agent.Ready < agent.Desired:
+	case found && !agent.Works():
 		return agentNotReady(agent)
 	case found:
 		return Pass("the driver%s runs on %s (DaemonSet %s/%s)", versionOf(agent), count(len(nodes), "node"), agent.Namespace, agent.Name)
@@ -127,8 +127,15 @@ func (p *platform) agent(role string) (cluster.Agent, bool) {
 }
 
 func agentNotReady(a cluster.Agent) Result {
-	return Fail("DaemonSet %s/%s has %d of %d pods ready: on the other nodes no pod with secrets can start, and none rotates", a.Namespace, a.Name, a.Ready, a.Desired).
+	return Fail("%s: where it does not run, no pod with secrets can start, and none rotates", podsReady(a)).
 		WithHint("kubectl describe daemonset -n %s %s", a.Namespace, a.Name)
+}
+
+func podsReady(a cluster.Agent) string {
+	if a.Desired == 0 {
+		return fmt.Sprintf("DaemonSet %s/%s has no pods, as no node fits it", a.Namespace, a.Name)
+	}
+	return fmt.Sprintf("DaemonSet %s/%s has %d of %d pods ready", a.Namespace, a.Name, a.Ready, a.Desired)
 }
 
 func versionOf(a cluster.Agent) string {
@@ -160,7 +167,7 @@ func (p *platform) provider(context.Context) Result {
 	switch {
 	case p.agentsErr != nil:
 		return p.vs.unknown(p.agentsErr)
-	case found && agent.Ready < agent.Desired:
+	case found && !agent.Works():
 		return agentNotReady(agent)
 	case found:
 		return Pass("provider %s%s runs (DaemonSet %s/%s)", p.d.Provider, versionOf(agent), agent.Namespace, agent.Name)
@@ -198,6 +205,8 @@ func (p *platform) tokenRequests(context.Context) Result {
 // podAudiences returns for which audiences the pod's token is that the store sees.
 func (p *platform) podAudiences() []string {
 	switch {
+	case p.d.Provider == config.ProviderAzure:
+		return []string{azureAudience}
 	case p.d.Vault != nil && p.d.Vault.Audience != "":
 		return []string{p.d.Vault.Audience}
 	case slices.Contains(p.driver.Audiences, vaultAudience):

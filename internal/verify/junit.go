@@ -47,7 +47,7 @@ func writeJUnit(w io.Writer, r Report) error {
 
 func testcase(delivery string, c Result) junit.Testcase {
 	t := junit.Testcase{Name: strings.TrimSpace(c.ID + " " + c.Subject), Classname: delivery + "." + groupOf(c.ID), Time: seconds(c.Duration)}
-	more := "see " + anchor(c.ID)
+	more := "see " + manual + anchor(c.ID)
 	if c.Hint != "" {
 		more = "hint: " + c.Hint + "\n" + more
 	}

@@ -82,7 +82,7 @@ func (d DeliveryReport) Headline() string {
 	var s Summary
 	var wrong []string
 	for _, c := range d.Checks {
-		s.add(c.Status)
+		s.Add(c.Status)
 		if c.Status == StatusFail || c.Status == StatusUnknown {
 			wrong = append(wrong, fmt.Sprintf("%s %s is %s (%s)", c.ID, c.Subject, c.Status, c.Detail))
 		}

@@ -62,7 +62,7 @@ func TestHeadlineCountsAndNamesWhatIsWrong(t *testing.T) {
 	if got := d.Headline(); got != want || d.OK() {
 		t.Errorf("got %s", got)
 	}
-	if good := (DeliveryReport{Checks: []Result{{Status: StatusPass}}}); good.Headline() != "1 checks: 1 passed" || !good.OK() {
+	if good := (DeliveryReport{Checks: []Result{{Status: StatusPass}}}); good.Headline() != "1 check: 1 passed" || !good.OK() {
 		t.Errorf("got %s", good.Headline())
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/secret"
 )
 
@@ -84,24 +85,24 @@ func (m *podMount) present(ctx context.Context, s config.Secret) Result {
 
 // absent says what is there in place of the file.
 func (m *podMount) absent(ctx context.Context, s config.Secret) Result {
-	class := m.d.SecretProviderClassName()
+	class, folder := m.d.ClassName(s.KeyVault), m.d.MountFolder(s)
 	mounts := m.pod.Spec.SecretMounts(class)
-	names, err := m.c.List(ctx, m.pod, m.container.Name, m.d.MountPath)
+	names, err := m.c.List(ctx, m.pod, m.container.Name, folder)
 	switch {
 	case len(mounts) == 0:
 		return Fail("the pod mounts no volume of SecretProviderClass %s", class).
 			WithHint("apply what secretctl render writes; for a Deployment of your own, what secretctl render --patch writes")
-	case !slices.ContainsFunc(mounts, func(v cluster.Mount) bool { return within(m.d.MountPath, v.Path) }):
-		return Fail("the volume is mounted at %s, not at %s", mounts[0].Path, m.d.MountPath).WithHint("set mountPath in the config, or the mountPath of the volume")
+	case !slices.ContainsFunc(mounts, func(v cluster.Mount) bool { return within(folder, v.Path) }):
+		return Fail("the volume is mounted at %s, not at %s", mounts[0].Path, folder).WithHint("set mountPath in the config, or the mountPath of the volume")
 	case errors.Is(err, fs.ErrNotExist):
-		return Fail("folder %s does not exist in container %s", m.d.MountPath, m.container.Name).WithHint("%s", m.deletePod())
+		return Fail("folder %s does not exist in container %s", folder, m.container.Name).WithHint("%s", m.deletePod())
 	case err != nil:
 		return m.vs.unknown(err)
 	case len(names) == 0:
-		return Fail("folder %s is EMPTY, and the pod is %s", m.d.MountPath, readiness(m.pod)).
+		return Fail("folder %s is EMPTY, and the pod is %s", folder, readiness(m.pod)).
 			WithHint("%s; the driver answers OK without mounting while the folder is young, and so it stays", m.deletePod())
 	}
-	return Fail("no file %s in %s; there is: %s", s.Name, m.d.MountPath, m.vs.outside(strings.Join(names, " "))).
+	return Fail("no file %s in %s; there is: %s", s.Name, folder, m.vs.outside(strings.Join(names, " "))).
 		WithHint("the SecretProviderClass does not name it, or did not when the pod started: apply what secretctl render writes, then %s", m.deletePod())
 }
 
@@ -139,7 +140,7 @@ func (m *podMount) readable(ctx context.Context, s config.Secret) Result {
 		return Fail("the user of container %s may not read it%s", m.container.Name, mode).
 			WithHint("leave filePermission at its default, 0644: the driver's files belong to root, and fsGroup has no effect on them")
 	case errors.Is(err, cluster.ErrNotFile):
-		return Fail("is no regular file%s", mode).WithHint("mount the volume as a folder at %s", m.d.MountPath)
+		return Fail("is no regular file%s", mode).WithHint("mount the volume as a folder at %s", m.d.MountFolder(s))
 	case errors.Is(err, cluster.ErrTooLong):
 		return Fail("is longer than 1 MiB").WithHint("store the secret alone: with secretKey, the file has one key of the path")
 	case err != nil:
@@ -160,7 +161,7 @@ func (m *podMount) status(ctx context.Context, s config.Secret) Result {
 	case err == nil && info.Link != path.Join(dataLink, s.Name):
 		return Fail("does not go through %s: it keeps its first value", dataLink).WithHint("mount the folder as a whole, without subPath, and copy nothing into it")
 	}
-	status, err := m.podStatus(ctx)
+	status, err := m.podStatus(ctx, m.d.ClassName(s.KeyVault))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return Fail("%v", err).WithHint("%s", m.deletePod())
@@ -181,13 +182,20 @@ func (m *podMount) status(ctx context.Context, s config.Secret) Result {
 	return m.azureVersion(ctx, s, version)
 }
 
-// azureVersion compares versions, which need no look at a value.
+// azureVersion compares versions, which takes no look at a value.
 func (m *podMount) azureVersion(ctx context.Context, s config.Secret, version string) Result {
-	switch got := m.vs.stored(ctx, s); {
-	case got.err != nil || got.version == "":
+	if m.w.Newest == nil {
 		return Pass("the driver says mounted, version %s", version)
-	case path.Base(got.version) != version:
-		return Fail("the driver mounted version %s, and the store has %s", version, got.version).WithHint("after a rotation, wait; %s", driverHint)
+	}
+	switch newest, err := m.vs.newest(ctx, s); {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrInvalid):
+		return Fail("the driver mounted version %s, and new pods get none: %s", version, m.vs.outside(err.Error())).WithHint("%s", hint.Of(err))
+	case err != nil:
+		r := m.vs.unknown(err)
+		r.Detail = fmt.Sprintf("the driver says mounted, version %s; what the store has is not known: %s", version, r.Detail)
+		return r
+	case !slices.Contains(newest, version):
+		return Fail("the driver mounted version %s, and the store has %s", version, strings.Join(newest, " or ")).WithHint("after a rotation, wait; %s", driverHint)
 	}
 	return Pass("the driver says mounted, version %s as in the store", version)
 }
@@ -202,13 +210,13 @@ func statusID(d *config.Delivery, s config.Secret) string {
 
 // podStatus returns the driver's status for this very pod, and not for an earlier
 // one of its name.
-func (m *podMount) podStatus(ctx context.Context) (cluster.PodStatus, error) {
+func (m *podMount) podStatus(ctx context.Context, class string) (cluster.PodStatus, error) {
 	all, err := m.c.PodStatuses(ctx, m.pod.Namespace)
 	if err != nil {
 		return cluster.PodStatus{}, err
 	}
 	for _, st := range all {
-		if st.PodUID == m.pod.UID && st.SecretProviderClass == m.d.SecretProviderClassName() {
+		if st.PodUID == m.pod.UID && st.SecretProviderClass == class {
 			return st, nil
 		}
 	}

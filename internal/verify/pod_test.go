@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/secret"
 )
 
@@ -117,8 +118,12 @@ func podRows() []row {
 		}), status, StatusFail, "does not go through ..data"},
 		{"not there", emptied, status, StatusSkip, "no file to look at"},
 		{"not started", unstarted, status, StatusSkip, "no file to look at"},
-		{"of Azure", inAzure("3"), status, StatusPass, "version 3 as in the store"},
-		{"of Azure, stale", inAzure("2"), status, StatusFail, "mounted version 2, and the store has 3"},
+		{"of Azure", inAzure("3", nil, "3"), status, StatusPass, "version 3 as in the store"},
+		{"of Azure, two in a second", inAzure("3", nil, "4", "3"), status, StatusPass, "version 3 as in the store"},
+		{"of Azure, stale", inAzure("2", nil, "3", "4"), status, StatusFail, "mounted version 2, and the store has 3 or 4"},
+		{"of Azure, disabled", inAzure("3", hint.Wrap(fmt.Errorf("is disabled: %w", fs.ErrInvalid), "enable")), status, StatusFail, "new pods get none: is disabled"},
+		{"of Azure, not to be listed", inAzure("3", hint.Wrap(fmt.Errorf("needs the role Key Vault Reader: %w", fs.ErrPermission), "assign")), status, StatusUnknown, "version 3; what the store has is not known: needs the role Key Vault Reader"},
+		{"of Azure, without access", then(inAzure("3", nil), func(_ *testing.T, s *scene) { s.w.Newest = nil }), status, StatusPass, "mounted, version 3"},
 
 		{"as rendered", in(nil), conf, StatusPass, "path and scope of 1"},
 		{"absent", in(func(w *city, _ *scene) {
@@ -132,10 +137,13 @@ func podRows() []row {
 	}
 }
 
-// inAzure has the driver say which version of a Key Vault it mounted.
-func inAzure(version string) func(*testing.T, *scene) {
+// inAzure has the driver say which version of a Key Vault it mounted, and the Key
+// Vault which is the newest; it tells nobody a value.
+func inAzure(version string, err error, newest ...string) func(*testing.T, *scene) {
 	return in(func(w *city, s *scene) {
 		s.d.Provider, s.d.Azure, s.d.Secrets[0].ObjectName = config.ProviderAzure, &config.Azure{}, "object"
+		s.w.Stored = nil
+		s.w.Newest = func(context.Context, config.Secret) ([]string, error) { return newest, err }
 		for _, p := range w.pods {
 			p.Spec.Volumes[0].CSI.VolumeAttributes["secretProviderClass"] = "aidbox-azure-secrets"
 		}

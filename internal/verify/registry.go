@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -63,6 +64,16 @@ func IDs() []string {
 	return ids
 }
 
+// Find returns the ID of the check of that name, those of the group, or all where
+// name is "". An unknown name is a [*UsageError].
+func Find(name string) ([]string, error) {
+	found := slices.DeleteFunc(IDs(), func(id string) bool { return name != "" && name != id && name != groupOf(id) })
+	if len(found) == 0 {
+		return nil, &UsageError{What: "check", Got: name, Known: IDs(), See: "secretctl explain lists them"}
+	}
+	return found, nil
+}
+
 // Groups returns the names of the groups, in the order in which they run.
 func Groups() []string {
 	var groups []string
@@ -94,7 +105,8 @@ func groupOf(id string) string {
 	return group
 }
 
-func title(id string) string {
+// Title returns what a check proves, in a few words.
+func Title(id string) string {
 	for _, e := range registry {
 		if e.id == id {
 			return e.title
@@ -103,20 +115,24 @@ func title(id string) string {
 	return ""
 }
 
+// manual is where the documentation is for those who have none beside them.
+const manual = "https://github.com/secretctl/secretctl/blob/main/"
+
 // anchor returns where the documentation of a check is.
 func anchor(id string) string { return "docs/checks.md#" + strings.ReplaceAll(id, "/", "-") }
 
-// UsageError says that there is no group or format of that name.
+// UsageError says that there is no group, check or format of that name.
 type UsageError struct {
 	What, Got string
 	Known     []string
+	See       string // in place of the list of all, where that is long
 }
 
 func (e *UsageError) Error() string { return fmt.Sprintf("unknown %s %q", e.What, e.Got) }
 
 // Hint names the likely one, and all there are.
 func (e *UsageError) Hint() string {
-	known := "known: " + strings.Join(e.Known, ", ")
+	known := cmp.Or(e.See, "known: "+strings.Join(e.Known, ", "))
 	best := slices.MinFunc(e.Known, func(a, b string) int {
 		return levenshtein.ComputeDistance(e.Got, a) - levenshtein.ComputeDistance(e.Got, b)
 	})

@@ -58,7 +58,7 @@ func TestEveryCheckIsDocumentedAndNothingElse(t *testing.T) {
 	}
 	for _, id := range IDs() {
 		declared = append(declared, anchor(id))
-		if title(id) == "" || !strings.Contains(string(page), "`"+id+"`") {
+		if Title(id) == "" || !strings.Contains(string(page), "`"+id+"`") {
 			t.Errorf("%s has no title or no heading", id)
 		}
 	}

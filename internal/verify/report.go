@@ -2,8 +2,11 @@ package verify
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"time"
 
 	"github.com/secretctl/secretctl/internal/hint"
 )
@@ -15,6 +18,7 @@ const SchemaVersion = 1
 // Report is the outcome of a run.
 type Report struct {
 	SchemaVersion int              `json:"schemaVersion"`
+	Time          time.Time        `json:"time,omitzero"` // when the run ended
 	Summary       Summary          `json:"summary"`
 	Deliveries    []DeliveryReport `json:"deliveries"`
 	Error         *SetupError      `json:"error,omitempty"`
@@ -34,6 +38,10 @@ type DeliveryReport struct {
 	Name     string   `json:"name"`
 	Checks   []Result `json:"checks"`
 	Timeline []Moment `json:"timeline,omitempty"` // of a rotation
+	// DeadlineMS is how long after the write its file may change, in milliseconds.
+	DeadlineMS int64 `json:"deadlineMs,omitempty"`
+	// Error is what kept this one of several from being checked, or ended it early.
+	Error *SetupError `json:"error,omitempty"`
 }
 
 // SetupError is what kept checks from being run, or ended the run early.
@@ -48,7 +56,7 @@ func NewReport(deliveries []DeliveryReport, setup error) Report {
 	r := Report{SchemaVersion: SchemaVersion, Deliveries: append([]DeliveryReport{}, deliveries...)}
 	for _, d := range deliveries {
 		for _, c := range d.Checks {
-			r.Summary.add(c.Status)
+			r.Summary.Add(c.Status)
 		}
 	}
 	if setup != nil {
@@ -57,7 +65,8 @@ func NewReport(deliveries []DeliveryReport, setup error) Report {
 	return r
 }
 
-func (s *Summary) add(status Status) {
+// Add counts a status.
+func (s *Summary) Add(status Status) {
 	switch status {
 	case StatusPass:
 		s.Pass++
@@ -95,7 +104,7 @@ func (r Report) Verdict() Verdict {
 }
 
 // Formats returns the names that [Write] knows.
-func Formats() []string { return []string{"text", "short", "json", "junit"} }
+func Formats() []string { return []string{"text", "short", "json", "junit", "html", "github"} }
 
 // Write writes the report in a format; color is for text and short. An unknown
 // format is a [*UsageError].
@@ -112,13 +121,62 @@ func Write(w io.Writer, format string, r Report, color bool) error {
 		return enc.Encode(r)
 	case "junit":
 		return writeJUnit(w, r)
+	case "html":
+		return writeHTML(w, r)
+	case "github":
+		return writeMarkdown(w, r)
 	}
 	return &UsageError{What: "output format", Got: format, Known: Formats()}
 }
 
+// status is how a report as a whole looks.
+func (v Verdict) status() Status { return []Status{StatusPass, StatusFail, StatusUnknown}[v] }
+
+// headline is the verdict in words.
+func (r Report) headline() string {
+	s := r.Summary
+	switch {
+	case s.Fail > 0:
+		return count(s.Fail, "check") + " failed"
+	case r.Error != nil:
+		return "The checks did not finish"
+	case s.Unknown > 0:
+		return "Could not find out " + count(s.Unknown, "check")
+	case s.Warn > 0:
+		return "Nothing failed, with " + count(s.Warn, "warning")
+	case s.Pass == 0:
+		return "Nothing was checked"
+	}
+	return "Every check passed"
+}
+
+// untold returns Error, unless the deliveries tell of their parts of it.
+func (r Report) untold() *SetupError {
+	if slices.ContainsFunc(r.Deliveries, func(d DeliveryReport) bool { return d.Error != nil }) {
+		return nil
+	}
+	return r.Error
+}
+
+// ReadReport reads the JSON form back, without the times that things took.
+func ReadReport(from io.Reader) (Report, error) {
+	var r Report
+	if err := json.NewDecoder(from).Decode(&r); err != nil {
+		return Report{}, errors.New("not JSON, or not as a report has it")
+	}
+	noChecks := func(d DeliveryReport) bool { return d.Checks == nil }
+	switch {
+	case r.SchemaVersion == 0 || r.Deliveries == nil || slices.ContainsFunc(r.Deliveries, noChecks):
+		return Report{}, errors.New("not a report of checks")
+	case r.SchemaVersion != SchemaVersion:
+		return Report{}, fmt.Errorf("schemaVersion is %d, and this secretctl reads %d", r.SchemaVersion, SchemaVersion)
+	}
+	return r, nil
+}
+
 // counts says how many there are of each, without those there are none of.
 func (s Summary) counts() string {
-	text := fmt.Sprintf("%d checks", s.Pass+s.Warn+s.Fail+s.Unknown+s.Skip)
+	text := count(s.Pass+s.Warn+s.Fail+s.Unknown+s.Skip, "check")
 	sep := ": "
 	for _, c := range []struct {
 		n    int

@@ -133,3 +133,27 @@ func TestJUnitCountsWhatACIWouldShow(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 }
+
+func TestReportIsReadBack(t *testing.T) {
+	want := sample(errUnreachable)
+	var out bytes.Buffer
+	must(t, Write(&out, "json", want, false))
+	got, err := ReadReport(&out)
+	must(t, err)
+	for i := range want.Deliveries {
+		for j := range want.Deliveries[i].Checks {
+			want.Deliveries[i].Checks[j].Duration = 0
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	for _, text := range []string{
+		``, `x`, `[]`, `{}`, `null`, `{"schemaVersion": 1}`, `{"schemaVersion": 2, "deliveries": []}`, `{"schemaVersion": "1", "deliveries": []}`,
+		`{"schemaVersion": 1, "deliveries": [{"name": "aidbox", "changes": []}]}`,
+	} {
+		if _, err := ReadReport(strings.NewReader(text)); err == nil {
+			t.Errorf("%s is read", text)
+		}
+	}
+}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/secret"
 )
 
@@ -165,7 +166,7 @@ func (r *rotation) mounted(ctx context.Context) Result {
 		return Unknown("there is no mount to look at")
 	}
 	var arrived, gone []string
-	var late []*trail
+	var late, blind []*trail
 	for _, t := range r.trails {
 		if t.mount == nil {
 			continue
@@ -176,6 +177,8 @@ func (r *rotation) mounted(ctx context.Context) Result {
 			arrived = append(arrived, t.name+" "+rounded(t.file.after).String())
 		case errors.Is(t.file.err, errGone):
 			gone = append(gone, t.name+" went away meanwhile")
+		case t.blind():
+			blind = append(blind, t)
 		default:
 			late = append(late, t)
 		}
@@ -186,6 +189,8 @@ func (r *rotation) mounted(ctx context.Context) Result {
 		return Unknown("not yet %s", r.sinceWrite())
 	case len(late) > 0:
 		return r.stuck(ctx, late, have)
+	case len(blind) > 0:
+		return r.unseen(blind, have)
 	case len(arrived) == 0:
 		return Unknown("%s", strings.Join(gone, ", ")).WithHint("something replaces the pods; run it again when that is over")
 	}
@@ -201,6 +206,19 @@ func (r *rotation) mounted(ctx context.Context) Result {
 		detail += "; the pods were annotated, so that kubelet synced them at once"
 	}
 	return Pass("%s", detail)
+}
+
+// unseen says that nobody could look at some files. Where Aidbox can be asked, its
+// answer to the new value tells more than they would.
+func (r *rotation) unseen(blind []*trail, have string) Result {
+	detail := r.vs.outside(blind[0].file.err.Error())
+	if have != "" {
+		detail += "; in time: " + have
+	}
+	if r.client == nil {
+		return Unknown("%s", detail).WithHint("%s", hint.Of(blind[0].file.err))
+	}
+	return Warn("%s; rotation/new-accepted tells whether it arrived", detail).WithHint("%s", hint.Of(blind[0].file.err))
 }
 
 func (r *rotation) newAccepted(ctx context.Context) Result {

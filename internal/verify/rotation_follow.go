@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/secret"
 )
 
@@ -40,6 +41,9 @@ func (t *trail) prefix() string {
 	}
 	return t.name + ": "
 }
+
+// blind says that nobody can look at the file. Then what Aidbox accepts tells.
+func (t *trail) blind() bool { return errors.Is(t.file.err, cluster.ErrNoTool) }
 
 // following is the work beside the checks.
 type following struct {
@@ -123,7 +127,7 @@ func (r *rotation) followFile(ctx context.Context, t *trail) bool {
 				return false
 			case <-other.file.done:
 			}
-			if !other.file.ok && !errors.Is(other.file.err, errGone) {
+			if !other.file.ok && !errors.Is(other.file.err, errGone) && !other.blind() {
 				return false
 			}
 		}
@@ -133,12 +137,15 @@ func (r *rotation) followFile(ctx context.Context, t *trail) bool {
 	t.file.ok = r.poll(ctx, r.Poll, r.Deadline, func() (done bool) {
 		var got string
 		got, t.file.err = t.mount.Digest(ctx, r.secret)
-		return errors.Is(t.file.err, errGone) || t.file.err == nil && got == want
+		return errors.Is(t.file.err, errGone) || t.blind() || t.file.err == nil && got == want
 	}) && t.file.err == nil
-	if t.file.ok {
+	switch {
+	case t.file.ok:
 		t.file.after = r.times.add(t.name, momentFile)
+	case ctx.Err() == nil && !errors.Is(t.file.err, errGone) && !t.blind():
+		r.times.add(t.name, momentLate+momentFile)
 	}
-	return t.file.ok
+	return t.file.ok || t.blind()
 }
 
 // try authenticates with a value until the outcome is settled, or until Aidbox
@@ -152,6 +159,9 @@ func (r *rotation) try(ctx context.Context, t *trail, s *step, v secret.Value, w
 		s.last = way(ctx, v)
 		return settled(s.last.outcome)
 	})
+	if !s.ok && ctx.Err() == nil {
+		r.times.add(t.name, momentLate+what)
+	}
 	if s.ok = s.ok && s.last.outcome != odd; s.ok {
 		s.after = r.times.add(t.name, what)
 	}

@@ -39,8 +39,15 @@ func (r *rotation) prepare(ctx context.Context) (stopped Result, ok bool) {
 		return Fail("%s; %s", r.driver.Why, unwritten).
 			WithHint("the driver rotates with --enable-secret-rotation=true and, from 1.6.0, requiresRepublish: true in its CSIDriver object; rotate --no-verify only writes, then new pods have the value"), false
 	}
+	const cannot = "the new value would not arrive: %s; %s"
+	agents, _ := r.site.c.Agents(ctx)
+	for _, p := range r.before {
+		if hop, next := r.site.providerHop(ctx, agents, p); hop != "" {
+			return Fail(cannot, hop, unwritten).WithHint("%s", next), false
+		}
+	}
 	if hop, next, wrong := r.site.loginHop(ctx); wrong && !r.old.Empty() { // else the write may be what mends it
-		return Fail("the new value would not arrive: %s; %s", hop, unwritten).WithHint("%s", next), false
+		return Fail(cannot, hop, unwritten).WithHint("%s", next), false
 	}
 	r.w.Mounts = r.site.mounts()
 	r.setDeadline(ctx)
@@ -65,21 +72,20 @@ func (s *site) rotation(ctx context.Context) cluster.Rotation {
 
 // setDeadline computes the deadline from the driver, unless one was given.
 func (r *rotation) setDeadline(ctx context.Context) {
-	r.age = r.site.age(ctx).Truncate(time.Second)
+	r.age = r.site.age(ctx, r.site.d.MountFolder(r.secret)).Truncate(time.Second)
 	if r.Deadline > 0 {
 		r.why = "as --rotation-deadline says"
 		return
 	}
-	whole, why := r.driver.Deadline(r.age, aidboxCache)
-	r.Deadline, r.why = whole-aidboxCache, why
+	r.Deadline, r.why = r.driver.Deadline(r.age)
 }
 
-// age returns how long ago the mount of a replica last changed, of all replicas
+// age returns how long ago the folder of a replica last changed, of all replicas
 // the shortest time; 0 where that cannot be told.
-func (s *site) age(ctx context.Context) time.Duration {
+func (s *site) age(ctx context.Context, folder string) time.Duration {
 	youngest := time.Duration(-1)
 	for _, p := range s.replicas() {
-		info, err := s.c.Stat(ctx, p, s.aidboxIn(p.Spec).Name, s.d.MountPath)
+		info, err := s.c.Stat(ctx, p, s.aidboxIn(p.Spec).Name, folder)
 		if err != nil {
 			return 0
 		}
@@ -148,7 +154,7 @@ func (r *rotation) nudgeAll(ctx context.Context) {
 // ends when every pod was seen.
 func (r *rotation) followStatus(ctx context.Context) {
 	defer close(r.statusSeen)
-	id, before, seen := statusID(r.site.d, r.secret), r.versions, map[string]bool{}
+	id, class, before, seen := statusID(r.site.d, r.secret), r.site.d.ClassName(r.secret.KeyVault), r.versions, map[string]bool{}
 	for len(before) > len(seen) {
 		select {
 		case <-ctx.Done():
@@ -160,7 +166,7 @@ func (r *rotation) followStatus(ctx context.Context) {
 			continue
 		}
 		for _, s := range all {
-			if was, ours := before[s.PodUID]; ours && !seen[s.PodUID] && s.Versions[id] != was {
+			if was, ours := before[s.PodUID]; ours && s.SecretProviderClass == class && !seen[s.PodUID] && s.Versions[id] != was {
 				seen[s.PodUID] = true
 				r.times.add("pod/"+s.Pod, momentStatus)
 			}
@@ -173,7 +179,7 @@ func (r *rotation) lookAtVersions(ctx context.Context) {
 	r.versions, r.statusSeen = map[string]string{}, make(chan struct{})
 	all, _ := r.site.c.PodStatuses(ctx, r.site.d.Namespace)
 	for _, s := range all {
-		if slices.ContainsFunc(r.before, func(p cluster.Pod) bool { return p.UID == s.PodUID }) && s.SecretProviderClass == r.site.d.SecretProviderClassName() {
+		if slices.ContainsFunc(r.before, func(p cluster.Pod) bool { return p.UID == s.PodUID }) && s.SecretProviderClass == r.site.d.ClassName(r.secret.KeyVault) {
 			r.versions[s.PodUID] = s.Versions[statusID(r.site.d, r.secret)]
 		}
 	}

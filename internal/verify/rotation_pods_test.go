@@ -108,6 +108,7 @@ func TestRotationOnPodsThatCannotWorkWritesNothing(t *testing.T) {
 		"no republish":   {func(w *city, _ *scene) { w.fixed[driverPath] = `{"spec": {}}` }, StatusFail, "lacks requiresRepublish"},
 		"nothing runs":   {func(w *city, _ *scene) { w.pods = nil }, StatusUnknown, "no pod of Deployment aidbox runs"},
 		"nothing known":  {func(w *city, _ *scene) { w.refuse = "deployments" }, StatusUnknown, "forbidden"},
+		"provider gone":  {func(w *city, _ *scene) { w.fixed[daemonsPath] = daemons(driverDaemon("true", 1), providerDaemon(0)) }, StatusFail, "the provider does not run on node n1"},
 		"may not log in": {func(w *city, _ *scene) { w.noLogin = true }, StatusFail, "wants another audience"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -122,6 +123,18 @@ func TestRotationOnPodsThatCannotWorkWritesNothing(t *testing.T) {
 				t.Errorf("timeline %v", report.Timeline)
 			}
 		})
+	}
+}
+
+// TestRotationThatNobodyCanSeeIsToldByAidbox is about containers without a tool.
+func TestRotationThatNobodyCanSeeIsToldByAidbox(t *testing.T) {
+	_, s := cityRotation(t, func(w *city, _ *scene) { w.noTools = true })
+	results, report, err := s.run(t.Context())
+	must(t, err)
+	expect(t, report, StatusPass, StatusWarn, StatusPass, StatusPass, StatusPass)
+	got := results["rotation/mounted client-secret"]
+	if !strings.Contains(got.Detail, "the container lacks the tools") || !strings.Contains(got.Hint, "--target local in a Job") {
+		t.Errorf("%+v", got)
 	}
 }
 
@@ -164,6 +177,18 @@ func TestStuckRotationNamesTheFirstHopAndWhatIsKnown(t *testing.T) {
 			}
 			secretless(t, s, report)
 		})
+	}
+}
+
+func TestLogIsSearchedForTheLastComplaint(t *testing.T) {
+	for want, lines := range map[string][]string{
+		"":                          {`I1122 "Using gRPC client" pod="a"`, "INFO mount took=1ms error=<nil>", `INFO kubelet error=""`},
+		`E1122 "failed to mount" b`: {`E1122 "failed to mount" a`, `E1122 "failed to mount" b`, `I1122 "done" err=<nil>`},
+		"INFO mount error=denied":   {"INFO mount error=denied"},
+	} {
+		if got, ok := complaint(lines); got != want || ok != (want != "") {
+			t.Errorf("%q: %q, %t", lines, got, ok)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -60,8 +61,11 @@ func (r *rotation) content(ctx context.Context, m *Mount) string {
 // firstHop goes the way of a secret to a pod, and returns the first thing on it
 // that is wrong, and what to do. Where all looks well, hop says what was tried.
 func (s *site) firstHop(ctx context.Context, p cluster.Pod) (hop, next string) {
-	for _, look := range []func(context.Context) Result{s.serviceAccount, s.class} {
-		if r := look(ctx); r.Status == StatusFail {
+	if r := s.serviceAccount(ctx); r.Status == StatusFail {
+		return r.Detail, r.Hint
+	}
+	for _, c := range classesOf(s.d) {
+		if r := s.class(ctx, c); r.Status == StatusFail {
 			return r.Detail, r.Hint
 		}
 	}
@@ -91,22 +95,40 @@ func (s *site) driverHop(ctx context.Context, p cluster.Pod) (hop, next string) 
 	if err != nil || len(agents) == 0 {
 		return "", ""
 	}
-	i := slices.IndexFunc(agents, func(a cluster.Agent) bool { return a.Role == s.d.Provider })
-	switch {
-	case i < 0:
+	if !slices.ContainsFunc(agents, func(a cluster.Agent) bool { return a.Role == s.d.Provider }) {
 		return "no DaemonSet of the provider " + s.d.Provider + " is there", install
-	case agents[i].Ready < agents[i].Desired:
-		return fmt.Sprintf("the provider has %d of %d pods ready", agents[i].Ready, agents[i].Desired),
-			fmt.Sprintf("kubectl describe -n %s daemonset/%s", agents[i].Namespace, agents[i].Name)
 	}
-	return "", ""
+	return s.providerHop(ctx, agents, p)
+}
+
+// providerHop looks for the provider on the pod's node, where its DaemonSet is known.
+func (s *site) providerHop(ctx context.Context, agents []cluster.Agent, p cluster.Pod) (hop, next string) {
+	i := slices.IndexFunc(agents, func(a cluster.Agent) bool { return a.Role == s.d.Provider })
+	if i < 0 || agents[i].Works() || agents[i].Ready > 0 && !s.lacks(ctx, agents[i], p.Node) {
+		return "", ""
+	}
+	return fmt.Sprintf("the provider does not run on node %s: %s", orWord(p.Node, "?"), podsReady(agents[i])),
+		fmt.Sprintf("kubectl describe -n %s daemonset/%s", agents[i].Namespace, agents[i].Name)
+}
+
+// lacks says whether a node is without a working pod of a DaemonSet, as far as that
+// can be seen.
+func (s *site) lacks(ctx context.Context, a cluster.Agent, node string) bool {
+	there, err := s.c.AgentPod(ctx, a, node)
+	return node != "" && (errors.Is(err, fs.ErrNotExist) || err == nil && !there.Ready)
 }
 
 // loginHop does at the store what the provider does for the pod.
 func (s *site) loginHop(ctx context.Context) (hop, next string, wrong bool) {
-	r := (&podReader{s.d, s.w, s.vs}).canRead(ctx)
-	if r.Status == StatusSkip {
+	r := (&podReader{d: s.d, w: s.w, vs: s.vs}).canRead(ctx)
+	switch {
+	case r.Status == StatusSkip:
 		return "", "", false
+	case s.w.Granted != nil:
+		return r.Detail, r.Hint, false
+	}
+	if r.Status == StatusPass && s.d.Vault != nil {
+		r.Hint = fmt.Sprintf("what the pod does works from here: does its node reach %s too? The log of the provider there tells; what is over mends itself within 2 minutes", s.d.Vault.CSIAddress)
 	}
 	return "the login that the pod does, done here: " + r.Detail, r.Hint, r.Status == StatusFail
 }
@@ -129,14 +151,32 @@ func (s *site) evidence(ctx context.Context, p cluster.Pod, since time.Time) []s
 		if err != nil {
 			continue
 		}
-		if lines, err := s.c.Logs(ctx, agentPod, a.Container, since, p.Name, p.UID); err == nil && len(lines) > 0 {
-			found = append(found, fmt.Sprintf("log of the %s: %s", a.Role, s.vs.outside(cause(lines[len(lines)-1]))))
+		lines, _ := s.c.Logs(ctx, agentPod, a.Container, since, p.Name, p.UID)
+		if l, ok := complaint(lines); ok {
+			found = append(found, fmt.Sprintf("log of the %s: %s", a.Role, s.vs.outside(cause(l))))
 		}
 		if a.Role == cluster.RoleDriver {
 			found = append(found, s.failures(ctx, a, agentPod)...)
 		}
 	}
 	return found
+}
+
+// In the logs of drivers and providers: what tells of an error, and what says that
+// there was none.
+var (
+	tellsOfError = regexp.MustCompile(`(?i)\b(err|error|failed)\b`)
+	noError      = strings.NewReplacer("error=<nil>", "", "err=<nil>", "", `error=""`, "")
+)
+
+// complaint returns the last line that tells of an error.
+func complaint(lines []string) (l string, ok bool) {
+	for _, l := range slices.Backward(lines) {
+		if tellsOfError.MatchString(noError.Replace(l)) {
+			return l, true
+		}
+	}
+	return "", false
 }
 
 // failures returns what the driver counts.
@@ -146,7 +186,7 @@ func (s *site) failures(ctx context.Context, a cluster.Agent, p cluster.Pod) []s
 	if err != nil {
 		return nil
 	}
-	var found []string
+	var counts []string
 	for _, name := range names {
 		sum := 0.0
 		for _, sample := range samples {
@@ -155,8 +195,11 @@ func (s *site) failures(ctx context.Context, a cluster.Agent, p cluster.Pod) []s
 			}
 		}
 		if sum > 0 {
-			found = append(found, fmt.Sprintf("the driver on %s counts %s %.0f", p.Node, name, sum))
+			counts = append(counts, fmt.Sprintf("%s %.0f", name, sum))
 		}
 	}
-	return found
+	if len(counts) == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("the driver on %s counts %s", p.Node, strings.Join(counts, ", "))}
 }

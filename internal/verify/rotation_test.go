@@ -203,6 +203,9 @@ func TestRotationThatNeverArrivesFailsAtTheDeadline(t *testing.T) {
 		if took := time.Since(start); took != 90100*time.Millisecond {
 			t.Errorf("took %v", took)
 		}
+		if last := report.Timeline[len(report.Timeline)-1]; last != (Moment{"local", "not in time: file changed", s.o.Rotation.Deadline}) || report.DeadlineMS != 90100 {
+			t.Errorf("deadline %d ms, and last of all %+v", report.DeadlineMS, last)
+		}
 		got := results["rotation/mounted client-secret"]
 		if got.Detail != "local: still the old value, 1m30.1s after the write" || !strings.Contains(got.Hint, "--enable-secret-rotation") {
 			t.Errorf("got %+v", got)

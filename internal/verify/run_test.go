@@ -127,7 +127,7 @@ func TestProgressTellsStartAndFinishOfEachCheck(t *testing.T) {
 	}
 	for i, r := range report.Checks {
 		start, finish := s.events[2*i], s.events[2*i+1]
-		want := Event{Kind: Started, Delivery: "aidbox", ID: r.ID, Subject: r.Subject, Title: title(r.ID)}
+		want := Event{Kind: Started, Delivery: "aidbox", ID: r.ID, Subject: r.Subject, Title: Title(r.ID)}
 		if diff := cmp.Diff(want, start); diff != "" || want.Title == "" {
 			t.Error(diff)
 		}

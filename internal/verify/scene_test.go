@@ -204,7 +204,6 @@ func TestEveryCheckIsSeenInEveryStatus(t *testing.T) {
 		"aidbox/reachable":               {StatusFail},
 		"cluster/api":                    {StatusFail},
 		"cluster/crds":                   {StatusUnknown},
-		"store/reachable":                {StatusFail},
 		"cluster/token-requests":         {StatusUnknown},
 		"workload/service-account":       {StatusSkip},
 		"workload/secret-provider-class": {StatusSkip},

@@ -109,9 +109,7 @@ func (s *site) aidboxIn(spec cluster.Spec) cluster.Container {
 	best, bestRank := cluster.Container{Name: "aidbox"}, -1
 	for _, c := range spec.Containers {
 		rank := 0
-		if slices.ContainsFunc(c.Mounts, func(m cluster.Mount) bool {
-			return m.Volume.SecretProviderClass != "" && (within(s.d.MountPath, m.Path) || within(m.Path, s.d.MountPath))
-		}) {
+		if slices.ContainsFunc(c.Mounts, s.hasSecrets) {
 			rank += 4
 		}
 		if len(c.VaultConfig) > 0 {
@@ -125,6 +123,14 @@ func (s *site) aidboxIn(spec cluster.Spec) cluster.Container {
 		}
 	}
 	return best
+}
+
+// hasSecrets says whether a volume of the driver is where the secrets belong.
+func (s *site) hasSecrets(m cluster.Mount) bool {
+	return m.Volume.SecretProviderClass != "" && slices.ContainsFunc(s.d.Secrets, func(wanted config.Secret) bool {
+		folder := s.d.MountFolder(wanted)
+		return within(folder, m.Path) || within(m.Path, folder)
+	})
 }
 
 // within says whether a path is in a folder, or is the folder.

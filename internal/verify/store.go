@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,29 +21,35 @@ type podReader struct {
 	d  *config.Delivery
 	w  World
 	vs *values
+	// mounted says that other checks look at what the pod has read.
+	mounted bool
 }
 
 func (p *podReader) account() string { return "serviceaccount/" + p.d.Aidbox.ServiceAccount }
 
-func storeChecks(d *config.Delivery, w World, vs *values) []check {
-	p := &podReader{d, w, vs}
+func storeChecks(d *config.Delivery, w World, vs *values, groups []string) []check {
+	p := &podReader{d, w, vs, slices.Contains(groups, "mount")}
 	reachable := []string{"store/reachable "}
 	checks := []check{{"store/reachable", "", nil, p.reachable}}
 	for _, s := range d.Secrets {
 		checks = append(checks, check{"store/secret-present", s.Name, reachable, func(ctx context.Context) Result { return p.present(ctx, s) }})
 	}
-	return append(checks, check{"store/pod-can-read", p.account(), []string{"store/reachable ", "cluster/api "}, p.canRead})
+	podNeeds := []string{"store/reachable "}
+	if w.Granted == nil {
+		podNeeds = append(podNeeds, "cluster/api ")
+	}
+	return append(checks, check{"store/pod-can-read", p.account(), podNeeds, p.canRead})
 }
 
 func (p *podReader) reachable(ctx context.Context) Result {
-	if p.w.Reach == nil && p.w.NoStore != nil {
-		return p.vs.unknown(p.w.NoStore)
-	}
 	if p.w.Reach == nil {
 		return Skip("no store is looked at")
 	}
 	what, err := p.w.Reach(ctx)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrInvalid):
+		return Fail("%s", p.vs.outside(err.Error())).WithHint("%s", hint.Of(err))
+	case err != nil:
 		return p.vs.unknown(err)
 	}
 	return Pass("%s answers", p.vs.outside(what))
@@ -51,10 +58,12 @@ func (p *podReader) reachable(ctx context.Context) Result {
 func (p *podReader) present(ctx context.Context, s config.Secret) Result {
 	got := p.vs.stored(ctx, s)
 	switch {
-	case errors.Is(got.err, fs.ErrNotExist):
+	case errors.Is(got.err, fs.ErrNotExist), errors.Is(got.err, fs.ErrInvalid):
 		return Fail("%s", p.vs.outside(got.err.Error())).WithHint("%s", hint.Of(got.err))
 	case got.err != nil && p.w.Stored == nil:
 		return Unknown("there is no token to read the store with").WithHint("export VAULT_TOKEN, or run: vault login")
+	case errors.Is(got.err, fs.ErrPermission) && p.w.Newest != nil:
+		return p.seen(ctx, s, got.err)
 	case got.err != nil:
 		return p.vs.unknown(got.err)
 	case got.value.Empty():
@@ -65,9 +74,38 @@ func (p *podReader) present(ctx context.Context, s config.Secret) Result {
 	return Pass("stored, version %s", got.version)
 }
 
+// seen says what is known of a secret whose value may not be read.
+func (p *podReader) seen(ctx context.Context, s config.Secret, denied error) Result {
+	switch newest, err := p.vs.newest(ctx, s); {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrInvalid):
+		return Fail("%s", p.vs.outside(err.Error())).WithHint("%s", hint.Of(err))
+	case err == nil:
+		return Pass("stored, version %s; its value is not for secretctl to read", strings.Join(newest, " or "))
+	}
+	return p.vs.unknown(denied)
+}
+
+// granted says what is known of a login that only a node can do.
+func (p *podReader) granted(ctx context.Context) Result {
+	const why = "only the node can do the pod's login, so it was not tried; "
+	if p.mounted {
+		return Skip(why + "the checks of the group mount show whether it works")
+	}
+	what, err := p.w.Granted(ctx)
+	if err != nil {
+		r := p.vs.unknown(err)
+		r.Detail = why + r.Detail
+		return r
+	}
+	return Unknown("%s%s", why, p.vs.outside(what)).WithHint("once a pod runs, secretctl verify mount shows whether it works")
+}
+
 // canRead does what the driver's provider does for the pod, and gives the token
 // back.
 func (p *podReader) canRead(ctx context.Context) Result {
+	if p.w.Granted != nil {
+		return p.granted(ctx)
+	}
 	if p.w.LogIn == nil {
 		return Skip("there is no login to try for provider %s", p.d.Provider)
 	}
@@ -119,7 +157,7 @@ func (p *podReader) readAll(ctx context.Context, session Session) Result {
 			continue
 		}
 		r := p.vs.unknown(err)
-		if errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) {
+		if errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {
 			r.Status = StatusFail
 		}
 		if len(names) == 0 || worst.Status != StatusFail && r.Status == StatusFail {
@@ -129,12 +167,20 @@ func (p *podReader) readAll(ctx context.Context, session Session) Result {
 	}
 	switch len(names) {
 	case 0:
-		return Pass("logs in with role %s and reads the delivery's %s", p.d.Vault.Role, count(len(p.d.Secrets), "secret"))
+		return Pass("logs in %s and reads the delivery's %s", p.as(), count(len(p.d.Secrets), "secret"))
 	case 1:
 		return worst
 	}
 	worst.Detail += "; it cannot read " + strings.Join(names, ", ")
 	return worst
+}
+
+// as says who the pod is in the store.
+func (p *podReader) as() string {
+	if p.d.Provider == config.ProviderAzure {
+		return "as the managed identity with the client id " + p.d.Azure.Identity.ClientID
+	}
+	return "with role " + p.d.Vault.Role
 }
 
 func count(n int, what string) string {

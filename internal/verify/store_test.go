@@ -65,6 +65,24 @@ func then(steps ...func(*testing.T, *scene)) func(*testing.T, *scene) {
 	}
 }
 
+func storedErr(err error) func(*testing.T, *scene) {
+	return func(_ *testing.T, s *scene) {
+		s.w.Stored = func(context.Context, config.Secret) (secret.Value, string, error) { return secret.Value{}, "", err }
+	}
+}
+
+func newest(err error, ids ...string) func(*testing.T, *scene) {
+	return func(_ *testing.T, s *scene) {
+		s.w.Newest = func(context.Context, config.Secret) ([]string, error) { return ids, err }
+	}
+}
+
+func granted(what string, err error) func(*testing.T, *scene) {
+	return func(_ *testing.T, s *scene) {
+		s.w.Granted = func(context.Context) (string, error) { return what, err }
+	}
+}
+
 func more(names ...string) func(*testing.T, *scene) {
 	return func(_ *testing.T, s *scene) {
 		for _, name := range names {
@@ -81,11 +99,15 @@ func storeRows() []row {
 		{"does not answer", func(_ *testing.T, s *scene) {
 			s.w.Reach = func(context.Context) (string, error) { return "", errUnreachable }
 		}, "store/reachable", StatusUnknown, "refused"},
+		{"is another one", func(_ *testing.T, s *scene) {
+			s.w.Reach = func(context.Context) (string, error) {
+				return "", hint.Wrap(fmt.Errorf("is in another tenant: %w", fs.ErrInvalid), "tenantID")
+			}
+		}, "store/reachable", StatusFail, "is in another tenant: invalid argument | tenantID"},
 		{"in two lines", func(_ *testing.T, s *scene) {
 			s.w.Reach = func(context.Context) (string, error) { return "Vault\n1", nil }
 		}, "store/reachable", StatusPass, "Vault 1"},
 		{"is not looked at", func(_ *testing.T, s *scene) { s.w.Reach = nil }, "store/reachable", StatusSkip, "no store"},
-		{"cannot be asked", func(_ *testing.T, s *scene) { s.w.Reach, s.w.NoStore = nil, errors.New("not in this version") }, "store/reachable", StatusUnknown, "version"},
 
 		{"stored", nil, "store/secret-present client-secret", StatusPass, "version 3"},
 		{"absent", func(_ *testing.T, s *scene) { delete(s.store, "client-secret") }, "store/secret-present client-secret", StatusFail, "not exist"},
@@ -96,6 +118,10 @@ func storeRows() []row {
 				return secret.Value{}, "", errUnreachable
 			}
 		}, "store/secret-present client-secret", StatusUnknown, "refused"},
+		{"disabled", storedErr(fs.ErrInvalid), "store/secret-present client-secret", StatusFail, "invalid"},
+		{"not to be read, but there", then(storedErr(fs.ErrPermission), newest(nil, "7")), "store/secret-present client-secret", StatusPass, "version 7; its value is not for secretctl to read"},
+		{"not to be read, and not there", then(storedErr(fs.ErrPermission), newest(fs.ErrNotExist)), "store/secret-present client-secret", StatusFail, "not exist"},
+		{"not to be seen", then(storedErr(fs.ErrPermission), newest(errUnreachable)), "store/secret-present client-secret", StatusUnknown, "permission denied"},
 		{"no token", func(_ *testing.T, s *scene) { s.w.Stored = nil }, "store/secret-present client-secret", StatusUnknown, "vault login"},
 		{"no store", func(_ *testing.T, s *scene) { s.w.Reach = nil }, "store/secret-present client-secret", StatusSkip, "store/reachable"},
 
@@ -109,6 +135,9 @@ func storeRows() []row {
 		{"no ServiceAccount", tokenAnswer(notFound), pod, StatusUnknown, "default/aidbox does not exist"},
 		{"TokenRequest forbidden", tokenAnswer(denial), pod, StatusUnknown, `"create" on "serviceaccounts/token"`},
 		{"no cluster", nil, pod, StatusSkip, "cluster/api"},
+		{"the nodes' login, with the role", granted("role is assigned", nil), pod, StatusUnknown, "only the node can do the pod's login, so it was not tried; role is assigned"},
+		{"the nodes' login, beside the mount", then(granted("", nil), func(_ *testing.T, s *scene) { s.o.Groups = []string{"store", "mount"} }), pod, StatusSkip, "the group mount show whether it works"},
+		{"the nodes' login, without the role", granted("", errors.New("role is not assigned")), pod, StatusUnknown, "was not tried; role is not assigned"},
 		{"no login", func(t *testing.T, s *scene) {
 			with()(t, s)
 			s.w.LogIn = nil
@@ -162,10 +191,14 @@ func TestTokenIsForTheAudienceThatThePodWillHave(t *testing.T) {
 		{"", []string{"x"}, nil},
 		{"", nil, nil},
 	} {
-		p := platform{d: &config.Delivery{Vault: &config.Vault{Audience: tt.audience}}}
+		p := platform{d: &config.Delivery{Provider: config.ProviderVault, Vault: &config.Vault{Audience: tt.audience}}}
 		p.driver.Audiences = tt.driver
 		if got := p.podAudiences(); !slices.Equal(got, tt.want) {
 			t.Errorf("%q, %q: got %q", tt.audience, tt.driver, got)
 		}
+	}
+	p := platform{d: &config.Delivery{Provider: config.ProviderAzure}}
+	if got := p.podAudiences(); !slices.Equal(got, []string{"api://AzureADTokenExchange"}) {
+		t.Errorf("Azure: got %q", got)
 	}
 }

@@ -11,6 +11,9 @@ import (
 // A mark is how a status looks in text.
 type mark struct{ symbol, color string }
 
+// Symbol returns the character that stands for a status.
+func (s Status) Symbol() string { return s.mark().symbol }
+
 func (s Status) mark() mark {
 	switch s {
 	case StatusPass:
@@ -62,7 +65,7 @@ func writeText(w io.Writer, r Report, color, short bool) error {
 				fmt.Fprintf(&out, "      hint: %s\n", c.Hint)
 			}
 			if c.Status != StatusPass && c.Status != StatusSkip {
-				fmt.Fprintf(&out, "      see %s\n", anchor(c.ID))
+				fmt.Fprintf(&out, "      see secretctl explain %s\n", c.ID)
 			}
 		}
 		if heading == "" {

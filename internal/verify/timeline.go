@@ -23,7 +23,20 @@ const (
 	momentFile     = "file changed"
 	momentAccepted = "new value accepted"
 	momentRefused  = "old value refused"
+
+	momentLate = "not in time: " // before one that did not come
 )
+
+// where says in a word what the moment is about.
+func (m Moment) where() string {
+	switch {
+	case m.Replica != "":
+		return m.Replica
+	case m.What == momentWritten:
+		return "store"
+	}
+	return "aidbox.url"
+}
 
 // MarshalJSON writes the documented form, with the time in milliseconds.
 func (m Moment) MarshalJSON() ([]byte, error) {

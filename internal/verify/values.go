@@ -23,8 +23,15 @@ const maxOutside = 200
 type values struct {
 	w     World
 	store map[string]stored
-	mu    sync.Mutex
-	known []secret.Value
+	// What the store says of versions alone.
+	versions map[string]versions
+	mu       sync.Mutex
+	known    []secret.Value
+}
+
+type versions struct {
+	ids []string
+	err error
 }
 
 type stored struct {
@@ -87,6 +94,15 @@ func (vs *values) stored(ctx context.Context, s config.Secret) stored {
 		vs.store[s.Name] = stored{vs.note(v), version, err}
 	}
 	return vs.store[s.Name]
+}
+
+// newest asks for the newest version of a secret, and not for its value.
+func (vs *values) newest(ctx context.Context, s config.Secret) ([]string, error) {
+	if _, asked := vs.versions[s.Name]; !asked {
+		ids, err := vs.w.Newest(ctx, s)
+		vs.versions[s.Name] = versions{ids, err}
+	}
+	return vs.versions[s.Name].ids, vs.versions[s.Name].err
 }
 
 // learn asks the store for every value, before text is shown that could have one.

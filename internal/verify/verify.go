@@ -18,16 +18,24 @@ import (
 // World is everything that the checks of one delivery look at or act on.
 type World struct {
 	// Stored returns what the store has, and its version. It is nil where there is
-	// no access to the store; an absent secret is an fs.ErrNotExist.
+	// no access to the store; an absent secret is an fs.ErrNotExist, and one that is
+	// there and can be read by nobody an fs.ErrInvalid.
 	Stored func(ctx context.Context, s config.Secret) (secret.Value, string, error)
 	// Put writes a value to the store and returns its version. It may be nil.
 	Put func(ctx context.Context, s config.Secret, v secret.Value) (string, error)
-	// Reach returns what answers at the store's address; nil where that is not asked,
-	// for the reason NoStore where there is one.
+	// Reach returns what answers at the store's address; nil where that is not asked.
+	// What answers and is not what the delivery says is an fs.ErrInvalid.
 	Reach func(ctx context.Context) (string, error)
+	// Newest returns the id of the newest version as the driver's status of a pod has
+	// it, without the value, or a few of which one is it; nil where the status has no
+	// such id. The errors are those of Stored.
+	Newest func(ctx context.Context, s config.Secret) ([]string, error)
 	// LogIn logs in to the store as the pod does, with a token of its ServiceAccount;
 	// nil where nobody knows how. What the store refuses is an fs.ErrPermission.
 	LogIn func(ctx context.Context, jwt secret.Value) (Session, error)
+	// Granted says what lets the pod read the store, where its login can be tried on
+	// its node alone; nil where LogIn can.
+	Granted func(ctx context.Context) (string, error)
 	// Source returns the value of the secret's own source. It is called only for
 	// sources that give the same value each time: env and file.
 	Source func(ctx context.Context, s config.Secret) (secret.Value, error)
@@ -56,9 +64,9 @@ type World struct {
 	Mounts []Mount
 	// Cluster is where the delivery runs; nil for the local target.
 	Cluster *cluster.Cluster
-	// NoCluster and NoStore say why Cluster and Reach are nil, where that is not on
-	// purpose: then what they would tell is unknown, and not skipped.
-	NoCluster, NoStore error
+	// NoCluster says why Cluster is nil, where that is not on purpose: then what it
+	// would tell is unknown, and not skipped.
+	NoCluster error
 }
 
 // Session is what the pod may do in the store. It has to be ended.
@@ -119,11 +127,11 @@ const (
 func Run(ctx context.Context, d *config.Delivery, w World, o Options) (DeliveryReport, error) {
 	emit := func(e Event) {
 		if o.Progress != nil {
-			e.Delivery, e.Title = d.Name, title(e.ID)
+			e.Delivery, e.Title = d.Name, Title(e.ID)
 			o.Progress(e)
 		}
 	}
-	vs := &values{w: w, store: map[string]stored{}}
+	vs := &values{w: w, store: map[string]stored{}, versions: map[string]versions{}}
 	site := visit(ctx, d, w, vs, o.Groups)
 	checks, rotation := plan(d, site.world(w), vs, site, o, emit)
 	defer rotation.stop()
@@ -139,7 +147,9 @@ func Run(ctx context.Context, d *config.Delivery, w World, o Options) (DeliveryR
 		}
 	}
 	run(checks)
-	report.Timeline = rotation.times.sorted()
+	if report.Timeline = rotation.times.sorted(); len(report.Timeline) > 0 {
+		report.DeadlineMS = rotation.Deadline.Milliseconds()
+	}
 	run(needed(mountChecks(d, site.replaced(ctx), vs), o.Groups))
 	if err := ctx.Err(); err != nil {
 		return report, fmt.Errorf("verify %s: %w", d.Name, err)
@@ -152,7 +162,7 @@ func Run(ctx context.Context, d *config.Delivery, w World, o Options) (DeliveryR
 func plan(d *config.Delivery, w World, vs *values, site *site, o Options, emit func(Event)) ([]check, *rotation) {
 	rotation := newRotation(d, w, vs, site, o.Rotation, emit)
 	all := clusterChecks(d, w, vs)
-	all = append(all, storeChecks(d, w, vs)...)
+	all = append(all, storeChecks(d, w, vs, o.Groups)...)
 	all = append(all, aidboxChecks(d, w, vs)...)
 	all = append(all, workloadChecks(site)...)
 	all = append(all, mountChecks(d, w.Mounts, vs)...)

@@ -29,15 +29,17 @@ func workloadChecks(s *site) []check {
 		return nil
 	}
 	account := "serviceaccount/" + s.d.Aidbox.ServiceAccount
-	class := "secretproviderclass/" + s.d.SecretProviderClassName()
 	configMap := "configmap/" + s.d.ConfigMapName()
-	return []check{
-		{"workload/service-account", account, nil, s.serviceAccount},
-		{"workload/secret-provider-class", class, nil, s.class},
-		{"workload/vault-config", configMap, nil, s.vaultConfig},
-		{"workload/deployment", s.deployment(), nil, s.running},
-		{"workload/no-subpath", s.deployment(), nil, s.noSubPath},
+	checks := []check{{"workload/service-account", account, nil, s.serviceAccount}}
+	for _, c := range classesOf(s.d) {
+		checks = append(checks, check{"workload/secret-provider-class", "secretproviderclass/" + c.name, nil, func(ctx context.Context) Result { return s.class(ctx, c) }})
 	}
+	return append(
+		checks,
+		check{"workload/vault-config", configMap, nil, s.vaultConfig},
+		check{"workload/deployment", s.deployment(), nil, s.running},
+		check{"workload/no-subpath", s.deployment(), nil, s.noSubPath},
+	)
 }
 
 // world returns the world with the mounts of the pods in it.
@@ -69,7 +71,7 @@ func (s *site) serviceAccount(ctx context.Context) Result {
 	case err != nil:
 		return s.vs.unknown(err)
 	}
-	if azure := s.d.Azure; azure != nil && azure.Identity.Type == config.IdentityWorkload && annotations[clientIDAnnotation] != azure.Identity.ClientID {
+	if azure := s.d.Azure; azure != nil && azure.Identity.Type == config.IdentityWorkload && azure.Identity.ClientID != "" && annotations[clientIDAnnotation] != azure.Identity.ClientID {
 		return Fail("its annotation %s is %q, and not the client id of the config", clientIDAnnotation, s.vs.outside(annotations[clientIDAnnotation])).WithHint("%s", renderHint)
 	}
 	if s.err == nil && s.workload.Template.ServiceAccount != want {
@@ -193,12 +195,16 @@ func worst(events []cluster.Event) (cluster.Event, bool) {
 }
 
 // cause leaves of a message its end: kubelet, driver and provider each put their
-// own words before those of the one that they asked.
+// own words before those of the one that they asked. Of Vault's answer it leaves the
+// code too, which may be all that there is.
 func cause(message string) string {
-	for _, before := range []string{"desc = ", "err: ", "Errors: "} {
+	for _, before := range []string{"desc = ", "err: "} {
 		if i := strings.LastIndex(message, before); i >= 0 && i+len(before) < len(message) {
 			message = message[i+len(before):]
 		}
+	}
+	if i := strings.LastIndex(message, "Code: "); i >= 0 {
+		message = message[i:]
 	}
 	return message
 }

@@ -16,16 +16,35 @@ import (
 	"github.com/secretctl/secretctl/internal/config"
 )
 
-func (s *site) class(ctx context.Context) Result {
-	name := s.d.SecretProviderClassName()
-	spec, err := s.c.SecretProviderClass(ctx, s.d.Namespace, name)
+// class is a SecretProviderClass of the delivery: that of one Key Vault, or the
+// one of all secrets.
+type class struct {
+	name, keyVault string
+	secrets        []config.Secret
+}
+
+func classesOf(d *config.Delivery) (classes []class) {
+	for _, s := range d.Secrets {
+		name := d.ClassName(s.KeyVault)
+		at := slices.IndexFunc(classes, func(c class) bool { return c.name == name })
+		if at < 0 {
+			at = len(classes)
+			classes = append(classes, class{name: name, keyVault: s.KeyVault})
+		}
+		classes[at].secrets = append(classes[at].secrets, s)
+	}
+	return classes
+}
+
+func (s *site) class(ctx context.Context, c class) Result {
+	spec, err := s.c.SecretProviderClass(ctx, s.d.Namespace, c.name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return Fail("%s", s.vs.outside(err.Error())).WithHint("%s; a running pod keeps its files without it, and gets no new value", renderHint)
 	case err != nil:
 		return s.vs.unknown(err)
 	}
-	wrong, odd := compareClass(s.d, spec)
+	wrong, odd := c.compare(s.d, spec)
 	switch {
 	case len(wrong) > 0:
 		return Fail("%s", s.vs.outside(strings.Join(append(wrong, odd...), "; "))).WithHint("secretctl render --only SecretProviderClass | kubectl apply -f -")
@@ -33,17 +52,17 @@ func (s *site) class(ctx context.Context) Result {
 		return Warn("mounts what the config says, but %s", s.vs.outside(strings.Join(odd, "; "))).
 			WithHint("secretctl render --only SecretProviderClass | kubectl apply -f - puts it right")
 	}
-	return Pass("provider %s, parameters and %s are as in the config", s.d.Provider, count(len(s.d.Secrets), "object"))
+	return Pass("provider %s, parameters and %s are as in the config", s.d.Provider, count(len(c.secrets), "object"))
 }
 
-// compareClass says what of a SecretProviderClass does not mean what the delivery
+// compare says what of a SecretProviderClass does not mean what the delivery
 // means, and what is odd but does no harm. A default that is left out means what
 // it means when it is written.
-func compareClass(d *config.Delivery, spec secretsstorev1.SecretProviderClassSpec) (wrong, odd []string) {
+func (c class) compare(d *config.Delivery, spec secretsstorev1.SecretProviderClassSpec) (wrong, odd []string) {
 	if string(spec.Provider) != d.Provider {
 		return []string{fmt.Sprintf("provider is %s, not %s", spec.Provider, d.Provider)}, nil
 	}
-	want := classParameters(d)
+	want := c.parameters(d)
 	for _, key := range slices.Sorted(maps.Keys(want)) {
 		if got := parameter(spec.Parameters, key); got != want[key] {
 			wrong = append(wrong, fmt.Sprintf("%s is %q, not %q", key, got, want[key]))
@@ -54,7 +73,7 @@ func compareClass(d *config.Delivery, spec secretsstorev1.SecretProviderClassSpe
 		return append(wrong, "parameter objects cannot be read, so nothing is mounted: "+err.Error()), nil
 	}
 	odd = append(odd, more...)
-	for _, secret := range d.Secrets {
+	for _, secret := range c.secrets {
 		object, named := got[secret.Name]
 		delete(got, secret.Name)
 		switch where := object.differs(d, secret); {
@@ -70,9 +89,9 @@ func compareClass(d *config.Delivery, spec secretsstorev1.SecretProviderClassSpe
 	return wrong, odd
 }
 
-// classParameters returns what the parameters must come to, "" for what must not
-// be there.
-func classParameters(d *config.Delivery) map[string]string {
+// parameters returns what the parameters must come to, "" for what must not be
+// there. What the config leaves to be looked up, and was not, is none of them.
+func (c class) parameters(d *config.Delivery) map[string]string {
 	if d.Provider == config.ProviderVault {
 		return map[string]string{
 			"roleName": d.Vault.Role, "vaultAddress": strings.TrimRight(d.Vault.CSIAddress, "/"), "vaultNamespace": d.Vault.Namespace,
@@ -80,14 +99,20 @@ func classParameters(d *config.Delivery) map[string]string {
 		}
 	}
 	want := map[string]string{
-		"keyvaultName": d.Azure.KeyVault, "tenantID": d.Azure.TenantID, "cloudName": d.Azure.Cloud,
+		"keyvaultName": strings.ToLower(cmp.Or(c.keyVault, d.Azure.KeyVault)), "cloudName": d.Azure.Cloud,
 		"usePodIdentity": "false", "useVMManagedIdentity": "true", "userAssignedIdentityID": "", "clientID": "",
 	}
+	who := ""
 	switch d.Azure.Identity.Type {
 	case config.IdentityKubelet:
-		want["userAssignedIdentityID"] = d.Azure.Identity.ClientID
+		who = "userAssignedIdentityID"
 	case config.IdentityWorkload:
-		want["useVMManagedIdentity"], want["clientID"] = "false", d.Azure.Identity.ClientID
+		who, want["useVMManagedIdentity"] = "clientID", "false"
+	}
+	for key, value := range map[string]string{"tenantID": d.Azure.TenantID, who: d.Azure.Identity.ClientID} {
+		if want[key] = value; value == "" {
+			delete(want, key)
+		}
 	}
 	return want
 }
@@ -101,6 +126,8 @@ func parameter(parameters map[string]string, key string) string {
 		return strings.Trim(cmp.Or(value, "kubernetes"), "/")
 	case "vaultAddress":
 		return strings.TrimRight(value, "/")
+	case "keyvaultName": // whose case does not matter
+		return strings.ToLower(value)
 	case "tenantID":
 		return cmp.Or(value, parameters["tenantId"])
 	case "cloudName":

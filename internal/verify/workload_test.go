@@ -164,6 +164,21 @@ func TestEachWorkloadCheckSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
+func TestCauseIsWhatTheLastOneSaid(t *testing.T) {
+	const kubelet = `MountVolume.SetUp failed for volume "secrets" : rpc error: code = Unknown desc = failed to mount, err: rpc error: code = Unknown desc = `
+	for message, want := range map[string]string{
+		"no pod may start": "no pod may start",
+		kubelet + `failed to login: Error making API request. URL: POST http://vault:8200/v1/auth/kubernetes/login Code: 400. Errors: * invalid role name "x"`: `Code: 400. Errors: * invalid role name "x"`,
+		kubelet + `couldn't read secret "a": Code: 404. Errors:`: "Code: 404. Errors:",
+		kubelet + `key "a" does not exist at the secret path`:    `key "a" does not exist at the secret path`,
+		"the end is desc = ": "the end is desc = ",
+	} {
+		if got := cause(message); got != want {
+			t.Errorf("%s: %q", message, got)
+		}
+	}
+}
+
 func TestAzureClassIsComparedByItsMeaning(t *testing.T) {
 	d := &config.Delivery{
 		Name: "aidbox", Provider: config.ProviderAzure,
@@ -178,10 +193,18 @@ func TestAzureClassIsComparedByItsMeaning(t *testing.T) {
 		}
 		return p
 	}
-	for name, tt := range map[string]struct {
+	type row struct {
 		parameters map[string]string
 		says       string
-	}{
+	}
+	compare := func(name string, tt row) {
+		t.Helper()
+		wrong, odd := classesOf(d)[0].compare(d, secretsstorev1.SecretProviderClassSpec{Provider: "azure", Parameters: tt.parameters})
+		if got := strings.Join(append(wrong, odd...), "; "); !strings.Contains(got, tt.says) || (got == "") != (tt.says == "") {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+	for name, tt := range map[string]row{
 		"the older key of the tenant": {parameters(), ""},
 		"another vault":               {parameters("keyvaultName", "x"), `keyvaultName is "x"`},
 		"both identities":             {parameters("clientID", "c"), `clientID is "c", not ""`},
@@ -190,9 +213,12 @@ func TestAzureClassIsComparedByItsMeaning(t *testing.T) {
 		"a key":                       {parameters("objects", strings.ReplaceAll(objects, ": secret", ": key")), `objectType is "key"`},
 		"another object":              {parameters("objects", strings.ReplaceAll(objects, ": object", ": other")), `objectName is "other"`},
 	} {
-		wrong, odd := compareClass(d, secretsstorev1.SecretProviderClassSpec{Provider: "azure", Parameters: tt.parameters})
-		if got := strings.Join(append(wrong, odd...), "; "); !strings.Contains(got, tt.says) || (got == "") != (tt.says == "") {
-			t.Errorf("%s: %q", name, got)
-		}
+		compare(name, tt)
 	}
+	d.Azure.TenantID, d.Azure.Identity.ClientID = "", "" // which nobody has looked up
+	compare("nothing known", row{parameters("tenantId", "other", "userAssignedIdentityID", "other"), ""})
+	compare("nothing known, and odd", row{parameters("clientID", "c"), `clientID is "c", not ""`})
+	d.Azure.Identity.Type = config.IdentityWorkload
+	compare("workload", row{parameters("useVMManagedIdentity", "false", "userAssignedIdentityID", "", "clientID", "any"), ""})
+	compare("workload, as the nodes", row{parameters("userAssignedIdentityID", ""), `useVMManagedIdentity is "true"`})
 }

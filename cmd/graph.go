@@ -1,0 +1,77 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/graph"
+	"github.com/secretctl/secretctl/internal/verify"
+)
+
+func newGraph(a *app) *cobra.Command {
+	var output, reportFile string
+	cmd := &cobra.Command{
+		Use:   "graph",
+		Short: "Draw the way of each secret, from the store to the resource",
+		Long: `Draws what the config says: store, SecretProviderClass, mounted file, entry of the
+vault config, resource and field, for Mermaid (GitHub, GitLab and many editors show
+it) or for Graphviz. It asks nobody.
+
+With the report of verify, rotate or doctor each part has the status of the checks
+about it, as a word and as a colour. Mermaid draws 500 arrows at most, unless it is
+told otherwise; --delivery draws less, Graphviz draws all.
+
+` + exitStatus,
+		Example: `  secretctl graph
+  secretctl graph -o dot | dot -Tsvg > secrets.svg
+  secretctl verify --json-file report.json
+  secretctl graph --report report.json`,
+		Args: cobra.NoArgs,
+		RunE: a.run(func(context.Context, []string) error { return a.graph(output, reportFile) }),
+	}
+	cmd.Flags().StringVar(&reportFile, "report", "", "show the outcome of the checks in this report, which --json-file wrote")
+	addOutput(cmd, &output, graph.Formats()...)
+	return cmd
+}
+
+func (a *app) graph(output, reportFile string) error {
+	all, err := a.deliveries()
+	if err != nil {
+		return err
+	}
+	var report *verify.Report
+	if reportFile != "" {
+		if report, err = readReport(reportFile, all); err != nil {
+			return usagef("write one with: secretctl verify --json-file report.json", "report %s: %w", reportFile, err)
+		}
+	}
+	return graph.Write(a.Out, output, all, report)
+}
+
+// readReport reads a report, and refuses one that has nothing about the deliveries.
+func readReport(file string, all []*config.Delivery) (*verify.Report, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, bare(err)
+	}
+	defer func() { _ = f.Close() }()
+	report, err := verify.ReadReport(f)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.ContainsFunc(report.Deliveries, func(r verify.DeliveryReport) bool {
+		return slices.ContainsFunc(all, func(d *config.Delivery) bool { return d.Name == r.Name })
+	}) {
+		if report.Error != nil {
+			return nil, errors.New("its checks did not start")
+		}
+		return nil, fmt.Errorf("nothing in it is about %s", names(all))
+	}
+	return &report, nil
+}

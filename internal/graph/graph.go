@@ -1,0 +1,150 @@
+// Package graph draws the way of each secret: from the store through the
+// SecretProviderClass to the mounted file, the entry of the vault config and the
+// resource that refers to it. It knows which checks are about which part of the
+// way, and of a report it shows statuses and check IDs alone, never its texts.
+package graph
+
+import (
+	"cmp"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/verify"
+)
+
+// Formats returns the names that [Write] knows.
+func Formats() []string { return []string{"mermaid", "dot"} }
+
+// Write draws the deliveries in a format, with the outcome of the checks where
+// there is a report; it may be nil. The same input gives the same bytes.
+func Write(w io.Writer, format string, deliveries []*config.Delivery, report *verify.Report) error {
+	var g graph
+	for _, d := range deliveries {
+		g.add(d, report)
+	}
+	text := g.mermaid()
+	if format == "dot" {
+		text = g.dot()
+	}
+	_, err := io.WriteString(w, text)
+	return err
+}
+
+// graph is what both formats draw. Edges refer to nodes by their place in the list.
+type graph struct {
+	flows   []flow
+	nodes   []node
+	edges   []edge
+	classes map[string]int // the nodes of the delivery's SecretProviderClasses
+}
+
+// flow is a delivery: its nodes and edges are those up to here which no flow
+// before it has.
+type flow struct {
+	text
+	nodesEnd, edgesEnd int
+}
+
+type node struct {
+	kind kind
+	text
+}
+
+type edge struct {
+	from, to int
+	text
+}
+
+// kind is what a node stands for.
+type kind int
+
+const (
+	kindStore kind = iota
+	kindClass
+	kindFile
+	kindEntry
+	kindResource
+)
+
+// add draws a delivery. Of a report only what is about the delivery counts.
+func (g *graph) add(d *config.Delivery, report *verify.Report) {
+	firstNode, firstEdge := len(g.nodes), len(g.edges)
+	g.classes = map[string]int{}
+	entries := map[string]int{}
+	for _, s := range d.Secrets {
+		entries[s.Name] = g.secret(d, s)
+	}
+	for _, r := range d.Resources {
+		g.resource(r, entries)
+	}
+	f := flow{text{lines: []string{d.Name}, about: []string{every}}, len(g.nodes), len(g.edges)}
+	if report != nil {
+		found := findingsOf(d, report)
+		f.judge(found)
+		for i := firstNode; i < f.nodesEnd; i++ {
+			g.nodes[i].judge(found)
+		}
+		for i := firstEdge; i < f.edgesEnd; i++ {
+			g.edges[i].judge(found)
+		}
+	}
+	g.flows = append(g.flows, f)
+}
+
+// secret draws the way of a secret up to its entry, which it returns. The checks of
+// a node are about the thing itself, those of an edge about what brings it on.
+func (g *graph) secret(d *config.Delivery, s config.Secret) int {
+	var where []string
+	if d.Provider == config.ProviderVault {
+		where = []string{"Vault " + d.Vault.KVMount + "/" + s.Path, "key " + s.Key}
+	} else {
+		where = []string{"Key Vault " + cmp.Or(s.KeyVault, d.Azure.KeyVault), "secret " + s.ObjectName}
+	}
+	store := g.node(kindStore, where, "store/secret-present "+s.Name, "rotation/store-updated "+s.Name)
+	class := g.class(d.ClassName(s.KeyVault))
+	file := g.node(kindFile, []string{"file", d.MountedFile(s)},
+		"mount/present "+s.Name+" *", "mount/readable "+s.Name+" *", "mount/matches-store "+s.Name+" *", "rotation/mounted "+s.Name)
+	entry := g.node(kindEntry, []string{"vault config entry", s.Name, "scope " + strings.Join(s.Scope, ", ")}, "workload/vault-config *", "mount/vault-config *")
+	g.edge(store, class, []string{"as " + s.Name}, "store/pod-can-read *", "workload/service-account *", "cluster/token-requests *")
+	g.edge(class, file, nil,
+		"mount/status "+s.Name+" *", "workload/no-subpath *", "cluster/csi-driver *", "cluster/provider *", "cluster/crds *", "cluster/rotation-enabled *")
+	g.edge(file, entry, nil, "mount/vault-config *")
+	return entry
+}
+
+// class returns the node of a SecretProviderClass, which secrets share.
+func (g *graph) class(name string) int {
+	n, drawn := g.classes[name]
+	if !drawn {
+		n = g.node(kindClass, []string{"SecretProviderClass", name}, "workload/secret-provider-class secretproviderclass/"+name)
+		g.classes[name] = n
+	}
+	return n
+}
+
+// resource draws a resource and what leads to it from the entries of its secrets.
+func (g *graph) resource(r config.Resource, entries map[string]int) {
+	var about []string
+	for _, id := range []string{"client/exists", "client/masked", "auth/accepts-secret", "auth/rejects-wrong", "auth/rejects-empty", "auth/token"} {
+		about = append(about, id+" "+r.Ref())
+	}
+	to := g.node(kindResource, []string{r.Ref()}, about...)
+	for _, field := range slices.Sorted(maps.Keys(r.Secrets)) {
+		name := r.Secrets[field]
+		g.nodes[to].about = append(g.nodes[to].about, "rotation/new-accepted "+name, "rotation/old-rejected "+name)
+		g.edge(entries[name], to, []string{field}, "client/reference "+r.Ref(), "scope/out-of-scope-refused "+name)
+	}
+}
+
+// node adds a node and returns its place.
+func (g *graph) node(k kind, lines []string, about ...string) int {
+	g.nodes = append(g.nodes, node{k, text{lines: lines, about: about}})
+	return len(g.nodes) - 1
+}
+
+func (g *graph) edge(from, to int, lines []string, about ...string) {
+	g.edges = append(g.edges, edge{from, to, text{lines: lines, about: about}})
+}

@@ -1,0 +1,144 @@
+package verify
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// maxRows is how many checks a summary lists, the deliveries sharing alike; GitHub
+// drops one that is larger than 1 MiB.
+const maxRows = 1000
+
+// writeMarkdown writes what GitHub shows as the summary of a step: of each delivery
+// what did not pass, the worst first, and how often each of the other checks passed.
+func writeMarkdown(w io.Writer, r Report) error {
+	var out bytes.Buffer
+	fmt.Fprintf(&out, "## %s %s\n\n%s\n", r.Verdict().status().mark().symbol, markdown(r.headline()), r.Summary.counts())
+	writeUnfinished(&out, r.untold())
+	for _, d := range r.Deliveries {
+		fmt.Fprintf(&out, "\n### %s\n", markdown(d.Name))
+		writeUnfinished(&out, d.Error)
+		writeFindings(&out, d.Checks, max(1, maxRows/len(r.Deliveries)))
+		writePasses(&out, d.Checks)
+		if len(d.Timeline) > 0 {
+			out.WriteString("\n| seconds after the write | where | what |\n| --: | --- | --- |\n")
+			for _, m := range d.Timeline {
+				fmt.Fprintf(&out, "| %.1f | %s | %s |\n", m.After.Seconds(), markdown(m.where()), markdown(m.What))
+			}
+		}
+	}
+	_, err := w.Write(out.Bytes())
+	return err
+}
+
+func writeUnfinished(out *bytes.Buffer, err *SetupError) {
+	if err == nil {
+		return
+	}
+	fmt.Fprintf(out, "\n**Did not finish:** %s\n", markdown(err.Message))
+	if err.Hint != "" {
+		fmt.Fprintf(out, "\nHint: %s\n", markdown(err.Hint))
+	}
+}
+
+// writeFindings writes a row for each check that did not pass.
+func writeFindings(out *bytes.Buffer, checks []Result, limit int) {
+	found := findings(checks)
+	if len(found) == 0 {
+		return
+	}
+	out.WriteString("\n| status | check | subject | found |\n| --- | --- | --- | --- |\n")
+	for _, c := range found[:min(len(found), limit)] {
+		text := markdown(c.Detail)
+		if c.Hint != "" {
+			text += "<br>Hint: " + markdown(c.Hint)
+		}
+		fmt.Fprintf(out, "| %s %s | [%s](%s) | %s | %s |\n", c.Status.mark().symbol, c.Status, markdown(c.ID), manual+anchor(c.ID), markdown(c.Subject), text)
+	}
+	if more := len(found) - limit; more > 0 {
+		fmt.Fprintf(out, "\nand %d more\n", more)
+	}
+}
+
+func writePasses(out *bytes.Buffer, checks []Result) {
+	times := map[string]int{}
+	var ids []string
+	passes := 0
+	for _, c := range checks {
+		if c.Status != StatusPass {
+			continue
+		}
+		if times[c.ID]++; times[c.ID] == 1 {
+			ids = append(ids, c.ID)
+		}
+		passes++
+	}
+	if passes == 0 {
+		return
+	}
+	fmt.Fprintf(out, "\n<details><summary>%d passed</summary>\n\n| check | passed | |\n| --- | --: | --- |\n", passes)
+	for _, id := range ids {
+		fmt.Fprintf(out, "| [%s](%s) | %d | %s |\n", markdown(id), manual+anchor(id), times[id], markdown(Title(id)))
+	}
+	out.WriteString("\n</details>\n")
+}
+
+// findings returns the checks that did not pass, the worst first.
+func findings(checks []Result) []Result {
+	order := []Status{StatusFail, StatusUnknown, StatusWarn, StatusSkip}
+	found := slices.DeleteFunc(slices.Clone(checks), func(c Result) bool { return c.Status == StatusPass })
+	slices.SortStableFunc(found, func(a, b Result) int {
+		return cmp.Compare(slices.Index(order, a.Status), slices.Index(order, b.Status))
+	})
+	return found
+}
+
+// Annotate writes a workflow command of GitHub Actions for each check that failed,
+// is unknown or warned, the worst first: GitHub shows ten errors and ten warnings of
+// a step. A runner looks for them in what a step writes to stdout and stderr.
+func Annotate(w io.Writer, r Report) error {
+	var out bytes.Buffer
+	annotate := func(level, title, text, hint string) {
+		if text = oneLine(text); hint != "" {
+			text += "\nhint: " + oneLine(hint)
+		}
+		fmt.Fprintf(&out, "::%s title=%s::%s\n", level, propertyEscapes.Replace(title), dataEscapes.Replace(text))
+	}
+	if err := r.untold(); err != nil {
+		annotate("error", "secretctl did not finish", err.Message, err.Hint)
+	}
+	for _, d := range r.Deliveries {
+		if d.Error != nil {
+			annotate("error", d.Name+" did not finish", d.Error.Message, d.Error.Hint)
+		}
+		for _, c := range findings(d.Checks) {
+			level := "error"
+			switch c.Status {
+			case StatusSkip:
+				continue
+			case StatusWarn:
+				level = "warning"
+			}
+			annotate(level, strings.TrimSpace(fmt.Sprintf("%s %s: %s %s", d.Name, c.Status, c.ID, c.Subject)), c.Detail, c.Hint)
+		}
+	}
+	_, err := w.Write(out.Bytes())
+	return err
+}
+
+// What a workflow command needs in its text and in its properties.
+var (
+	dataEscapes     = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
+	propertyEscapes = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
+)
+
+// markdown returns text that shows as it is, on one line and in a table's cell.
+func markdown(text string) string { return markdownEscapes.Replace(oneLine(text)) }
+
+var markdownEscapes = strings.NewReplacer(
+	"&", "&amp;", "<", "&lt;", ">", "&gt;", `\`, `\\`, "`", "\\`", "|", `\|`, "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "~", `\~`, "#", `\#`,
+)

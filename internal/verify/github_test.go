@@ -1,0 +1,93 @@
+package verify
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func summaryOf(t *testing.T, r Report) string {
+	t.Helper()
+	var out bytes.Buffer
+	must(t, Write(&out, "github", r, true))
+	return out.String()
+}
+
+// A text that would break out of its cell, or show as something else.
+const wild = "a|b `c` <b>&amp; [x](y) *z* _u_ \\ #1\r\n::error::no"
+
+func TestSummaryShowsTextsAsTheyAre(t *testing.T) {
+	bad := Fail("%s", wild).WithHint("%s", wild)
+	bad.ID, bad.Subject = "mount/present", wild
+	got := summaryOf(t, NewReport([]DeliveryReport{{Name: "a|b", Checks: []Result{bad}}}, nil))
+	shown := "a\\|b \\`c\\` &lt;b&gt;&amp;amp; \\[x\\](y) \\*z\\* \\_u\\_ \\\\ \\#1 ::error::no"
+	want := "## × 1 check failed\n\n1 check: 1 failed\n\n### a\\|b\n\n| status | check | subject | found |\n| --- | --- | --- | --- |\n" +
+		"| × fail | [mount/present](" + manual + "docs/checks.md#mount-present) | " + shown + " | " + shown + "<br>Hint: " + shown + " |\n"
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestSummaryHasTheWorstFirstAndCountsTheRest(t *testing.T) {
+	got := summaryOf(t, turning())
+	at := -1
+	for _, want := range []string{
+		"## × 1 check failed", "| × fail |", "| ? unknown |", "| ! warn |", "| - skip |",
+		"<details><summary>1 passed</summary>", "| 40.9 | pod/aidbox-7d4 | file changed |", "| 240.0 | pod/aidbox-b&lt;1&gt; | not in time: file changed |", "### second",
+	} {
+		i := strings.Index(got, want)
+		if i < at || i < 0 {
+			t.Errorf("%q is not there, or too early:\n%s", want, got)
+		}
+		at = i
+	}
+	if got := summaryOf(t, NewReport(nil, errors.New("no <config>"))); !strings.Contains(got, "**Did not finish:** no &lt;config&gt;") {
+		t.Error(got)
+	}
+	own := NewReport([]DeliveryReport{{Name: "b", Error: &SetupError{"no way", "find one"}}}, errors.New("all of it"))
+	if got := summaryOf(t, own); !strings.HasSuffix(got, "### b\n\n**Did not finish:** no way\n\nHint: find one\n") || strings.Contains(got, "all of it") {
+		t.Error(got)
+	}
+}
+
+func TestSummaryStaysBelowWhatGitHubTakes(t *testing.T) {
+	var all []DeliveryReport
+	for i := range 20 {
+		d := DeliveryReport{Name: fmt.Sprint(i)}
+		for range 1000 {
+			r := Fail("%s", strings.Repeat("why ", 50)).WithHint("%s", strings.Repeat("so ", 50))
+			r.ID = "mount/present"
+			d.Checks = append(d.Checks, r)
+		}
+		all = append(all, d)
+	}
+	got := summaryOf(t, NewReport(all, nil))
+	if len(got) > 1<<20 || !strings.Contains(got, "and 950 more") {
+		t.Errorf("%d bytes", len(got))
+	}
+}
+
+func TestAnnotationsAreCommandsOnALineEach(t *testing.T) {
+	bad := Fail("%s", "100% of\r\n::error::x")
+	bad.ID, bad.Subject = "mount/present", "a:b,c"
+	r := NewReport([]DeliveryReport{{Name: "d", Checks: append([]Result{
+		{ID: "auth/token", Subject: "Client/a", Status: StatusWarn, Detail: "so so", Hint: "look"},
+		{ID: "auth/token", Subject: "Client/b", Status: StatusSkip, Detail: "no"},
+		{ID: "auth/token", Subject: "Client/c", Status: StatusPass, Detail: "yes"},
+		{ID: "client/exists", Subject: "Client/a", Status: StatusUnknown, Detail: "no answer"},
+	}, bad)}}, errors.New("stopped"))
+	var out bytes.Buffer
+	must(t, Annotate(&out, r))
+	want := `::error title=secretctl did not finish::stopped
+::error title=d fail%3A mount/present a%3Ab%2Cc::100%25 of ::error::x
+::error title=d unknown%3A client/exists Client/a::no answer
+::warning title=d warn%3A auth/token Client/a::so so%0Ahint: look
+`
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Error(diff)
+	}
+}

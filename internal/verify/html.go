@@ -1,0 +1,194 @@
+package verify
+
+import (
+	"bytes"
+	"crypto/sha256"
+	_ "embed" // of the page's template
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"io"
+	"slices"
+	"strings"
+	"time"
+)
+
+// pageText is the page. Its style has no template action in it, because the page's
+// own policy admits it by its digest, and nothing else.
+//
+//go:embed report.html.tmpl
+var pageText string
+
+// page is what the template shows.
+type page struct {
+	Report
+	StyleHash, Headline, Counts string
+	Status                      Status
+	Unfinished                  *SetupError
+	Filters                     []filter
+	Sections                    []section
+}
+
+// filter shows or hides the checks of a status.
+type filter struct {
+	Status Status
+	Count  int
+}
+
+// section is a delivery.
+type section struct {
+	Name, Anchor string
+	Error        *SetupError
+	Status       Status
+	Groups       []checkGroup
+	Lanes        []lane
+	Deadline     time.Duration
+	DeadlineAt   percent
+	Span         time.Duration // what 100 % are
+}
+
+// checkGroup has the checks of a group, in the order in which they ran.
+type checkGroup struct {
+	Name     string
+	Status   Status
+	Counts   []filter
+	Checks   []Result
+	Statuses string // as classes
+}
+
+// lane is what happened at a place during a rotation.
+type lane struct {
+	Name  string
+	Steps []laneStep
+}
+
+type laneStep struct {
+	Moment
+	From, To, Width percent
+}
+
+// Late says that it did not happen in time.
+func (s laneStep) Late() bool { return strings.HasPrefix(s.What, momentLate) }
+
+// percent is a place on the axis of the timeline.
+type percent float64
+
+func (p percent) String() string { return fmt.Sprintf("%.2f%%", float64(p)) }
+
+func percentOf(d, whole time.Duration) percent { return percent(100 * d.Seconds() / whole.Seconds()) }
+
+// writeHTML writes one page that needs nothing else: no script, no network.
+func writeHTML(w io.Writer, r Report) error {
+	t, err := template.New("report").Funcs(template.FuncMap{
+		"symbol":  func(s Status) string { return s.mark().symbol },
+		"took":    func(d time.Duration) string { return rounded(d).String() },
+		"seconds": func(d time.Duration) string { return fmt.Sprintf("%.1f", d.Seconds()) },
+		"title":   Title,
+		"doc":     func(id string) string { return manual + anchor(id) },
+		"known":   func(s Status) string { return string(s.known()) },
+	}).Parse(pageText)
+	if err != nil {
+		return err
+	}
+	p := page{
+		Report: r, StyleHash: styleHash(), Headline: r.headline(), Counts: r.Summary.counts(),
+		Status: r.Verdict().status(), Unfinished: r.untold(), Filters: r.Summary.filters(),
+	}
+	for i, d := range r.Deliveries {
+		p.Sections = append(p.Sections, newSection(fmt.Sprintf("delivery-%d", i+1), d))
+	}
+	var out bytes.Buffer
+	if err := t.Execute(&out, p); err != nil {
+		return err
+	}
+	_, err = w.Write(out.Bytes())
+	return err
+}
+
+func styleHash() string {
+	_, style, _ := strings.Cut(pageText, "<style>")
+	style, _, _ = strings.Cut(style, "</style>")
+	sum := sha256.Sum256([]byte(style))
+	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// known returns one of the five statuses.
+func (s Status) known() Status {
+	if !slices.Contains([]Status{StatusPass, StatusWarn, StatusFail, StatusSkip}, s) {
+		return StatusUnknown
+	}
+	return s
+}
+
+// filters returns the counts of the statuses that there are, the worst first.
+func (s Summary) filters() []filter {
+	all := []filter{{StatusFail, s.Fail}, {StatusUnknown, s.Unknown}, {StatusWarn, s.Warn}, {StatusPass, s.Pass}, {StatusSkip, s.Skip}}
+	return slices.DeleteFunc(all, func(f filter) bool { return f.Count == 0 })
+}
+
+// Worst returns the status that a reader has to know of first.
+func (s Summary) Worst() Status {
+	if f := s.filters(); len(f) > 0 {
+		return f[0].Status
+	}
+	return StatusSkip
+}
+
+func newSection(anchor string, d DeliveryReport) section {
+	s := section{Name: d.Name, Anchor: anchor, Error: d.Error}
+	var all Summary
+	if d.Error != nil {
+		all.Add(StatusUnknown)
+	}
+	for _, name := range Groups() {
+		g := checkGroup{Name: name}
+		var sum Summary
+		for _, c := range d.Checks {
+			if groupOf(c.ID) == name {
+				g.Checks = append(g.Checks, c)
+				sum.Add(c.Status)
+				all.Add(c.Status)
+			}
+		}
+		if len(g.Checks) == 0 {
+			continue
+		}
+		g.Status, g.Counts = sum.Worst(), sum.filters()
+		for _, f := range g.Counts {
+			g.Statuses += " has-" + string(f.Status)
+		}
+		s.Groups = append(s.Groups, g)
+	}
+	s.Status = all.Worst()
+	s.Lanes, s.Deadline, s.Span = lanes(d), time.Duration(d.DeadlineMS)*time.Millisecond, span(d)
+	s.DeadlineAt = percentOf(s.Deadline, s.Span)
+	return s
+}
+
+// span is how long the axis of a timeline is.
+func span(d DeliveryReport) time.Duration {
+	longest := max(time.Duration(d.DeadlineMS)*time.Millisecond, time.Second)
+	for _, m := range d.Timeline {
+		longest = max(longest, m.After)
+	}
+	return longest + longest/20
+}
+
+// lanes returns a lane for each place, in the order in which something was first
+// seen there. A step begins where the one before it ended.
+func lanes(d DeliveryReport) []lane {
+	var all []lane
+	for _, m := range d.Timeline {
+		i := slices.IndexFunc(all, func(l lane) bool { return l.Name == m.where() })
+		if i < 0 {
+			i, all = len(all), append(all, lane{Name: m.where()})
+		}
+		step := laneStep{Moment: m, To: percentOf(m.After, span(d))}
+		if before := all[i].Steps; len(before) > 0 {
+			step.From = before[len(before)-1].To
+		}
+		step.Width = step.To - step.From
+		all[i].Steps = append(all[i].Steps, step)
+	}
+	return all
+}

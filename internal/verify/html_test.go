@@ -1,0 +1,138 @@
+package verify
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/xml"
+	"errors"
+	"io"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// turning is a report with a rotation that one of two replicas did not get.
+func turning() Report {
+	r := sample(nil)
+	at := func(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }
+	r.Deliveries[0].DeadlineMS = 240_000
+	r.Deliveries[0].Timeline = []Moment{
+		{"", momentWritten, 0},
+		{"pod/aidbox-7d4", momentFile, at(40.9)},
+		{"pod/aidbox-7d4", momentAccepted, at(41.2)},
+		{"pod/aidbox-b<1>", momentLate + momentFile, at(240)},
+	}
+	return r
+}
+
+func pageOf(t *testing.T, r Report) string {
+	t.Helper()
+	var out bytes.Buffer
+	must(t, Write(&out, "html", r, false))
+	return out.String()
+}
+
+// text is what a reader sees: the page's text without its tags.
+func textOf(t *testing.T, page string) string {
+	t.Helper()
+	dec := xml.NewDecoder(strings.NewReader(page))
+	dec.Strict, dec.AutoClose, dec.Entity = false, xml.HTMLAutoClose, xml.HTMLEntity
+	var text strings.Builder
+	for style := false; ; {
+		token, err := dec.Token()
+		switch token := token.(type) {
+		case xml.StartElement:
+			style = token.Name.Local == "style"
+		case xml.EndElement:
+			style = false
+		case xml.CharData:
+			if !style {
+				text.Write(token)
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return oneLine(text.String())
+		}
+		must(t, err)
+	}
+}
+
+func TestPageShowsAllThatTheReportHas(t *testing.T) {
+	r := turning()
+	text := textOf(t, pageOf(t, r))
+	for _, d := range r.Deliveries {
+		for _, c := range d.Checks {
+			for _, want := range []string{c.ID, Title(c.ID), c.Subject, c.Detail, c.Hint, string(c.Status)} {
+				if !strings.Contains(text, want) {
+					t.Errorf("the page lacks %q", want)
+				}
+			}
+		}
+		for _, m := range d.Timeline {
+			if want := oneLine(m.What + " " + seconds(m.After)[:len(seconds(m.After))-2]); !strings.Contains(text, want) || !strings.Contains(text, m.where()) {
+				t.Errorf("the page lacks %q at %s", want, m.where())
+			}
+		}
+	}
+	if want := "1 check failed 6 checks: 2 passed, 1 warned, 1 failed, 1 unknown, 1 skipped"; !strings.Contains(text, want) {
+		t.Errorf("the page lacks %q", want)
+	}
+	text = textOf(t, pageOf(t, NewReport(nil, errUnreachable)))
+	if !strings.Contains(text, "Did not finish: "+errUnreachable.Error()) {
+		t.Errorf("the page does not say that nothing was checked: %s", text)
+	}
+	r = NewReport([]DeliveryReport{{Name: "a"}, {Name: "b", Error: &SetupError{"no way to b", "find one"}}}, errors.New("all of it"))
+	text = textOf(t, pageOf(t, r))
+	if !strings.Contains(text, "b Did not finish: no way to b Hint: find one") || strings.Contains(text, "all of it") {
+		t.Errorf("the page does not say what b did not come to: %s", text)
+	}
+}
+
+// The page's policy admits one style and nothing else, so whatever a browser would
+// load or run from elsewhere would be refused, and so would a changed style.
+func TestPageNeedsNothingButItself(t *testing.T) {
+	page := pageOf(t, turning())
+	_, style, _ := strings.Cut(page, "<style>")
+	style, rest, _ := strings.Cut(style, "</style>")
+	sum := sha256.Sum256([]byte(style))
+	policy := regexp.MustCompile(`content="(default-src[^"]*)"`).FindStringSubmatch(page)[1]
+	policy = strings.NewReplacer("&#39;", "'", "&#43;", "+").Replace(policy)
+	want := "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; form-action 'none'"
+	if diff := cmp.Diff(want, policy); diff != "" {
+		t.Error(diff)
+	}
+	if found := regexp.MustCompile(`<(script|img|link|iframe|form)|\s(src|style|on[a-z]+)=|url\(|@import|ZgotmplZ`).FindString(style + rest); found != "" {
+		t.Errorf("the page has %s", found)
+	}
+	for _, m := range regexp.MustCompile(`href="([^"]*)"`).FindAllStringSubmatch(rest, -1) {
+		if !strings.HasPrefix(m[1], manual+"docs/checks.md#") && !strings.Contains(rest, ` id="`+strings.TrimPrefix(m[1], "#")+`"`) {
+			t.Errorf("the page has a link to %s", m[1])
+		}
+	}
+}
+
+func TestTimelineFitsItsAxis(t *testing.T) {
+	s := newSection("a", turning().Deliveries[0])
+	var got []string
+	for _, l := range s.Lanes {
+		for _, step := range l.Steps {
+			got = append(got, strings.Join([]string{l.Name, step.What, step.From.String(), step.To.String()}, ", "))
+		}
+	}
+	want := []string{
+		"store, store written, 0.00%, 0.00%",
+		"pod/aidbox-7d4, file changed, 0.00%, 16.23%",
+		"pod/aidbox-7d4, new value accepted, 16.23%, 16.35%",
+		"pod/aidbox-b<1>, not in time: file changed, 0.00%, 95.24%",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if s.DeadlineAt.String() != "95.24%" {
+		t.Errorf("the deadline is at %s", s.DeadlineAt)
+	}
+}
