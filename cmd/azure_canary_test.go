@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -43,29 +44,20 @@ func (k *tracks) azureConfig(name, subscription, identity, aidbox, env string) s
 	return path
 }
 
-func TestNoSecretValueLeavesTheProcessForAzure(t *testing.T) {
-	k := &tracks{t: t, dir: t.TempDir(), seen: map[string]bool{}}
-	t.Setenv("TMPDIR", k.dir)
-	t.Setenv("HOME", k.dir)
-	t.Run("when all is well", k.whenAzureIsWell)
-	t.Run("when servers echo the request", k.whenAzureEchoes)
-	k.searchFiles()
-}
-
 func (k *tracks) whenAzureIsWell(t *testing.T) {
 	vault, err := sandbox.StartKeyVault(sandbox.KeyVaultOptions{Name: "contoso-aidbox"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(vault.Close)
-	manager, err := sandbox.StartAzure(sandbox.AzureOptions{KeyVault: vault})
+	manager, err := sandbox.StartAzure(sandbox.AzureOptions{KeyVaults: []*sandbox.KeyVault{vault}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(manager.Close)
 	canaries["AZURE_TOKEN"] = manager.Token
 	k.azure = azure.Access{Credential: token(manager.Token), Transport: manager.Client}
-	root := filepath.Join(k.dir, "mounted")
+	root := filepath.Join(k.dir, "azure", "mounted")
 	aidbox, err := sandbox.StartAidbox(sandbox.AidboxOptions{
 		VaultConfig: "/etc/aidbox/vault-config.json", Root: root, CacheTTL: time.Millisecond, RootSecret: canaries["AIDBOX_CLIENT_SECRET"],
 	})
@@ -86,10 +78,19 @@ func (k *tracks) whenAzureIsWell(t *testing.T) {
 	ok("provision", "-c", first, "--dry-run", "-v")
 	ok("provision", "-c", first, "-v")
 	ok("provision", "-c", first, "-o", "json")
-	ok("provision", "-c", k.azureConfig("workload.yaml", manager.Subscription, "workload", aidbox.URL, "CANARY_VALUE"), "-v")
+	workload := k.azureConfig("workload.yaml", manager.Subscription, "workload", aidbox.URL, "CANARY_VALUE")
+	ok("provision", "-c", workload, "-v")
+	ok("diff", "-c", workload, "--only", "store", "-v", "-o", "json")
+	if code, out := k.run("diff", "-c", next, "--only", "store"); code != 1 || !strings.Contains(out, "is not that of environment variable CANARY_NEXT") {
+		t.Errorf("another value: exit code %d\n%s", code, out)
+	}
+	kube := k.kubeconfig("tokens", k.startTokens(t))
+	if code, out := k.run("doctor", "-c", workload, "--kubeconfig", kube, "-v", "-o", "json"); code != 1 || !strings.Contains(out, "AADSTS") { // it is no token of the cluster's
+		t.Errorf("doctor: exit code %d\n%s", code, out)
+	}
 	mount, err := sandbox.StartMount(t.Context(), sandbox.MountOptions{
 		Manifests: []byte(ok("render", "-c", first, "-v")), Root: root, Interval: 20 * time.Millisecond,
-		KeyVault: vault, KeyVaultToken: manager.PodToken(manager.KubeletClientID),
+		Azure: manager,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -109,6 +110,20 @@ func (k *tracks) whenAzureIsWell(t *testing.T) {
 	if code, _ := k.run("provision", "-c", first, "--phase", "store", "--timeout", "1s"); code != 124 {
 		t.Errorf("without the role: exit code %d", code)
 	}
+}
+
+// startTokens starts an API server that makes tokens of ServiceAccounts and no more.
+func (k *tracks) startTokens(t *testing.T) (url string) {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if !strings.HasSuffix(r.URL.Path, "/token") {
+			w.WriteHeader(http.StatusNotFound)
+		}
+		_, _ = fmt.Fprintf(w, `{"status": {"token": "e30.e30.%s"}}`, canaries["KUBERNETES_TOKEN"])
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
 }
 
 // echoing answers as the servers of Azure do, and repeats the whole request, or a
@@ -140,6 +155,7 @@ func (e echoing) Do(r *http.Request) (*http.Response, error) {
 
 func (k *tracks) whenAzureEchoes(t *testing.T) {
 	canaries["AZURE_TOKEN"] = "TokenOfAzurec4n4ry" // which could be a code
+	kube := k.kubeconfig("echoed-tokens", k.startTokens(t))
 	for name, shape := range map[string]string{
 		"errors":  `{"error": {"code": ECHO, "message": ECHO, "innererror": {"code": ECHO}}}`,
 		"secrets": `{"id": ECHO, "value": ECHO, "tags": {"managed-by": ECHO, "secretctl-delivery": ECHO}, "contentType": ECHO, "properties": {"tenantId": ECHO}, "name": ECHO}`,
@@ -152,6 +168,8 @@ func (k *tracks) whenAzureEchoes(t *testing.T) {
 				{"provision", "--phase", "store"},
 				{"provision", "--phase", "identity,grant", "-o", "json"},
 				{"render"},
+				{"diff", "--only", "store", "-o", "json"},
+				{"doctor", "--kubeconfig", kube, "-o", "json"},
 				{"verify", "mount", "-o", "json"},
 				{"rotate", "client-secret", "--no-verify"},
 			} {

@@ -10,8 +10,10 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -31,11 +33,12 @@ import (
 const standInVariable = "SANDBOX_AZURE"
 
 // standIns is where they are, and as whom they are reached. Token is empty for
-// nobody.
+// nobody, and "own" for whoever the environment says.
 type standIns struct {
-	KeyVault, ARM string // host:port
-	CA            []byte
-	Token         string
+	Addresses map[string]string // host:port by the name of the real one; no other is found
+	CA        []byte
+	Host      string // that the certificate is for; "" where it is for the real ones
+	Token     string
 }
 
 // runHere runs secretctl as its own process: against the real world, or with the
@@ -49,7 +52,7 @@ func runHere(main func() int) int {
 	if err := json.Unmarshal([]byte(text), &s); err != nil {
 		return 1
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	return cmd.Run(ctx, os.Args[1:], cmd.IO{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, LookupEnv: os.LookupEnv, Azure: s.access(),
@@ -61,15 +64,23 @@ func (s standIns) access() azure.Access {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(s.CA)
 	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
-		to := s.KeyVault
-		if strings.HasPrefix(address, "management.azure.com:") {
-			to = s.ARM
+		host, _, _ := net.SplitHostPort(address)
+		if s.Addresses[host] == "" {
+			return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
 		}
-		return new(net.Dialer).DialContext(ctx, network, to)
+		return new(net.Dialer).DialContext(ctx, network, s.Addresses[host])
 	}
-	client := &http.Client{Transport: &http.Transport{DialContext: dial, TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}}
+	client := &http.Client{
+		Transport:     &http.Transport{DialContext: dial, TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: s.Host, MinVersion: tls.VersionTLS12}},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	if s.Token == ownLogin {
+		return azure.Access{Transport: client}
+	}
 	return azure.Access{Credential: token(s.Token), Transport: client}
 }
+
+const ownLogin = "own"
 
 // token is a credential that needs no login.
 type token string
@@ -94,10 +105,12 @@ func TestAzureScripts(t *testing.T) {
 				Files: []string{file},
 				Setup: func(env *testscript.Env) error {
 					env.Setenv("NO_PROXY", "127.0.0.1")
+					env.Setenv("GORACE", "atexit_sleep_ms=0") // else each process ends a second after its work
 					return nil
 				},
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
-					"azure": s.start, "keyvault": s.change, "apply": s.apply, "exits": exits, "passes": hasStatus("pass"),
+					"azure": s.start, "keyvault": s.change, "apply": s.apply, "cluster": s.cluster, "job": s.job, "on-node": s.onNode, "exits": exits,
+					"passes": hasStatus("pass"), "failed": hasStatus("fail"), "unknown": hasStatus("unknown"), "skipped": hasStatus("skip"),
 				},
 			})
 		})
@@ -106,23 +119,30 @@ func TestAzureScripts(t *testing.T) {
 
 // azureStage is what a script plays on.
 type azureStage struct {
-	keyVault *sandbox.KeyVault
-	azure    *sandbox.Azure
-	mount    *sandbox.Mount
+	keyVaults []*sandbox.KeyVault
+	azure     *sandbox.Azure
+	mount     *sandbox.Mount
+	metadata  string // host:port of a node's metadata service, or ""
 }
 
-// start [SETTLING] starts the Key Vault contoso-aidbox and the resource manager, and
-// tells the configs where they are.
+// The Key Vaults of a script: the first is meant where none is named.
+var scriptVaults = []string{"contoso-aidbox", "fabrikam"}
+
+// start [SETTLING] starts the Key Vaults and the resource manager, and tells the
+// configs where they are.
 func (s *azureStage) start(ts *testscript.TestScript, _ bool, args []string) {
-	settling := 0
+	o := sandbox.KeyVaultOptions{TenantID: "1e7d0000-0000-4000-8000-000000000001"}
 	if len(args) > 0 {
-		settling, _ = strconv.Atoi(args[0])
+		o.Settling, _ = strconv.Atoi(args[0])
+	}
+	for _, o.Name = range scriptVaults {
+		v, err := sandbox.StartKeyVault(o)
+		ts.Check(err)
+		ts.Defer(v.Close)
+		s.keyVaults = append(s.keyVaults, v)
 	}
 	var err error
-	s.keyVault, err = sandbox.StartKeyVault(sandbox.KeyVaultOptions{Name: "contoso-aidbox", Settling: settling})
-	ts.Check(err)
-	ts.Defer(s.keyVault.Close)
-	s.azure, err = sandbox.StartAzure(sandbox.AzureOptions{KeyVault: s.keyVault})
+	s.azure, err = sandbox.StartAzure(sandbox.AzureOptions{KeyVaults: s.keyVaults})
 	ts.Check(err)
 	ts.Defer(s.azure.Close)
 	s.as(ts, s.azure.Token)
@@ -138,19 +158,29 @@ func (s *azureStage) start(ts *testscript.TestScript, _ bool, args []string) {
 
 // as lets secretctl act as the owner of a token.
 func (s *azureStage) as(ts *testscript.TestScript, token string) {
-	text, err := json.Marshal(standIns{
-		KeyVault: strings.TrimPrefix(s.keyVault.URL, "https://"), ARM: strings.TrimPrefix(s.azure.URL, "https://"),
-		CA: append(s.keyVault.CA, s.azure.CA...), Token: token,
-	})
+	in := standIns{Addresses: map[string]string{}, CA: s.azure.CA, Token: token}
+	in.Addresses["169.254.169.254"] = s.metadata
+	for _, host := range []string{"management.azure.com", "login.microsoftonline.com"} {
+		in.Addresses[host] = strings.TrimPrefix(s.azure.URL, "https://")
+	}
+	for i, v := range s.keyVaults {
+		in.Addresses[scriptVaults[i]+".vault.azure.net"] = strings.TrimPrefix(v.URL, "https://")
+		in.CA = append(in.CA, v.CA...)
+	}
+	text, err := json.Marshal(in)
 	ts.Check(err)
 	ts.Setenv(standInVariable, string(text))
 }
 
-// change does something to the Key Vault that secretctl does not do.
+// change does something to a Key Vault that secretctl does not do. NAME is that of
+// a secret in the first one, or KEYVAULT/NAME.
 func (s *azureStage) change(ts *testscript.TestScript, _ bool, args []string) {
-	ctx := context.Background()
-	client, err := azsecrets.NewClient("https://contoso-aidbox.vault.azure.net", token(s.keyVault.Token), &azsecrets.ClientOptions{
-		ClientOptions: policy.ClientOptions{Transport: s.keyVault.Client},
+	ctx, at := context.Background(), 0
+	if vault, name, ok := strings.Cut(args[1], "/"); ok {
+		at, args[1] = slices.Index(scriptVaults, vault), name
+	}
+	client, err := azsecrets.NewClient("https://"+scriptVaults[at]+".vault.azure.net", token(s.azure.Token), &azsecrets.ClientOptions{
+		ClientOptions: policy.ClientOptions{Transport: s.azure.Client},
 	})
 	ts.Check(err)
 	number := func() int {
@@ -171,17 +201,23 @@ func (s *azureStage) change(ts *testscript.TestScript, _ bool, args []string) {
 		on := &azsecrets.SecretAttributes{Enabled: to.Ptr(args[0] == "enable")}
 		_, err = client.UpdateSecretProperties(ctx, args[1], "", azsecrets.UpdateSecretPropertiesParameters{SecretAttributes: on}, nil)
 	case "throttle":
-		s.keyVault.Throttle(number(), time.Second)
+		s.keyVaults[at].Throttle(number(), time.Second)
+	case "forbid": // REQUESTS CODE
+		s.keyVaults[at].Forbid(number(), args[2])
 	case "delay-access":
-		s.keyVault.DelayAccess(number())
+		s.keyVaults[at].DelayAccess(number())
 	case "as":
 		switch args[1] {
 		case "officer":
 			s.as(ts, s.azure.Token)
 		case "roleless":
-			s.as(ts, s.keyVault.NewToken(""))
+			s.as(ts, s.keyVaults[0].NewToken(""))
+		case "reader":
+			s.as(ts, s.keyVaults[0].NewToken(sandbox.KeyVaultReader))
 		case "nobody":
 			s.as(ts, "")
+		case ownLogin:
+			s.as(ts, ownLogin)
 		}
 	case "versions": // NAME N
 		found := 0
@@ -205,8 +241,7 @@ func (s *azureStage) apply(ts *testscript.TestScript, _ bool, args []string) {
 	root := ts.MkAbs("root")
 	var err error
 	s.mount, err = sandbox.StartMount(context.Background(), sandbox.MountOptions{
-		Manifests: []byte(ts.ReadFile(args[0])), Root: root, Interval: 50 * time.Millisecond,
-		KeyVault: s.keyVault, KeyVaultToken: s.azure.PodToken(s.azure.KubeletClientID),
+		Manifests: []byte(ts.ReadFile(args[0])), Root: root, Interval: 50 * time.Millisecond, Azure: s.azure,
 	})
 	ts.Check(err)
 	ts.Defer(s.mount.Close)

@@ -31,6 +31,7 @@ var canaries = map[string]string{
 	"CANARY_NEXT":          `next-c4n4ry "<é>&'+/=value`,
 	"AIDBOX_CLIENT_SECRET": "admin-c4n4ry-value",
 	"VAULT_TOKEN":          "token-c4n4ry-value",
+	"SECRETCTL_ID_TOKEN":   "pipeline-c4n4ry-value",
 	"KUBERNETES_TOKEN":     "kubernetes-c4n4ry-value",
 }
 
@@ -49,6 +50,20 @@ resources:
     secrets: {secret: client-secret}
     body: {grant_types: [client_credentials, basic]}
     accessPolicy: allow
+`
+
+// canaryFleet comes after canaryConfig.
+const canaryFleet = `---
+apiVersion: secretctl.dev/v1
+name: other
+provider: vault
+canary: true
+vault: {address: %s, kubernetesHost: %s, role: other}
+aidbox: {url: %s}
+secrets:
+  - {name: other-secret, scope: [Client/other], value: {env: %s}}
+  - {name: other-filed, scope: [Client], value: {file: %s}}
+resources: [{type: Client, id: other, secrets: {secret: other-secret}, body: {grant_types: [basic]}}]
 `
 
 // tracks is where a run of secretctl may leave traces.
@@ -133,6 +148,21 @@ func (k *tracks) config(name, vault, kubernetes, aidbox, env string) string {
 	return path
 }
 
+// fleet is config, with a second delivery.
+func (k *tracks) fleet(name, vault, kubernetes, aidbox, env string) string {
+	k.t.Helper()
+	path := k.config(name, vault, kubernetes, aidbox, env)
+	text, err := os.ReadFile(path)
+	if err == nil {
+		text = fmt.Appendf(text, canaryFleet, vault, kubernetes, aidbox, env, filepath.Join(k.dir, "source"))
+		err = os.WriteFile(path, text, 0o600)
+	}
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	return path
+}
+
 // kubeconfig writes one with a token for a server, and returns its path.
 func (k *tracks) kubeconfig(name, server string) string {
 	k.t.Helper()
@@ -155,12 +185,19 @@ func TestNoSecretValueLeavesTheProcess(t *testing.T) {
 	t.Setenv("KUBECONFIG", "")
 	t.Run("when all is well", k.whenAllIsWell)
 	t.Run("when servers echo the request", k.whenServersEcho)
+	t.Run("when all is well in Azure", k.whenAzureIsWell)
+	t.Run("when Azure echoes the request", k.whenAzureEchoes)
 	t.Run("when a value is in the config", k.whenAValueIsInTheConfig)
 	t.Run("in a panic", k.inAPanic)
 	k.run("sandbox", "aidbox") // which refuses to start without a secret
 	t.Run("on helm and Azure", k.onHelmAndAzure)
+	k.run("explain", "mount/present")
+	k.run("init", "--provider", "vault", "-c", filepath.Join(k.dir, "init.yaml"))
+	k.run("schema")
 	k.run("version", "-v")
-	k.run("completion", "bash")
+	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
+		k.run("completion", shell)
+	}
 	k.run("help", "verify")
 	k.searchFiles()
 	k.everyCommandRan(cmd.Root())
@@ -184,14 +221,20 @@ func (k *tracks) whenAllIsWell(t *testing.T) {
 	s.apply(t, ok("render", "-c", first, "-v"))
 	ok("render", "-c", first, "-o", "json")
 	ok("render", "-c", first, "--dir", filepath.Join(k.dir, "manifests"))
+	ok("render", "-c", first, "--patch", "--dir", filepath.Join(k.dir, "component"))
+	ok("render", "-c", first, "--helm-values")
+	ok("templates", "export", "--dir", filepath.Join(k.dir, "templates"))
+	ok("render", "-c", first, "--templates", filepath.Join(k.dir, "templates"))
 	ok("client", "apply", "-c", first, "-v")
 	ok("client", "apply", "-c", first, "-o", "json")
 	ok("client", "apply", "-c", first, "--dry-run")
 	ok("client", "get", "-c", first, "-v")
 	local := []string{"--mount-path", s.mountPath(), "--vault-config", s.vaultConfig()}
-	for _, format := range []string{"text", "short", "json", "junit"} {
-		ok(append(local, "verify", "--all", "-c", first, "-v", "-o", format, "--json-file", filepath.Join(k.dir, "report.json"), "--junit-file", filepath.Join(k.dir, "report.xml"))...)
+	for _, format := range []string{"text", "short", "json", "junit", "html", "github"} {
+		ok(append(local, "verify", "--all", "-c", first, "-v", "-o", format, "--json-file", filepath.Join(k.dir, "report.json"), "--junit-file", filepath.Join(k.dir, "report.xml"), "--html-file", filepath.Join(k.dir, "report.html"))...)
 	}
+	ok("graph", "-c", first, "--report", filepath.Join(k.dir, "report.json"))
+	ok("graph", "-c", first, "-o", "dot")
 	ok(append(local, "rotate", "client-secret", "-c", next, "-v")...)
 	ok(append(local, "rotate", "--canary", "-c", next)...)
 	ok("rotate", "client-secret", "-c", first, "--no-verify")
@@ -199,6 +242,12 @@ func (k *tracks) whenAllIsWell(t *testing.T) {
 		t.Errorf("a source that gives the stored value: exit code %d", code)
 	}
 	ok("diff", "-c", first, "-v")
+	fleet := k.fleet("fleet.yaml", s.vault.URL, s.kubernetes.URL, s.aidbox.URL, "CANARY_VALUE")
+	for _, args := range [][]string{{"provision"}, {"client", "apply"}, {"client", "get"}, {"diff"}, {"rotate", "--canary", "--no-verify"}} {
+		if out := ok(append(args, "-c", fleet, "-v")...); args[0] != "diff" && !strings.Contains(out, "other") {
+			t.Errorf("%v: of one delivery alone\n%s", args, out)
+		}
+	}
 	ok("diff", "-c", first, "-o", "json")
 	if code, out := k.run("diff", "-c", next, "--only", "store"); code != 1 || !strings.Contains(out, "is not that of environment variable CANARY_NEXT") {
 		t.Errorf("another value: exit code %d\n%s", code, out)
@@ -229,10 +278,14 @@ func (k *tracks) whenServersEcho(t *testing.T) {
 		for status, timeout := range map[int]string{200: "1s", 400: "1s", 401: "1s", 403: "1s", 404: "1s", 422: "1s", 500: "5s"} {
 			server := httptest.NewServer(echo(kind, status))
 			t.Cleanup(server.Close)
-			conf := k.config(fmt.Sprintf("echo-%d.yaml", status), server.URL, server.URL, server.URL, "CANARY_VALUE")
+			conf := k.fleet(fmt.Sprintf("echo-%d.yaml", status), server.URL, server.URL, server.URL, "CANARY_VALUE")
 			kube := k.kubeconfig(fmt.Sprintf("%d-%s", status, filepath.Base(kind)), server.URL)
+			if status != 500 {
+				k.run("init", "--provider", "vault", "-c", "-", "--from-deployment", "aidbox", "--kubeconfig", kube, "--timeout", timeout)
+			}
 			for _, args := range [][]string{
 				{"provision"},
+				{"provision", "--vault-login", "jwt/ci"},
 				{"doctor", "--kubeconfig", kube, "-o", "json"},
 				{"diff", "--kubeconfig", kube},
 				{"provision", "-o", "json"},
@@ -240,6 +293,8 @@ func (k *tracks) whenServersEcho(t *testing.T) {
 				{"client", "get"},
 				{"client", "delete", "-o", "json"},
 				{"verify", "client", "auth", "-o", "json"},
+				{"verify", "client", "-o", "html"},
+				{"verify", "auth", "-o", "github"},
 				{"verify", "workload", "mount", "--kubeconfig", kube, "-o", "json"},
 				{"rotate", "client-secret", "--nudge", "--kubeconfig", kube},
 				{"verify", "--all", "-o", "junit"},
@@ -283,7 +338,14 @@ func (k *tracks) whenAValueIsInTheConfig(t *testing.T) {
 		"secrets: [{name: %q, scope: [Client]}]",
 		"aidbox: {admin: {secret: %q}}",
 		"vault: {address: %q}",
+		"secrets: [{name: a, scope: [Client], password: %q}]",
+		"secrets: [{name: a, scope: [Client, %q]}]",
+		"secrets: [{name: a, scope: [Client]}, %q]",
+		"aidbox: {env: [{name: BOX_VAULT_CONFIG, value: %q}]}",
+		"resources: [{type: Client, id: c, secrets: {secret: a}, body: {secret: %q}}]",
 		"secrets: [%q",
+		"secrets:\n  - name: a\n   value: %q",
+		"password: a: %q",
 		"%q",
 	} {
 		path := filepath.Join(k.dir, fmt.Sprintf("literal-%d", i), "source") // which holds a value, so it is not searched

@@ -2,11 +2,9 @@ package cmd
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -47,11 +45,14 @@ stands where the reference should. A second run writes nothing.
 		Example: `  secretctl client apply
   secretctl client apply --dry-run
   secretctl client apply Client/basic -o json`,
+
+		ValidArgsFunction: offer(a.resourceRefs),
+
 		RunE: a.run(func(ctx context.Context, refs []string) error {
 			if dryRun {
 				return a.clientDryRun(refs)
 			}
-			return a.changeResources(ctx, refs, output, applyResource)
+			return a.changeResources(ctx, "client apply", refs, output, applyResource)
 		}),
 	}
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "print the resources as JSON and send nothing")
@@ -68,7 +69,10 @@ withheld, and the exit code is 1.
 
 ` + exitStatus,
 		Example: "  secretctl client get\n  secretctl client get Client/basic",
-		RunE:    a.run(a.clientGet),
+
+		ValidArgsFunction: offer(a.resourceRefs),
+
+		RunE: a.run(a.clientGet),
 	}
 }
 
@@ -82,37 +86,64 @@ for it. What is not there any more is no error. The secrets stay in the store.
 
 ` + exitStatus,
 		Example: "  secretctl client delete Client/basic\n  secretctl client delete -o json",
+
+		ValidArgsFunction: offer(a.resourceRefs),
+
 		RunE: a.run(func(ctx context.Context, refs []string) error {
-			return a.changeResources(ctx, refs, output, deleteResource)
+			return a.changeResources(ctx, "client delete", refs, output, deleteResource)
 		}),
 	}
 	addOutput(cmd, &output, "text", "json")
 	return cmd
 }
 
-// eachResource calls do for the resources that refs name, or for all, in order.
-func (a *app) eachResource(refs []string, do func(*config.Delivery, config.Resource) error) error {
+// chosen returns the deliveries that have one of the resources that refs name, or any
+// where it names none, and the resources of each.
+func (a *app) chosen(refs []string) ([]*config.Delivery, map[*config.Delivery][]config.Resource, error) {
 	all, err := a.deliveries()
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	var known []string
+	var with []*config.Delivery
+	resources := map[*config.Delivery][]config.Resource{}
 	for _, d := range all {
 		for _, r := range d.Resources {
 			known = append(known, r.Ref())
+			if len(refs) == 0 || slices.Contains(refs, r.Ref()) {
+				resources[d] = append(resources[d], r)
+			}
+		}
+		if len(resources[d]) > 0 {
+			with = append(with, d)
 		}
 	}
 	for _, ref := range refs {
 		if !slices.Contains(known, ref) {
-			return usagef("there is "+strings.Join(known, ", "), "no resource %q in %s", ref, a.config)
+			return nil, nil, usagef("there is "+strings.Join(known, ", "), "no resource %q in %s", ref, a.config)
 		}
 	}
+	return with, resources, nil
+}
+
+func (a *app) clientDryRun(refs []string) error {
+	all, resources, err := a.chosen(refs)
+	if err != nil {
+		return err
+	}
 	for _, d := range all {
-		for _, r := range d.Resources {
-			if len(refs) > 0 && !slices.Contains(refs, r.Ref()) {
+		for _, r := range resources[d] {
+			body, err := fhirclient.JSON(r)
+			if err != nil {
+				return err
+			}
+			if _, err = fmt.Fprintf(a.Out, "%s\n", body); err != nil {
+				return err
+			}
+			if r.AccessPolicy == "" {
 				continue
 			}
-			if err := do(d, r); err != nil {
+			if err := printJSON(a.Out, fhirclient.AccessPolicy(d.AccessPolicyID(r), r)); err != nil {
 				return err
 			}
 		}
@@ -120,123 +151,38 @@ func (a *app) eachResource(refs []string, do func(*config.Delivery, config.Resou
 	return nil
 }
 
-func (a *app) clientDryRun(refs []string) error {
-	return a.eachResource(refs, func(d *config.Delivery, r config.Resource) error {
-		body, err := fhirclient.JSON(r)
-		if err != nil {
-			return err
-		}
-		if _, err = fmt.Fprintf(a.Out, "%s\n", body); err != nil || r.AccessPolicy == "" {
-			return err
-		}
-		return printJSON(a.Out, fhirclient.AccessPolicy(d.AccessPolicyID(r), r))
-	})
-}
-
 func (a *app) clientGet(ctx context.Context, refs []string) error {
-	clients := a.aidboxes()
-	var literals []string
-	err := a.eachResource(refs, func(d *config.Delivery, r config.Resource) error {
-		c, err := clients(ctx, d)
-		if err != nil {
-			return err
-		}
-		body, fields, err := c.Get(ctx, r)
-		if err != nil {
-			return err
-		}
-		for _, f := range fields {
-			literals = append(literals, r.Ref()+" "+f)
-		}
-		_, err = fmt.Fprintf(a.Out, "%s\n", body)
+	all, resources, err := a.chosen(refs)
+	if err != nil {
 		return err
+	}
+	done, err := each(ctx, fleet{app: a, title: "client get", all: all}, func(d *config.Delivery) (work[[]byte], error) {
+		c, err := a.aidbox(ctx, d)
+		return func(ctx context.Context, _ *progress) ([]byte, error) { return getAll(ctx, c, resources[d]) }, err
 	})
-	if err == nil && len(literals) > 0 {
-		return &noError{fmt.Errorf("aidbox holds literal secrets: %s", strings.Join(literals, ", "))}
+	for _, o := range done {
+		if _, printed := a.Out.Write(o.result); printed != nil {
+			return join(err, printed)
+		}
 	}
 	return err
 }
 
-// aidboxes connects to each delivery's Aidbox once.
-func (a *app) aidboxes() func(context.Context, *config.Delivery) (*fhirclient.Client, error) {
-	open := map[*config.Delivery]*fhirclient.Client{}
-	return func(ctx context.Context, d *config.Delivery) (*fhirclient.Client, error) {
-		if c, ok := open[d]; ok {
-			return c, nil
-		}
-		c, err := a.aidbox(ctx, d)
-		if err == nil {
-			open[d] = c
-		}
-		return c, err
-	}
-}
-
-type resourceChange func(context.Context, *fhirclient.Client, *config.Delivery, config.Resource) ([]fhirclient.Change, error)
-
-func applyResource(ctx context.Context, c *fhirclient.Client, d *config.Delivery, r config.Resource) ([]fhirclient.Change, error) {
-	change, err := c.Apply(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	changes := []fhirclient.Change{change}
-	if r.AccessPolicy != "" {
-		change, err = c.ApplyPolicy(ctx, d.AccessPolicyID(r), r)
-		if err == nil {
-			changes = append(changes, change)
-		}
-	}
-	return changes, err
-}
-
-// deleteResource takes the AccessPolicy first, which refers to the resource.
-func deleteResource(ctx context.Context, c *fhirclient.Client, d *config.Delivery, r config.Resource) ([]fhirclient.Change, error) {
-	var changes []fhirclient.Change
-	if r.AccessPolicy != "" {
-		change, err := c.Delete(ctx, "AccessPolicy", d.AccessPolicyID(r))
+// getAll returns resources as Aidbox has them, also beside an error.
+func getAll(ctx context.Context, c *fhirclient.Client, resources []config.Resource) (out []byte, err error) {
+	var literals []string
+	for _, r := range resources {
+		body, fields, err := c.Get(ctx, r)
 		if err != nil {
-			return nil, err
+			return out, err
 		}
-		changes = append(changes, change)
-	}
-	change, err := c.Delete(ctx, r.Type, r.ID)
-	if err == nil {
-		changes = append(changes, change)
-	}
-	return changes, err
-}
-
-// clientReport is the JSON output, documented in docs/json.md.
-type clientReport struct {
-	SchemaVersion int                 `json:"schemaVersion"`
-	Changes       []fhirclient.Change `json:"changes"`
-	Error         string              `json:"error,omitempty"`
-}
-
-func (a *app) changeResources(ctx context.Context, refs []string, output string, change resourceChange) error {
-	clients := a.aidboxes()
-	report := clientReport{SchemaVersion: 1, Changes: []fhirclient.Change{}}
-	err := a.eachResource(refs, func(d *config.Delivery, r config.Resource) error {
-		c, err := clients(ctx, d)
-		if err != nil {
-			return err
+		for _, f := range fields {
+			literals = append(literals, r.Ref()+" "+f)
 		}
-		changes, err := change(ctx, c, d, r)
-		report.Changes = append(report.Changes, changes...)
-		return err
-	})
-	if errors.Is(err, fhirclient.ErrLiteral) || errors.Is(err, fhirclient.ErrReference) {
-		err = &noError{err}
+		out = append(append(out, body...), '\n')
 	}
-	if output == "json" {
-		if err != nil {
-			report.Error = oneLine(err)
-		}
-		return errors.Join(err, printJSON(a.Out, report))
+	if len(literals) > 0 {
+		err = &noError{fmt.Errorf("aidbox holds literal secrets: %s", strings.Join(literals, ", "))}
 	}
-	w := tabwriter.NewWriter(a.Out, 0, 0, 2, ' ', 0)
-	for _, c := range report.Changes {
-		_, _ = fmt.Fprintf(w, "%s\t%s\n", c.Action, c.Object)
-	}
-	return errors.Join(err, w.Flush())
+	return out, err
 }

@@ -20,9 +20,12 @@ type store interface {
 	Steps(in *secret.Inputs, concurrency int) []provision.Step
 }
 
-// store connects to the delivery's store, once; nothing is sent yet.
+// store connects to the delivery's store, once; nothing is sent yet but a login.
 func (a *app) store(d *config.Delivery) (s store, err error) {
-	if known := a.stores[d]; known != nil {
+	a.storesMu.Lock()
+	known := a.stores[d]
+	a.storesMu.Unlock()
+	if known != nil {
 		return known, nil
 	}
 	if d.Provider == config.ProviderAzure {
@@ -33,6 +36,8 @@ func (a *app) store(d *config.Delivery) (s store, err error) {
 	if err != nil {
 		return nil, err
 	}
+	a.storesMu.Lock() // not before: a login may take its time, and other deliveries have their own
+	defer a.storesMu.Unlock()
 	a.stores[d] = s
 	return s, nil
 }
@@ -48,15 +53,19 @@ func phases(d *config.Delivery) []string {
 // keyVault connects to the delivery's Key Vault; nothing is sent yet.
 func (a *app) keyVault(d *config.Delivery, o provision.KeyVaultOptions) (*provision.KeyVault, error) {
 	o.Access = a.Azure
-	o.Log = a.log()
+	o.Log = a.logOf(d)
 	return provision.NewKeyVault(d, o)
 }
 
-// vault connects to the delivery's Vault; nothing is sent yet.
+// vault connects to the delivery's Vault; nothing is sent yet but the login of
+// --vault-login.
 func (a *app) vault(d *config.Delivery) (*provision.Vault, error) {
+	if a.vaultLogin != "" {
+		return a.loggedIn(d)
+	}
 	token, _ := a.LookupEnv("VAULT_TOKEN")
 	return provision.NewVault(d, provision.VaultOptions{
-		Token: secret.New([]byte(token)), AllowHTTP: a.allowHTTP, Log: a.log(),
+		Token: secret.New([]byte(token)), AllowHTTP: a.allowHTTP, Log: a.logOf(d),
 	})
 }
 
@@ -72,13 +81,13 @@ func (a *app) aidboxFor(ctx context.Context, d *config.Delivery, asAdmin bool) (
 	var admin secret.Value
 	if asAdmin {
 		var err error
-		if admin, err = a.inputs.Read(ctx, d.Aidbox.Admin.Secret, "the admin Client "+d.Aidbox.Admin.Client); err != nil {
+		if admin, err = a.inputs.Read(ctx, d.Aidbox.Admin.Secret, "the admin Client "+d.Aidbox.Admin.Client+" of "+d.Name); err != nil {
 			return nil, fmt.Errorf("aidbox.admin.secret: %w", err)
 		}
 	}
 	o := fhirclient.Options{
 		URL: d.Aidbox.URL, ClientID: d.Aidbox.Admin.Client, Secret: admin,
-		AllowHTTP: a.allowHTTP, Log: a.log(),
+		AllowHTTP: a.allowHTTP, Log: a.logOf(d),
 	}
 	if name, port, ok := d.Aidbox.Service(); ok {
 		c, err := a.kubernetes(d)
@@ -90,12 +99,12 @@ func (a *app) aidboxFor(ctx context.Context, d *config.Delivery, asAdmin bool) (
 	return fhirclient.New(o)
 }
 
-// clusterOptions says which cluster the settings mean.
-func (a *app) clusterOptions() cluster.Options {
-	return cluster.Options{Kubeconfig: a.kubeconfig, Context: a.kubeContext, Log: a.log()}
+// clusterOf says which cluster a delivery is in.
+func (a *app) clusterOf(d *config.Delivery) cluster.Options {
+	return cluster.Options{Kubeconfig: a.kubeconfig, Context: d.Context, Log: a.logOf(d)}
 }
 
 // kubernetes connects to the delivery's cluster; nothing is sent yet.
-func (a *app) kubernetes(*config.Delivery) (*cluster.Cluster, error) {
-	return cluster.Connect(a.clusterOptions())
+func (a *app) kubernetes(d *config.Delivery) (*cluster.Cluster, error) {
+	return cluster.Connect(a.clusterOf(d))
 }

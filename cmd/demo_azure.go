@@ -33,7 +33,7 @@ func (d *demo) startAzure() (stop func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	manager, err := sandbox.StartAzure(sandbox.AzureOptions{KeyVault: vault})
+	manager, err := sandbox.StartAzure(sandbox.AzureOptions{KeyVaults: []*sandbox.KeyVault{vault}})
 	if err != nil {
 		vault.Close()
 		return nil, err
@@ -41,7 +41,7 @@ func (d *demo) startAzure() (stop func(), err error) {
 	d.standIns = "Key Vault and the resource manager of Azure"
 	d.conf = fmt.Sprintf(demoAzureConfig, manager.Subscription, manager.ResourceGroup, manager.Cluster)
 	d.azure = azure.Access{Credential: knownToken(manager.Token), Transport: manager.Client}
-	d.mount.KeyVault, d.mount.KeyVaultToken = vault, manager.PodToken(manager.KubeletClientID)
+	d.mount.Azure = manager
 	return func() { manager.Close(); vault.Close() }, nil
 }
 

@@ -2,12 +2,12 @@ package cmd
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/diff"
 )
 
@@ -25,7 +25,8 @@ func newDiff(a *app) *cobra.Command {
 
   cluster  each object that render writes, with what the API server says that
            applying it would change (so defaults are no difference)
-  store    the secrets' values, the policy, the role: what provision would change
+  store    the secrets' values, and the pod's right to read them (policy and role;
+           identity and role assignment): what provision would change
   aidbox   the resources and AccessPolicies: what client apply would change
 
 No value of a secret is shown, only whether it is equal. Of environment variables
@@ -35,7 +36,7 @@ absent is listed with "+", what differs with "~", what could not be found out wi
 that comes from standard input is read, as for provision.
 
 Without a configured cluster that part is left out with a note, unless --only names
-it. The same holds for the store of a provider that cannot be asked.
+it. So are identity and role assignment without azure.subscriptionID.
 
 EXIT STATUS
   0    no differences in what was compared
@@ -51,7 +52,7 @@ EXIT STATUS
 		RunE: a.run(func(ctx context.Context, _ []string) error { return a.diff(ctx, o) }),
 	}
 	cmd.Flags().StringSliceVar(&o.only, "only", nil, "compare these parts only: "+strings.Join(diffParts, ", "))
-	_ = cmd.RegisterFlagCompletionFunc("only", cobra.FixedCompletions(diffParts, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("only", offerList(func() []string { return diffParts }))
 	addOutput(cmd, &o.output, "text", "json")
 	return cmd
 }
@@ -68,20 +69,39 @@ func (a *app) diff(ctx context.Context, o diffOptions) error {
 	if err != nil {
 		return err
 	}
-	var deliveries []diff.Delivery
-	for _, d := range all {
-		var compared diff.Delivery
-		compared, err = a.diffOne(ctx, d, o)
-		deliveries = append(deliveries, compared)
-		if err != nil {
-			break
+	done, err := each(ctx, fleet{app: a, title: "diff", all: all}, func(d *config.Delivery) (work[diff.Delivery], error) {
+		return a.diffOne(ctx, d, o)
+	})
+	var compared []diff.Delivery
+	for _, o := range done {
+		if o.result.Name != "" {
+			compared = append(compared, o.result)
 		}
 	}
 	failed := ""
 	if err != nil {
 		failed = oneLine(err)
 	}
-	return errors.Join(err, a.printDiff(diff.NewReport(deliveries, failed), o))
+	return join(err, a.printDiff(diff.NewReport(compared, failed), o), answer(diff.NewReport(compared, "")))
+}
+
+// parts returns the parts to compare, in their order.
+func (o diffOptions) parts() []string {
+	if len(o.only) == 0 {
+		return diffParts
+	}
+	return slices.DeleteFunc(slices.Clone(diffParts), func(part string) bool { return !slices.Contains(o.only, part) })
+}
+
+// answer returns what decides the exit code.
+func answer(r diff.Report) error {
+	switch r.Status {
+	case diff.Different:
+		return &noError{errReported}
+	case diff.Unknown:
+		return errReported
+	}
+	return nil
 }
 
 func (a *app) printDiff(r diff.Report, o diffOptions) error {
@@ -95,13 +115,5 @@ func (a *app) printDiff(r diff.Report, o diffOptions) error {
 	a.narrate("%s: %d of %d objects are equal", map[diff.State]string{
 		diff.Equal: "no differences", diff.Different: "there are differences", diff.Unknown: "not everything could be found out",
 	}[r.Status], equal, all)
-	switch {
-	case err != nil:
-		return err
-	case r.Status == diff.Different:
-		return &noError{errReported}
-	case r.Status == diff.Unknown:
-		return errReported
-	}
-	return nil
+	return err
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 
 	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/config"
@@ -29,36 +28,48 @@ func mistake(err error) bool {
 	return isUsage(err) && !source && !errors.Is(err, provision.ErrNoToken)
 }
 
-func (a *app) diffOne(ctx context.Context, d *config.Delivery, o diffOptions) (diff.Delivery, error) {
-	result := diff.Delivery{Name: d.Name, Parts: []diff.Part{}}
-	p := a.startProgress("diff " + d.Name)
-	defer p.end()
-	compare := map[string]func(context.Context, *config.Delivery) ([]diff.Object, error){
+// comparison is a part that is ready to be compared.
+type comparison func(context.Context) ([]diff.Object, error)
+
+func (a *app) diffOne(ctx context.Context, d *config.Delivery, o diffOptions) (work[diff.Delivery], error) {
+	prepare := map[string]func(context.Context, *config.Delivery) (comparison, error){
 		"cluster": a.diffCluster, "store": a.diffStore, "aidbox": a.diffAidbox,
 	}
-	for _, name := range diffParts {
-		if len(o.only) > 0 && !slices.Contains(o.only, name) {
-			continue
-		}
-		p.set("diff "+d.Name+": "+name, 0)
-		objects, err := compare[name](ctx, d)
-		part := diff.NewPart(name, objects)
+	ready := map[string]comparison{}
+	for _, name := range o.parts() {
+		compare, err := prepare[name](ctx, d)
 		_, left := errors.AsType[notComparedError](err)
-		switch {
-		case left && len(o.only) == 0:
-			part.Status, part.Detail = diff.Skipped, oneLine(err)
-			a.narrate("note: %s of delivery %s is not compared: %s", name, d.Name, part.Detail)
-		case !left && mistake(err):
-			return result, err
-		case err != nil:
-			part.Status, part.Detail, part.Hint = diff.Unknown, oneLine(err), hint.Of(err)
+		if !left && mistake(err) {
+			return nil, err
 		}
-		result.Parts = append(result.Parts, part)
-		if ctx.Err() != nil {
-			return result, fmt.Errorf("diff %s: %w", d.Name, ctx.Err())
+		if err != nil {
+			compare = func(context.Context) ([]diff.Object, error) { return nil, err }
 		}
+		ready[name] = compare
 	}
-	return result, nil
+	return func(ctx context.Context, p *progress) (diff.Delivery, error) {
+		result := diff.Delivery{Name: d.Name, Parts: []diff.Part{}}
+		for _, name := range o.parts() {
+			p.set(name, 0)
+			objects, err := ready[name](ctx)
+			part := diff.NewPart(name, objects)
+			_, left := errors.AsType[notComparedError](err)
+			switch {
+			case left && len(o.only) == 0:
+				part.Status, part.Detail = diff.Skipped, oneLine(err)
+				a.narrate("note: %s of delivery %s is not compared: %s", name, d.Name, part.Detail)
+			case !left && mistake(err):
+				return result, err
+			case err != nil:
+				part.Status, part.Detail, part.Hint = diff.Unknown, oneLine(err), hint.Of(err)
+			}
+			result.Parts = append(result.Parts, part)
+			if ctx.Err() != nil {
+				return result, fmt.Errorf("diff %s: %w", d.Name, ctx.Err())
+			}
+		}
+		return result, nil
+	}, nil
 }
 
 // unknownObject is one that could not be compared.
@@ -66,27 +77,32 @@ func unknownObject(name string, err error) diff.Object {
 	return diff.Object{Name: name, State: diff.Unknown, Detail: oneLine(err), Hint: hint.Of(err)}
 }
 
-func (a *app) diffCluster(ctx context.Context, d *config.Delivery) ([]diff.Object, error) {
+func (a *app) diffCluster(_ context.Context, d *config.Delivery) (comparison, error) {
 	c, err := a.kubernetes(d)
 	if err != nil {
-		if !cluster.Configured(a.clusterOptions()) {
+		if !cluster.Configured(a.clusterOf(d)) {
 			err = notComparedError{err}
 		}
 		return nil, err
 	}
-	manifests, err := render.Objects(d, render.Options{})
-	if err != nil {
-		return nil, err
-	}
-	var objects []diff.Object
-	for _, m := range manifests {
-		o := diffManifest(ctx, c, m)
-		if ctx.Err() != nil {
-			return objects, ctx.Err()
+	return func(ctx context.Context) ([]diff.Object, error) {
+		if err := a.fillIn(ctx, d); err != nil {
+			return nil, err
 		}
-		objects = append(objects, o)
-	}
-	return objects, nil
+		manifests, err := render.Objects(d, render.Options{})
+		if err != nil {
+			return nil, err
+		}
+		var objects []diff.Object
+		for _, m := range manifests {
+			o := diffManifest(ctx, c, m)
+			if ctx.Err() != nil {
+				return objects, ctx.Err()
+			}
+			objects = append(objects, o)
+		}
+		return objects, nil
+	}, nil
 }
 
 // diffManifest compares one object. One that cannot be applied because it, its
@@ -112,22 +128,37 @@ func diffManifest(ctx context.Context, c *cluster.Cluster, m render.Object) diff
 	return diff.Object{Name: name, State: diff.Equal}
 }
 
-// diffStore goes on after a phase that the token may not look at: those who write
-// secrets and those who write policies are often not the same.
-func (a *app) diffStore(ctx context.Context, d *config.Delivery) ([]diff.Object, error) {
-	if d.Provider != config.ProviderVault {
-		return nil, notComparedError{fmt.Errorf("the store of provider %s cannot be asked in this version", d.Provider)}
+// storeToCompare connects to the store, for a comparison alone.
+func (a *app) storeToCompare(d *config.Delivery) (store, error) {
+	if d.Provider == config.ProviderAzure {
+		return a.keyVault(d, provision.KeyVaultOptions{Compare: true})
 	}
-	vault, err := a.vault(d)
+	return a.vault(d)
+}
+
+func (a *app) diffStore(ctx context.Context, d *config.Delivery) (comparison, error) {
+	s, err := a.storeToCompare(d)
 	if err != nil {
 		return nil, err
 	}
-	steps := vault.Steps(a.inputs, 0)
+	steps := s.Steps(a.inputs, 0)
+	if err := provision.Prepare(ctx, steps, phases(d)[:1]); err != nil { // which has the values
+		return nil, err
+	}
+	return func(ctx context.Context) ([]diff.Object, error) { return a.compareStore(ctx, d, steps) }, nil
+}
+
+// compareStore goes on after a phase that the token may not look at: those who write
+// secrets and those who write policies are often not the same.
+func (a *app) compareStore(ctx context.Context, d *config.Delivery, steps []provision.Step) ([]diff.Object, error) {
 	var objects []diff.Object
-	for _, phase := range provision.VaultPhases() {
+	for _, phase := range phases(d) {
 		changes, err := provision.Run(ctx, steps, []string{phase}, true)
+		_, left := errors.AsType[*provision.SettingError](err)
 		switch {
-		case errors.Is(err, fs.ErrPermission):
+		case left: // it is somebody else's
+			a.narrate("note: store of delivery %s: %s, so it is not compared", d.Name, err)
+		case errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrInvalid), errors.Is(err, fs.ErrNotExist):
 			objects = append(objects, unknownObject("phase "+phase, err))
 		case err != nil:
 			return objects, err
@@ -146,7 +177,7 @@ func storeObject(c provision.Change) diff.Object {
 		o.State = diff.Absent
 	case provision.Update:
 		o.State = diff.Different
-		if c.Phase == provision.VaultPhases()[0] {
+		if c.OtherValue {
 			o.Detail = "the stored value is not that of " + c.Detail
 		}
 	case provision.Absent:
@@ -155,13 +186,16 @@ func storeObject(c provision.Change) diff.Object {
 	return o
 }
 
-func (a *app) diffAidbox(ctx context.Context, d *config.Delivery) ([]diff.Object, error) {
+func (a *app) diffAidbox(ctx context.Context, d *config.Delivery) (comparison, error) {
 	aidbox, err := a.aidbox(ctx, d)
-	if err != nil {
-		return nil, err
-	}
-	if err := aidbox.Health(ctx); err != nil { // at once, and not once for each resource
-		return nil, err
+	return func(ctx context.Context) ([]diff.Object, error) { return compareAidbox(ctx, aidbox, d) }, err
+}
+
+func compareAidbox(ctx context.Context, aidbox *fhirclient.Client, d *config.Delivery) ([]diff.Object, error) {
+	if err := aidbox.Health(ctx); err != nil { // it is told once, and not for each resource
+		if _, still := aidbox.Version(ctx); still != nil { // which does not give up at the first fault
+			return nil, err
+		}
 	}
 	var objects []diff.Object
 	for _, r := range d.Resources {

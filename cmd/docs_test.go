@@ -2,6 +2,7 @@ package cmd_test
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -11,11 +12,11 @@ import (
 	"github.com/secretctl/secretctl/cmd"
 )
 
-// everyCommand calls check for each command but cobra's own.
+// everyCommand calls check for each command but help.
 func everyCommand(c *cobra.Command, check func(*cobra.Command)) {
 	check(c)
 	for _, sub := range c.Commands() {
-		if sub.Name() != "help" && sub.Name() != "completion" {
+		if sub.Name() != "help" {
 			everyCommand(sub, check)
 		}
 	}
@@ -32,14 +33,46 @@ func TestEveryHelpHasExamplesAndExitCodes(t *testing.T) {
 	})
 }
 
+// examples returns the command lines of a command's examples, without what a shell
+// does with them.
+func examples(c *cobra.Command) (lines [][]string) {
+	for line := range strings.Lines(c.Example) {
+		line, _, _ = strings.Cut(strings.ReplaceAll(line, ">", "|"), "|")
+		if words := strings.Fields(line); len(words) > 0 && words[0] == "secretctl" {
+			lines = append(lines, words)
+		}
+	}
+	return lines
+}
+
+// A script may add flags to an example: where its servers are, for instance.
+func TestEveryExampleRunsInAScript(t *testing.T) {
+	files, err := filepath.Glob("testdata/*/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var run strings.Builder
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range regexp.MustCompile(`(?m)^(?:! )?exec (secretctl .*)$`).FindAllStringSubmatch(string(text), -1) {
+			run.WriteString("\n" + strings.Join(strings.Fields(line[1]), " ") + " ")
+		}
+	}
+	everyCommand(cmd.Root(), func(c *cobra.Command) {
+		for _, words := range examples(c) {
+			if example := strings.Join(words, " "); !strings.Contains(run.String(), "\n"+example+" ") {
+				t.Errorf("no script runs %s", example)
+			}
+		}
+	})
+}
+
 func TestExamplesAreCommandLinesThatParse(t *testing.T) {
 	everyCommand(cmd.Root(), func(c *cobra.Command) {
-		for line := range strings.Lines(c.Example) {
-			line, _, _ = strings.Cut(line, "|")
-			words := strings.Fields(line)
-			if len(words) == 0 || words[0] != "secretctl" {
-				continue
-			}
+		for _, words := range examples(c) {
 			found, rest, err := cmd.Root().Find(words[1:])
 			if err == nil {
 				err = found.ParseFlags(rest)
@@ -48,7 +81,7 @@ func TestExamplesAreCommandLinesThatParse(t *testing.T) {
 				err = found.ValidateArgs(found.Flags().Args())
 			}
 			if err != nil {
-				t.Errorf("example %q of %s: %v", strings.TrimSpace(line), c.CommandPath(), err)
+				t.Errorf("example %q of %s: %v", strings.Join(words, " "), c.CommandPath(), err)
 			}
 		}
 	})

@@ -5,7 +5,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/verify"
 )
 
@@ -35,42 +34,13 @@ groups, and docs/checks.md tells of each what it means.
 		Args: cobra.NoArgs,
 		RunE: a.run(func(ctx context.Context, _ []string) error {
 			var reports []verify.DeliveryReport
-			err := a.doctor(ctx, &reports)
+			all, err := a.deliveries()
+			if err == nil {
+				reports, err = a.checkAll(ctx, all, checkup{title: "doctor", groups: verify.StandingGroups()})
+			}
 			return a.report(o, reports, err)
 		}),
 	}
-	cmd.Flags().StringVar(&o.jsonFile, "json-file", "", "also write the report as JSON to this file")
-	cmd.Flags().StringVar(&o.junitFile, "junit-file", "", "also write the report as JUnit XML to this file")
-	addOutput(cmd, &o.output, verify.Formats()...)
+	o.reportFiles.addFlags(cmd)
 	return cmd
-}
-
-func (a *app) doctor(ctx context.Context, reports *[]verify.DeliveryReport) error {
-	all, err := a.deliveries()
-	if err != nil {
-		return err
-	}
-	for _, d := range all {
-		report, err := a.doctorOne(ctx, d)
-		if report.Name != "" {
-			*reports = append(*reports, report)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (a *app) doctorOne(ctx context.Context, d *config.Delivery) (verify.DeliveryReport, error) {
-	w, err := a.worldOf(ctx, d, reportOptions{}, verify.StandingGroups())
-	if err != nil {
-		return verify.DeliveryReport{}, err
-	}
-	p := a.startProgress("doctor " + d.Name)
-	defer p.end()
-	return verify.Run(ctx, d, w, verify.Options{
-		Groups:   verify.StandingGroups(),
-		Progress: func(e verify.Event) { p.set("doctor "+d.Name+": "+e.ID, 0) },
-	})
 }

@@ -75,8 +75,48 @@ type noError struct{ error }
 
 func (e *noError) Unwrap() error { return e.error }
 
+// failures is an error of several, each of which is told in lines of its own.
+type failures []error
+
+func (f failures) Error() string {
+	lines := make([]string, len(f))
+	for i, err := range f {
+		lines[i] = err.Error()
+	}
+	return strings.Join(lines, "; ")
+}
+
+func (f failures) Unwrap() []error { return f }
+
+// join returns an error of those that are not nil, or nil.
+func join(errs ...error) error {
+	var all failures
+	for _, err := range errs {
+		all = append(all, parts(err)...)
+	}
+	switch len(all) {
+	case 0:
+		return nil
+	case 1:
+		return all[0]
+	}
+	return all
+}
+
+// parts returns the errors that one was joined from.
+func parts(err error) []error {
+	if all, ok := err.(failures); ok { //nolint:errorlint // one with words around it is one error
+		return all
+	}
+	if err == nil {
+		return nil
+	}
+	return []error{err}
+}
+
+// exitCode returns the highest code of what went wrong, so that 2 is never said
+// where something was attempted and failed.
 func exitCode(ctx context.Context, err error) int {
-	var no *noError
 	switch {
 	case err == nil:
 		return exitOK
@@ -84,9 +124,20 @@ func exitCode(ctx context.Context, err error) int {
 		return exitTimeout
 	case ctx.Err() != nil:
 		return exitInterrupted
+	}
+	code := exitOK
+	for _, part := range parts(err) {
+		code = max(code, codeOf(part))
+	}
+	return code
+}
+
+func codeOf(err error) int {
+	_, no := errors.AsType[*noError](err)
+	switch {
 	case isUsage(err):
 		return exitUsage
-	case errors.As(err, &no):
+	case no:
 		return exitNo
 	}
 	return exitUnable
@@ -97,28 +148,44 @@ var errReported = errors.New("reported")
 
 // printError writes an error as lines of "error:", each with its "hint:".
 func (a *app) printError(err error) {
-	var conf *config.Error
-	switch {
-	case err == nil || errors.Is(err, errReported):
-	case errors.As(err, &conf):
-		for _, p := range conf.Problems {
-			a.printLine("error", p.String())
-			a.printLine("hint", p.Hint)
+	next := ""
+	for _, part := range parts(err) {
+		conf, inConfig := errors.AsType[*config.Error](part)
+		switch {
+		case errors.Is(part, errReported):
+		case inConfig:
+			a.printProblems(conf)
+		case a.ctx != nil && a.ctx.Err() != nil:
+			next = a.printEnded(part)
+		default:
+			a.printLine("error", oneLine(part))
+			a.printLine("hint", hint.Of(part))
 		}
-	case a.ctx != nil && a.ctx.Err() != nil:
-		what, next := "interrupted", "run it again: it goes on where it stopped"
-		if errors.Is(a.ctx.Err(), context.DeadlineExceeded) {
-			what, next = "--timeout passed", "give it longer with --timeout, or run it again: it goes on where it stopped"
-		}
-		if text := oneLine(err); text != a.ctx.Err().Error() {
-			what += ": " + strings.TrimSuffix(text, ": "+a.ctx.Err().Error())
-		}
-		a.printLine("error", what)
-		a.printLine("hint", next)
-	default:
-		a.printLine("error", oneLine(err))
-		a.printLine("hint", hint.Of(err))
 	}
+	a.printLine("hint", next)
+}
+
+func (a *app) printProblems(conf *config.Error) {
+	for _, p := range conf.Problems {
+		a.printLine("error", p.String())
+		if p.Excerpt != "" {
+			a.narrate("%s", p.Excerpt)
+		}
+		a.printLine("hint", p.Hint)
+	}
+}
+
+// printEnded tells of what was not done when time was up, and returns what to do.
+func (a *app) printEnded(err error) (next string) {
+	what, next := "interrupted", "run it again: it goes on where it stopped"
+	if errors.Is(a.ctx.Err(), context.DeadlineExceeded) {
+		what, next = "--timeout passed", "give it longer with --timeout, or run it again: it goes on where it stopped"
+	}
+	if text := oneLine(err); text != a.ctx.Err().Error() {
+		what += ": " + strings.TrimSuffix(text, ": "+a.ctx.Err().Error())
+	}
+	a.printLine("error", what)
+	return next
 }
 
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }

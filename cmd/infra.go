@@ -2,8 +2,6 @@ package cmd
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -45,6 +43,7 @@ logged in needs the role Contributor.
 	}
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "print the plan and change nothing")
 	cmd.Flags().StringSliceVar(&o.phases, "phase", nil, "run these phases only: "+strings.Join(infra.Phases(), ", "))
+	_ = cmd.RegisterFlagCompletionFunc("phase", offerList(infra.Phases))
 	cmd.Flags().Int32Var(&o.nodes, "nodes", 1, "how many nodes a new cluster gets")
 	cmd.Flags().StringVar(&o.nodeSize, "node-size", "", "size of a new cluster's virtual machines (default: as AKS chooses)")
 	addOutput(cmd, &o.output, "text", "json")
@@ -63,23 +62,9 @@ func (a *app) infra(ctx context.Context, o infraOptions) error {
 	if err != nil {
 		return err
 	}
-	report := provisionReport{SchemaVersion: 1, DryRun: o.dryRun, Deliveries: []provisionDelivery{}}
-	for _, d := range all {
-		var changes []provision.Change
-		changes, err = a.infraOne(ctx, d, o)
-		done := provisionDelivery{Name: d.Name, Changes: changes}
-		if err != nil {
-			done.Error = oneLine(err)
-			if len(all) > 1 {
-				err = fmt.Errorf("delivery %q: %w", d.Name, err)
-			}
-		}
-		report.Deliveries = append(report.Deliveries, done)
-		if err != nil {
-			break
-		}
-	}
-	return errors.Join(err, a.printProvision(report, provisionOptions{output: o.output}, all, err == nil))
+	f := fleet{app: a, title: "infra", all: all, taken: (*config.Delivery).Provisioned}
+	done, err := each(ctx, f, func(d *config.Delivery) (work[[]provision.Change], error) { return a.infraOne(d, o), nil })
+	return join(err, a.printChanges(done, o.dryRun, o.output))
 }
 
 // azureDeliveries returns those with a Key Vault, each with all that the phases need.
@@ -105,15 +90,15 @@ func (a *app) azureDeliveries(phases []string) ([]*config.Delivery, error) {
 	return found, nil
 }
 
-func (a *app) infraOne(ctx context.Context, d *config.Delivery, o infraOptions) ([]provision.Change, error) {
-	p := a.startProgress("infra " + d.Name)
-	defer p.end()
-	i := a.infraOf(d, infra.Options{Nodes: o.nodes, NodeSize: o.nodeSize, Waiting: func(what string) { p.set(what, 0) }})
-	return provision.Run(ctx, i.Steps(), o.phases, o.dryRun)
+func (a *app) infraOne(d *config.Delivery, o infraOptions) work[[]provision.Change] {
+	return func(ctx context.Context, p *progress) ([]provision.Change, error) {
+		i := a.infraOf(d, infra.Options{Nodes: o.nodes, NodeSize: o.nodeSize, Waiting: func(what string) { p.set(what, 0) }})
+		return provision.Run(ctx, i.Steps(), o.phases, o.dryRun)
+	}
 }
 
 func (a *app) infraOf(d *config.Delivery, o infra.Options) *infra.Infra {
 	o.Access = a.Azure
-	o.Log = a.log()
+	o.Log = a.logOf(d)
 	return infra.New(d, o)
 }

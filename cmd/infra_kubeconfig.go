@@ -41,28 +41,22 @@ func (a *app) writeKubeconfig(ctx context.Context, file string) error {
 	if toStdout && len(all) > 1 {
 		return usagef("name one with --delivery, or merge them with --file PATH: "+names(all), "there are %d deliveries", len(all))
 	}
-	for _, d := range all {
-		fetched, err := a.fetchKubeconfig(ctx, d)
+	done, err := each(ctx, fleet{app: a, title: "kubeconfig", all: all}, func(d *config.Delivery) (work[secret.Value], error) {
+		i := a.infraOf(d, infra.Options{})
+		return func(ctx context.Context, _ *progress) (secret.Value, error) { return i.Kubeconfig(ctx) }, nil
+	})
+	for _, o := range done {
 		switch {
-		case err != nil:
-			return err
+		case o.err != nil:
 		case toStdout:
-			_, err = a.Out.Write(fetched.Reveal())
+			_, failed := a.Out.Write(o.result.Reveal())
+			err = join(err, failed)
 		default:
-			err = infra.WriteKubeconfig(file, fetched)
-		}
-		if err != nil {
-			return err
-		}
-		if !toStdout {
-			a.narrate("%s: the context of AKS cluster %s is in it, and the current one", file, d.Azure.Cluster)
+			if failed := infra.WriteKubeconfig(file, o.result); failed != nil {
+				return join(err, failed)
+			}
+			a.narrate("%s: the context of AKS cluster %s is in it, and the current one", file, o.delivery.Azure.Cluster)
 		}
 	}
-	return nil
-}
-
-func (a *app) fetchKubeconfig(ctx context.Context, d *config.Delivery) (secret.Value, error) {
-	p := a.startProgress("kubeconfig of AKS cluster " + d.Azure.Cluster)
-	defer p.end()
-	return a.infraOf(d, infra.Options{}).Kubeconfig(ctx)
+	return err
 }

@@ -74,7 +74,7 @@ func TestInfraPlansWhatIsMissing(t *testing.T) {
 vault    create  Key Vault contoso                 RBAC authorization, soft delete; in eastus
 cluster  create  AKS cluster aidbox-rg/aidbox-aks  OIDC issuer, workload identity, nodes: 1; in eastus
 `
-	if code != 0 || stdout != want || !strings.Contains(stderr, "plan, nothing was changed: 3 created") {
+	if code != 0 || stdout != want || !strings.Contains(stderr, "plan, nothing was changed: 3 to create, 0 to update, 0 unchanged") {
 		t.Errorf("%d\n%s\n%s", code, stdout, stderr)
 	}
 	code, stdout, _ = onAzure(t, false, "infra", "--dry-run", "--phase", "vault", "-o", "json")

@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -46,12 +45,12 @@ cluster that has none of it. helm gets no secret.
 	cmd.Flags().DurationVar(&o.PollInterval, "rotation-poll-interval", 0, "how old a mount is at least when the driver fetches again (default 30s for a new driver, else as it is)")
 	cmd.Flags().BoolVar(&o.DevVault, "dev-vault", false, "also install a Vault server in dev mode: in memory, unsealed, for trying things out")
 	cmd.Flags().StringVar(&o.VaultNamespace, "vault-namespace", "default", "where Vault's provider, and the dev server, go")
-	cmd.Flags().StringVar(&o.kubeContext, "kube-context", "", "context of the kubeconfig (default: the current one)")
+	cmd.Flags().StringVar(&o.kubeContext, "kube-context", "", "context of the kubeconfig (default: --context, else context of the config, else the current one)")
 	addOutput(cmd, &o.output, "text", "json")
 	return cmd
 }
 
-// installReport is the JSON output, documented in docs/install.md.
+// installReport is the JSON output, documented in docs/json.md.
 type installReport struct {
 	SchemaVersion int                `json:"schemaVersion"`
 	DryRun        bool               `json:"dryRun"`
@@ -68,6 +67,11 @@ func (a *app) install(ctx context.Context, o installOptions) error {
 	if err := o.check(all); err != nil {
 		return err
 	}
+	if o.kubeContext == "" {
+		if o.kubeContext, err = oneContext(all); err != nil {
+			return err
+		}
+	}
 	releases := install.Releases(all, o.Options)
 	helm := &install.Helm{Env: install.Environment(a.LookupEnv), Context: o.kubeContext, Timeout: a.timeout}
 	report := installReport{SchemaVersion: 1, DryRun: o.dryRun}
@@ -77,7 +81,7 @@ func (a *app) install(ctx context.Context, o installOptions) error {
 	} else if report.Changes, err = a.runHelm(ctx, helm, releases); err != nil {
 		report.Error = oneLine(err)
 	}
-	return errors.Join(err, a.printInstall(report, o.output, all[:1]))
+	return join(err, a.printInstall(report, o.output))
 }
 
 func (o installOptions) check(all []*config.Delivery) error {
@@ -94,6 +98,16 @@ func (o installOptions) check(all []*config.Delivery) error {
 	return nil
 }
 
+// oneContext returns the context of the deliveries: helm installs into one cluster.
+func oneContext(all []*config.Delivery) (string, error) {
+	for _, d := range all[1:] {
+		if d.Context != all[0].Context {
+			return "", usagef("name one delivery of each with --delivery, one after the other", "the deliveries are in several clusters: %q, %q", all[0].Context, d.Context)
+		}
+	}
+	return all[0].Context, nil
+}
+
 func (a *app) runHelm(ctx context.Context, helm *install.Helm, releases []install.Release) ([]provision.Change, error) {
 	var err error
 	if helm.Path, err = install.Find(); err != nil {
@@ -106,7 +120,7 @@ func (a *app) runHelm(ctx context.Context, helm *install.Helm, releases []instal
 }
 
 // printInstall prints under no heading: what is installed is for all deliveries.
-func (a *app) printInstall(r installReport, output string, one []*config.Delivery) error {
+func (a *app) printInstall(r installReport, output string) error {
 	if output == "json" {
 		return printJSON(a.Out, r)
 	}
@@ -118,6 +132,5 @@ func (a *app) printInstall(r installReport, output string, one []*config.Deliver
 	if r.DryRun {
 		return nil
 	}
-	changes := provisionReport{Deliveries: []provisionDelivery{{Changes: r.Changes}}}
-	return a.printProvision(changes, provisionOptions{output: output}, one, r.Error == "")
+	return a.writeChanges(changesReport{Deliveries: []deliveryChanges{{Changes: r.Changes, Error: r.Error}}})
 }

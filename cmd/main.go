@@ -10,9 +10,11 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -32,6 +34,8 @@ type IO struct {
 	Prompt func(label string) ([]byte, error)
 	// Azure is as whom and how Azure is reached; its zero value is whoever is logged in.
 	Azure azure.Access
+	// Plugin says that kubectl runs this, so that it is called "kubectl secretctl".
+	Plugin bool
 	// OutTerminal and ErrTerminal say whether a person is looking.
 	OutTerminal, ErrTerminal bool
 }
@@ -42,8 +46,10 @@ func Main() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
+	name := filepath.Base(os.Args[0]) // kubectl-secretctl and kubectl_complete-secretctl as a plugin
 	world := IO{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, LookupEnv: os.LookupEnv,
+		Plugin:      strings.HasPrefix(name, "kubectl"),
 		OutTerminal: term.IsTerminal(int(os.Stdout.Fd())),
 		ErrTerminal: term.IsTerminal(int(os.Stderr.Fd())),
 	}
@@ -54,12 +60,19 @@ func Main() int {
 			return term.ReadPassword(stdin)
 		}
 	}
-	return Run(ctx, os.Args[1:], world)
+	args := os.Args[1:]
+	if strings.HasPrefix(name, "kubectl_complete-") {
+		args = append([]string{cobra.ShellCompRequestCmd}, args...)
+	}
+	return Run(ctx, args, world)
 }
 
 // Run runs secretctl with the given arguments and returns the exit code.
 func Run(ctx context.Context, args []string, world IO) (code int) {
-	a := &app{IO: world, stores: map[*config.Delivery]store{}, inputs: &secret.Inputs{LookupEnv: world.LookupEnv, Stdin: world.In, Prompt: world.Prompt}}
+	stderr := &console{out: world.Err}
+	world.Err = stderr
+	world.Prompt = stderr.alone(world.Prompt)
+	a := &app{IO: world, console: stderr, stores: map[*config.Delivery]store{}, inputs: &secret.Inputs{LookupEnv: world.LookupEnv, Stdin: world.In, Prompt: world.Prompt}}
 	defer func() {
 		if p := recover(); p != nil {
 			a.printPanic(p)
@@ -84,8 +97,12 @@ func Run(ctx context.Context, args []string, world IO) (code int) {
 type app struct {
 	IO
 	settings
-	inputs *secret.Inputs
-	stores map[*config.Delivery]store // that were connected to
+	console *console // Err
+	inputs  *secret.Inputs
+	several bool // deliveries are worked on
+
+	storesMu sync.Mutex
+	stores   map[*config.Delivery]store // that were connected to
 
 	started bool            // a command began its work: what fails now is no usage error
 	ctx     context.Context //nolint:containedctx // kept to tell a timeout from an interrupt when all is over
@@ -122,10 +139,14 @@ rotation arrives. Everything follows from one file, secretctl.yaml.
 	root.SetVersionTemplate("secretctl {{.Version}}\n")
 	a.addFlags(root.PersistentFlags())
 	root.AddCommand(
-		newProvision(a), newRender(a), newClient(a), newVerify(a), newRotate(a), newDoctor(a), newDiff(a),
-		newInfra(a), newInstall(a), newDemo(a), newSandbox(a), newVersion(a),
+		newInit(a), newProvision(a), newRender(a), newTemplates(a), newClient(a), newVerify(a), newRotate(a), newDoctor(a), newDiff(a),
+		newInfra(a), newInstall(a), newExplain(a), newGraph(a), newDemo(a), newSandbox(a), newSchema(a), newVersion(a),
 	)
 	root.InitDefaultHelpCmd()
+	a.complete(root)
+	if a.Plugin {
+		root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl secretctl"}
+	}
 	return root
 }
 

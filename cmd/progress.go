@@ -3,6 +3,8 @@ package cmd
 import (
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -12,77 +14,170 @@ const (
 	tellEvery   = 15 * time.Second
 )
 
-// progress tells on stderr that work goes on: on a terminal by one line that is
-// drawn again and again, elsewhere by a plain line every 15 seconds.
-type progress struct {
-	out      io.Writer
-	terminal bool
-	done     chan struct{}
-	ended    sync.WaitGroup
-
-	mu       sync.Mutex
-	label    string
-	since    time.Time
-	deadline time.Duration
-	drawn    bool
+// console is stderr. Whoever writes to it writes whole lines, one at a time; on a
+// terminal a status line is below them, which goes when something else is written.
+type console struct {
+	mu    sync.Mutex
+	out   io.Writer
+	drawn bool
 }
 
-func (a *app) startProgress(label string) *progress {
-	p := &progress{out: a.Err, terminal: a.ErrTerminal, done: make(chan struct{}), label: label, since: time.Now()}
-	p.ended.Go(p.loop)
+func (c *console) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.draw("")
+	return c.out.Write(p)
+}
+
+// status puts a status line in place of the last one; "" takes it away.
+func (c *console) status(text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.draw(text)
+}
+
+func (c *console) draw(text string) {
+	if c.drawn {
+		_, _ = io.WriteString(c.out, "\r\x1b[K")
+	}
+	if c.drawn = text != ""; c.drawn {
+		_, _ = fmt.Fprintf(c.out, "\x1b[?7l%s\x1b[?7h", text) // cut where the terminal ends, not wrapped
+	}
+}
+
+// alone returns prompt, during which nobody else writes.
+func (c *console) alone(prompt func(string) ([]byte, error)) func(string) ([]byte, error) {
+	if prompt == nil {
+		return nil
+	}
+	return func(label string) ([]byte, error) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.draw("")
+		return prompt(label)
+	}
+}
+
+// board tells on stderr that work goes on: on a terminal by one line that is drawn
+// again and again, elsewhere by plain lines every 15 seconds, one for each piece of
+// work that is under way.
+type board struct {
+	out      *console
+	terminal bool
+	title    string
+	total    int // pieces of work; the board ends with the last one
+	since    time.Time
+	stop     chan struct{}
+	ended    sync.WaitGroup
+
+	mu      sync.Mutex
+	done    int
+	running []*progress // in the order in which they began
+}
+
+// progress is one piece of work.
+type progress struct {
+	board    *board
+	name     string
+	what     string // is being waited for; "" where that is not known
+	since    time.Time
+	deadline time.Duration // 0 where there is none
+}
+
+// startBoard begins to tell of total pieces of work.
+func (a *app) startBoard(title string, total int) *board {
+	b := &board{out: a.console, terminal: a.ErrTerminal, title: title, total: total, since: time.Now(), stop: make(chan struct{})}
+	b.ended.Go(b.loop)
+	return b
+}
+
+// startProgress begins to tell of one piece of work.
+func (a *app) startProgress(title string) *progress { return a.startBoard(title, 1).start("") }
+
+func (b *board) start(name string) *progress {
+	p := &progress{board: b, name: name, since: time.Now()}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.running = append(b.running, p)
 	return p
 }
 
 // set says what is being waited for from now on, and for how long at most;
 // 0 where there is no deadline.
-func (p *progress) set(label string, deadline time.Duration) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if label != p.label {
-		p.label, p.since = label, time.Now()
+func (p *progress) set(what string, deadline time.Duration) {
+	p.board.mu.Lock()
+	defer p.board.mu.Unlock()
+	if what != p.what {
+		p.what, p.since = what, time.Now()
 	}
 	p.deadline = deadline
 }
 
-// end clears the line; it waits until nothing more is written.
+// end ends the piece of work. After the last one it clears the line, and waits until
+// nothing more is written.
 func (p *progress) end() {
-	close(p.done)
-	p.ended.Wait()
-	if p.drawn {
-		_, _ = io.WriteString(p.out, "\r\x1b[K")
+	b := p.board
+	b.mu.Lock()
+	b.running = slices.DeleteFunc(b.running, func(other *progress) bool { return other == p })
+	b.done++
+	last := b.done == b.total
+	b.mu.Unlock()
+	if last {
+		close(b.stop)
+		b.ended.Wait()
+		b.out.status("")
 	}
 }
 
-func (p *progress) loop() {
+func (b *board) loop() {
 	every := tellEvery
-	if p.terminal {
+	if b.terminal {
 		every = redrawEvery
 	}
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		select {
-		case <-p.done:
+		case <-b.stop:
 			return
 		case <-tick.C:
-			p.show()
+			b.show()
 		}
 	}
 }
 
-func (p *progress) show() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	elapsed := time.Since(p.since)
-	text := fmt.Sprintf("%s: %s", p.label, elapsed.Round(time.Second))
+func (b *board) show() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.running) == 0 {
+		return
+	}
+	lines := []string{strings.TrimSpace(b.title+" "+b.running[0].name) + b.running[0].text()}
+	if b.total > 1 {
+		lines = []string{fmt.Sprintf("%s: %d of %d done, %d under way", b.title, b.done, b.total, len(b.running))}
+		for _, p := range b.running {
+			lines = append(lines, p.name+p.text())
+		}
+	}
+	if !b.terminal {
+		_, _ = io.WriteString(b.out, strings.Join(lines, "\n")+"\n")
+		return
+	}
+	if len(lines) > 2 {
+		lines = lines[:2] // the count, and the one that has been under way for longest
+	}
+	spinner := []rune("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
+	turn := int(time.Since(b.since) / redrawEvery)
+	b.out.status(fmt.Sprintf("%c %s", spinner[turn%len(spinner)], strings.Join(lines, "; ")))
+}
+
+func (p *progress) text() (text string) {
+	if p.what != "" {
+		text = ": " + p.what
+	}
+	text += fmt.Sprintf(": %s", time.Since(p.since).Round(time.Second))
 	if p.deadline > 0 {
 		text += fmt.Sprintf(" of at most %s", p.deadline.Round(time.Second))
 	}
-	if !p.terminal {
-		_, _ = fmt.Fprintln(p.out, text)
-		return
-	}
-	frames := []rune("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
-	p.drawn = true
-	_, _ = fmt.Fprintf(p.out, "\r\x1b[K%c %s", frames[int(elapsed/redrawEvery)%len(frames)], text)
+	return text
 }

@@ -2,10 +2,7 @@ package cmd
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -32,8 +29,8 @@ Aidbox pod to read them. For Vault these are the phases store (KV version 2
 values), auth (the kubernetes auth method), policy and role; for Key Vault store,
 identity (who the pod reads as) and grant (the role Key Vault Secrets User).
 
-All phases are planned before the first write, only what differs is written, and
-a second run writes nothing. Other keys of a Vault path stay as they are. Writes
+All phases of a delivery are planned before its first write, only what differs is
+written, and a second run writes nothing. Other keys of a Vault path stay as they are. Writes
 to Vault carry the version that was read, so that nobody's change is overwritten
 unseen; for Key Vault, which has no such thing, the version is compared right
 before the write. A Key Vault secret that has another value and not secretctl's
@@ -51,22 +48,9 @@ tags is left alone, unless --adopt is given.
 	cmd.Flags().StringSliceVar(&o.phases, "phase", nil, "run these phases only: store, auth, policy, role; for Key Vault store, identity, grant")
 	cmd.Flags().BoolVar(&o.adopt, "adopt", false, "Key Vault: overwrite secrets that are not the delivery's, and make them so")
 	cmd.Flags().BoolVar(&o.recover, "recover", false, "Key Vault: recover secrets that are deleted")
-	cmd.Flags().IntVar(&o.concurrency, "concurrency", 16, "requests to the store at the same time")
+	cmd.Flags().IntVar(&o.concurrency, "concurrency", 16, "requests to the store of a delivery at the same time")
 	addOutput(cmd, &o.output, "text", "json")
 	return cmd
-}
-
-// provisionReport is the JSON output, documented in docs/json.md.
-type provisionReport struct {
-	SchemaVersion int                 `json:"schemaVersion"`
-	DryRun        bool                `json:"dryRun"`
-	Deliveries    []provisionDelivery `json:"deliveries"`
-}
-
-type provisionDelivery struct {
-	Name    string             `json:"name"`
-	Changes []provision.Change `json:"changes"`
-	Error   string             `json:"error,omitempty"`
 }
 
 func (a *app) provision(ctx context.Context, o provisionOptions) error {
@@ -80,23 +64,9 @@ func (a *app) provision(ctx context.Context, o provisionOptions) error {
 	if err := o.check(all); err != nil {
 		return err
 	}
-	report := provisionReport{SchemaVersion: 1, DryRun: o.dryRun, Deliveries: []provisionDelivery{}}
-	for _, d := range all {
-		var changes []provision.Change
-		changes, err = a.provisionOne(ctx, d, o)
-		done := provisionDelivery{Name: d.Name, Changes: changes}
-		if err != nil {
-			done.Error = oneLine(err)
-			if len(all) > 1 {
-				err = fmt.Errorf("delivery %q: %w", d.Name, err)
-			}
-		}
-		report.Deliveries = append(report.Deliveries, done)
-		if err != nil {
-			break
-		}
-	}
-	return errors.Join(err, a.printProvision(report, o, all, err == nil))
+	f := fleet{app: a, title: "provision", all: all, taken: (*config.Delivery).Provisioned}
+	done, err := each(ctx, f, func(d *config.Delivery) (work[[]provision.Change], error) { return a.provisionOne(ctx, d, o) })
+	return join(err, a.printChanges(done, o.dryRun, o.output))
 }
 
 // check refuses what none of the deliveries has.
@@ -117,54 +87,30 @@ func (o provisionOptions) check(all []*config.Delivery) error {
 	return provision.CheckPhases(o.phases, known)
 }
 
-func (a *app) provisionOne(ctx context.Context, d *config.Delivery, o provisionOptions) ([]provision.Change, error) {
+func (a *app) provisionOne(ctx context.Context, d *config.Delivery, o provisionOptions) (work[[]provision.Change], error) {
 	has := func(phase string) bool { return slices.Contains(phases(d), phase) }
-	if len(o.phases) > 0 && !slices.ContainsFunc(o.phases, has) {
-		return []provision.Change{}, nil // they are another delivery's
+	if len(o.phases) > 0 && !slices.ContainsFunc(o.phases, has) { // they are another delivery's
+		return func(context.Context, *progress) ([]provision.Change, error) { return nil, nil }, nil
 	}
-	o.phases = slices.DeleteFunc(slices.Clone(o.phases), func(phase string) bool { return !has(phase) })
-	p := a.startProgress("provision " + d.Name)
-	defer p.end()
-	store, err := a.provisionStore(d, o, p)
+	named := slices.DeleteFunc(slices.Clone(o.phases), func(phase string) bool { return !has(phase) })
+	var p *progress // from when the work begins
+	store, err := a.provisionStore(d, o, func(why string) { p.set("waiting: "+why, 0) })
 	if err != nil {
 		return nil, err
 	}
-	return provision.Run(ctx, store.Steps(a.inputs, o.concurrency), o.phases, o.dryRun)
+	steps := store.Steps(a.inputs, o.concurrency)
+	if err := provision.Prepare(ctx, steps, named); err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, begun *progress) ([]provision.Change, error) {
+		p = begun
+		return provision.Run(ctx, steps, named, o.dryRun)
+	}, nil
 }
 
-func (a *app) provisionStore(d *config.Delivery, o provisionOptions, p *progress) (store, error) {
+func (a *app) provisionStore(d *config.Delivery, o provisionOptions, waiting func(why string)) (store, error) {
 	if d.Provider != config.ProviderAzure {
 		return a.store(d)
 	}
-	return a.keyVault(d, provision.KeyVaultOptions{
-		Adopt: o.adopt, Recover: o.recover,
-		Waiting: func(why string) { p.set("waiting: "+why, 0) },
-	})
-}
-
-func (a *app) printProvision(r provisionReport, o provisionOptions, all []*config.Delivery, whole bool) error {
-	if o.output == "json" {
-		return printJSON(a.Out, r)
-	}
-	w := tabwriter.NewWriter(a.Out, 0, 0, 2, ' ', 0)
-	count := map[string]int{}
-	for i, d := range r.Deliveries {
-		heading(w, all, all[i])
-		for _, c := range d.Changes {
-			count[c.Action]++
-			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", c.Phase, c.Action, c.Object, c.Detail)
-			if c.Warning != "" {
-				a.narrate("warning: %s: %s", c.Object, c.Warning)
-			}
-		}
-	}
-	what := "done"
-	switch {
-	case r.DryRun:
-		what = "plan, nothing was changed"
-	case !whole:
-		what = "ended early"
-	}
-	a.narrate("%s: %d created, %d updated, %d unchanged", what, count[provision.Create], count[provision.Update], count[provision.Unchanged])
-	return w.Flush()
+	return a.keyVault(d, provision.KeyVaultOptions{Adopt: o.adopt, Recover: o.recover, Waiting: waiting})
 }

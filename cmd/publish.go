@@ -3,7 +3,6 @@ package cmd
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -11,8 +10,10 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/secretctl/secretctl/internal/cluster"
+	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/pushgateway"
 	"github.com/secretctl/secretctl/internal/verify"
 )
@@ -46,8 +47,11 @@ func (a *app) pushgateway(url string) pushgateway.Options {
 
 // checkPublish refuses what could not work, before anything is attempted.
 func (a *app) checkPublish(o publishOptions) error {
-	if o.event && !cluster.Configured(a.clusterOptions()) {
-		return usagef("set KUBECONFIG, or give --kubeconfig and --context", "--event: no cluster is configured")
+	if o.event {
+		all, err := a.deliveries() // which is told of when the checks should run
+		if err == nil && slices.ContainsFunc(all, func(d *config.Delivery) bool { return !cluster.Configured(a.clusterOf(d)) }) {
+			return usagef("set KUBECONFIG, or give --kubeconfig and --context", "--event: no cluster is configured")
+		}
 	}
 	if o.pushURL == "" {
 		return nil
@@ -76,7 +80,7 @@ func (a *app) publish(o publishOptions, r verify.Report) error {
 	if o.event {
 		errs = append(errs, a.emit(ctx, r))
 	}
-	return errors.Join(errs...)
+	return join(errs...)
 }
 
 // emit leaves an Event at the Deployment of each delivery that the report is about,
@@ -86,32 +90,49 @@ func (a *app) emit(ctx context.Context, r verify.Report) error {
 	if err != nil {
 		return nil //nolint:nilerr // it kept the checks from running, and is reported as that
 	}
-	var errs []error
-	for _, d := range all {
-		i := slices.IndexFunc(r.Deliveries, func(one verify.DeliveryReport) bool { return one.Name == d.Name })
-		if i < 0 && r.Error == nil {
+	errs := make([]error, len(all))
+	var group errgroup.Group
+	group.SetLimit(atOnce)
+	for i, d := range all {
+		n, ok := notice(d, r)
+		if !ok {
 			continue
 		}
-		n := cluster.Notice{Namespace: d.Namespace, Deployment: d.Aidbox.Deployment, Action: "Verify", Reason: reasonVerified}
-		var notes []string
-		if i >= 0 {
-			notes = append(notes, r.Deliveries[i].Headline())
-			n.Warning = !r.Deliveries[i].OK()
-		}
-		if r.Error != nil {
-			notes = append(notes, "did not finish: "+r.Error.Message)
-			n.Warning = true
-		}
-		if n.Note = strings.Join(notes, "; "); n.Warning {
-			n.Reason = reasonFailed
-		}
-		c, err := a.kubernetes(d)
-		if err == nil {
-			err = c.EmitEvent(ctx, n)
-		}
-		if err != nil {
-			errs = append(errs, fmt.Errorf("event: %w", err))
-		}
+		group.Go(func() error {
+			c, err := a.kubernetes(d)
+			if err == nil {
+				err = c.EmitEvent(ctx, n)
+			}
+			if err != nil {
+				errs[i] = fmt.Errorf("event: %s%w", a.of(d), err)
+			}
+			return nil
+		})
 	}
-	return errors.Join(errs...)
+	_ = group.Wait() // the errors are in their list
+	return join(errs...)
+}
+
+// notice says what came of a delivery, if the report is about it.
+func notice(d *config.Delivery, r verify.Report) (cluster.Notice, bool) {
+	n := cluster.Notice{Namespace: d.Namespace, Deployment: d.Aidbox.Deployment, Action: "Verify", Reason: reasonVerified}
+	failed := r.Error
+	var notes []string
+	i := slices.IndexFunc(r.Deliveries, func(one verify.DeliveryReport) bool { return one.Name == d.Name })
+	if i >= 0 {
+		one := r.Deliveries[i]
+		if len(r.Deliveries) > 1 {
+			failed = one.Error
+		}
+		notes = append(notes, one.Headline())
+		n.Warning = !one.OK()
+	}
+	if failed != nil {
+		notes = append(notes, "did not finish: "+failed.Message)
+		n.Warning = true
+	}
+	if n.Note = strings.Join(notes, "; "); n.Warning {
+		n.Reason = reasonFailed
+	}
+	return n, len(notes) > 0
 }

@@ -14,9 +14,12 @@ import (
 
 type renderOptions struct {
 	only, skip, with []string
-	dir              string
+	dir, templates   string
 	output           string
 	job              render.Job
+
+	patch, helmValues bool
+	container, values string
 }
 
 func newRender(a *app) *cobra.Command {
@@ -31,6 +34,11 @@ them; the same config gives the same bytes.
 No server is asked, with one exception: where the config leaves azure.tenantID or
 azure.identity.clientID empty, Azure is asked for it, and stderr says what it is.
 
+For an Aidbox that is deployed already there are two other forms of the Deployment.
+--patch prints a kustomize patch for it and, with --dir, writes a component that has
+the patch and the other objects. --helm-values prints values for the Aidbox Helm
+chart; the other objects come from --skip Deployment.
+
 Two groups of objects are written only where --with or --only names them:
 
   rbac        the Role and the ClusterRole that the other commands need, to be bound
@@ -42,15 +50,21 @@ Two groups of objects are written only where --with or --only names them:
 		Example: `  secretctl render | kubectl apply -f -
   secretctl render --only SecretProviderClass,ConfigMap
   secretctl render --dir manifests
+  secretctl render --patch --dir secretctl --skip ServiceAccount
+  secretctl render --helm-values --values values.yaml
+  secretctl render --templates templates
   secretctl render --only rbac
   secretctl render --with verify-job --aidbox-url https://aidbox.example --push-url https://pushgateway:9091`,
-		Args: cobra.NoArgs,
-		RunE: a.run(func(ctx context.Context, _ []string) error { return a.render(ctx, o) }),
+		Args:    cobra.NoArgs,
+		PreRunE: func(*cobra.Command, []string) error { return o.check() },
+		RunE:    a.run(func(ctx context.Context, _ []string) error { return a.render(ctx, o) }),
 	}
 	cmd.Flags().StringSliceVar(&o.only, "only", nil, "these kinds and groups only")
 	cmd.Flags().StringSliceVar(&o.skip, "skip", nil, "all but these kinds and groups")
 	cmd.Flags().StringSliceVar(&o.with, "with", nil, "these groups too: "+strings.Join(render.Groups(), ", "))
 	cmd.Flags().StringVar(&o.dir, "dir", "", "write a file per object and a kustomization.yaml into this folder instead")
+	cmd.Flags().StringVar(&o.templates, "templates", "", "a folder of templates that take the place of secretctl's own")
+	addFitFlags(cmd, &o)
 	addJobFlags(cmd, &o.job)
 	addOutput(cmd, &o.output, "yaml", "json")
 	cmd.MarkFlagsMutuallyExclusive("only", "skip")
@@ -63,7 +77,15 @@ func (a *app) render(ctx context.Context, o renderOptions) error {
 		return err
 	}
 	var objects []render.Object
-	options := render.Options{Only: o.only, Skip: o.skip, With: o.with, Job: o.job}
+	options := render.Options{
+		Templates: o.templates, Only: o.only, Skip: o.skip, With: o.with, Job: o.job, Patch: o.patch, Container: o.container,
+	}
+	switch {
+	case o.helmValues:
+		return a.renderValues(ctx, all, o)
+	case o.patch && o.dir == "":
+		options.Only = []string{"Deployment"}
+	}
 	if options.Includes(render.GroupVerifyJob) {
 		if err := a.completeJob(&options.Job); err != nil {
 			return err
@@ -108,7 +130,7 @@ func (a *app) fillIn(ctx context.Context, d *config.Delivery) error {
 	}
 	found, err := vault.FillIn(ctx)
 	for _, f := range found {
-		a.narrate("looked up: %s is %s (%s)", f.Setting, f.Value, f.From)
+		a.narrate("looked up: %s%s is %s (%s)", a.of(d), f.Setting, f.Value, f.From)
 	}
 	return err
 }

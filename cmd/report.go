@@ -6,10 +6,25 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
 
 	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/verify"
 )
+
+// reportFiles is how a report comes out: on stdout in a form, and in files.
+type reportFiles struct{ output, jsonFile, junitFile, htmlFile string }
+
+func (o *reportFiles) addFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&o.jsonFile, "json-file", "", "also write the report as JSON to this file")
+	f.StringVar(&o.junitFile, "junit-file", "", "also write the report as JUnit XML to this file")
+	f.StringVar(&o.htmlFile, "html-file", "", "also write the report as a web page to this file")
+	addOutput(cmd, &o.output, verify.Formats()...)
+}
 
 // setupError is what a report says of the error that kept checks from running.
 type setupError struct{ error }
@@ -26,17 +41,22 @@ func (a *app) report(o reportOptions, deliveries []verify.DeliveryReport, err er
 		setup = setupError{err}
 	}
 	r := verify.NewReport(deliveries, setup)
+	r.Time = time.Now().UTC().Truncate(time.Second)
 	errs := []error{err}
-	if err == nil || o.output == "json" || o.output == "junit" || len(deliveries) > 0 {
+	checked := slices.ContainsFunc(deliveries, func(d verify.DeliveryReport) bool { return len(d.Checks) > 0 })
+	if o.output != "text" && o.output != "short" || err == nil || checked {
 		errs = append(errs, verify.Write(a.Out, o.output, r, a.color()))
 	}
-	for _, f := range []struct{ path, format string }{{o.jsonFile, "json"}, {o.junitFile, "junit"}} {
+	if o.output == "github" { // which looks for annotations in stderr too, while stdout is the summary
+		errs = append(errs, verify.Annotate(a.Err, r))
+	}
+	for _, f := range []struct{ path, format string }{{o.jsonFile, "json"}, {o.junitFile, "junit"}, {o.htmlFile, "html"}} {
 		if f.path != "" {
 			errs = append(errs, writeFile(f.path, func(w io.Writer) error { return verify.Write(w, f.format, r, false) }))
 		}
 	}
 	errs = append(errs, a.publish(o.publishOptions, r))
-	if err := errors.Join(errs...); err != nil {
+	if err := join(errs...); err != nil {
 		return err
 	}
 	switch r.Verdict() {
@@ -51,14 +71,25 @@ func (a *app) report(o reportOptions, deliveries []verify.DeliveryReport, err er
 
 // writeFile leaves at path the whole new file, or what was there.
 func writeFile(path string, write func(io.Writer) error) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("report %s: %w", path, bare(err))
+		}
+	}()
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // such as /dev/stdout, which stays what it is
+		f, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		return errors.Join(write(f), f.Close())
+	}
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-")
 	if err != nil {
-		return fmt.Errorf("report %s: %w", path, bare(err))
+		return err
 	}
 	defer func() {
 		if err != nil {
 			_ = os.Remove(f.Name())
-			err = fmt.Errorf("report %s: %w", path, bare(err))
 		}
 	}()
 	err = errors.Join(write(f), f.Chmod(0o644), f.Close())

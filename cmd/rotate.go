@@ -42,6 +42,8 @@ credential changes.
 			}
 			return nil
 		},
+		ValidArgsFunction: offerOne(a.secretNames),
+
 		RunE: a.run(func(ctx context.Context, args []string) error { return a.rotate(ctx, o, args) }),
 	}
 	o.addFlags(cmd)
@@ -55,40 +57,40 @@ func (a *app) rotate(ctx context.Context, o rotateOptions, args []string) error 
 	if err := a.checkPublish(o.publishOptions); err != nil {
 		return err
 	}
-	var reports []verify.DeliveryReport
-	err := a.rotateOne(ctx, o, args, &reports)
+	all, rotated, err := a.toRotate(o, args)
 	if o.noVerify {
+		if err == nil {
+			err = a.putAll(ctx, all, o, rotated)
+		}
 		return err
+	}
+	var reports []verify.DeliveryReport
+	if err == nil {
+		c := checkup{title: "rotate", groups: []string{groupRotation}, options: o.reportOptions, rotated: rotated, generate: o.generate}
+		reports, err = a.checkAll(ctx, all, c)
 	}
 	return a.report(o.reportOptions, reports, err)
 }
 
-func (a *app) rotateOne(ctx context.Context, o rotateOptions, args []string, reports *[]verify.DeliveryReport) error {
+// toRotate returns the deliveries to rotate a secret of, and which: the canaries of
+// all that have one, or the one secret that is named.
+func (a *app) toRotate(o rotateOptions, args []string) ([]*config.Delivery, func(*config.Delivery) (config.Secret, bool), error) {
+	if err := o.checkTarget(); err != nil {
+		return nil, nil, err
+	}
 	all, err := a.deliveries()
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	if o.target, err = a.chooseTarget(o.reportOptions); err != nil {
-		return err
+	if o.canary {
+		all = slices.DeleteFunc(all, func(d *config.Delivery) bool { return !d.Canary })
+		if len(all) == 0 {
+			return nil, nil, usagef("add it, then run provision, render and client apply", "the config has no canary: true")
+		}
+		return all, func(d *config.Delivery) (config.Secret, bool) { return d.Secret(d.CanarySecret()) }, nil
 	}
-	name := all[0].CanarySecret()
-	if !o.canary {
-		name = args[0]
-	} else if !slices.ContainsFunc(all, func(d *config.Delivery) bool { return d.Canary }) {
-		return usagef("add it, then run provision, render and client apply", "the config has no canary: true")
-	}
-	d, s, err := oneDelivery(all, name)
-	if err != nil {
-		return err
-	}
-	rotation, err := a.newRotation(ctx, d, s, o.reportOptions, o.generate)
-	if err != nil {
-		return err
-	}
-	if o.noVerify {
-		return a.put(ctx, d, s, rotation.New)
-	}
-	return a.check(ctx, d, o.reportOptions, []string{groupRotation}, rotation, reports)
+	d, s, err := oneDelivery(all, args[0])
+	return []*config.Delivery{d}, func(*config.Delivery) (config.Secret, bool) { return s, true }, err
 }
 
 // newRotation finds the new value; nothing is written yet.
@@ -116,20 +118,30 @@ func (a *app) newRotation(ctx context.Context, d *config.Delivery, s config.Secr
 		return nil, usagef("put the new value there first, or use --generate", "secret %q: %s still gives the value that is stored", s.Name, source)
 	}
 	if source.Generate != nil && s.Value.Generate == nil && !s.Value.IsZero() {
-		a.narrate("warning: %s: the next provision puts back what %s gives", s.Name, s.Value)
+		a.narrate("warning: %s%s: the next provision puts back what %s gives", a.of(d), s.Name, s.Value)
 	}
 	return &verify.Rotation{Secret: s.Name, New: value, Deadline: o.deadline, Nudge: o.nudge && o.target == targetPod}, nil
 }
 
-func (a *app) put(ctx context.Context, d *config.Delivery, s config.Secret, value secret.Value) error {
-	store, err := a.store(d)
-	if err != nil {
-		return err
+// putAll gives a secret of each delivery a new value.
+func (a *app) putAll(ctx context.Context, all []*config.Delivery, o rotateOptions, rotated func(*config.Delivery) (config.Secret, bool)) error {
+	done, err := each(ctx, fleet{app: a, title: "rotate", all: all}, func(d *config.Delivery) (work[string], error) {
+		store, err := a.store(d)
+		return func(ctx context.Context, _ *progress) (string, error) {
+			s, _ := rotated(d)
+			rotation, err := a.newRotation(ctx, d, s, o.reportOptions, o.generate)
+			if err != nil {
+				return "", err
+			}
+			return store.Put(ctx, s, rotation.New)
+		}, err
+	})
+	errs := []error{err}
+	for _, o := range done {
+		if s, _ := rotated(o.delivery); o.err == nil {
+			_, err := fmt.Fprintf(a.Out, "%s%s\tversion %s\n", a.of(o.delivery), s.Name, o.result)
+			errs = append(errs, err)
+		}
 	}
-	version, err := store.Put(ctx, s, value)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(a.Out, "%s\tversion %s\n", s.Name, version)
-	return err
+	return join(errs...)
 }

@@ -66,10 +66,11 @@ func runScripts(t *testing.T, startVault func(*testing.T) store) {
 				Files: []string{file},
 				Setup: func(env *testscript.Env) error {
 					env.Setenv("NO_PROXY", "127.0.0.1")
+					env.Setenv("GORACE", "atexit_sleep_ms=0") // else each process ends a second after its work
 					return nil
 				},
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
-					"stores": w.stores, "apply": w.apply, "kvversion": w.kvVersion, "exits": exits, "token": w.token,
+					"stores": w.stores, "apply": w.apply, "kvversion": w.kvVersion, "exits": exits, "token": w.token, "contexts": contexts,
 					"mount": w.changeMount, "aidbox": w.changeAidbox, "vault": w.changeVault,
 					"when-hanging": w.whenHanging,
 					"passes":       hasStatus("pass"), "failed": hasStatus("fail"), "unknown": hasStatus("unknown"), "skipped": hasStatus("skip"),
@@ -158,6 +159,28 @@ func (w *stage) token(ts *testscript.TestScript, _ bool, args []string) {
 	token, err := w.kubernetes.Token("default", "aidbox")
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(token), 0o600))
+}
+
+// contexts NAME... starts a cluster for each name, and writes a kubeconfig with a
+// context of that name. The variable NAME has its address.
+func contexts(ts *testscript.TestScript, _ bool, names []string) {
+	var contexts, clusters, users []string
+	for _, name := range names {
+		k, err := sandbox.StartKubernetes()
+		ts.Check(err)
+		ts.Defer(k.Close)
+		token, err := k.Token("default", "operator")
+		ts.Check(err)
+		contexts = append(contexts, fmt.Sprintf("{name: %s, context: {cluster: %[1]s, user: %[1]s}}", name))
+		clusters = append(clusters, fmt.Sprintf("{name: %s, cluster: {server: %q}}", name, k.URL))
+		users = append(users, fmt.Sprintf("{name: %s, user: {token: %q}}", name, token))
+		ts.Setenv(strings.ToUpper(name), strings.TrimPrefix(k.URL, "http://"))
+	}
+	text := fmt.Sprintf("{apiVersion: v1, kind: Config, contexts: [%s], clusters: [%s], users: [%s]}",
+		strings.Join(contexts, ", "), strings.Join(clusters, ", "), strings.Join(users, ", "))
+	path := ts.MkAbs("kubeconfig")
+	ts.Check(os.WriteFile(path, []byte(text), 0o600))
+	ts.Setenv("KUBECONFIG", path)
 }
 
 // exits N wants the last secretctl to have ended with exit code N.

@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -19,19 +18,21 @@ const defaultConfig = "secretctl.yaml"
 
 // settings are what every command takes.
 type settings struct {
-	config, delivery, vaultAddr, aidboxURL string
-	kubeconfig, kubeContext                string
-	timeout                                time.Duration
-	allowHTTP, verbose, noColor            bool
+	config, delivery                 string
+	vaultAddr, vaultLogin, aidboxURL string
+	kubeconfig, kubeContext          string
+	timeout                          time.Duration
+	allowHTTP, verbose, noColor      bool
 }
 
 func (s *settings) addFlags(flags *pflag.FlagSet) {
 	flags.StringVarP(&s.config, "config", "c", defaultConfig, "config file, or a folder of them")
 	flags.StringVar(&s.delivery, "delivery", "", "act on the delivery of this name only")
 	flags.StringVar(&s.vaultAddr, "vault-addr", "", "address of Vault (also VAULT_ADDR; default: vault.address of the config)")
+	flags.StringVar(&s.vaultLogin, "vault-login", "", "log in to Vault at this auth method with this role, as in jwt/ROLE, with the token in "+idTokenVariable)
 	flags.StringVar(&s.aidboxURL, "aidbox-url", "", "address of Aidbox (default: aidbox.url of the config)")
 	flags.StringVar(&s.kubeconfig, "kubeconfig", "", "kubeconfig file (default: KUBECONFIG, ~/.kube/config, or the pod that this runs in)")
-	flags.StringVar(&s.kubeContext, "context", "", "context of the kubeconfig (default: its current one)")
+	flags.StringVar(&s.kubeContext, "context", "", "context of the kubeconfig (default: context of the config, else the current one)")
 	flags.DurationVar(&s.timeout, "timeout", 10*time.Minute, "end everything after this time, with exit code 124")
 	flags.BoolVar(&s.allowHTTP, "allow-http", false, "allow plain http to other hosts, where the network is trusted")
 	flags.BoolVarP(&s.verbose, "verbose", "v", false, "log each request to stderr: method, URL, status, duration")
@@ -89,8 +90,15 @@ func (a *app) log() io.Writer {
 	return a.Err
 }
 
-// deliveries loads the config file and puts the settings over it.
-func (s settings) deliveries() ([]*config.Delivery, error) {
+// deliveries returns what the command is about.
+func (a *app) deliveries() ([]*config.Delivery, error) {
+	all, err := a.load()
+	a.several = len(all) > 1
+	return all, err
+}
+
+// load loads the config file and puts the settings over it.
+func (s settings) load() ([]*config.Delivery, error) {
 	all, err := config.Load(s.config)
 	if err != nil {
 		return nil, err
@@ -108,6 +116,9 @@ func (s settings) deliveries() ([]*config.Delivery, error) {
 		}
 		if s.aidboxURL != "" {
 			d.Aidbox.URL = s.aidboxURL
+		}
+		if s.kubeContext != "" {
+			d.Context = s.kubeContext
 		}
 	}
 	return all, nil
@@ -141,11 +152,4 @@ func names(deliveries []*config.Delivery) string {
 		out = append(out, d.Name)
 	}
 	return strings.Join(out, ", ")
-}
-
-// heading starts a delivery's part of a text output, where there are several.
-func heading(w io.Writer, all []*config.Delivery, d *config.Delivery) {
-	if len(all) > 1 {
-		_, _ = fmt.Fprintf(w, "# %s\n", d.Name)
-	}
 }

@@ -28,9 +28,6 @@ func (a *app) worldOf(ctx context.Context, d *config.Delivery, o reportOptions, 
 			err = a.standingAidbox(ctx, d, &w)
 		}
 	}
-	if others {
-		w.NoStore = nil
-	}
 	return w, err
 }
 
@@ -39,7 +36,7 @@ func (a *app) standingCluster(d *config.Delivery, w *verify.World) error {
 	switch {
 	case err == nil:
 		w.Cluster = c
-	case !cluster.Configured(a.clusterOptions()):
+	case !cluster.Configured(a.clusterOf(d)):
 		w.NoCluster = err
 	default:
 		return err
@@ -48,9 +45,13 @@ func (a *app) standingCluster(d *config.Delivery, w *verify.World) error {
 }
 
 func (a *app) standingStore(d *config.Delivery, w *verify.World) error {
-	if d.Provider != config.ProviderVault {
-		w.NoStore = errors.New("the store of provider " + d.Provider + " cannot be asked in this version")
-		return nil
+	if d.Provider == config.ProviderAzure {
+		s, err := a.store(d)
+		if vault, ok := s.(*provision.KeyVault); ok {
+			w.Reach, w.Stored = vault.Reach, vault.Get
+			letIn(w, d, vault)
+		}
+		return err
 	}
 	vault, err := a.vault(d)
 	switch {
@@ -58,13 +59,14 @@ func (a *app) standingStore(d *config.Delivery, w *verify.World) error {
 		w.Stored = vault.Get
 	case err == nil:
 	case errors.Is(err, provision.ErrNoToken): // the pod has its own
-		if vault, err = provision.NewVault(d, provision.VaultOptions{Anonymous: true, AllowHTTP: a.allowHTTP, Log: a.log()}); err != nil {
+		if vault, err = provision.NewVault(d, provision.VaultOptions{Anonymous: true, AllowHTTP: a.allowHTTP, Log: a.logOf(d)}); err != nil {
 			return err
 		}
 	default:
 		return err
 	}
-	w.Reach, w.LogIn = vault.Reach, logIn(vault)
+	w.Reach = vault.Reach
+	letIn(w, d, vault)
 	return nil
 }
 

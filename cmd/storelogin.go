@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 
 	"github.com/secretctl/secretctl/internal/config"
@@ -16,7 +17,7 @@ import (
 // asked; a login that is refused is what the store answers. The session ends
 // with the command.
 func (a *app) storeAsPod(d *config.Delivery, tokenFile string) (func(context.Context, config.Secret) (secret.Value, string, error), error) {
-	vault, err := provision.NewVault(d, provision.VaultOptions{Anonymous: true, AllowHTTP: a.allowHTTP, Log: a.log()})
+	vault, err := provision.NewVault(d, provision.VaultOptions{Anonymous: true, AllowHTTP: a.allowHTTP, Log: a.logOf(d)})
 	if err != nil {
 		return nil, err
 	}
@@ -65,4 +66,39 @@ func (a *app) logInAsPod(ctx context.Context, vault *provision.Vault, tokenFile 
 		return nil, hint.Wrap(errors.New(err.Error()), "mount a token of the pod's ServiceAccount there")
 	}
 	return vault.LoginAs(ctx, jwt)
+}
+
+// idTokenVariable is where a pipeline puts the token that its CI system gives it.
+const idTokenVariable = "SECRETCTL_ID_TOKEN"
+
+// loggedIn connects to the delivery's Vault as a pipeline. The session ends with
+// the command.
+func (a *app) loggedIn(d *config.Delivery) (*provision.Vault, error) {
+	method, role, ok := cutLast(strings.TrimPrefix(a.vaultLogin, "auth/"))
+	if !ok {
+		return nil, usagef("write it like jwt/my-role", "--vault-login %q is no auth method and role", a.vaultLogin)
+	}
+	jwt, _ := a.LookupEnv(idTokenVariable)
+	if strings.TrimSpace(jwt) == "" {
+		return nil, usagef("have the pipeline put the token there that its CI system gives it", "--vault-login needs environment variable %s", idTokenVariable)
+	}
+	vault, err := provision.NewVault(d, provision.VaultOptions{Anonymous: true, AllowHTTP: a.allowHTTP, Log: a.logOf(d)})
+	if err != nil {
+		return nil, err
+	}
+	session, err := vault.LogIn(a.ctx, method, role, secret.New([]byte(strings.TrimSpace(jwt))))
+	if err != nil {
+		return nil, err
+	}
+	a.atEnd.add(func() { _ = session.End(a.ctx) })
+	return session.Vault(), nil
+}
+
+// cutLast splits MOUNT/ROLE, where the mount may have slashes too.
+func cutLast(login string) (mount, role string, ok bool) {
+	i := strings.LastIndex(login, "/")
+	if i < 1 || i == len(login)-1 {
+		return "", "", false
+	}
+	return login[:i], login[i+1:], true
 }

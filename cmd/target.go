@@ -18,27 +18,52 @@ const (
 	targetLocal = "local"
 )
 
-// chooseTarget returns the target that was asked for, or the one that fits: this
-// machine where its paths are named or no cluster is configured, else the pods.
-func (a *app) chooseTarget(o reportOptions) (string, error) {
-	here := o.mountPath != "" || o.vaultConfig != ""
+// checkTarget refuses what does not go with the target.
+func (o reportOptions) checkTarget() error {
 	switch {
-	case o.target == targetPod && here:
-		return "", usagef("leave out --mount-path and --vault-config, or use --target local", "--target pod looks at no path of this machine")
-	case o.nudge && (o.target == targetLocal || o.target == "" && here):
-		return "", usagef("leave it out, or use --target pod", "--nudge is about pods")
-	case o.target != "":
-		return o.target, nil
-	case here || !cluster.Configured(a.clusterOptions()):
-		return targetLocal, nil
+	case o.target == targetPod && o.here():
+		return usagef("leave out --mount-path and --vault-config, or use --target local", "--target pod looks at no path of this machine")
+	case o.nudge && (o.target == targetLocal || o.target == "" && o.here()):
+		return usagef("leave it out, or use --target pod", "--nudge is about pods")
 	}
-	return targetPod, nil
+	return nil
+}
+
+// here says whether paths of this machine are named.
+func (o reportOptions) here() bool { return o.mountPath != "" || o.vaultConfig != "" }
+
+// targetOf returns the target that was asked for, or the one that fits a delivery:
+// this machine where its paths are named or no cluster is configured, else the pods.
+func (a *app) targetOf(d *config.Delivery, o reportOptions) string {
+	switch {
+	case o.target != "":
+		return o.target
+	case o.here() || !cluster.Configured(a.clusterOf(d)):
+		return targetLocal
+	}
+	return targetPod
+}
+
+// letIn hands to the checks how the pod gets into the store, and what the store
+// tells besides values.
+func letIn(w *verify.World, d *config.Delivery, s store) {
+	switch s := s.(type) {
+	case *provision.Vault:
+		w.LogIn = logIn(s.LoginAs)
+	case *provision.KeyVault:
+		w.Newest = s.Newest
+		if d.Azure.Identity.Type == config.IdentityWorkload {
+			w.LogIn = logIn(s.LoginAs)
+		} else {
+			w.Granted = s.Granted
+		}
+	}
 }
 
 // logIn hands a login of the pod to the checks.
-func logIn(vault *provision.Vault) func(context.Context, secret.Value) (verify.Session, error) {
+func logIn[S verify.Session](login func(context.Context, secret.Value) (S, error)) func(context.Context, secret.Value) (verify.Session, error) {
 	return func(ctx context.Context, jwt secret.Value) (verify.Session, error) {
-		session, err := vault.LoginAs(ctx, jwt)
+		session, err := login(ctx, jwt)
 		if err != nil {
 			return nil, err // and not a nil session in an interface that is none
 		}
@@ -62,7 +87,7 @@ func (a *app) eachPod(ctx context.Context, d *config.Delivery, c *cluster.Cluste
 		}
 		tunnel := c.PodTransport(p.Namespace, p.Name, int(d.Aidbox.Port))
 		context.AfterFunc(ctx, tunnel.CloseIdleConnections)
-		client, err := fhirclient.New(fhirclient.Options{URL: "http://" + p.Name, Tunnel: tunnel, Log: a.log()})
+		client, err := fhirclient.New(fhirclient.Options{URL: "http://" + p.Name, Tunnel: tunnel, Log: a.logOf(d)})
 		if err == nil {
 			open[p.UID] = client
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/provision"
 	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/verify"
@@ -21,8 +22,8 @@ type reportOptions struct {
 	target, mountPath, vaultConfig string
 	deadline                       time.Duration
 	nudge                          bool
-	output, jsonFile, junitFile    string
-	jwtFile                        string
+	reportFiles
+	jwtFile string
 	publishOptions
 }
 
@@ -34,11 +35,9 @@ func (o *reportOptions) addFlags(cmd *cobra.Command) {
 	f.StringVar(&o.vaultConfig, "vault-config", "", "the vault config on this machine (default: "+config.VaultConfigFile+")")
 	f.DurationVar(&o.deadline, "rotation-deadline", 0, "how long a rotated value may take to be mounted (default: what the driver that is found takes at most; local 4m)")
 	f.BoolVar(&o.nudge, "nudge", false, "annotate the pods after a rotation, so that kubelet syncs them at once")
-	f.StringVar(&o.jsonFile, "json-file", "", "also write the report as JSON to this file")
-	f.StringVar(&o.junitFile, "junit-file", "", "also write the report as JUnit XML to this file")
 	f.StringVar(&o.jwtFile, "vault-jwt-file", "", "where there is no Vault token, log in as the pod does, with the ServiceAccount's token in this file")
 	o.publishOptions.addFlags(cmd)
-	addOutput(cmd, &o.output, verify.Formats()...)
+	o.reportFiles.addFlags(cmd)
 }
 
 type verifyOptions struct {
@@ -72,10 +71,12 @@ what it means and how to mend it.
 		Example: `  secretctl verify
   secretctl verify mount auth -o short
   secretctl verify --context staging --target pod
-  secretctl verify --all --junit-file report.xml
+  secretctl verify --all --junit-file report.xml --html-file report.html
+  secretctl verify -o github >> "$GITHUB_STEP_SUMMARY"
   secretctl verify rotation --secret client-secret`,
-		ValidArgs: verify.Groups(),
-		RunE:      a.run(func(ctx context.Context, groups []string) error { return a.verify(ctx, o, groups) }),
+		ValidArgsFunction: offer(verify.Groups),
+
+		RunE: a.run(func(ctx context.Context, groups []string) error { return a.verify(ctx, o, groups) }),
 	}
 	o.addFlags(cmd)
 	cmd.Flags().BoolVar(&o.all, "all", false, "run every group, also those that write")
@@ -95,72 +96,96 @@ func (a *app) verify(ctx context.Context, o verifyOptions, names []string) error
 	if err := a.checkPublish(o.publishOptions); err != nil {
 		return err
 	}
-	var reports []verify.DeliveryReport
-	err := a.verifyAll(ctx, o, names, &reports)
+	reports, err := a.verifyAll(ctx, o, names)
 	return a.report(o.reportOptions, reports, err)
 }
 
-func (a *app) verifyAll(ctx context.Context, o verifyOptions, names []string, reports *[]verify.DeliveryReport) error {
+func (a *app) verifyAll(ctx context.Context, o verifyOptions, names []string) ([]verify.DeliveryReport, error) {
 	groups, err := verify.Select(names, o.all)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if o.target, err = a.chooseTarget(o.reportOptions); err != nil {
-		return err
-	}
-	if o.target == targetLocal {
-		if slices.Contains(names, groupWorkload) {
-			return usagef("leave it out, or use --target pod", "the group %s is about a cluster", groupWorkload)
-		}
-		groups = slices.DeleteFunc(groups, func(g string) bool { return g == groupWorkload })
+	if err := o.checkTarget(); err != nil {
+		return nil, err
 	}
 	all, err := a.deliveries()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if o.secret != "" {
 		d, _, err := oneDelivery(all, o.secret)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		all = []*config.Delivery{d}
 	}
-	for _, d := range all {
-		var rotation *verify.Rotation
-		if name := rotatedSecret(d, o.secret); name != "" && slices.Contains(groups, groupRotation) {
-			s, _ := d.Secret(name)
-			if rotation, err = a.newRotation(ctx, d, s, o.reportOptions, false); err != nil {
-				return err
+	c := checkup{title: "verify", groups: groups, named: names, options: o.reportOptions}
+	if slices.Contains(groups, groupRotation) {
+		c.rotated = func(d *config.Delivery) (config.Secret, bool) {
+			if o.secret == "" {
+				return d.Secret(d.CanarySecret()) // where it has one
+			}
+			return d.Secret(o.secret)
+		}
+	}
+	return a.checkAll(ctx, all, c)
+}
+
+// checkup is what is checked of each delivery.
+type checkup struct {
+	title    string
+	groups   []string
+	named    []string // those of the groups that were asked for by name
+	options  reportOptions
+	rotated  func(*config.Delivery) (config.Secret, bool) // what is rotated, if anything; may be nil
+	generate bool                                         // the new value, whatever the secret's source
+}
+
+// checkAll does a checkup on deliveries. What kept one of several from it is in its
+// report.
+func (a *app) checkAll(ctx context.Context, all []*config.Delivery, c checkup) ([]verify.DeliveryReport, error) {
+	done, err := each(ctx, fleet{app: a, title: c.title, all: all}, func(d *config.Delivery) (work[verify.DeliveryReport], error) {
+		return a.check(ctx, d, c)
+	})
+	var reports []verify.DeliveryReport
+	for _, o := range done {
+		r := o.result
+		if r.Name == "" && !a.several {
+			continue
+		}
+		if r.Name, r.Checks = o.delivery.Name, append([]verify.Result{}, r.Checks...); o.err != nil && a.several {
+			r.Error = &verify.SetupError{Message: oneLine(o.err), Hint: hint.Of(o.err)}
+		}
+		reports = append(reports, r)
+	}
+	return reports, err
+}
+
+// check prepares the checkup of a delivery.
+func (a *app) check(ctx context.Context, d *config.Delivery, c checkup) (work[verify.DeliveryReport], error) {
+	c.options.target = a.targetOf(d, c.options)
+	if c.options.target == targetLocal {
+		if slices.Contains(c.named, groupWorkload) {
+			return nil, usagef("leave it out, or use --target pod", "the group %s is about a cluster", groupWorkload)
+		}
+		c.groups = slices.DeleteFunc(slices.Clone(c.groups), func(g string) bool { return g == groupWorkload })
+	}
+	world, err := a.worldOf(ctx, d, c.options, c.groups)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, p *progress) (verify.DeliveryReport, error) {
+		o := verify.Options{Groups: c.groups, Progress: func(e verify.Event) { p.set("waiting for "+e.ID+" "+e.Subject, e.Deadline) }}
+		if c.rotated != nil {
+			if s, ok := c.rotated(d); ok {
+				var err error
+				if o.Rotation, err = a.newRotation(ctx, d, s, c.options, c.generate); err != nil {
+					return verify.DeliveryReport{}, err
+				}
 			}
 		}
-		if err := a.check(ctx, d, o.reportOptions, groups, rotation, reports); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func rotatedSecret(d *config.Delivery, named string) string {
-	if named == "" && d.Canary {
-		return d.CanarySecret()
-	}
-	return named
-}
-
-// check runs the groups for a delivery and adds its report to the others.
-func (a *app) check(ctx context.Context, d *config.Delivery, o reportOptions, groups []string, r *verify.Rotation, reports *[]verify.DeliveryReport) error {
-	world, err := a.worldOf(ctx, d, o, groups)
-	if err != nil {
-		return err
-	}
-	p := a.startProgress("verify " + d.Name)
-	defer p.end()
-	report, err := verify.Run(ctx, d, world, verify.Options{
-		Groups: groups, Rotation: r,
-		Progress: func(e verify.Event) { p.set("waiting for "+e.ID+" "+e.Subject, e.Deadline) },
-	})
-	*reports = append(*reports, report)
-	return err
+		return verify.Run(ctx, d, world, o)
+	}, nil
 }
 
 // world connects the checks to the store, Aidbox and the mount.
@@ -176,27 +201,30 @@ func (a *app) world(ctx context.Context, d *config.Delivery, o reportOptions, gr
 		if w.Cluster, err = a.kubernetes(d); err != nil {
 			return w, err
 		}
-		a.narrate("note: looks into the pods of Deployment %s/%s at %s", d.Namespace, d.Aidbox.Deployment, w.Cluster.Host())
+		a.narrate("note: %slooks into the pods of Deployment %s/%s at %s", a.of(d), d.Namespace, d.Aidbox.Deployment, w.Cluster.Host())
 		w.ProbeAt, w.TokenAt = a.eachPod(ctx, d, w.Cluster)
+		if slices.Contains(groups, groupWorkload) {
+			if err := a.fillIn(ctx, d); err != nil && ctx.Err() == nil { // what is not known is not compared
+				a.narrate("note: %s", oneLine(err))
+			}
+		}
 	} else {
-		a.narrate("note: looks at the mount on this machine, %s", cmp.Or(o.mountPath, d.MountPath))
+		a.narrate("note: %slooks at the mount on this machine, %s", a.of(d), cmp.Or(o.mountPath, d.MountPath))
 		w.Mounts = []verify.Mount{local.Mount(d)}
 	}
 	store, err := a.store(d)
 	switch {
 	case err == nil:
 		w.Stored, w.Put = store.Get, store.Put
-		if vault, ok := store.(*provision.Vault); ok {
-			w.LogIn = logIn(vault)
-		}
+		letIn(&w, d, store)
 	case errors.Is(err, provision.ErrNoToken) && o.jwtFile != "":
 		if w.Stored, err = a.storeAsPod(d, o.jwtFile); err != nil {
 			return w, err
 		}
 	case errors.Is(err, provision.ErrNoToken):
-		a.narrate("note: there is no Vault token, so the store is not asked")
-		if vault, err := provision.NewVault(d, provision.VaultOptions{Anonymous: true, AllowHTTP: a.allowHTTP, Log: a.log()}); err == nil {
-			w.LogIn = logIn(vault) // the pod has a token of its own
+		a.narrate("note: %sthere is no Vault token, so the store is not asked", a.of(d))
+		if vault, err := provision.NewVault(d, provision.VaultOptions{Anonymous: true, AllowHTTP: a.allowHTTP, Log: a.logOf(d)}); err == nil {
+			letIn(&w, d, vault) // the pod has a token of its own
 		}
 	default:
 		return w, err

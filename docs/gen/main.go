@@ -1,32 +1,86 @@
-// Command gen writes docs/cli, a page for each command, from the commands
-// themselves. Run it from the top of the repository: make docs.
+// Command gen writes docs from the commands themselves, from the top of the
+// repository. Without arguments it writes docs/cli, a page for each command: make
+// docs. With a folder and a date, as 2026-01-31T12:00:00Z, it writes there what a
+// package brings along: man pages and the completion of each shell.
 package main
 
 import (
+	"errors"
 	"log"
 	"os"
+	"path/filepath"
+	"regexp"
+	"time"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
 
 	"github.com/secretctl/secretctl/cmd"
 )
 
-const dir = "docs/cli"
-
 func main() {
-	if err := generate(); err != nil {
+	log.SetFlags(0)
+	var err error
+	switch args := os.Args[1:]; len(args) {
+	case 0:
+		err = pages("docs/cli")
+	case 2:
+		err = packaged(args[0], args[1])
+	default:
+		err = errors.New("usage: gen, or gen FOLDER DATE")
+	}
+	if err != nil {
 		log.Fatal(err)
 	}
 }
 
-func generate() error {
-	if err := os.RemoveAll(dir); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+func pages(dir string) error {
+	if err := empty(dir); err != nil {
 		return err
 	}
 	root := cmd.Root()
-	root.DisableAutoGenTag = true
+	markdown(root, "### ")
 	return doc.GenMarkdownTree(root, dir)
+}
+
+func packaged(dir, date string) error {
+	at, err := time.Parse(time.RFC3339, date)
+	if err != nil {
+		return err
+	}
+	man, completions := filepath.Join(dir, "man"), filepath.Join(dir, "completions")
+	if err := errors.Join(empty(man), empty(completions)); err != nil {
+		return err
+	}
+	root := cmd.Root()
+	err = errors.Join(
+		root.GenBashCompletionFileV2(filepath.Join(completions, "secretctl"), true),
+		root.GenZshCompletionFile(filepath.Join(completions, "_secretctl")),
+		root.GenFishCompletionFile(filepath.Join(completions, "secretctl.fish"), true),
+		root.GenPowerShellCompletionFileWithDesc(filepath.Join(completions, "secretctl.ps1")),
+	)
+	if err != nil {
+		return err
+	}
+	markdown(root, "# ")
+	return doc.GenManTree(root, &doc.GenManHeader{Section: "1", Source: "secretctl", Manual: "secretctl", Date: &at}, man)
+}
+
+func empty(dir string) error {
+	return errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o755))
+}
+
+var (
+	title = regexp.MustCompile(`(?m)^([A-Z]+(?: [A-Z]+)*)\n`)
+	table = regexp.MustCompile(`(?m)^( {2}\S)`)
+)
+
+// markdown makes the texts of a command and those below it what the generators
+// take them for: titles, and tables whose lines stay lines.
+func markdown(c *cobra.Command, heading string) {
+	c.DisableAutoGenTag = true // which has the date of today
+	c.Long = table.ReplaceAllString(title.ReplaceAllString(c.Long, heading+"$1\n\n"), "  $1")
+	for _, sub := range c.Commands() {
+		markdown(sub, heading)
+	}
 }

@@ -1,7 +1,7 @@
 // Command vault is a real HashiCorp Vault, server and client in one, for the
 // tests alone: nothing of it is part of secretctl or shipped with it. Vault's
-// minimal build compiles in minutes but can neither log in pods nor keep its
-// data in files, so the server here has those two added.
+// minimal build compiles in minutes but can neither log in pods and pipelines nor
+// keep its data in files, so the server here has that added.
 package main
 
 import (
@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/hashicorp/cli"
+	jwtauth "github.com/hashicorp/vault-plugin-auth-jwt"
 	kubeauth "github.com/hashicorp/vault-plugin-auth-kubernetes"
 	kv "github.com/hashicorp/vault-plugin-secrets-kv"
 	"github.com/hashicorp/vault/audit"
@@ -32,7 +33,7 @@ func server() *command.ServerCommand {
 	return &command.ServerCommand{
 		BaseCommand:        &command.BaseCommand{UI: &command.VaultUI{Ui: ui}},
 		AuditBackends:      map[string]audit.Factory{"file": audit.NewFileBackend},
-		CredentialBackends: map[string]logical.Factory{"kubernetes": kubeauth.Factory},
+		CredentialBackends: map[string]logical.Factory{"kubernetes": kubeauth.Factory, "jwt": jwtauth.Factory},
 		LogicalBackends:    map[string]logical.Factory{"kv": kv.Factory},
 		PhysicalBackends:   map[string]physical.Factory{"inmem": inmem.NewInmem, "file": file.NewFileBackend},
 		ShutdownCh:         command.MakeShutdownCh(),

@@ -1,0 +1,154 @@
+package cmd
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/secretctl/secretctl/internal/cluster"
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/render"
+)
+
+// complete adds the completion command to the others, and to each flag what a
+// shell can offer for it. The values come from the config file and the kubeconfig;
+// where these are missing or wrong there are none. No server is asked.
+func (a *app) complete(root *cobra.Command) {
+	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.Name() == "completion" {
+			describeCompletion(c)
+		}
+	}
+	_ = root.MarkPersistentFlagFilename("config", "yaml", "yml") // and folders
+	flags := map[string]cobra.CompletionFunc{
+		"delivery":     offer(a.deliveryNames),
+		"secret":       offer(a.secretNames),
+		"context":      offer(a.contexts),
+		"kube-context": offer(a.contexts),
+		"only":         offerList(renderable),
+		"skip":         offerList(renderable),
+		"with":         offerList(render.Groups),
+		"phase":        offerList(a.phaseNames),
+	}
+	for _, name := range []string{"kubeconfig", "file", "json-file", "junit-file", "html-file", "metrics-file", "report", "vault-jwt-file", "vault-config"} {
+		flags[name] = anyFile
+	}
+	for _, name := range []string{"dir", "templates", "mount-path"} {
+		flags[name] = anyFolder
+	}
+	completeFlags(root, flags)
+}
+
+// completeFlags leaves alone the flags whose command knows better.
+func completeFlags(c *cobra.Command, flags map[string]cobra.CompletionFunc) {
+	c.LocalFlags().VisitAll(func(f *pflag.Flag) {
+		if _, known := c.GetFlagCompletionFunc(f.Name); !known && flags[f.Name] != nil {
+			_ = c.RegisterFlagCompletionFunc(f.Name, flags[f.Name])
+		}
+	})
+	for _, sub := range c.Commands() {
+		completeFlags(sub, flags)
+	}
+}
+
+// describeCompletion gives cobra's commands what every other one's help has.
+func describeCompletion(completion *cobra.Command) {
+	completion.Long += "\n" + exitStatus
+	completion.Example = "  secretctl completion bash"
+	completion.Args = noSubcommand
+	completion.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	for _, shell := range completion.Commands() {
+		shell.Long += "\n" + exitStatus
+		shell.Example = "  secretctl completion " + shell.Name()
+	}
+}
+
+func anyFile(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return nil, cobra.ShellCompDirectiveDefault
+}
+
+func anyFolder(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return nil, cobra.ShellCompDirectiveFilterDirs
+}
+
+// offer offers the values that are not yet among the arguments.
+func offer(values func() []string) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		_ = fromEnvironment(cmd, nil) // which file it is
+		left := slices.DeleteFunc(slices.Clone(values()), func(v string) bool { return slices.Contains(args, v) })
+		return left, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// offerOne is offer for a command that takes one argument.
+func offerOne(values func() []string) cobra.CompletionFunc {
+	all := offer(values)
+	return func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return all(cmd, args, typed)
+	}
+}
+
+// offerList offers the values that are not yet in a list with commas.
+func offerList(values func() []string) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+		there := typed[:strings.LastIndex(typed, ",")+1]
+		left, directive := offer(values)(cmd, strings.Split(there, ","), typed)
+		for i := range left {
+			left[i] = there + left[i]
+		}
+		return left, directive | cobra.ShellCompDirectiveNoSpace
+	}
+}
+
+func (a *app) deliveryNames() []string {
+	all, _ := config.Load(a.config)
+	return collect(all, func(d *config.Delivery) []string { return []string{d.Name} })
+}
+
+func (a *app) secretNames() []string {
+	all, _ := a.deliveries()
+	return collect(all, func(d *config.Delivery) (names []string) {
+		for _, s := range d.Secrets {
+			names = append(names, s.Name)
+		}
+		return names
+	})
+}
+
+func (a *app) resourceRefs() []string {
+	all, _ := a.deliveries()
+	return collect(all, func(d *config.Delivery) (refs []string) {
+		for _, r := range d.Resources {
+			refs = append(refs, r.Ref())
+		}
+		return refs
+	})
+}
+
+func (a *app) phaseNames() []string {
+	all, _ := a.deliveries()
+	return collect(all, phases)
+}
+
+// collect returns what each delivery has, once.
+func collect(all []*config.Delivery, values func(*config.Delivery) []string) (out []string) {
+	for _, d := range all {
+		out = append(out, values(d)...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+func (a *app) contexts() []string { return cluster.Contexts(cluster.Options{Kubeconfig: a.kubeconfig}) }
+
+// renderable is what --only and --skip of render may name.
+func renderable() []string {
+	return append([]string{"ServiceAccount", "SecretProviderClass", "ConfigMap", "Deployment"}, render.Groups()...)
+}
