@@ -9,10 +9,12 @@ import (
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/diff"
+	"github.com/secretctl/secretctl/internal/render"
 )
 
 type diffOptions struct {
 	only   []string
+	render render.Options
 	output string
 }
 
@@ -33,7 +35,8 @@ No value of a secret is shown, only whether it is equal. Of environment variable
 and of fields of Aidbox resources only the names that differ are shown. What is
 absent is listed with "+", what differs with "~", what could not be found out with
 "?". What others have added to an object of the cluster is no difference. A value
-that comes from standard input is read, as for provision.
+that comes from standard input is read, as for provision. --templates, --patch and
+--container are those of render: give them if it got them.
 
 Without a configured cluster that part is left out with a note, unless --only names
 it. So are identity and role assignment without azure.subscriptionID.
@@ -47,12 +50,14 @@ EXIT STATUS
   130  interrupted`,
 		Example: `  secretctl diff
   secretctl diff --only cluster --context staging
-  secretctl diff --only store,aidbox -o json`,
+  secretctl diff --only store,aidbox -o json
+  secretctl diff --only cluster --patch --container web`,
 		Args: cobra.NoArgs,
 		RunE: a.run(func(ctx context.Context, _ []string) error { return a.diff(ctx, o) }),
 	}
 	cmd.Flags().StringSliceVar(&o.only, "only", nil, "compare these parts only: "+strings.Join(diffParts, ", "))
 	_ = cmd.RegisterFlagCompletionFunc("only", offerList(func() []string { return diffParts }))
+	addManifestFlags(cmd, &o.render)
 	addOutput(cmd, &o.output, "text", "json")
 	return cmd
 }
@@ -64,6 +69,9 @@ func (a *app) diff(ctx context.Context, o diffOptions) error {
 		if !slices.Contains(diffParts, part) {
 			return usagef("it is one of "+strings.Join(diffParts, ", "), "--only %q is unknown", part)
 		}
+	}
+	if o.render.Container != "" && !o.render.Patch {
+		return errNoPatch
 	}
 	all, err := a.deliveries()
 	if err != nil {

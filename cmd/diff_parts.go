@@ -33,7 +33,9 @@ type comparison func(context.Context) ([]diff.Object, error)
 
 func (a *app) diffOne(ctx context.Context, d *config.Delivery, o diffOptions) (work[diff.Delivery], error) {
 	prepare := map[string]func(context.Context, *config.Delivery) (comparison, error){
-		"cluster": a.diffCluster, "store": a.diffStore, "aidbox": a.diffAidbox,
+		"cluster": func(_ context.Context, d *config.Delivery) (comparison, error) { return a.diffCluster(d, o.render) },
+		"store":   a.diffStore,
+		"aidbox":  a.diffAidbox,
 	}
 	ready := map[string]comparison{}
 	for _, name := range o.parts() {
@@ -77,7 +79,7 @@ func unknownObject(name string, err error) diff.Object {
 	return diff.Object{Name: name, State: diff.Unknown, Detail: oneLine(err), Hint: hint.Of(err)}
 }
 
-func (a *app) diffCluster(_ context.Context, d *config.Delivery) (comparison, error) {
+func (a *app) diffCluster(d *config.Delivery, o render.Options) (comparison, error) {
 	c, err := a.kubernetes(d)
 	if err != nil {
 		if !cluster.Configured(a.clusterOf(d)) {
@@ -89,7 +91,7 @@ func (a *app) diffCluster(_ context.Context, d *config.Delivery) (comparison, er
 		if err := a.fillIn(ctx, d); err != nil {
 			return nil, err
 		}
-		manifests, err := render.Objects(d, render.Options{})
+		manifests, err := render.Objects(d, o)
 		if err != nil {
 			return nil, err
 		}

@@ -177,9 +177,9 @@ func (a *app) printProblems(conf *config.Error) {
 
 // printEnded tells of what was not done when time was up, and returns what to do.
 func (a *app) printEnded(err error) (next string) {
-	what, next := "interrupted", "run it again: it goes on where it stopped"
+	what, next := "interrupted", "run it again: what is done stays done"
 	if errors.Is(a.ctx.Err(), context.DeadlineExceeded) {
-		what, next = "--timeout passed", "give it longer with --timeout, or run it again: it goes on where it stopped"
+		what, next = "--timeout passed", "give it longer with --timeout, or run it again: what is done stays done"
 	}
 	if text := oneLine(err); text != a.ctx.Err().Error() {
 		what += ": " + strings.TrimSuffix(text, ": "+a.ctx.Err().Error())

@@ -152,30 +152,33 @@ func (b *board) show() {
 	if len(b.running) == 0 {
 		return
 	}
-	lines := []string{strings.TrimSpace(b.title+" "+b.running[0].name) + b.running[0].text()}
+	longest := b.running[0]
+	names := []string{strings.TrimSpace(b.title+" "+longest.name) + longest.waiting()}
 	if b.total > 1 {
-		lines = []string{fmt.Sprintf("%s: %d of %d done, %d under way", b.title, b.done, b.total, len(b.running))}
-		for _, p := range b.running {
-			lines = append(lines, p.name+p.text())
-		}
+		names = []string{fmt.Sprintf("%s: %d of %d done, %d under way", b.title, b.done, b.total, len(b.running)), longest.name + longest.waiting()}
 	}
-	if !b.terminal {
-		_, _ = io.WriteString(b.out, strings.Join(lines, "\n")+"\n")
+	if b.terminal { // the time comes first, as a narrow one cuts off the rest
+		spinner := []rune("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
+		turn := int(time.Since(b.since) / redrawEvery)
+		b.out.status(fmt.Sprintf("%c %s %s", spinner[turn%len(spinner)], longest.elapsed(), strings.Join(names, "; ")))
 		return
 	}
-	if len(lines) > 2 {
-		lines = lines[:2] // the count, and the one that has been under way for longest
+	names[len(names)-1] += ": " + longest.elapsed()
+	for _, p := range b.running[1:] {
+		names = append(names, p.name+p.waiting()+": "+p.elapsed())
 	}
-	spinner := []rune("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
-	turn := int(time.Since(b.since) / redrawEvery)
-	b.out.status(fmt.Sprintf("%c %s", spinner[turn%len(spinner)], strings.Join(lines, "; ")))
+	_, _ = io.WriteString(b.out, strings.Join(names, "\n")+"\n")
 }
 
-func (p *progress) text() (text string) {
-	if p.what != "" {
-		text = ": " + p.what
+func (p *progress) waiting() string {
+	if p.what == "" {
+		return ""
 	}
-	text += fmt.Sprintf(": %s", time.Since(p.since).Round(time.Second))
+	return ": " + p.what
+}
+
+func (p *progress) elapsed() string {
+	text := time.Since(p.since).Round(time.Second).String()
 	if p.deadline > 0 {
 		text += fmt.Sprintf(" of at most %s", p.deadline.Round(time.Second))
 	}

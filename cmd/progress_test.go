@@ -48,9 +48,9 @@ func TestProgressOnATerminalIsOneLineBelowTheOthers(t *testing.T) {
 		<-time.After(redrawEvery)
 		second.end()
 		const on, off, gone = "\x1b[?7l", "\x1b[?7h", "\r\x1b[K"
-		want := on + "⠙ verify: 0 of 2 done, 2 under way; berlin: 0s" + off +
+		want := on + "⠙ 0s verify: 0 of 2 done, 2 under way; berlin" + off +
 			gone + "note: something\n" +
-			on + "⠹ verify: 1 of 2 done, 1 under way; paris: 0s" + off + gone
+			on + "⠹ 0s verify: 1 of 2 done, 1 under way; paris" + off + gone
 		if diff := cmp.Diff(want, stderr.String()); diff != "" {
 			t.Errorf("(-want +got)\n%s", diff)
 		}

@@ -13,13 +13,10 @@ import (
 )
 
 type renderOptions struct {
-	only, skip, with []string
-	dir, templates   string
-	output           string
-	job              render.Job
-
-	patch, helmValues bool
-	container, values string
+	render.Options
+	dir, output string
+	helmValues  bool
+	values      string
 }
 
 func newRender(a *app) *cobra.Command {
@@ -59,13 +56,13 @@ Two groups of objects are written only where --with or --only names them:
 		PreRunE: func(*cobra.Command, []string) error { return o.check() },
 		RunE:    a.run(func(ctx context.Context, _ []string) error { return a.render(ctx, o) }),
 	}
-	cmd.Flags().StringSliceVar(&o.only, "only", nil, "these kinds and groups only")
-	cmd.Flags().StringSliceVar(&o.skip, "skip", nil, "all but these kinds and groups")
-	cmd.Flags().StringSliceVar(&o.with, "with", nil, "these groups too: "+strings.Join(render.Groups(), ", "))
+	cmd.Flags().StringSliceVar(&o.Only, "only", nil, "these kinds and groups only")
+	cmd.Flags().StringSliceVar(&o.Skip, "skip", nil, "all but these kinds and groups")
+	cmd.Flags().StringSliceVar(&o.With, "with", nil, "these groups too: "+strings.Join(render.Groups(), ", "))
 	cmd.Flags().StringVar(&o.dir, "dir", "", "write a file per object and a kustomization.yaml into this folder instead")
-	cmd.Flags().StringVar(&o.templates, "templates", "", "a folder of templates that take the place of secretctl's own")
-	addFitFlags(cmd, &o)
-	addJobFlags(cmd, &o.job)
+	addManifestFlags(cmd, &o.Options)
+	addHelmFlags(cmd, &o)
+	addJobFlags(cmd, &o.Job)
 	addOutput(cmd, &o.output, "yaml", "json")
 	cmd.MarkFlagsMutuallyExclusive("only", "skip")
 	return cmd
@@ -77,13 +74,11 @@ func (a *app) render(ctx context.Context, o renderOptions) error {
 		return err
 	}
 	var objects []render.Object
-	options := render.Options{
-		Templates: o.templates, Only: o.only, Skip: o.skip, With: o.with, Job: o.job, Patch: o.patch, Container: o.container,
-	}
+	options := o.Options
 	switch {
 	case o.helmValues:
 		return a.renderValues(ctx, all, o)
-	case o.patch && o.dir == "":
+	case o.Patch && o.dir == "":
 		options.Only = []string{"Deployment"}
 	}
 	if options.Includes(render.GroupVerifyJob) {
