@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/agnivade/levenshtein"
 	appsv1 "k8s.io/api/apps/v1"
@@ -204,13 +205,14 @@ func Objects(d *config.Delivery, o Options) ([]Object, error) {
 	if err != nil {
 		return nil, err
 	}
-	var objects []Object
-	for _, m := range selected {
-		object, err := m.render(from)
-		if err != nil {
-			return nil, err
-		}
-		objects = append(objects, object)
+	objects, errs := make([]Object, len(selected)), make([]error, len(selected))
+	var all sync.WaitGroup
+	for i, m := range selected {
+		all.Go(func() { objects[i], errs[i] = m.render(from) })
+	}
+	all.Wait()
+	if i := slices.IndexFunc(errs, func(err error) bool { return err != nil }); i >= 0 {
+		return nil, errs[i]
 	}
 	return objects, nil
 }

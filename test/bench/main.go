@@ -1,0 +1,96 @@
+// Command bench measures secretctl beside the tools that people would use for the
+// same: it prints one table of ratios, each of two medians that were taken in turns
+// in one run. docs/performance.md tells what the rows are. It needs the binaries of
+// secretctl, helm, kubectl and vault, and changes nothing but a temporary folder.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"path/filepath"
+)
+
+// tools are the paths of the binaries.
+type tools struct{ secretctl, helm, kubectl, vault string }
+
+// bench is one run.
+type bench struct {
+	tools
+	dir   string // temporary
+	self  string // this program, which starts what is measured
+	runs  int
+	table table
+
+	out, narration io.Writer
+}
+
+func main() {
+	log.SetFlags(0)
+	if len(os.Args) > 1 && os.Args[1] == launch {
+		if err := launchMain(os.Args[2:], os.Stdout, os.Stderr); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
+	if len(os.Args) > 1 && os.Args[1] == bare {
+		if err := bareMain(os.Args[2:]); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
+	b := bench{out: os.Stdout, narration: os.Stderr}
+	flag.StringVar(&b.secretctl, "secretctl", "./secretctl", "the secretctl to measure")
+	peers := flag.String("peers", "", "folder with helm and kubectl")
+	flag.StringVar(&b.vault, "vault", "", "the vault to provision")
+	flag.IntVar(&b.runs, "runs", 15, "how often short things are run; long ones are a third of it")
+	flag.Parse()
+	b.helm, b.kubectl = filepath.Join(*peers, "helm"), filepath.Join(*peers, "kubectl")
+	if err := b.run(); err != nil {
+		log.Fatal(err)
+	}
+	if !b.table.met() {
+		os.Exit(1)
+	}
+}
+
+func (b *bench) run() (err error) {
+	for _, path := range []*string{&b.secretctl, &b.helm, &b.kubectl, &b.vault} {
+		if *path, err = filepath.Abs(*path); err != nil {
+			return err
+		}
+		if _, err := os.Stat(*path); err != nil {
+			return err
+		}
+	}
+	if b.self, err = os.Executable(); err != nil {
+		return err
+	}
+	if b.dir, err = os.MkdirTemp("", "secretctl-bench-"); err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(b.dir) }()
+	for _, part := range []func() error{b.startUp, b.render, b.provision, b.notice} {
+		if err := part(); err != nil {
+			return err
+		}
+	}
+	_, err = fmt.Fprint(b.out, b.table.String())
+	return err
+}
+
+// startUp compares what runs before any work is done.
+func (b *bench) startUp() error {
+	m, err := b.inTurns(b.runs,
+		command{"secretctl version", []string{b.secretctl, "version"}},
+		command{"kubectl version --client", []string{b.kubectl, "version", "--client"}},
+		command{"helm version", []string{b.helm, "version"}})
+	if err != nil {
+		return err
+	}
+	b.table.time("start-up", m[0], m[1], 0.3)
+	b.table.time("start-up", m[0], m[2], 0)
+	return nil
+}
