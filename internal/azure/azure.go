@@ -89,9 +89,6 @@ func (s *Session) Federated(tenantID, clientID string, jwt secret.Value) *Sessio
 // Credential returns the login. What goes wrong with it is a [*LoginError].
 func (s *Session) Credential() azcore.TokenCredential { return s.credential }
 
-// Client returns the HTTP client below all others. It adds no token.
-func (s *Session) Client() *http.Client { return s.client }
-
 // Options returns what a client of a data plane is made with.
 func (s *Session) Options() azcore.ClientOptions {
 	return azcore.ClientOptions{
