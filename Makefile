@@ -6,6 +6,7 @@ FUZZTIME ?= 30s
 
 TOOL := go tool -modfile=test/tools/go.mod
 TEST := $(TOOL) gotestsum -- -race -shuffle=on
+TEST_CLUSTER := $(TOOL) gotestsum --format=standard-verbose -- -race -shuffle=on -count=1 -timeout=20m
 VULN := $(TOOL) govulncheck -db=$(GOVULNDB)
 
 .PHONY: help
@@ -15,6 +16,10 @@ help: ## list the targets
 .PHONY: build
 build: ## build ./secretctl
 	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o secretctl .
+
+.PHONY: release
+release: ## make all that a release has, in ./dist, and publish nothing
+	test/release/make --snapshot
 
 .PHONY: demo
 demo: ## run the whole job against the embedded stand-ins
@@ -32,17 +37,36 @@ test-vault: ## run all tests, with a real Vault built from source
 test-azure: ## have the Azure provider's own code read what is rendered for it
 	go test -C test/azureprovider -race -shuffle=on ./...
 
-.PHONY: test-cluster
+.PHONY: test-peers
+test-peers: ## have the real helm and kubectl take what is rendered
+	test/peers/with $(TEST) -run=Peer ./internal/render ./cmd
+
+.PHONY: test-release
+test-release: ## make a release twice, compare, install and run its packages (root, Debian)
+	go test -C test/release -shuffle=on ./...
+	test/release/check
+
+# Two clusters at a time: a rotation on one with real intervals is mostly waiting.
+.PHONY: test-cluster test-cluster-real test-cluster-fast
 test-cluster: ## run the tests that need a Kubernetes cluster, built from source (root, Debian)
-	test/cluster/with sh -c 'test/cluster/standin && exec $(TEST) -run=Cluster -p=1 -timeout=30m ./...'
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-cluster-real test-cluster-fast
+test-cluster-real: # the tutorial and a natural rotation, and what breaks nothing that the cluster shares
+	exec env SECRETCTL_CLUSTER=real SECRETCTL_CLUSTER_PROFILE=real test/cluster/with $(TEST_CLUSTER) -run=RealCluster -skip=Faults ./internal/cluster ./test/cluster
+test-cluster-fast: # the faults
+	exec env SECRETCTL_CLUSTER=fast SECRETCTL_CLUSTER_PROFILE=fast test/cluster/with $(TEST_CLUSTER) -run='RealCluster.*Faults' ./test/cluster
+
+.PHONY: test-adversity
+test-adversity: ## kill provision at each of its writes, and give it 10,000 secrets
+	go test -count=1 -run='AfterAKill|TenThousand' ./cmd -thorough
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (30s)
 	test/fuzz $(FUZZTIME)
 
 .PHONY: bench
-bench: ## run the benchmarks
-	go test -run='^$$' -bench=. -benchmem ./...
+bench: build ## compare with kubectl, helm and vault, and print a table (docs/performance.md)
+	go build -o build/bench ./test/bench
+	build/bench -peers="$$(test/peers/build)" -vault="$$(test/vault/build)"
 
 .PHONY: fmt
 fmt: ## format the code
@@ -82,4 +106,4 @@ docs-check: ## check that the generated docs are up to date
 
 .PHONY: clean
 clean: ## remove what the targets here left
-	rm -rf secretctl dist coverage.out
+	rm -rf secretctl dist build coverage.out

@@ -112,6 +112,9 @@ func (a *app) diffCluster(d *config.Delivery, o render.Options) (comparison, err
 func diffManifest(ctx context.Context, c *cluster.Cluster, m render.Object) diff.Object {
 	name := m.Kind + " " + m.Namespace + "/" + m.Name
 	compared, err := c.DryRunApply(ctx, m.JSON)
+	if m.Patch != "" && hint.Of(err) == "" {
+		err = hint.Wrap(err, "is there a Deployment %s with a container %s? --container names another", m.Name, m.Patch)
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && compared.Live == nil:
 		return diff.Object{Name: name, State: diff.Absent, Detail: "to be created, which does not work yet: " + oneLine(err), Hint: hint.Of(err)}

@@ -19,8 +19,6 @@ dir=$cache/cluster-$instance     # the rest; it stays for a look until the next 
 bin=$dir/bin conf=$dir/conf log=$dir/log pki=$dir/pki state=$dir/state
 mount_ns=$run/mnt net_ns=$run/net
 
-service_account=$state/run/secrets/kubernetes.io/serviceaccount # what Vault would find in its pod
-
 subnet=10.91.$number
 host_ip=$subnet.1 node_ip=$subnet.2
 vault_ip=$subnet.3               # apart from the host's, so that a route can cut off Vault alone
