@@ -14,6 +14,7 @@ type trouble struct {
 	spoil  http.HandlerFunc // answers in the place of the server
 	passes bool             // only the first request meets it, and the command gets over it
 	writes bool             // reads do not meet it
+	delay  time.Duration    // of every answer, which is otherwise the server's
 }
 
 // troubles returns them by name. A redirect leads to elsewhere.
@@ -23,6 +24,7 @@ func troubles(elsewhere string) map[string]trouble {
 		"reset once":     {spoil: reset, passes: true},
 		"throttled once": {spoil: refuse(http.StatusTooManyRequests), passes: true},
 		"failing once":   {spoil: refuse(http.StatusInternalServerError), passes: true},
+		"late":           {delay: 300 * time.Millisecond, passes: true},
 		"reset":          {spoil: reset},
 		"throttled":      {spoil: refuse(http.StatusTooManyRequests)},
 		"failing":        {spoil: refuse(http.StatusInternalServerError)},

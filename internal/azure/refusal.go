@@ -70,10 +70,10 @@ func (s *Session) RefusalOf(err error) *Refusal {
 func (s *Session) answered(r *Refusal) error {
 	for _, code := range []string{r.Inner, r.Code} {
 		if isCode(code) && s.Text(code) == code {
-			return fmt.Errorf("answered %d %s", r.Status, code)
+			return transport.Answered(r.Status, " "+code)
 		}
 	}
-	return fmt.Errorf("answered %d", r.Status)
+	return transport.Answered(r.Status, "")
 }
 
 // Text returns a short text of a server's, such as a tag, fit to be shown: without

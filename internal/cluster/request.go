@@ -101,7 +101,8 @@ func send[T any](ctx context.Context, c *Cluster, verb string, o object, req *re
 		return out, nil
 	}
 	if err := json.Unmarshal(body, &out); err != nil {
-		return out, fmt.Errorf("kubernetes: %s: answered with something that is not what was asked for", o)
+		return out, hint.Wrap(fmt.Errorf("kubernetes: %s: answered with something that is not what was asked for", o),
+			"is %s the API server, or a proxy before it? see --kubeconfig and --context", c.config.Host)
 	}
 	return out, nil
 }
@@ -159,7 +160,7 @@ func refusal(verb string, o object, status *apierrors.StatusError) error {
 	case code == http.StatusNotFound:
 		return absentError{message}
 	}
-	return fmt.Errorf("answered %d: %s", code, message)
+	return transport.Answered(int(code), ": "+message)
 }
 
 // unreachable says why there was no answer.

@@ -71,7 +71,7 @@ func (i *Infra) fail(ctx context.Context, o object, err error) error {
 			"run: az role assignment create --role Contributor --scope %s --assignee YOU", o.scope)
 	}
 	explained := i.azure.Explain(ctx, err)
-	if refusal.Status < http.StatusBadRequest { // of an operation that began well
+	if refusal.Status < http.StatusMultipleChoices { // of an operation that began well
 		explained = errors.New("ended with " + refusal.Code)
 	}
 	text := fmt.Errorf("azure: %s: %w%s", o.name, explained, i.message(err))

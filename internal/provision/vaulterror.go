@@ -67,7 +67,7 @@ func (v *Vault) refusal(ctx context.Context, a access, refused *api.ResponseErro
 	case code == http.StatusTooManyRequests:
 		return hint.Wrap(errors.New("vault limits how many requests it takes, and still does after some tries"), "run again later; what was done stays done")
 	}
-	return fmt.Errorf("answered %d%s", code, v.message(refused.Errors))
+	return transport.Answered(code, v.message(refused.Errors))
 }
 
 // message returns what the server said, in one line that is safe to show.

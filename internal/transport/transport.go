@@ -226,3 +226,17 @@ type cappedBody struct {
 	io.Reader
 	io.Closer
 }
+
+// Answered is the error of an answer that a server gives only when something is
+// wrong with it or with the way to it, with a hint about which. detail follows the
+// status, and may be "".
+func Answered(status int, detail string) error {
+	err := fmt.Errorf("answered %d%s", status, detail)
+	switch {
+	case status >= http.StatusInternalServerError:
+		return hint.Wrap(err, "the fault is the server's own: its log says more, and it may pass; what was done stays done")
+	case status >= http.StatusMultipleChoices && status < http.StatusBadRequest:
+		return hint.Wrap(err, "it leads elsewhere: is the address right, and is a proxy in between?")
+	}
+	return err
+}
