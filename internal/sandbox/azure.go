@@ -210,6 +210,10 @@ func (a *Azure) answer(w http.ResponseWriter, r *http.Request) *keyVaultReply {
 			return armRefusal(http.StatusBadRequest, "InvalidRequestContent", "The request content was invalid and could not be deserialized.")
 		}
 		return a.create(id, given)
+	case http.MethodPost:
+		if cluster, asked := strings.CutSuffix(id, "/listClusterUserCredential"); asked {
+			return a.credentials(cluster)
+		}
 	}
 	return armRefusal(http.StatusMethodNotAllowed, "MethodNotAllowed", "The requested resource does not support http method '%s'.", r.Method)
 }

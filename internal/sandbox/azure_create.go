@@ -1,6 +1,8 @@
 package sandbox
 
 import (
+	"crypto/rand"
+	"fmt"
 	"net/http"
 	"strings"
 )
@@ -20,6 +22,8 @@ func (a *Azure) create(id string, given armResource) *keyVaultReply {
 		given.Properties = map[string]any{}
 	}
 	switch strings.ToLower(parts[len(parts)-2]) {
+	case "resourcegroups":
+		return a.createGroup(&given)
 	case "roleassignments":
 		return a.assign(&given)
 	case "userassignedidentities":
@@ -38,6 +42,30 @@ func (a *Azure) stored(r *armResource) *keyVaultReply {
 	}
 	a.put(r)
 	return &keyVaultReply{status: status, body: r}
+}
+
+func (a *Azure) createGroup(r *armResource) *keyVaultReply {
+	if r.Location == "" {
+		return armRefusal(http.StatusBadRequest, "LocationRequired", "The location property is required for this definition.")
+	}
+	r.Type, r.Properties["provisioningState"] = "Microsoft.Resources/resourceGroups", "Succeeded"
+	return a.stored(r)
+}
+
+// credentials answers with a kubeconfig for a cluster, in which nothing listens.
+func (a *Azure) credentials(id string) *keyVaultReply {
+	if a.resources[strings.ToLower(id)] == nil {
+		return armRefusal(http.StatusNotFound, "ResourceNotFound", "The resource '%s' was not found.", id)
+	}
+	name := id[strings.LastIndex(id, "/")+1:]
+	file := fmt.Sprintf(`apiVersion: v1
+kind: Config
+clusters: [{name: %[1]s, cluster: {server: "https://%[1]s.example"}}]
+users: [{name: user, user: {token: %[2]s}}]
+contexts: [{name: %[1]s, context: {cluster: %[1]s, user: user}}]
+current-context: %[1]s
+`, name, rand.Text())
+	return &keyVaultReply{body: map[string]any{"kubeconfigs": []any{map[string]any{"name": "clusterUser", "value": []byte(file)}}}}
 }
 
 func (a *Azure) createIdentity(r *armResource) *keyVaultReply {
