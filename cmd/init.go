@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/secretctl/secretctl/docs"
+	"github.com/secretctl/secretctl/internal/atomicfile"
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/starter"
@@ -130,14 +131,18 @@ func (a *app) writeStarter(text []byte, force bool) error {
 	if err != nil {
 		return err
 	}
-	if err := starter.Write(a.config, text, force); errors.Is(err, fs.ErrExist) {
+	write := atomicfile.Create
+	if force {
+		write = atomicfile.Write
+	}
+	if err := write(a.config, text, 0o644); errors.Is(err, fs.ErrExist) {
 		return a.taken()
 	} else if err != nil {
 		return err
 	}
 	a.narrate("%s: written", a.config)
 	path := filepath.Join(filepath.Dir(a.config), starter.SchemaFile)
-	err = starter.Write(path, schema, force)
+	err = write(path, schema, 0o644)
 	if errors.Is(err, fs.ErrExist) {
 		old, readErr := os.ReadFile(path)
 		if err = readErr; err == nil && !bytes.Equal(old, schema) {

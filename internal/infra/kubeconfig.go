@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
+	"github.com/secretctl/secretctl/internal/atomicfile"
 	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/secret"
 )
@@ -71,7 +72,7 @@ func writeKubeconfig(path string, fetched secret.Value) error {
 	if err != nil {
 		return errors.New("cannot be merged")
 	}
-	return bare(replace(path, text))
+	return bare(atomicfile.Write(path, text, 0o600))
 }
 
 // merge adds the entries of more to those of all.
@@ -88,31 +89,10 @@ func merge(all, more *clientcmdapi.Config) error {
 	return nil
 }
 
-// replace leaves at path the whole new file, or what was there.
-func replace(path string, text []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name())
-		}
-	}()
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
-}
-
-// bare takes off what os says of a temporary file.
+// bare takes off the path, which the caller names.
 func bare(err error) error {
 	if pe, ok := errors.AsType[*os.PathError](err); ok {
 		return pe.Err
-	}
-	if le, ok := errors.AsType[*os.LinkError](err); ok {
-		return le.Err
 	}
 	return err
 }

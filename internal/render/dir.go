@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/secretctl/secretctl/internal/atomicfile"
 	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/templates"
 )
@@ -126,7 +127,7 @@ func writeFiles(dir string, files []file, mayReplace func(path string, old []byt
 		result.Changed = append(result.Changed, f.name)
 	}
 	for _, f := range changed {
-		if err := replace(filepath.Join(dir, f.name), f.text); err != nil {
+		if err := atomicfile.Write(filepath.Join(dir, f.name), f.text, 0o644); err != nil {
 			return Written{}, err
 		}
 	}
@@ -225,22 +226,4 @@ func stale(dir string, files []file) ([]string, error) {
 		}
 	}
 	return found, nil
-}
-
-// replace writes beside the file and renames, so that a reader sees the old text
-// or the new one.
-func replace(path string, text []byte) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".secretctl-*")
-	if err != nil {
-		return err
-	}
-	_, err = tmp.Write(text)
-	err = errors.Join(err, tmp.Chmod(0o644), tmp.Close())
-	if err == nil {
-		err = os.Rename(tmp.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(tmp.Name())
-	}
-	return err
 }

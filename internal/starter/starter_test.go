@@ -2,9 +2,7 @@ package starter_test
 
 import (
 	"encoding/json"
-	"errors"
 	"flag"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -222,28 +220,5 @@ func TestVaultConfigIsAdoptedInBothDialects(t *testing.T) {
 		if err := o.Adopt([]byte(text)); err == nil || strings.Contains(err.Error(), hidden) || o.Secrets != nil {
 			t.Errorf("%s: %v", text, err)
 		}
-	}
-}
-
-func TestWriteReplacesNothingUnlessTold(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "a.yaml")
-	for _, step := range []struct {
-		text    string
-		replace bool
-		taken   bool
-		want    string
-	}{{"one", false, false, "one"}, {"two", false, true, "one"}, {"three", true, false, "three"}} {
-		if err := starter.Write(path, []byte(step.text), step.replace); errors.Is(err, fs.ErrExist) != step.taken || err != nil && !step.taken {
-			t.Errorf("%s: %v", step.text, err)
-		}
-		if got, err := os.ReadFile(path); string(got) != step.want {
-			t.Errorf("%q, not %q: %v", got, step.want, err)
-		}
-	}
-	if info, err := os.Stat(path); err != nil || info.Mode() != 0o644 {
-		t.Errorf("%v, %v", info.Mode(), err)
-	}
-	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), ".*")); len(left) > 0 {
-		t.Errorf("left behind: %v", left)
 	}
 }

@@ -1,0 +1,60 @@
+// Package atomicfile writes files in one go: at no time is a part of one there, and
+// what goes wrong leaves what was there before. It makes no folders.
+package atomicfile
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Write leaves at path a file of that text and mode. An error is a [*fs.PathError]
+// about path.
+func Write(path string, text []byte, mode fs.FileMode) error {
+	return written(path, text, mode, os.Rename)
+}
+
+// Create is Write where no file may be there yet: one that is there is an
+// [fs.ErrExist].
+func Create(path string, text []byte, mode fs.FileMode) error {
+	return written(path, text, mode, func(tmp, path string) error {
+		// Unlike a rename, a link replaces nothing. Not every file system has links.
+		err := os.Link(tmp, path)
+		if err == nil || errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		if _, err := os.Lstat(path); err == nil {
+			return fs.ErrExist
+		}
+		return os.Rename(tmp, path)
+	})
+}
+
+// written has place put a finished file, which is private until then, at path.
+func written(path string, text []byte, mode fs.FileMode, place func(tmp, path string) error) error {
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".secretctl-*") // mode 0600
+	if err == nil {
+		defer func() { _ = os.Remove(tmp.Name()) }()
+		_, err = tmp.Write(text)
+		err = errors.Join(err, tmp.Chmod(mode), tmp.Close())
+	}
+	if err == nil {
+		err = place(tmp.Name(), path)
+	}
+	if err != nil {
+		return &fs.PathError{Op: "write", Path: path, Err: reason(err)}
+	}
+	return nil
+}
+
+// reason takes off what os says of the temporary file.
+func reason(err error) error {
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
+		return pe.Err
+	}
+	if le, ok := errors.AsType[*os.LinkError](err); ok {
+		return le.Err
+	}
+	return err
+}
