@@ -1,0 +1,39 @@
+package store
+
+import "context"
+
+// What a step finds, or has done, about an object. Absent is what the store lacks
+// while the config names no source for it: that is reported, never written.
+const (
+	Unchanged = "unchanged"
+	Create    = "create"
+	Update    = "update"
+	Absent    = "absent"
+)
+
+// Change is what happens to one object of the store. It never holds a value.
+type Change struct {
+	Phase   string `json:"phase"`
+	Object  string `json:"object"`
+	Action  string `json:"action"` // unchanged, create, update, absent
+	Detail  string `json:"detail,omitempty"`
+	Warning string `json:"warning,omitempty"` // something about it that will not work as it is
+
+	OtherValue bool `json:"-"` // of an update: the store has another value than what Detail names
+}
+
+// Pending says that a change is yet to be written.
+func (c Change) Pending() bool { return c.Action == Create || c.Action == Update }
+
+// Step is one phase of provisioning. Check says without asking anybody why it
+// cannot be done, and Read gets the values that come from the user; both may be nil.
+// Diff compares and writes nothing. Apply comes after Diff, writes what that found,
+// and returns what became of each object; beside an error it returns what it had
+// found or done before.
+type Step struct {
+	Name  string
+	Check func() error
+	Read  func(context.Context) error
+	Diff  func(context.Context) ([]Change, error)
+	Apply func(context.Context) ([]Change, error)
+}
