@@ -4,18 +4,18 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"unicode"
 )
 
-// maxLine is how many characters of a text from outside are shown.
-const maxLine = 200
+// withheld stands for a text that repeats a value. Text goes as a whole, because
+// what remains around a removed value can tell what it was.
+const withheld = "(message withheld: it repeats a secret value)"
 
 // Sanitizer is the one door for text from outside: what a server, a file or a child
-// process said reaches a terminal, a log or a report only through it. It learns every
-// value and token of a run. It may be used by several goroutines, and a nil one knows
-// no value.
+// process said reaches a terminal, a log, a report or a child only through it. It
+// learns every value and token of a run. It may be used by several goroutines, and
+// a nil one knows no value.
 type Sanitizer struct {
-	mu    sync.Mutex
+	mu    sync.RWMutex
 	known []Value
 }
 
@@ -29,23 +29,85 @@ func (s *Sanitizer) Learn(values ...Value) {
 	s.known = append(s.known, values...)
 }
 
-// Line returns text as one short line: without any value that was learned, and
-// without what would break the line or steer a terminal.
-func (s *Sanitizer) Line(text string) string {
-	text = strings.Join(strings.FieldsFunc(ScrubText(text, s.learned()...), func(r rune) bool {
-		return unicode.IsSpace(r) || !unicode.IsPrint(r)
-	}), " ")
-	if r := []rune(text); len(r) > maxLine {
-		return string(r[:maxLine-1]) + "…"
+// Repeats says whether a value that was learned is in text, in whatever encoding.
+func (s *Sanitizer) Repeats(text string) bool {
+	if s == nil {
+		return false
 	}
-	return text
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return ScrubText(text, s.known...) != text
 }
 
-func (s *Sanitizer) learned() []Value {
-	if s == nil {
+// Line returns text as one short line, without what would break the line, steer a
+// terminal or start a workflow command of a CI system. A text that repeats a value
+// is replaced as a whole. To clean a line again changes nothing.
+func (s *Sanitizer) Line(text string) string { return s.Join("", text) }
+
+// Join is Line for a text that came in pieces, such as the issues of an
+// OperationOutcome. A value that is spread over several of them is found too. Empty
+// pieces are left out.
+func (s *Sanitizer) Join(separator string, pieces ...string) string {
+	pieces = slices.DeleteFunc(slices.Clone(pieces), func(piece string) bool { return piece == "" })
+	text := strings.Join(pieces, separator)
+	if s.Repeats(text) || len(pieces) > 1 && s.Repeats(strings.Join(pieces, "")) {
+		return withheld
+	}
+	return cut(cleanLine(text))
+}
+
+// Text is Line for a text of several lines, such as a manifest: line breaks and tabs
+// stay, and nothing is cut.
+func (s *Sanitizer) Text(text string) string {
+	if s.Repeats(text) {
+		return withheld
+	}
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = clean(strings.TrimSuffix(line, "\r"))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Err returns err with a text that [Sanitizer.Line] has cleaned. Its chain and its
+// hint stay.
+func (s *Sanitizer) Err(err error) error {
+	if err == nil {
 		return nil
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.known)
+	return cleanError{err, s.Line(err.Error())}
+}
+
+type cleanError struct {
+	err  error
+	text string
+}
+
+func (e cleanError) Error() string { return e.text }
+func (e cleanError) Unwrap() error { return e.err }
+
+// Tree returns a copy of what encoding/json has decoded, with every string and key
+// cleaned as [Sanitizer.Text] does. One that repeats a value is masked.
+func (s *Sanitizer) Tree(v any) any {
+	switch v := v.(type) {
+	case string:
+		if s.Repeats(v) {
+			return mask
+		}
+		return s.Text(v)
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for key, value := range v {
+			out[s.Text(key)] = s.Tree(value)
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, value := range v {
+			out[i] = s.Tree(value)
+		}
+		return out
+	default:
+		return v
+	}
 }

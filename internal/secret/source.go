@@ -86,6 +86,7 @@ type Inputs struct {
 	LookupEnv func(string) (string, bool)
 	Stdin     io.Reader
 	Prompt    func(label string) ([]byte, error)
+	Sanitizer *Sanitizer // learns every value that is read or generated; may be nil
 
 	mu        sync.Mutex // around Stdin and Prompt
 	stdinUsed bool
@@ -94,6 +95,14 @@ type Inputs struct {
 // Read returns the value of a source. label names the secret in a prompt. What
 // goes wrong is a [*SourceError]. A generated source gives a new value each time.
 func (in *Inputs) Read(ctx context.Context, s Source, label string) (Value, error) {
+	v, err := in.read(ctx, s, label)
+	if err == nil {
+		in.Sanitizer.Learn(v)
+	}
+	return v, err
+}
+
+func (in *Inputs) read(ctx context.Context, s Source, label string) (Value, error) {
 	fail := func(err error, format string, args ...any) (Value, error) {
 		if ctx.Err() != nil {
 			return Value{}, ctx.Err()

@@ -264,3 +264,13 @@ func TestReadEndsWithTheContext(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestReadLetsTheSanitizerLearnWhatItReturns(t *testing.T) {
+	in := &Inputs{Stdin: strings.NewReader("from the pipe"), Sanitizer: &Sanitizer{}}
+	for _, s := range []Source{{Stdin: true}, {Generate: &Generate{}}} {
+		v, err := in.Read(t.Context(), s, "it")
+		if err != nil || !in.Sanitizer.Repeats("you sent "+string(v.Reveal())) {
+			t.Errorf("%s: %v, not learned", s, err)
+		}
+	}
+}

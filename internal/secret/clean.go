@@ -1,0 +1,66 @@
+package secret
+
+import (
+	"strings"
+	"unicode"
+)
+
+// maxLine is how many characters of a text from outside are shown.
+const maxLine = 200
+
+// cut shortens a line that was cleaned.
+func cut(line string) string {
+	if r := []rune(line); len(r) > maxLine {
+		return strings.TrimRight(string(r[:maxLine-1]), " ") + "…"
+	}
+	return line
+}
+
+// cleanLine makes one line of text, with one blank where there was white space or
+// something that cannot be seen.
+func cleanLine(text string) string {
+	return disarm(strings.Join(strings.FieldsFunc(strings.ToValidUTF8(text, "\uFFFD"), func(r rune) bool {
+		return unicode.IsSpace(r) || unseen(r)
+	}), " "))
+}
+
+// clean puts a blank in place of what cannot be seen, and leaves white space as it
+// is but for what would break the line.
+func clean(line string) string {
+	return disarm(strings.Map(func(r rune) rune {
+		if r != '\t' && unseen(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(line, "\uFFFD")))
+}
+
+// unseen says whether a character is control, changes how others are shown, or
+// shows as nothing, as a zero-width one or a Hangul filler does.
+func unseen(r rune) bool {
+	return !unicode.IsPrint(r) || r == '\u2800' || // a Braille pattern without a dot
+		unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
+}
+
+// disarm takes apart what a CI system would obey: "::error::" at the start of a
+// line or in it, "##[error]" and "##vso[task.complete]" anywhere.
+func disarm(line string) string {
+	if !strings.Contains(line, "::") && !strings.Contains(line, "##") {
+		return line
+	}
+	var b strings.Builder
+	last := strings.LastIndex(line, "::")
+	start := len(line) - len(strings.TrimLeft(line, " \t"))
+	for i := 0; i < len(line); i++ {
+		b.WriteByte(line[i])
+		switch rest := line[i+1:]; {
+		case line[i] == ':' && len(rest) > 1 && rest[0] == ':' && letter(rest[1]) && (i == start || i+1 < last):
+			b.WriteByte(' ')
+		case line[i] == '#' && len(rest) > 0 && rest[0] == '#' && strings.HasPrefix(strings.TrimLeftFunc(rest[1:], func(r rune) bool { return r < 128 && letter(byte(r)) }), "["):
+			b.WriteByte(' ')
+		}
+	}
+	return b.String()
+}
+
+func letter(b byte) bool { return 'a' <= b|0x20 && b|0x20 <= 'z' }

@@ -1,0 +1,148 @@
+package secret
+
+import (
+	"errors"
+	"io/fs"
+	"strings"
+	"sync"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/secretctl/secretctl/internal/hint"
+)
+
+func knowing(values ...string) *Sanitizer {
+	s := &Sanitizer{}
+	for _, v := range values {
+		s.Learn(New([]byte(v)))
+	}
+	return s
+}
+
+func TestLineIsOneShortLineThatSteersNothing(t *testing.T) {
+	for text, want := range map[string]string{
+		"plain: text, as it is":             "plain: text, as it is",
+		"größe 大小 ✓ é":                      "größe 大小 ✓ é",
+		"two\nlines\r\nand\ttabs":           "two lines and tabs",
+		"\x1b]52;c;cm0=\x07\x1b[2J\u009b1m": "]52;c;cm0= [2J 1m",
+		"a\u202egnp.exe\u2066b\u200fc":      "a gnp.exe b c",
+		"a\u200bb\u00adc\ufeffd\u2060e":     "a b c d e",
+		"a\u034fb\u3164c\ufe0fd\u2800e":     "a b c d e",
+		"a\u2028b\u2029c\u0085d\x00e":       "a b c d e",
+		"bad \xff\xfe bytes":                "bad \ufffd bytes",
+		"  \n ":                             "",
+
+		"::error title=x::forged":               ": :error title=x::forged",
+		"\n ::stop-commands::pwn":               ": :stop-commands::pwn",
+		"see ::error::forged":                   "see : :error::forged",
+		"::add-mask::a ::error::b":              ": :add-mask: :a : :error::b",
+		"a:::error::b":                          "a:: :error::b",
+		"http://[::1]:8200 and fd00::a1 stay":   "http://[::1]:8200 and fd00::a1 stay",
+		"C++ a::b stays":                        "C++ a::b stays",
+		"::warning":                             ": :warning",
+		"##[error]forged ###[x] ##vso[task.x]y": "# #[error]forged ## #[x] # #vso[task.x]y",
+		"##\u200b[error]":                       "## [error]",
+		"# # heading ## stays":                  "# # heading ## stays",
+	} {
+		got := knowing("c4nary-v4lue").Line(text)
+		if got != want {
+			t.Errorf("%q\ngot  %q\nwant %q", text, got, want)
+		}
+		if again := (*Sanitizer)(nil).Line(got); again != got {
+			t.Errorf("%q becomes %q when it is cleaned again", got, again)
+		}
+	}
+}
+
+func TestLineIsCutAfterItWasScrubbed(t *testing.T) {
+	long := strings.Repeat("é", 300)
+	got := knowing(canary).Line(long)
+	if utf8.RuneCountInString(got) != 200 || !strings.HasSuffix(got, "é…") {
+		t.Errorf("got %q", got)
+	}
+	if again := knowing(canary).Line(got); again != got {
+		t.Errorf("%q becomes %q", got, again)
+	}
+	if got := knowing(canary).Line(strings.Repeat("x", 195) + canary); got != withheld {
+		t.Errorf("the start of a value at the cut: %q", got)
+	}
+}
+
+func TestJoinFindsAValueThatIsSpreadOverPieces(t *testing.T) {
+	s := knowing(canary)
+	if got := s.Join("; ", "first", "", "second\n"); got != "first; second" {
+		t.Errorf("got %q", got)
+	}
+	if got := s.Join("; error: ", canary[:6], canary[6:]); got != withheld {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestTextKeepsItsLines(t *testing.T) {
+	const text = "kind: Pod\r\n\tname: a\x1b[0m\n  ::error::x\n\n# ##[group]y\xff\n"
+	const want = "kind: Pod\n\tname: a [0m\n  : :error::x\n\n# # #[group]y\ufffd\n"
+	s := knowing(canary)
+	if got := s.Text(text); got != want || s.Text(got) != want {
+		t.Errorf("got %q", got)
+	}
+	if got := s.Text("a: b\nc: " + canary + "\n"); got != withheld {
+		t.Errorf("got %q", got)
+	}
+	if long := strings.Repeat("word ", 1000); s.Text(long) != long {
+		t.Error("a long line was cut")
+	}
+}
+
+func TestTreeMasksValuesAndCleansStringsAndKeys(t *testing.T) {
+	in := map[string]any{
+		"id": "basic", "n": 1.5, "b": true, "none": nil, "description": "is " + canary,
+		"\x1b[31mkey": []any{"a\u202eb", map[string]any{canary: "##[error]x", "lines": "a\nb"}},
+	}
+	want := map[string]any{
+		"id": "basic", "n": 1.5, "b": true, "none": nil, "description": mask,
+		" [31mkey": []any{"a b", map[string]any{withheld: "# #[error]x", "lines": "a\nb"}},
+	}
+	if diff := cmp.Diff(want, knowing(canary).Tree(in)); diff != "" {
+		t.Error(diff)
+	}
+	if in["description"] != "is "+canary {
+		t.Error("what was given in has changed")
+	}
+}
+
+func TestErrKeepsTheChainAndTheHint(t *testing.T) {
+	err := knowing(canary).Err(hint.Wrap(&fs.PathError{Op: "open", Path: "a\nb", Err: fs.ErrNotExist}, "look"))
+	if err.Error() != "open a b: file does not exist" || !errors.Is(err, fs.ErrNotExist) || hint.Of(err) != "look" {
+		t.Errorf("%v, hint %q", err, hint.Of(err))
+	}
+	if err := knowing(canary).Err(errors.New("you sent " + canary)); err.Error() != withheld {
+		t.Errorf("%v", err)
+	}
+	if knowing().Err(nil) != nil {
+		t.Error("no error became one")
+	}
+}
+
+func TestANilSanitizerCleansAndKnowsNothing(t *testing.T) {
+	var s *Sanitizer
+	s.Learn(New([]byte(canary)))
+	if s.Repeats(canary) || s.Line(canary+"\n") != canary || s.Tree(canary) != canary {
+		t.Error("it knows a value")
+	}
+}
+
+func TestSeveralGoroutinesMayUseASanitizer(t *testing.T) {
+	s := &Sanitizer{}
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			s.Learn(New([]byte(canary)))
+			if got := s.Line("you sent " + canary); got != withheld {
+				t.Errorf("got %q", got)
+			}
+		})
+	}
+	group.Wait()
+}
