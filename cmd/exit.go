@@ -6,14 +6,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
-	"github.com/secretctl/secretctl/internal/provision"
-	"github.com/secretctl/secretctl/internal/render"
-	"github.com/secretctl/secretctl/internal/secret"
-	"github.com/secretctl/secretctl/internal/transport"
-	"github.com/secretctl/secretctl/internal/verify"
 )
 
 // The exit codes, which scripts rely on. docs/exit-codes.md explains them.
@@ -43,6 +37,7 @@ type usageError struct {
 
 func (e *usageError) Unwrap() error { return e.error }
 func (e *usageError) Hint() string  { return e.hint }
+func (e *usageError) Usage() bool   { return true }
 
 func usagef(hint, format string, args ...any) error {
 	return &usageError{fmt.Errorf(format, args...), hint}
@@ -55,19 +50,11 @@ func asUsage(err error) error {
 	return &usageError{err, "run with --help to see what there is"}
 }
 
+// isUsage says whether an error says of itself that it is a mistake of usage. The
+// outermost one that says anything decides.
 func isUsage(err error) bool {
-	var usage *usageError
-	var conf *config.Error
-	var source *secret.SourceError
-	var address *transport.AddressError
-	var phase *provision.PhaseError
-	var setting *provision.SettingError
-	var group *verify.UsageError
-	var manifest *render.Error
-	var kubeconfig *cluster.ConfigError
-	return errors.As(err, &usage) || errors.As(err, &conf) || errors.As(err, &source) || errors.As(err, &address) ||
-		errors.As(err, &phase) || errors.As(err, &setting) || errors.As(err, &group) || errors.As(err, &manifest) ||
-		errors.As(err, &kubeconfig) || errors.Is(err, provision.ErrNoToken)
+	var said interface{ Usage() bool }
+	return errors.As(err, &said) && said.Usage()
 }
 
 // noError says that everything was found out and the answer is no.

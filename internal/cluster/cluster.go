@@ -64,6 +64,9 @@ func (e *ConfigError) Unwrap() error { return e.err }
 // Hint says what to do.
 func (e *ConfigError) Hint() string { return e.hint }
 
+// Usage says that it is a mistake of usage: nothing was attempted.
+func (*ConfigError) Usage() bool { return true }
+
 // Configured says whether there is a cluster to connect to: one is named, or the
 // kubeconfig has a current one, or this runs in a pod. It does not say that it
 // works.

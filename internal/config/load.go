@@ -45,6 +45,9 @@ func (e *Error) Error() string {
 	return strings.Join(lines, "\n")
 }
 
+// Usage says that it is a mistake of usage: nothing was attempted.
+func (*Error) Usage() bool { return true }
+
 // String returns "file:line:column: path: message".
 func (p Problem) String() string {
 	s := p.File

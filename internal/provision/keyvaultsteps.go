@@ -57,6 +57,9 @@ func (e *SettingError) Hint() string {
 	return "write them there, or go without: --phase store provisions the values alone, and render needs only azure.tenantID and azure.identity.clientID"
 }
 
+// Usage says that it is a mistake of usage: nothing was attempted.
+func (*SettingError) Usage() bool { return true }
+
 // needs returns a [*SettingError] where the config lacks one of these keys below azure.
 func needs(d *config.Delivery, what string, keys ...string) error {
 	values := map[string]string{"subscriptionID": d.Azure.SubscriptionID, "resourceGroup": d.Azure.ResourceGroup, "cluster": d.Azure.Cluster}

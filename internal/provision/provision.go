@@ -57,6 +57,9 @@ func (e *PhaseError) Error() string { return fmt.Sprintf("phase %q is unknown", 
 // Hint says which phases there are.
 func (e *PhaseError) Hint() string { return "the phases are " + strings.Join(e.Known, ", ") }
 
+// Usage says that it is a mistake of usage: nothing was attempted.
+func (*PhaseError) Usage() bool { return true }
+
 // CheckPhases returns a [*PhaseError] for the first of the phases that is not known.
 func CheckPhases(phases, known []string) error {
 	for _, p := range phases {

@@ -17,10 +17,11 @@ import (
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/internal/store"
 )
 
 // ErrNoToken says that there is no Vault token to act with.
-var ErrNoToken = errors.New("no token")
+var ErrNoToken = store.ErrNoToken
 
 // findToken returns the given token, or the one that the vault command would use:
 // VAULT_TOKEN, else what its token helper has kept since the last login.

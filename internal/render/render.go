@@ -127,6 +127,9 @@ func (e *Error) Unwrap() error { return e.err }
 // Hint says what to do about it, or "".
 func (e *Error) Hint() string { return e.hint }
 
+// Usage says that it is a mistake of usage: nothing was attempted.
+func (*Error) Usage() bool { return true }
+
 func refuse(hint, format string, args ...any) error {
 	return &Error{fmt.Errorf(format, args...), hint}
 }

@@ -77,6 +77,9 @@ func (e *SourceError) Unwrap() error { return e.Err }
 // Hint says what to do.
 func (e *SourceError) Hint() string { return e.hint }
 
+// Usage says that it is a mistake of usage: nothing was attempted.
+func (*SourceError) Usage() bool { return true }
+
 var _ interface{ Hint() string } = (*SourceError)(nil)
 
 // Inputs is where sources read. Prompt is nil where there is no terminal; it

@@ -49,6 +49,9 @@ func (e *AddressError) Error() string { return e.What + ": " + e.Reason }
 // Hint says what to do.
 func (e *AddressError) Hint() string { return e.hint }
 
+// Usage says that it is a mistake of usage: nothing was attempted.
+func (*AddressError) Usage() bool { return true }
+
 // CheckAddress refuses an address to which no secret may be sent: one that is no
 // http or https URL, one with credentials, a query or a fragment in it, and plain
 // http to a host other than this one unless allowHTTP. what names the setting

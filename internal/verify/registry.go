@@ -130,6 +130,9 @@ type UsageError struct {
 
 func (e *UsageError) Error() string { return fmt.Sprintf("unknown %s %q", e.What, e.Got) }
 
+// Usage says that it is a mistake of usage: nothing was attempted.
+func (*UsageError) Usage() bool { return true }
+
 // Hint names the likely one, and all there are.
 func (e *UsageError) Hint() string {
 	known := cmp.Or(e.See, "known: "+strings.Join(e.Known, ", "))

@@ -1,0 +1,29 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/secretctl/secretctl/internal/cluster"
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/render"
+	"github.com/secretctl/secretctl/internal/secret"
+	secretstore "github.com/secretctl/secretctl/internal/store"
+	"github.com/secretctl/secretctl/internal/transport"
+)
+
+func TestMistakesOfUsageAreExitCode2(t *testing.T) {
+	for _, err := range []error{
+		usagef("", "wrong flag"), &config.Error{}, &cluster.ConfigError{}, &render.Error{}, &secret.SourceError{}, &transport.AddressError{}, secretstore.ErrNoToken,
+	} {
+		if code := codeOf(fmt.Errorf("around: %w", err)); code != exitUsage {
+			t.Errorf("%T: exit code %d", err, code)
+		}
+	}
+	for _, err := range []error{errors.New("refused"), secretstore.ErrLoginOnNode} {
+		if code := codeOf(err); code != exitUnable {
+			t.Errorf("%v: exit code %d", err, code)
+		}
+	}
+}
