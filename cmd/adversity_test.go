@@ -25,7 +25,10 @@ import (
 
 	"github.com/secretctl/secretctl/cmd"
 	"github.com/secretctl/secretctl/internal/azure"
-	"github.com/secretctl/secretctl/internal/sandbox"
+	"github.com/secretctl/secretctl/internal/sandbox/aidbox"
+	"github.com/secretctl/secretctl/internal/sandbox/keyvault"
+	"github.com/secretctl/secretctl/internal/sandbox/kubernetes"
+	"github.com/secretctl/secretctl/internal/sandbox/vault"
 )
 
 // scene has stand-ins for all servers, which a command reaches by way of two
@@ -67,19 +70,19 @@ func newScene(t *testing.T) *scene {
 			t.Fatal(err)
 		}
 	}
-	vault, err := sandbox.StartVault()
+	vault, err := vault.Start()
 	must(err)
 	t.Cleanup(vault.Close)
-	kubernetes, err := sandbox.StartKubernetes()
+	kubernetes, err := kubernetes.Start()
 	must(err)
 	t.Cleanup(kubernetes.Close)
-	aidbox, err := sandbox.StartAidbox(sandbox.AidboxOptions{})
+	aidbox, err := aidbox.Start(aidbox.Options{})
 	must(err)
 	t.Cleanup(aidbox.Close)
-	keyVault, err := sandbox.StartKeyVault(sandbox.KeyVaultOptions{Name: "contoso-aidbox"})
+	keyVault, err := keyvault.Start(keyvault.Options{Name: "contoso-aidbox"})
 	must(err)
 	t.Cleanup(keyVault.Close)
-	manager, err := sandbox.StartAzure(sandbox.AzureOptions{KeyVaults: []*sandbox.KeyVault{keyVault}})
+	manager, err := keyvault.StartAzure(keyvault.AzureOptions{KeyVaults: []*keyvault.Server{keyVault}})
 	must(err)
 	t.Cleanup(manager.Close)
 

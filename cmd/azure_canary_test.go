@@ -12,7 +12,9 @@ import (
 	"time"
 
 	"github.com/secretctl/secretctl/internal/azure"
-	"github.com/secretctl/secretctl/internal/sandbox"
+	"github.com/secretctl/secretctl/internal/sandbox/aidbox"
+	"github.com/secretctl/secretctl/internal/sandbox/keyvault"
+	"github.com/secretctl/secretctl/internal/sandbox/mount"
 )
 
 const azureCanaryConfig = `apiVersion: secretctl.dev/v1
@@ -45,12 +47,12 @@ func (k *tracks) azureConfig(name, subscription, identity, aidbox, env string) s
 }
 
 func (k *tracks) whenAzureIsWell(t *testing.T) {
-	vault, err := sandbox.StartKeyVault(sandbox.KeyVaultOptions{Name: "contoso-aidbox"})
+	vault, err := keyvault.Start(keyvault.Options{Name: "contoso-aidbox"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(vault.Close)
-	manager, err := sandbox.StartAzure(sandbox.AzureOptions{KeyVaults: []*sandbox.KeyVault{vault}})
+	manager, err := keyvault.StartAzure(keyvault.AzureOptions{KeyVaults: []*keyvault.Server{vault}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +60,7 @@ func (k *tracks) whenAzureIsWell(t *testing.T) {
 	canaries["AZURE_TOKEN"] = manager.Token
 	k.azure = azure.Access{Credential: token(manager.Token), Transport: manager.Client}
 	root := filepath.Join(k.dir, "azure", "mounted")
-	aidbox, err := sandbox.StartAidbox(sandbox.AidboxOptions{
+	aidbox, err := aidbox.Start(aidbox.Options{
 		VaultConfig: "/etc/aidbox/vault-config.json", Root: root, CacheTTL: time.Millisecond, RootSecret: canaries["AIDBOX_CLIENT_SECRET"],
 	})
 	if err != nil {
@@ -88,7 +90,7 @@ func (k *tracks) whenAzureIsWell(t *testing.T) {
 	if code, out := k.run("doctor", "-c", workload, "--kubeconfig", kube, "-v", "-o", "json"); code != 1 || !strings.Contains(out, "AADSTS") { // it is no token of the cluster's
 		t.Errorf("doctor: exit code %d\n%s", code, out)
 	}
-	mount, err := sandbox.StartMount(t.Context(), sandbox.MountOptions{
+	mount, err := mount.Start(t.Context(), mount.Options{
 		Manifests: []byte(ok("render", "-c", first, "-v")), Root: root, Interval: 20 * time.Millisecond,
 		Azure: manager,
 	})
@@ -106,7 +108,7 @@ func (k *tracks) whenAzureIsWell(t *testing.T) {
 	vault.DelayAccess(2)
 	ok("provision", "-c", next, "--phase", "store", "-v")
 
-	k.azure.Credential = token(vault.NewToken(sandbox.KeyVaultSecretsUser))
+	k.azure.Credential = token(vault.NewToken(keyvault.SecretsUser))
 	if code, _ := k.run("provision", "-c", first, "--phase", "store", "--timeout", "1s"); code != 124 {
 		t.Errorf("without the role: exit code %d", code)
 	}

@@ -26,7 +26,9 @@ import (
 
 	"github.com/secretctl/secretctl/cmd"
 	"github.com/secretctl/secretctl/internal/azure"
-	"github.com/secretctl/secretctl/internal/sandbox"
+	"github.com/secretctl/secretctl/internal/sandbox/aidbox"
+	"github.com/secretctl/secretctl/internal/sandbox/keyvault"
+	"github.com/secretctl/secretctl/internal/sandbox/mount"
 )
 
 // standInVariable tells a secretctl of a script where the stand-ins for Azure are.
@@ -119,9 +121,9 @@ func TestAzureScripts(t *testing.T) {
 
 // azureStage is what a script plays on.
 type azureStage struct {
-	keyVaults []*sandbox.KeyVault
-	azure     *sandbox.Azure
-	mount     *sandbox.Mount
+	keyVaults []*keyvault.Server
+	azure     *keyvault.Azure
+	mount     *mount.Mount
 	metadata  string // host:port of a node's metadata service, or ""
 }
 
@@ -131,18 +133,18 @@ var scriptVaults = []string{"contoso-aidbox", "fabrikam"}
 // start [SETTLING] starts the Key Vaults and the resource manager, and tells the
 // configs where they are.
 func (s *azureStage) start(ts *testscript.TestScript, _ bool, args []string) {
-	o := sandbox.KeyVaultOptions{TenantID: "1e7d0000-0000-4000-8000-000000000001"}
+	o := keyvault.Options{TenantID: "1e7d0000-0000-4000-8000-000000000001"}
 	if len(args) > 0 {
 		o.Settling, _ = strconv.Atoi(args[0])
 	}
 	for _, o.Name = range scriptVaults {
-		v, err := sandbox.StartKeyVault(o)
+		v, err := keyvault.Start(o)
 		ts.Check(err)
 		ts.Defer(v.Close)
 		s.keyVaults = append(s.keyVaults, v)
 	}
 	var err error
-	s.azure, err = sandbox.StartAzure(sandbox.AzureOptions{KeyVaults: s.keyVaults})
+	s.azure, err = keyvault.StartAzure(keyvault.AzureOptions{KeyVaults: s.keyVaults})
 	ts.Check(err)
 	ts.Defer(s.azure.Close)
 	s.as(ts, s.azure.Token)
@@ -213,7 +215,7 @@ func (s *azureStage) change(ts *testscript.TestScript, _ bool, args []string) {
 		case "roleless":
 			s.as(ts, s.keyVaults[0].NewToken(""))
 		case "reader":
-			s.as(ts, s.keyVaults[0].NewToken(sandbox.KeyVaultReader))
+			s.as(ts, s.keyVaults[0].NewToken(keyvault.Reader))
 		case "nobody":
 			s.as(ts, "")
 		case ownLogin:
@@ -240,12 +242,12 @@ func (s *azureStage) change(ts *testscript.TestScript, _ bool, args []string) {
 func (s *azureStage) apply(ts *testscript.TestScript, _ bool, args []string) {
 	root := ts.MkAbs("root")
 	var err error
-	s.mount, err = sandbox.StartMount(context.Background(), sandbox.MountOptions{
+	s.mount, err = mount.Start(context.Background(), mount.Options{
 		Manifests: []byte(ts.ReadFile(args[0])), Root: root, Interval: 50 * time.Millisecond, Azure: s.azure,
 	})
 	ts.Check(err)
 	ts.Defer(s.mount.Close)
-	aidbox, err := sandbox.StartAidbox(sandbox.AidboxOptions{VaultConfig: "/etc/aidbox/vault-config.json", Root: root, CacheTTL: 20 * time.Millisecond})
+	aidbox, err := aidbox.Start(aidbox.Options{VaultConfig: "/etc/aidbox/vault-config.json", Root: root, CacheTTL: 20 * time.Millisecond})
 	ts.Check(err)
 	ts.Defer(aidbox.Close)
 	ts.Setenv("SECRETCTL_AIDBOX_URL", aidbox.URL)

@@ -20,7 +20,10 @@ import (
 
 	"github.com/secretctl/secretctl/cmd"
 	"github.com/secretctl/secretctl/internal/azure"
-	"github.com/secretctl/secretctl/internal/sandbox"
+	"github.com/secretctl/secretctl/internal/sandbox/aidbox"
+	"github.com/secretctl/secretctl/internal/sandbox/kubernetes"
+	"github.com/secretctl/secretctl/internal/sandbox/mount"
+	"github.com/secretctl/secretctl/internal/sandbox/vault"
 	"github.com/secretctl/secretctl/internal/secret"
 )
 
@@ -257,7 +260,7 @@ func (k *tracks) whenAllIsWell(t *testing.T) {
 			t.Errorf("doctor: exit code %d\n%s", code, out)
 		}
 	}
-	s.aidbox.SetFaults(sandbox.AidboxFaults{Unmask: true})
+	s.aidbox.SetFaults(aidbox.Faults{Unmask: true})
 	if code, out := k.run("diff", "-c", first, "--only", "aidbox"); code != 1 {
 		t.Errorf("a literal value: exit code %d\n%s", code, out)
 	}
@@ -266,7 +269,7 @@ func (k *tracks) whenAllIsWell(t *testing.T) {
 	}
 	k.run("client", "apply", "-c", first)
 	k.run(append(local, "verify", "-c", first)...)
-	s.aidbox.SetFaults(sandbox.AidboxFaults{})
+	s.aidbox.SetFaults(aidbox.Faults{})
 	ok("client", "delete", "-c", first, "-v")
 	s.holdsTheValue(t)
 }
@@ -392,25 +395,25 @@ func (k *tracks) everyCommandRan(c *cobra.Command) {
 // servers are stand-ins that hold the canaries.
 type servers struct {
 	dir        string
-	vault      *sandbox.Vault
-	kubernetes *sandbox.Kubernetes
-	aidbox     *sandbox.Aidbox
+	vault      *vault.Server
+	kubernetes *kubernetes.Server
+	aidbox     *aidbox.Server
 }
 
 func startServers(t *testing.T, dir string) *servers {
 	t.Helper()
 	s := &servers{dir: filepath.Join(dir, "mounted")}
 	var err error
-	if s.vault, err = sandbox.StartVault(); err != nil {
+	if s.vault, err = vault.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.vault.Close)
 	canaries["VAULT_TOKEN"] = s.vault.RootToken
-	if s.kubernetes, err = sandbox.StartKubernetes(); err != nil {
+	if s.kubernetes, err = kubernetes.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.kubernetes.Close)
-	s.aidbox, err = sandbox.StartAidbox(sandbox.AidboxOptions{
+	s.aidbox, err = aidbox.Start(aidbox.Options{
 		VaultConfig: "/etc/aidbox/vault-config.json", Root: s.dir, CacheTTL: time.Millisecond, RootSecret: canaries["AIDBOX_CLIENT_SECRET"],
 	})
 	if err != nil {
@@ -425,7 +428,7 @@ func (s *servers) vaultConfig() string { return filepath.Join(s.dir, "etc/aidbox
 
 func (s *servers) apply(t *testing.T, manifests string) {
 	t.Helper()
-	mount, err := sandbox.StartMount(context.Background(), sandbox.MountOptions{
+	mount, err := mount.Start(context.Background(), mount.Options{
 		Manifests: []byte(manifests), Root: s.dir, Kubernetes: s.kubernetes, Interval: 20 * time.Millisecond,
 	})
 	if err != nil {

@@ -14,7 +14,10 @@ import (
 
 	"github.com/secretctl/secretctl/internal/azure"
 	"github.com/secretctl/secretctl/internal/config"
-	"github.com/secretctl/secretctl/internal/sandbox"
+	"github.com/secretctl/secretctl/internal/sandbox/aidbox"
+	"github.com/secretctl/secretctl/internal/sandbox/kubernetes"
+	"github.com/secretctl/secretctl/internal/sandbox/mount"
+	"github.com/secretctl/secretctl/internal/sandbox/vault"
 )
 
 func newDemo(a *app) *cobra.Command {
@@ -72,7 +75,7 @@ type demo struct {
 
 	standIns, conf string
 	azure          azure.Access
-	mount          sandbox.MountOptions
+	mount          mount.Options
 }
 
 func (a *app) demo(ctx context.Context, provider string) (err error) {
@@ -109,14 +112,14 @@ func (a *app) demo(ctx context.Context, provider string) (err error) {
 		return err
 	}
 	d.mount.Manifests, d.mount.Root, d.mount.Interval = manifests.Bytes(), dir, demoPoll
-	mount, err := sandbox.StartMount(ctx, d.mount)
+	mount, err := mount.Start(ctx, d.mount)
 	if err != nil {
 		return err
 	}
 	defer mount.Close()
 	d.say("%d bytes of manifests applied: the pod may read the secrets, the files are mounted", manifests.Len())
 
-	aidbox, err := sandbox.StartAidbox(sandbox.AidboxOptions{VaultConfig: config.VaultConfigFile, Root: dir, CacheTTL: demoCache})
+	aidbox, err := aidbox.Start(aidbox.Options{VaultConfig: config.VaultConfigFile, Root: dir, CacheTTL: demoCache})
 	if err != nil {
 		return err
 	}
@@ -128,11 +131,11 @@ func (a *app) demo(ctx context.Context, provider string) (err error) {
 
 // startVault starts Vault, and Kubernetes, which it asks about the pod's token.
 func (d *demo) startVault() (stop func(), err error) {
-	kubernetes, err := sandbox.StartKubernetes()
+	kubernetes, err := kubernetes.Start()
 	if err != nil {
 		return nil, err
 	}
-	vault, err := sandbox.StartVault()
+	vault, err := vault.Start()
 	if err != nil {
 		kubernetes.Close()
 		return nil, err

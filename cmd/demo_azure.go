@@ -9,7 +9,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
 	"github.com/secretctl/secretctl/internal/azure"
-	"github.com/secretctl/secretctl/internal/sandbox"
+	"github.com/secretctl/secretctl/internal/sandbox/keyvault"
 )
 
 const demoAzureConfig = `apiVersion: secretctl.dev/v1
@@ -29,11 +29,11 @@ secrets:
 // startAzure starts a Key Vault, and the resource manager, which knows the cluster
 // and lets its nodes read the Key Vault once the role is assigned.
 func (d *demo) startAzure() (stop func(), err error) {
-	vault, err := sandbox.StartKeyVault(sandbox.KeyVaultOptions{Name: "contoso-aidbox"})
+	vault, err := keyvault.Start(keyvault.Options{Name: "contoso-aidbox"})
 	if err != nil {
 		return nil, err
 	}
-	manager, err := sandbox.StartAzure(sandbox.AzureOptions{KeyVaults: []*sandbox.KeyVault{vault}})
+	manager, err := keyvault.StartAzure(keyvault.AzureOptions{KeyVaults: []*keyvault.Server{vault}})
 	if err != nil {
 		vault.Close()
 		return nil, err

@@ -11,7 +11,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/secretctl/secretctl/internal/sandbox"
+	"github.com/secretctl/secretctl/internal/sandbox/aidbox"
 )
 
 // changeMount breaks the mount in one way, or restores it. What was there is kept
@@ -80,7 +80,7 @@ func (w *stage) changeMount(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-var aidboxFaults = map[string]sandbox.AidboxFaults{
+var aidboxFaults = map[string]aidbox.Faults{
 	"well":            {},
 	"literal":         {Unmask: true},
 	"drop-extension":  {DropExtension: true},

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/secretctl/secretctl/internal/sandbox"
+	"github.com/secretctl/secretctl/internal/sandbox/aidbox"
 )
 
 func newSandbox(a *app) *cobra.Command {
@@ -57,7 +57,7 @@ func (a *app) sandboxAidbox(ctx context.Context, listen string) error {
 	if vaultConfig == "" {
 		vaultConfig, _ = a.LookupEnv("BOX_VAULT_CONFIG")
 	}
-	aidbox, err := sandbox.StartAidbox(sandbox.AidboxOptions{Listen: listen, RootSecret: secret, VaultConfig: vaultConfig})
+	aidbox, err := aidbox.Start(aidbox.Options{Listen: listen, RootSecret: secret, VaultConfig: vaultConfig})
 	if err != nil {
 		return fmt.Errorf("sandbox aidbox: %w", err)
 	}

@@ -15,7 +15,10 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/secretctl/secretctl/cmd"
-	"github.com/secretctl/secretctl/internal/sandbox"
+	"github.com/secretctl/secretctl/internal/sandbox/aidbox"
+	"github.com/secretctl/secretctl/internal/sandbox/kubernetes"
+	"github.com/secretctl/secretctl/internal/sandbox/mount"
+	"github.com/secretctl/secretctl/internal/sandbox/vault"
 	"github.com/secretctl/secretctl/test/realvault"
 )
 
@@ -34,7 +37,7 @@ func TestMain(m *testing.M) {
 
 func TestScripts(t *testing.T) {
 	runScripts(t, func(t *testing.T) store {
-		v, err := sandbox.StartVault()
+		v, err := vault.Start()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -84,9 +87,9 @@ func runScripts(t *testing.T, startVault func(*testing.T) store) {
 // stage is what a script plays on: the servers that it has started.
 type stage struct {
 	vault      store
-	kubernetes *sandbox.Kubernetes
-	mount      *sandbox.Mount
-	aidbox     *sandbox.Aidbox
+	kubernetes *kubernetes.Server
+	mount      *mount.Mount
+	aidbox     *aidbox.Server
 	root       string // what stands for the root of the container's file system
 }
 
@@ -94,7 +97,7 @@ type stage struct {
 // of Vault.
 func (w *stage) stores(ts *testscript.TestScript, _ bool, _ []string) {
 	var err error
-	w.kubernetes, err = sandbox.StartKubernetes()
+	w.kubernetes, err = kubernetes.Start()
 	ts.Check(err)
 	ts.Defer(w.kubernetes.Close)
 	ts.Setenv("VAULT_ADDR", w.vault.address)
@@ -114,13 +117,13 @@ func (w *stage) apply(ts *testscript.TestScript, _ bool, args []string) {
 	w.root = ts.MkAbs("root")
 	manifests := ts.ReadFile(args[0])
 	var err error
-	w.mount, err = sandbox.StartMount(context.Background(), sandbox.MountOptions{
+	w.mount, err = mount.Start(context.Background(), mount.Options{
 		Manifests: []byte(manifests), Root: w.root, Kubernetes: w.kubernetes,
 		VaultAddress: w.vault.address, Interval: 50 * time.Millisecond,
 	})
 	ts.Check(err)
 	ts.Defer(w.mount.Close)
-	w.aidbox, err = sandbox.StartAidbox(sandbox.AidboxOptions{
+	w.aidbox, err = aidbox.Start(aidbox.Options{
 		VaultConfig: "/etc/aidbox/vault-config.json", Root: w.root, CacheTTL: 20 * time.Millisecond,
 	})
 	ts.Check(err)
@@ -166,7 +169,7 @@ func (w *stage) token(ts *testscript.TestScript, _ bool, args []string) {
 func contexts(ts *testscript.TestScript, _ bool, names []string) {
 	var contexts, clusters, users []string
 	for _, name := range names {
-		k, err := sandbox.StartKubernetes()
+		k, err := kubernetes.Start()
 		ts.Check(err)
 		ts.Defer(k.Close)
 		token, err := k.Token("default", "operator")

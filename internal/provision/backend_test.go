@@ -22,7 +22,7 @@ import (
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/provision"
-	"github.com/secretctl/secretctl/internal/sandbox"
+	"github.com/secretctl/secretctl/internal/sandbox/vault"
 	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/test/realvault"
 )
@@ -41,7 +41,7 @@ func startReal(t *testing.T) *backend {
 }
 
 func startStandIn(t *testing.T) *backend {
-	s, err := sandbox.StartVault()
+	s, err := vault.Start()
 	if err != nil {
 		t.Fatal(err)
 	}

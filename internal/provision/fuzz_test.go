@@ -15,7 +15,8 @@ import (
 	"github.com/secretctl/secretctl/internal/azure"
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
-	"github.com/secretctl/secretctl/internal/sandbox"
+	"github.com/secretctl/secretctl/internal/sandbox/keyvault"
+	"github.com/secretctl/secretctl/internal/sandbox/vault"
 	"github.com/secretctl/secretctl/internal/secret"
 )
 
@@ -80,7 +81,7 @@ func fuzzedInputs() *secret.Inputs {
 // FuzzVaultAnswer has a Vault give a wrong answer: no panic, and no error that shows
 // what is secret, or too much.
 func FuzzVaultAnswer(f *testing.F) {
-	vault, err := sandbox.StartVault()
+	vault, err := vault.Start()
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -148,12 +149,12 @@ func (l fuzzedLogin) GetToken(context.Context, policy.TokenRequestOptions) (azco
 // FuzzKeyVaultAnswer is the same for Key Vault and the resource manager, which also
 // choose the challenge that a login follows.
 func FuzzKeyVaultAnswer(f *testing.F) {
-	vault, err := sandbox.StartKeyVault(sandbox.KeyVaultOptions{Name: "contoso"})
+	vault, err := keyvault.Start(keyvault.Options{Name: "contoso"})
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Cleanup(vault.Close)
-	manager, err := sandbox.StartAzure(sandbox.AzureOptions{KeyVaults: []*sandbox.KeyVault{vault}})
+	manager, err := keyvault.StartAzure(keyvault.AzureOptions{KeyVaults: []*keyvault.Server{vault}})
 	if err != nil {
 		f.Fatal(err)
 	}

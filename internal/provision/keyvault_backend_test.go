@@ -21,7 +21,7 @@ import (
 	"github.com/secretctl/secretctl/internal/azure"
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/provision"
-	"github.com/secretctl/secretctl/internal/sandbox"
+	"github.com/secretctl/secretctl/internal/sandbox/keyvault"
 )
 
 const vaultName = "contoso"
@@ -46,7 +46,7 @@ func (t knownToken) GetToken(context.Context, policy.TokenRequestOptions) (azcor
 
 func sandboxKeyVault(t *testing.T) *keyVault {
 	t.Helper()
-	v, err := sandbox.StartKeyVault(sandbox.KeyVaultOptions{Name: vaultName})
+	v, err := keyvault.Start(keyvault.Options{Name: vaultName})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,13 +12,13 @@ import (
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/provision"
-	"github.com/secretctl/secretctl/internal/sandbox"
+	"github.com/secretctl/secretctl/internal/sandbox/keyvault"
 	"github.com/secretctl/secretctl/internal/secret"
 )
 
 // azureStage is a subscription with two Key Vaults.
 type azureStage struct {
-	*sandbox.Azure
+	*keyvault.Azure
 	*keyVault
 
 	d *config.Delivery
@@ -27,13 +27,13 @@ type azureStage struct {
 func newAzureStage(t *testing.T, kind string) *azureStage {
 	t.Helper()
 	s := &azureStage{d: withIdentity(kind, "")}
-	var vaults []*sandbox.KeyVault
+	var vaults []*keyvault.Server
 	for _, name := range []string{vaultName, "fabrikam"} {
-		o := sandbox.KeyVaultOptions{Name: name}
+		o := keyvault.Options{Name: name}
 		if len(vaults) > 0 {
 			o.TenantID = vaults[0].TenantID
 		}
-		v, err := sandbox.StartKeyVault(o)
+		v, err := keyvault.Start(o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -41,7 +41,7 @@ func newAzureStage(t *testing.T, kind string) *azureStage {
 		vaults = append(vaults, v)
 	}
 	var err error
-	if s.Azure, err = sandbox.StartAzure(sandbox.AzureOptions{KeyVaults: vaults}); err != nil {
+	if s.Azure, err = keyvault.StartAzure(keyvault.AzureOptions{KeyVaults: vaults}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Azure.Close)

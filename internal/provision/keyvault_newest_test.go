@@ -15,7 +15,7 @@ import (
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/provision"
-	"github.com/secretctl/secretctl/internal/sandbox"
+	"github.com/secretctl/secretctl/internal/sandbox/keyvault"
 )
 
 // kvTellsNewest also counts the requests for values: there is none.
@@ -56,7 +56,7 @@ func kvTellsNewest(t *testing.T, b *keyVault) {
 }
 
 func TestNewestVersionTakesTheReadersRole(t *testing.T) {
-	v, err := sandbox.StartKeyVault(sandbox.KeyVaultOptions{Name: vaultName})
+	v, err := keyvault.Start(keyvault.Options{Name: vaultName})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func TestNewestVersionTakesTheReadersRole(t *testing.T) {
 	b.storeOurs(t, "password", canary)
 	d, id := password(), b.read(t, "password").ID.Version()
 
-	b.token = knownToken(v.NewToken(sandbox.KeyVaultReader))
+	b.token = knownToken(v.NewToken(keyvault.Reader))
 	reader := b.connect(t, d, provision.KeyVaultOptions{})
 	if got, err := reader.Newest(t.Context(), d.Secrets[0]); err != nil || !slices.Equal(got, []string{id}) {
 		t.Errorf("newest %v, error %v", got, err)

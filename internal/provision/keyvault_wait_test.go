@@ -16,7 +16,7 @@ import (
 	"github.com/secretctl/secretctl/internal/azure"
 	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/provision"
-	"github.com/secretctl/secretctl/internal/sandbox"
+	"github.com/secretctl/secretctl/internal/sandbox/keyvault"
 	"github.com/secretctl/secretctl/internal/secret"
 )
 
@@ -146,7 +146,7 @@ func TestKeyVaultDeletionUnderWayIsRecovered(t *testing.T) {
 }
 
 func TestKeyVaultRecoveryIsWaitedFor(t *testing.T) {
-	v, err := sandbox.StartKeyVault(sandbox.KeyVaultOptions{Name: vaultName, Settling: 2})
+	v, err := keyvault.Start(keyvault.Options{Name: vaultName, Settling: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +164,7 @@ func TestKeyVaultRecoveryIsWaitedFor(t *testing.T) {
 }
 
 func TestSandboxThrottlesAndSpreadsAccess(t *testing.T) {
-	v, err := sandbox.StartKeyVault(sandbox.KeyVaultOptions{Name: vaultName})
+	v, err := keyvault.Start(keyvault.Options{Name: vaultName})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +177,7 @@ func TestSandboxThrottlesAndSpreadsAccess(t *testing.T) {
 	got, err = b.run(t, password(), passwordEnv, provision.KeyVaultOptions{})
 	want(t, got, err, "store unchanged contoso/password")
 
-	b.token = knownToken(v.NewToken(sandbox.KeyVaultSecretsUser))
+	b.token = knownToken(v.NewToken(keyvault.SecretsUser))
 	d := password()
 	d.Azure.SubscriptionID = ""
 	_, err = b.connect(t, d, provision.KeyVaultOptions{}).Put(t.Context(), d.Secrets[0], secret.New([]byte("new")))

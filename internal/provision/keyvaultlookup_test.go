@@ -15,7 +15,7 @@ import (
 	"github.com/secretctl/secretctl/internal/azure"
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/provision"
-	"github.com/secretctl/secretctl/internal/sandbox"
+	"github.com/secretctl/secretctl/internal/sandbox/keyvault"
 )
 
 const tenant = "33333333-3333-3333-3333-333333333333"
@@ -74,7 +74,7 @@ func TestLookingUpNeedsSomethingToLookAt(t *testing.T) {
 }
 
 func TestTenantIsLookedUpAtTheKeyVault(t *testing.T) {
-	v, err := sandbox.StartKeyVault(sandbox.KeyVaultOptions{Name: vaultName})
+	v, err := keyvault.Start(keyvault.Options{Name: vaultName})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,12 +119,12 @@ func TestOtherChallengesTellNoTenant(t *testing.T) {
 }
 
 func TestOneLoginServesAllClients(t *testing.T) {
-	v, err := sandbox.StartKeyVault(sandbox.KeyVaultOptions{Name: vaultName})
+	v, err := keyvault.Start(keyvault.Options{Name: vaultName})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(v.Close)
-	a, err := sandbox.StartAzure(sandbox.AzureOptions{KeyVaults: []*sandbox.KeyVault{v}})
+	a, err := keyvault.StartAzure(keyvault.AzureOptions{KeyVaults: []*keyvault.Server{v}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,12 +156,12 @@ func (c *countingCredential) GetToken(ctx context.Context, o tokenOptions) (acce
 func TestSandboxAzureIsProvisioned(t *testing.T) {
 	for _, kind := range []string{config.IdentityKubelet, config.IdentityWorkload, config.IdentitySystem} {
 		t.Run(kind, func(t *testing.T) {
-			v, err := sandbox.StartKeyVault(sandbox.KeyVaultOptions{Name: vaultName})
+			v, err := keyvault.Start(keyvault.Options{Name: vaultName})
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(v.Close)
-			a, err := sandbox.StartAzure(sandbox.AzureOptions{KeyVaults: []*sandbox.KeyVault{v}, SystemIdentity: true})
+			a, err := keyvault.StartAzure(keyvault.AzureOptions{KeyVaults: []*keyvault.Server{v}, SystemIdentity: true})
 			if err != nil {
 				t.Fatal(err)
 			}

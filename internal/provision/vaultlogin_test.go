@@ -11,7 +11,7 @@ import (
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/provision"
-	"github.com/secretctl/secretctl/internal/sandbox"
+	"github.com/secretctl/secretctl/internal/sandbox/kubernetes"
 	"github.com/secretctl/secretctl/internal/secret"
 )
 
@@ -20,14 +20,14 @@ type podScene struct {
 	*proxy
 	t          *testing.T
 	d          *config.Delivery
-	kubernetes *sandbox.Kubernetes
+	kubernetes *kubernetes.Server
 	audiences  []string // of the pod's token
 	anonymous  bool
 }
 
 func newPodScene(t *testing.T, b *backend) *podScene {
 	t.Helper()
-	k, err := sandbox.StartKubernetes()
+	k, err := kubernetes.Start()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/secretctl/secretctl/internal/sandbox"
+	"github.com/secretctl/secretctl/internal/sandbox/kubernetes"
+	"github.com/secretctl/secretctl/internal/sandbox/mount"
+	"github.com/secretctl/secretctl/internal/sandbox/vault"
 )
 
 const noticeConfig = `apiVersion: secretctl.dev/v1
@@ -27,12 +29,12 @@ secrets: [{name: client-secret, scope: [Client/basic], value: {generate: {}}}]
 // notice measures how long after the swap of the mounted files "rotate" sees it, on
 // stand-ins: the files change when this program says so.
 func (b *bench) notice() error {
-	kubernetes, err := sandbox.StartKubernetes()
+	kubernetes, err := kubernetes.Start()
 	if err != nil {
 		return err
 	}
 	defer kubernetes.Close()
-	vault, err := sandbox.StartVault()
+	vault, err := vault.Start()
 	if err != nil {
 		return err
 	}
@@ -70,7 +72,7 @@ func (b *bench) notice() error {
 	if err != nil {
 		return err
 	}
-	mount, err := sandbox.StartMount(context.Background(), sandbox.MountOptions{Manifests: manifests, Root: root, Kubernetes: kubernetes, VaultAddress: vault.URL, Interval: time.Hour})
+	mount, err := mount.Start(context.Background(), mount.Options{Manifests: manifests, Root: root, Kubernetes: kubernetes, VaultAddress: vault.URL, Interval: time.Hour})
 	if err != nil {
 		return err
 	}

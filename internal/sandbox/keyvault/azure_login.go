@@ -1,0 +1,80 @@
+package keyvault
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/secretctl/secretctl/internal/sandbox/kubernetes"
+	"github.com/secretctl/secretctl/internal/sandbox/loopback"
+)
+
+// login answers as Entra ID does to those who trade a token of a ServiceAccount for
+// one of a managed identity.
+func (a *Azure) login(w http.ResponseWriter, r *http.Request) *keyVaultReply {
+	base := "https://" + loginHost + "/" + a.TenantID
+	switch path := strings.TrimPrefix(r.URL.Path, "/"+a.TenantID); {
+	case r.URL.Path == "/common/discovery/instance":
+		return &keyVaultReply{body: map[string]any{
+			"tenant_discovery_endpoint": base + "/v2.0/.well-known/openid-configuration",
+			"metadata":                  []any{map[string]any{"preferred_network": loginHost, "preferred_cache": loginHost, "aliases": []string{loginHost}}},
+		}}
+	case path == r.URL.Path:
+		return loginRefusal(90002, "Tenant not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud.")
+	case path == "/v2.0/.well-known/openid-configuration":
+		return &keyVaultReply{body: map[string]string{
+			"issuer": base + "/v2.0", "authorization_endpoint": base + "/oauth2/v2.0/authorize", "token_endpoint": base + "/oauth2/v2.0/token",
+		}}
+	case path == "/oauth2/v2.0/token" && r.Method == http.MethodPost:
+		r.Body = http.MaxBytesReader(w, r.Body, loopback.MaxRequest)
+		return a.trade(r.PostFormValue("client_id"), r.PostFormValue("client_assertion"))
+	}
+	return &keyVaultReply{status: http.StatusNotFound, body: map[string]string{}}
+}
+
+// trade gives the token of an identity for an assertion that one of its federated
+// credentials fits in issuer, subject and audience.
+func (a *Azure) trade(clientID, assertion string) *keyVaultReply {
+	claims, err := kubernetes.ReadToken(assertion)
+	if err != nil {
+		return loginRefusal(50027, "JWT token is invalid or malformed.")
+	}
+	if !time.Unix(claims.Expires, 0).After(time.Now()) {
+		return loginRefusal(700024, "Client assertion is not within its valid time range.")
+	}
+	prefix := ""
+	for _, r := range a.resources {
+		if r.Properties["clientId"] == clientID {
+			prefix = strings.ToLower(r.ID) + "/federatedidentitycredentials/"
+		}
+	}
+	if prefix == "" {
+		return loginRefusal(700016, "Application with identifier '%s' was not found in the directory '%s'.", clientID, a.TenantID)
+	}
+	code, what := 700211, "issuer '"+claims.Issuer+"'"
+	for id, r := range a.resources {
+		if !strings.HasPrefix(id, prefix) || r.Properties["issuer"] != claims.Issuer {
+			continue
+		}
+		audiences, _ := r.Properties["audiences"].([]any)
+		switch {
+		case r.Properties["subject"] != claims.Subject:
+			code, what = 700213, "subject '"+claims.Subject+"'"
+		case !slices.ContainsFunc(audiences, func(audience any) bool { return slices.Contains(claims.Audience, fmt.Sprint(audience)) }):
+			code, what = 700212, fmt.Sprintf("audience '%s'", strings.Join(claims.Audience, ","))
+		default:
+			return &keyVaultReply{body: map[string]any{"token_type": "Bearer", "expires_in": 3599, "access_token": a.tokens[clientID]}}
+		}
+	}
+	return loginRefusal(code, "No matching federated identity record found for presented assertion %s.", what)
+}
+
+// loginRefusal is worded as Entra ID words it.
+func loginRefusal(code int, format string, args ...any) *keyVaultReply {
+	return &keyVaultReply{status: http.StatusUnauthorized, body: map[string]any{
+		"error": "invalid_client", "error_codes": []int{code}, "error_description": fmt.Sprintf("AADSTS%d: ", code) + fmt.Sprintf(format, args...),
+		"timestamp": time.Now().UTC().Format(time.DateTime + "Z"), "trace_id": loopback.UUID(), "correlation_id": loopback.UUID(),
+	}}
+}

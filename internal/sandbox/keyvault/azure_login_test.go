@@ -1,0 +1,59 @@
+package keyvault_test
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+
+	"github.com/secretctl/secretctl/internal/sandbox/keyvault"
+	"github.com/secretctl/secretctl/test/sandboxtest"
+)
+
+// Azure's own client logs in, so that it is the judge of the answers.
+func TestAzureTradesATokenThatACredentialFits(t *testing.T) {
+	a := sandboxtest.StartAzure(t, sandboxtest.StartKeyVault(t, keyvault.Options{Name: "contoso"}), keyvault.AzureOptions{})
+	identity := a.Group() + "/providers/Microsoft.ManagedIdentity/userAssignedIdentities/reader"
+	_, _, made := a.Call(t, http.MethodPut, identity, `{"location": "eastus"}`)
+	clientID, _ := made["properties"].(map[string]any)["clientId"].(string)
+	const audience = "api://AzureADTokenExchange"
+	a.Want(t, http.MethodPut, identity+"/federatedIdentityCredentials/one",
+		fmt.Sprintf(`{"properties": {"issuer": %q, "subject": "s", "audiences": [%q]}}`, a.Issuer, audience), http.StatusCreated, "")
+
+	jwt := func(issuer, subject, audience string, expires time.Time) string {
+		claims := fmt.Sprintf(`{"iss": %q, "sub": %q, "aud": [%q], "exp": %d}`, issuer, subject, audience, expires.Unix())
+		return "e30." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".c2ln"
+	}
+	later := time.Now().Add(time.Hour)
+	for name, c := range map[string]struct{ tenant, clientID, assertion, refused string }{
+		"fits":           {a.TenantID, clientID, jwt(a.Issuer, "s", audience, later), ""},
+		"other issuer":   {a.TenantID, clientID, jwt("https://elsewhere", "s", audience, later), "AADSTS700211"},
+		"other subject":  {a.TenantID, clientID, jwt(a.Issuer, "t", audience, later), "AADSTS700213"},
+		"other audience": {a.TenantID, clientID, jwt(a.Issuer, "s", "vault", later), "AADSTS700212"},
+		"expired":        {a.TenantID, clientID, jwt(a.Issuer, "s", audience, time.Now()), "AADSTS700024"},
+		"no token":       {a.TenantID, clientID, "x", "AADSTS50027"},
+		"other client":   {a.TenantID, "other", jwt(a.Issuer, "s", audience, later), "AADSTS700016"},
+		"other tenant":   {"00000000-0000-0000-0000-000000000009", clientID, jwt(a.Issuer, "s", audience, later), "90002"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			credential, err := azidentity.NewClientAssertionCredential(c.tenant, c.clientID, func(context.Context) (string, error) { return c.assertion, nil },
+				&azidentity.ClientAssertionCredentialOptions{ClientOptions: policy.ClientOptions{Transport: a.Client, Retry: policy.RetryOptions{MaxRetries: -1}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			token, err := credential.GetToken(t.Context(), policy.TokenRequestOptions{Scopes: []string{"https://vault.azure.net/.default"}})
+			switch {
+			case c.refused != "" && (err == nil || !strings.Contains(err.Error(), c.refused)):
+				t.Errorf("error %v, want %s", err, c.refused)
+			case c.refused == "" && (err != nil || token.Token != a.PodToken(clientID)):
+				t.Errorf("token %q, error %v", token.Token, err)
+			}
+		})
+	}
+}

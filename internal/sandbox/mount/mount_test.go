@@ -1,0 +1,395 @@
+package mount_test
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/secretctl/secretctl/internal/sandbox/kubernetes"
+	"github.com/secretctl/secretctl/internal/sandbox/mount"
+	"github.com/secretctl/secretctl/internal/sandbox/vault"
+	"github.com/secretctl/secretctl/test/realvault"
+	"github.com/secretctl/secretctl/test/sandboxtest"
+)
+
+const podManifests = `
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: aidbox, namespace: default}
+---
+apiVersion: secrets-store.csi.x-k8s.io/v1
+kind: SecretProviderClass
+metadata: {name: aidbox-vault-secrets, namespace: default}
+spec:
+  provider: vault
+  parameters:
+    roleName: aidbox
+    vaultAddress: http://vault.default:8200
+    vaultKubernetesMountPath: kubernetes
+    unknown: is dropped
+    objects: |
+      - objectName: client-secret
+        secretPath: secret/data/aidbox/client
+        secretKey: client-secret
+      - objectName: number
+        secretPath: secret/data/aidbox/client
+        secretKey: number
+        filePermission: 0400
+        unknown: is dropped
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: aidbox-vault-config, namespace: default}
+data:
+  vault-config.json: |
+    {"secret": {"client-secret": {"path": "/run/vault-secrets/client-secret", "scope": ["Client/basic"]}}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: aidbox, namespace: default}
+spec:
+  selector: {matchLabels: {app: aidbox}}
+  template:
+    metadata: {labels: {app: aidbox}}
+    spec:
+      serviceAccountName: aidbox
+      containers:
+        - name: aidbox
+          image: healthsamurai/aidboxone:2602
+          env:
+            - {name: BOX_VAULT_CONFIG, value: /etc/aidbox/vault-config.json}
+          volumeMounts:
+            - {name: secrets, mountPath: /run/vault-secrets, readOnly: true}
+            - {name: config, mountPath: /etc/aidbox, readOnly: true}
+      volumes:
+        - name: secrets
+          csi:
+            driver: secrets-store.csi.k8s.io
+            readOnly: true
+            volumeAttributes: {secretProviderClass: aidbox-vault-secrets}
+        - name: config
+          configMap: {name: aidbox-vault-config}
+`
+
+// stage is all that a mount needs.
+type stage struct {
+	sandboxtest.VaultClient
+	standIn *vault.Server
+	cluster *kubernetes.Server
+	options mount.Options
+}
+
+func newStage(t *testing.T) stage {
+	t.Helper()
+	s := stage{standIn: sandboxtest.StartVault(t), cluster: sandboxtest.StartKubernetes(t)}
+	s.VaultClient = sandboxtest.VaultClient{URL: s.standIn.URL, Token: s.standIn.RootToken}
+	s.Deliver(t, s.cluster, "first")
+	s.options = mount.Options{
+		Manifests: []byte(podManifests), Root: t.TempDir(), Kubernetes: s.cluster, VaultAddress: s.URL,
+	}
+	return s
+}
+
+func (s stage) mount(t *testing.T) *mount.Mount {
+	t.Helper()
+	m, err := mount.Start(t.Context(), s.options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.Close)
+	return m
+}
+
+func (s stage) path(name string) string {
+	return filepath.Join(s.options.Root, "run/vault-secrets", name)
+}
+
+func (s stage) read(t *testing.T, name string) string {
+	t.Helper()
+	content, err := os.ReadFile(s.path(name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
+func TestMountLaysFilesOutAsTheDriverDoes(t *testing.T) {
+	s := newStage(t)
+	m := s.mount(t)
+	if got := s.read(t, "client-secret") + " " + s.read(t, "number"); got != "first 7" {
+		t.Errorf("content %q", got)
+	}
+	links := map[string]string{}
+	var folders []string
+	entries, err := os.ReadDir(s.path(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if e.IsDir() {
+			folders = append(folders, e.Name())
+			continue
+		}
+		if links[e.Name()], err = os.Readlink(s.path(e.Name())); err != nil {
+			t.Error(err)
+		}
+	}
+	if len(folders) != 1 || !strings.HasPrefix(folders[0], "..2") {
+		t.Fatalf("folders %v", folders)
+	}
+	want := map[string]string{"..data": folders[0], "client-secret": "..data/client-secret", "number": "..data/number"}
+	if diff := cmp.Diff(want, links); diff != "" {
+		t.Errorf("links (-want +got):\n%s", diff)
+	}
+	for name, want := range map[string]fs.FileMode{"client-secret": 0o644, "number": 0o400, "..data": 0o755 | fs.ModeDir} {
+		info, err := os.Stat(s.path(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode() != want {
+			t.Errorf("%s has mode %v, want %v", name, info.Mode(), want)
+		}
+	}
+	config := filepath.Join(s.options.Root, m.Env("BOX_VAULT_CONFIG"))
+	if content, err := os.ReadFile(config); err != nil || !strings.HasPrefix(string(content), `{"secret": {"client-secret"`) {
+		t.Errorf("vault config: %s %v", content, err)
+	}
+}
+
+func TestMountLeavesEqualContentAlone(t *testing.T) {
+	s := newStage(t)
+	m := s.mount(t)
+	before, err := os.Readlink(s.path("..data"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	publish := func() string {
+		t.Helper()
+		if err := m.Publish(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		after, err := os.Readlink(s.path("..data"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return after
+	}
+	s.Store(t, "first") // another version of the same value
+	if after := publish(); after != before {
+		t.Error("swapped without a change")
+	}
+	s.Store(t, "second")
+	if after := publish(); after == before || s.read(t, "client-secret") != "second" {
+		t.Error("not swapped after a change")
+	}
+	if _, err := os.Lstat(s.path(before)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the former folder is still there: %v", err)
+	}
+}
+
+func TestMountRefusesWhatAClusterWouldNotRun(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		old, new string // in the manifests
+		vault    []string
+		want     string
+	}{
+		{"wrong role", "roleName: aidbox", "roleName: none", nil, `failed to login: URL: POST URL/v1/auth/kubernetes/login Code: 400. Errors: * invalid role name "none"`},
+		{"no role", "roleName: aidbox", "role: aidbox", nil, `missing 'roleName'`},
+		{"wrong auth mount", "vaultKubernetesMountPath: kubernetes", "vaultKubernetesMountPath: other", nil, `auth/other/login Code: 403. Errors: * permission denied`},
+		{"wrong ServiceAccount", "", "", []string{`POST auth/kubernetes/role/aidbox {"bound_service_account_names":"other"}`}, `Code: 403. Errors: * service account name not authorized`},
+		{"wrong namespace", "", "", []string{`POST auth/kubernetes/role/aidbox {"bound_service_account_namespaces":"other"}`}, `Code: 403. Errors: * namespace not authorized`},
+		{"audience on the role alone", "", "", []string{`POST auth/kubernetes/role/aidbox {"audience":"vault"}`}, `Code: 403. Errors: * invalid audience (aud) claim`},
+		{"no policy", "", "", []string{`DELETE sys/policies/acl/aidbox`}, `couldn't read secret "client-secret": error requesting secret: URL: GET URL/v1/secret/data/aidbox/client Code: 403. Errors: * 1 error occurred: * permission denied`},
+		{"path without data/", "secret/data/aidbox/client", "secret/aidbox/client", nil, `Code: 403. Errors: * 1 error occurred: * permission denied`},
+		{"path absent", "secret/data/aidbox/client", "secret/data/aidbox/none", nil, `Code: 404. Errors:`},
+		{"secret deleted", "", "", []string{`DELETE secret/data/aidbox/client`}, `Code: 404. Errors:`},
+		{"key absent", "secretKey: number", "secretKey: none", nil, `{secret/data/aidbox/client}: {key "none" does not exist at the secret path}`},
+		{"sealed", "", "", []string{`PUT sys/seal`}, `Code: 503. Errors: * Vault is sealed`},
+		{"objects is no list", "objects: |", "objects: |-\n      a: b\n    other: |", nil, `objects in SecretProviderClass`},
+		{"no objects", "objects: |", "other: |", nil, `no secrets configured`},
+		{"permission is a text", "filePermission: 0400", `filePermission: "0400"`, nil, `objects in SecretProviderClass`},
+		{"one name twice", "objectName: number", "objectName: client-secret", nil, `must be unique`},
+		{"a name with a slash", "objectName: number", "objectName: a/../../number", nil, `is no plain file name`},
+		{"SecretProviderClass absent", "secretProviderClass: aidbox-vault-secrets", "secretProviderClass: other", nil, `failed to get secretproviderclass default/other: not found`},
+		{"SecretProviderClass in another namespace", "aidbox-vault-secrets, namespace: default", "aidbox-vault-secrets, namespace: other", nil, `not found`},
+		{"another provider", "provider: vault", "provider: gcp", nil, `provider not found: provider "gcp"`},
+		{"a provider without its store", "provider: vault", "provider: azure", nil, `provider not found: provider "azure"`},
+		{"readOnly false", "csi.k8s.io\n            readOnly: true", "csi.k8s.io\n            readOnly: false", nil, `Readonly is not true in request`},
+		{"subPath", "/run/vault-secrets, ", "/run/vault-secrets, subPath: x, ", nil, `subPath`},
+		{"no ServiceAccount", "kind: ServiceAccount\nmetadata: {name: aidbox,", "kind: ServiceAccount\nmetadata: {name: other,", nil, `serviceaccount "aidbox" not found`},
+		{"no ConfigMap", "ConfigMap\nmetadata: {name: aidbox-vault-config,", "ConfigMap\nmetadata: {name: other,", nil, `configmap "aidbox-vault-config" not found`},
+		{"no volume of the driver", "secrets-store.csi.k8s.io", "other", nil, `no Deployment with a volume of the driver`},
+		{"not mounted", "{name: secrets, mountPath", "{name: other, mountPath", nil, `mounts volume "secrets"`},
+		{"unknown field", "readOnly: true}", "readonly: true}", nil, `unknown field`},
+		{"no YAML", "metadata: {name: aidbox, namespace: default}", "metadata: {", nil, `manifests:`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newStage(t)
+			s.Must(t, c.vault...)
+			if !strings.Contains(podManifests, c.old) {
+				t.Fatalf("%q is not in the manifests", c.old)
+			}
+			s.options.Manifests = []byte(strings.Replace(podManifests, c.old, c.new, 1))
+			m, err := mount.Start(t.Context(), s.options)
+			if err == nil {
+				m.Close()
+				t.Fatal("it started")
+			}
+			if want := strings.ReplaceAll(c.want, "URL/", s.URL+"/"); !strings.Contains(err.Error(), want) {
+				t.Errorf("error %q\nwant   %q", err, want)
+			}
+			if _, err := os.Lstat(s.path("client-secret")); !errors.Is(err, fs.ErrNotExist) {
+				t.Error("there is a file")
+			}
+		})
+	}
+}
+
+func TestMountLogsInForTheAudienceThatIsNamed(t *testing.T) {
+	s := newStage(t)
+	s.Must(t, `POST auth/kubernetes/role/aidbox {"audience":"vault"}`)
+	s.options.Manifests = []byte(strings.Replace(podManifests, "roleName: aidbox", "roleName: aidbox\n    audience: vault", 1))
+	s.mount(t)
+}
+
+func TestMountWithoutAKeyIsNewOnEveryPublish(t *testing.T) {
+	s := newStage(t)
+	s.options.Manifests = []byte(strings.Replace(podManifests, "secretKey: client-secret", "secretKey:", 1))
+	m := s.mount(t)
+	before := s.read(t, "client-secret")
+	if err := m.Publish(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if after := s.read(t, "client-secret"); after == before || !strings.Contains(after, `"request_id"`) {
+		t.Errorf("%q, then %q", before, after)
+	}
+}
+
+func TestMountKeepsTheFilesWhenItCannotRead(t *testing.T) {
+	for name, request := range map[string]string{
+		"sealed": "PUT sys/seal", "deleted": "DELETE secret/data/aidbox/client", "policy gone": "DELETE sys/policies/acl/aidbox",
+		"key gone": `POST secret/data/aidbox/client {"data":{"client-secret":"second"}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t)
+			s.options.Interval = time.Millisecond
+			m := s.mount(t)
+			if err := m.LastError(); err != nil {
+				t.Fatal(err)
+			}
+			s.Must(t, request)
+			sandboxtest.Eventually(t, "the error shows", func() bool { return m.LastError() != nil })
+			if got := s.read(t, "client-secret"); got != "first" {
+				t.Errorf("content %q", got)
+			}
+		})
+	}
+}
+
+func TestMountUsesItsTokenWhileItLives(t *testing.T) {
+	s := newStage(t)
+	m := s.mount(t)
+	s.Must(t, "DELETE auth/kubernetes/role/aidbox")
+	s.Store(t, "second")
+	if err := m.Publish(t.Context()); err != nil {
+		t.Errorf("without its role, but with a token: %v", err)
+	}
+	s.Must(t, "DELETE sys/policies/acl/aidbox")
+	if err := m.Publish(t.Context()); err == nil || !strings.Contains(err.Error(), "invalid role name") {
+		t.Errorf("without its policy: %v, want another login", err)
+	}
+}
+
+func TestMountRotatesUnlessPaused(t *testing.T) {
+	s := newStage(t)
+	s.options.Interval = time.Millisecond
+	m := s.mount(t)
+	s.Store(t, "second")
+	sandboxtest.Eventually(t, "the file is new", func() bool { return s.read(t, "client-secret") == "second" })
+	m.Pause()
+	s.Store(t, "third")
+	<-time.After(20 * time.Millisecond)
+	if got := s.read(t, "client-secret"); got != "second" {
+		t.Errorf("while paused: %q", got)
+	}
+	m.Resume()
+	sandboxtest.Eventually(t, "the file is new", func() bool { return s.read(t, "client-secret") == "third" })
+}
+
+func TestMountStopsWithItsContext(t *testing.T) {
+	s := newStage(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := mount.Start(ctx, s.options); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, want it canceled", err)
+	}
+}
+
+// A reader that has followed ..data may find that folder gone, as with the real
+// driver; asking again finds the new one.
+func TestReaderNeverSeesAHalfWrittenFileAndMissesNoneTwice(t *testing.T) {
+	s := newStage(t)
+	m := s.mount(t)
+	values := []string{"first", strings.Repeat("a", 9000), strings.Repeat("b", 20000)}
+	stop := make(chan struct{})
+	var readers sync.WaitGroup
+	var reads int
+	readers.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			content, err := os.ReadFile(s.path("client-secret"))
+			if errors.Is(err, fs.ErrNotExist) {
+				content, err = os.ReadFile(s.path("client-secret"))
+			}
+			if err != nil || !slices.Contains(values, string(content)) {
+				t.Errorf("read %d bytes, %v", len(content), err)
+				return
+			}
+			reads++
+		}
+	})
+	for i := range 60 {
+		s.Store(t, values[1+i%2])
+		if err := m.Publish(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	close(stop)
+	readers.Wait()
+	if reads < 60 {
+		t.Errorf("only %d reads", reads)
+	}
+}
+
+func TestMountReadsFromARealVault(t *testing.T) {
+	server := realvault.Start(t)
+	s := stage{VaultClient: sandboxtest.VaultClient{URL: server.Address, Token: server.RootToken}, cluster: sandboxtest.StartKubernetes(t)}
+	s.Deliver(t, s.cluster, "first")
+	s.options = mount.Options{Manifests: []byte(podManifests), Root: t.TempDir(), Kubernetes: s.cluster, VaultAddress: s.URL}
+	m := s.mount(t)
+	s.Store(t, "second")
+	if err := m.Publish(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.read(t, "client-secret") + " " + s.read(t, "number"); got != "second 7" {
+		t.Errorf("content %q", got)
+	}
+	s.Must(t, "DELETE auth/kubernetes/role/aidbox", "DELETE sys/policies/acl/aidbox")
+	if err := m.Publish(t.Context()); err == nil || !strings.Contains(err.Error(), `Code: 400. Errors: * invalid role name "aidbox"`) {
+		t.Errorf("without role and policy: %v", err)
+	}
+}
