@@ -34,7 +34,7 @@ func (a *app) complete(root *cobra.Command) {
 		"with":         offerList(render.Groups),
 		"phase":        offerList(a.phaseNames),
 	}
-	for _, name := range []string{"kubeconfig", "file", "json-file", "junit-file", "html-file", "metrics-file", "report", "vault-jwt-file", "vault-config"} {
+	for _, name := range []string{"kubeconfig", "file", "json-file", "junit-file", "html-file", "report", "vault-jwt-file", "vault-config"} {
 		flags[name] = anyFile
 	}
 	for _, name := range []string{"dir", "templates", "mount-path"} {

@@ -40,8 +40,8 @@ Two groups of objects are written only where --with or --only names them:
 
   rbac        the Role and the ClusterRole that the other commands need, to be bound
               to whoever runs secretctl (docs/rbac.md)
-  verify-job  a CronJob that runs verify in the cluster, with its Role, RoleBinding
-              and ConfigMap (docs/operations-job.md)
+  verify-job  a CronJob that runs verify in the cluster, with its ConfigMap and what
+              rights it needs (docs/operations-job.md)
 
 ` + exitStatus,
 		Example: `  secretctl render | kubectl apply -f -
@@ -51,7 +51,7 @@ Two groups of objects are written only where --with or --only names them:
   secretctl render --helm-values --values values.yaml
   secretctl render --templates templates
   secretctl render --only rbac
-  secretctl render --with verify-job --aidbox-url https://aidbox.example --push-url https://pushgateway:9091`,
+  secretctl render --with verify-job --aidbox-url https://aidbox.example`,
 		Args:    cobra.NoArgs,
 		PreRunE: func(*cobra.Command, []string) error { return o.check() },
 		RunE:    a.run(func(ctx context.Context, _ []string) error { return a.render(ctx, o) }),

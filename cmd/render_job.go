@@ -19,7 +19,6 @@ func addJobFlags(cmd *cobra.Command, job *render.Job) {
 	f.StringVar(&job.Image, "image", "", "verify-job: the image of secretctl (default: secretctl/secretctl of this version)")
 	f.StringVar(&job.Schedule, "schedule", "*/15 * * * *", "verify-job: when it runs, as cron has it")
 	f.StringVar(&job.AdminSecret, "admin-secret", "", "verify-job: the Kubernetes Secret with the admin Client's secret, as NAME/KEY; adds the checks of the group client")
-	f.StringVar(&job.PushURL, "push-url", "", "verify-job: the Pushgateway that gets the results")
 }
 
 // completeJob fills in what follows from this build and its settings.
@@ -46,9 +45,6 @@ func (a *app) checkJob(d *config.Delivery, job render.Job) error {
 	}
 	if _, _, ok := d.Aidbox.Service(); !ok {
 		all = append(all, address{"aidbox.url", d.Aidbox.URL, "give --aidbox-url as pods reach Aidbox, or set aidbox.url to service"})
-	}
-	if job.PushURL != "" {
-		all = append(all, address{"--push-url", job.PushURL, "give it as pods reach the Pushgateway"})
 	}
 	for _, at := range all {
 		if err := transport.CheckAddress(at.what, at.url, a.allowHTTP); err != nil {

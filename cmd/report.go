@@ -56,7 +56,6 @@ func (a *app) report(o reportOptions, deliveries []verify.DeliveryReport, err er
 			errs = append(errs, writeFile(f.path, func(w io.Writer) error { return verify.Write(w, f.format, r, false) }))
 		}
 	}
-	errs = append(errs, a.publish(o.publishOptions, r))
 	if err := join(errs...); err != nil {
 		return err
 	}

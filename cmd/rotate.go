@@ -54,9 +54,6 @@ credential changes.
 }
 
 func (a *app) rotate(ctx context.Context, o rotateOptions, args []string) error {
-	if err := a.checkPublish(o.publishOptions); err != nil {
-		return err
-	}
 	all, rotated, err := a.toRotate(o, args)
 	if o.noVerify {
 		if err == nil {

@@ -24,7 +24,6 @@ type reportOptions struct {
 	nudge                          bool
 	reportFiles
 	jwtFile string
-	publishOptions
 }
 
 func (o *reportOptions) addFlags(cmd *cobra.Command) {
@@ -36,7 +35,6 @@ func (o *reportOptions) addFlags(cmd *cobra.Command) {
 	f.DurationVar(&o.deadline, "rotation-deadline", 0, "how long a rotated value may take to be mounted (default: what the driver that is found takes at most; local 4m)")
 	f.BoolVar(&o.nudge, "nudge", false, "annotate the pods after a rotation, so that kubelet syncs them at once")
 	f.StringVar(&o.jwtFile, "vault-jwt-file", "", "where there is no Vault token, log in as the pod does, with the ServiceAccount's token in this file")
-	o.publishOptions.addFlags(cmd)
 	o.reportFiles.addFlags(cmd)
 }
 
@@ -93,9 +91,6 @@ const (
 )
 
 func (a *app) verify(ctx context.Context, o verifyOptions, names []string) error {
-	if err := a.checkPublish(o.publishOptions); err != nil {
-		return err
-	}
 	reports, err := a.verifyAll(ctx, o, names)
 	return a.report(o.reportOptions, reports, err)
 }

@@ -14,8 +14,7 @@ type Job struct {
 	// AdminSecret is "NAME/KEY" of the Kubernetes Secret that has the secret of
 	// Aidbox's admin Client; "" leaves out the checks that need one.
 	AdminSecret string
-	PushURL     string // a Pushgateway; "" for none
-	AllowHTTP   bool   // secretctl may use plain http to other hosts
+	AllowHTTP   bool // secretctl may use plain http to other hosts
 }
 
 // maxCronJobName is what Kubernetes allows, which adds to it for each Job.
@@ -73,12 +72,9 @@ func (v *view) setJob(d *config.Delivery, o Job) error {
 		}
 		j.Args = append(j.Args, "client")
 	}
-	j.Args = append(j.Args, "auth", "--target=local", "--timeout=5m", "--event", "--config="+jobConfigFile)
+	j.Args = append(j.Args, "auth", "--target=local", "--timeout=5m", "--config="+jobConfigFile)
 	if d.Provider == config.ProviderVault {
 		j.Args = append(j.Args, "--vault-jwt-file="+jobTokenFile)
-	}
-	if o.PushURL != "" {
-		j.Args = append(j.Args, "--push-url="+pushGroup(o.PushURL, d))
 	}
 	v.Job = j
 	return nil
@@ -101,14 +97,4 @@ func (j *viewJob) logIn(d *config.Delivery) {
 		j.Env = append(j.Env, jobVariable{"AZURE_TENANT_ID", d.Azure.TenantID}, jobVariable{"AZURE_FEDERATED_TOKEN_FILE", jobTokenFile})
 	}
 	j.TokenKey, j.TokenFolder = path.Base(jobTokenFile), path.Dir(jobTokenFile)
-}
-
-// pushGroup returns the group of metrics that is the delivery's alone: what is
-// pushed takes the place of all that its group had before.
-func pushGroup(address string, d *config.Delivery) string {
-	address = strings.TrimRight(address, "/")
-	if !strings.Contains(address, "/metrics/job/") {
-		address += "/metrics/job/secretctl"
-	}
-	return address + "/namespace/" + d.Namespace + "/delivery/" + d.Name
 }

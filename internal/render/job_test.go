@@ -35,7 +35,7 @@ func everyGroup() Options {
 
 func everyJobOption() Options {
 	o := jobOptions()
-	o.Job.AdminSecret, o.Job.PushURL, o.Job.AllowHTTP = "aidbox-admin/secret", "http://push:9091/", true
+	o.Job.AdminSecret, o.Job.AllowHTTP = "aidbox-admin/secret", true
 	return o
 }
 
@@ -71,7 +71,7 @@ func TestGroupsAreAsRecorded(t *testing.T) {
 
 func TestGroupsAreRenderedWhereTheyAreNamedAlone(t *testing.T) {
 	usual := []string{"ServiceAccount", "SecretProviderClass", "ConfigMap", "Deployment"}
-	rights, job := []string{"Role", "ClusterRole"}, []string{"Role", "RoleBinding", "ConfigMap", "CronJob"}
+	rights, job := []string{"Role", "ClusterRole"}, []string{"ConfigMap", "CronJob"}
 	for _, tt := range []struct{ with, only, skip, want []string }{
 		{nil, nil, nil, usual},
 		{nil, nil, []string{"rbac"}, usual},
@@ -80,12 +80,20 @@ func TestGroupsAreRenderedWhereTheyAreNamedAlone(t *testing.T) {
 		{[]string{"verify-job", "rbac"}, nil, []string{"deployment", "rbac"}, slices.Concat(usual[:3], job)},
 		{nil, []string{"rbac"}, nil, rights},
 		{nil, []string{"verify-job", "Deployment"}, nil, slices.Concat(usual[3:], job)},
-		{[]string{"verify-job"}, []string{"CronJob"}, nil, job[3:]},
+		{[]string{"verify-job"}, []string{"CronJob"}, nil, job[1:]},
 	} {
 		o := Options{With: tt.with, Only: tt.only, Skip: tt.skip, Job: jobOptions().Job}
 		if got := kindsOf(mustRender(t, vaultDelivery(), o)); !slices.Equal(got, tt.want) {
 			t.Errorf("%+v: got %v", tt, got)
 		}
+	}
+}
+
+func TestJobHasRightsInTheClusterOnlyToReachAidboxThere(t *testing.T) {
+	d := vaultDelivery()
+	d.Aidbox.URL = "service"
+	if got, want := kindsOf(mustRender(t, d, jobOptions())), []string{"Role", "RoleBinding", "ConfigMap", "CronJob"}; !slices.Equal(got, want) {
+		t.Errorf("got %v", got)
 	}
 }
 
@@ -144,25 +152,14 @@ func TestTemplateOfAGroupThatMissesTheDeliveryIsAnError(t *testing.T) {
 		{"azure-workload", cronJobFile, "audience: {{quote .}}", "audience: vault", "a token for the store"},
 	} {
 		t.Run(tt.file+" "+tt.new, func(t *testing.T) {
-			o := everyJobOption()
+			o, d := everyJobOption(), deliveries[tt.delivery]()
+			d.Aidbox.URL = "service"
 			o.With, o.Only, o.Templates = Groups(), nil, edited(t, tt.file, tt.old, tt.new)
-			_, err := Objects(deliveries[tt.delivery](), o)
+			_, err := Objects(d, o)
 			if _, ok := errors.AsType[*Error](err); !ok || !strings.HasPrefix(err.Error(), "template "+filepath.Join(o.Templates, tt.file)+":") || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got  %v\nwant %s", err, tt.want)
 			}
 		})
-	}
-}
-
-// A Pushgateway forgets what a group had, so no two deliveries may share one.
-func TestEachDeliveryPushesToAGroupOfItsOwn(t *testing.T) {
-	for address, want := range map[string]string{
-		"http://push:9091": "http://push:9091/metrics/job/secretctl/namespace/default/delivery/aidbox",
-		"https://push/metrics/job/checks/cluster/eu/": "https://push/metrics/job/checks/cluster/eu/namespace/default/delivery/aidbox",
-	} {
-		if got := pushGroup(address, vaultDelivery()); got != want {
-			t.Errorf("got %s", got)
-		}
 	}
 }
 

@@ -94,14 +94,22 @@ func manifests(d *config.Delivery, v *view, o Options) []manifest {
 			"secretproviderclass-" + v.Provider + ".yaml.tmpl", &spcv1.SecretProviderClass{}, v.class(d, m),
 		})
 	}
-	return append(
+	all = append(
 		all,
 		manifest{"", "v1", "ConfigMap", v.ConfigMap, "configmap.yaml.tmpl", &corev1.ConfigMap{}, v},
 		manifest{"", "apps/v1", "Deployment", v.Aidbox.Deployment, deployment, &appsv1.Deployment{}, v},
 		manifest{GroupRBAC, rbacAPI, "Role", v.Name + "-secretctl", "rbac-role.yaml.tmpl", &rbacv1.Role{}, v},
 		manifest{GroupRBAC, rbacAPI, "ClusterRole", v.Namespace + "-" + v.Name + "-secretctl", "rbac-clusterrole.yaml.tmpl", &rbacv1.ClusterRole{}, v},
-		manifest{GroupVerifyJob, rbacAPI, "Role", v.Job.Name, "verify-role.yaml.tmpl", &rbacv1.Role{}, v},
-		manifest{GroupVerifyJob, rbacAPI, "RoleBinding", v.Job.Name, "verify-rolebinding.yaml.tmpl", &rbacv1.RoleBinding{}, v},
+	)
+	if v.Job.ByAPI {
+		all = append(
+			all,
+			manifest{GroupVerifyJob, rbacAPI, "Role", v.Job.Name, "verify-role.yaml.tmpl", &rbacv1.Role{}, v},
+			manifest{GroupVerifyJob, rbacAPI, "RoleBinding", v.Job.Name, "verify-rolebinding.yaml.tmpl", &rbacv1.RoleBinding{}, v},
+		)
+	}
+	return append(
+		all,
 		manifest{GroupVerifyJob, "v1", "ConfigMap", v.Job.ConfigMap, "verify-configmap.yaml.tmpl", &corev1.ConfigMap{}, v},
 		manifest{GroupVerifyJob, "batch/v1", "CronJob", v.Job.Name, "verify-cronjob.yaml.tmpl", &batchv1.CronJob{}, v},
 	)
