@@ -2,7 +2,6 @@ package config
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"io"
 	"reflect"
@@ -10,11 +9,12 @@ import (
 	"strconv"
 
 	yaml "go.yaml.in/yaml/v3"
+	sigsyaml "sigs.k8s.io/yaml"
 )
 
-// A document is one YAML document of a config file. It is parsed into nodes, which
-// know their lines. They are checked first, so strictly that the delivery decoded
-// from them is what Kubernetes' own tools would read.
+// A document is one YAML document of a config file. It is parsed twice: into nodes,
+// which know their lines, so that all problems are found and located at once, and
+// then, where there are none, into a delivery by the decoder of Kubernetes' tools.
 type document struct {
 	file     string
 	line     int // of its first line in the file
@@ -49,7 +49,7 @@ func (doc *document) parse() {
 		return
 	}
 	var d Delivery
-	if err := json.Unmarshal(appendJSON(nil, node), &d); err != nil {
+	if err := sigsyaml.UnmarshalStrict(doc.text, &d); err != nil {
 		doc.root.report("cannot be decoded", "quote texts and keys, and leave out anchors") // the error may quote a value
 		return
 	}

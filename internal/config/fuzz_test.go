@@ -2,15 +2,12 @@ package config
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"os"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	yaml "go.yaml.in/yaml/v3"
-	sigsyaml "sigs.k8s.io/yaml"
 )
 
 var examples = []string{"testdata/minimal.yaml", "testdata/vault.yaml", "testdata/azure.yaml", "testdata/fleet/eu.yaml"}
@@ -90,7 +87,6 @@ func tryLoad(t *testing.T, text []byte) []Problem {
 		for _, doc := range docs {
 			if doc != nil && doc.delivery != nil { // load leaves out the empty ones
 				sameAsWritten(t, doc)
-				sameAsKubernetesReads(t, doc)
 			}
 		}
 		fitsSchema(t, string(text))
@@ -106,20 +102,6 @@ func tryLoad(t *testing.T, text []byte) []Problem {
 		}
 	}
 	return e.Problems
-}
-
-// sameAsKubernetesReads checks decoding against the reader of Kubernetes' tools.
-func sameAsKubernetesReads(t *testing.T, doc *document) {
-	var got, want Delivery
-	if err := sigsyaml.UnmarshalStrict(doc.text, &want); err != nil {
-		return // it knows fewer forms
-	}
-	if err := json.Unmarshal(appendJSON(nil, doc.root.node), &got); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("decoded otherwise (-want +got):\n%s", diff)
-	}
 }
 
 // sameAsWritten checks that decoding has converted no name.

@@ -1,9 +1,8 @@
 package config
 
 import (
-	"math"
+	"encoding/json"
 	"strconv"
-	"strings"
 
 	yaml "go.yaml.in/yaml/v3"
 )
@@ -63,13 +62,12 @@ func isYesNo(text string) bool {
 func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" }
 
 // keptByJSON says whether a number is the same after it was a float64, as JSON
-// numbers are.
+// numbers are, and is written as JSON writes it: versions of YAML disagree on the
+// other forms, such as 0o17 and 1_000.
 func keptByJSON(n *yaml.Node) bool {
-	text := strings.ReplaceAll(n.Value, "_", "")
 	if n.ShortTag() == "!!int" {
-		i, err := strconv.ParseInt(text, 0, 64)
-		return err == nil && -1<<53 <= i && i <= 1<<53
+		i, err := strconv.ParseInt(n.Value, 10, 64)
+		return err == nil && -1<<53 <= i && i <= 1<<53 && json.Valid([]byte(n.Value))
 	}
-	f, err := strconv.ParseFloat(text, 64)
-	return err == nil && !math.IsInf(f, 0) && !math.IsNaN(f)
+	return json.Valid([]byte(n.Value))
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"reflect"
@@ -220,10 +221,12 @@ func (p place) scalar(t reflect.Type, multiline bool) {
 			p.report("expected true or false, found "+kind, "write true or false, without quotes")
 		}
 	default:
-		n, err := strconv.ParseInt(strings.ReplaceAll(p.node.Value, "_", ""), 0, 64)
+		n, err := strconv.ParseInt(p.node.Value, 10, 64)
 		switch {
 		case p.node.ShortTag() != "!!int":
 			p.report("expected a whole number, found "+kind, "such as 1, without quotes")
+		case !json.Valid([]byte(p.node.Value)):
+			p.report("expected a decimal number", "such as 15, not 0xf, 017 or 1_5")
 		case err != nil || reflect.Zero(t).OverflowInt(n):
 			p.report("is out of range", "write a smaller number")
 		}
