@@ -8,6 +8,66 @@ import (
 	"time"
 )
 
+// ProviderAzure is Azure Key Vault.
+const ProviderAzure = "azure"
+
+// The values of azure.identity.type.
+const (
+	IdentityKubelet  = "kubelet"
+	IdentityWorkload = "workload"
+	IdentitySystem   = "system"
+)
+
+var azureChoices = map[string][]string{
+	"azure.cloud":         {"AzurePublicCloud", "AzureUSGovernmentCloud", "AzureChinaCloud", "AzureGermanCloud"},
+	"azure.identity.type": {IdentityKubelet, IdentityWorkload, IdentitySystem},
+}
+
+var azureProvider = provider{
+	name:           ProviderAzure,
+	secretKeys:     []string{"keyVault", "expiresIn"},
+	choices:        azureChoices,
+	showable:       []string{"azure.keyVault", "azure.cloud", "azure.location", "azure.identity.type", "secrets[].expiresIn"},
+	setDefaults:    setAzureDefaults,
+	validate:       validateAzure,
+	validateSecret: validateAzureSecret,
+	// Key Vault takes names that differ only in case as the same.
+	stored:      func(s Secret) [2]string { return [2]string{strings.ToLower(s.KeyVault), strings.ToLower(s.ObjectName)} },
+	claim:       claimAzure,
+	provisioned: provisionedInAzure,
+}
+
+// Azure is the Key Vault that holds the secrets, and who may read them.
+type Azure struct {
+	KeyVault       string   `json:"keyVault"`
+	TenantID       string   `json:"tenantID,omitempty"`
+	Cloud          string   `json:"cloud,omitempty"`
+	Identity       Identity `json:"identity"`
+	SubscriptionID string   `json:"subscriptionID,omitempty"`
+	ResourceGroup  string   `json:"resourceGroup,omitempty"`
+	Location       string   `json:"location,omitempty"`
+	Cluster        string   `json:"cluster,omitempty"`
+}
+
+// Identity is what the CSI provider reads the Key Vault as.
+type Identity struct {
+	Type     string `json:"type,omitempty"`
+	ClientID string `json:"clientID,omitempty"`
+}
+
+func setAzureDefaults(d *Delivery) {
+	if d.Azure == nil {
+		d.Azure = &Azure{}
+	}
+	d.Azure.Cloud = cmp.Or(d.Azure.Cloud, "AzurePublicCloud")
+	d.Azure.Identity.Type = cmp.Or(d.Azure.Identity.Type, IdentityKubelet)
+	for i := range d.Secrets {
+		s := &d.Secrets[i]
+		s.ObjectName = cmp.Or(s.ObjectName, s.Name)
+		s.KeyVault = cmp.Or(s.KeyVault, d.Azure.KeyVault)
+	}
+}
+
 // KeyVaults returns the Key Vaults that hold the secrets, in the order of the
 // secrets, each once. Key Vault ignores the case of their names.
 func (d *Delivery) KeyVaults() []string {
@@ -68,4 +128,73 @@ func parseLifetime(text string) (lifetime time.Duration, ok bool) {
 		n *= 24
 	}
 	return time.Duration(n) * time.Hour, true
+}
+
+var (
+	keyVault      = like(`[A-Za-z][-A-Za-z0-9]{1,22}[A-Za-z0-9]`, "is not the name of a Key Vault", "3 to 24 of A-Z, a-z, 0-9 and -, first a letter, last no -; not its address")
+	lifetime      = matching(func(s string) bool { _, ok := parseLifetime(s); return ok }, "is not a number of days or hours", "such as 90d or 12h")
+	objectName    = like(`[0-9A-Za-z-]{1,127}`, "is not the name of a Key Vault secret", "1 to 127 of A-Z, a-z, 0-9 and -")
+	azureGroup    = like(`[-\w.()]{1,90}`, "is not the name of a resource group", "at most 90 of A-Z, a-z, 0-9, -, _, ., ( and )")
+	azureLocation = like(`[a-z0-9]+`, "is not an Azure location", "such as eastus")
+	azureCluster  = like(`\w([-\w]{0,61}\w)?`, "is not the name of an AKS cluster", "at most 63 of A-Z, a-z, 0-9, - and _")
+)
+
+func validateAzure(d *Delivery, at place) {
+	a := d.Azure
+	at.key("keyVault").require(a.KeyVault, keyVault)
+	at.checkAll([]written{
+		{"tenantID", a.TenantID, uuid},
+		{"cloud", a.Cloud, oneOf(azureChoices["azure.cloud"]...)},
+		{"subscriptionID", a.SubscriptionID, uuid},
+		{"resourceGroup", a.ResourceGroup, azureGroup},
+		{"location", a.Location, azureLocation},
+		{"cluster", a.Cluster, azureCluster},
+	})
+	identity := at.key("identity")
+	identity.key("type").check(a.Identity.Type, oneOf(azureChoices["azure.identity.type"]...))
+	clientID := identity.key("clientID")
+	switch {
+	case a.Identity.Type == IdentityWorkload && a.Identity.ClientID == "" && (a.SubscriptionID == "" || a.ResourceGroup == ""):
+		clientID.report("is missing", "write it, or azure.subscriptionID and azure.resourceGroup, with which it is looked up")
+	case a.Identity.Type == IdentitySystem && clientID.node != nil && a.Identity.ClientID != "":
+		clientID.report("is not for a system-assigned identity, which has none", "remove it, or change identity.type")
+	default:
+		clientID.check(a.Identity.ClientID, uuid)
+	}
+}
+
+func validateAzureSecret(_ *Delivery, s Secret, at place, named bool) {
+	at.key("keyVault").check(s.KeyVault, keyVault)
+	at.key("expiresIn").check(s.ExpiresIn, lifetime)
+	object := at.key("objectName")
+	if message, hint := objectName(s.ObjectName); message != "" && (named || object.node != nil) {
+		object.report(message, hint+"; where it is left out, the name stands for it")
+	}
+}
+
+// claimAzure claims the Key Vault secrets that a delivery gives a value. What is
+// only generated leaves alone what is there.
+func claimAzure(shared claims, doc *document) {
+	for i, s := range doc.delivery.Secrets {
+		if !s.Value.IsZero() && s.Value.Generate == nil {
+			shared.add(doc.secretAt(i), strings.ToLower(s.KeyVault+"/"+s.ObjectName), []string{doc.delivery.Name},
+				"the same Key Vault secret as in %s, and both give it a value", "leave value out in all but one of them")
+		}
+	}
+}
+
+func provisionedInAzure(d *Delivery) []string {
+	var all []string
+	for _, name := range d.KeyVaults() {
+		all = append(all, "key vault\x00"+strings.ToLower(name))
+	}
+	// Azure takes one change at a time of an identity, which is in a resource group
+	// or has a client id.
+	if d.Azure.ResourceGroup != "" {
+		all = append(all, "group\x00"+strings.ToLower(d.Azure.SubscriptionID+"/"+d.Azure.ResourceGroup))
+	}
+	if d.Azure.Identity.ClientID != "" {
+		all = append(all, "identity\x00"+strings.ToLower(d.Azure.Identity.ClientID))
+	}
+	return all
 }

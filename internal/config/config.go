@@ -12,21 +12,10 @@ import (
 // APIVersion is the only one there is.
 const APIVersion = "secretctl.dev/v1"
 
-// The values of provider, aidbox.scopeFormat, vault.policyScope,
-// azure.identity.type and a resource's accessPolicy.
+// The values of aidbox.scopeFormat and of a resource's accessPolicy.
 const (
-	ProviderVault = "vault"
-	ProviderAzure = "azure"
-
 	ScopeReferences = "references"
 	ScopeObject     = "object"
-
-	PolicyExact  = "exact"
-	PolicyPrefix = "prefix"
-
-	IdentityKubelet  = "kubelet"
-	IdentityWorkload = "workload"
-	IdentitySystem   = "system"
 
 	AccessAllow = "allow"
 )
@@ -46,39 +35,6 @@ type Delivery struct {
 	Canary     bool       `json:"canary,omitempty"` // adds a secret and a Client for rotation tests
 	Secrets    []Secret   `json:"secrets"`
 	Resources  []Resource `json:"resources,omitempty"`
-}
-
-// Vault is the HashiCorp Vault that holds the secrets.
-type Vault struct {
-	Address        string `json:"address,omitempty"`
-	CSIAddress     string `json:"csiAddress,omitempty"`
-	Namespace      string `json:"namespace,omitempty"`
-	KVMount        string `json:"kvMount,omitempty"`
-	AuthMount      string `json:"authMount,omitempty"`
-	Role           string `json:"role,omitempty"`
-	Policy         string `json:"policy,omitempty"`
-	PolicyScope    string `json:"policyScope,omitempty"`
-	TokenTTL       string `json:"tokenTTL,omitempty"` // as time.ParseDuration reads it
-	Audience       string `json:"audience,omitempty"`
-	KubernetesHost string `json:"kubernetesHost,omitempty"`
-}
-
-// Azure is the Key Vault that holds the secrets, and who may read them.
-type Azure struct {
-	KeyVault       string   `json:"keyVault"`
-	TenantID       string   `json:"tenantID,omitempty"`
-	Cloud          string   `json:"cloud,omitempty"`
-	Identity       Identity `json:"identity"`
-	SubscriptionID string   `json:"subscriptionID,omitempty"`
-	ResourceGroup  string   `json:"resourceGroup,omitempty"`
-	Location       string   `json:"location,omitempty"`
-	Cluster        string   `json:"cluster,omitempty"`
-}
-
-// Identity is what the CSI provider reads the Key Vault as.
-type Identity struct {
-	Type     string `json:"type,omitempty"`
-	ClientID string `json:"clientID,omitempty"`
 }
 
 // Aidbox is the FHIR server, and how it is deployed.

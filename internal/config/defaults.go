@@ -14,30 +14,11 @@ func (d *Delivery) setDefaults() {
 	d.Namespace = cmp.Or(d.Namespace, "default")
 	d.MountPath = cmp.Or(d.MountPath, "/run/"+d.Provider+"-secrets")
 	d.Aidbox.setDefaults()
-	switch d.Provider {
-	case ProviderVault:
-		if d.Vault == nil {
-			d.Vault = &Vault{}
-		}
-		d.Vault.setDefaults(d.Aidbox.ServiceAccount)
-	case ProviderAzure:
-		if d.Azure == nil {
-			d.Azure = &Azure{}
-		}
-		d.Azure.Cloud = cmp.Or(d.Azure.Cloud, "AzurePublicCloud")
-		d.Azure.Identity.Type = cmp.Or(d.Azure.Identity.Type, IdentityKubelet)
-	}
 	if d.Canary {
 		d.addCanary()
 	}
-	for i := range d.Secrets {
-		s := &d.Secrets[i]
-		s.Path = cmp.Or(s.Path, "aidbox/"+s.Name)
-		s.Key = cmp.Or(s.Key, s.Name)
-		s.ObjectName = cmp.Or(s.ObjectName, s.Name)
-		if d.Azure != nil {
-			s.KeyVault = cmp.Or(s.KeyVault, d.Azure.KeyVault)
-		}
+	if p, ok := d.provider(); ok {
+		p.setDefaults(d)
 	}
 }
 
@@ -56,18 +37,6 @@ func (a *Aidbox) setDefaults() {
 	}
 	a.Port = cmp.Or(a.Port, 8080)
 	a.Probe = cmp.Or(a.Probe, "/fhir/Patient")
-}
-
-func (v *Vault) setDefaults(serviceAccount string) {
-	v.Address = cmp.Or(v.Address, "http://127.0.0.1:8200")
-	v.CSIAddress = cmp.Or(v.CSIAddress, v.Address)
-	v.KVMount = cmp.Or(v.KVMount, "secret")
-	v.AuthMount = cmp.Or(v.AuthMount, "kubernetes")
-	v.Role = cmp.Or(v.Role, serviceAccount)
-	v.Policy = cmp.Or(v.Policy, v.Role)
-	v.PolicyScope = cmp.Or(v.PolicyScope, PolicyExact)
-	v.TokenTTL = cmp.Or(v.TokenTTL, "1h")
-	v.KubernetesHost = cmp.Or(v.KubernetesHost, "https://kubernetes.default.svc")
 }
 
 // addCanary adds a secret, and a Client that authenticates with it, that tests of

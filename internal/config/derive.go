@@ -28,27 +28,6 @@ func (d *Delivery) ConfigMapName() string { return d.Name + "-vault-config" }
 // MountedFile returns the path of a secret's file in the Aidbox container.
 func (d *Delivery) MountedFile(s Secret) string { return path.Join(d.MountFolder(s), s.Name) }
 
-// DataPath returns the API path of a secret's value in a KV version 2 engine,
-// as policies and the SecretProviderClass want it: secret/data/aidbox/client.
-func (d *Delivery) DataPath(s Secret) string { return d.Vault.KVMount + "/data/" + s.Path }
-
-// PolicyPaths returns the paths that the pod's policy grants read on: each
-// secret's own, or with policyScope prefix everything below each one's folder,
-// which every path then has.
-// They are sorted, each once.
-func (d *Delivery) PolicyPaths() []string {
-	var paths []string
-	for _, s := range d.Secrets {
-		p := d.DataPath(s)
-		if d.Vault.PolicyScope == PolicyPrefix {
-			p = path.Dir(p) + "/*"
-		}
-		paths = append(paths, p)
-	}
-	slices.Sort(paths)
-	return slices.Compact(paths)
-}
-
 // AccessPolicyID returns the id of the AccessPolicy of a resource that has
 // accessPolicy set.
 func (d *Delivery) AccessPolicyID(r Resource) string { return "secretctl-" + r.ID }

@@ -18,16 +18,22 @@ const (
 	masked       = "…"
 )
 
-// showable are the settings whose values an excerpt shows: names, numbers and
-// choices, where nobody writes a secret by mistake. All others are masked.
-var showable = map[string]bool{
-	"apiVersion": true, "name": true, "provider": true, "namespace": true, "context": true, "mountPath": true, "canary": true,
-	"vault.role": true, "vault.policy": true, "vault.policyScope": true, "vault.tokenTTL": true,
-	"azure.keyVault": true, "azure.cloud": true, "azure.location": true, "azure.identity.type": true,
-	"aidbox.scopeFormat": true, "aidbox.deployment": true, "aidbox.serviceAccount": true, "aidbox.image": true,
-	"aidbox.replicas": true, "aidbox.port": true, "aidbox.probe": true, "aidbox.env[].name": true,
-	"secrets[].name": true, "secrets[].expiresIn": true,
-	"resources[].type": true, "resources[].id": true, "resources[].accessPolicy": true,
+// showableKeys returns the settings whose values an excerpt shows: names, numbers
+// and choices, where nobody writes a secret by mistake. All others are masked.
+func showableKeys() map[string]bool {
+	all := map[string]bool{
+		"apiVersion": true, "name": true, "provider": true, "namespace": true, "context": true, "mountPath": true, "canary": true,
+		"aidbox.scopeFormat": true, "aidbox.deployment": true, "aidbox.serviceAccount": true, "aidbox.image": true,
+		"aidbox.replicas": true, "aidbox.port": true, "aidbox.probe": true, "aidbox.env[].name": true,
+		"secrets[].name":   true,
+		"resources[].type": true, "resources[].id": true, "resources[].accessPolicy": true,
+	}
+	for _, p := range providerTable() {
+		for _, key := range p.showable {
+			all[key] = true
+		}
+	}
+	return all
 }
 
 // token is a key or a value that begins in a line.
@@ -39,9 +45,10 @@ type token struct {
 
 // excerpts shows lines of a document.
 type excerpts struct {
-	keys   keys
-	lines  [][]byte
-	tokens map[int][]token // by line of the document, in their order
+	keys     keys
+	showable map[string]bool
+	lines    [][]byte
+	tokens   map[int][]token // by line of the document, in their order
 }
 
 // addExcerpts shows the lines of the document's first problems.
@@ -49,7 +56,7 @@ func (doc *document) addExcerpts() {
 	if len(doc.problems) == 0 {
 		return
 	}
-	x := &excerpts{lines: bytes.Split(doc.text, []byte("\n")), tokens: map[int][]token{}}
+	x := &excerpts{lines: bytes.Split(doc.text, []byte("\n")), tokens: map[int][]token{}, showable: showableKeys()}
 	if doc.root.node != nil {
 		x.walk(doc.root.node, reflect.TypeFor[Delivery](), "")
 	}
@@ -85,7 +92,7 @@ func (x *excerpts) walk(n *yaml.Node, t reflect.Type, path string) {
 			x.walk(item, element, path+"[]")
 		}
 	default:
-		x.note(n, showable[path] && harmless(n.Value))
+		x.note(n, x.showable[path] && harmless(n.Value))
 	}
 }
 

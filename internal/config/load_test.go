@@ -71,7 +71,7 @@ func TestLoadGivesWhatWasLeftOutItsDefault(t *testing.T) {
 		},
 		MountPath: "/run/vault-secrets",
 		Secrets: []Secret{{
-			Name: "client-secret", Path: "aidbox/client-secret", Key: "client-secret", ObjectName: "client-secret",
+			Name: "client-secret", Path: "aidbox/client-secret", Key: "client-secret",
 			Scope: []string{"Client/basic"},
 		}},
 	}}

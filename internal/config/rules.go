@@ -93,49 +93,11 @@ var (
 		"is not the name of a Deployment", "at most 63 of a-z, 0-9, - and ., each part begins and ends with a letter or digit")
 	fileName = matching(func(s string) bool { return len(validation.IsConfigMapKey(s)) == 0 },
 		"is not a file name", `at most 253 of A-Z, a-z, 0-9, -, _ and ., not "." and not beginning with ".."`)
-	fhirID     = like(`[A-Za-z0-9.-]{1,64}`, "is not a FHIR id", "1 to 64 of A-Z, a-z, 0-9, - and .")
-	uuid       = like(`[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}`, "is not a UUID", "such as 00000000-0000-0000-0000-000000000000")
-	keyVault   = like(`[A-Za-z][-A-Za-z0-9]{1,22}[A-Za-z0-9]`, "is not the name of a Key Vault", "3 to 24 of A-Z, a-z, 0-9 and -, first a letter, last no -; not its address")
-	lifetime   = matching(func(s string) bool { _, ok := parseLifetime(s); return ok }, "is not a number of days or hours", "such as 90d or 12h")
-	objectName = like(`[0-9A-Za-z-]{1,127}`, "is not the name of a Key Vault secret", "1 to 127 of A-Z, a-z, 0-9 and -")
-	variable   = like(`[A-Za-z_][A-Za-z0-9_]*`, "is not the name of an environment variable", "a variable's name stands here, never its value")
-	image      = like(`[A-Za-z0-9][-\w./:@]*`, "is not the name of an image", "such as healthsamurai/aidboxone:2602")
-	// Vault folds the names of roles and policies to lower case.
-	vaultName = like(`[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?`, "is not the name of a Vault role or policy",
-		"a-z, 0-9, _, and inside it - and .: Vault knows such names in lower case only")
-	azureGroup    = like(`[-\w.()]{1,90}`, "is not the name of a resource group", "at most 90 of A-Z, a-z, 0-9, -, _, ., ( and )")
-	azureLocation = like(`[a-z0-9]+`, "is not an Azure location", "such as eastus")
-	azureCluster  = like(`\w([-\w]{0,61}\w)?`, "is not the name of an AKS cluster", "at most 63 of A-Z, a-z, 0-9, - and _")
+	fhirID   = like(`[A-Za-z0-9.-]{1,64}`, "is not a FHIR id", "1 to 64 of A-Z, a-z, 0-9, - and .")
+	uuid     = like(`[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}`, "is not a UUID", "such as 00000000-0000-0000-0000-000000000000")
+	variable = like(`[A-Za-z_][A-Za-z0-9_]*`, "is not the name of an environment variable", "a variable's name stands here, never its value")
+	image    = like(`[A-Za-z0-9][-\w./:@]*`, "is not the name of an image", "such as healthsamurai/aidboxone:2602")
 )
-
-// kvPath is what can stand in an API path of Vault and in a policy and means
-// itself there.
-func kvPath(text string) (string, string) {
-	parts := strings.Split(text, "/")
-	switch {
-	case strings.ContainsAny(text, "*\"'`\\{}"), slices.Contains(parts, "+"):
-		return "has a character that means something else in a Vault policy", "leave out * + { } \\ and quotes"
-	case strings.ContainsAny(text, "?#%"):
-		return "has a character that means something else in a URL", "leave out ? # and %"
-	case parts[0] == "" || parts[len(parts)-1] == "":
-		return "begins or ends with a slash", "write it without"
-	case slices.ContainsFunc(parts, func(s string) bool { return s == "" || s == "." || s == ".." }):
-		return `has a part that is empty, "." or ".."`, "write it without"
-	case slices.ContainsFunc(parts, func(s string) bool { return s != strings.TrimSpace(s) }):
-		return "has a part that begins or ends with a space", "write it without"
-	}
-	return "", ""
-}
-
-// secretPath is kvPath, without what secretctl adds.
-func secretPath(mount string) rule {
-	return func(text string) (string, string) {
-		if strings.HasPrefix(text, "data/") || strings.HasPrefix(text, mount+"/data/") {
-			return "has what secretctl adds itself", "the path is below kvMount: leave out kvMount and data/"
-		}
-		return kvPath(text)
-	}
-}
 
 func address(text string) (string, string) {
 	u, err := url.Parse(text)

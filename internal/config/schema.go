@@ -44,7 +44,7 @@ func (r row) required() bool { return r.fallback == "required" }
 // mean, their defaults and which are required it takes from the tables of the
 // reference, the text of docs/config.md.
 func Schema(reference string) ([]byte, error) {
-	b := schemaBuilder{keys: table(reference, "Keys"), sources: table(reference, "Sources")}
+	b := schemaBuilder{keys: table(reference, "Keys"), sources: table(reference, "Sources"), choices: choices()}
 	root := b.of(reflect.TypeFor[Delivery](), "")
 	root.Schema = "https://json-schema.org/draft/2020-12/schema"
 	root.Title = "secretctl.yaml"
@@ -79,6 +79,7 @@ func table(reference, title string) map[string]row {
 type schemaBuilder struct {
 	structs       keys
 	keys, sources map[string]row
+	choices       map[string][]string
 	unknown       string // a key that the reference does not have
 }
 
@@ -121,9 +122,9 @@ func (b *schemaBuilder) object(t reflect.Type, path string) *schema {
 		}
 		if r.required() {
 			s.Required = append(s.Required, name)
-			child.require(choices[at])
+			child.require(b.choices[at])
 		} else {
-			child.optional(choices[at])
+			child.optional(b.choices[at])
 		}
 		b.describe(child, r)
 		s.Properties[name] = child

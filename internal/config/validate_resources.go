@@ -37,13 +37,12 @@ var fields = map[string][]SecretField{
 // SecretFields returns those of a resource type: none for a type that has none.
 func SecretFields(resourceType string) []SecretField { return slices.Clone(fields[resourceType]) }
 
-var (
-	resourceTypes  = oneOf(choices["resources[].type"]...)
-	accessPolicies = oneOf(choices["resources[].accessPolicy"]...)
+var resourceTypeNames = []string{"Client", "IdentityProvider", "TokenIntrospector", "AidboxTopicDestination"}
 
-	// keyIndex is a key of a TokenIntrospector that need not be the first.
-	keyIndex = regexp.MustCompile(`^jwt\.keys\[(\d|[1-9]\d)\]\.k$`)
-)
+var resourceTypes = oneOf(resourceTypeNames...)
+
+// keyIndex is a key of a TokenIntrospector that need not be the first.
+var keyIndex = regexp.MustCompile(`^jwt\.keys\[(\d|[1-9]\d)\]\.k$`)
 
 // secretIndex answers what resources ask about secrets.
 type secretIndex struct {
@@ -184,7 +183,7 @@ func hasValue(v any, path []string) bool {
 
 func (p place) validateAccessPolicy(id string, r Resource) {
 	at := p.key("accessPolicy")
-	if r.AccessPolicy == "" || !at.check(r.AccessPolicy, accessPolicies) {
+	if r.AccessPolicy == "" || !at.check(r.AccessPolicy, oneOf(AccessAllow)) {
 		return
 	}
 	if r.Type != "Client" {

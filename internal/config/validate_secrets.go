@@ -21,13 +21,16 @@ func (doc *document) validateSecrets() {
 	if len(d.Secrets) == 0 {
 		doc.root.key("secrets").report("is empty", "name at least one secret")
 	}
+	provider, known := d.provider()
 	names, stored := map[string]int{}, map[[2]string]int{}
 	for i, s := range d.Secrets {
 		at := doc.secretAt(i)
 		doc.validateScope(at.key("scope"), s.Scope)
 		at.key("value").checkSource(s.Value)
 		named := at.key("name").require(s.Name, fileName)
-		doc.validateStored(at, s, named)
+		if known {
+			doc.validateStored(provider, s, at, named)
+		}
 		if !named {
 			continue
 		}
@@ -36,40 +39,15 @@ func (doc *document) validateSecrets() {
 			continue
 		}
 		names[s.Name] = i
-		where := [2]string{s.Path, s.Key}
-		if d.Provider == ProviderAzure {
-			// Key Vault takes names that differ only in case as the same.
-			where = [2]string{strings.ToLower(s.KeyVault), strings.ToLower(s.ObjectName)}
+		if !known {
+			continue
 		}
+		where := provider.stored(s)
 		if first, taken := stored[where]; taken {
 			at.report(fmt.Sprintf("is in the same place of the store as secrets[%d]", first), "give each secret its own path and key, or objectName")
 			continue
 		}
 		stored[where] = i
-	}
-}
-
-// validateStored reports what is wrong with where a secret is in its store.
-func (doc *document) validateStored(at place, s Secret, named bool) {
-	switch doc.delivery.Provider {
-	case ProviderVault:
-		ok := at.key("path").check(s.Path, secretPath(doc.delivery.Vault.KVMount))
-		if ok && doc.delivery.Vault.PolicyScope == PolicyPrefix && !strings.Contains(s.Path, "/") {
-			at.key("path").report("is in no folder, so that vault.policyScope prefix would grant the whole of vault.kvMount",
-				"put it into a folder, such as aidbox/NAME, or set vault.policyScope to exact")
-		}
-		for _, key := range []string{"keyVault", "expiresIn"} {
-			if only := at.key(key); only.node != nil {
-				only.report("is not for this provider", "remove it: Key Vault alone has it")
-			}
-		}
-	case ProviderAzure:
-		at.key("keyVault").check(s.KeyVault, keyVault)
-		at.key("expiresIn").check(s.ExpiresIn, lifetime)
-		object := at.key("objectName")
-		if message, hint := objectName(s.ObjectName); message != "" && (named || object.node != nil) {
-			object.report(message, hint+"; where it is left out, the name stands for it")
-		}
 	}
 }
 

@@ -1,0 +1,178 @@
+package config
+
+import (
+	"cmp"
+	"path"
+	"slices"
+	"strings"
+	"time"
+)
+
+// ProviderVault is HashiCorp Vault.
+const ProviderVault = "vault"
+
+// The values of vault.policyScope.
+const (
+	PolicyExact  = "exact"
+	PolicyPrefix = "prefix"
+)
+
+var vaultProvider = provider{
+	name:           ProviderVault,
+	choices:        map[string][]string{"vault.policyScope": {PolicyExact, PolicyPrefix}},
+	showable:       []string{"vault.role", "vault.policy", "vault.policyScope", "vault.tokenTTL"},
+	setDefaults:    setVaultDefaults,
+	validate:       validateVault,
+	validateSecret: validateVaultSecret,
+	stored:         func(s Secret) [2]string { return [2]string{s.Path, s.Key} },
+	claim:          claimVault,
+	provisioned:    provisionedInVault,
+}
+
+// Vault is the HashiCorp Vault that holds the secrets.
+type Vault struct {
+	Address        string `json:"address,omitempty"`
+	CSIAddress     string `json:"csiAddress,omitempty"`
+	Namespace      string `json:"namespace,omitempty"`
+	KVMount        string `json:"kvMount,omitempty"`
+	AuthMount      string `json:"authMount,omitempty"`
+	Role           string `json:"role,omitempty"`
+	Policy         string `json:"policy,omitempty"`
+	PolicyScope    string `json:"policyScope,omitempty"`
+	TokenTTL       string `json:"tokenTTL,omitempty"` // as time.ParseDuration reads it
+	Audience       string `json:"audience,omitempty"`
+	KubernetesHost string `json:"kubernetesHost,omitempty"`
+}
+
+func setVaultDefaults(d *Delivery) {
+	if d.Vault == nil {
+		d.Vault = &Vault{}
+	}
+	v := d.Vault
+	v.Address = cmp.Or(v.Address, "http://127.0.0.1:8200")
+	v.CSIAddress = cmp.Or(v.CSIAddress, v.Address)
+	v.KVMount = cmp.Or(v.KVMount, "secret")
+	v.AuthMount = cmp.Or(v.AuthMount, "kubernetes")
+	v.Role = cmp.Or(v.Role, d.Aidbox.ServiceAccount)
+	v.Policy = cmp.Or(v.Policy, v.Role)
+	v.PolicyScope = cmp.Or(v.PolicyScope, PolicyExact)
+	v.TokenTTL = cmp.Or(v.TokenTTL, "1h")
+	v.KubernetesHost = cmp.Or(v.KubernetesHost, "https://kubernetes.default.svc")
+	for i := range d.Secrets {
+		s := &d.Secrets[i]
+		s.Path = cmp.Or(s.Path, "aidbox/"+s.Name)
+		s.Key = cmp.Or(s.Key, s.Name)
+	}
+}
+
+// DataPath returns the API path of a secret's value in a KV version 2 engine,
+// as policies and the SecretProviderClass want it: secret/data/aidbox/client.
+func (d *Delivery) DataPath(s Secret) string { return d.Vault.KVMount + "/data/" + s.Path }
+
+// PolicyPaths returns the paths that the pod's policy grants read on: each
+// secret's own, or with policyScope prefix everything below each one's folder,
+// which every path then has.
+// They are sorted, each once.
+func (d *Delivery) PolicyPaths() []string {
+	var paths []string
+	for _, s := range d.Secrets {
+		p := d.DataPath(s)
+		if d.Vault.PolicyScope == PolicyPrefix {
+			p = path.Dir(p) + "/*"
+		}
+		paths = append(paths, p)
+	}
+	slices.Sort(paths)
+	return slices.Compact(paths)
+}
+
+// Vault folds the names of roles and policies to lower case.
+var vaultName = like(`[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?`, "is not the name of a Vault role or policy",
+	"a-z, 0-9, _, and inside it - and .: Vault knows such names in lower case only")
+
+func validateVault(d *Delivery, at place) {
+	v := d.Vault
+	at.checkAll([]written{
+		{"address", v.Address, address},
+		{"csiAddress", v.CSIAddress, address},
+		{"namespace", v.Namespace, kvPath},
+		{"kvMount", v.KVMount, kvPath},
+		{"authMount", v.AuthMount, kvPath},
+		{"role", v.Role, vaultName},
+		{"policy", v.Policy, vaultName},
+		{"policyScope", v.PolicyScope, oneOf(PolicyExact, PolicyPrefix)},
+		{"tokenTTL", v.TokenTTL, duration},
+		{"kubernetesHost", v.KubernetesHost, address},
+	})
+	if v.Policy == "root" || v.Policy == "default" { // it may follow from the role
+		at.key("policy").report("is a policy that Vault keeps for itself", "set vault.policy to another name")
+	}
+}
+
+func validateVaultSecret(d *Delivery, s Secret, at place, _ bool) {
+	ok := at.key("path").check(s.Path, secretPath(d.Vault.KVMount))
+	if ok && d.Vault.PolicyScope == PolicyPrefix && !strings.Contains(s.Path, "/") {
+		at.key("path").report("is in no folder, so that vault.policyScope prefix would grant the whole of vault.kvMount",
+			"put it into a folder, such as aidbox/NAME, or set vault.policyScope to exact")
+	}
+}
+
+// kvPath is what can stand in an API path of Vault and in a policy and means
+// itself there.
+func kvPath(text string) (string, string) {
+	parts := strings.Split(text, "/")
+	switch {
+	case strings.ContainsAny(text, "*\"'`\\{}"), slices.Contains(parts, "+"):
+		return "has a character that means something else in a Vault policy", "leave out * + { } \\ and quotes"
+	case strings.ContainsAny(text, "?#%"):
+		return "has a character that means something else in a URL", "leave out ? # and %"
+	case parts[0] == "" || parts[len(parts)-1] == "":
+		return "begins or ends with a slash", "write it without"
+	case slices.ContainsFunc(parts, func(s string) bool { return s == "" || s == "." || s == ".." }):
+		return `has a part that is empty, "." or ".."`, "write it without"
+	case slices.ContainsFunc(parts, func(s string) bool { return s != strings.TrimSpace(s) }):
+		return "has a part that begins or ends with a space", "write it without"
+	}
+	return "", ""
+}
+
+// secretPath is kvPath, without what secretctl adds.
+func secretPath(mount string) rule {
+	return func(text string) (string, string) {
+		if strings.HasPrefix(text, "data/") || strings.HasPrefix(text, mount+"/data/") {
+			return "has what secretctl adds itself", "the path is below kvMount: leave out kvMount and data/"
+		}
+		return kvPath(text)
+	}
+}
+
+// claimVault claims a delivery's role and policy, and the Kubernetes that an auth
+// method asks.
+func claimVault(shared claims, doc *document) {
+	d, v, at := doc.delivery, doc.delivery.Vault, doc.root.key("vault")
+	server := v.server()
+	ttl, _ := time.ParseDuration(v.TokenTTL)
+	shared.add(at.key("role"), server+"role\x00"+v.AuthMount+"\x00"+v.Role,
+		[]string{d.Aidbox.ServiceAccount, d.Namespace, v.Policy, v.Audience, ttl.String()},
+		"the same role as in %s, with another ServiceAccount, namespace, policy, audience or tokenTTL", "set vault.role, or aidbox.serviceAccount")
+	shared.add(at.key("policy"), server+"policy\x00"+v.Policy, d.PolicyPaths(),
+		"the same policy as in %s, with other paths", "set vault.policy")
+	shared.add(at.key("kubernetesHost"), server+"auth\x00"+v.AuthMount, []string{v.KubernetesHost},
+		"the same authMount as in %s, with another kubernetesHost", "set vault.authMount")
+}
+
+// server tells one Vault, or namespace in it, from another.
+func (v *Vault) server() string {
+	return strings.TrimSuffix(v.Address, "/") + "\x00" + v.Namespace + "\x00"
+}
+
+// provisionedInVault leaves out the auth method, which all deliveries of a cluster
+// share, and which does not mind.
+func provisionedInVault(d *Delivery) []string {
+	server := d.Vault.server()
+	var all []string
+	for _, s := range d.Secrets {
+		all = append(all, server+d.DataPath(s))
+	}
+	return append(all, server+"policy\x00"+d.Vault.Policy, server+d.Vault.AuthMount+"\x00"+d.Vault.Role)
+}
