@@ -24,11 +24,11 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/secretctl/secretctl/cmd"
-	"github.com/secretctl/secretctl/internal/azure"
 	"github.com/secretctl/secretctl/internal/sandbox/aidbox"
 	"github.com/secretctl/secretctl/internal/sandbox/keyvault"
 	"github.com/secretctl/secretctl/internal/sandbox/kubernetes"
 	"github.com/secretctl/secretctl/internal/sandbox/vault"
+	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 )
 
 // scene has stand-ins for all servers, which a command reaches by way of two

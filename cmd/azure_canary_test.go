@@ -11,10 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/secretctl/secretctl/internal/azure"
 	"github.com/secretctl/secretctl/internal/sandbox/aidbox"
 	"github.com/secretctl/secretctl/internal/sandbox/keyvault"
 	"github.com/secretctl/secretctl/internal/sandbox/mount"
+	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 )
 
 const azureCanaryConfig = `apiVersion: secretctl.dev/v1

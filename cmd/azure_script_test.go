@@ -25,10 +25,10 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/secretctl/secretctl/cmd"
-	"github.com/secretctl/secretctl/internal/azure"
 	"github.com/secretctl/secretctl/internal/sandbox/aidbox"
 	"github.com/secretctl/secretctl/internal/sandbox/keyvault"
 	"github.com/secretctl/secretctl/internal/sandbox/mount"
+	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 )
 
 // standInVariable tells a secretctl of a script where the stand-ins for Azure are.

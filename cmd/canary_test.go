@@ -19,12 +19,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/secretctl/secretctl/cmd"
-	"github.com/secretctl/secretctl/internal/azure"
 	"github.com/secretctl/secretctl/internal/sandbox/aidbox"
 	"github.com/secretctl/secretctl/internal/sandbox/kubernetes"
 	"github.com/secretctl/secretctl/internal/sandbox/mount"
 	"github.com/secretctl/secretctl/internal/sandbox/vault"
 	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 )
 
 // What must appear nowhere: a secret's value and its next one, the secret of the

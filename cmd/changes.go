@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"text/tabwriter"
 
-	"github.com/secretctl/secretctl/internal/provision"
+	"github.com/secretctl/secretctl/internal/store"
 )
 
 // changesReport is the JSON output of provision and infra, documented in docs/json.md.
@@ -15,15 +15,15 @@ type changesReport struct {
 }
 
 type deliveryChanges struct {
-	Name    string             `json:"name"`
-	Changes []provision.Change `json:"changes"`
-	Error   string             `json:"error,omitempty"`
+	Name    string         `json:"name"`
+	Changes []store.Change `json:"changes"`
+	Error   string         `json:"error,omitempty"`
 }
 
-func (a *app) printChanges(done []outcome[[]provision.Change], dryRun bool, output string) error {
+func (a *app) printChanges(done []outcome[[]store.Change], dryRun bool, output string) error {
 	r := changesReport{SchemaVersion: 1, DryRun: dryRun, Deliveries: []deliveryChanges{}}
 	for _, o := range done {
-		one := deliveryChanges{Name: o.delivery.Name, Changes: append([]provision.Change{}, o.result...)}
+		one := deliveryChanges{Name: o.delivery.Name, Changes: append([]store.Change{}, o.result...)}
 		if o.err != nil {
 			one.Error = oneLine(o.err)
 		}
@@ -56,7 +56,7 @@ func (a *app) writeChanges(r changesReport) error {
 		}
 		whole = whole && d.Error == ""
 	}
-	created, updated, unchanged := count[provision.Create], count[provision.Update], count[provision.Unchanged]
+	created, updated, unchanged := count[store.Create], count[store.Update], count[store.Unchanged]
 	switch {
 	case r.DryRun:
 		a.narrate("plan, nothing was changed: %d to create, %d to update, %d unchanged", created, updated, unchanged)

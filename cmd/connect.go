@@ -8,20 +8,22 @@ import (
 	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/fhirclient"
-	"github.com/secretctl/secretctl/internal/provision"
 	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/internal/store"
+	"github.com/secretctl/secretctl/internal/store/keyvault"
+	"github.com/secretctl/secretctl/internal/store/vault"
 )
 
-// store is what every provider can do. A *provision.Vault and a *provision.KeyVault
+// anyStore is what every provider can do. A *vault.Store and a *keyvault.Store
 // are ones.
-type store interface {
+type anyStore interface {
 	Get(ctx context.Context, s config.Secret) (secret.Value, string, error)
 	Put(ctx context.Context, s config.Secret, v secret.Value) (version string, err error)
-	Steps(in *secret.Inputs, concurrency int) []provision.Step
+	Steps(in *secret.Inputs, concurrency int) []store.Step
 }
 
 // store connects to the delivery's store, once; nothing is sent yet but a login.
-func (a *app) store(d *config.Delivery) (s store, err error) {
+func (a *app) store(d *config.Delivery) (s anyStore, err error) {
 	a.storesMu.Lock()
 	known := a.stores[d]
 	a.storesMu.Unlock()
@@ -29,7 +31,7 @@ func (a *app) store(d *config.Delivery) (s store, err error) {
 		return known, nil
 	}
 	if d.Provider == config.ProviderAzure {
-		s, err = a.keyVault(d, provision.KeyVaultOptions{})
+		s, err = a.keyVault(d, keyvault.Options{})
 	} else {
 		s, err = a.vault(d)
 	}
@@ -45,26 +47,26 @@ func (a *app) store(d *config.Delivery) (s store, err error) {
 // phases returns those of the delivery's provider.
 func phases(d *config.Delivery) []string {
 	if d.Provider == config.ProviderAzure {
-		return provision.KeyVaultPhases()
+		return keyvault.Phases()
 	}
-	return provision.VaultPhases()
+	return vault.Phases()
 }
 
 // keyVault connects to the delivery's Key Vault; nothing is sent yet.
-func (a *app) keyVault(d *config.Delivery, o provision.KeyVaultOptions) (*provision.KeyVault, error) {
+func (a *app) keyVault(d *config.Delivery, o keyvault.Options) (*keyvault.Store, error) {
 	o.Access = a.Azure
 	o.Log = a.logOf(d)
-	return provision.NewKeyVault(d, o)
+	return keyvault.New(d, o)
 }
 
 // vault connects to the delivery's Vault; nothing is sent yet but the login of
 // --vault-login.
-func (a *app) vault(d *config.Delivery) (*provision.Vault, error) {
+func (a *app) vault(d *config.Delivery) (*vault.Store, error) {
 	if a.vaultLogin != "" {
 		return a.loggedIn(d)
 	}
 	token, _ := a.LookupEnv("VAULT_TOKEN")
-	return provision.NewVault(d, provision.VaultOptions{
+	return vault.New(d, vault.Options{
 		Token: secret.New([]byte(token)), AllowHTTP: a.allowHTTP, Log: a.logOf(d),
 	})
 }

@@ -12,12 +12,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/secretctl/secretctl/internal/azure"
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/sandbox/aidbox"
 	"github.com/secretctl/secretctl/internal/sandbox/kubernetes"
 	"github.com/secretctl/secretctl/internal/sandbox/mount"
 	"github.com/secretctl/secretctl/internal/sandbox/vault"
+	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 )
 
 func newDemo(a *app) *cobra.Command {

@@ -8,8 +8,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
-	"github.com/secretctl/secretctl/internal/azure"
 	"github.com/secretctl/secretctl/internal/sandbox/keyvault"
+	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 )
 
 const demoAzureConfig = `apiVersion: secretctl.dev/v1

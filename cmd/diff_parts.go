@@ -14,6 +14,8 @@ import (
 	"github.com/secretctl/secretctl/internal/provision"
 	"github.com/secretctl/secretctl/internal/render"
 	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/internal/store"
+	"github.com/secretctl/secretctl/internal/store/keyvault"
 )
 
 // notComparedError is why a part is left out, unless it is asked for by name.
@@ -25,7 +27,7 @@ func (e notComparedError) Unwrap() error { return e.error }
 // setting. A value or a token that is not there concerns one part alone.
 func mistake(err error) bool {
 	_, source := errors.AsType[*secret.SourceError](err)
-	return isUsage(err) && !source && !errors.Is(err, provision.ErrNoToken)
+	return isUsage(err) && !source && !errors.Is(err, store.ErrNoToken)
 }
 
 // comparison is a part that is ready to be compared.
@@ -134,9 +136,9 @@ func diffManifest(ctx context.Context, c *cluster.Cluster, m render.Object) diff
 }
 
 // storeToCompare connects to the store, for a comparison alone.
-func (a *app) storeToCompare(d *config.Delivery) (store, error) {
+func (a *app) storeToCompare(d *config.Delivery) (anyStore, error) {
 	if d.Provider == config.ProviderAzure {
-		return a.keyVault(d, provision.KeyVaultOptions{Compare: true})
+		return a.keyVault(d, keyvault.Options{Compare: true})
 	}
 	return a.vault(d)
 }
@@ -155,11 +157,11 @@ func (a *app) diffStore(ctx context.Context, d *config.Delivery) (comparison, er
 
 // compareStore goes on after a phase that the token may not look at: those who write
 // secrets and those who write policies are often not the same.
-func (a *app) compareStore(ctx context.Context, d *config.Delivery, steps []provision.Step) ([]diff.Object, error) {
+func (a *app) compareStore(ctx context.Context, d *config.Delivery, steps []store.Step) ([]diff.Object, error) {
 	var objects []diff.Object
 	for _, phase := range phases(d) {
 		changes, err := provision.Run(ctx, steps, []string{phase}, true)
-		_, left := errors.AsType[*provision.SettingError](err)
+		_, left := errors.AsType[*keyvault.SettingError](err)
 		switch {
 		case left: // it is somebody else's
 			a.narrate("note: store of delivery %s: %s, so it is not compared", d.Name, err)
@@ -175,17 +177,17 @@ func (a *app) compareStore(ctx context.Context, d *config.Delivery, steps []prov
 	return objects, nil
 }
 
-func storeObject(c provision.Change) diff.Object {
+func storeObject(c store.Change) diff.Object {
 	o := diff.Object{Name: c.Object, State: diff.Equal, Detail: c.Detail}
 	switch c.Action {
-	case provision.Create:
+	case store.Create:
 		o.State = diff.Absent
-	case provision.Update:
+	case store.Update:
 		o.State = diff.Different
 		if c.OtherValue {
 			o.Detail = "the stored value is not that of " + c.Detail
 		}
-	case provision.Absent:
+	case store.Absent:
 		o.State, o.Detail = diff.Absent, c.Warning
 	}
 	return o

@@ -9,6 +9,7 @@ import (
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/infra"
 	"github.com/secretctl/secretctl/internal/provision"
+	"github.com/secretctl/secretctl/internal/store"
 )
 
 type infraOptions struct {
@@ -63,7 +64,7 @@ func (a *app) infra(ctx context.Context, o infraOptions) error {
 		return err
 	}
 	f := fleet{app: a, title: "infra", all: all, taken: (*config.Delivery).Provisioned}
-	done, err := each(ctx, f, func(d *config.Delivery) (work[[]provision.Change], error) { return a.infraOne(d, o), nil })
+	done, err := each(ctx, f, func(d *config.Delivery) (work[[]store.Change], error) { return a.infraOne(d, o), nil })
 	return join(err, a.printChanges(done, o.dryRun, o.output))
 }
 
@@ -90,8 +91,8 @@ func (a *app) azureDeliveries(phases []string) ([]*config.Delivery, error) {
 	return found, nil
 }
 
-func (a *app) infraOne(d *config.Delivery, o infraOptions) work[[]provision.Change] {
-	return func(ctx context.Context, p *progress) ([]provision.Change, error) {
+func (a *app) infraOne(d *config.Delivery, o infraOptions) work[[]store.Change] {
+	return func(ctx context.Context, p *progress) ([]store.Change, error) {
 		i := a.infraOf(d, infra.Options{Nodes: o.nodes, NodeSize: o.nodeSize, Waiting: func(what string) { p.set(what, 0) }})
 		return provision.Run(ctx, i.Steps(), o.phases, o.dryRun)
 	}

@@ -13,7 +13,7 @@ import (
 	azfake "github.com/Azure/azure-sdk-for-go/sdk/azcore/fake"
 
 	"github.com/secretctl/secretctl/cmd"
-	"github.com/secretctl/secretctl/internal/azure"
+	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 )
 
 const infraConfig = `apiVersion: secretctl.dev/v1

@@ -11,6 +11,7 @@ import (
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/install"
 	"github.com/secretctl/secretctl/internal/provision"
+	"github.com/secretctl/secretctl/internal/store"
 )
 
 type installOptions struct {
@@ -52,11 +53,11 @@ cluster that has none of it. helm gets no secret.
 
 // installReport is the JSON output, documented in docs/json.md.
 type installReport struct {
-	SchemaVersion int                `json:"schemaVersion"`
-	DryRun        bool               `json:"dryRun"`
-	Commands      []string           `json:"commands,omitempty"`
-	Changes       []provision.Change `json:"changes,omitempty"`
-	Error         string             `json:"error,omitempty"`
+	SchemaVersion int            `json:"schemaVersion"`
+	DryRun        bool           `json:"dryRun"`
+	Commands      []string       `json:"commands,omitempty"`
+	Changes       []store.Change `json:"changes,omitempty"`
+	Error         string         `json:"error,omitempty"`
 }
 
 func (a *app) install(ctx context.Context, o installOptions) error {
@@ -108,7 +109,7 @@ func oneContext(all []*config.Delivery) (string, error) {
 	return all[0].Context, nil
 }
 
-func (a *app) runHelm(ctx context.Context, helm *install.Helm, releases []install.Release) ([]provision.Change, error) {
+func (a *app) runHelm(ctx context.Context, helm *install.Helm, releases []install.Release) ([]store.Change, error) {
 	var err error
 	if helm.Path, err = install.Find(); err != nil {
 		return nil, err

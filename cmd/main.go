@@ -20,9 +20,9 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/secretctl/secretctl/internal/azure"
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 )
 
 // IO is the world that a command runs in. The demo and the tests make their own.
@@ -72,7 +72,7 @@ func Run(ctx context.Context, args []string, world IO) (code int) {
 	stderr := &console{out: world.Err}
 	world.Err = stderr
 	world.Prompt = stderr.alone(world.Prompt)
-	a := &app{IO: world, console: stderr, stores: map[*config.Delivery]store{}, inputs: &secret.Inputs{LookupEnv: world.LookupEnv, Stdin: world.In, Prompt: world.Prompt}}
+	a := &app{IO: world, console: stderr, stores: map[*config.Delivery]anyStore{}, inputs: &secret.Inputs{LookupEnv: world.LookupEnv, Stdin: world.In, Prompt: world.Prompt}}
 	defer func() {
 		if p := recover(); p != nil {
 			a.printPanic(p)
@@ -102,7 +102,7 @@ type app struct {
 	several bool // deliveries are worked on
 
 	storesMu sync.Mutex
-	stores   map[*config.Delivery]store // that were connected to
+	stores   map[*config.Delivery]anyStore // that were connected to
 
 	started bool            // a command began its work: what fails now is no usage error
 	ctx     context.Context //nolint:containedctx // kept to tell a timeout from an interrupt when all is over

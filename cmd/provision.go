@@ -8,6 +8,8 @@ import (
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/provision"
+	"github.com/secretctl/secretctl/internal/store"
+	"github.com/secretctl/secretctl/internal/store/keyvault"
 )
 
 type provisionOptions struct {
@@ -65,7 +67,7 @@ func (a *app) provision(ctx context.Context, o provisionOptions) error {
 		return err
 	}
 	f := fleet{app: a, title: "provision", all: all, taken: (*config.Delivery).Provisioned}
-	done, err := each(ctx, f, func(d *config.Delivery) (work[[]provision.Change], error) { return a.provisionOne(ctx, d, o) })
+	done, err := each(ctx, f, func(d *config.Delivery) (work[[]store.Change], error) { return a.provisionOne(ctx, d, o) })
 	return join(err, a.printChanges(done, o.dryRun, o.output))
 }
 
@@ -87,30 +89,30 @@ func (o provisionOptions) check(all []*config.Delivery) error {
 	return provision.CheckPhases(o.phases, known)
 }
 
-func (a *app) provisionOne(ctx context.Context, d *config.Delivery, o provisionOptions) (work[[]provision.Change], error) {
+func (a *app) provisionOne(ctx context.Context, d *config.Delivery, o provisionOptions) (work[[]store.Change], error) {
 	has := func(phase string) bool { return slices.Contains(phases(d), phase) }
 	if len(o.phases) > 0 && !slices.ContainsFunc(o.phases, has) { // they are another delivery's
-		return func(context.Context, *progress) ([]provision.Change, error) { return nil, nil }, nil
+		return func(context.Context, *progress) ([]store.Change, error) { return nil, nil }, nil
 	}
 	named := slices.DeleteFunc(slices.Clone(o.phases), func(phase string) bool { return !has(phase) })
 	var p *progress // from when the work begins
-	store, err := a.provisionStore(d, o, func(why string) { p.set("waiting: "+why, 0) })
+	s, err := a.provisionStore(d, o, func(why string) { p.set("waiting: "+why, 0) })
 	if err != nil {
 		return nil, err
 	}
-	steps := store.Steps(a.inputs, o.concurrency)
+	steps := s.Steps(a.inputs, o.concurrency)
 	if err := provision.Prepare(ctx, steps, named); err != nil {
 		return nil, err
 	}
-	return func(ctx context.Context, begun *progress) ([]provision.Change, error) {
+	return func(ctx context.Context, begun *progress) ([]store.Change, error) {
 		p = begun
 		return provision.Run(ctx, steps, named, o.dryRun)
 	}, nil
 }
 
-func (a *app) provisionStore(d *config.Delivery, o provisionOptions, waiting func(why string)) (store, error) {
+func (a *app) provisionStore(d *config.Delivery, o provisionOptions, waiting func(why string)) (anyStore, error) {
 	if d.Provider != config.ProviderAzure {
 		return a.store(d)
 	}
-	return a.keyVault(d, provision.KeyVaultOptions{Adopt: o.adopt, Recover: o.recover, Waiting: waiting})
+	return a.keyVault(d, keyvault.Options{Adopt: o.adopt, Recover: o.recover, Waiting: waiting})
 }

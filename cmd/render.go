@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/secretctl/secretctl/internal/config"
-	"github.com/secretctl/secretctl/internal/provision"
 	"github.com/secretctl/secretctl/internal/render"
+	"github.com/secretctl/secretctl/internal/store/keyvault"
 )
 
 type renderOptions struct {
@@ -119,7 +119,7 @@ func (a *app) fillIn(ctx context.Context, d *config.Delivery) error {
 	if d.Provider != config.ProviderAzure {
 		return nil
 	}
-	vault, err := a.keyVault(d, provision.KeyVaultOptions{})
+	vault, err := a.keyVault(d, keyvault.Options{})
 	if err != nil {
 		return err
 	}

@@ -7,8 +7,10 @@ import (
 
 	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/config"
-	"github.com/secretctl/secretctl/internal/provision"
 	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/internal/store"
+	"github.com/secretctl/secretctl/internal/store/keyvault"
+	"github.com/secretctl/secretctl/internal/store/vault"
 	"github.com/secretctl/secretctl/internal/verify"
 )
 
@@ -47,26 +49,26 @@ func (a *app) standingCluster(d *config.Delivery, w *verify.World) error {
 func (a *app) standingStore(d *config.Delivery, w *verify.World) error {
 	if d.Provider == config.ProviderAzure {
 		s, err := a.store(d)
-		if vault, ok := s.(*provision.KeyVault); ok {
+		if vault, ok := s.(*keyvault.Store); ok {
 			w.Reach, w.Stored = vault.Reach, vault.Get
 			letIn(w, d, vault)
 		}
 		return err
 	}
-	vault, err := a.vault(d)
+	v, err := a.vault(d)
 	switch {
 	case err == nil && w.Stored == nil:
-		w.Stored = vault.Get
+		w.Stored = v.Get
 	case err == nil:
-	case errors.Is(err, provision.ErrNoToken): // the pod has its own
-		if vault, err = provision.NewVault(d, provision.VaultOptions{Anonymous: true, AllowHTTP: a.allowHTTP, Log: a.logOf(d)}); err != nil {
+	case errors.Is(err, store.ErrNoToken): // the pod has its own
+		if v, err = vault.New(d, vault.Options{Anonymous: true, AllowHTTP: a.allowHTTP, Log: a.logOf(d)}); err != nil {
 			return err
 		}
 	default:
 		return err
 	}
-	w.Reach = vault.Reach
-	letIn(w, d, vault)
+	w.Reach = v.Reach
+	letIn(w, d, v)
 	return nil
 }
 

@@ -8,8 +8,8 @@ import (
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
-	"github.com/secretctl/secretctl/internal/provision"
 	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/internal/store/vault"
 )
 
 // storeAsPod returns how to read the store as the delivery's pod does, by a login
@@ -17,16 +17,16 @@ import (
 // asked; a login that is refused is what the store answers. The session ends
 // with the command.
 func (a *app) storeAsPod(d *config.Delivery, tokenFile string) (func(context.Context, config.Secret) (secret.Value, string, error), error) {
-	vault, err := provision.NewVault(d, provision.VaultOptions{Anonymous: true, AllowHTTP: a.allowHTTP, Log: a.logOf(d)})
+	v, err := vault.New(d, vault.Options{Anonymous: true, AllowHTTP: a.allowHTTP, Log: a.logOf(d)})
 	if err != nil {
 		return nil, err
 	}
 	var once sync.Once
-	var session *provision.Session
+	var session *vault.Session
 	var failed error
 	return func(ctx context.Context, s config.Secret) (secret.Value, string, error) {
 		once.Do(func() {
-			if session, failed = a.logInAsPod(ctx, vault, tokenFile); failed == nil {
+			if session, failed = a.logInAsPod(ctx, v, tokenFile); failed == nil {
 				a.atEnd.add(func() { _ = session.End(ctx) })
 			}
 		})
@@ -59,13 +59,13 @@ func (e *endings) run() {
 	e.funcs = nil
 }
 
-func (a *app) logInAsPod(ctx context.Context, vault *provision.Vault, tokenFile string) (*provision.Session, error) {
+func (a *app) logInAsPod(ctx context.Context, v *vault.Store, tokenFile string) (*vault.Session, error) {
 	jwt, err := a.inputs.Read(ctx, secret.Source{File: tokenFile}, "the token of the ServiceAccount")
 	if err != nil {
 		// Not wrapped: a file that is not there is no secret that is not there.
 		return nil, hint.Wrap(errors.New(err.Error()), "mount a token of the pod's ServiceAccount there")
 	}
-	return vault.LoginAs(ctx, jwt)
+	return v.LoginAs(ctx, jwt)
 }
 
 // idTokenVariable is where a pipeline puts the token that its CI system gives it.
@@ -73,7 +73,7 @@ const idTokenVariable = "SECRETCTL_ID_TOKEN"
 
 // loggedIn connects to the delivery's Vault as a pipeline. The session ends with
 // the command.
-func (a *app) loggedIn(d *config.Delivery) (*provision.Vault, error) {
+func (a *app) loggedIn(d *config.Delivery) (*vault.Store, error) {
 	method, role, ok := cutLast(strings.TrimPrefix(a.vaultLogin, "auth/"))
 	if !ok {
 		return nil, usagef("write it like jwt/my-role", "--vault-login %q is no auth method and role", a.vaultLogin)
@@ -82,11 +82,11 @@ func (a *app) loggedIn(d *config.Delivery) (*provision.Vault, error) {
 	if strings.TrimSpace(jwt) == "" {
 		return nil, usagef("have the pipeline put the token there that its CI system gives it", "--vault-login needs environment variable %s", idTokenVariable)
 	}
-	vault, err := provision.NewVault(d, provision.VaultOptions{Anonymous: true, AllowHTTP: a.allowHTTP, Log: a.logOf(d)})
+	v, err := vault.New(d, vault.Options{Anonymous: true, AllowHTTP: a.allowHTTP, Log: a.logOf(d)})
 	if err != nil {
 		return nil, err
 	}
-	session, err := vault.LogIn(a.ctx, method, role, secret.New([]byte(strings.TrimSpace(jwt))))
+	session, err := v.LogIn(a.ctx, method, role, secret.New([]byte(strings.TrimSpace(jwt))))
 	if err != nil {
 		return nil, err
 	}

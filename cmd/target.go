@@ -7,8 +7,9 @@ import (
 	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/fhirclient"
-	"github.com/secretctl/secretctl/internal/provision"
 	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/internal/store/keyvault"
+	"github.com/secretctl/secretctl/internal/store/vault"
 	"github.com/secretctl/secretctl/internal/verify"
 )
 
@@ -46,11 +47,11 @@ func (a *app) targetOf(d *config.Delivery, o reportOptions) string {
 
 // letIn hands to the checks how the pod gets into the store, and what the store
 // tells besides values.
-func letIn(w *verify.World, d *config.Delivery, s store) {
+func letIn(w *verify.World, d *config.Delivery, s anyStore) {
 	switch s := s.(type) {
-	case *provision.Vault:
+	case *vault.Store:
 		w.LogIn = logIn(s.LoginAs)
-	case *provision.KeyVault:
+	case *keyvault.Store:
 		w.Newest = s.Newest
 		if d.Azure.Identity.Type == config.IdentityWorkload {
 			w.LogIn = logIn(s.LoginAs)

@@ -11,8 +11,9 @@ import (
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
-	"github.com/secretctl/secretctl/internal/provision"
 	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/internal/store"
+	"github.com/secretctl/secretctl/internal/store/vault"
 	"github.com/secretctl/secretctl/internal/verify"
 )
 
@@ -207,19 +208,19 @@ func (a *app) world(ctx context.Context, d *config.Delivery, o reportOptions, gr
 		a.narrate("note: %slooks at the mount on this machine, %s", a.of(d), cmp.Or(o.mountPath, d.MountPath))
 		w.Mounts = []verify.Mount{local.Mount(d)}
 	}
-	store, err := a.store(d)
+	connected, err := a.store(d)
 	switch {
 	case err == nil:
-		w.Stored, w.Put = store.Get, store.Put
-		letIn(&w, d, store)
-	case errors.Is(err, provision.ErrNoToken) && o.jwtFile != "":
+		w.Stored, w.Put = connected.Get, connected.Put
+		letIn(&w, d, connected)
+	case errors.Is(err, store.ErrNoToken) && o.jwtFile != "":
 		if w.Stored, err = a.storeAsPod(d, o.jwtFile); err != nil {
 			return w, err
 		}
-	case errors.Is(err, provision.ErrNoToken):
+	case errors.Is(err, store.ErrNoToken):
 		a.narrate("note: %sthere is no Vault token, so the store is not asked", a.of(d))
-		if vault, err := provision.NewVault(d, provision.VaultOptions{Anonymous: true, AllowHTTP: a.allowHTTP, Log: a.logOf(d)}); err == nil {
-			letIn(&w, d, vault) // the pod has a token of its own
+		if v, err := vault.New(d, vault.Options{Anonymous: true, AllowHTTP: a.allowHTTP, Log: a.logOf(d)}); err == nil {
+			letIn(&w, d, v) // the pod has a token of its own
 		}
 	default:
 		return w, err

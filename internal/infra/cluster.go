@@ -11,7 +11,7 @@ import (
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
-	"github.com/secretctl/secretctl/internal/provision"
+	"github.com/secretctl/secretctl/internal/store"
 )
 
 // The states in which nobody works on a cluster, and those of work that matters.
@@ -29,7 +29,7 @@ const driverAddOn = "azureKeyvaultSecretsProvider"
 // clusterStep makes the AKS cluster.
 type clusterStep struct {
 	*Infra
-	change provision.Change
+	change store.Change
 	found  *armcontainerservice.ManagedCluster
 }
 
@@ -41,20 +41,20 @@ func (i *Infra) clusters() (*armcontainerservice.ManagedClustersClient, error) {
 	return armcontainerservice.NewManagedClustersClient(i.d.Azure.SubscriptionID, i.azure.Credential(), i.azure.ARM())
 }
 
-func (s *clusterStep) diff(ctx context.Context) ([]provision.Change, error) {
-	s.change = provision.Change{Phase: phaseCluster, Object: s.cluster().name}
+func (s *clusterStep) diff(ctx context.Context) ([]store.Change, error) {
+	s.change = store.Change{Phase: phaseCluster, Object: s.cluster().name}
 	if err := s.read(ctx); err != nil {
 		return nil, err
 	}
 	if s.found == nil {
-		s.change.Action = provision.Create
+		s.change.Action = store.Create
 		s.change.Detail = fmt.Sprintf("OIDC issuer, workload identity, nodes: %d; in %s", s.o.Nodes, s.d.Azure.Location)
-		return []provision.Change{s.change}, nil
+		return []store.Change{s.change}, nil
 	}
 	if err := s.compare(); err != nil {
 		return nil, err
 	}
-	return []provision.Change{s.change}, nil
+	return []store.Change{s.change}, nil
 }
 
 // read sets found, to nil where there is no cluster.
@@ -105,17 +105,17 @@ func (s *clusterStep) needed(lacking []string) bool {
 // compare completes the change for a cluster that is there.
 func (s *clusterStep) compare() error {
 	lacking, p := s.lacking(), s.found.Properties
-	s.change.Action, s.change.Detail = provision.Unchanged, "in "+s.azure.Text(deref(s.found.Location))
+	s.change.Action, s.change.Detail = store.Unchanged, "in "+s.azure.Text(deref(s.found.Location))
 	var warnings []string
 	switch {
 	case s.state() == stateDeleting:
 		return hint.Wrap(fmt.Errorf("azure: %s: is being deleted", s.cluster().name), "wait for the end of that, then run again")
 	case s.state() == stateCreating:
-		s.change.Action, s.change.Detail = provision.Create, "is being made already: to be waited for"
+		s.change.Action, s.change.Detail = store.Create, "is being made already: to be waited for"
 	case s.state() == stateFailed || s.state() == stateCanceled:
-		s.change.Action, s.change.Detail = provision.Update, "its last operation ended with "+s.state()+": to be sent again"
+		s.change.Action, s.change.Detail = store.Update, "its last operation ended with "+s.state()+": to be sent again"
 	case s.needed(lacking):
-		s.change.Action, s.change.Detail = provision.Update, strings.Join(lacking, ", ")+" on"
+		s.change.Action, s.change.Detail = store.Update, strings.Join(lacking, ", ")+" on"
 		warnings = append(warnings, "its API server restarts, and pods get tokens of a new issuer")
 	case len(lacking) > 0:
 		warnings = append(warnings, strings.Join(lacking, " and ")+" off, which azure.identity.type workload would need")
@@ -130,7 +130,7 @@ func (s *clusterStep) compare() error {
 	return nil
 }
 
-func (s *clusterStep) apply(ctx context.Context) ([]provision.Change, error) {
+func (s *clusterStep) apply(ctx context.Context) ([]store.Change, error) {
 	s.o.Waiting(s.change.Object)
 	for s.found != nil && s.busy() { // an earlier run, or somebody else: no request is taken meanwhile
 		if err := sleep(ctx, s.o.askEvery); err != nil {
@@ -141,12 +141,12 @@ func (s *clusterStep) apply(ctx context.Context) ([]provision.Change, error) {
 		}
 	}
 	if s.found != nil && s.state() == stateSucceeded && !s.needed(s.lacking()) {
-		return []provision.Change{s.change}, nil
+		return []store.Change{s.change}, nil
 	}
 	if err := s.put(ctx); err != nil {
 		return nil, s.fail(ctx, s.cluster(), err)
 	}
-	return []provision.Change{s.change}, nil
+	return []store.Change{s.change}, nil
 }
 
 // put makes the cluster, or sends the one that was found with what it lacks,

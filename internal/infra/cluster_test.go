@@ -13,6 +13,7 @@ import (
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/provision"
+	"github.com/secretctl/secretctl/internal/store"
 )
 
 // aksCluster is one that is there, as the change makes it.
@@ -39,23 +40,23 @@ func TestClusterThatIsThereChangesOnlyWhereTheDeliveryNeedsIt(t *testing.T) {
 	tests := map[string]struct {
 		identity string
 		change   func(*armcontainerservice.ManagedClusterProperties)
-		want     provision.Change
+		want     store.Change
 		writes   bool
 	}{
-		"as wanted": {config.IdentityWorkload, func(*armcontainerservice.ManagedClusterProperties) {}, provision.Change{Action: "unchanged", Detail: "in eastus"}, false},
+		"as wanted": {config.IdentityWorkload, func(*armcontainerservice.ManagedClusterProperties) {}, store.Change{Action: "unchanged", Detail: "in eastus"}, false},
 		"off and needed": {
 			config.IdentityWorkload, off,
-			provision.Change{Action: "update", Detail: "OIDC issuer, workload identity on", Warning: "its API server restarts, and pods get tokens of a new issuer"},
+			store.Change{Action: "update", Detail: "OIDC issuer, workload identity on", Warning: "its API server restarts, and pods get tokens of a new issuer"},
 			true,
 		},
 		"off and not needed": {
 			config.IdentityKubelet, off,
-			provision.Change{Action: "unchanged", Detail: "in eastus", Warning: "OIDC issuer and workload identity off, which azure.identity.type workload would need"},
+			store.Change{Action: "unchanged", Detail: "in eastus", Warning: "OIDC issuer and workload identity off, which azure.identity.type workload would need"},
 			false,
 		},
 		"failed": {
 			config.IdentityKubelet, func(p *armcontainerservice.ManagedClusterProperties) { p.ProvisioningState = new("Failed") },
-			provision.Change{Action: "update", Detail: "its last operation ended with Failed: to be sent again"},
+			store.Change{Action: "update", Detail: "its last operation ended with Failed: to be sent again"},
 			true,
 		},
 		"stopped, with the add-on": {
@@ -64,7 +65,7 @@ func TestClusterThatIsThereChangesOnlyWhereTheDeliveryNeedsIt(t *testing.T) {
 				p.PowerState = &armcontainerservice.PowerState{Code: new(armcontainerservice.CodeStopped)}
 				p.AddonProfiles = map[string]*armcontainerservice.ManagedClusterAddonProfile{driverAddOn: {Enabled: new(true)}}
 			},
-			provision.Change{
+			store.Change{
 				Action: "unchanged", Detail: "in eastus",
 				Warning: "is stopped: az aks start --resource-group aidbox-rg --name aidbox_aks; its add-on azureKeyvaultSecretsProvider brings the CSI driver and the Azure provider: do without secretctl install",
 			},
@@ -81,7 +82,7 @@ func TestClusterThatIsThereChangesOnlyWhereTheDeliveryNeedsIt(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff([]provision.Change{test.want}, changes); diff != "" {
+			if diff := cmp.Diff([]store.Change{test.want}, changes); diff != "" {
 				t.Error(diff)
 			}
 			if (w.writes != nil) != test.writes {

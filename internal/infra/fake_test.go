@@ -18,9 +18,10 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/resources/armresources"
 	groupfake "github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/resources/armresources/fake"
 
-	"github.com/secretctl/secretctl/internal/azure"
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/provision"
+	"github.com/secretctl/secretctl/internal/store"
+	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 )
 
 const (
@@ -69,7 +70,7 @@ func (w *world) infra(d *config.Delivery) *Infra {
 	})
 }
 
-func (w *world) run(d *config.Delivery, dryRun bool) ([]provision.Change, error) {
+func (w *world) run(d *config.Delivery, dryRun bool) ([]store.Change, error) {
 	return provision.Run(w.t.Context(), w.infra(d).Steps(), nil, dryRun)
 }
 

@@ -7,14 +7,14 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/resources/armresources"
 
 	"github.com/secretctl/secretctl/internal/hint"
-	"github.com/secretctl/secretctl/internal/provision"
+	"github.com/secretctl/secretctl/internal/store"
 )
 
 // groupStep makes the resource group. Where one is does not matter: what is in it
 // may be elsewhere.
 type groupStep struct {
 	*Infra
-	change provision.Change
+	change store.Change
 }
 
 func (s *groupStep) object() object {
@@ -25,16 +25,16 @@ func (s *groupStep) client() (*armresources.ResourceGroupsClient, error) {
 	return armresources.NewResourceGroupsClient(s.d.Azure.SubscriptionID, s.azure.Credential(), s.azure.ARM())
 }
 
-func (s *groupStep) diff(ctx context.Context) ([]provision.Change, error) {
+func (s *groupStep) diff(ctx context.Context) ([]store.Change, error) {
 	client, err := s.client()
 	if err != nil {
 		return nil, err
 	}
-	s.change = provision.Change{Phase: phaseGroup, Object: s.object().name, Action: provision.Unchanged}
+	s.change = store.Change{Phase: phaseGroup, Object: s.object().name, Action: store.Unchanged}
 	got, err := client.Get(ctx, s.d.Azure.ResourceGroup, nil)
 	switch {
 	case s.absent(err):
-		s.change.Action, s.change.Detail = provision.Create, "in "+s.d.Azure.Location
+		s.change.Action, s.change.Detail = store.Create, "in "+s.d.Azure.Location
 	case err != nil:
 		return nil, s.fail(ctx, s.object(), err)
 	case got.Properties != nil && deref(got.Properties.ProvisioningState) == "Deleting":
@@ -42,10 +42,10 @@ func (s *groupStep) diff(ctx context.Context) ([]provision.Change, error) {
 	default:
 		s.change.Detail = "in " + s.azure.Text(deref(got.Location))
 	}
-	return []provision.Change{s.change}, nil
+	return []store.Change{s.change}, nil
 }
 
-func (s *groupStep) apply(ctx context.Context) ([]provision.Change, error) {
+func (s *groupStep) apply(ctx context.Context) ([]store.Change, error) {
 	client, err := s.client()
 	if err != nil {
 		return nil, err
@@ -54,5 +54,5 @@ func (s *groupStep) apply(ctx context.Context) ([]provision.Change, error) {
 	if err != nil {
 		return nil, s.fail(ctx, s.object(), err)
 	}
-	return []provision.Change{s.change}, nil
+	return []store.Change{s.change}, nil
 }

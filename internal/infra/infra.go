@@ -11,9 +11,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/secretctl/secretctl/internal/azure"
 	"github.com/secretctl/secretctl/internal/config"
-	"github.com/secretctl/secretctl/internal/provision"
+	"github.com/secretctl/secretctl/internal/store"
+	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 )
 
 const (
@@ -88,11 +88,11 @@ func Missing(d *config.Delivery, phases []string) []string {
 
 // Steps returns what makes the resources. They remember what they read: they are
 // for one [provision.Run].
-func (i *Infra) Steps() []provision.Step {
+func (i *Infra) Steps() []store.Step {
 	group := &groupStep{Infra: i}
 	vaults := &vaultStep{Infra: i}
 	cluster := &clusterStep{Infra: i}
-	return []provision.Step{
+	return []store.Step{
 		{Name: phaseGroup, Diff: group.diff, Apply: group.apply},
 		{Name: phaseVault, Diff: vaults.diff, Apply: vaults.apply},
 		{Name: phaseCluster, Diff: cluster.diff, Apply: cluster.apply},

@@ -10,11 +10,12 @@ import (
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/provision"
+	"github.com/secretctl/secretctl/internal/store"
 )
 
 func TestInfraIsMadeOnce(t *testing.T) {
 	w, d := newWorld(t), delivery()
-	plan := []provision.Change{
+	plan := []store.Change{
 		{Phase: "group", Object: "resource group aidbox-rg", Action: "create", Detail: "in eastus"},
 		{Phase: "vault", Object: "Key Vault contoso", Action: "create", Detail: "RBAC authorization, soft delete; in eastus"},
 		{Phase: "cluster", Object: "AKS cluster aidbox-rg/aidbox_aks", Action: "create", Detail: "OIDC issuer, workload identity, nodes: 1; in eastus"},
@@ -44,7 +45,7 @@ func TestInfraIsMadeOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range changes {
-		if c.Action != provision.Unchanged || c.Warning != "" {
+		if c.Action != store.Unchanged || c.Warning != "" {
 			t.Errorf("%+v", c)
 		}
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 
-	"github.com/secretctl/secretctl/internal/azure"
 	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 )
 
 // object is what a request is about: what people call it, the provider in Azure

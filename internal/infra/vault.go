@@ -13,7 +13,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/keyvault/armkeyvault"
 
 	"github.com/secretctl/secretctl/internal/hint"
-	"github.com/secretctl/secretctl/internal/provision"
+	"github.com/secretctl/secretctl/internal/store"
 )
 
 // vaultStep makes the Key Vaults: the delivery's own, and those of single secrets.
@@ -24,7 +24,7 @@ type vaultStep struct {
 
 // vaultPlan is what is to be done about one. group and patch are of one that is there.
 type vaultPlan struct {
-	provision.Change
+	store.Change
 	name, group string
 	patch       armkeyvault.VaultPatchProperties
 }
@@ -47,21 +47,21 @@ func (s *vaultStep) names() []string {
 	return names
 }
 
-func (s *vaultStep) diff(ctx context.Context) ([]provision.Change, error) {
+func (s *vaultStep) diff(ctx context.Context) ([]store.Change, error) {
 	client, err := s.client()
 	if err != nil {
 		return nil, err
 	}
 	s.plans = nil
-	var changes []provision.Change
+	var changes []store.Change
 	for _, name := range s.names() {
 		vault, err := s.find(ctx, client, name)
 		if err != nil {
 			return nil, err
 		}
-		plan := vaultPlan{name: name, Change: provision.Change{Phase: phaseVault, Object: s.object(name).name}}
+		plan := vaultPlan{name: name, Change: store.Change{Phase: phaseVault, Object: s.object(name).name}}
 		if vault == nil {
-			plan.Action, plan.Detail = provision.Create, "RBAC authorization, soft delete; in "+s.d.Azure.Location
+			plan.Action, plan.Detail = store.Create, "RBAC authorization, soft delete; in "+s.d.Azure.Location
 		} else if err := s.compare(&plan, vault); err != nil {
 			return nil, err
 		}
@@ -145,7 +145,7 @@ func (s *vaultStep) compare(plan *vaultPlan, vault *armkeyvault.Vault) error {
 		return foreign(o)
 	}
 	plan.group = id.ResourceGroupName
-	plan.Action, plan.Detail = provision.Unchanged, "in "+s.azure.Text(deref(vault.Location))
+	plan.Action, plan.Detail = store.Unchanged, "in "+s.azure.Text(deref(vault.Location))
 	if !strings.EqualFold(plan.group, s.d.Azure.ResourceGroup) {
 		plan.Detail += ", resource group " + s.azure.Text(plan.group)
 	}
@@ -167,7 +167,7 @@ func (s *vaultStep) compare(plan *vaultPlan, vault *armkeyvault.Vault) error {
 		why = append(why, "soft delete on")
 	}
 	if len(why) > 0 {
-		plan.Action, plan.Detail = provision.Update, strings.Join(why, "; ")
+		plan.Action, plan.Detail = store.Update, strings.Join(why, "; ")
 	}
 	if strings.EqualFold(deref(p.PublicNetworkAccess), "Disabled") {
 		plan.Warning = "takes requests from private networks only: provision, and the cluster's nodes, have to be in one"
@@ -178,18 +178,18 @@ func (s *vaultStep) compare(plan *vaultPlan, vault *armkeyvault.Vault) error {
 // errNoRBAC is a Key Vault in which no role counts.
 var errNoRBAC = errors.New("goes by access policies, and switching to RBAC authorization is not safe")
 
-func (s *vaultStep) apply(ctx context.Context) ([]provision.Change, error) {
+func (s *vaultStep) apply(ctx context.Context) ([]store.Change, error) {
 	client, err := s.client()
 	if err != nil {
 		return nil, err
 	}
-	var done []provision.Change
+	var done []store.Change
 	for _, plan := range s.plans {
 		switch plan.Action {
-		case provision.Create:
+		case store.Create:
 			s.o.Waiting(plan.Object)
 			err = s.create(ctx, client, plan.name)
-		case provision.Update:
+		case store.Update:
 			_, err = client.Update(ctx, plan.group, plan.name, armkeyvault.VaultPatchParameters{Properties: &plan.patch}, nil)
 		}
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/provision"
+	"github.com/secretctl/secretctl/internal/store"
 )
 
 func TestEachKeyVaultOfTheSecretsIsMade(t *testing.T) {
@@ -37,30 +38,30 @@ func keyVault(change func(*armkeyvault.Vault)) *armkeyvault.Vault {
 func TestKeyVaultThatIsThereChangesOnlyWhereNobodyLosesAnything(t *testing.T) {
 	tests := map[string]struct {
 		change func(*armkeyvault.Vault)
-		want   provision.Change
+		want   store.Change
 		write  string
 	}{
-		"as wanted": {func(*armkeyvault.Vault) {}, provision.Change{Action: "unchanged", Detail: "in eastus"}, ""},
+		"as wanted": {func(*armkeyvault.Vault) {}, store.Change{Action: "unchanged", Detail: "in eastus"}, ""},
 		"in another resource group and location": {
 			func(v *armkeyvault.Vault) { v.ID, v.Location = vaultID("shared-rg", "contoso"), new("westeurope") },
-			provision.Change{Action: "unchanged", Detail: "in westeurope, resource group shared-rg"},
+			store.Change{Action: "unchanged", Detail: "in westeurope, resource group shared-rg"},
 			"",
 		},
 		"no RBAC, and no access policies": {
 			func(v *armkeyvault.Vault) {
 				v.ID, v.Properties.EnableRbacAuthorization = vaultID("shared-rg", "contoso"), nil
 			},
-			provision.Change{Action: "update", Detail: "RBAC authorization on; there are no access policies that would end with that"},
+			store.Change{Action: "update", Detail: "RBAC authorization on; there are no access policies that would end with that"},
 			"patch of vault shared-rg/contoso",
 		},
 		"no soft delete": {
 			func(v *armkeyvault.Vault) { v.Properties.EnableSoftDelete = new(false) },
-			provision.Change{Action: "update", Detail: "soft delete on"},
+			store.Change{Action: "update", Detail: "soft delete on"},
 			"patch of vault aidbox-rg/contoso",
 		},
 		"private": {
 			func(v *armkeyvault.Vault) { v.Properties.PublicNetworkAccess = new("Disabled") },
-			provision.Change{Action: "unchanged", Detail: "in eastus", Warning: "takes requests from private networks only: provision, and the cluster's nodes, have to be in one"},
+			store.Change{Action: "unchanged", Detail: "in eastus", Warning: "takes requests from private networks only: provision, and the cluster's nodes, have to be in one"},
 			"",
 		},
 	}
@@ -73,7 +74,7 @@ func TestKeyVaultThatIsThereChangesOnlyWhereNobodyLosesAnything(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff([]provision.Change{test.want}, changes); diff != "" {
+			if diff := cmp.Diff([]store.Change{test.want}, changes); diff != "" {
 				t.Error(diff)
 			}
 			if got := strings.Join(w.writes, ", "); got != test.write {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/provision"
+	"github.com/secretctl/secretctl/internal/store"
 )
 
 const ready = `{"info": {"resources": {
@@ -102,7 +103,7 @@ func (f fake) endingWhen(is func() bool) context.Context {
 	return ctx
 }
 
-func (f fake) run(o Options, deliveries ...*config.Delivery) ([]provision.Change, error) {
+func (f fake) run(o Options, deliveries ...*config.Delivery) ([]store.Change, error) {
 	if o.VaultNamespace == "" {
 		o.VaultNamespace = "default"
 	}

@@ -16,7 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/version"
 
 	"github.com/secretctl/secretctl/internal/hint"
-	"github.com/secretctl/secretctl/internal/provision"
+	"github.com/secretctl/secretctl/internal/store"
 )
 
 const (
@@ -26,12 +26,12 @@ const (
 
 // Steps returns what installs the releases. They remember what they read: they
 // are for one [provision.Run].
-func (h *Helm) Steps(releases []Release) []provision.Step {
+func (h *Helm) Steps(releases []Release) []store.Step {
 	c := &cluster{helm: h}
-	var steps []provision.Step
+	var steps []store.Step
 	for _, r := range releases {
 		s := &step{cluster: c, want: r}
-		steps = append(steps, provision.Step{Name: r.phase, Diff: s.diff, Apply: s.apply})
+		steps = append(steps, store.Step{Name: r.phase, Diff: s.diff, Apply: s.apply})
 	}
 	return steps
 }
@@ -40,13 +40,13 @@ func (h *Helm) Steps(releases []Release) []provision.Step {
 type step struct {
 	cluster *cluster
 	want    Release
-	change  provision.Change
+	change  store.Change
 	name    string   // of the release as it is called in the cluster
 	space   string   // its namespace
 	args    []string // what helm is run with
 }
 
-func (s *step) diff(ctx context.Context) ([]provision.Change, error) {
+func (s *step) diff(ctx context.Context) ([]store.Change, error) {
 	found, err := s.pick(ctx)
 	if err == nil {
 		err = s.plan(ctx, found)
@@ -54,7 +54,7 @@ func (s *step) diff(ctx context.Context) ([]provision.Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []provision.Change{s.change}, nil
+	return []store.Change{s.change}, nil
 }
 
 // pick returns the release that does the job or is to do it, nil where a new one
@@ -103,7 +103,7 @@ func (s *step) broken(ctx context.Context, l *live) (string, error) {
 
 func (s *step) plan(ctx context.Context, found *live) error {
 	s.name, s.space = s.want.name, s.want.namespace
-	s.change = provision.Change{Phase: s.want.phase, Action: provision.Create, Detail: s.want.chart + " " + s.want.version}
+	s.change = store.Change{Phase: s.want.phase, Action: store.Create, Detail: s.want.chart + " " + s.want.version}
 	s.args = s.want.createArgs()
 	if found != nil {
 		s.name, s.space = found.Name, found.Namespace
@@ -145,11 +145,11 @@ func (s *step) planExisting(ctx context.Context, found *live) error {
 		why = append(why, "its last operation failed")
 	}
 	if len(why) == 0 {
-		s.change.Action, s.change.Detail = provision.Unchanged, s.want.chart+" "+target
+		s.change.Action, s.change.Detail = store.Unchanged, s.want.chart+" "+target
 		s.change.Warning, err = s.warning(ctx, found)
 		return err
 	}
-	s.change.Action, s.change.Detail = provision.Update, strings.Join(why, ", ")
+	s.change.Action, s.change.Detail = store.Update, strings.Join(why, ", ")
 	s.args = append(s.want.upgrade(found.Name, found.Namespace, target), "--reset-then-reuse-values")
 	s.args = append(s.args, setArgs(slices.Concat(s.want.need, s.want.fixed), requests)...)
 	return nil
@@ -186,7 +186,7 @@ func (s *step) warning(ctx context.Context, found *live) (string, error) {
 	return "", nil
 }
 
-func (s *step) apply(ctx context.Context) ([]provision.Change, error) {
+func (s *step) apply(ctx context.Context) ([]store.Change, error) {
 	what := fmt.Sprintf("release %q in namespace %q", s.name, s.space)
 	h := s.cluster.helm
 	if h.Waiting != nil {
@@ -195,7 +195,7 @@ func (s *step) apply(ctx context.Context) ([]provision.Change, error) {
 	if _, err := h.run(ctx, what, h.waiting(s.args)...); err != nil {
 		return nil, err
 	}
-	return []provision.Change{s.change}, s.wait(ctx, what)
+	return []store.Change{s.change}, s.wait(ctx, what)
 }
 
 // wait returns when every pod of the release's DaemonSets is ready. helm 3 with

@@ -9,7 +9,7 @@ import (
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
-	"github.com/secretctl/secretctl/internal/provision"
+	"github.com/secretctl/secretctl/internal/store"
 )
 
 const (
@@ -25,7 +25,7 @@ func TestNewClusterGetsWhatTheDeliveriesNeed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []provision.Change{
+	want := []store.Change{
 		{Phase: "driver", Object: "kube-system/csi", Action: "create", Detail: "secrets-store-csi-driver 1.6.0"},
 		{Phase: "azure", Object: "kube-system/azure-kv", Action: "create", Detail: "csi-secrets-store-provider-azure 1.8.2"},
 		{Phase: "vault", Object: "default/vault", Action: "create", Detail: "vault 0.34.1"},
@@ -86,13 +86,13 @@ func TestWhatIsThereIsLeftAlone(t *testing.T) {
 		releases []release
 		options  Options
 		delivery *config.Delivery
-		want     []provision.Change
+		want     []store.Change
 	}{
 		"as secretctl leaves it": {
 			[]release{driverThere, vaultThere},
 			Options{},
 			withVault(""),
-			[]provision.Change{
+			[]store.Change{
 				{Phase: "driver", Object: "kube-system/csi", Action: "unchanged", Detail: "secrets-store-csi-driver 1.6.0"},
 				{Phase: "vault", Object: "default/vault", Action: "unchanged", Detail: "vault 0.34.1"},
 			},
@@ -103,7 +103,7 @@ func TestWhatIsThereIsLeftAlone(t *testing.T) {
 			}), azureThere},
 			Options{PollInterval: 120 * time.Second},
 			withAzure(config.IdentityWorkload),
-			[]provision.Change{
+			[]store.Change{
 				{Phase: "driver", Object: "kube-system/csi", Action: "unchanged", Detail: "secrets-store-csi-driver 1.6.0"},
 				{Phase: "azure", Object: "kube-system/azure-kv", Action: "unchanged", Detail: "csi-secrets-store-provider-azure 1.8.2"},
 			},
@@ -117,7 +117,7 @@ func TestWhatIsThereIsLeftAlone(t *testing.T) {
 			},
 			Options{},
 			withVault(""),
-			[]provision.Change{
+			[]store.Change{
 				{Phase: "driver", Object: "csi/driver", Action: "unchanged", Detail: "secrets-store-csi-driver 1.6.1", Warning: "newer than 1.6.0, with which secretctl was tested"},
 				{Phase: "vault", Object: "vault/hashi", Action: "unchanged", Detail: "vault 0.31.0"},
 			},
@@ -189,7 +189,7 @@ func TestDriverThatLacksSomethingIsUpgradedAndKeepsTheRest(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := provision.Change{Phase: "driver", Object: "kube-system/csi", Action: "update", Detail: test.detail}
+			want := store.Change{Phase: "driver", Object: "kube-system/csi", Action: "update", Detail: test.detail}
 			if d := cmp.Diff(want, changes[0]); d != "" {
 				t.Error(d)
 			}

@@ -9,42 +9,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/secretctl/secretctl/internal/store"
 )
-
-// What a step finds, or has done, about an object. Absent is what the store
-// lacks while the config names no source for it: that is reported, never written.
-const (
-	Unchanged = "unchanged"
-	Create    = "create"
-	Update    = "update"
-	Absent    = "absent"
-)
-
-// Change is what happens to one object of the store. It never holds a value.
-type Change struct {
-	Phase   string `json:"phase"`
-	Object  string `json:"object"`
-	Action  string `json:"action"` // unchanged, create, update, absent
-	Detail  string `json:"detail,omitempty"`
-	Warning string `json:"warning,omitempty"` // something about it that will not work as it is
-
-	OtherValue bool `json:"-"` // of an update: the store has another value than what Detail names
-}
-
-func (c Change) pending() bool { return c.Action == Create || c.Action == Update }
-
-// Step is one phase of provisioning. Check says without asking anybody why it
-// cannot be done, and Read gets the values that come from the user; both may be nil.
-// Diff compares and writes nothing. Apply comes after Diff, writes what that found,
-// and returns what became of each object; beside an error it returns what it had
-// found or done before.
-type Step struct {
-	Name  string
-	Check func() error
-	Read  func(context.Context) error
-	Diff  func(context.Context) ([]Change, error)
-	Apply func(context.Context) ([]Change, error)
-}
 
 // PhaseError says that there is no phase of that name.
 type PhaseError struct {
@@ -73,7 +40,7 @@ func CheckPhases(phases, known []string) error {
 // Prepare does what [Run] begins with, before it asks any server: it refuses phases
 // that are not known, has the steps checked, and reads their values. Run may follow,
 // and does not read them again.
-func Prepare(ctx context.Context, steps []Step, phases []string) error {
+func Prepare(ctx context.Context, steps []store.Step, phases []string) error {
 	var known []string
 	for _, s := range steps {
 		known = append(known, s.Name)
@@ -101,23 +68,23 @@ func Prepare(ctx context.Context, steps []Step, phases []string) error {
 }
 
 // named returns the steps that phases names, all of them where it names none.
-func named(steps []Step, phases []string) []Step {
+func named(steps []store.Step, phases []string) []store.Step {
 	if len(phases) == 0 {
 		return steps
 	}
-	return slices.DeleteFunc(slices.Clone(steps), func(s Step) bool { return !slices.Contains(phases, s.Name) })
+	return slices.DeleteFunc(slices.Clone(steps), func(s store.Step) bool { return !slices.Contains(phases, s.Name) })
 }
 
 // Run runs the steps that phases names, all of them where it names none, in the
 // order of steps. Every Diff comes before the first Apply. With dryRun it returns
 // the plan; without, what was found and done, also beside an error, so that what
 // was written before a failure is known.
-func Run(ctx context.Context, steps []Step, phases []string, dryRun bool) ([]Change, error) {
+func Run(ctx context.Context, steps []store.Step, phases []string, dryRun bool) ([]store.Change, error) {
 	if err := Prepare(ctx, steps, phases); err != nil {
 		return nil, err
 	}
 	steps = named(steps, phases)
-	plans := make([][]Change, len(steps))
+	plans := make([][]store.Change, len(steps))
 	for i, s := range steps {
 		plan, err := s.Diff(ctx)
 		if err != nil {
@@ -128,9 +95,9 @@ func Run(ctx context.Context, steps []Step, phases []string, dryRun bool) ([]Cha
 	if dryRun {
 		return slices.Concat(plans...), nil
 	}
-	var done []Change
+	var done []store.Change
 	for i, s := range steps {
-		if !slices.ContainsFunc(plans[i], Change.pending) {
+		if !slices.ContainsFunc(plans[i], store.Change.Pending) {
 			done = append(done, plans[i]...)
 			continue
 		}

@@ -1,6 +1,9 @@
 package store
 
-import "errors"
+import (
+	"errors"
+	"io/fs"
+)
 
 // Errors that say what a store cannot do, besides those of io/fs.
 var (
@@ -15,3 +18,24 @@ func (noTokenError) Error() string { return "no token" }
 
 // Usage says that it is a mistake of usage: nothing was attempted.
 func (noTokenError) Usage() bool { return true }
+
+// ErrDenied says that a valid token or login may not do something.
+var ErrDenied = Refused("permission denied")
+
+// kindError is an error of io/fs in words that fit a store.
+type kindError struct {
+	text string
+	kind error
+}
+
+func (e *kindError) Error() string { return e.text }
+func (e *kindError) Unwrap() error { return e.kind }
+
+// NotFound returns an [fs.ErrNotExist] with this text.
+func NotFound(text string) error { return &kindError{text, fs.ErrNotExist} }
+
+// Invalid returns an [fs.ErrInvalid] with this text.
+func Invalid(text string) error { return &kindError{text, fs.ErrInvalid} }
+
+// Refused returns an [fs.ErrPermission] with this text.
+func Refused(text string) error { return &kindError{text, fs.ErrPermission} }

@@ -1,6 +1,13 @@
 package store
 
-import "context"
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/secretctl/secretctl/internal/hint"
+)
 
 // What a step finds, or has done, about an object. Absent is what the store lacks
 // while the config names no source for it: that is reported, never written.
@@ -36,4 +43,24 @@ type Step struct {
 	Read  func(context.Context) error
 	Diff  func(context.Context) ([]Change, error)
 	Apply func(context.Context) ([]Change, error)
+}
+
+// StepFunc is a Step's Diff or Apply.
+type StepFunc = func(context.Context) ([]Change, error)
+
+// NewStep makes one of several steps, whose hints say how to go without it where
+// it is not allowed: the people who may write secrets and policies are often not
+// the same.
+func NewStep(phases []string, phase string, diff, apply StepFunc) Step {
+	others := slices.DeleteFunc(slices.Clone(phases), func(p string) bool { return p == phase })
+	hinted := func(f StepFunc) StepFunc {
+		return func(ctx context.Context) ([]Change, error) {
+			changes, err := f(ctx)
+			if errors.Is(err, ErrDenied) {
+				err = hint.Wrap(err, "%s; or leave this phase to somebody else: --phase %s", hint.Of(err), strings.Join(others, ","))
+			}
+			return changes, err
+		}
+	}
+	return Step{Name: phase, Diff: hinted(diff), Apply: hinted(apply)}
 }

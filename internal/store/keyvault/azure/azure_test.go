@@ -1,0 +1,170 @@
+package azure_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+
+	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
+)
+
+type credential func() (string, time.Duration, error)
+
+func (c credential) GetToken(context.Context, policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	token, lifetime, err := c()
+	return azcore.AccessToken{Token: token, ExpiresOn: time.Now().Add(lifetime)}, err
+}
+
+func TestTokenIsAskedForOnceWhileItIsFresh(t *testing.T) {
+	lifetime, asked := time.Hour, 0
+	s := azure.NewSession("", "", azure.Access{Credential: credential(func() (string, time.Duration, error) { asked++; return "t0ken", lifetime, nil })})
+	get := func(scope string) {
+		t.Helper()
+		if _, err := s.Credential().GetToken(t.Context(), policy.TokenRequestOptions{Scopes: []string{scope}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	get("a")
+	get("a")
+	get("b")
+	if asked != 2 {
+		t.Errorf("asked %d times for two scopes", asked)
+	}
+	lifetime = time.Minute
+	get("c")
+	get("c")
+	if asked != 4 {
+		t.Errorf("asked %d times: a token that ends soon was given out again", asked)
+	}
+	if got := s.Text("it says t0ken"); strings.Contains(got, "t0ken") {
+		t.Errorf("the token is shown: %s", got)
+	}
+}
+
+func TestNobodyIsLookedForBeforeItIsNeeded(t *testing.T) {
+	t.Setenv("AZURE_TOKEN_CREDENTIALS", "no such one")
+	s := azure.NewSession("AzureChinaCloud", "", azure.Access{})
+	for range 2 {
+		_, err := s.Credential().GetToken(t.Context(), policy.TokenRequestOptions{})
+		login, ok := errors.AsType[*azure.LoginError](err)
+		if !ok || login.Spreading() || !strings.Contains(err.Error(), "AZURE_TOKEN_CREDENTIALS") || hint.Of(err) == "" {
+			t.Errorf("error %v, hint %q", err, hint.Of(err))
+		}
+	}
+}
+
+func TestLoginEndsWithTheContext(t *testing.T) {
+	s := azure.NewSession("", "", azure.Access{Credential: credential(func() (string, time.Duration, error) { return "", 0, errors.New("cut") })})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.Credential().GetToken(ctx, policy.TokenRequestOptions{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	if _, err := s.Credential().GetToken(t.Context(), policy.TokenRequestOptions{}); errors.Is(err, context.Canceled) {
+		t.Errorf("a later request gets %v", err)
+	}
+}
+
+func TestTextIsShortAndOnOneLine(t *testing.T) {
+	s := azure.NewSession("", "", azure.Access{})
+	s.KeepPrivate(secret.New([]byte("hunter2")))
+	for text, want := range map[string]string{
+		"terraform":               "terraform",
+		"two\r\nlines\x1b[31m":    "two lines [31m",
+		"has hunter2":             "(message withheld: it repeats a secret value)",
+		strings.Repeat("x", 1000): strings.Repeat("x", 200) + "...",
+	} {
+		if got := s.Text(text); got != want {
+			t.Errorf("%.20q: %q", text, got)
+		}
+	}
+}
+
+func TestWhatGotNoAnswerIsExplained(t *testing.T) {
+	s := azure.NewSession("", "", azure.Access{})
+	for want, err := range map[string]error{
+		"contoso.vault.azure.net: no answer in time": &url.Error{Op: "Get", URL: "https://contoso.vault.azure.net/secrets", Err: context.DeadlineExceeded},
+		"no answer in time":                          context.DeadlineExceeded,
+		"contoso.vault.azure.net: broke":             &url.Error{Op: "Get", URL: "https://contoso.vault.azure.net/secrets", Err: errors.New("broke")},
+		azure.ErrForeign.Error():                     errors.New("unmarshalling: hunter2"),
+	} {
+		if got := s.Explain(t.Context(), err).Error(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Explain(ctx, errors.New("x")); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestThrottlingIsTheReasonOfATimeout(t *testing.T) {
+	transport := answers{StatusCode: http.StatusTooManyRequests}
+	s := azure.NewSession("", "", azure.Access{Transport: &transport})
+	ask := func() {
+		resp, err := s.Client().Get(s.VaultURL("contoso"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	ask()
+	if err := s.Explain(ctx, context.Canceled); err.Error() != "limits how many requests it takes: context canceled" || !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	transport.StatusCode = http.StatusOK
+	ask()
+	if err := s.Explain(ctx, context.Canceled); err.Error() != "context canceled" {
+		t.Errorf("error %v", err)
+	}
+}
+
+type answers http.Response
+
+func (a *answers) Do(req *http.Request) (*http.Response, error) {
+	resp := http.Response(*a)
+	resp.Header, resp.Request, resp.Body = a.Header.Clone(), req, http.NoBody
+	return &resp, nil
+}
+
+func TestChallengeWithoutTenantDoesNotReachTheSDK(t *testing.T) {
+	for challenge, kept := range map[string]bool{
+		`Bearer authorization="https://login.microsoftonline.com/x", resource="y"`: true,
+		`Bearer authorization="https://login.microsoftonline.com", resource="y"`:   false,
+		`Bearer authorization="" resource="https://a/b/c/d"`:                       false,
+		`Bearer resource="y"`: true,
+	} {
+		transport := answers{StatusCode: http.StatusUnauthorized, Header: http.Header{"Www-Authenticate": {challenge}}}
+		s := azure.NewSession("", "", azure.Access{Transport: &transport})
+		resp, err := s.Client().Get(s.VaultURL("contoso"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if got := resp.Header.Get("WWW-Authenticate") != ""; got != kept {
+			t.Errorf("%s: kept %v", challenge, got)
+		}
+	}
+}
+
+func TestRedirectIsNotFollowed(t *testing.T) {
+	transport := answers{StatusCode: http.StatusTemporaryRedirect, Header: http.Header{"Location": {"https://elsewhere.invalid"}}}
+	s := azure.NewSession("", "", azure.Access{Transport: &transport})
+	resp, err := s.Client().Get(s.VaultURL("contoso"))
+	if err != nil || resp.StatusCode != http.StatusTemporaryRedirect {
+		t.Fatalf("%v, error %v", resp, err)
+	}
+	_ = resp.Body.Close()
+}

@@ -1,0 +1,128 @@
+package keyvault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/store"
+)
+
+// reader is who the CSI provider reads the Key Vault as.
+type reader struct {
+	name                string // for people
+	clientID, principal string // "" where it is yet to be made
+}
+
+// identityStep finds the identity that reads, and for workload identity makes it.
+type identityStep struct {
+	r        *resources
+	workload *workloadIdentity // nil for the others
+
+	readers []reader
+}
+
+func newIdentityStep(r *resources) *identityStep {
+	s := &identityStep{r: r}
+	if r.d.Azure.Identity.Type == config.IdentityWorkload {
+		s.workload = &workloadIdentity{r: r}
+	}
+	return s
+}
+
+func (s *identityStep) diff(ctx context.Context) ([]store.Change, error) {
+	if s.workload != nil {
+		changes, err := s.workload.diff(ctx)
+		s.readers = []reader{s.workload.reader}
+		return changes, err
+	}
+	if err := s.find(ctx); err != nil {
+		return nil, err
+	}
+	var changes []store.Change
+	for _, found := range s.readers {
+		change := store.Change{Phase: phaseIdentity, Object: found.name, Action: store.Unchanged, Detail: "object id " + found.principal}
+		if found.clientID != "" {
+			change.Detail = "client id " + found.clientID
+		}
+		if found.principal == "" {
+			change.Action, change.Detail, change.Warning = store.Absent, "", "has no system-assigned identity, so that pods on its nodes cannot read the secrets"
+		}
+		changes = append(changes, change)
+	}
+	return changes, nil
+}
+
+func (s *identityStep) apply(ctx context.Context) ([]store.Change, error) {
+	changes, err := s.workload.apply(ctx) // the only one that has something to do
+	s.readers = []reader{s.workload.reader}
+	return changes, err
+}
+
+// find sets readers, unless it is known already.
+func (s *identityStep) find(ctx context.Context) (err error) {
+	if s.readers != nil {
+		return nil
+	}
+	switch s.r.d.Azure.Identity.Type {
+	case config.IdentityWorkload:
+		if err = s.workload.find(ctx); err == nil {
+			s.readers = []reader{s.workload.reader}
+		}
+	case config.IdentitySystem:
+		s.readers, err = s.r.systemIdentities(ctx)
+	default:
+		var kubelet reader
+		kubelet, err = s.r.kubeletIdentity(ctx)
+		s.readers = []reader{kubelet}
+	}
+	if err != nil {
+		s.readers = nil
+	}
+	return err
+}
+
+// kubeletIdentity is the managed identity of the cluster's nodes.
+func (r *resources) kubeletIdentity(ctx context.Context) (reader, error) {
+	cluster, err := r.cluster(ctx)
+	if err != nil {
+		return reader{}, err
+	}
+	kubelet := cluster.Properties.IdentityProfile["kubeletidentity"]
+	if kubelet == nil || deref(kubelet.ClientID) == "" || deref(kubelet.ObjectID) == "" {
+		err := fmt.Errorf("azure: %s: %w", r.clusterName(), errors.New("has no kubelet identity; is it one of the older kind, with a service principal?"))
+		return reader{}, hint.Wrap(err, "run: az aks update --resource-group %s --name %s --enable-managed-identity", r.d.Azure.ResourceGroup, r.d.Azure.Cluster)
+	}
+	found := reader{name: "kubelet identity of " + r.clusterName(), clientID: *kubelet.ClientID, principal: *kubelet.ObjectID}
+	if wanted := r.d.Azure.Identity.ClientID; wanted != "" && !strings.EqualFold(wanted, found.clientID) {
+		err := fmt.Errorf("azure: %s: its kubelet identity has the client id %s, and azure.identity.clientID is %s", r.clusterName(), r.azure.Text(found.clientID), wanted)
+		return reader{}, hint.Wrap(err, "leave azure.identity.clientID out: it is looked up")
+	}
+	return found, nil
+}
+
+// systemIdentities are those of the cluster's nodes, one for each group of them.
+func (r *resources) systemIdentities(ctx context.Context) ([]reader, error) {
+	sets, err := r.scaleSets(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var found []reader
+	some := false
+	for _, set := range sets {
+		found = append(found, reader{name: "nodes " + set.name + " of " + r.clusterName(), principal: set.principal})
+		some = some || set.principal != ""
+	}
+	if !some {
+		name, group := "NAME", "GROUP"
+		if len(sets) > 0 {
+			name, group = sets[0].name, sets[0].group
+		}
+		err := fmt.Errorf("azure: %s: %w", r.clusterName(), errors.New("no nodes with a system-assigned identity"))
+		return nil, hint.Wrap(err, "run: az vmss identity assign --resource-group %s --name %s; or set azure.identity.type to kubelet", group, name)
+	}
+	return found, nil
+}

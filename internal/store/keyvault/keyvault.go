@@ -1,0 +1,236 @@
+// Package keyvault is everything about Azure Key Vault as a store: the values, the
+// identity and the role that let the pod read them, its login, and how errors of
+// Azure read.
+package keyvault
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
+	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets"
+
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/internal/store"
+	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
+)
+
+// The tags of what secretctl has written, and the content type of the values.
+const (
+	managerTag  = "managed-by"
+	deliveryTag = "secretctl-delivery"
+	manager     = "secretctl"
+	contentType = "text/plain"
+)
+
+// The roles that it takes in a Key Vault: to see versions, values, and to write.
+const (
+	readerRole  = "Key Vault Reader"
+	userRole    = "Key Vault Secrets User"
+	officerRole = "Key Vault Secrets Officer"
+)
+
+// Options is what the delivery does not say.
+type Options struct {
+	azure.Access
+	Adopt   bool // secrets that are not the delivery's may be overwritten
+	Recover bool // deleted secrets may be recovered
+	// Compare is for steps that are only compared: what is somebody else's or deleted
+	// is a change, and no error that hides the others.
+	Compare bool
+	// Waiting is told for what Azure takes its time, and it is waited for: access
+	// that spreads, a deletion or recovery under way, throttling. Nil: nothing is
+	// waited for. It is called at the same time from several goroutines.
+	Waiting func(why string)
+}
+
+// Store is the Azure Key Vault of one delivery, those of single secrets that
+// name another, and what lets the pod read them. Its methods can be called at the
+// same time. Its errors are one line that names the object, without anything that
+// was sent, and nothing of what was answered but codes.
+//
+// Key Vault has no conditional write. So what changed since it was read is noticed
+// by reading again right before the write, which leaves a gap of one request.
+type Store struct {
+	d             *config.Delivery
+	o             Options
+	azure         *azure.Session
+	clients       map[string]*azsecrets.Client // by the name of the Key Vault in lower case
+	reads, writes *pace
+	readRole      string // that whoever reads is told to get
+}
+
+// New returns the Key Vault d.Azure.KeyVault, and makes no request.
+func New(d *config.Delivery, o Options) (*Store, error) {
+	return connect(d, o, azure.NewSession(d.Azure.Cloud, d.Azure.TenantID, o.Access))
+}
+
+func connect(d *config.Delivery, o Options, session *azure.Session) (*Store, error) {
+	v := &Store{
+		d: d, o: o, azure: session, clients: map[string]*azsecrets.Client{}, readRole: userRole,
+		// Key Vault allows 4,000 requests in 10 s, but only 300 that set a secret.
+		reads:  &pace{every: time.Second / 300, burst: 500},
+		writes: &pace{every: time.Second / 20, burst: 100},
+	}
+	for _, name := range d.KeyVaults() {
+		client, err := azsecrets.NewClient(session.VaultURL(name), session.Credential(), &azsecrets.ClientOptions{ClientOptions: session.Options()})
+		if err != nil {
+			return nil, fmt.Errorf("key vault %q: %w", name, err)
+		}
+		v.clients[strings.ToLower(name)] = client
+	}
+	return v, nil
+}
+
+func (v *Store) client(s config.Secret) *azsecrets.Client {
+	return v.clients[strings.ToLower(s.KeyVault)]
+}
+
+// object names a secret in reports.
+func (v *Store) object(s config.Secret) string { return s.KeyVault + "/" + s.ObjectName }
+
+// held is what a Key Vault has under a name.
+type held struct {
+	version          string // "" where there is none
+	value            secret.Value
+	contentType      string
+	tags             map[string]*string
+	created, expires time.Time
+	ofCertificate    bool // Key Vault itself writes it
+	deleted          bool // but for its recovery, nothing can be done with the name
+}
+
+// Get returns the value of a secret and the id of its version, which is also what
+// the pod status of the CSI driver shows. Where there is none, also because it is
+// deleted, errors.Is(err, fs.ErrNotExist); one that is disabled is an fs.ErrInvalid.
+func (v *Store) Get(ctx context.Context, s config.Secret) (secret.Value, string, error) {
+	is, err := v.find(ctx, s)
+	switch {
+	case err != nil:
+		return secret.Value{}, "", err
+	case is.deleted:
+		err := store.NotFound("is deleted, and can be recovered")
+		return secret.Value{}, "", hint.Wrap(v.about(s, err), "run: secretctl provision --recover")
+	case is.version == "":
+		return secret.Value{}, "", hint.Wrap(v.about(s, store.NotFound("is not in the store")), "run: secretctl provision")
+	}
+	return is.value, is.version, nil
+}
+
+// Put gives a secret a new value and returns the id of the version that holds it.
+// A secret that is not the delivery's is not overwritten.
+func (v *Store) Put(ctx context.Context, s config.Secret, value secret.Value) (version string, err error) {
+	v.azure.KeepPrivate(value)
+	is, err := v.find(ctx, s)
+	switch {
+	case err != nil:
+		return "", err
+	case is.deleted:
+		return "", v.recoverable(s)
+	case is.version == "":
+	case is.value.Equal(value):
+		return is.version, nil
+	default:
+		if err := v.mayOverwrite(s, is); err != nil {
+			return "", err
+		}
+	}
+	return v.set(ctx, s, is, value)
+}
+
+// find reads a secret, also among the deleted ones.
+func (v *Store) find(ctx context.Context, s config.Secret) (held, error) {
+	is, err := v.read(ctx, s)
+	if err != nil || is.version != "" {
+		return is, err
+	}
+	if err := v.reads.wait(ctx); err != nil {
+		return held{}, v.about(s, err)
+	}
+	gone, err := v.client(s).GetDeletedSecret(ctx, s.ObjectName, nil)
+	if err == nil {
+		return held{deleted: true, tags: gone.Tags}, nil
+	}
+	if v.azure.RefusalOf(err) == nil {
+		return held{}, v.fail(ctx, s, v.readRole, err)
+	}
+	return held{}, nil // there is none, or it may not be seen: then setting the name tells
+}
+
+// read reads the last version of a secret.
+func (v *Store) read(ctx context.Context, s config.Secret) (is held, err error) {
+	err = v.patiently(ctx, s, v.readRole, func() error {
+		if err := v.reads.wait(ctx); err != nil {
+			return err
+		}
+		got, err := v.client(s).GetSecret(ctx, s.ObjectName, "", nil)
+		if r := v.azure.RefusalOf(err); r != nil && r.Status == http.StatusNotFound && r.Has("SecretNotFound") {
+			is = held{}
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		is, err = v.holds(got.Secret)
+		return err
+	})
+	return is, err
+}
+
+func (v *Store) holds(got azsecrets.Secret) (held, error) {
+	version := versionID(got.ID)
+	if version == "" || got.Value == nil {
+		return held{}, azure.ErrForeign
+	}
+	is := held{
+		version: version, value: secret.New([]byte(*got.Value)), tags: got.Tags,
+		contentType: deref(got.ContentType), ofCertificate: deref(got.Managed),
+	}
+	if a := got.Attributes; a != nil {
+		is.created, is.expires = deref(a.Created), deref(a.Expires)
+	}
+	v.azure.KeepPrivate(is.value)
+	return is, nil
+}
+
+// versionID returns the version in a secret's id, "" where there is none.
+func versionID(id *azsecrets.ID) string {
+	if id == nil {
+		return ""
+	}
+	return id.Version()
+}
+
+// set makes a new version. Tags of others are kept.
+func (v *Store) set(ctx context.Context, s config.Secret, is held, value secret.Value) (version string, err error) {
+	parameters := azsecrets.SetSecretParameters{
+		Value: to.Ptr(string(value.Reveal())), ContentType: to.Ptr(contentType), Tags: v.tags(is),
+	}
+	if lifetime := s.Lifetime(); lifetime > 0 {
+		parameters.SecretAttributes = &azsecrets.SecretAttributes{Expires: to.Ptr(time.Now().Add(lifetime))}
+	}
+	err = v.patiently(ctx, s, officerRole, func() error {
+		if err := v.writes.wait(ctx); err != nil {
+			return err
+		}
+		got, err := v.client(s).SetSecret(ctx, s.ObjectName, parameters, nil)
+		if version = versionID(got.ID); err == nil && version == "" {
+			return azure.ErrForeign
+		}
+		return err
+	})
+	return version, err
+}
+
+// deref returns what p points to, the zero value for nil.
+func deref[T any](p *T) (t T) {
+	if p != nil {
+		t = *p
+	}
+	return t
+}

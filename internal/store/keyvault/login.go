@@ -1,0 +1,142 @@
+package keyvault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/msi/armmsi"
+
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/internal/store"
+	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
+)
+
+// Session is the Key Vault as a pod with workload identity has it.
+type Session struct{ own, pod *Store }
+
+// LoginAs logs in as the delivery's pod does with workload identity: it trades a
+// token of the pod's ServiceAccount for one of the managed identity. A login that
+// Azure refuses is an [fs.ErrPermission], whose text names what of the federated
+// credential does not fit, as far as v's own login may look; other errors say
+// nothing about it.
+func (v *Store) LoginAs(ctx context.Context, jwt secret.Value) (*Session, error) {
+	v.azure.KeepPrivate(jwt)
+	if _, err := v.FillIn(ctx); err != nil {
+		return nil, err
+	}
+	as := v.azure.Federated(v.d.Azure.TenantID, v.d.Azure.Identity.ClientID, jwt)
+	_, err := as.Credential().GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{v.azure.VaultScope()}, TenantID: v.d.Azure.TenantID})
+	if login, ok := errors.AsType[*azure.LoginError](err); ok && login.Code() != 0 {
+		why, next := v.whyNotTraded(ctx, store.ReadClaims(jwt))
+		return nil, hint.Wrap(store.Refused(fmt.Sprintf("azure: the pod's login was refused (AADSTS%d): %s", login.Code(), why)), "%s", next)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("azure: the pod's login: %w", v.azure.Explain(ctx, err))
+	}
+	pod, err := connect(v.d, Options{Access: v.o.Access}, as)
+	return &Session{own: v, pod: pod}, err
+}
+
+// Get is [Store.Get] as the pod's identity. What that may not read is an
+// [fs.ErrPermission].
+func (s *Session) Get(ctx context.Context, wanted config.Secret) (secret.Value, string, error) {
+	value, version, err := s.pod.Get(ctx, wanted)
+	switch {
+	case err == nil:
+		s.own.azure.KeepPrivate(value)
+	case errors.Is(err, store.ErrDenied):
+		err = hint.Wrap(store.Refused(fmt.Sprintf("%s, for the managed identity with the client id %s", err, s.own.d.Azure.Identity.ClientID)),
+			"run: secretctl provision --phase grant; a role that was assigned in the last 10 minutes may not be in force yet")
+	}
+	return value, version, err
+}
+
+// End has nothing to give back: the identity's token ends by itself.
+func (s *Session) End(context.Context) error { return nil }
+
+// whyNotTraded compares the pod's token with the federated credentials of the
+// identity, where v's own login may see these.
+func (v *Store) whyNotTraded(ctx context.Context, c store.Claims) (why, next string) {
+	const provision = "run: secretctl provision --phase identity"
+	if err := needs(v.d, "looking at the federated credentials", "subscriptionID", "resourceGroup"); err != nil {
+		return err.Error(), "compare issuer, subject and audience: az identity federated-credential list"
+	}
+	w := &workloadIdentity{r: &resources{d: v.d, azure: v.azure}}
+	err := w.find(ctx)
+	if errors.Is(err, fs.ErrNotExist) {
+		return strings.TrimPrefix(err.Error(), "azure: "), provision
+	}
+	var all []*armmsi.FederatedIdentityCredential
+	if err == nil {
+		all, err = w.listCredentials(ctx)
+	}
+	if err != nil {
+		return "looking for the reason: " + strings.TrimPrefix(err.Error(), "azure: "), hint.Of(err)
+	}
+	if difference := unlike(all, c); difference != "" {
+		return w.object() + " " + v.azure.Text(difference), v.azure.Text(fmt.Sprintf("the token is of %s for %s", c.Subject, strings.Join(c.Audiences, " "))) +
+			", by " + v.azure.Text(c.Issuer) + "; " + provision
+	}
+	return w.object() + " has a federated credential that fits the token", "one that was made in the last minutes may not be known everywhere yet; else compare azure.tenantID and azure.identity.clientID with the identity's"
+}
+
+// unlike says in what the credential that fits a token best does not fit it; ""
+// where one fits.
+func unlike(all []*armmsi.FederatedIdentityCredential, c store.Claims) string {
+	best, fewest := "has no federated credential", 4
+	for _, credential := range all {
+		p := credential.Properties
+		if p == nil {
+			continue
+		}
+		var differs []string
+		if deref(p.Issuer) != c.Issuer {
+			differs = append(differs, "issuer")
+		}
+		if deref(p.Subject) != c.Subject {
+			differs = append(differs, "subject")
+		}
+		if !slices.ContainsFunc(p.Audiences, func(a *string) bool { return slices.Contains(c.Audiences, deref(a)) }) {
+			differs = append(differs, "audience")
+		}
+		if len(differs) < fewest {
+			fewest = len(differs)
+			best = fmt.Sprintf("has a federated credential for another %s: %s", strings.Join(differs, ", "), deref(credential.Name))
+		}
+	}
+	if fewest == 0 {
+		return ""
+	}
+	return best
+}
+
+// Granted says what lets the identity of the nodes read the Key Vaults, for the
+// types whose login works on a node alone. Where the role is not assigned, or that
+// cannot be seen, it is an error, which does not prove that the identity may not
+// read: other roles let it, and roles of a group.
+func (v *Store) Granted(ctx context.Context) (string, error) {
+	if err := needs(v.d, "looking at the role assignments", "subscriptionID", "resourceGroup", "cluster"); err != nil {
+		return "", err
+	}
+	r := &resources{d: v.d, azure: v.azure}
+	grant := &grantStep{r: r, identity: newIdentityStep(r)}
+	changes, err := grant.diff(ctx)
+	if err != nil {
+		return "", err
+	}
+	var granted []string
+	for _, c := range changes {
+		if c.Pending() {
+			return "", hint.Wrap(fmt.Errorf("%s is not assigned %s", c.Object, c.Detail), "run: secretctl provision --phase grant")
+		}
+		granted = append(granted, c.Object+" is assigned "+c.Detail)
+	}
+	return strings.Join(granted, "; "), nil
+}

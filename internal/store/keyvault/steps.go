@@ -1,0 +1,78 @@
+package keyvault
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/internal/store"
+)
+
+const (
+	phaseStore    = "store"
+	phaseIdentity = "identity"
+	phaseGrant    = "grant"
+)
+
+// Phases returns the names of the steps, in their order.
+func Phases() []string { return []string{phaseStore, phaseIdentity, phaseGrant} }
+
+// Steps returns what provisions the delivery: the values, the identity that the
+// pod reads them as, and the role that lets it. in is where values come from;
+// concurrency is how many requests are under way at the same time, 16 where it is
+// 0. The steps remember what they read and generated: they are for one [Run], or
+// several in a row.
+func (v *Store) Steps(in *secret.Inputs, concurrency int) []store.Step {
+	if !v.o.Compare {
+		v.readRole = officerRole // who provisions has to write as well
+	}
+	values := newStoreStep(v, in, concurrency)
+	r := &resources{d: v.d, azure: v.azure}
+	identity := newIdentityStep(r)
+	grant := &grantStep{r: r, identity: identity}
+	steps := []store.Step{
+		store.NewStep(Phases(), phaseStore, values.diff, values.apply),
+		store.NewStep(Phases(), phaseIdentity, v.afterLogin(identity.diff), identity.apply),
+		store.NewStep(Phases(), phaseGrant, v.afterLogin(grant.diff), grant.apply),
+	}
+	steps[0].Read = values.read
+	for i := range steps[1:] {
+		step := &steps[i+1]
+		step.Check = func() error { return needs(v.d, "phase "+step.Name, "subscriptionID", "resourceGroup", "cluster") }
+	}
+	return steps
+}
+
+// SettingError says what the config lacks for something that was asked for.
+type SettingError struct {
+	For     string
+	Missing []string // keys
+}
+
+func (e *SettingError) Error() string {
+	return fmt.Sprintf("%s needs %s in the config", e.For, strings.Join(e.Missing, ", "))
+}
+
+// Hint says what to do.
+func (e *SettingError) Hint() string {
+	return "write them there, or go without: --phase store provisions the values alone, and render needs only azure.tenantID and azure.identity.clientID"
+}
+
+// Usage says that it is a mistake of usage: nothing was attempted.
+func (*SettingError) Usage() bool { return true }
+
+// needs returns a [*SettingError] where the config lacks one of these keys below azure.
+func needs(d *config.Delivery, what string, keys ...string) error {
+	values := map[string]string{"subscriptionID": d.Azure.SubscriptionID, "resourceGroup": d.Azure.ResourceGroup, "cluster": d.Azure.Cluster}
+	var missing []string
+	for _, key := range keys {
+		if values[key] == "" {
+			missing = append(missing, "azure."+key)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return &SettingError{For: what, Missing: missing}
+}

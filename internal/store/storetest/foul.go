@@ -1,0 +1,81 @@
+package storetest
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/secret"
+)
+
+// What a server may repeat, and no error. In answers the tokens stand for those that
+// are sent.
+const (
+	FuzzedValue = "fuzz-value"
+	fuzzedToken = "fuzz-token"
+)
+
+// longestError is a message of a server's with what it was about, in characters.
+const longestError = 700
+
+// Foul is a server that works, but for one answer, or all of them.
+type Foul struct {
+	Next            http.RoundTripper
+	Token           string
+	At              uint8 // which answer; all from EveryAnswer on
+	Status          int
+	Body, Challenge string
+
+	seen atomic.Int32
+}
+
+// EveryAnswer is an At.
+const EveryAnswer = 24
+
+// RoundTrip implements [http.RoundTripper].
+func (f *Foul) RoundTrip(req *http.Request) (*http.Response, error) {
+	if n := f.seen.Add(1) - 1; n != int32(f.At) && f.At < EveryAnswer {
+		return f.Next.RoundTrip(req)
+	}
+	body := f.Body
+	if strings.Contains(req.Header.Get("Authorization")+req.Header.Get("X-Vault-Token"), f.Token) { // else it cannot be known
+		body = strings.ReplaceAll(body, fuzzedToken, f.Token)
+	}
+	resp := &http.Response{StatusCode: f.Status, Header: http.Header{}, Request: req, Body: io.NopCloser(strings.NewReader(body))}
+	resp.Header.Set("Content-Type", "application/json")
+	if f.Challenge != "" {
+		resp.Header.Set("WWW-Authenticate", f.Challenge)
+	}
+	return resp, nil
+}
+
+// FuzzedStatus returns one that is not tried again, which takes its time.
+func FuzzedStatus(n uint8) int {
+	statuses := []int{200, 204, 400, 401, 403, 404, 405, 409, 412}
+	return statuses[int(n)%len(statuses)]
+}
+
+// FitToShow checks that an error shows nothing secret, and not too much.
+func (f *Foul) FitToShow(t *testing.T, err error) {
+	t.Helper()
+	if err == nil {
+		return
+	}
+	text := err.Error() + hint.Of(err)
+	if strings.ContainsAny(text, "\n\r") || len([]rune(err.Error())) > longestError {
+		t.Errorf("not fit to show: %q", text)
+	}
+	for _, private := range []string{FuzzedValue, f.Token} {
+		if secret.ScrubText(text, secret.New([]byte(private))) != text {
+			t.Errorf("shows %s: %q", private, text)
+		}
+	}
+}
+
+// FuzzedInputs gives every variable the fuzzed value.
+func FuzzedInputs() *secret.Inputs {
+	return &secret.Inputs{LookupEnv: func(string) (string, bool) { return FuzzedValue, true }}
+}

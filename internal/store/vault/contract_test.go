@@ -1,0 +1,300 @@
+package vault_test
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/internal/store/storetest"
+	"github.com/secretctl/secretctl/internal/store/vault"
+)
+
+// What a store has to be like. The stand-in and the real server pass the same
+// suite, so that what the stand-in proves elsewhere holds.
+var contract = []struct {
+	name string
+	test func(*testing.T, *backend)
+}{
+	{"creates then leaves alone", createsThenLeavesAlone},
+	{"updates what differs and keeps other keys", updatesAndKeepsOtherKeys},
+	{"writes secrets that share a path in one version", sharesOneVersion},
+	{"writes after a soft delete", writesAfterSoftDelete},
+	{"generates once", generatesOnce},
+	{"keeps a generated value that another writer created first", yieldsToEarlierValue},
+	{"never writes a secret without a source", reportsAbsent},
+	{"warns of a trailing line break", warnsOfLineBreak},
+	{"reads all sources before the first write", readsSourcesFirst},
+	{"refuses to guess at a value that is no text", refusesOtherJSON},
+	{"merges a write by somebody else to another key", mergesOtherKeys},
+	{"takes an equal value by somebody else for its own", acceptsEqualConcurrentWrite},
+	{"does not overwrite a change by somebody else", refusesConflict},
+	{"finds its own write when the answer was lost", survivesLostAnswer},
+	{"agrees with 63 others that provision the same", agreesInParallel},
+	{"merges the writes of many to one path", mergesParallelWriters},
+	{"names what a token may not do", namesMissingRight},
+	{"tells an invalid token", tellsInvalidToken},
+	{"skips folders it may not list", worksWithoutListing},
+	{"skips reading what a folder does not have", skipsReadsOfNewPaths},
+	{"refuses KV version 1", refusesVersion1},
+	{"refuses a mount that is not there", refusesWrongMount},
+	{"stops at once when sealed in the middle", stopsWhenSealed},
+	{"converges after Vault was gone half-way", convergesAfterOutage},
+	{"gets a value and its version", getsValue},
+	{"puts a value with its neighbours", putsValue},
+	{"provisions everything, then nothing", provisionsEverything},
+	{"writes nothing in a dry run", dryRunWritesNothing},
+	{"updates the policy and says how", updatesPolicy},
+	{"repairs the role and keeps its other fields", repairsRole},
+	{"accepts a role in the older style", acceptsOldRole},
+	{"refuses another kind of auth method", refusesOtherAuthMethod},
+	{"changes kubernetes_host and keeps the config", changesKubernetesHost},
+	{"does not lose a token_reviewer_jwt", keepsReviewerToken},
+	{"wants the auth method before the role", wantsAuthBeforeRole},
+	{"logs in as the pod", logsInAsThePod},
+	{"names the hop that refuses the pod", namesTheHopThatRefusesThePod},
+	{"says what answers at its address", reachesVault},
+}
+
+func TestStandInKeepsTheContract(t *testing.T) { testContract(t, startStandIn(t)) }
+
+func TestRealVaultKeepsTheContract(t *testing.T) { testContract(t, startReal(t)) }
+
+func testContract(t *testing.T, b *backend) {
+	for _, c := range contract {
+		t.Run(c.name, func(t *testing.T) { c.test(t, b) })
+	}
+}
+
+func createsThenLeavesAlone(t *testing.T, b *backend) {
+	d := b.delivery(t, config.Secret{Name: "password", Value: storetest.FromEnv("P")})
+	env := map[string]string{"P": storetest.Canary}
+	object := "secret/" + storetest.Place(t) + "#password"
+
+	got, err := b.run(t, d, env, "store")
+	storetest.Want(t, got, err, "store create "+object)
+	if got[0].Detail != "version 1" {
+		t.Errorf("detail %q, want version 1", got[0].Detail)
+	}
+	got, err = b.run(t, d, env, "store")
+	storetest.Want(t, got, err, "store unchanged "+object)
+	values, version := b.data(t, storetest.Place(t))
+	if diff := cmp.Diff(map[string]any{"password": storetest.Canary}, values); diff != "" || version != 1 {
+		t.Errorf("version %d, want 1; values (-want +got):\n%s", version, diff)
+	}
+}
+
+func updatesAndKeepsOtherKeys(t *testing.T, b *backend) {
+	others := map[string]any{"user": "aidbox", "port": float64(5432), "tags": []any{"a<b", nil}}
+	b.store(t, storetest.Place(t), map[string]any{"user": "aidbox", "port": 5432, "tags": []any{"a<b", nil}, "password": "old"})
+	d := b.delivery(t, config.Secret{Name: "password", Value: storetest.FromEnv("P")})
+
+	got, err := b.run(t, d, map[string]string{"P": storetest.Canary}, "store")
+	storetest.Want(t, got, err, "store update secret/"+storetest.Place(t)+"#password")
+	values, version := b.data(t, storetest.Place(t))
+	others["password"] = storetest.Canary
+	if diff := cmp.Diff(others, values); diff != "" || version != 2 {
+		t.Errorf("version %d, want 2; values (-want +got):\n%s", version, diff)
+	}
+}
+
+func sharesOneVersion(t *testing.T, b *backend) {
+	d := b.delivery(t,
+		config.Secret{Name: "a", Value: storetest.FromEnv("P")},
+		config.Secret{Name: "b", Value: storetest.Generated()},
+		config.Secret{Name: "c", Value: storetest.FromEnv("P")})
+	got, err := b.run(t, d, map[string]string{"P": storetest.Canary}, "store")
+	object := "store create secret/" + storetest.Place(t) + "#"
+	storetest.Want(t, got, err, object+"a", object+"b", object+"c")
+	if values, version := b.data(t, storetest.Place(t)); len(values) != 3 || version != 1 {
+		t.Errorf("%d keys in version %d, want 3 in version 1", len(values), version)
+	}
+}
+
+func writesAfterSoftDelete(t *testing.T, b *backend) {
+	b.store(t, storetest.Place(t), map[string]any{"password": "old", "user": "gone"})
+	b.call(t, http.MethodDelete, "secret/data/"+storetest.Place(t), nil)
+	d := b.delivery(t, config.Secret{Name: "password", Value: storetest.FromEnv("P")})
+
+	if _, _, err := b.vault(t, b.token, d).Get(t.Context(), d.Secrets[0]); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Get of a deleted version: %v, want fs.ErrNotExist", err)
+	}
+	got, err := b.run(t, d, map[string]string{"P": storetest.Canary}, "store")
+	storetest.Want(t, got, err, "store create secret/"+storetest.Place(t)+"#password")
+	values, version := b.data(t, storetest.Place(t))
+	if diff := cmp.Diff(map[string]any{"password": storetest.Canary}, values); diff != "" || version != 2 {
+		t.Errorf("version %d, want 2; values (-want +got):\n%s", version, diff)
+	}
+}
+
+func generatesOnce(t *testing.T, b *backend) {
+	d := b.delivery(t, config.Secret{Name: "password", Value: secret.Source{Generate: &secret.Generate{Length: 40}}})
+	object := "secret/" + storetest.Place(t) + "#password"
+	got, err := b.run(t, d, nil, "store")
+	storetest.Want(t, got, err, "store create "+object)
+	first, _ := b.data(t, storetest.Place(t))
+	if value, _ := first["password"].(string); len(value) != 40 {
+		t.Errorf("generated %d characters, want 40", len(value))
+	}
+	got, err = b.run(t, d, nil, "store")
+	storetest.Want(t, got, err, "store unchanged "+object)
+	if again, _ := b.data(t, storetest.Place(t)); !cmp.Equal(first, again) {
+		t.Error("the second run generated another value")
+	}
+}
+
+func yieldsToEarlierValue(t *testing.T, b *backend) {
+	p := newProxy(t, b)
+	d := p.delivery(t, config.Secret{Name: "password", Value: storetest.Generated()})
+	p.onWrite(1, func() { b.store(t, storetest.Place(t), map[string]any{"password": "theirs"}) })
+
+	got, err := p.run(t, d, nil, "store")
+	storetest.Want(t, got, err, "store unchanged secret/"+storetest.Place(t)+"#password")
+	if values, version := b.data(t, storetest.Place(t)); values["password"] != "theirs" || version != 1 {
+		t.Errorf("version %d: the first writer's value was replaced", version)
+	}
+}
+
+func reportsAbsent(t *testing.T, b *backend) {
+	b.store(t, storetest.Place(t)+"/there", map[string]any{"there": "x"})
+	d := b.delivery(t, config.Secret{Name: "absent"}, config.Secret{Name: "there", Path: storetest.Place(t) + "/there"})
+	got, err := b.run(t, d, nil, "store")
+	storetest.Want(t, got, err, "store absent secret/"+storetest.Place(t)+"#absent", "store unchanged secret/"+storetest.Place(t)+"/there#there")
+	if got[0].Warning == "" || got[1].Warning != "" {
+		t.Errorf("warnings %q and %q, want one about the absent secret alone", got[0].Warning, got[1].Warning)
+	}
+	if _, version := b.data(t, storetest.Place(t)); version != 0 {
+		t.Error("something was written")
+	}
+}
+
+func warnsOfLineBreak(t *testing.T, b *backend) {
+	d := b.delivery(t, config.Secret{Name: "password", Value: storetest.FromEnv("P")})
+	for range 2 { // also when it is there already
+		got, err := b.run(t, d, map[string]string{"P": storetest.Canary + "\n"}, "store")
+		if err != nil || !strings.Contains(got[0].Warning, "line break") {
+			t.Errorf("changes %v, error %v, want a warning of the line break", got, err)
+		}
+	}
+}
+
+func readsSourcesFirst(t *testing.T, b *backend) {
+	d := b.delivery(t, config.Secret{Name: "a", Value: storetest.FromEnv("P")}, config.Secret{Name: "b", Path: storetest.Place(t) + "/b", Value: storetest.FromEnv("UNSET")})
+	got, err := b.run(t, d, map[string]string{"P": storetest.Canary})
+	storetest.WantError(t, err, `secret "b"`, "UNSET")
+	if _, ok := errors.AsType[*secret.SourceError](err); !ok || got != nil {
+		t.Errorf("error of type %T and %d changes, want a SourceError and none", err, len(got))
+	}
+	if _, version := b.data(t, storetest.Place(t)); version != 0 {
+		t.Error("a was written before the source of b was read")
+	}
+}
+
+func refusesOtherJSON(t *testing.T, b *backend) {
+	b.store(t, storetest.Place(t), map[string]any{"number": 42, "null": nil})
+	d := b.delivery(t, config.Secret{Name: "number"}, config.Secret{Name: "null"})
+	for _, s := range d.Secrets {
+		_, _, err := b.vault(t, b.token, d).Get(t.Context(), s)
+		storetest.WantError(t, err, "#"+s.Name, "not text")
+	}
+	_, err := b.run(t, d, nil, "store")
+	storetest.WantError(t, err, "#number", "not text")
+
+	d.Secrets[0].Value = storetest.FromEnv("P") // which says what the value has to be
+	d.Secrets = d.Secrets[:1]
+	got, err := b.run(t, d, map[string]string{"P": "42"}, "store")
+	storetest.Want(t, got, err, "store update secret/"+storetest.Place(t)+"#number")
+}
+
+func mergesOtherKeys(t *testing.T, b *backend) {
+	p := newProxy(t, b)
+	d := p.delivery(t, config.Secret{Name: "password", Value: storetest.FromEnv("P")})
+	p.onWrite(1, func() { b.store(t, storetest.Place(t), map[string]any{"user": "theirs"}) })
+
+	got, err := p.run(t, d, map[string]string{"P": storetest.Canary}, "store")
+	storetest.Want(t, got, err, "store create secret/"+storetest.Place(t)+"#password")
+	values, version := b.data(t, storetest.Place(t))
+	if diff := cmp.Diff(map[string]any{"user": "theirs", "password": storetest.Canary}, values); diff != "" || version != 2 {
+		t.Errorf("version %d, want 2; values (-want +got):\n%s", version, diff)
+	}
+}
+
+func acceptsEqualConcurrentWrite(t *testing.T, b *backend) {
+	p := newProxy(t, b)
+	d := p.delivery(t, config.Secret{Name: "password", Value: storetest.FromEnv("P")})
+	p.onWrite(1, func() { b.store(t, storetest.Place(t), map[string]any{"password": storetest.Canary}) })
+	got, err := p.run(t, d, map[string]string{"P": storetest.Canary}, "store")
+	storetest.Want(t, got, err, "store unchanged secret/"+storetest.Place(t)+"#password")
+	if _, version := b.data(t, storetest.Place(t)); version != 1 {
+		t.Errorf("version %d, want 1", version)
+	}
+}
+
+func refusesConflict(t *testing.T, b *backend) {
+	b.store(t, storetest.Place(t), map[string]any{"password": "old"})
+	p := newProxy(t, b)
+	d := p.delivery(t, config.Secret{Name: "password", Value: storetest.FromEnv("P")})
+	p.onWrite(1, func() { b.store(t, storetest.Place(t), map[string]any{"password": "theirs"}) })
+
+	_, err := p.run(t, d, map[string]string{"P": storetest.Canary}, "store")
+	storetest.WantError(t, err, "#password changed since it was read (version 1, now 2); not overwritten")
+	if hint.Of(err) == "" {
+		t.Error("no hint")
+	}
+	if values, _ := b.data(t, storetest.Place(t)); values["password"] != "theirs" {
+		t.Error("the other writer's value was replaced")
+	}
+}
+
+func survivesLostAnswer(t *testing.T, b *backend) {
+	p := newProxy(t, b)
+	d := p.delivery(t, config.Secret{Name: "password", Value: storetest.FromEnv("P")})
+	var lost atomic.Bool
+	p.intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method != http.MethodPut || lost.Swap(true) {
+			return false
+		}
+		b.store(t, storetest.Place(t), map[string]any{"password": storetest.Canary}) // what the request asks for
+		hangUp(w)
+		return true
+	})
+	got, err := p.run(t, d, map[string]string{"P": storetest.Canary}, "store")
+	storetest.Want(t, got, err, "store unchanged secret/"+storetest.Place(t)+"#password")
+}
+
+func namesMissingRight(t *testing.T, b *backend) {
+	name := storetest.Place(t)
+	d := b.delivery(t, config.Secret{Name: "password", Value: storetest.FromEnv("P")})
+	token := b.tokenWith(t, fmt.Sprintf(`path "secret/data/%s" { capabilities = ["read"] }`, name))
+	env := map[string]string{"P": storetest.Canary}
+
+	_, err := b.runAs(t, token, d, env, false, "store")
+	storetest.WantError(t, err, "secret/"+name, "permission denied", "create secret/data/"+name)
+	if h := hint.Of(err); !strings.Contains(h, `capabilities = ["create"]`) || !strings.Contains(h, "--phase auth,policy,role") {
+		t.Errorf("hint %q names neither the capability nor the other phases", h)
+	}
+	_, err = b.vault(t, token, d).Put(t.Context(), d.Secrets[0], secret.New([]byte(storetest.Canary)))
+	if h := hint.Of(err); err == nil || h == "" || strings.Contains(h, "--phase") {
+		t.Errorf("error %v with hint %q, which is to name no phases outside of a run", err, h)
+	}
+	for phase, path := range map[string]string{"auth": "sys/auth", "policy": "sys/policies/acl/" + name, "role": "auth/" + name + "/role/" + name} {
+		_, err := b.runAs(t, token, d, env, false, phase)
+		storetest.WantError(t, err, "permission denied", "read "+path)
+	}
+}
+
+func tellsInvalidToken(t *testing.T, b *backend) {
+	d := b.delivery(t, config.Secret{Name: "password", Value: storetest.FromEnv("P")})
+	for _, phase := range vault.Phases() {
+		_, err := b.runAs(t, "no-token-of-this-server", d, map[string]string{"P": storetest.Canary}, false, phase)
+		storetest.WantError(t, err, "the token is not valid")
+	}
+}

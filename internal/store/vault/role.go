@@ -1,0 +1,121 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/vault/api"
+
+	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/store"
+)
+
+// roleStep lets the pod's ServiceAccount log in with the policy.
+type roleStep struct {
+	v      *Store
+	auth   *authStep
+	body   map[string]any
+	change store.Change
+}
+
+// role is the part of a kubernetes auth role that secretctl writes.
+type role struct {
+	ServiceAccounts []string `json:"bound_service_account_names"`
+	Namespaces      []string `json:"bound_service_account_namespaces"`
+	Policies        []string `json:"token_policies"`
+	TTL             int64    `json:"token_ttl"` // in seconds
+	Audience        string   `json:"audience"`
+}
+
+func (s *roleStep) path() string { return s.auth.path() + "/role/" + s.v.d.Vault.Role }
+
+func (s *roleStep) access(needs ...string) access {
+	return access{object: fmt.Sprintf("role %q", s.v.d.Vault.Role), path: s.path(), needs: needs}
+}
+
+func (s *roleStep) wanted() (role, error) {
+	ttl, err := time.ParseDuration(s.v.d.Vault.TokenTTL)
+	if err != nil {
+		return role{}, fmt.Errorf("vault: %s: vault.tokenTTL: %w", s.access().object, err)
+	}
+	return role{
+		ServiceAccounts: []string{s.v.d.Aidbox.ServiceAccount},
+		Namespaces:      []string{s.v.d.Namespace},
+		Policies:        []string{s.v.d.Vault.Policy},
+		TTL:             int64(ttl / time.Second),
+		Audience:        s.v.d.Vault.Audience,
+	}, nil
+}
+
+func (s *roleStep) diff(ctx context.Context) ([]store.Change, error) {
+	s.change = store.Change{Phase: phaseRole, Object: s.path(), Action: store.Unchanged}
+	wanted, err := s.wanted()
+	if err != nil {
+		return nil, err
+	}
+	s.body = map[string]any{
+		"bound_service_account_names": wanted.ServiceAccounts, "bound_service_account_namespaces": wanted.Namespaces,
+		"token_policies": wanted.Policies, "token_ttl": wanted.TTL, "audience": wanted.Audience,
+	}
+	var is role
+	found := false
+	if !s.auth.absent { // else the auth step is about to make the mount
+		if found, err = s.v.get(ctx, s.path(), &is); err != nil {
+			return nil, s.readFailed(ctx, err)
+		}
+	}
+	if !found {
+		s.change.Action = store.Create
+		s.change.Detail = fmt.Sprintf("for ServiceAccount %s/%s", s.v.d.Namespace, s.v.d.Aidbox.ServiceAccount)
+	} else if difference := is.difference(wanted); difference != "" {
+		s.change.Action, s.change.Detail = store.Update, difference
+	}
+	return []store.Change{s.change}, nil
+}
+
+func (s *roleStep) readFailed(ctx context.Context, err error) error {
+	refused, ok := errors.AsType[*api.ResponseError](err)
+	if ok && refused.StatusCode == http.StatusNotFound && !refused.RawError { // with a message: there is no such mount
+		err := fmt.Errorf("vault: %s: there is no auth method at %s%s", s.access().object, s.auth.path(), s.v.inNamespace())
+		return hint.Wrap(err, "run the phase %s too, which enables it", phaseAuth)
+	}
+	return s.v.fail(ctx, s.access("read"), err)
+}
+
+// difference names the fields that are not as wanted.
+func (is role) difference(wanted role) string {
+	var fields []string
+	compare := func(name string, equal bool, before, after any) {
+		if !equal {
+			fields = append(fields, fmt.Sprintf("%s from %v to %v", name, before, after))
+		}
+	}
+	compare("bound_service_account_names", sameSet(is.ServiceAccounts, wanted.ServiceAccounts), is.ServiceAccounts, wanted.ServiceAccounts)
+	compare("bound_service_account_namespaces", sameSet(is.Namespaces, wanted.Namespaces), is.Namespaces, wanted.Namespaces)
+	compare("token_policies", sameSet(is.Policies, wanted.Policies), is.Policies, wanted.Policies)
+	compare("token_ttl", is.TTL == wanted.TTL, seconds(is.TTL), seconds(wanted.TTL))
+	compare("audience", is.Audience == wanted.Audience, quoted([]string{is.Audience}), quoted([]string{wanted.Audience}))
+	return strings.Join(fields, ", ")
+}
+
+func seconds(n int64) time.Duration { return time.Duration(n) * time.Second }
+
+func sameSet(a, b []string) bool {
+	return slices.Equal(slices.Compact(slices.Sorted(slices.Values(a))), slices.Compact(slices.Sorted(slices.Values(b))))
+}
+
+func (s *roleStep) apply(ctx context.Context) ([]store.Change, error) {
+	if _, err := s.v.put(ctx, s.path(), s.body); err != nil {
+		needs := "update"
+		if s.change.Action == store.Create {
+			needs = "create"
+		}
+		return nil, s.v.fail(ctx, s.access(needs), err)
+	}
+	return []store.Change{s.change}, nil
+}
