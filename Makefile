@@ -1,17 +1,25 @@
 # Each target is one command. The tools are pinned in test/tools/go.mod and built
-# on first use. .ci/run goes through all that a change has to pass.
+# on first use.
 
-GOVULNDB ?= https://vuln.go.dev
 FUZZTIME ?= 30s
+
+# The Go release that releases are built with, whatever release is installed.
+export GOTOOLCHAIN := $(shell sed -n 's/^toolchain //p' go.mod)
 
 TOOL := go tool -modfile=test/tools/go.mod
 TEST := $(TOOL) gotestsum -- -race -shuffle=on
 TEST_CLUSTER := $(TOOL) gotestsum --format=standard-verbose -- -race -shuffle=on -count=1 -timeout=20m
-VULN := $(TOOL) govulncheck -db=$(GOVULNDB)
 
 .PHONY: help
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 13
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
+
+.PHONY: check
+check: tidy fmt-check vet lint docs-check test ## what to run before a commit: minutes, no root
+
+.PHONY: ci
+ci: ## everything a change has to pass (root, Debian)
+	.ci/run
 
 .PHONY: build
 build: ## build ./secretctl
@@ -72,6 +80,10 @@ bench: build ## compare with kubectl, helm and vault, and print a table (docs/pe
 fmt: ## format the code
 	$(TOOL) gofumpt -w .
 
+.PHONY: fmt-check
+fmt-check: ## check that the code is formatted
+	$(TOOL) golangci-lint fmt --diff
+
 .PHONY: vet
 vet: ## run go vet
 	go vet ./...
@@ -85,12 +97,12 @@ tidy: ## check that every go.mod and go.sum is tidy
 	test/tidy
 
 .PHONY: vuln
-vuln: ## look for known vulnerabilities in what is used
-	$(VULN) ./...
+vuln: ## check that no known vulnerability is reachable
+	$(TOOL) govulncheck -db="file://$$(test/vulndb/build)" ./...
 
-.PHONY: vuln-db
-vuln-db: # whether the database that vuln asks can be reached
-	$(VULN) -version | grep '^DB updated'
+.PHONY: outdated
+outdated: ## list what could be newer: Go, modules, tools
+	test/outdated
 
 .PHONY: licenses
 licenses: ## check that everything linked in has a licence that permits it

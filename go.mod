@@ -2,6 +2,8 @@ module github.com/secretctl/secretctl
 
 go 1.26.0
 
+toolchain go1.26.11
+
 require (
 	charm.land/huh/v2 v2.0.3
 	github.com/Azure/azure-sdk-for-go/sdk/azcore v1.24.0
