@@ -252,6 +252,6 @@ func (s *azureStage) apply(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Defer(aidbox.Close)
 	ts.Setenv("SECRETCTL_AIDBOX_URL", aidbox.URL)
 	ts.Setenv("AIDBOX_CLIENT_SECRET", aidbox.RootSecret)
-	ts.Setenv("SECRETCTL_MOUNT_PATH", filepath.Join(root, "run/azure-secrets"))
-	ts.Setenv("SECRETCTL_VAULT_CONFIG", filepath.Join(root, "etc/aidbox/vault-config.json"))
+	ts.Setenv(mountVariable, filepath.Join(root, "run/azure-secrets"))
+	ts.Setenv(vaultConfigVariable, filepath.Join(root, "etc/aidbox/vault-config.json"))
 }

@@ -78,7 +78,7 @@ func anyFolder(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirec
 // offer offers the values that are not yet among the arguments.
 func offer(values func() []string) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		_ = fromEnvironment(cmd, nil) // which file it is
+		_ = cmd.Root().PersistentPreRunE(cmd, nil) // which config file it is
 		left := slices.DeleteFunc(slices.Clone(values()), func(v string) bool { return slices.Contains(args, v) })
 		return left, cobra.ShellCompDirectiveNoFileComp
 	}

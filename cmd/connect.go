@@ -66,9 +66,10 @@ func (a *app) vault(d *config.Delivery) (*vault.Store, error) {
 		return a.loggedIn(d)
 	}
 	token, _ := a.LookupEnv("VAULT_TOKEN")
-	return vault.New(d, vault.Options{
+	s, err := vault.New(d, vault.Options{
 		Token: secret.New([]byte(token)), AllowHTTP: a.allowHTTP, Log: a.logOf(d),
 	})
+	return s, a.nameOrigin(err)
 }
 
 // aidbox connects to the delivery's Aidbox as its admin Client; nothing is sent
@@ -98,7 +99,8 @@ func (a *app) aidboxFor(ctx context.Context, d *config.Delivery, asAdmin bool) (
 		}
 		o.URL, o.Tunnel = "http://"+cmp.Or(name, d.Aidbox.Deployment)+"."+d.Namespace, tunnel(ctx, c, d, name, port)
 	}
-	return fhirclient.New(o)
+	aidbox, err := fhirclient.New(o)
+	return aidbox, a.nameOrigin(err)
 }
 
 // clusterOf says which cluster a delivery is in.

@@ -127,7 +127,7 @@ rotation arrives. Everything follows from one file, secretctl.yaml.
 		Args: noSubcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 
-		PersistentPreRunE: fromEnvironment,
+		PersistentPreRunE: a.fromEnvironment,
 
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -138,6 +138,7 @@ rotation arrives. Everything follows from one file, secretctl.yaml.
 	root.SetErr(a.Err)
 	root.SetVersionTemplate("secretctl {{.Version}}\n")
 	a.addFlags(root.PersistentFlags())
+	root.SetFlagErrorFunc(invalidFlag)
 	root.AddCommand(
 		newInit(a), newProvision(a), newRender(a), newTemplates(a), newClient(a), newVerify(a), newRotate(a), newDoctor(a), newDiff(a),
 		newInfra(a), newInstall(a), newExplain(a), newGraph(a), newDemo(a), newSandbox(a), newSchema(a), newVersion(a),

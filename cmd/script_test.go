@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -27,12 +28,29 @@ const exitFile = "exit-code"
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"secretctl": func() {
+		os.Args = append(os.Args, mountFlags(os.Args[1:])...)
 		code := runHere(cmd.Main)
 		if work := os.Getenv("WORK"); work != "" {
 			_ = os.WriteFile(filepath.Join(work, exitFile), []byte(strconv.Itoa(code)), 0o600)
 		}
 		os.Exit(code)
 	}})
+}
+
+// The variables by which a script says where the mount and the vault config are.
+const (
+	mountVariable       = "TEST_MOUNT"
+	vaultConfigVariable = "TEST_VAULT_CONFIG"
+)
+
+// mountFlags returns the flags by which a command finds what a script has mounted:
+// on a real machine these are the defaults.
+func mountFlags(args []string) []string {
+	mount := os.Getenv(mountVariable)
+	if mount == "" || len(args) == 0 || args[0] != "verify" && args[0] != "rotate" || slices.Contains(args, "--mount-path") {
+		return nil
+	}
+	return []string{"--mount-path", mount, "--vault-config", os.Getenv(vaultConfigVariable)}
 }
 
 func TestScripts(t *testing.T) {
@@ -130,8 +148,8 @@ func (w *stage) apply(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Defer(w.aidbox.Close)
 	ts.Setenv("SECRETCTL_AIDBOX_URL", w.aidbox.URL)
 	ts.Setenv("AIDBOX_CLIENT_SECRET", w.aidbox.RootSecret)
-	ts.Setenv("SECRETCTL_MOUNT_PATH", w.mountPath())
-	ts.Setenv("SECRETCTL_VAULT_CONFIG", w.vaultConfig())
+	ts.Setenv(mountVariable, w.mountPath())
+	ts.Setenv(vaultConfigVariable, w.vaultConfig())
 }
 
 func (w *stage) mountPath() string   { return filepath.Join(w.root, "run/vault-secrets") }

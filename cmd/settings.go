@@ -1,7 +1,9 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -12,6 +14,7 @@ import (
 	"github.com/spf13/viper"
 
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/transport"
 )
 
 const defaultConfig = "secretctl.yaml"
@@ -23,6 +26,8 @@ type settings struct {
 	kubeconfig, kubeContext          string
 	timeout                          time.Duration
 	allowHTTP, verbose, noColor      bool
+
+	origin map[string]string // what set a flag: "--vault-addr", "VAULT_ADDR"
 }
 
 func (s *settings) addFlags(flags *pflag.FlagSet) {
@@ -39,27 +44,70 @@ func (s *settings) addFlags(flags *pflag.FlagSet) {
 	flags.BoolVar(&s.noColor, "no-color", false, "no colour (also NO_COLOR)")
 }
 
-// fromEnvironment sets each flag that was not given from its environment
-// variable, where there is one: SECRETCTL_AIDBOX_URL for --aidbox-url.
-func fromEnvironment(cmd *cobra.Command, _ []string) error {
-	v := viper.New()
-	v.SetEnvPrefix("SECRETCTL")
-	v.SetEnvKeyReplacer(strings.NewReplacer("-", "_"))
-	v.AutomaticEnv()
-	if err := v.BindEnv("vault-addr", "SECRETCTL_VAULT_ADDR", "VAULT_ADDR"); err != nil {
-		return err
+// variables returns the environment variables that set a global flag, in the order
+// in which they count. The flags of a single command have none: a variable that was
+// set for another purpose must not turn a check into a write, or show a secret.
+func variables(flag string) []string {
+	own := "SECRETCTL_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+	if flag == "vault-addr" {
+		return []string{own, "VAULT_ADDR"}
 	}
-	var err error
-	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if err != nil || f.Changed || f.Name == "help" || !v.IsSet(f.Name) {
+	return []string{own}
+}
+
+// fromEnvironment sets each global flag that was not given from its environment
+// variable, and remembers what set it.
+func (a *app) fromEnvironment(cmd *cobra.Command, _ []string) error {
+	a.origin = map[string]string{}
+	global := cmd.Root().PersistentFlags()
+	environment := map[string]any{}
+	global.VisitAll(func(f *pflag.Flag) {
+		if f.Changed {
+			a.origin[f.Name] = "--" + f.Name
 			return
 		}
-		if cmd.Flags().Set(f.Name, v.GetString(f.Name)) != nil {
-			variable := "SECRETCTL_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
-			err = usagef("it sets --"+f.Name+": see --help", "environment variable %s has no value of type %s", variable, f.Value.Type())
+		for _, name := range slices.Backward(variables(f.Name)) {
+			if value, _ := a.LookupEnv(name); value != "" {
+				environment[f.Name], a.origin[f.Name] = value, name
+			}
 		}
 	})
+	v := viper.New()
+	if err := errors.Join(v.BindPFlags(global), v.MergeConfigMap(environment)); err != nil {
+		return err
+	}
+	for flag := range environment {
+		if err := cmd.Flags().Set(flag, v.GetString(flag)); err != nil {
+			return invalidValue(a.origin[flag], global.Lookup(flag))
+		}
+	}
+	return nil
+}
+
+// nameOrigin has an error about an address say what the address came from.
+func (s settings) nameOrigin(err error) error {
+	flags := map[string]string{"vault.address": "vault-addr", "aidbox.url": "aidbox-url"}
+	if invalid, ok := errors.AsType[*transport.AddressError](err); ok && flags[invalid.What] != "" {
+		invalid.What = cmp.Or(s.origin[flags[invalid.What]], s.config+": "+invalid.What)
+	}
 	return err
+}
+
+// invalidValue says what a setting should be. It does not quote what it is, which
+// was meant for something else.
+func invalidValue(setting string, f *pflag.Flag) error {
+	want := map[string]string{
+		"duration": "a duration such as 90s or 10m", "bool": "true or false", "int": "a whole number", "int32": "a whole number",
+	}[f.Value.Type()]
+	return usagef("see --help", "%s must be %s", setting, cmp.Or(want, "of type "+f.Value.Type()))
+}
+
+// invalidFlag restates a mistake in the flags of a command line.
+func invalidFlag(cmd *cobra.Command, err error) error {
+	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		return invalidValue("--"+invalid.GetFlag().Name, invalid.GetFlag())
+	}
+	return &usageError{err, "run " + cmd.CommandPath() + " --help"}
 }
 
 // run wraps the work of a command and sets its deadline. Until it is called,
