@@ -1,79 +1,12 @@
 package verify
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
 )
-
-// Status is how a check ended.
-type Status string
-
-// Unknown could not be found out, which is not the same as fail: found out to be
-// wrong. A skipped check does not apply, or needs one that did not pass.
-const (
-	StatusPass    Status = "pass"
-	StatusWarn    Status = "warn"
-	StatusFail    Status = "fail"
-	StatusUnknown Status = "unknown"
-	StatusSkip    Status = "skip"
-)
-
-// Result is the outcome of one check.
-type Result struct {
-	ID       string // "mount/present"
-	Subject  string // what was looked at: "client-secret local"
-	Status   Status
-	Detail   string // one line: what was found
-	Hint     string // one line: what to do about it, or ""
-	Duration time.Duration
-}
-
-// MarshalJSON writes the documented form, with the duration in milliseconds.
-func (r Result) MarshalJSON() ([]byte, error) {
-	var out bytes.Buffer
-	enc := json.NewEncoder(&out)
-	enc.SetEscapeHTML(false) // a detail is for people, and no web page
-	err := enc.Encode(struct {
-		ID         string `json:"id"`
-		Subject    string `json:"subject"`
-		Status     Status `json:"status"`
-		Detail     string `json:"detail"`
-		Hint       string `json:"hint"`
-		DurationMS int64  `json:"durationMs"`
-	}{r.ID, r.Subject, r.Status, r.Detail, r.Hint, r.Duration.Milliseconds()})
-	return out.Bytes(), err
-}
-
-// Pass says that it is as it should be.
-func Pass(format string, args ...any) Result { return result(StatusPass, format, args) }
-
-// Warn says that it works, but not as it should.
-func Warn(format string, args ...any) Result { return result(StatusWarn, format, args) }
-
-// Fail says that it is wrong.
-func Fail(format string, args ...any) Result { return result(StatusFail, format, args) }
-
-// Unknown says that it could not be found out, and why.
-func Unknown(format string, args ...any) Result { return result(StatusUnknown, format, args) }
-
-// Skip says why the check was not made.
-func Skip(format string, args ...any) Result { return result(StatusSkip, format, args) }
-
-func result(s Status, format string, args []any) Result {
-	return Result{Status: s, Detail: fmt.Sprintf(format, args...)}
-}
-
-// WithHint returns r with what to do about it.
-func (r Result) WithHint(format string, args ...any) Result {
-	r.Hint = fmt.Sprintf(format, args...)
-	return r
-}
 
 // check is one question. needs has the checks that must pass or warn before it
 // makes sense: an ID, for the same subject, or "ID subject" for another one.
@@ -109,7 +42,7 @@ func (c check) result(ctx context.Context, statuses map[string]Status) Result {
 			r.Detail = ended(ctx) + ": " + r.Detail
 		}
 	}
-	r.ID, r.Subject, r.Duration = c.id, c.subject, time.Since(start)
+	r.ID, r.Title, r.Doc, r.Subject, r.Duration = c.id, Title(c.id), doc(c.id), c.subject, time.Since(start)
 	return r
 }
 

@@ -27,7 +27,7 @@ func writeMarkdown(w io.Writer, r Report) error {
 		if len(d.Timeline) > 0 {
 			out.WriteString("\n| seconds after the write | where | what |\n| --: | --- | --- |\n")
 			for _, m := range d.Timeline {
-				fmt.Fprintf(&out, "| %.1f | %s | %s |\n", m.After.Seconds(), markdown(m.where()), markdown(m.What))
+				fmt.Fprintf(&out, "| %.1f | %s | %s |\n", m.After.Seconds(), markdown(m.Where()), markdown(m.What))
 			}
 		}
 	}
@@ -57,7 +57,7 @@ func writeFindings(out *bytes.Buffer, checks []Result, limit int) {
 		if c.Hint != "" {
 			text += "<br>Hint: " + markdown(c.Hint)
 		}
-		fmt.Fprintf(out, "| %s %s | [%s](%s) | %s | %s |\n", c.Status.mark().symbol, c.Status, markdown(c.ID), manual+anchor(c.ID), markdown(c.Subject), text)
+		fmt.Fprintf(out, "| %s %s | [%s](%s) | %s | %s |\n", c.Status.mark().symbol, c.Status, markdown(c.ID), c.Doc, markdown(c.Subject), text)
 	}
 	if more := len(found) - limit; more > 0 {
 		fmt.Fprintf(out, "\nand %d more\n", more)
@@ -66,14 +66,14 @@ func writeFindings(out *bytes.Buffer, checks []Result, limit int) {
 
 func writePasses(out *bytes.Buffer, checks []Result) {
 	times := map[string]int{}
-	var ids []string
+	var first []Result // of each ID
 	passes := 0
 	for _, c := range checks {
 		if c.Status != StatusPass {
 			continue
 		}
 		if times[c.ID]++; times[c.ID] == 1 {
-			ids = append(ids, c.ID)
+			first = append(first, c)
 		}
 		passes++
 	}
@@ -81,8 +81,8 @@ func writePasses(out *bytes.Buffer, checks []Result) {
 		return
 	}
 	fmt.Fprintf(out, "\n<details><summary>%d passed</summary>\n\n| check | passed | |\n| --- | --: | --- |\n", passes)
-	for _, id := range ids {
-		fmt.Fprintf(out, "| [%s](%s) | %d | %s |\n", markdown(id), manual+anchor(id), times[id], markdown(Title(id)))
+	for _, c := range first {
+		fmt.Fprintf(out, "| [%s](%s) | %d | %s |\n", markdown(c.ID), c.Doc, times[c.ID], markdown(c.Title))
 	}
 	out.WriteString("\n</details>\n")
 }

@@ -22,11 +22,11 @@ const wild = "a|b `c` <b>&amp; [x](y) *z* _u_ \\ #1\r\n::error::no"
 
 func TestSummaryShowsTextsAsTheyAre(t *testing.T) {
 	bad := Fail("%s", wild).WithHint("%s", wild)
-	bad.ID, bad.Subject = "mount/present", wild
+	bad.ID, bad.Doc, bad.Subject = "mount/present", doc("mount/present"), wild
 	got := summaryOf(t, NewReport([]DeliveryReport{{Name: "a|b", Checks: []Result{bad}}}, nil))
 	shown := "a\\|b \\`c\\` &lt;b&gt;&amp;amp; \\[x\\](y) \\*z\\* \\_u\\_ \\\\ \\#1 ::error::no"
 	want := "## × 1 check failed\n\n1 check: 1 failed\n\n### a\\|b\n\n| status | check | subject | found |\n| --- | --- | --- | --- |\n" +
-		"| × fail | [mount/present](" + manual + "docs/checks.md#mount-present) | " + shown + " | " + shown + "<br>Hint: " + shown + " |\n"
+		"| × fail | [mount/present](" + manual + "#mount-present) | " + shown + " | " + shown + "<br>Hint: " + shown + " |\n"
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

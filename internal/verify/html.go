@@ -67,9 +67,6 @@ type laneStep struct {
 	From, To, Width percent
 }
 
-// Late says that it did not happen in time.
-func (s laneStep) Late() bool { return strings.HasPrefix(s.What, momentLate) }
-
 // percent is a place on the axis of the timeline.
 type percent float64
 
@@ -83,8 +80,6 @@ func writeHTML(w io.Writer, r Report) error {
 		"symbol":  func(s Status) string { return s.mark().symbol },
 		"took":    func(d time.Duration) string { return rounded(d).String() },
 		"seconds": func(d time.Duration) string { return fmt.Sprintf("%.1f", d.Seconds()) },
-		"title":   Title,
-		"doc":     func(id string) string { return manual + anchor(id) },
 		"known":   func(s Status) string { return string(s.known()) },
 	}).Parse(pageText)
 	if err != nil {
@@ -140,18 +135,12 @@ func newSection(anchor string, d DeliveryReport) section {
 	if d.Error != nil {
 		all.Add(StatusUnknown)
 	}
-	for _, name := range Groups() {
-		g := checkGroup{Name: name}
+	for _, checks := range groups(d.Checks) {
+		g := checkGroup{Name: checks[0].Group(), Checks: checks}
 		var sum Summary
-		for _, c := range d.Checks {
-			if groupOf(c.ID) == name {
-				g.Checks = append(g.Checks, c)
-				sum.Add(c.Status)
-				all.Add(c.Status)
-			}
-		}
-		if len(g.Checks) == 0 {
-			continue
+		for _, c := range checks {
+			sum.Add(c.Status)
+			all.Add(c.Status)
 		}
 		g.Status, g.Counts = sum.Worst(), sum.filters()
 		for _, f := range g.Counts {
@@ -179,9 +168,9 @@ func span(d DeliveryReport) time.Duration {
 func lanes(d DeliveryReport) []lane {
 	var all []lane
 	for _, m := range d.Timeline {
-		i := slices.IndexFunc(all, func(l lane) bool { return l.Name == m.where() })
+		i := slices.IndexFunc(all, func(l lane) bool { return l.Name == m.Where() })
 		if i < 0 {
-			i, all = len(all), append(all, lane{Name: m.where()})
+			i, all = len(all), append(all, lane{Name: m.Where()})
 		}
 		step := laneStep{Moment: m, To: percentOf(m.After, span(d))}
 		if before := all[i].Steps; len(before) > 0 {

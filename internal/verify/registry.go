@@ -100,11 +100,6 @@ func Select(names []string, all bool) ([]string, error) {
 	return slices.DeleteFunc(Groups(), func(g string) bool { return !slices.Contains(names, g) }), nil
 }
 
-func groupOf(id string) string {
-	group, _, _ := strings.Cut(id, "/")
-	return group
-}
-
 // Title returns what a check proves, in a few words.
 func Title(id string) string {
 	for _, e := range registry {
@@ -116,12 +111,12 @@ func Title(id string) string {
 }
 
 // manual is where the documentation is for those who have none beside them.
-const manual = "https://github.com/secretctl/secretctl/blob/main/"
+const manual = "https://github.com/secretctl/secretctl/blob/main/docs/checks.md"
 
-// anchor returns where the documentation of a check is.
-func anchor(id string) string { return "docs/checks.md#" + strings.ReplaceAll(id, "/", "-") }
+// doc returns the page that explains a check.
+func doc(id string) string { return manual + "#" + strings.ReplaceAll(id, "/", "-") }
 
-// UsageError says that there is no group, check or format of that name.
+// UsageError says that there is no group or check of that name.
 type UsageError struct {
 	What, Got string
 	Known     []string

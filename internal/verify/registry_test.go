@@ -54,10 +54,10 @@ func TestEveryCheckIsDocumentedAndNothingElse(t *testing.T) {
 	must(t, err)
 	var documented, declared []string
 	for _, m := range regexp.MustCompile(`(?m)^#+ <a id="([a-z-]+)"></a>`).FindAllSubmatch(page, -1) {
-		documented = append(documented, "docs/checks.md#"+string(m[1]))
+		documented = append(documented, manual+"#"+string(m[1]))
 	}
 	for _, id := range IDs() {
-		declared = append(declared, anchor(id))
+		declared = append(declared, doc(id))
 		if Title(id) == "" || !strings.Contains(string(page), "`"+id+"`") {
 			t.Errorf("%s has no title or no heading", id)
 		}

@@ -33,23 +33,6 @@ type Summary struct {
 	Skip    int `json:"skip"`
 }
 
-// DeliveryReport has the results of one delivery, in the order in which they came.
-type DeliveryReport struct {
-	Name     string   `json:"name"`
-	Checks   []Result `json:"checks"`
-	Timeline []Moment `json:"timeline,omitempty"` // of a rotation
-	// DeadlineMS is how long after the write its file may change, in milliseconds.
-	DeadlineMS int64 `json:"deadlineMs,omitempty"`
-	// Error is what kept this one of several from being checked, or ended it early.
-	Error *SetupError `json:"error,omitempty"`
-}
-
-// SetupError is what kept checks from being run, or ended the run early.
-type SetupError struct {
-	Message string `json:"message"`
-	Hint    string `json:"hint"`
-}
-
 // NewReport sums up. setup is what kept the run from starting or from going on,
 // or nil; its text must be fit to show.
 func NewReport(deliveries []DeliveryReport, setup error) Report {
@@ -60,7 +43,7 @@ func NewReport(deliveries []DeliveryReport, setup error) Report {
 		}
 	}
 	if setup != nil {
-		r.Error = &SetupError{oneLine(setup.Error()), oneLine(hint.Of(setup))}
+		r.Error = &SetupError{Message: oneLine(setup.Error()), Hint: oneLine(hint.Of(setup))}
 	}
 	return r
 }
@@ -107,7 +90,7 @@ func (r Report) Verdict() Verdict {
 func Formats() []string { return []string{"text", "short", "json", "junit", "html", "github"} }
 
 // Write writes the report in a format; color is for text and short. An unknown
-// format is a [*UsageError].
+// format is an error.
 func Write(w io.Writer, format string, r Report, color bool) error {
 	switch format {
 	case "text":
@@ -126,11 +109,28 @@ func Write(w io.Writer, format string, r Report, color bool) error {
 	case "github":
 		return writeMarkdown(w, r)
 	}
-	return &UsageError{What: "output format", Got: format, Known: Formats()}
+	return fmt.Errorf("unknown format %q", format)
 }
 
 // status is how a report as a whole looks.
 func (v Verdict) status() Status { return []Status{StatusPass, StatusFail, StatusUnknown}[v] }
+
+// groups returns the results group by group, in the order in which they came.
+func groups(checks []Result) [][]Result {
+	var names []string
+	byName := map[string][]Result{}
+	for _, c := range checks {
+		if byName[c.Group()] == nil {
+			names = append(names, c.Group())
+		}
+		byName[c.Group()] = append(byName[c.Group()], c)
+	}
+	var all [][]Result
+	for _, name := range names {
+		all = append(all, byName[name])
+	}
+	return all
+}
 
 // headline is the verdict in words.
 func (r Report) headline() string {

@@ -174,7 +174,7 @@ func (r *rotation) mounted(ctx context.Context) Result {
 		r.wait(ctx, "rotation/mounted", r.Deadline, t.file.done)
 		switch {
 		case t.file.ok:
-			arrived = append(arrived, t.name+" "+rounded(t.file.after).String())
+			arrived = append(arrived, t.name+" "+tenths(t.file.after))
 		case errors.Is(t.file.err, errGone):
 			gone = append(gone, t.name+" went away meanwhile")
 		case t.blind():
@@ -197,7 +197,7 @@ func (r *rotation) mounted(ctx context.Context) Result {
 	r.awaitStatus(ctx)
 	detail := have + " after the write"
 	if r.site != nil {
-		detail += fmt.Sprintf(", of at most %s: %s", rounded(r.Deadline), r.why)
+		detail += fmt.Sprintf(", of at most %s: %s", tenths(r.Deadline), r.why)
 	}
 	for _, g := range gone {
 		detail += "; " + g

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -27,8 +28,11 @@ const (
 	momentLate = "not in time: " // before one that did not come
 )
 
-// where says in a word what the moment is about.
-func (m Moment) where() string {
+// Late says that it did not happen in time.
+func (m Moment) Late() bool { return strings.HasPrefix(m.What, momentLate) }
+
+// Where returns the replica, or else what the moment is about.
+func (m Moment) Where() string {
 	switch {
 	case m.Replica != "":
 		return m.Replica
