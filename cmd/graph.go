@@ -11,6 +11,7 @@ import (
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/graph"
+	"github.com/secretctl/secretctl/internal/report"
 	"github.com/secretctl/secretctl/internal/verify"
 )
 
@@ -45,33 +46,33 @@ func (a *app) graph(output, reportFile string) error {
 	if err != nil {
 		return err
 	}
-	var report *verify.Report
+	var outcome *report.Report
 	if reportFile != "" {
-		if report, err = readReport(reportFile, all); err != nil {
+		if outcome, err = readReport(reportFile, all); err != nil {
 			return usagef("write one with: secretctl verify --json-file report.json", "report %s: %w", reportFile, err)
 		}
 	}
-	return graph.Write(a.Out, output, all, report)
+	return graph.Write(a.Out, output, all, outcome)
 }
 
 // readReport reads a report, and refuses one that has nothing about the deliveries.
-func readReport(file string, all []*config.Delivery) (*verify.Report, error) {
+func readReport(file string, all []*config.Delivery) (*report.Report, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, bare(err)
 	}
 	defer func() { _ = f.Close() }()
-	report, err := verify.ReadReport(f)
+	r, err := report.Read(f)
 	if err != nil {
 		return nil, err
 	}
-	if !slices.ContainsFunc(report.Deliveries, func(r verify.DeliveryReport) bool {
-		return slices.ContainsFunc(all, func(d *config.Delivery) bool { return d.Name == r.Name })
+	if !slices.ContainsFunc(r.Deliveries, func(one verify.DeliveryReport) bool {
+		return slices.ContainsFunc(all, func(d *config.Delivery) bool { return d.Name == one.Name })
 	}) {
-		if report.Error != nil {
+		if r.Error != nil {
 			return nil, errors.New("its checks did not start")
 		}
 		return nil, fmt.Errorf("nothing in it is about %s", names(all))
 	}
-	return &report, nil
+	return &r, nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/secretctl/secretctl/internal/atomicfile"
 	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/report"
 	"github.com/secretctl/secretctl/internal/verify"
 )
 
@@ -24,7 +25,7 @@ func (o *reportFiles) addFlags(cmd *cobra.Command) {
 	f.StringVar(&o.jsonFile, "json-file", "", "also write the report as JSON to this file")
 	f.StringVar(&o.junitFile, "junit-file", "", "also write the report as JUnit XML to this file")
 	f.StringVar(&o.htmlFile, "html-file", "", "also write the report as a web page to this file")
-	addOutput(cmd, &o.output, verify.Formats()...)
+	addOutput(cmd, &o.output, report.Formats()...)
 }
 
 // setupError is what a report says of the error that kept checks from running.
@@ -41,28 +42,28 @@ func (a *app) report(o reportOptions, deliveries []verify.DeliveryReport, err er
 	if err != nil {
 		setup = setupError{err}
 	}
-	r := verify.NewReport(deliveries, setup)
+	r := report.New(deliveries, setup)
 	r.Time = time.Now().UTC().Truncate(time.Second)
 	errs := []error{err}
 	checked := slices.ContainsFunc(deliveries, func(d verify.DeliveryReport) bool { return len(d.Checks) > 0 })
 	if o.output != "text" && o.output != "short" || err == nil || checked {
-		errs = append(errs, verify.Write(a.Out, o.output, r, a.color()))
+		errs = append(errs, report.Write(a.Out, o.output, r, a.color()))
 	}
 	if o.output == "github" { // which looks for annotations in stderr too, while stdout is the summary
-		errs = append(errs, verify.Annotate(a.Err, r))
+		errs = append(errs, report.Annotate(a.Err, r))
 	}
 	for _, f := range []struct{ path, format string }{{o.jsonFile, "json"}, {o.junitFile, "junit"}, {o.htmlFile, "html"}} {
 		if f.path != "" {
-			errs = append(errs, writeFile(f.path, func(w io.Writer) error { return verify.Write(w, f.format, r, false) }))
+			errs = append(errs, writeFile(f.path, func(w io.Writer) error { return report.Write(w, f.format, r, false) }))
 		}
 	}
 	if err := join(errs...); err != nil {
 		return err
 	}
 	switch r.Verdict() {
-	case verify.No:
+	case report.No:
 		return &noError{errReported}
-	case verify.Unclear:
+	case report.Unclear:
 		return errReported
 	default:
 		return nil

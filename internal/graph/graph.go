@@ -12,7 +12,7 @@ import (
 	"strings"
 
 	"github.com/secretctl/secretctl/internal/config"
-	"github.com/secretctl/secretctl/internal/verify"
+	"github.com/secretctl/secretctl/internal/report"
 )
 
 // Formats returns the names that [Write] knows.
@@ -20,10 +20,10 @@ func Formats() []string { return []string{"mermaid", "dot"} }
 
 // Write draws the deliveries in a format, with the outcome of the checks where
 // there is a report; it may be nil. The same input gives the same bytes.
-func Write(w io.Writer, format string, deliveries []*config.Delivery, report *verify.Report) error {
+func Write(w io.Writer, format string, deliveries []*config.Delivery, r *report.Report) error {
 	var g graph
 	for _, d := range deliveries {
-		g.add(d, report)
+		g.add(d, r)
 	}
 	text := g.mermaid()
 	if format == "dot" {
@@ -70,7 +70,7 @@ const (
 )
 
 // add draws a delivery. Of a report only what is about the delivery counts.
-func (g *graph) add(d *config.Delivery, report *verify.Report) {
+func (g *graph) add(d *config.Delivery, r *report.Report) {
 	firstNode, firstEdge := len(g.nodes), len(g.edges)
 	g.classes = map[string]int{}
 	entries := map[string]int{}
@@ -81,8 +81,8 @@ func (g *graph) add(d *config.Delivery, report *verify.Report) {
 		g.resource(r, entries)
 	}
 	f := flow{text{lines: []string{d.Name}, about: []string{every}}, len(g.nodes), len(g.edges)}
-	if report != nil {
-		found := findingsOf(d, report)
+	if r != nil {
+		found := findingsOf(d, r)
 		f.judge(found)
 		for i := firstNode; i < f.nodesEnd; i++ {
 			g.nodes[i].judge(found)

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/report"
 	"github.com/secretctl/secretctl/internal/verify"
 )
 
@@ -63,8 +64,8 @@ func results(lines ...string) []verify.Result {
 	return all
 }
 
-func sample() *verify.Report {
-	r := verify.NewReport([]verify.DeliveryReport{{Name: "aidbox", Checks: results(
+func sample() *report.Report {
+	r := report.New([]verify.DeliveryReport{{Name: "aidbox", Checks: results(
 		"pass store/reachable",
 		"pass store/secret-present client-secret",
 		"skip store/secret-present odd_one",
@@ -84,7 +85,7 @@ func sample() *verify.Report {
 	return &r
 }
 
-func draw(t *testing.T, format string, all []*config.Delivery, r *verify.Report) string {
+func draw(t *testing.T, format string, all []*config.Delivery, r *report.Report) string {
 	t.Helper()
 	var out bytes.Buffer
 	if err := Write(&out, format, all, r); err != nil {
@@ -97,14 +98,14 @@ func TestGraphLooksAsItDid(t *testing.T) {
 	all := load(t, fleet)
 	for _, tt := range []struct {
 		golden, format string
-		report         *verify.Report
+		outcome        *report.Report
 	}{
 		{"plain.mmd", "mermaid", nil},
 		{"report.mmd", "mermaid", sample()},
 		{"plain.dot", "dot", nil},
 		{"report.dot", "dot", sample()},
 	} {
-		got := draw(t, tt.format, all, tt.report)
+		got := draw(t, tt.format, all, tt.outcome)
 		file := filepath.Join("testdata", tt.golden)
 		if *update {
 			if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
@@ -171,7 +172,7 @@ func TestWorstStatusShows(t *testing.T) {
 			lines = append(lines, s+" mount/present a pod/"+string(rune('a'+i)))
 		}
 		it := text{about: []string{"mount/present a *", "mount/readable a *"}}
-		it.judge(findingsOf(&config.Delivery{Name: "d"}, &verify.Report{Deliveries: []verify.DeliveryReport{{Name: "d", Checks: results(lines...)}}}))
+		it.judge(findingsOf(&config.Delivery{Name: "d"}, &report.Report{Deliveries: []verify.DeliveryReport{{Name: "d", Checks: results(lines...)}}}))
 		if got := strings.Join(it.label(), "\n"); got != tt.want {
 			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
 		}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/report"
 	"github.com/secretctl/secretctl/internal/verify"
 )
 
@@ -28,24 +29,24 @@ const (
 // findings are the outcomes of checks by what they are about: "ID SUBJECT"; "ID *"
 // for all of an ID; "ID NAME *" where the subject is a secret and a replica; and
 // every.
-type findings map[string]*verify.Summary
+type findings map[string]*report.Summary
 
 const every = "*"
 
-func findingsOf(d *config.Delivery, report *verify.Report) findings {
+func findingsOf(d *config.Delivery, from *report.Report) findings {
 	found := findings{}
-	for _, r := range report.Deliveries {
+	for _, r := range from.Deliveries {
 		if r.Name != d.Name {
 			continue
 		}
 		if r.Error != nil {
-			found[every] = &verify.Summary{Unknown: 1}
+			found[every] = &report.Summary{Unknown: 1}
 		}
 		for _, c := range r.Checks {
 			name, _, _ := strings.Cut(c.Subject, " ")
 			for _, key := range []string{c.ID + " " + c.Subject, c.ID + " *", c.ID + " " + name + " *", every} {
 				if found[key] == nil {
-					found[key] = &verify.Summary{}
+					found[key] = &report.Summary{}
 				}
 				found[key].Add(c.Status)
 			}
@@ -57,7 +58,7 @@ func findingsOf(d *config.Delivery, report *verify.Report) findings {
 // judge gives the text the worst status of the checks about it.
 func (t *text) judge(found findings) {
 	t.status = unchecked
-	var all verify.Summary
+	var all report.Summary
 	for _, key := range t.about {
 		if s := found[key]; s != nil {
 			all.Add(s.Worst())
@@ -83,7 +84,7 @@ func (t *text) label() []string {
 	case unchecked:
 		lines = append(lines, string(unchecked))
 	default:
-		line := verify.Status(t.status).Symbol() + " " + string(t.status)
+		line := report.Symbol(verify.Status(t.status)) + " " + string(t.status)
 		if len(t.ids) > 0 {
 			line += ": " + strings.Join(t.ids, ", ")
 		}

@@ -232,9 +232,7 @@ func TestEveryCheckIsSeenInEveryStatus(t *testing.T) {
 func secretless(t *testing.T, s *scene, report DeliveryReport) {
 	t.Helper()
 	var out strings.Builder
-	for _, format := range Formats() {
-		must(t, Write(&out, format, NewReport([]DeliveryReport{report}, nil), false))
-	}
+	_, _ = fmt.Fprintf(&out, "%+v\n", report)
 	for _, e := range s.events {
 		_, _ = fmt.Fprintf(&out, "%+v\n", e)
 	}

@@ -1,4 +1,4 @@
-package verify
+package report
 
 import (
 	"bytes"
@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/jstemmer/go-junit-report/v2/junit"
+
+	"github.com/secretctl/secretctl/internal/verify"
 )
 
 // writeJUnit writes a testsuite for each delivery and group. What could not be
@@ -43,7 +45,7 @@ func writeJUnit(w io.Writer, r Report) error {
 	return suites.WriteXML(w)
 }
 
-func testcase(delivery string, c Result) junit.Testcase {
+func testcase(delivery string, c verify.Result) junit.Testcase {
 	t := junit.Testcase{Name: strings.TrimSpace(c.ID + " " + c.Subject), Classname: delivery + "." + c.Group(), Time: seconds(c.Duration)}
 	more := "see " + c.Doc
 	if c.Hint != "" {
@@ -51,12 +53,12 @@ func testcase(delivery string, c Result) junit.Testcase {
 	}
 	said := &junit.Result{Message: c.Detail, Data: more}
 	switch c.Status {
-	case StatusPass:
-	case StatusWarn:
+	case verify.StatusPass:
+	case verify.StatusWarn:
 		t.SystemOut = &junit.Output{Data: "warning: " + c.Detail + "\n" + more}
-	case StatusFail:
+	case verify.StatusFail:
 		t.Failure = said
-	case StatusSkip:
+	case verify.StatusSkip:
 		t.Skipped = said
 	default:
 		t.Error = said

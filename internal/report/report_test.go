@@ -1,4 +1,4 @@
-package verify
+package report
 
 import (
 	"bytes"
@@ -14,24 +14,37 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/verify"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
 
+// manual is where the pages about checks are.
+const manual = "https://github.com/secretctl/secretctl/blob/main/docs/checks.md#"
+
+var errUnreachable = errors.New("connection refused")
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func sample(setup error) Report {
-	with := func(r Result, id, subject string, took time.Duration) Result {
-		r.ID, r.Title, r.Doc, r.Subject, r.Duration = id, Title(id), doc(id), subject, took
+	with := func(r verify.Result, id, subject string, took time.Duration) verify.Result {
+		r.ID, r.Title, r.Doc, r.Subject, r.Duration = id, "what "+id+" proves", manual+strings.ReplaceAll(id, "/", "-"), subject, took
 		return r
 	}
-	return NewReport([]DeliveryReport{
-		{Name: "aidbox", Checks: []Result{
-			with(Pass("/run/vault-secrets/client-secret"), "mount/present", "client-secret local", 12*time.Millisecond),
-			with(Warn("equal to the store, and ends in a line break").WithHint(newlineHint), "mount/matches-store", "client-secret local", 1500*time.Millisecond),
-			with(Fail("the scope of <a> & \"b\"").WithHint("write it anew"), "mount/vault-config", "local", 0),
-			with(Unknown("GET /fhir/Patient got no answer"), "auth/accepts-secret", "Client/basic", 4*time.Second),
-			with(Skip("needs auth/accepts-secret Client/basic, whose result is unknown"), "scope/out-of-scope-refused", "client-secret", 0),
+	return New([]verify.DeliveryReport{
+		{Name: "aidbox", Checks: []verify.Result{
+			with(verify.Pass("/run/vault-secrets/client-secret"), "mount/present", "client-secret local", 12*time.Millisecond),
+			with(verify.Warn("equal to the store, and ends in a line break").WithHint("store the value without it"), "mount/matches-store", "client-secret local", 1500*time.Millisecond),
+			with(verify.Fail("the scope of <a> & \"b\"").WithHint("write it anew"), "mount/vault-config", "local", 0),
+			with(verify.Unknown("GET /fhir/Patient got no answer"), "auth/accepts-secret", "Client/basic", 4*time.Second),
+			with(verify.Skip("needs auth/accepts-secret Client/basic, whose result is unknown"), "scope/out-of-scope-refused", "client-secret", 0),
 		}},
-		{Name: "second", Checks: []Result{with(Pass("in Aidbox"), "client/exists", "Client/a", time.Millisecond)}},
+		{Name: "second", Checks: []verify.Result{with(verify.Pass("in Aidbox"), "client/exists", "Client/a", time.Millisecond)}},
 	}, setup)
 }
 
@@ -47,8 +60,8 @@ func TestReportLooksAsItDid(t *testing.T) {
 		{"short", "short", sample(nil), false},
 		{"json", "json", sample(nil), false},
 		{"junit", "junit", sample(nil), false},
-		{"setup-text", "text", NewReport(nil, broken), false},
-		{"setup-json", "json", NewReport(nil, broken), false},
+		{"setup-text", "text", New(nil, broken), false},
+		{"setup-json", "json", New(nil, broken), false},
 		{"setup-junit", "junit", sample(broken), false},
 	}
 	for _, tt := range tests {
@@ -77,23 +90,23 @@ func TestUnknownFormatIsAnError(t *testing.T) {
 func TestVerdictPutsFailureBeforeDoubt(t *testing.T) {
 	tests := []struct {
 		name     string
-		statuses []Status
+		statuses []verify.Status
 		setup    error
 		want     Verdict
 	}{
 		{"nothing", nil, nil, Yes},
-		{"pass, warn, skip", []Status{StatusPass, StatusWarn, StatusSkip}, nil, Yes},
-		{"unknown", []Status{StatusPass, StatusUnknown}, nil, Unclear},
-		{"unknown and fail", []Status{StatusUnknown, StatusFail}, nil, No},
-		{"setup", []Status{StatusPass}, errUnreachable, Unclear},
-		{"setup and fail", []Status{StatusFail}, errUnreachable, No},
+		{"pass, warn, skip", []verify.Status{verify.StatusPass, verify.StatusWarn, verify.StatusSkip}, nil, Yes},
+		{"unknown", []verify.Status{verify.StatusPass, verify.StatusUnknown}, nil, Unclear},
+		{"unknown and fail", []verify.Status{verify.StatusUnknown, verify.StatusFail}, nil, No},
+		{"setup", []verify.Status{verify.StatusPass}, errUnreachable, Unclear},
+		{"setup and fail", []verify.Status{verify.StatusFail}, errUnreachable, No},
 	}
 	for _, tt := range tests {
-		var d DeliveryReport
+		var d verify.DeliveryReport
 		for _, s := range tt.statuses {
-			d.Checks = append(d.Checks, Result{Status: s})
+			d.Checks = append(d.Checks, verify.Result{Status: s})
 		}
-		if got := NewReport([]DeliveryReport{d}, tt.setup).Verdict(); got != tt.want {
+		if got := New([]verify.DeliveryReport{d}, tt.setup).Verdict(); got != tt.want {
 			t.Errorf("%s: got %v", tt.name, got)
 		}
 	}
@@ -102,7 +115,7 @@ func TestVerdictPutsFailureBeforeDoubt(t *testing.T) {
 // The keys are a promise, which the golden file would let slip with -update.
 func TestJSONHasTheDocumentedKeys(t *testing.T) {
 	var out bytes.Buffer
-	must(t, Write(&out, "json", NewReport([]DeliveryReport{{Name: "a", Checks: []Result{{ID: "x/y", Duration: 12 * time.Millisecond}}}}, nil), false))
+	must(t, Write(&out, "json", New([]verify.DeliveryReport{{Name: "a", Checks: []verify.Result{{ID: "x/y", Duration: 12 * time.Millisecond}}}}, nil), false))
 	var got any
 	must(t, json.Unmarshal(out.Bytes(), &got))
 	want := map[string]any{
@@ -136,7 +149,7 @@ func TestReportIsReadBack(t *testing.T) {
 	want := sample(errUnreachable)
 	var out bytes.Buffer
 	must(t, Write(&out, "json", want, false))
-	got, err := ReadReport(&out)
+	got, err := Read(&out)
 	must(t, err)
 	for i := range want.Deliveries {
 		for j := range want.Deliveries[i].Checks {
@@ -151,8 +164,31 @@ func TestReportIsReadBack(t *testing.T) {
 		``, `x`, `[]`, `{}`, `null`, `{"schemaVersion": 1}`, `{"schemaVersion": 2, "deliveries": []}`, `{"schemaVersion": "1", "deliveries": []}`,
 		`{"schemaVersion": 1, "deliveries": [{"name": "aidbox", "changes": []}]}`,
 	} {
-		if _, err := ReadReport(strings.NewReader(text)); err == nil {
+		if _, err := Read(strings.NewReader(text)); err == nil {
 			t.Errorf("%s is read", text)
+		}
+	}
+}
+
+func TestTimelineIsInEveryReport(t *testing.T) {
+	done := verify.Pass("done")
+	done.ID, done.Subject = "rotation/mounted", "client-secret"
+	report := New([]verify.DeliveryReport{{Name: "aidbox", Checks: []verify.Result{done}, Timeline: []verify.Moment{
+		{What: "store written"}, {Replica: "pod/a", What: "file changed", After: 40910 * time.Millisecond},
+	}}}, nil)
+	for format, want := range map[string]string{
+		"text": "  timeline, in seconds after the write\n        0.0         store written\n       40.9  pod/a  file changed\n",
+		"json": `{
+          "replica": "pod/a",
+          "what": "file changed",
+          "afterMs": 40910
+        }`,
+		"junit": "       40.9  pod/a  file changed\n",
+	} {
+		var out strings.Builder
+		must(t, Write(&out, format, report, false))
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%s: got\n%s", format, out.String())
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package verify
+package report
 
 import (
 	"bytes"
@@ -6,23 +6,25 @@ import (
 	"io"
 	"time"
 	"unicode/utf8"
+
+	"github.com/secretctl/secretctl/internal/verify"
 )
 
 // A mark is how a status looks in text.
 type mark struct{ symbol, color string }
 
 // Symbol returns the character that stands for a status.
-func (s Status) Symbol() string { return s.mark().symbol }
+func Symbol(s verify.Status) string { return markOf(s).symbol }
 
-func (s Status) mark() mark {
+func markOf(s verify.Status) mark {
 	switch s {
-	case StatusPass:
+	case verify.StatusPass:
 		return mark{"√", "32"}
-	case StatusWarn:
+	case verify.StatusWarn:
 		return mark{"!", "33"}
-	case StatusFail:
+	case verify.StatusFail:
 		return mark{"×", "31"}
-	case StatusSkip:
+	case verify.StatusSkip:
 		return mark{"-", "2"}
 	default:
 		return mark{"?", "35"}
@@ -55,16 +57,16 @@ func writeText(w io.Writer, r Report, color, short bool) error {
 			subjectWidth = max(subjectWidth, utf8.RuneCountInString(c.Subject))
 		}
 		for _, c := range d.Checks {
-			if short && c.Status == StatusPass {
+			if short && c.Status == verify.StatusPass {
 				continue
 			}
 			out.WriteString(heading)
 			heading = ""
-			fmt.Fprintf(&out, "  %s %-*s  %-*s  %s (%s)\n", c.Status.mark().show(color), idWidth, c.ID, subjectWidth, c.Subject, c.Detail, rounded(c.Duration))
+			fmt.Fprintf(&out, "  %s %-*s  %-*s  %s (%s)\n", markOf(c.Status).show(color), idWidth, c.ID, subjectWidth, c.Subject, c.Detail, rounded(c.Duration))
 			if c.Hint != "" {
 				fmt.Fprintf(&out, "      hint: %s\n", c.Hint)
 			}
-			if c.Status != StatusPass && c.Status != StatusSkip {
+			if c.Status != verify.StatusPass && c.Status != verify.StatusSkip {
 				fmt.Fprintf(&out, "      see secretctl explain %s\n", c.ID)
 			}
 		}
@@ -74,7 +76,7 @@ func writeText(w io.Writer, r Report, color, short bool) error {
 		}
 	}
 	if r.Error != nil {
-		fmt.Fprintf(&out, "%s did not finish: %s\n", StatusUnknown.mark().show(color), r.Error.Message)
+		fmt.Fprintf(&out, "%s did not finish: %s\n", markOf(verify.StatusUnknown).show(color), r.Error.Message)
 		if r.Error.Hint != "" {
 			fmt.Fprintf(&out, "      hint: %s\n", r.Error.Hint)
 		}
@@ -85,7 +87,7 @@ func writeText(w io.Writer, r Report, color, short bool) error {
 }
 
 // writeTimeline writes a line for each moment of a rotation.
-func writeTimeline(out *bytes.Buffer, moments []Moment) {
+func writeTimeline(out *bytes.Buffer, moments []verify.Moment) {
 	if len(moments) == 0 {
 		return
 	}

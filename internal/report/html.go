@@ -1,4 +1,4 @@
-package verify
+package report
 
 import (
 	"bytes"
@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/secretctl/secretctl/internal/verify"
 )
 
 // pageText is the page. Its style has no template action in it, because the page's
@@ -23,23 +25,23 @@ var pageText string
 type page struct {
 	Report
 	StyleHash, Headline, Counts string
-	Status                      Status
-	Unfinished                  *SetupError
+	Status                      verify.Status
+	Unfinished                  *verify.SetupError
 	Filters                     []filter
 	Sections                    []section
 }
 
 // filter shows or hides the checks of a status.
 type filter struct {
-	Status Status
+	Status verify.Status
 	Count  int
 }
 
 // section is a delivery.
 type section struct {
 	Name, Anchor string
-	Error        *SetupError
-	Status       Status
+	Error        *verify.SetupError
+	Status       verify.Status
 	Groups       []checkGroup
 	Lanes        []lane
 	Deadline     time.Duration
@@ -50,9 +52,9 @@ type section struct {
 // checkGroup has the checks of a group, in the order in which they ran.
 type checkGroup struct {
 	Name     string
-	Status   Status
+	Status   verify.Status
 	Counts   []filter
-	Checks   []Result
+	Checks   []verify.Result
 	Statuses string // as classes
 }
 
@@ -63,7 +65,7 @@ type lane struct {
 }
 
 type laneStep struct {
-	Moment
+	verify.Moment
 	From, To, Width percent
 }
 
@@ -77,10 +79,10 @@ func percentOf(d, whole time.Duration) percent { return percent(100 * d.Seconds(
 // writeHTML writes one page that needs nothing else: no script, no network.
 func writeHTML(w io.Writer, r Report) error {
 	t, err := template.New("report").Funcs(template.FuncMap{
-		"symbol":  func(s Status) string { return s.mark().symbol },
+		"symbol":  Symbol,
 		"took":    func(d time.Duration) string { return rounded(d).String() },
 		"seconds": func(d time.Duration) string { return fmt.Sprintf("%.1f", d.Seconds()) },
-		"known":   func(s Status) string { return string(s.known()) },
+		"known":   known,
 	}).Parse(pageText)
 	if err != nil {
 		return err
@@ -108,32 +110,32 @@ func styleHash() string {
 }
 
 // known returns one of the five statuses.
-func (s Status) known() Status {
-	if !slices.Contains([]Status{StatusPass, StatusWarn, StatusFail, StatusSkip}, s) {
-		return StatusUnknown
+func known(s verify.Status) verify.Status {
+	if !slices.Contains([]verify.Status{verify.StatusPass, verify.StatusWarn, verify.StatusFail, verify.StatusSkip}, s) {
+		return verify.StatusUnknown
 	}
 	return s
 }
 
 // filters returns the counts of the statuses that there are, the worst first.
 func (s Summary) filters() []filter {
-	all := []filter{{StatusFail, s.Fail}, {StatusUnknown, s.Unknown}, {StatusWarn, s.Warn}, {StatusPass, s.Pass}, {StatusSkip, s.Skip}}
+	all := []filter{{verify.StatusFail, s.Fail}, {verify.StatusUnknown, s.Unknown}, {verify.StatusWarn, s.Warn}, {verify.StatusPass, s.Pass}, {verify.StatusSkip, s.Skip}}
 	return slices.DeleteFunc(all, func(f filter) bool { return f.Count == 0 })
 }
 
 // Worst returns the status that a reader has to know of first.
-func (s Summary) Worst() Status {
+func (s Summary) Worst() verify.Status {
 	if f := s.filters(); len(f) > 0 {
 		return f[0].Status
 	}
-	return StatusSkip
+	return verify.StatusSkip
 }
 
-func newSection(anchor string, d DeliveryReport) section {
+func newSection(anchor string, d verify.DeliveryReport) section {
 	s := section{Name: d.Name, Anchor: anchor, Error: d.Error}
 	var all Summary
 	if d.Error != nil {
-		all.Add(StatusUnknown)
+		all.Add(verify.StatusUnknown)
 	}
 	for _, checks := range groups(d.Checks) {
 		g := checkGroup{Name: checks[0].Group(), Checks: checks}
@@ -155,7 +157,7 @@ func newSection(anchor string, d DeliveryReport) section {
 }
 
 // span is how long the axis of a timeline is.
-func span(d DeliveryReport) time.Duration {
+func span(d verify.DeliveryReport) time.Duration {
 	longest := max(time.Duration(d.DeadlineMS)*time.Millisecond, time.Second)
 	for _, m := range d.Timeline {
 		longest = max(longest, m.After)
@@ -165,7 +167,7 @@ func span(d DeliveryReport) time.Duration {
 
 // lanes returns a lane for each place, in the order in which something was first
 // seen there. A step begins where the one before it ended.
-func lanes(d DeliveryReport) []lane {
+func lanes(d verify.DeliveryReport) []lane {
 	var all []lane
 	for _, m := range d.Timeline {
 		i := slices.IndexFunc(all, func(l lane) bool { return l.Name == m.Where() })

@@ -1,4 +1,6 @@
-package verify
+// Package report owns how the results of checks come out: as text, JSON, JUnit XML,
+// a web page, or what GitHub shows. It knows results, and no check.
+package report
 
 import (
 	"encoding/json"
@@ -6,9 +8,11 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/verify"
 )
 
 // SchemaVersion is that of the JSON form. It grows when a field changes its
@@ -17,11 +21,11 @@ const SchemaVersion = 1
 
 // Report is the outcome of a run.
 type Report struct {
-	SchemaVersion int              `json:"schemaVersion"`
-	Time          time.Time        `json:"time,omitzero"` // when the run ended
-	Summary       Summary          `json:"summary"`
-	Deliveries    []DeliveryReport `json:"deliveries"`
-	Error         *SetupError      `json:"error,omitempty"`
+	SchemaVersion int                     `json:"schemaVersion"`
+	Time          time.Time               `json:"time,omitzero"` // when the run ended
+	Summary       Summary                 `json:"summary"`
+	Deliveries    []verify.DeliveryReport `json:"deliveries"`
+	Error         *verify.SetupError      `json:"error,omitempty"`
 }
 
 // Summary counts the results of all deliveries.
@@ -33,31 +37,31 @@ type Summary struct {
 	Skip    int `json:"skip"`
 }
 
-// NewReport sums up. setup is what kept the run from starting or from going on,
+// New sums up. setup is what kept the run from starting or from going on,
 // or nil; its text must be fit to show.
-func NewReport(deliveries []DeliveryReport, setup error) Report {
-	r := Report{SchemaVersion: SchemaVersion, Deliveries: append([]DeliveryReport{}, deliveries...)}
+func New(deliveries []verify.DeliveryReport, setup error) Report {
+	r := Report{SchemaVersion: SchemaVersion, Deliveries: append([]verify.DeliveryReport{}, deliveries...)}
 	for _, d := range deliveries {
 		for _, c := range d.Checks {
 			r.Summary.Add(c.Status)
 		}
 	}
 	if setup != nil {
-		r.Error = &SetupError{Message: oneLine(setup.Error()), Hint: oneLine(hint.Of(setup))}
+		r.Error = &verify.SetupError{Message: oneLine(setup.Error()), Hint: oneLine(hint.Of(setup))}
 	}
 	return r
 }
 
 // Add counts a status.
-func (s *Summary) Add(status Status) {
+func (s *Summary) Add(status verify.Status) {
 	switch status {
-	case StatusPass:
+	case verify.StatusPass:
 		s.Pass++
-	case StatusWarn:
+	case verify.StatusWarn:
 		s.Warn++
-	case StatusFail:
+	case verify.StatusFail:
 		s.Fail++
-	case StatusSkip:
+	case verify.StatusSkip:
 		s.Skip++
 	default:
 		s.Unknown++
@@ -113,19 +117,21 @@ func Write(w io.Writer, format string, r Report, color bool) error {
 }
 
 // status is how a report as a whole looks.
-func (v Verdict) status() Status { return []Status{StatusPass, StatusFail, StatusUnknown}[v] }
+func (v Verdict) status() verify.Status {
+	return []verify.Status{verify.StatusPass, verify.StatusFail, verify.StatusUnknown}[v]
+}
 
 // groups returns the results group by group, in the order in which they came.
-func groups(checks []Result) [][]Result {
+func groups(checks []verify.Result) [][]verify.Result {
 	var names []string
-	byName := map[string][]Result{}
+	byName := map[string][]verify.Result{}
 	for _, c := range checks {
 		if byName[c.Group()] == nil {
 			names = append(names, c.Group())
 		}
 		byName[c.Group()] = append(byName[c.Group()], c)
 	}
-	var all [][]Result
+	var all [][]verify.Result
 	for _, name := range names {
 		all = append(all, byName[name])
 	}
@@ -151,20 +157,20 @@ func (r Report) headline() string {
 }
 
 // untold returns Error, unless the deliveries tell of their parts of it.
-func (r Report) untold() *SetupError {
-	if slices.ContainsFunc(r.Deliveries, func(d DeliveryReport) bool { return d.Error != nil }) {
+func (r Report) untold() *verify.SetupError {
+	if slices.ContainsFunc(r.Deliveries, func(d verify.DeliveryReport) bool { return d.Error != nil }) {
 		return nil
 	}
 	return r.Error
 }
 
-// ReadReport reads the JSON form back, without the times that things took.
-func ReadReport(from io.Reader) (Report, error) {
+// Read reads the JSON form back, without the times that things took.
+func Read(from io.Reader) (Report, error) {
 	var r Report
 	if err := json.NewDecoder(from).Decode(&r); err != nil {
 		return Report{}, errors.New("not JSON, or not as a report has it")
 	}
-	noChecks := func(d DeliveryReport) bool { return d.Checks == nil }
+	noChecks := func(d verify.DeliveryReport) bool { return d.Checks == nil }
 	switch {
 	case r.SchemaVersion == 0 || r.Deliveries == nil || slices.ContainsFunc(r.Deliveries, noChecks):
 		return Report{}, errors.New("not a report of checks")
@@ -189,3 +195,13 @@ func (s Summary) counts() string {
 	}
 	return text
 }
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// oneLine returns text without what would break the line.
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }

@@ -1,4 +1,4 @@
-package verify
+package report
 
 import (
 	"bytes"
@@ -7,6 +7,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/secretctl/secretctl/internal/verify"
 )
 
 // maxRows is how many checks a summary lists, the deliveries sharing alike; GitHub
@@ -17,7 +19,7 @@ const maxRows = 1000
 // what did not pass, the worst first, and how often each of the other checks passed.
 func writeMarkdown(w io.Writer, r Report) error {
 	var out bytes.Buffer
-	fmt.Fprintf(&out, "## %s %s\n\n%s\n", r.Verdict().status().mark().symbol, markdown(r.headline()), r.Summary.counts())
+	fmt.Fprintf(&out, "## %s %s\n\n%s\n", Symbol(r.Verdict().status()), markdown(r.headline()), r.Summary.counts())
 	writeUnfinished(&out, r.untold())
 	for _, d := range r.Deliveries {
 		fmt.Fprintf(&out, "\n### %s\n", markdown(d.Name))
@@ -35,7 +37,7 @@ func writeMarkdown(w io.Writer, r Report) error {
 	return err
 }
 
-func writeUnfinished(out *bytes.Buffer, err *SetupError) {
+func writeUnfinished(out *bytes.Buffer, err *verify.SetupError) {
 	if err == nil {
 		return
 	}
@@ -46,7 +48,7 @@ func writeUnfinished(out *bytes.Buffer, err *SetupError) {
 }
 
 // writeFindings writes a row for each check that did not pass.
-func writeFindings(out *bytes.Buffer, checks []Result, limit int) {
+func writeFindings(out *bytes.Buffer, checks []verify.Result, limit int) {
 	found := findings(checks)
 	if len(found) == 0 {
 		return
@@ -57,19 +59,19 @@ func writeFindings(out *bytes.Buffer, checks []Result, limit int) {
 		if c.Hint != "" {
 			text += "<br>Hint: " + markdown(c.Hint)
 		}
-		fmt.Fprintf(out, "| %s %s | [%s](%s) | %s | %s |\n", c.Status.mark().symbol, c.Status, markdown(c.ID), c.Doc, markdown(c.Subject), text)
+		fmt.Fprintf(out, "| %s %s | [%s](%s) | %s | %s |\n", Symbol(c.Status), c.Status, markdown(c.ID), c.Doc, markdown(c.Subject), text)
 	}
 	if more := len(found) - limit; more > 0 {
 		fmt.Fprintf(out, "\nand %d more\n", more)
 	}
 }
 
-func writePasses(out *bytes.Buffer, checks []Result) {
+func writePasses(out *bytes.Buffer, checks []verify.Result) {
 	times := map[string]int{}
-	var first []Result // of each ID
+	var first []verify.Result // of each ID
 	passes := 0
 	for _, c := range checks {
-		if c.Status != StatusPass {
+		if c.Status != verify.StatusPass {
 			continue
 		}
 		if times[c.ID]++; times[c.ID] == 1 {
@@ -88,10 +90,10 @@ func writePasses(out *bytes.Buffer, checks []Result) {
 }
 
 // findings returns the checks that did not pass, the worst first.
-func findings(checks []Result) []Result {
-	order := []Status{StatusFail, StatusUnknown, StatusWarn, StatusSkip}
-	found := slices.DeleteFunc(slices.Clone(checks), func(c Result) bool { return c.Status == StatusPass })
-	slices.SortStableFunc(found, func(a, b Result) int {
+func findings(checks []verify.Result) []verify.Result {
+	order := []verify.Status{verify.StatusFail, verify.StatusUnknown, verify.StatusWarn, verify.StatusSkip}
+	found := slices.DeleteFunc(slices.Clone(checks), func(c verify.Result) bool { return c.Status == verify.StatusPass })
+	slices.SortStableFunc(found, func(a, b verify.Result) int {
 		return cmp.Compare(slices.Index(order, a.Status), slices.Index(order, b.Status))
 	})
 	return found
@@ -118,9 +120,9 @@ func Annotate(w io.Writer, r Report) error {
 		for _, c := range findings(d.Checks) {
 			level := "error"
 			switch c.Status {
-			case StatusSkip:
+			case verify.StatusSkip:
 				continue
-			case StatusWarn:
+			case verify.StatusWarn:
 				level = "warning"
 			}
 			annotate(level, strings.TrimSpace(fmt.Sprintf("%s %s: %s %s", d.Name, c.Status, c.ID, c.Subject)), c.Detail, c.Hint)

@@ -1,4 +1,4 @@
-package verify
+package report
 
 import (
 	"bytes"
@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/secretctl/secretctl/internal/verify"
 )
 
 func summaryOf(t *testing.T, r Report) string {
@@ -21,12 +23,12 @@ func summaryOf(t *testing.T, r Report) string {
 const wild = "a|b `c` <b>&amp; [x](y) *z* _u_ \\ #1\r\n::error::no"
 
 func TestSummaryShowsTextsAsTheyAre(t *testing.T) {
-	bad := Fail("%s", wild).WithHint("%s", wild)
-	bad.ID, bad.Doc, bad.Subject = "mount/present", doc("mount/present"), wild
-	got := summaryOf(t, NewReport([]DeliveryReport{{Name: "a|b", Checks: []Result{bad}}}, nil))
+	bad := verify.Fail("%s", wild).WithHint("%s", wild)
+	bad.ID, bad.Doc, bad.Subject = "mount/present", manual+"mount-present", wild
+	got := summaryOf(t, New([]verify.DeliveryReport{{Name: "a|b", Checks: []verify.Result{bad}}}, nil))
 	shown := "a\\|b \\`c\\` &lt;b&gt;&amp;amp; \\[x\\](y) \\*z\\* \\_u\\_ \\\\ \\#1 ::error::no"
 	want := "## × 1 check failed\n\n1 check: 1 failed\n\n### a\\|b\n\n| status | check | subject | found |\n| --- | --- | --- | --- |\n" +
-		"| × fail | [mount/present](" + manual + "#mount-present) | " + shown + " | " + shown + "<br>Hint: " + shown + " |\n"
+		"| × fail | [mount/present](" + manual + "mount-present) | " + shown + " | " + shown + "<br>Hint: " + shown + " |\n"
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -45,40 +47,40 @@ func TestSummaryHasTheWorstFirstAndCountsTheRest(t *testing.T) {
 		}
 		at = i
 	}
-	if got := summaryOf(t, NewReport(nil, errors.New("no <config>"))); !strings.Contains(got, "**Did not finish:** no &lt;config&gt;") {
+	if got := summaryOf(t, New(nil, errors.New("no <config>"))); !strings.Contains(got, "**Did not finish:** no &lt;config&gt;") {
 		t.Error(got)
 	}
-	own := NewReport([]DeliveryReport{{Name: "b", Error: &SetupError{"no way", "find one"}}}, errors.New("all of it"))
+	own := New([]verify.DeliveryReport{{Name: "b", Error: &verify.SetupError{Message: "no way", Hint: "find one"}}}, errors.New("all of it"))
 	if got := summaryOf(t, own); !strings.HasSuffix(got, "### b\n\n**Did not finish:** no way\n\nHint: find one\n") || strings.Contains(got, "all of it") {
 		t.Error(got)
 	}
 }
 
 func TestSummaryStaysBelowWhatGitHubTakes(t *testing.T) {
-	var all []DeliveryReport
+	var all []verify.DeliveryReport
 	for i := range 20 {
-		d := DeliveryReport{Name: fmt.Sprint(i)}
+		d := verify.DeliveryReport{Name: fmt.Sprint(i)}
 		for range 1000 {
-			r := Fail("%s", strings.Repeat("why ", 50)).WithHint("%s", strings.Repeat("so ", 50))
+			r := verify.Fail("%s", strings.Repeat("why ", 50)).WithHint("%s", strings.Repeat("so ", 50))
 			r.ID = "mount/present"
 			d.Checks = append(d.Checks, r)
 		}
 		all = append(all, d)
 	}
-	got := summaryOf(t, NewReport(all, nil))
+	got := summaryOf(t, New(all, nil))
 	if len(got) > 1<<20 || !strings.Contains(got, "and 950 more") {
 		t.Errorf("%d bytes", len(got))
 	}
 }
 
 func TestAnnotationsAreCommandsOnALineEach(t *testing.T) {
-	bad := Fail("%s", "100% of\r\n::error::x")
+	bad := verify.Fail("%s", "100% of\r\n::error::x")
 	bad.ID, bad.Subject = "mount/present", "a:b,c"
-	r := NewReport([]DeliveryReport{{Name: "d", Checks: append([]Result{
-		{ID: "auth/token", Subject: "Client/a", Status: StatusWarn, Detail: "so so", Hint: "look"},
-		{ID: "auth/token", Subject: "Client/b", Status: StatusSkip, Detail: "no"},
-		{ID: "auth/token", Subject: "Client/c", Status: StatusPass, Detail: "yes"},
-		{ID: "client/exists", Subject: "Client/a", Status: StatusUnknown, Detail: "no answer"},
+	r := New([]verify.DeliveryReport{{Name: "d", Checks: append([]verify.Result{
+		{ID: "auth/token", Subject: "Client/a", Status: verify.StatusWarn, Detail: "so so", Hint: "look"},
+		{ID: "auth/token", Subject: "Client/b", Status: verify.StatusSkip, Detail: "no"},
+		{ID: "auth/token", Subject: "Client/c", Status: verify.StatusPass, Detail: "yes"},
+		{ID: "client/exists", Subject: "Client/a", Status: verify.StatusUnknown, Detail: "no answer"},
 	}, bad)}}, errors.New("stopped"))
 	var out bytes.Buffer
 	must(t, Annotate(&out, r))

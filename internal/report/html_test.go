@@ -1,4 +1,4 @@
-package verify
+package report
 
 import (
 	"bytes"
@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/secretctl/secretctl/internal/verify"
 )
 
 // turning is a report with a rotation that one of two replicas did not get.
@@ -20,11 +22,11 @@ func turning() Report {
 	r := sample(nil)
 	at := func(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }
 	r.Deliveries[0].DeadlineMS = 240_000
-	r.Deliveries[0].Timeline = []Moment{
-		{"", momentWritten, 0},
-		{"pod/aidbox-7d4", momentFile, at(40.9)},
-		{"pod/aidbox-7d4", momentAccepted, at(41.2)},
-		{"pod/aidbox-b<1>", momentLate + momentFile, at(240)},
+	r.Deliveries[0].Timeline = []verify.Moment{
+		{What: "store written"},
+		{Replica: "pod/aidbox-7d4", What: "file changed", After: at(40.9)},
+		{Replica: "pod/aidbox-7d4", What: "new value accepted", After: at(41.2)},
+		{Replica: "pod/aidbox-b<1>", What: "not in time: file changed", After: at(240)},
 	}
 	return r
 }
@@ -81,11 +83,11 @@ func TestPageShowsAllThatTheReportHas(t *testing.T) {
 	if want := "1 check failed 6 checks: 2 passed, 1 warned, 1 failed, 1 unknown, 1 skipped"; !strings.Contains(text, want) {
 		t.Errorf("the page lacks %q", want)
 	}
-	text = textOf(t, pageOf(t, NewReport(nil, errUnreachable)))
+	text = textOf(t, pageOf(t, New(nil, errUnreachable)))
 	if !strings.Contains(text, "Did not finish: "+errUnreachable.Error()) {
 		t.Errorf("the page does not say that nothing was checked: %s", text)
 	}
-	r = NewReport([]DeliveryReport{{Name: "a"}, {Name: "b", Error: &SetupError{"no way to b", "find one"}}}, errors.New("all of it"))
+	r = New([]verify.DeliveryReport{{Name: "a"}, {Name: "b", Error: &verify.SetupError{Message: "no way to b", Hint: "find one"}}}, errors.New("all of it"))
 	text = textOf(t, pageOf(t, r))
 	if !strings.Contains(text, "b Did not finish: no way to b Hint: find one") || strings.Contains(text, "all of it") {
 		t.Errorf("the page does not say what b did not come to: %s", text)
@@ -109,7 +111,7 @@ func TestPageNeedsNothingButItself(t *testing.T) {
 		t.Errorf("the page has %s", found)
 	}
 	for _, m := range regexp.MustCompile(`href="([^"]*)"`).FindAllStringSubmatch(rest, -1) {
-		if !strings.HasPrefix(m[1], manual+"#") && !strings.Contains(rest, ` id="`+strings.TrimPrefix(m[1], "#")+`"`) {
+		if !strings.HasPrefix(m[1], manual) && !strings.Contains(rest, ` id="`+strings.TrimPrefix(m[1], "#")+`"`) {
 			t.Errorf("the page has a link to %s", m[1])
 		}
 	}
