@@ -93,19 +93,25 @@ const forbiddenByRole = "ForbiddenByRbac"
 // forbid is worded as Azure words it, in many lines: a client that shows the
 // message has to cope with them.
 func (v *Server) forbid(req *keyVaultRequest, code string) *keyVaultReply {
-	resource := "/subscriptions/00000000-0000-0000-0000-000000000000/resourcegroups/sandbox/providers/microsoft.keyvault/vaults/" + v.Name
-	if req.name != "" {
-		resource += "/secrets/" + strings.ToLower(req.name)
+	caller := "Caller: appid=00000000-0000-0000-0000-000000000000;iss=https://sts.windows.net/" + v.TenantID + "/"
+	vault := "Vault: " + v.Name + ";location=sandbox"
+	lines := []string{"Client address is not authorized and caller is not a trusted service.", "Client address: 192.0.2.1", caller, vault}
+	if code != "ForbiddenByFirewall" {
+		resource := "/subscriptions/00000000-0000-0000-0000-000000000000/resourcegroups/sandbox/providers/microsoft.keyvault/vaults/" + v.Name
+		if req.name != "" {
+			resource += "/secrets/" + strings.ToLower(req.name)
+		}
+		lines = []string{
+			"Caller is not authorized to perform action on resource.",
+			"If role assignments, deny assignments or role definitions were changed recently, please observe propagation time.",
+			caller,
+			"Action: 'Microsoft.KeyVault/vaults/secrets/" + req.operation.action + "'",
+			"Resource: '" + resource + "'",
+			"Assignment: (not found)",
+			"DenyAssignmentId: null",
+			"DecisionReason: 'DeniedWithNoValidRBAC' ",
+			vault,
+		}
 	}
-	return keyVaultRefusal(http.StatusForbidden, "Forbidden", code, "%s\r\n", strings.Join([]string{
-		"Caller is not authorized to perform action on resource.",
-		"If role assignments, deny assignments or role definitions were changed recently, please observe propagation time.",
-		"Caller: appid=00000000-0000-0000-0000-000000000000;iss=https://sts.windows.net/" + v.TenantID + "/",
-		"Action: 'Microsoft.KeyVault/vaults/secrets/" + req.operation.action + "'",
-		"Resource: '" + resource + "'",
-		"Assignment: (not found)",
-		"DenyAssignmentId: null",
-		"DecisionReason: 'DeniedWithNoValidRBAC' ",
-		"Vault: " + v.Name + ";location=sandbox",
-	}, "\r\n"))
+	return keyVaultRefusal(http.StatusForbidden, "Forbidden", code, "%s\r\n", strings.Join(lines, "\r\n"))
 }

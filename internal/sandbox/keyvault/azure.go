@@ -1,6 +1,7 @@
 package keyvault
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/json"
 	"net/http"
@@ -25,7 +26,7 @@ const (
 // A role on a Key Vault that is assigned to an identity counts there: PodToken
 // gives a token that the Key Vaults refuse until then. The same token is given, as
 // Entra ID does it, for a token of a ServiceAccount that a federated credential of
-// the identity fits, whoever has signed that.
+// the identity fits.
 type Azure struct {
 	URL      string       // of the resource manager: https, a loopback port
 	Client   *http.Client // finds resource manager, login and each Key Vault under their real names, the first Key Vault under every other
@@ -33,12 +34,17 @@ type Azure struct {
 	Token    string       // of the owner; the Key Vaults take it for a Key Vault Secrets Officer
 	TenantID string
 
+	ClientID, ClientSecret string // of an application that logs in as the owner
+
 	Subscription, ResourceGroup, Cluster string
 	KubeletClientID                      string    // of the identity of the cluster's nodes
 	Issuer                               string    // of the cluster's ServiceAccount tokens
 	KeyVaults                            []*Server // in which its roles count
 
 	server *loopback.Server
+	verify func(token string) error
+
+	nodeIdentities []string // the client ids of those that the nodes have, "system" for their own one
 
 	mu        sync.Mutex // guards all below
 	resources map[string]*armResource
@@ -64,31 +70,33 @@ type AzureOptions struct {
 	Cluster       string    // default "aidbox-aks"
 	// SystemIdentity says whether the cluster's nodes have a system-assigned identity.
 	SystemIdentity bool
+	// Issuer is that of the cluster's ServiceAccount tokens; default: one like AKS has it.
+	Issuer string
+	// Verify returns an error if the cluster did not sign a ServiceAccount's token.
+	// By default it does not matter who did.
+	Verify func(token string) error
 }
 
 // StartAzure starts an Azure.
 func StartAzure(o AzureOptions) (*Azure, error) {
 	first := o.KeyVaults[0]
 	a := &Azure{
-		Token: first.Token, TenantID: first.TenantID, Subscription: loopback.UUID(), ResourceGroup: "aidbox-rg", Cluster: "aidbox-aks",
-		KubeletClientID: loopback.UUID(), Issuer: "https://eastus.oic.prod-aks.azure.com/" + first.TenantID + "/" + loopback.UUID() + "/",
-		KeyVaults: o.KeyVaults, resources: map[string]*armResource{}, tokens: map[string]string{},
+		Token: first.Token, TenantID: first.TenantID, ClientID: loopback.UUID(), ClientSecret: rand.Text(),
+		Subscription: loopback.UUID(), ResourceGroup: cmp.Or(o.ResourceGroup, "aidbox-rg"), Cluster: cmp.Or(o.Cluster, "aidbox-aks"),
+		KubeletClientID: loopback.UUID(),
+		Issuer:          cmp.Or(o.Issuer, "https://eastus.oic.prod-aks.azure.com/"+first.TenantID+"/"+loopback.UUID()+"/"),
+		KeyVaults:       o.KeyVaults, verify: o.Verify, resources: map[string]*armResource{}, tokens: map[string]string{},
 	}
 	for _, v := range o.KeyVaults {
 		v.setRole(a.Token, SecretsOfficer)
 	}
-	if o.ResourceGroup != "" {
-		a.ResourceGroup = o.ResourceGroup
-	}
-	if o.Cluster != "" {
-		a.Cluster = o.Cluster
-	}
+	a.nodeIdentities = []string{a.KubeletClientID}
 	a.begin(o.SystemIdentity)
 	identity, err := loopback.NewIdentity(armHost, loginHost)
 	if err != nil {
 		return nil, err
 	}
-	a.server, err = loopback.ListenTLS(a.serve, identity)
+	a.server, err = loopback.ListenTLS(a.ServeHTTP, identity)
 	if err != nil {
 		return nil, err
 	}
@@ -126,16 +134,17 @@ func (a *Azure) keyVaultID(v *Server) string {
 // begin makes what is there from the start.
 func (a *Azure) begin(systemIdentity bool) {
 	nodes := "/subscriptions/" + a.Subscription + "/resourceGroups/MC_" + a.ResourceGroup + "_" + a.Cluster + "_eastus"
+	kubelet := map[string]any{
+		"clientId": a.KubeletClientID, "objectId": a.newPrincipal(a.KubeletClientID),
+		"resourceId": nodes + "/providers/Microsoft.ManagedIdentity/userAssignedIdentities/" + a.Cluster + "-agentpool",
+	}
 	a.put(&armResource{
 		ID: a.groupID() + "/providers/Microsoft.ContainerService/managedClusters/" + a.Cluster, Name: a.Cluster,
 		Type: "Microsoft.ContainerService/ManagedClusters", Location: "eastus",
 		Properties: map[string]any{
 			"provisioningState": "Succeeded",
 			"nodeResourceGroup": nodes[strings.LastIndex(nodes, "/")+1:],
-			"identityProfile": map[string]any{"kubeletidentity": map[string]any{
-				"clientId": a.KubeletClientID, "objectId": a.newPrincipal(a.KubeletClientID),
-				"resourceId": nodes + "/providers/Microsoft.ManagedIdentity/userAssignedIdentities/" + a.Cluster + "-agentpool",
-			}},
+			"identityProfile":   map[string]any{"kubeletidentity": kubelet},
 			"oidcIssuerProfile": map[string]any{"enabled": true, "issuerURL": a.Issuer},
 			"securityProfile":   map[string]any{"workloadIdentity": map[string]any{"enabled": true}},
 		},
@@ -155,6 +164,7 @@ func (a *Azure) begin(systemIdentity bool) {
 	}
 	if systemIdentity {
 		set.Identity = map[string]any{"type": "SystemAssigned, UserAssigned", "principalId": a.newPrincipal("system"), "tenantId": a.TenantID}
+		a.nodeIdentities = append(a.nodeIdentities, "system")
 	}
 	a.put(set)
 }
@@ -180,7 +190,15 @@ func (a *Azure) PodToken(clientID string) string {
 	return a.tokens[clientID]
 }
 
-func (a *Azure) serve(w http.ResponseWriter, r *http.Request) {
+// ServeHTTP answers for resource manager, login and the Key Vaults, each under its
+// real name.
+func (a *Azure) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	for _, v := range a.KeyVaults {
+		if r.Host == v.Name+".vault.azure.net" {
+			v.serve(w, r)
+			return
+		}
+	}
 	w.Header().Set("X-Ms-Request-Id", loopback.UUID())
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -212,6 +230,8 @@ func (a *Azure) answer(w http.ResponseWriter, r *http.Request) *keyVaultReply {
 			return armRefusal(http.StatusBadRequest, "InvalidRequestContent", "The request content was invalid and could not be deserialized.")
 		}
 		return a.create(id, given)
+	case http.MethodDelete:
+		return a.delete(id)
 	case http.MethodPost:
 		if cluster, asked := strings.CutSuffix(id, "/listClusterUserCredential"); asked {
 			return a.credentials(cluster)

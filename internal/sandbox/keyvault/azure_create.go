@@ -16,6 +16,8 @@ var keyVaultRoles = map[string]Role{
 	"21090545-7ca7-4776-b22c-e363652d74d2": Reader,
 }
 
+const roleAssignments = "Microsoft.Authorization/roleAssignments"
+
 // create makes a resource of one of the types that this stand-in takes.
 func (a *Azure) create(id string, given armResource) *keyVaultReply {
 	parts := strings.Split(id, "/")
@@ -103,7 +105,7 @@ func (a *Azure) federate(r *armResource) *keyVaultReply {
 
 // assign gives a role. There is one assignment for a scope, a principal and a role.
 func (a *Azure) assign(r *armResource) *keyVaultReply {
-	r.Type = "Microsoft.Authorization/roleAssignments"
+	r.Type = roleAssignments
 	scope, _, _ := strings.Cut(r.ID, "/providers/Microsoft.Authorization/")
 	role, _ := r.Properties["roleDefinitionId"].(string)
 	principal, _ := r.Properties["principalId"].(string)
@@ -118,12 +120,52 @@ func (a *Azure) assign(r *armResource) *keyVaultReply {
 		}
 	}
 	r.Properties["scope"] = scope
-	for _, v := range a.KeyVaults {
-		if token := a.tokens[principal]; token != "" && strings.HasPrefix(strings.ToLower(a.keyVaultID(v))+"/", strings.ToLower(scope)+"/") {
-			v.setRole(token, keyVaultRoles[role])
-		}
+	reply := a.stored(r)
+	a.settleRoles(principal)
+	return reply
+}
+
+// settleRoles gives the owner of an identity in each Key Vault the strongest role
+// that is assigned to it there or above.
+func (a *Azure) settleRoles(principal string) {
+	token := a.tokens[principal]
+	if token == "" {
+		return
 	}
-	return a.stored(r)
+	for _, v := range a.KeyVaults {
+		assigned := map[Role]bool{}
+		for _, r := range a.resources {
+			scope, _ := r.Properties["scope"].(string)
+			if r.Type == roleAssignments && r.Properties["principalId"] == principal && strings.HasPrefix(strings.ToLower(a.keyVaultID(v))+"/", strings.ToLower(scope)+"/") {
+				role, _ := r.Properties["roleDefinitionId"].(string)
+				assigned[keyVaultRoles[role[strings.LastIndex(role, "/")+1:]]] = true
+			}
+		}
+		strongest := Role("")
+		for _, role := range []Role{Reader, SecretsUser, SecretsOfficer} {
+			if assigned[role] {
+				strongest = role
+			}
+		}
+		v.setRole(token, strongest)
+	}
+}
+
+// delete takes back a role or a federated credential. Nothing else can be deleted.
+func (a *Azure) delete(id string) *keyVaultReply {
+	key := strings.ToLower(id)
+	if !strings.Contains(key, "/roleassignments/") && !strings.Contains(key, "/federatedidentitycredentials/") {
+		return armRefusal(http.StatusMethodNotAllowed, "MethodNotAllowed", "The requested resource does not support http method 'DELETE'.")
+	}
+	was := a.resources[key]
+	if was == nil {
+		return &keyVaultReply{status: http.StatusNoContent}
+	}
+	delete(a.resources, key)
+	if principal, _ := was.Properties["principalId"].(string); was.Type == roleAssignments {
+		a.settleRoles(principal)
+	}
+	return &keyVaultReply{body: was}
 }
 
 func isUUID(text string) bool {
@@ -137,7 +179,7 @@ func (a *Azure) roleAssignments(id, filter string) func(*armResource) bool {
 	scope, _, _ := strings.Cut(strings.ToLower(id), "/providers/microsoft.authorization/")
 	principal := strings.Trim(strings.TrimPrefix(filter, "principalId eq "), "'")
 	return func(r *armResource) bool {
-		if r.Type != "Microsoft.Authorization/roleAssignments" || filter != "" && r.Properties["principalId"] != principal {
+		if r.Type != roleAssignments || filter != "" && r.Properties["principalId"] != principal {
 			return false
 		}
 		at, _ := r.Properties["scope"].(string)

@@ -22,16 +22,33 @@ func (a *Azure) login(w http.ResponseWriter, r *http.Request) *keyVaultReply {
 			"metadata":                  []any{map[string]any{"preferred_network": loginHost, "preferred_cache": loginHost, "aliases": []string{loginHost}}},
 		}}
 	case path == r.URL.Path:
-		return loginRefusal(90002, "Tenant not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud.")
+		tenant, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+		return loginRefusal(http.StatusBadRequest, "invalid_tenant", 90002, "Tenant '%s' not found. "+
+			"Check to make sure you have the correct tenant ID and are signing into the correct cloud.", tenant)
 	case path == "/v2.0/.well-known/openid-configuration":
 		return &keyVaultReply{body: map[string]string{
 			"issuer": base + "/v2.0", "authorization_endpoint": base + "/oauth2/v2.0/authorize", "token_endpoint": base + "/oauth2/v2.0/token",
 		}}
 	case path == "/oauth2/v2.0/token" && r.Method == http.MethodPost:
 		r.Body = http.MaxBytesReader(w, r.Body, loopback.MaxRequest)
+		if r.PostFormValue("client_secret") != "" {
+			return a.identify(r.PostFormValue("client_id"), r.PostFormValue("client_secret"))
+		}
 		return a.trade(r.PostFormValue("client_id"), r.PostFormValue("client_assertion"))
 	}
 	return &keyVaultReply{status: http.StatusNotFound, body: map[string]string{}}
+}
+
+// identify gives the owner's token for the secret of the owner's application.
+func (a *Azure) identify(clientID, secret string) *keyVaultReply {
+	switch {
+	case clientID != a.ClientID:
+		return a.unknownClient(clientID)
+	case secret != a.ClientSecret:
+		return unauthorized(7000215, "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, "+
+			"not the client secret ID, for a secret added to app '%s'.", clientID)
+	}
+	return issued(a.Token)
 }
 
 // trade gives the token of an identity for an assertion that one of its federated
@@ -39,10 +56,13 @@ func (a *Azure) login(w http.ResponseWriter, r *http.Request) *keyVaultReply {
 func (a *Azure) trade(clientID, assertion string) *keyVaultReply {
 	claims, err := kubernetes.ReadToken(assertion)
 	if err != nil {
-		return loginRefusal(50027, "JWT token is invalid or malformed.")
+		return unauthorized(50027, "JWT token is invalid or malformed.")
+	}
+	if a.verify != nil && a.verify(assertion) != nil {
+		return unauthorized(700027, "The certificate with identifier used to sign the client assertion is not registered on application. [Reason - The key was not found.]")
 	}
 	if !time.Unix(claims.Expires, 0).After(time.Now()) {
-		return loginRefusal(700024, "Client assertion is not within its valid time range.")
+		return unauthorized(700024, "Client assertion is not within its valid time range.")
 	}
 	prefix := ""
 	for _, r := range a.resources {
@@ -51,7 +71,7 @@ func (a *Azure) trade(clientID, assertion string) *keyVaultReply {
 		}
 	}
 	if prefix == "" {
-		return loginRefusal(700016, "Application with identifier '%s' was not found in the directory '%s'.", clientID, a.TenantID)
+		return a.unknownClient(clientID)
 	}
 	code, what := 700211, "issuer '"+claims.Issuer+"'"
 	for id, r := range a.resources {
@@ -65,16 +85,32 @@ func (a *Azure) trade(clientID, assertion string) *keyVaultReply {
 		case !slices.ContainsFunc(audiences, func(audience any) bool { return slices.Contains(claims.Audience, fmt.Sprint(audience)) }):
 			code, what = 700212, fmt.Sprintf("audience '%s'", strings.Join(claims.Audience, ","))
 		default:
-			return &keyVaultReply{body: map[string]any{"token_type": "Bearer", "expires_in": 3599, "access_token": a.tokens[clientID]}}
+			return issued(a.tokens[clientID])
 		}
 	}
-	return loginRefusal(code, "No matching federated identity record found for presented assertion %s.", what)
+	return unauthorized(code, "No matching federated identity record found for presented assertion %s.", what)
+}
+
+func issued(token string) *keyVaultReply {
+	return &keyVaultReply{body: map[string]any{"token_type": "Bearer", "expires_in": 3599, "ext_expires_in": 3599, "access_token": token}}
+}
+
+func (a *Azure) unknownClient(clientID string) *keyVaultReply {
+	return loginRefusal(http.StatusBadRequest, "unauthorized_client", 700016, "Application with identifier '%s' was not found in the directory '%s'.", clientID, a.TenantID)
+}
+
+func unauthorized(code int, format string, args ...any) *keyVaultReply {
+	return loginRefusal(http.StatusUnauthorized, "invalid_client", code, format, args...)
 }
 
 // loginRefusal is worded as Entra ID words it.
-func loginRefusal(code int, format string, args ...any) *keyVaultReply {
-	return &keyVaultReply{status: http.StatusUnauthorized, body: map[string]any{
-		"error": "invalid_client", "error_codes": []int{code}, "error_description": fmt.Sprintf("AADSTS%d: ", code) + fmt.Sprintf(format, args...),
-		"timestamp": time.Now().UTC().Format(time.DateTime + "Z"), "trace_id": loopback.UUID(), "correlation_id": loopback.UUID(),
+func loginRefusal(status int, kind string, code int, format string, args ...any) *keyVaultReply {
+	trace, correlation, now := loopback.UUID(), loopback.UUID(), time.Now().UTC().Format(time.DateTime+"Z")
+	return &keyVaultReply{status: status, body: map[string]any{
+		"error": kind, "error_codes": []int{code},
+		"error_description": fmt.Sprintf("AADSTS%d: ", code) + fmt.Sprintf(format, args...) +
+			fmt.Sprintf(" Trace ID: %s Correlation ID: %s Timestamp: %s", trace, correlation, now),
+		"timestamp": now, "trace_id": trace, "correlation_id": correlation,
+		"error_uri": fmt.Sprintf("https://%s/error?code=%d", loginHost, code),
 	}}
 }

@@ -48,6 +48,9 @@ func TestAzureRoleCountsInTheKeyVault(t *testing.T) {
 		t.Errorf("with the role: %v", err)
 	}
 	wantRefusal(t, read("system"), byRBAC)
+	a.Want(t, http.MethodDelete, assignment+"00000000-0000-0000-0000-000000000001", "", http.StatusOK, "")
+	wantRefusal(t, read(a.KubeletClientID), byRBAC)
+	a.Want(t, http.MethodPut, assignment+"00000000-0000-0000-0000-000000000001", body(sandboxtest.UserRole), http.StatusCreated, "")
 	a.Want(t, http.MethodPut, assignment+"00000000-0000-0000-0000-000000000002", body(sandboxtest.UserRole), http.StatusConflict, "RoleAssignmentExists")
 	a.Want(t, http.MethodPut, assignment+"00000000-0000-0000-0000-000000000002", body(sandboxtest.OfficerRole), http.StatusCreated, "")
 
@@ -95,6 +98,8 @@ func TestAzureTakesOneCredentialForASubject(t *testing.T) {
 			t.Errorf("%s: %v, want %d", path, answer["value"], n)
 		}
 	}
+	a.Want(t, http.MethodDelete, credential+"one", "", http.StatusOK, "")
+	a.Want(t, http.MethodPut, credential+"two", body, http.StatusCreated, "")
 	if a.PodToken("nobody") != "" {
 		t.Error("a token for nobody")
 	}
