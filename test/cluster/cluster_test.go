@@ -16,23 +16,23 @@ import (
 
 const rootSecret = "root-secret-of-the-stand-in"
 
-// town is a namespace of a real cluster in which the secretctl binary itself has set
-// up everything, as the tutorial does. What it has in Vault is called like it.
-type town struct {
+// realCluster is a namespace of a real cluster that the secretctl binary has set up as the
+// tutorial does. Its auth method, role, policy and path in Vault have the same name.
+type realCluster struct {
 	namespace, dir string
 	vault          *api.Client
-	hasty          bool // the pods are asked every second whether they have started
+	fastProbes     bool // probe the pods every second
 }
 
-const townConfig = `apiVersion: secretctl.dev/v1
+const clusterConfig = `apiVersion: secretctl.dev/v1
 provider: vault
-namespace: TOWN
+namespace: NAMESPACE
 vault:
   address: ADDRESS
   csiAddress: http://vault.default:8200
-  authMount: TOWN
+  authMount: NAMESPACE
   audience: vault
-  role: TOWN
+  role: NAMESPACE
 aidbox:
   url: service
   image: aidbox-standin:1
@@ -40,7 +40,7 @@ aidbox:
   env: [{name: BOX_ROOT_CLIENT_SECRET, value: ADMIN}]
 secrets:
   - name: client-secret
-    path: TOWN/client
+    path: NAMESPACE/client
     scope: [Client/basic]
     value: {generate: {length: 32}}
 resources:
@@ -51,10 +51,10 @@ resources:
     accessPolicy: allow
 `
 
-// newTown needs what test/cluster/with and test/cluster/standin provide. Without
-// SECRETCTL_TEST_CLUSTER it skips the test, or with SECRETCTL_REQUIRE_CLUSTER fails
-// it. replace changes the config.
-func newTown(t *testing.T, name string, replace ...string) *town {
+// newRealCluster needs a cluster from test/cluster/with. Without SECRETCTL_TEST_CLUSTER it
+// skips the test, or fails it if SECRETCTL_REQUIRE_CLUSTER is set. replace changes the
+// config.
+func newRealCluster(t *testing.T, name string, replace ...string) *realCluster {
 	t.Helper()
 	switch {
 	case os.Getenv("SECRETCTL_TEST_CLUSTER") != "":
@@ -67,62 +67,62 @@ func newTown(t *testing.T, name string, replace ...string) *town {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &town{namespace: name, dir: t.TempDir(), vault: vault, hasty: name == "faults"}
-	text := strings.NewReplacer("TOWN", name, "ADDRESS", vault.Address(), "ADMIN", rootSecret).Replace(townConfig)
-	if err := os.WriteFile(w.config(), []byte(strings.NewReplacer(replace...).Replace(text)), 0o600); err != nil {
+	rc := &realCluster{namespace: name, dir: t.TempDir(), vault: vault, fastProbes: name == "faults"}
+	text := strings.NewReplacer("NAMESPACE", name, "ADDRESS", vault.Address(), "ADMIN", rootSecret).Replace(clusterConfig)
+	if err := os.WriteFile(rc.config(), []byte(strings.NewReplacer(replace...).Replace(text)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w.kubectl(t, "", "delete", "namespace", name, "--ignore-not-found") // of an earlier run
-	w.kubectl(t, "", "create", "namespace", name)
-	w.kubectl(t, "", "label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
+	rc.kubectl(t, "", "delete", "namespace", name, "--ignore-not-found") // left by an earlier run
+	rc.kubectl(t, "", "create", "namespace", name)
+	rc.kubectl(t, "", "label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
 	t.Cleanup(func() {
 		_ = exec.Command("kubectl", "delete", "namespace", name, "--wait=false").Run()
 		_ = vault.Sys().DisableAuth(name)
 		_ = vault.Sys().DeletePolicy(name)
-		w.forget()
+		rc.deleteSecret()
 	})
-	w.ok(t, "provision")
-	w.apply(t)
-	w.rollOut(t)
-	w.applyClients(t)
-	return w
+	rc.ok(t, "provision")
+	rc.apply(t)
+	rc.waitForRollout(t)
+	rc.applyClients(t)
+	return rc
 }
 
-func (w *town) config() string { return filepath.Join(w.dir, "secretctl.yaml") }
+func (rc *realCluster) config() string { return filepath.Join(rc.dir, "secretctl.yaml") }
 
-// apply applies what render writes, changed by the replacements.
-func (w *town) apply(t *testing.T, replace ...string) {
+// apply applies the rendered manifests, with the replacements made.
+func (rc *realCluster) apply(t *testing.T, replace ...string) {
 	t.Helper()
-	rendered := w.ok(t, "render")
-	if w.hasty {
+	rendered := rc.ok(t, "render")
+	if rc.fastProbes {
 		rendered = strings.Replace(rendered, "periodSeconds: 5\n", "periodSeconds: 1\n", 1)
 	}
 	manifests := strings.NewReplacer(replace...).Replace(rendered)
 	if len(replace) > 0 && manifests == rendered {
-		t.Fatalf("what render writes has no %q", replace[0])
+		t.Fatalf("the rendered manifests do not contain %q", replace[0])
 	}
-	w.kubectl(t, manifests, "apply", "--server-side", "--validate=strict", "--force-conflicts", "-f", "-")
+	rc.kubectl(t, manifests, "apply", "--server-side", "--validate=strict", "--force-conflicts", "-f", "-")
 }
 
-// applyClients gives each replica the Clients: the replicas of the stand-in share no
+// applyClients creates the Clients in each replica: the stand-in's replicas share no
 // database.
-func (w *town) applyClients(t *testing.T) {
+func (rc *realCluster) applyClients(t *testing.T) {
 	t.Helper()
-	for _, ip := range w.pods(t, ".status.podIP") {
-		w.ok(t, "client apply --allow-http --aidbox-url http://"+ip+":8080")
+	for _, ip := range rc.pods(t, ".status.podIP") {
+		rc.ok(t, "client apply --allow-http --aidbox-url http://"+ip+":8080")
 	}
 }
 
-// pods returns a field of each pod that is not going away.
-func (w *town) pods(t *testing.T, field string) []string {
+// pods returns a field of each pod that is not being deleted.
+func (rc *realCluster) pods(t *testing.T, field string) []string {
 	t.Helper()
-	return strings.Fields(w.kubectl(t, "", "get", "pods", "-l", "app.kubernetes.io/name=aidbox",
+	return strings.Fields(rc.kubectl(t, "", "get", "pods", "-l", "app.kubernetes.io/name=aidbox",
 		"-o", "go-template={{range .items}}{{if not .metadata.deletionTimestamp}}{{"+field+"}} {{end}}{{end}}"))
 }
 
-func (w *town) kubectl(t *testing.T, stdin string, args ...string) string {
+func (rc *realCluster) kubectl(t *testing.T, stdin string, args ...string) string {
 	t.Helper()
-	c := exec.Command("kubectl", append([]string{"-n", w.namespace}, args...)...)
+	c := exec.Command("kubectl", append([]string{"-n", rc.namespace}, args...)...)
 	c.Stdin = strings.NewReader(stdin)
 	out, err := c.CombinedOutput()
 	if err != nil {
@@ -131,60 +131,59 @@ func (w *town) kubectl(t *testing.T, stdin string, args ...string) string {
 	return string(out)
 }
 
-// rollOut waits until every replica runs.
-func (w *town) rollOut(t *testing.T) {
+// waitForRollout waits until every replica runs.
+func (rc *realCluster) waitForRollout(t *testing.T) {
 	t.Helper()
-	out, err := exec.Command("kubectl", "-n", w.namespace, "rollout", "status", "deployment/aidbox", "--timeout=60s").CombinedOutput()
+	out, err := exec.Command("kubectl", "-n", rc.namespace, "rollout", "status", "deployment/aidbox", "--timeout=60s").CombinedOutput()
 	if err != nil {
-		_, found, _ := w.run(t, "verify workload")
+		_, found, _ := rc.run(t, "verify workload")
 		t.Fatalf("%s\n%s", out, found)
 	}
 }
 
-func (w *town) write(t *testing.T, path string, data map[string]any) {
+func (rc *realCluster) write(t *testing.T, path string, data map[string]any) {
 	t.Helper()
-	if _, err := w.vault.Logical().Write(path, data); err != nil {
+	if _, err := rc.vault.Logical().Write(path, data); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// forget deletes the secret in the store with all its versions.
-func (w *town) forget() {
-	_, _ = w.vault.Logical().Delete("secret/metadata/" + w.namespace + "/client")
+// deleteSecret deletes the secret in the store with all its versions.
+func (rc *realCluster) deleteSecret() {
+	_, _ = rc.vault.Logical().Delete("secret/metadata/" + rc.namespace + "/client")
 }
 
 // run runs the binary and returns its exit code, stdout and stderr.
-func (w *town) run(t *testing.T, command string) (code int, stdout, stderr string) {
+func (rc *realCluster) run(t *testing.T, command string) (code int, stdout, stderr string) {
 	t.Helper()
-	return w.start(t, command)()
+	return rc.start(t, command)()
 }
 
-// start starts the binary, and returns how to wait for its end.
-func (w *town) start(t *testing.T, command string) (wait func() (code int, stdout, stderr string)) {
+// start starts the binary and returns a func that waits for it to end.
+func (rc *realCluster) start(t *testing.T, command string) (wait func() (code int, stdout, stderr string)) {
 	t.Helper()
 	var out, narration bytes.Buffer
 	c := exec.Command("secretctl", strings.Fields(command)...)
-	c.Dir = w.dir
-	c.Dir, c.Stdout, c.Stderr = w.dir, &out, &narration
-	c.Env = append(os.Environ(), "SECRETCTL_CONFIG="+w.config(), "AIDBOX_CLIENT_SECRET="+rootSecret, "VAULT_CLIENT_TIMEOUT=5s")
+	c.Dir, c.Stdout, c.Stderr = rc.dir, &out, &narration
+	c.Env = append(os.Environ(), "SECRETCTL_CONFIG="+rc.config(), "AIDBOX_CLIENT_SECRET="+rootSecret, "VAULT_CLIENT_TIMEOUT=5s")
 	if err := c.Start(); err != nil {
 		t.Fatalf("%v: run test/cluster/standin first", err)
 	}
 	return func() (int, string, string) {
-		_ = c.Wait() // the exit code tells
-		showsIt := strings.Contains(out.String()+narration.String(), rootSecret)
-		if showsIt && !strings.HasPrefix(command, "render") { // which has it from the config
-			t.Errorf("secretctl %s shows a secret", command)
+		_ = c.Wait() // the caller looks at the exit code
+		leaked := strings.Contains(out.String()+narration.String(), rootSecret)
+		if leaked && !strings.HasPrefix(command, "render") { // the config has it in env
+			t.Errorf("secretctl %s prints a secret", command)
 		}
 		return c.ProcessState.ExitCode(), out.String(), narration.String()
 	}
 }
 
-func (w *town) ok(t *testing.T, command string) string {
+func (rc *realCluster) ok(t *testing.T, command string) string {
 	t.Helper()
-	code, out, narration := w.run(t, command)
+	code, out, narration := rc.run(t, command)
 	if code != 0 {
-		t.Fatalf("secretctl %s ended with %d\n%s%s", command, code, out, narration)
+		t.Fatalf("secretctl %s exited with %d\n%s%s", command, code, out, narration)
 	}
 	return out
 }
@@ -195,24 +194,24 @@ func (f finding) String() string {
 	return fmt.Sprintf("%s %s: %s: %s | %s", f.ID, f.Subject, f.Status, f.Detail, f.Hint)
 }
 
-type moment struct {
+type event struct {
 	Replica, What string
 	AfterMS       int64
 }
 
 // report runs secretctl with -o json.
-func (w *town) report(t *testing.T, command string) (code int, checks []finding, timeline []moment) {
+func (rc *realCluster) report(t *testing.T, command string) (code int, checks []finding, timeline []event) {
 	t.Helper()
-	return parse(t, w.start(t, command+" -o json"))
+	return parse(t, rc.start(t, command+" -o json"))
 }
 
-func parse(t *testing.T, wait func() (code int, stdout, stderr string)) (code int, checks []finding, timeline []moment) {
+func parse(t *testing.T, wait func() (code int, stdout, stderr string)) (code int, checks []finding, timeline []event) {
 	t.Helper()
 	code, out, narration := wait()
 	var r struct {
 		Deliveries []struct {
 			Checks   []finding
-			Timeline []moment
+			Timeline []event
 		}
 	}
 	if err := json.Unmarshal([]byte(out), &r); err != nil || len(r.Deliveries) != 1 {
@@ -221,28 +220,27 @@ func parse(t *testing.T, wait func() (code int, stdout, stderr string)) (code in
 	return code, r.Deliveries[0].Checks, r.Deliveries[0].Timeline
 }
 
-// kubeconfig returns one for a ServiceAccount of the town.
-func (w *town) kubeconfig(t *testing.T, account string) string {
+// kubeconfig creates a ServiceAccount and returns a kubeconfig that uses it.
+func (rc *realCluster) kubeconfig(t *testing.T, account string) string {
 	t.Helper()
-	w.kubectl(t, "", "create", "serviceaccount", account)
-	token := strings.TrimSpace(w.kubectl(t, "", "create", "token", account))
-	file := filepath.Join(w.dir, account)
-	if err := os.WriteFile(file, []byte(w.kubectl(t, "", "config", "view", "--raw", "--minify", "--flatten")), 0o600); err != nil {
+	rc.kubectl(t, "", "create", "serviceaccount", account)
+	token := strings.TrimSpace(rc.kubectl(t, "", "create", "token", account))
+	file := filepath.Join(rc.dir, account)
+	if err := os.WriteFile(file, []byte(rc.kubectl(t, "", "config", "view", "--raw", "--minify", "--flatten")), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w.kubectl(t, "", "--kubeconfig", file, "config", "set-credentials", account, "--token="+token)
-	w.kubectl(t, "", "--kubeconfig", file, "config", "set-context", "--current", "--user="+account)
-	if who := w.kubectl(t, "", "--kubeconfig", file, "auth", "whoami"); !strings.Contains(who, w.namespace+":"+account) {
-		t.Fatalf("is %s", who)
+	rc.kubectl(t, "", "--kubeconfig", file, "config", "set-credentials", account, "--token="+token)
+	rc.kubectl(t, "", "--kubeconfig", file, "config", "set-context", "--current", "--user="+account)
+	if who := rc.kubectl(t, "", "--kubeconfig", file, "auth", "whoami"); !strings.Contains(who, rc.namespace+":"+account) {
+		t.Fatalf("the kubeconfig authenticates as %s", who)
 	}
 	return file
 }
 
-// eventually asks again and again: the cluster takes a moment to notice what was
-// done to it.
-func eventually(t *testing.T, patience time.Duration, done func() bool) bool {
+// eventually polls, because the cluster needs a moment to react.
+func eventually(t *testing.T, timeout time.Duration, done func() bool) bool {
 	t.Helper()
-	for deadline := time.Now().Add(patience); !done(); <-time.After(200 * time.Millisecond) {
+	for deadline := time.Now().Add(timeout); !done(); <-time.After(200 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			return false
 		}

@@ -8,21 +8,20 @@ import (
 	"time"
 )
 
-// TestRealClusterChecksItself has the CronJob's pods run where Pod Security is
-// enforced, well and then in the moments after a rotation, when Aidbox still has
-// the old value.
-func TestRealClusterChecksItself(t *testing.T) {
+// TestRealClusterRunsVerifyJob runs the CronJob's pods where Pod Security is enforced: once
+// while everything is healthy, and once after a rotation, before Aidbox has the new value.
+func TestRealClusterRunsVerifyJob(t *testing.T) {
 	t.Parallel()
-	w := newTown(t, "job", "replicas: 2", "replicas: 1", "http://vault.default:8200", os.Getenv("CLUSTER_VAULT")) // pods look up no names
-	w.kubectl(t, "", "create", "secret", "generic", "admin", "--from-literal=secret="+rootSecret)
-	manifests := w.ok(t, "render --allow-http --with verify-job,rbac --image aidbox-standin:1 --admin-secret admin/secret")
+	rc := newRealCluster(t, "job", "replicas: 2", "replicas: 1", "http://vault.default:8200", os.Getenv("CLUSTER_VAULT")) // the cluster has no DNS
+	rc.kubectl(t, "", "create", "secret", "generic", "admin", "--from-literal=secret="+rootSecret)
+	manifests := rc.ok(t, "render --allow-http --with verify-job,rbac --image aidbox-standin:1 --admin-secret admin/secret")
 	t.Cleanup(func() {
-		_ = exec.Command("kubectl", "delete", "clusterrole,clusterrolebinding", w.namespace+"-aidbox-secretctl").Run()
+		_ = exec.Command("kubectl", "delete", "clusterrole,clusterrolebinding", rc.namespace+"-aidbox-secretctl").Run()
 	})
-	w.kubectl(t, manifests, "apply", "--validate=strict", "--server-side", "-f", "-")
+	rc.kubectl(t, manifests, "apply", "--validate=strict", "--server-side", "-f", "-")
 
-	t.Run("well", func(t *testing.T) {
-		said := w.runJob(t, "well", "Complete")
+	t.Run("healthy", func(t *testing.T) {
+		said := rc.runJob(t, "healthy", "Complete")
 		for _, id := range []string{
 			"mount/present", "mount/readable", "mount/matches-store", "mount/status", "mount/vault-config",
 			"client/exists", "client/masked", "client/reference",
@@ -34,53 +33,53 @@ func TestRealClusterChecksItself(t *testing.T) {
 		}
 	})
 	t.Run("stale", func(t *testing.T) {
-		w.write(t, "secret/data/"+w.namespace+"/client", map[string]any{"data": map[string]any{"client-secret": "rotated-in-the-test"}})
-		said := w.runJob(t, "stale", "Failed")
+		rc.write(t, "secret/data/"+rc.namespace+"/client", map[string]any{"data": map[string]any{"client-secret": "rotated-in-the-test"}})
+		said := rc.runJob(t, "stale", "Failed")
 		for _, line := range []string{"√ mount/matches-store ", "× auth/accepts-secret ", "× auth/token "} {
 			if !strings.Contains(said, line) {
-				t.Errorf("it does not say %q", line)
+				t.Errorf("the log has no line %q", line)
 			}
 		}
 	})
-	t.Run("rights", func(t *testing.T) { w.wantRenderedRights(t) })
+	t.Run("rights", func(t *testing.T) { rc.testRenderedRights(t) })
 }
 
-// runJob makes a Job of the CronJob, waits until it ends in that way, and returns
-// what it said.
-func (w *town) runJob(t *testing.T, name, ends string) string {
+// runJob creates a Job from the CronJob, waits until it has the given condition, and
+// returns its log.
+func (rc *realCluster) runJob(t *testing.T, name, condition string) string {
 	t.Helper()
-	w.kubectl(t, "", "create", "job", name, "--from=cronjob/aidbox-verify")
+	rc.kubectl(t, "", "create", "job", name, "--from=cronjob/aidbox-verify")
 	for deadline := time.Now().Add(time.Minute); ; <-time.After(200 * time.Millisecond) {
-		conditions := w.kubectl(t, "", "get", "job", name, "-o", `jsonpath={.status.conditions[?(@.status=="True")].type}`)
+		conditions := rc.kubectl(t, "", "get", "job", name, "-o", `jsonpath={.status.conditions[?(@.status=="True")].type}`)
 		if strings.Contains(conditions, "Complete") || strings.Contains(conditions, "Failed") || time.Now().After(deadline) {
-			said := w.kubectl(t, "", "logs", "job/"+name)
+			said := rc.kubectl(t, "", "logs", "job/"+name)
 			t.Logf("job %s: %s\n%s", name, conditions, said)
-			if !strings.Contains(conditions, ends) {
-				t.Fatalf("the job ended %q, not %s\n%s", conditions, ends, w.kubectl(t, "", "describe", "pod", "-l", "job-name="+name))
+			if !strings.Contains(conditions, condition) {
+				t.Fatalf("the job has conditions %q, not %s\n%s", conditions, condition, rc.kubectl(t, "", "describe", "pod", "-l", "job-name="+name))
 			}
 			return said
 		}
 	}
 }
 
-// wantRenderedRights verifies as one who has the rendered rights and no other.
-func (w *town) wantRenderedRights(t *testing.T) {
+// testRenderedRights runs commands with the rendered rights and no others.
+func (rc *realCluster) testRenderedRights(t *testing.T) {
 	const account = "runner"
-	file := w.kubeconfig(t, account)
-	w.kubectl(t, "", "create", "rolebinding", account, "--role=aidbox-secretctl", "--serviceaccount="+w.namespace+":"+account)
-	w.kubectl(t, "", "create", "clusterrolebinding", w.namespace+"-aidbox-secretctl", "--clusterrole="+w.namespace+"-aidbox-secretctl", "--serviceaccount="+w.namespace+":"+account)
+	file := rc.kubeconfig(t, account)
+	rc.kubectl(t, "", "create", "rolebinding", account, "--role=aidbox-secretctl", "--serviceaccount="+rc.namespace+":"+account)
+	rc.kubectl(t, "", "create", "clusterrolebinding", rc.namespace+"-aidbox-secretctl", "--clusterrole="+rc.namespace+"-aidbox-secretctl", "--serviceaccount="+rc.namespace+":"+account)
 	for _, command := range []string{"verify workload mount client", "verify cluster store"} {
-		code, checks, _ := w.report(t, command+" --kubeconfig "+file)
+		code, checks, _ := rc.report(t, command+" --kubeconfig "+file)
 		if strings.Contains(command, "workload") && code == 3 {
-			t.Errorf("something could not be found out: %v", checks)
+			t.Errorf("a check is unknown: %v", checks)
 		}
 		for _, c := range checks {
 			if strings.Contains(c.Detail+c.Hint, "forbidden") || strings.Contains(c.Hint, "rbac.md") {
-				t.Errorf("the rendered rights are too few: %s", c)
+				t.Errorf("a right is missing: %s", c)
 			}
 		}
 	}
-	if code, _, narration := w.run(t, "diff --kubeconfig "+file); code != 0 && code != 1 || strings.Contains(narration, "forbidden") {
-		t.Errorf("diff ended with %d: %s", code, narration)
+	if code, _, narration := rc.run(t, "diff --kubeconfig "+file); code != 0 && code != 1 || strings.Contains(narration, "forbidden") {
+		t.Errorf("diff exited with %d: %s", code, narration)
 	}
 }
