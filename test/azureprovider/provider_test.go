@@ -1,5 +1,5 @@
-// Package azureprovider holds what secretctl renders against the code that reads it:
-// that of the Azure provider of the Secrets Store CSI driver.
+// Package azureprovider tests rendered manifests with the code that reads them: that of
+// the Azure provider for the Secrets Store CSI driver.
 package azureprovider
 
 import (
@@ -37,7 +37,7 @@ secrets:
   - {name: other, objectName: client-secret, keyVault: Fabrikam, scope: [Client]}
 `
 
-// read is what the provider makes of a SecretProviderClass.
+// read is what the provider reads from a SecretProviderClass.
 type read struct {
 	Vault, Cloud, Tenant       string
 	PodIdentity, VMIdentity    bool
@@ -61,7 +61,7 @@ func readBy(t *testing.T, parameters map[string]string) read {
 		t.Error(err)
 	}
 	if proxy, err := types.GetUseAzureTokenProxy(parameters); proxy || err != nil || types.GetCloudEnvFileName(parameters) != "" {
-		t.Errorf("a token proxy %v (%v), or a cloud of its own", proxy, err)
+		t.Errorf("token proxy %v (%v), or a custom cloud", proxy, err)
 	}
 	objects, err := types.GetObjectsArray(types.GetObjects(parameters))
 	if err != nil {

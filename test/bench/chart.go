@@ -2,7 +2,7 @@ package main
 
 import "regexp"
 
-// A chart that makes what secretctl does, of the names and scopes of the secrets.
+// A chart that renders what secretctl does from the names and scopes of the secrets.
 const (
 	chartConfig = `{{define "config"}}{"secret": {
 {{- range $i, $s := .Values.secrets}}{{if $i}},{{end}}

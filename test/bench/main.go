@@ -1,7 +1,7 @@
-// Command bench measures secretctl beside the tools that people would use for the
-// same: it prints one table of ratios, each of two medians that were taken in turns
-// in one run. docs/performance.md tells what the rows are. It needs the binaries of
-// secretctl, helm, kubectl and vault, and changes nothing but a temporary folder.
+// Command bench compares secretctl with the tools that people would use instead. It
+// prints one table of ratios; the two sides of a ratio are medians of runs that
+// alternated. docs/performance.md explains the rows. It needs the binaries of
+// secretctl, helm, kubectl and vault, and writes to a temporary folder only.
 package main
 
 import (
@@ -20,7 +20,7 @@ type tools struct{ secretctl, helm, kubectl, vault string }
 type bench struct {
 	tools
 	dir   string // temporary
-	self  string // this program, which starts what is measured
+	self  string // this program, which also launches what it measures
 	runs  int
 	table table
 
@@ -45,7 +45,7 @@ func main() {
 	flag.StringVar(&b.secretctl, "secretctl", "./secretctl", "the secretctl to measure")
 	peers := flag.String("peers", "", "folder with helm and kubectl")
 	flag.StringVar(&b.vault, "vault", "", "the vault to provision")
-	flag.IntVar(&b.runs, "runs", 15, "how often short things are run; long ones are a third of it")
+	flag.IntVar(&b.runs, "runs", 15, "runs of a short command; long ones run a third as often")
 	flag.Parse()
 	b.helm, b.kubectl = filepath.Join(*peers, "helm"), filepath.Join(*peers, "kubectl")
 	if err := b.run(); err != nil {
@@ -81,7 +81,7 @@ func (b *bench) run() (err error) {
 	return err
 }
 
-// startUp compares what runs before any work is done.
+// startUp compares the time before any work is done.
 func (b *bench) startUp() error {
 	m, err := b.inTurns(b.runs,
 		command{"secretctl version", []string{b.secretctl, "version"}},

@@ -12,14 +12,14 @@ import (
 	"time"
 )
 
-// launch is the first argument of this program where it only starts another and
-// says what that took. What a process has used is counted from its parent on, so
-// the parent has to be small.
+// launch is the first argument when this program only starts another and reports
+// what it used. A child's peak memory is at least its parent's at the fork, so the
+// parent has to be small.
 const launch = "-launch"
 
 // sample is what one run took.
 type sample struct {
-	Wall, CPU time.Duration // CPU is of the process alone, and less at the mercy of others
+	Wall, CPU time.Duration // user and system; less noisy than wall time
 	Peak      int64         // resident memory, in KiB
 }
 
@@ -38,7 +38,7 @@ func launchMain(args []string, out, narration io.Writer) error {
 	return json.NewEncoder(out).Encode(s)
 }
 
-// command is something to measure. Its output is thrown away.
+// command is something to measure. Its output is discarded.
 type command struct {
 	name string
 	args []string
@@ -58,14 +58,14 @@ func (b *bench) measure(c command) (sample, error) {
 	return s, err
 }
 
-// measured is what the runs of a command took.
+// measured holds the samples of a command.
 type measured struct {
 	name string
 	all  []sample
 }
 
-// inTurns runs the commands one after the other, and all of that n times, so that
-// whatever else the machine does meets each of them. A first round warms up.
+// inTurns runs the commands alternately, n times each, so that other load on the
+// machine affects all of them alike. A first round warms up.
 func (b *bench) inTurns(n int, commands ...command) ([]measured, error) {
 	m := make([]measured, len(commands))
 	for round := range n + 1 {
@@ -82,7 +82,7 @@ func (b *bench) inTurns(n int, commands ...command) ([]measured, error) {
 	return m, nil
 }
 
-// quantile returns what so many of the runs are below.
+// quantile returns the q-quantile of a measure.
 func quantile[T int64 | time.Duration](m measured, q float64, of func(sample) T) T {
 	var all []T
 	for _, s := range m.all {
@@ -107,12 +107,12 @@ func (m measured) peak() float64 {
 	return float64(quantile(m, 0.5, func(s sample) int64 { return s.Peak })) / 1024
 }
 
-// String is the median with the middle half of the runs.
+// String returns the median and the quartiles.
 func (m measured) String() string {
 	return fmt.Sprintf("%s (%s to %s)", short(m.median()), short(m.wall(0.25)), short(m.wall(0.75)))
 }
 
-// short is a time with two or three digits.
+// short formats a duration with two or three digits.
 func short(d time.Duration) string {
 	switch {
 	case d < 100*time.Millisecond:

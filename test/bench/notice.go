@@ -26,8 +26,8 @@ vault: {address: %q, kubernetesHost: %q}
 secrets: [{name: client-secret, scope: [Client/basic], value: {generate: {}}}]
 `
 
-// notice measures how long after the swap of the mounted files "rotate" sees it, on
-// stand-ins: the files change when this program says so.
+// notice measures how soon "rotate" notices that the mounted files were swapped. The
+// store and the mount are stand-ins, so this program decides when that happens.
 func (b *bench) notice() error {
 	kubernetes, err := kubernetes.Start()
 	if err != nil {
@@ -39,7 +39,7 @@ func (b *bench) notice() error {
 		return err
 	}
 	defer vault.Close()
-	var written atomic.Int64 // when Vault had the last new value
+	var written atomic.Int64 // when the last write to Vault returned
 	upstream, err := url.Parse(vault.URL)
 	if err != nil {
 		return err

@@ -19,13 +19,12 @@ import (
 const (
 	rootToken = "root"
 	provided  = 1000 // secrets
-	puts      = 20   // of them by "vault kv put", which is as slow for each
+	puts      = 20   // of them by "vault kv put", which takes as long for each
 
 	concurrency = 16 // secretctl's default
 )
 
-// provision compares what writes secrets into a real Vault, and what finds that
-// there is nothing to write.
+// provision compares writing secrets to a real Vault, and finding nothing to write.
 func (b *bench) provision() error {
 	address, stop, err := b.startVault()
 	if err != nil {
@@ -33,7 +32,7 @@ func (b *bench) provision() error {
 	}
 	defer stop()
 	var took map[string]measured
-	for round := range 1 + max(3, b.runs/2) { // each on paths of its own; the first warms up
+	for round := range 1 + max(3, b.runs/2) { // each round has its own paths; the first warms up
 		if round < 2 {
 			took = map[string]measured{}
 		}
@@ -82,7 +81,7 @@ func (b *bench) provision() error {
 	return nil
 }
 
-// note measures a command once more.
+// note adds a sample of a command.
 func (b *bench) note(took map[string]measured, c command) error {
 	s, err := b.measure(c)
 	took[c.name] = measured{c.name, append(took[c.name].all, s)}
@@ -99,7 +98,7 @@ func (b *bench) vaultConfig(address, path string) (string, error) {
 	return filepath.Join(folder, "secretctl.yaml"), write(folder, map[string]string{"secretctl.yaml": text.String()})
 }
 
-// startVault starts a Vault in dev mode, which keeps all in memory.
+// startVault starts a Vault in dev mode, which stores in memory.
 func (b *bench) startVault() (address string, stop func(), err error) {
 	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -118,18 +117,18 @@ func (b *bench) startVault() (address string, stop func(), err error) {
 		resp, err := http.Get("http://" + at + "/v1/secret/config")
 		if err == nil {
 			_ = resp.Body.Close()
-			if resp.StatusCode == http.StatusForbidden { // mounted, and without a token
+			if resp.StatusCode == http.StatusForbidden { // the KV engine is mounted, and wants a token
 				return "http://" + at, stop, nil
 			}
 		}
 		<-time.After(100 * time.Millisecond)
 	}
 	stop()
-	return "", nil, fmt.Errorf("vault does not start at %s", at)
+	return "", nil, fmt.Errorf("vault did not start at %s", at)
 }
 
-// bare is the first argument of this program where it does the least that there is
-// to do: KIND ADDRESS PATH, and for "put" the vault command.
+// bare is the first argument when this program does the minimum of work itself: KIND
+// ADDRESS PATH, and for "put" the vault command.
 const bare = "-bare"
 
 func bareMain(args []string) error {

@@ -16,11 +16,11 @@ import (
 
 var sizes = []int{1, 100, 1000, 5000}
 
-// most is how many secrets a ConfigMap can tell Aidbox of, about. It is shown, and has
+// most is about as many secrets as fit in the ConfigMap that Aidbox reads. Its row has
 // no aim.
 const most = 10_000
 
-// render compares what writes the same manifests.
+// render compares tools that write the same manifests.
 func (b *bench) render() error {
 	var took []time.Duration
 	for _, n := range slices.Concat(sizes, []int{most}) {
@@ -49,15 +49,15 @@ func (b *bench) render() error {
 		b.table.peak(what+", memory", m[0], m[1], less)
 		b.table.peak(what+", memory", m[0], m[2], less)
 	}
-	// Each thousand costs what the thousands before did.
+	// The cost grows linearly.
 	per := func(i, j int) time.Duration { return (took[j] - took[i]) * 1000 / time.Duration(sizes[j]-sizes[i]) }
 	few, many := per(0, 2), per(2, 3)
 	b.table.ratio("render, each 1,000 secrets more", short(many)+" above 1,000", "the same below", short(few), float64(many)/float64(few), 1.25)
 	return nil
 }
 
-// prepare writes the config, what secretctl makes of it for kustomize, and a chart
-// that makes the same.
+// prepare writes the config, its rendered manifests for kustomize, and a chart that
+// renders the same.
 func (b *bench) prepare(folder string, n int) error {
 	var conf, values strings.Builder
 	conf.WriteString("apiVersion: secretctl.dev/v1\nprovider: vault\nsecrets:\n")
@@ -77,7 +77,7 @@ func (b *bench) prepare(folder string, n int) error {
 		"chart/Chart.yaml": "apiVersion: v2\nname: aidbox\nversion: 1.0.0\n", "chart/values.yaml": values.String(),
 		"chart/templates/_config.tpl": chartConfig, "chart/templates/configmap.yaml": chartConfigMap, "chart/templates/class.yaml": chartClass,
 	}
-	// What does not depend on the secrets is text in the chart, to its advantage.
+	// What does not depend on the secrets is plain text in the chart, which favors helm.
 	for _, name := range []string{"serviceaccount-aidbox.yaml", "deployment-aidbox.yaml"} {
 		text, err := os.ReadFile(filepath.Join(folder, "manifests", name))
 		if err != nil {
@@ -101,7 +101,7 @@ func write(folder string, files map[string]string) error {
 	return nil
 }
 
-// same wants all commands to write the same objects.
+// same checks that all commands write the same objects.
 func (b *bench) same(commands ...command) error {
 	var first map[string]any
 	for i, c := range commands {

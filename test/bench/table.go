@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// table is what was found, as Markdown.
+// table holds the results and prints them as Markdown.
 type table struct {
 	rows   [][]string
 	missed int
@@ -13,14 +13,14 @@ type table struct {
 
 var columns = []string{"what", "secretctl", "beside", "took", "ratio", "aim", "", "ratio of CPU time"}
 
-// time compares two medians; aim is 0 where there is none.
+// time adds a row that compares two medians; aim is 0 if there is none.
 func (t *table) time(what string, ours, theirs measured, aim float64) {
 	t.ratio(what, ours.String(), theirs.name, theirs.String(), float64(ours.median())/float64(theirs.median()), aim)
 	last := t.rows[len(t.rows)-1]
 	last[len(last)-1] = fmt.Sprintf("%.2f", float64(ours.cpu())/float64(theirs.cpu()))
 }
 
-// peak compares two peaks of memory.
+// peak adds a row that compares peak memory.
 func (t *table) peak(what string, ours, theirs measured, aim float64) {
 	t.ratio(what, fmt.Sprintf("%.0f MiB", ours.peak()), theirs.name, fmt.Sprintf("%.0f MiB", theirs.peak()), ours.peak()/theirs.peak(), aim)
 }
@@ -33,7 +33,7 @@ func (t *table) ratio(what, ours, name, theirs string, ratio, aim float64) {
 	t.add(what, ours, name, theirs, fmt.Sprintf("%.2f", ratio), wanted, aim == 0 || ratio <= aim)
 }
 
-// add adds a row; one without an aim has nothing to meet.
+// add adds a row; without an aim it cannot be missed.
 func (t *table) add(what, ours, name, theirs, ratio, aim string, met bool) {
 	verdict := ""
 	switch {

@@ -1,7 +1,7 @@
-// Package realvault starts a real HashiCorp Vault for a test and ends it with the
+// Package realvault starts a real HashiCorp Vault for a test and stops it with the
 // test. It compiles nothing: SECRETCTL_TEST_VAULT_BIN names the binary, of version
-// 1.21 or near. Where it is not set, the test is skipped; with
-// SECRETCTL_REQUIRE_VAULT set, it fails instead.
+// 1.21 or close to it. If that is not set, the test is skipped, or fails if
+// SECRETCTL_REQUIRE_VAULT is set.
 package realvault
 
 import (
@@ -23,8 +23,8 @@ import (
 	"time"
 )
 
-// How long a server may take to answer, and how often it is tried on another port
-// where something else took the one that was free.
+// How long a server may take to answer, and how many ports to try: another process may
+// take a free port first.
 const (
 	startLimit = 30 * time.Second
 	portTries  = 3
@@ -40,8 +40,8 @@ disable_mlock = true
 api_addr = "http://%[2]s"
 `
 
-// Server is a Vault with a KV version 2 engine at secret/, unsealed, that listens
-// on 127.0.0.1.
+// Server is an unsealed Vault with a KV version 2 engine at secret/ that listens on
+// 127.0.0.1.
 type Server struct {
 	Address   string // with scheme and port
 	RootToken string
@@ -57,14 +57,14 @@ type Server struct {
 	ended     chan struct{}
 }
 
-// Option makes another kind of server than one in dev mode.
+// Option changes the kind of server, which is dev mode by default.
 type Option func(*Server)
 
-// TLS makes a dev server that speaks https with a CA of its own.
+// TLS makes a dev server that serves https with its own CA.
 func TLS() Option { return func(s *Server) { s.tls = true } }
 
-// File makes a server that stores in files, so that Restart and Unseal bring back
-// what was there.
+// File makes a server that stores in files, so that its data survives Restart and
+// Unseal.
 func File() Option { return func(s *Server) { s.file = true } }
 
 // Start starts a server.
@@ -100,18 +100,18 @@ func Start(t testing.TB, options ...Option) *Server {
 	return s
 }
 
-// Stop ends the process, as a crash would. It can be called again.
+// Stop kills the process, as a crash would. It may be called twice.
 func (s *Server) Stop() {
 	if s.cmd == nil {
 		return
 	}
-	_ = s.cmd.Process.Kill() // an error says that it has ended already
+	_ = s.cmd.Process.Kill() // fails only if the process has ended
 	<-s.ended
 	s.cmd = nil
 }
 
-// Restart ends the process and starts it again on the same port. A dev server has
-// forgotten everything then, and a File server is sealed.
+// Restart kills the process and starts it again on the same port. A dev server loses
+// its data, and a File server comes back sealed.
 func (s *Server) Restart(t testing.TB) {
 	t.Helper()
 	s.Stop()
@@ -189,7 +189,7 @@ func (s *Server) wait() error {
 	}
 }
 
-// initialize makes a new File server what a dev server is from the start.
+// initialize gives a new File server what a dev server has from the start.
 func (s *Server) initialize() error {
 	var keys struct {
 		Keys  []string `json:"keys_base64"`
@@ -209,7 +209,7 @@ func (s *Server) unseal() error {
 	return s.call(http.MethodPut, "sys/unseal", map[string]any{"key": s.UnsealKey}, nil)
 }
 
-// call makes a request as root.
+// call sends a request as root.
 func (s *Server) call(method, path string, body, out any) error {
 	content, err := json.Marshal(body)
 	if err != nil {
@@ -266,7 +266,7 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-// buffer keeps what the process says, for the message of a failed start.
+// buffer keeps the output of the process, for the error if it does not start.
 type buffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer

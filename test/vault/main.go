@@ -1,7 +1,7 @@
-// Command vault is a real HashiCorp Vault, server and client in one, for the
-// tests alone: nothing of it is part of secretctl or shipped with it. Vault's
-// minimal build compiles in minutes but can neither log in pods and pipelines nor
-// keep its data in files, so the server here has that added.
+// Command vault is a real HashiCorp Vault, server and client in one, for tests only:
+// none of it ships with secretctl. Vault's minimal build compiles in minutes but has
+// neither the auth methods for pods and pipelines nor file storage, so the server
+// here adds them.
 package main
 
 import (

@@ -1,7 +1,7 @@
 // Command image writes the container image of secretctl as an OCI layout: the
 // binaries of a build and the certificates that TLS needs, for each platform, on an
 // empty base. The same binaries give the same bytes, without a container engine
-// and without network. What is run as is the user of Aidbox, whose files it reads.
+// or network. It runs as Aidbox's user, because it reads that user's files.
 package main
 
 import (
@@ -98,7 +98,7 @@ func build(binary string, config v1.ConfigFile) (v1.Image, error) {
 	return image, nil
 }
 
-// one returns a layer of one file.
+// one returns a layer with one file.
 func one(path string, content []byte, mode int64) (v1.Layer, error) {
 	var archive bytes.Buffer
 	w := tar.NewWriter(&archive)
@@ -121,7 +121,7 @@ func roots() []byte {
 	var out bytes.Buffer
 	for root := range bundle.Roots() {
 		if root.Constraint == nil {
-			_ = pem.Encode(&out, &pem.Block{Type: "CERTIFICATE", Bytes: root.Certificate}) // a Buffer takes all
+			_ = pem.Encode(&out, &pem.Block{Type: "CERTIFICATE", Bytes: root.Certificate}) // a Buffer never fails
 		}
 	}
 	return out.Bytes()

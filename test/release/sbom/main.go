@@ -1,6 +1,6 @@
-// Command sbom lists what is in a binary of secretctl, as CycloneDX: the modules
-// and the Go release that its linker noted. The same binary gives the same bytes,
-// without a clock and without network.
+// Command sbom writes the software bill of materials of a secretctl binary, as
+// CycloneDX: the modules and the Go release that the linker recorded. The same
+// binary gives the same bytes, without a clock or network.
 package main
 
 import (
