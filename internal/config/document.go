@@ -22,6 +22,7 @@ type document struct {
 	root     place
 	delivery *Delivery // nil when the structure is not that of a delivery
 	problems []Problem
+	unlisted int // problems that are only counted
 }
 
 // empty says whether there is nothing in it but comments.

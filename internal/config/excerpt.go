@@ -13,7 +13,6 @@ import (
 )
 
 const (
-	maxExcerpts  = 20  // of a document: after that the problems alone are told
 	excerptWidth = 100 // of a line
 	masked       = "…"
 )
@@ -51,7 +50,7 @@ type excerpts struct {
 	tokens   map[int][]token // by line of the document, in their order
 }
 
-// addExcerpts shows the lines of the document's first problems.
+// addExcerpts shows the lines of the document's problems.
 func (doc *document) addExcerpts() {
 	if len(doc.problems) == 0 {
 		return
@@ -60,7 +59,7 @@ func (doc *document) addExcerpts() {
 	if doc.root.node != nil {
 		x.walk(doc.root.node, reflect.TypeFor[Delivery](), "")
 	}
-	for i := range min(len(doc.problems), maxExcerpts) {
+	for i := range doc.problems {
 		p := &doc.problems[i]
 		p.Excerpt = x.of(*p, p.Line-doc.line+1)
 	}

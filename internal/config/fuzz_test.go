@@ -30,6 +30,49 @@ func TestNoProblemQuotesAValue(t *testing.T) {
 	}
 }
 
+// A value without a space before it, or without a key, is itself a key.
+func TestNoProblemQuotesAValueThatWasReadAsAKey(t *testing.T) {
+	for _, name := range examples {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, glue := range []string{":", "=", " ", ""} {
+			for n := 0; ; n++ {
+				root, err := parseNode(split("", text)[0].text)
+				if err != nil {
+					t.Fatal(err)
+				}
+				keys := keysBelow(root)
+				if n >= len(keys) {
+					break
+				}
+				keys[n][0].SetString(keys[n][0].Value + glue + "pl4nted-secret")
+				if glue == "" {
+					keys[n][0].SetString("pl4nted-secret")
+				}
+				*keys[n][1] = yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null", Value: "null"}
+				changed, err := yaml.Marshal(root)
+				if err != nil {
+					t.Fatal(err)
+				}
+				findPlanted(t, changed, "")
+			}
+		}
+	}
+}
+
+// keysBelow returns every key with its value.
+func keysBelow(n *yaml.Node) (all [][2]*yaml.Node) {
+	for i, child := range n.Content {
+		if n.Kind == yaml.MappingNode && i%2 == 0 {
+			all = append(all, [2]*yaml.Node{child, n.Content[i+1]})
+		}
+		all = append(all, keysBelow(child)...)
+	}
+	return all
+}
+
 func FuzzLoad(f *testing.F) {
 	for _, name := range examples {
 		text, err := os.ReadFile(name)

@@ -14,12 +14,17 @@ import (
 	"unicode/utf8"
 )
 
-// maxFile is the largest config file that is read, in bytes.
-const maxFile = 64 << 20
+// Bounds on what is read and reported. A config that needs more is no config.
+const (
+	maxFile      = 4 << 20 // bytes of a file
+	maxDocuments = 10_000  // in a file
+	maxLines     = 50      // of all problems, as they are printed
+)
 
 const startHint = `name one with -c, set SECRETCTL_CONFIG, or write one with "secretctl init"`
 
 // Error lists everything that is wrong with a config, in the order of the files.
+// Where that would be more than 50 lines, the last problem says how many more there are.
 type Error struct{ Problems []Problem }
 
 // Problem is one thing that is wrong. Neither its message nor its hint quotes a
@@ -50,6 +55,9 @@ func (*Error) Usage() bool { return true }
 
 // String returns "file:line:column: path: message".
 func (p Problem) String() string {
+	if p.File == "" {
+		return p.Message
+	}
 	s := p.File
 	if p.Line > 0 {
 		s += fmt.Sprintf(":%d", p.Line)
@@ -100,12 +108,20 @@ func documents(file string, text []byte) ([]*document, []Problem) {
 			Hint: "save the file as UTF-8, and write control characters as escapes",
 		}}
 	}
-	return split(file, text), nil
+	docs := split(file, text)
+	if len(docs) > maxDocuments {
+		return nil, []Problem{{
+			File: file, Message: fmt.Sprintf("holds more than %d documents", maxDocuments),
+			Hint: "split it: a folder of config files is read as one",
+		}}
+	}
+	return docs, nil
 }
 
 // load makes deliveries of documents. problems are those of their files.
 func load(path string, docs []*document, problems []Problem) ([]*Delivery, error) {
 	var deliveries []*Delivery
+	more := 0
 	for _, doc := range docs {
 		doc.parse()
 		if doc.delivery != nil {
@@ -119,14 +135,35 @@ func load(path string, docs []*document, problems []Problem) ([]*Delivery, error
 		slices.SortStableFunc(doc.problems, func(a, b Problem) int { return a.Line - b.Line })
 		doc.addExcerpts()
 		problems = append(problems, doc.problems...)
+		more += doc.unlisted
 	}
 	if len(docs) == 0 && len(problems) == 0 {
 		problems = []Problem{{File: path, Message: "holds no delivery", Hint: startHint}}
 	}
 	if len(problems) > 0 {
-		return nil, &Error{problems}
+		return nil, &Error{shorten(problems, more)}
 	}
 	return deliveries, nil
+}
+
+// shorten cuts a list of problems to what fits into maxLines, and adds how many it
+// cut besides those that were never listed.
+func shorten(problems []Problem, unlisted int) []Problem {
+	lines := 0
+	for i, p := range problems {
+		lines += 2 // the problem and its hint
+		if p.Excerpt != "" {
+			lines += 1 + strings.Count(p.Excerpt, "\n")
+		}
+		if lines >= maxLines {
+			problems, unlisted = problems[:i:i], unlisted+len(problems)-i
+			break
+		}
+	}
+	if unlisted > 0 {
+		problems = append(problems, Problem{Message: fmt.Sprintf("and %d more", unlisted)})
+	}
+	return problems
 }
 
 func configFiles(path string) ([]string, error) {
@@ -153,6 +190,10 @@ func configFiles(path string) ([]string, error) {
 }
 
 func readFile(path string) ([]byte, error) {
+	// A pipe or a device may never end.
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, errNotRegular
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -160,10 +201,15 @@ func readFile(path string) ([]byte, error) {
 	defer func() { _ = f.Close() }()
 	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if len(text) > maxFile {
-		return nil, fmt.Errorf("is larger than %d MiB", maxFile>>20)
+		return nil, errTooLarge
 	}
 	return bytes.TrimPrefix(text, []byte("\uFEFF")), err
 }
+
+var (
+	errNotRegular = errors.New("must be a file or a folder, not a pipe or a device")
+	errTooLarge   = fmt.Errorf("is larger than %d MiB", maxFile>>20)
+)
 
 func fileProblem(file string, err error) Problem {
 	p := Problem{File: file, Message: err.Error()}
@@ -175,6 +221,10 @@ func fileProblem(file string, err error) Problem {
 		p.Hint = startHint
 	case errors.Is(err, fs.ErrPermission):
 		p.Hint = "make it readable for the user that runs secretctl"
+	case errors.Is(err, errNotRegular):
+		p.Hint = "write it to a file first, then name that with -c"
+	case errors.Is(err, errTooLarge):
+		p.Hint = "split it: a folder of config files is read as one"
 	}
 	return p
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -151,12 +152,19 @@ func TestFilesThatCannotBeReadAreProblems(t *testing.T) {
 	latin := write(t, filepath.Join(dir, "latin.yaml"), "a: b\nb: \xe9\n")
 	control := write(t, filepath.Join(dir, "control.yaml"), "a: \x1b\n")
 	wide := write(t, filepath.Join(dir, "wide.yaml"), "a: b\u2028---\nc: d\n")
+	fifo := filepath.Join(dir, "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tooLarge := write(t, filepath.Join(t.TempDir(), "large.yaml"), delivery("#"+strings.Repeat("x", maxFile)+"\n"))
 	for path, want := range map[string]string{
 		filepath.Join(dir, "none.yaml"): filepath.Join(dir, "none.yaml") + ": no such file or directory",
 		broken:                          filepath.Join(broken, "a.yaml") + ": no such file or directory",
 		t.TempDir():                     ": holds no delivery",
 		empty:                           empty + ": holds no delivery",
-		os.DevNull:                      os.DevNull + ": holds no delivery",
+		os.DevNull:                      os.DevNull + ": must be a file or a folder, not a pipe or a device",
+		fifo:                            fifo + ": must be a file or a folder, not a pipe or a device",
+		filepath.Dir(tooLarge):          tooLarge + ": is larger than 4 MiB",
 		latin:                           latin + ":2: has bytes that are no UTF-8 text, or a control character",
 		control:                         control + ":1: has bytes that are no UTF-8 text, or a control character",
 		wide:                            wide + ":1: has bytes that are no UTF-8 text, or a control character",
@@ -271,5 +279,45 @@ func TestDerivedNamesOfTheLongestNamesAreValid(t *testing.T) {
 		if len(name) > 253 {
 			t.Errorf("%s has %d characters", name, len(name))
 		}
+	}
+}
+
+func TestProblemsAreCutAtFiftyLines(t *testing.T) {
+	for name, test := range map[string]struct {
+		text string
+		want string
+	}{
+		"one document":   {delivery(strings.Repeat("vault: {}\n", 1000)), "and 987 more"},
+		"many documents": {strings.Repeat("---\nx: 1\n", 1000), "and 988 more"},
+	} {
+		got := problems(t, test.text)
+		lines := 0
+		for _, p := range got {
+			lines++
+			for _, more := range []string{p.Excerpt, p.Hint} {
+				if more != "" {
+					lines += 1 + strings.Count(more, "\n")
+				}
+			}
+		}
+		if last := got[len(got)-1].String(); last != test.want || lines > 50 || lines < 45 {
+			t.Errorf("%s: %d lines, the last is %q", name, lines, last)
+		}
+	}
+	for n, want := range map[int]int{12: 12, 13: 13} { // all of them, or 12 and how many more there are
+		if got := problems(t, delivery(strings.Repeat("vault: {}\n", n+1))); len(got) != want {
+			t.Errorf("%d problems make %d", n, len(got))
+		}
+	}
+}
+
+func TestTooManyDocumentsAreOneProblem(t *testing.T) {
+	start := time.Now()
+	_, err := Parse("x.yaml", []byte(strings.Repeat("---\nx: 1\n", maxFile/9)))
+	if err == nil || err.Error() != "x.yaml: holds more than 10000 documents" {
+		t.Error(err)
+	}
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("took %s", took)
 	}
 }

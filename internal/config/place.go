@@ -71,18 +71,37 @@ func (p place) String() string {
 	}
 }
 
-// showKey quotes a key that would garble the line that it is shown in.
+// showKey returns as much of a key as looks like one.
 func showKey(key string) string {
-	if r := []rune(key); len(r) > 64 {
-		key = string(r[:64]) + "…"
-	}
-	if key == "" || strings.ContainsFunc(key, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return strconv.Quote(key)
+	start := keyStart(key)
+	if start != key || key == "" {
+		return start + masked
 	}
 	return key
 }
 
+// keyStart returns what of a key can be told: in {secret:hunter2} the whole of it is
+// a key, for want of a space.
+func keyStart(key string) string {
+	n := 0
+	end := strings.IndexFunc(key, func(r rune) bool {
+		n++
+		return n > 64 || !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_./[]$", r)
+	})
+	if end >= 0 {
+		return key[:end]
+	}
+	return key
+}
+
+// maxProblems is how many problems of a document are listed at most.
+const maxProblems = maxLines
+
 // report adds a problem at p.
 func (p place) report(message, hint string) {
+	if len(p.doc.problems) >= maxProblems {
+		p.doc.unlisted++
+		return
+	}
 	p.doc.problems = append(p.doc.problems, Problem{File: p.doc.file, Line: p.line, Column: p.column, Path: p.String(), Message: message, Hint: hint})
 }

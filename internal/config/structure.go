@@ -64,11 +64,23 @@ func (s *structure) check(p place, t reflect.Type, multiline bool) {
 	case t.Kind() == reflect.Struct:
 		s.object(p, t, multiline || strings.HasPrefix(t.PkgPath(), "k8s.io/"))
 	case t.Kind() == reflect.Map:
-		s.mapping(p, func(_ string, child place) { s.element(child, t.Elem(), multiline) })
+		s.mapping(p, func(_ string, child place) {
+			if child.node == nil { // and {hunter2} is a key
+				at := p
+				at.line, at.column = child.line, child.column
+				at.report("has a key without a value", "write a value, or remove it")
+				return
+			}
+			s.check(child, t.Elem(), multiline)
+		})
 	case t.Kind() == reflect.Slice:
 		if p.expect(yaml.SequenceNode, kindList, "write it in brackets, or begin each item with a dash") {
 			for i := range p.node.Content {
-				s.element(p.item(i), t.Elem(), multiline)
+				if item := p.item(i); item.node == nil {
+					item.report("is empty", "write a value, or remove it")
+				} else {
+					s.check(item, t.Elem(), multiline)
+				}
 			}
 		}
 	case t.Kind() == reflect.Interface:
@@ -97,15 +109,6 @@ func (s *structure) tooMuch(p place) bool {
 		}
 	}
 	return s.aliased >= maxAliased
-}
-
-// element checks a list's item or a map's value, where null has no meaning.
-func (s *structure) element(p place, t reflect.Type, multiline bool) {
-	if p.node == nil {
-		p.report("is empty", "write a value, or remove it")
-		return
-	}
-	s.check(p, t, multiline)
 }
 
 // mapping calls each for every key of the mapping at p, after it has refused
@@ -141,8 +144,13 @@ func (s *structure) object(p place, t reflect.Type, multiline bool) {
 			return
 		}
 		known := slices.Sorted(maps.Keys(fields))
-		hint := cmp.Or(didYouMean(key, known), s.keys.elsewhere(key), "known here: "+strings.Join(known, ", "))
-		if t.PkgPath() == sourceType.PkgPath() {
+		start := keyStart(key)
+		meant := cmp.Or(didYouMean(start, known), s.keys.elsewhere(start))
+		if slices.Contains(known, start) {
+			meant = "write a space after " + start + ":"
+		}
+		hint := cmp.Or(meant, "known here: "+strings.Join(known, ", "))
+		if t.PkgPath() == sourceType.PkgPath() || child.node == nil && meant == "" {
 			p.report("has an unknown key", hint) // unnamed: {hunter2} is a key, too
 			return
 		}
