@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/secretctl/secretctl/internal/explain"
+	"github.com/secretctl/secretctl/docs"
 	"github.com/secretctl/secretctl/internal/verify"
 )
 
@@ -15,15 +15,22 @@ func newExplain(a *app) *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use:   "explain [CHECK | GROUP]",
-		Short: "Tell what a check asks, and what to do when it does not pass",
-		Long: `Shows what docs/checks.md says of a check: what it looks at, why it does not pass,
-and how to mend it. Without a name, or with that of a group, it lists the checks.
-It takes no config and no network.
+		Short: "Explain a check and how to fix it",
+		Long: `Prints the section of docs/checks.md about a check: what it looks at, why it
+fails, and how to fix that. Without a name, or with the name of a group, lists the
+checks. Needs no config and no network.
 
 ` + exitStatus,
-		Example: `  secretctl explain
+		Example: `  # List all checks
+  secretctl explain
+
+  # List the checks of one group
   secretctl explain mount
+
+  # Explain one check
   secretctl explain mount/matches-store
+
+  # Put the explanation into an issue or a chat
   secretctl explain auth/accepts-secret -o markdown`,
 		Args:      cobra.MaximumNArgs(1),
 		ValidArgs: append(verify.Groups(), verify.IDs()...),
@@ -35,26 +42,23 @@ It takes no config and no network.
 	return cmd
 }
 
+// explain prints a section as it is written: its Markdown reads well on a terminal.
 func (a *app) explain(name, output string) error {
 	ids, err := verify.Find(name)
 	if err != nil {
 		return err
 	}
-	form := "%-27s  %s\n"
+	item, heading := "%-27s  %s\n", "%s: %s\n\n"
 	if output == "markdown" {
-		form = "- `%s`: %s\n"
+		item, heading = "- `%s`: %s\n", "### `%s`: %s\n\n"
 	}
 	var text strings.Builder
-	for _, id := range ids {
-		fmt.Fprintf(&text, form, id, verify.Title(id))
-	}
-	if section, ok := explain.Section(name); ok {
+	if section := docs.Check(name); section != "" {
 		group, _, _ := strings.Cut(name, "/")
-		text.Reset()
-		if output == "markdown" {
-			fmt.Fprintf(&text, "### `%s`\n\n%s\n`secretctl verify %s` runs it.\n", name, section, group)
-		} else {
-			fmt.Fprintf(&text, "%s: %s\n\n%s\nRun it: secretctl verify %s\n", name, verify.Title(name), explain.Text(section), group)
+		fmt.Fprintf(&text, heading+"%s\n\nRun it: `secretctl verify %s`\n", name, verify.Title(name), section, group)
+	} else {
+		for _, id := range ids {
+			fmt.Fprintf(&text, item, id, verify.Title(id))
 		}
 	}
 	_, err = fmt.Fprint(a.Out, text.String())
