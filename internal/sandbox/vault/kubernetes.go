@@ -3,14 +3,9 @@ package vault
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
-	"errors"
-	"fmt"
+	"maps"
 	"net/http"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -20,182 +15,122 @@ import (
 	"github.com/secretctl/secretctl/internal/sandbox/kubernetes"
 )
 
-const reviewPatience = 10 * time.Second
+const reviewTimeout = 10 * time.Second
 
-// kubernetesAuth is an auth method of type kubernetes.
-type kubernetesAuth struct {
-	config *kubernetesConfig
-	roles  map[string]*kubernetesRole
+// auth is an auth method; only one of type kubernetes has roles.
+type auth struct {
+	Type string `json:"type"`
+
+	config map[string]any
+	roles  map[string]*role
 }
 
-// kubernetesConfig is how to reach the cluster. The field that is a credential
-// is never read back.
-type kubernetesConfig struct {
-	Host                 string   `json:"kubernetes_host"`
-	CACert               string   `json:"kubernetes_ca_cert"`
-	PEMKeys              []string `json:"pem_keys"`
-	Issuer               string   `json:"issuer"`
-	DisableISSValidation bool     `json:"disable_iss_validation"`
-	DisableLocalCAJWT    bool     `json:"disable_local_ca_jwt"`
-	ReviewerSet          bool     `json:"token_reviewer_jwt_set"`
-	Annotations          bool     `json:"use_annotations_as_alias_metadata"`
-
-	reviewer string
+// role says which ServiceAccounts may log in, and what they get. The zero value of
+// TTL and MaxTTL, which are in seconds, leaves it to the server.
+type role struct {
+	Names      []string `json:"bound_service_account_names"`
+	Namespaces []string `json:"bound_service_account_namespaces"`
+	Policies   []string `json:"token_policies"`
+	TTL        int      `json:"token_ttl"`
+	MaxTTL     int      `json:"token_max_ttl"`
+	Audience   string   `json:"audience,omitempty"`
 }
 
-// answer handles a request; path is what follows the mount.
-func (k *kubernetesAuth) answer(req *vaultRequest, path string) *vaultReply {
+// answer handles a request to Kubernetes auth; path is what follows its mount.
+func (a *auth) answer(req *request, path string) *reply {
 	name, isRole := strings.CutPrefix(path, "role/")
 	switch {
-	case path == "config" && req.op == opRead && k.config == nil:
-		return notFound()
-	case path == "config" && req.op == opRead:
-		return replyWith(k.config)
-	case path == "config" && req.op == opUpdate:
-		return k.writeConfig(req)
-	case isRole && name == "" && req.op == opList:
-		return listing(k.roles, "")
-	case isRole && name != "":
-		return k.role(req, name)
-	case path == "config" || path == "login" || path == "role" || isRole:
-		return unsupportedOperation()
+	case path == "config" && req.op == opUpdate: // replaces it as a whole
+		a.config = req.body
+		return done()
+	case path == "config" && a.config != nil:
+		shown := maps.Clone(a.config)
+		_, has := shown["token_reviewer_jwt"]
+		delete(shown, "token_reviewer_jwt")
+		shown["token_reviewer_jwt_set"] = has
+		return replyWith(shown)
+	case isRole && req.op == opUpdate:
+		changed := role{}
+		if was := a.roles[name]; was != nil {
+			changed = *was
+		}
+		changed.update(req.body)
+		a.roles[name] = &changed
+		return done()
+	case isRole && req.op == opDelete:
+		delete(a.roles, name)
+		return done()
+	case isRole && a.roles[name] != nil:
+		return replyWith(a.roles[name])
 	}
-	return unsupportedPath()
+	return notFound()
 }
 
-// writeConfig replaces the whole configuration, as Vault does: what a request
-// leaves out goes back to its default.
-func (k *kubernetesAuth) writeConfig(req *vaultRequest) *vaultReply {
-	config := &kubernetesConfig{
-		Host: req.text("kubernetes_host"), CACert: req.text("kubernetes_ca_cert"), PEMKeys: texts(req.body["pem_keys"]),
-		Issuer: req.text("issuer"), DisableISSValidation: true, DisableLocalCAJWT: req.flag("disable_local_ca_jwt"),
-		Annotations: req.flag("use_annotations_as_alias_metadata"), reviewer: req.text("token_reviewer_jwt"),
-	}
-	if _, given := req.body["disable_iss_validation"]; given {
-		config.DisableISSValidation = req.flag("disable_iss_validation")
-	}
-	config.ReviewerSet = config.reviewer != ""
-	if config.Host == "" {
-		return refuse(http.StatusBadRequest, "no host provided")
-	}
-	if block, _ := pem.Decode([]byte(config.CACert)); config.CACert != "" && block == nil {
-		return refuse(http.StatusBadRequest, "The provided CA PEM data contains no valid certificates")
-	}
-	k.config = config
-	return done()
-}
-
-// login trades a ServiceAccount token for a Vault token. It asks the cluster
-// without the lock, because that can take a while.
-func (v *Server) login(ctx context.Context, req *vaultRequest, mount string, auth *kubernetesAuth) *vaultReply {
-	if req.op != opUpdate {
-		return refuse(http.StatusMethodNotAllowed, "unsupported operation")
-	}
-	for _, field := range []string{"role", "jwt"} {
-		if req.text(field) == "" {
-			return refuse(http.StatusBadRequest, "missing %s", field)
+// update changes the fields that a request names, by today's name or the older one.
+func (r *role) update(body map[string]any) {
+	for field, value := range body {
+		switch field {
+		case "bound_service_account_names":
+			r.Names = list(value)
+		case "bound_service_account_namespaces":
+			r.Namespaces = list(value)
+		case "token_policies", "policies":
+			r.Policies = list(value)
+		case "token_ttl", "ttl":
+			r.TTL = seconds(value)
+		case "token_max_ttl", "max_ttl":
+			r.MaxTTL = seconds(value)
+		case "audience":
+			r.Audience, _ = value.(string)
 		}
 	}
-	v.mu.Lock()
-	role, config := auth.roles[strings.ToLower(req.text("role"))], auth.config // replaced as a whole, never changed
-	v.mu.Unlock()
-	if role == nil {
+}
+
+// login trades a ServiceAccount token for a Vault token. It is called with the lock
+// held, and asks the cluster without it.
+func (v *Server) login(ctx context.Context, req *request, a *auth) *reply {
+	r := a.roles[req.text("role")]
+	if r == nil {
 		return refuse(http.StatusBadRequest, "invalid role name %q", req.text("role"))
 	}
-	if config == nil {
-		return refuse(http.StatusInternalServerError, "could not load backend configuration")
+	granted, admitted := *r, false
+	host, _ := a.config["kubernetes_host"].(string)
+	if claims, err := kubernetes.ReadToken(req.text("jwt")); err == nil && r.admits(claims) {
+		v.mu.Unlock()
+		admitted = review(ctx, host, req.text("jwt"), claims.Audience)
+		v.mu.Lock()
 	}
-	account, err := kubernetes.ReadToken(req.text("jwt"))
-	if err != nil {
+	if !admitted {
 		return refuse(http.StatusForbidden, "permission denied")
 	}
-	if problem := role.admits(account, config); problem != "" {
-		return refuse(http.StatusForbidden, "%s", problem)
-	}
-	audiences := account.Audience
-	if role.Audience != "" {
-		audiences = []string{role.Audience}
-	}
-	if err := review(ctx, config, req.text("jwt"), account, audiences); err != nil {
-		return refuse(http.StatusForbidden, "permission denied")
-	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	token, warnings := role.token(req.text("role"), mount, account)
-	reply := v.issue(token)
-	reply.warnings = warnings
-	return reply
+	return v.issue(granted.Policies)
 }
 
-// admits says why a role does not let a ServiceAccount in, or "".
-func (r *kubernetesRole) admits(account kubernetes.Claims, config *kubernetesConfig) string {
-	within := func(patterns []string, name string) bool {
-		return slices.ContainsFunc(patterns, func(p string) bool {
-			ok, _ := path.Match(p, name)
-			return ok
-		})
-	}
-	switch {
-	case account.Expires > 0 && time.Now().After(time.Unix(account.Expires, 0)):
-		return "invalid expiration time (exp) claim: token is expired"
-	case !config.DisableISSValidation && config.Issuer != "" && account.Issuer != config.Issuer:
-		return "invalid issuer (iss) claim"
-	case r.Audience != "" && !slices.Contains(account.Audience, r.Audience):
-		return "invalid audience (aud) claim: audience claim does not match any expected audience"
-	case !within(r.Names, account.Kubernetes.ServiceAccount.Name):
-		return "service account name not authorized"
-	case !within(r.Namespaces, account.Kubernetes.Namespace):
-		return "namespace not authorized"
-	}
-	return ""
+func (r *role) admits(claims kubernetes.Claims) bool {
+	return slices.Contains(r.Names, claims.Kubernetes.ServiceAccount.Name) && slices.Contains(r.Namespaces, claims.Kubernetes.Namespace) &&
+		(r.Audience == "" || slices.Contains(claims.Audience, r.Audience))
 }
 
-// review asks the cluster whether a token is good, as the reviewer or, where
-// none is configured, as the token itself.
-func review(ctx context.Context, config *kubernetesConfig, token string, account kubernetes.Claims, audiences []string) error {
+// review asks the cluster, as the token itself, whether that is good.
+func review(ctx context.Context, host, token string, audiences []string) bool {
 	review := authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token, Audiences: audiences}}
 	body, err := json.Marshal(review)
 	if err != nil {
-		return err
+		return false
 	}
-	url := strings.TrimSuffix(config.Host, "/") + kubernetes.TokenReviewPath
-	ctx, cancel := context.WithTimeout(ctx, reviewPatience)
+	ctx, cancel := context.WithTimeout(ctx, reviewTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body)) //nolint:gosec // the operator of a Vault says where its cluster is
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(host, "/")+kubernetes.TokenReviewPath, bytes.NewReader(body)) //nolint:gosec // the operator of a Vault says where its cluster is
 	if err != nil {
-		return err
+		return false
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Authorization", "Bearer "+token)
-	if config.reviewer != "" {
-		req.Header.Set("Authorization", "Bearer "+config.reviewer)
-	}
-	resp, err := config.client().Do(req) //nolint:gosec // the same
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Do(req) //nolint:gosec // the same
 	if err != nil {
-		return err
+		return false
 	}
 	defer func() { _ = resp.Body.Close() }()
-	if resp.StatusCode >= http.StatusBadRequest {
-		return fmt.Errorf("the cluster answered %s", resp.Status)
-	}
-	if err := json.NewDecoder(resp.Body).Decode(&review); err != nil {
-		return err
-	}
-	user := fmt.Sprintf("system:serviceaccount:%s:%s", account.Kubernetes.Namespace, account.Kubernetes.ServiceAccount.Name)
-	agreed := slices.ContainsFunc(audiences, func(a string) bool { return slices.Contains(review.Status.Audiences, a) })
-	if !review.Status.Authenticated || review.Status.User.Username != user || (len(audiences) > 0 && !agreed) {
-		return errors.New("the cluster does not know this token")
-	}
-	return nil
-}
-
-// client makes a client that trusts the cluster's certificate authority.
-func (c *kubernetesConfig) client() *http.Client {
-	transport := &http.Transport{DisableKeepAlives: true}
-	if c.CACert != "" {
-		pool := x509.NewCertPool()
-		pool.AppendCertsFromPEM([]byte(c.CACert))
-		transport.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
-	}
-	return &http.Client{Transport: transport}
+	return json.NewDecoder(resp.Body).Decode(&review) == nil && review.Status.Authenticated
 }
