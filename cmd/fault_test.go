@@ -33,18 +33,14 @@ func (w *stage) changeMount(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	switch args[0] {
 	case "pause":
-		w.mount.Pause()
-		return
-	case "resume":
-		w.mount.Resume()
+		w.mount.Close()
 		return
 	case "restore":
 		restore()
-		w.mount.Resume()
-		ts.Check(w.mount.Publish(context.Background()))
+		w.startMount(ts)
 		return
 	}
-	w.mount.Pause()
+	w.mount.Close()
 	restore()
 	content, err := os.ReadFile(file)
 	ts.Check(err)

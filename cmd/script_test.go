@@ -108,6 +108,7 @@ type stage struct {
 	kubernetes *kubernetes.Server
 	mount      *mount.Mount
 	aidbox     *aidbox.Server
+	manifests  string
 	root       string // what stands for the root of the container's file system
 }
 
@@ -132,15 +133,9 @@ func (w *stage) stores(ts *testscript.TestScript, _ bool, _ []string) {
 
 // apply mounts what a file of manifests describes and starts Aidbox on it.
 func (w *stage) apply(ts *testscript.TestScript, _ bool, args []string) {
-	w.root = ts.MkAbs("root")
-	manifests := ts.ReadFile(args[0])
+	w.root, w.manifests = ts.MkAbs("root"), ts.ReadFile(args[0])
+	w.startMount(ts)
 	var err error
-	w.mount, err = mount.Start(context.Background(), mount.Options{
-		Manifests: []byte(manifests), Root: w.root, Kubernetes: w.kubernetes,
-		VaultAddress: w.vault.address, Interval: 50 * time.Millisecond,
-	})
-	ts.Check(err)
-	ts.Defer(w.mount.Close)
 	w.aidbox, err = aidbox.Start(aidbox.Options{
 		VaultConfig: "/etc/aidbox/vault-config.json", Root: w.root, CacheTTL: 20 * time.Millisecond,
 	})
@@ -150,6 +145,16 @@ func (w *stage) apply(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv("AIDBOX_CLIENT_SECRET", w.aidbox.RootSecret)
 	ts.Setenv(mountVariable, w.mountPath())
 	ts.Setenv(vaultConfigVariable, w.vaultConfig())
+}
+
+func (w *stage) startMount(ts *testscript.TestScript) {
+	var err error
+	w.mount, err = mount.Start(context.Background(), mount.Options{
+		Manifests: []byte(w.manifests), Root: w.root, Kubernetes: w.kubernetes,
+		VaultAddress: w.vault.address, Interval: 50 * time.Millisecond,
+	})
+	ts.Check(err)
+	ts.Defer(w.mount.Close)
 }
 
 func (w *stage) mountPath() string   { return filepath.Join(w.root, "run/vault-secrets") }

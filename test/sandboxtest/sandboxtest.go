@@ -84,13 +84,9 @@ func (v VaultClient) TokenFor(t *testing.T, policy string) VaultClient {
 // the pod to read it.
 func (v VaultClient) Deliver(t *testing.T, k *kubernetes.Server, value string) {
 	t.Helper()
-	reviewer, err := k.Token("vault", "vault")
-	if err != nil {
-		t.Fatal(err)
-	}
 	v.Must(t,
 		`POST sys/auth/kubernetes {"type":"kubernetes"}`,
-		`POST auth/kubernetes/config {"kubernetes_host":"`+k.URL+`","token_reviewer_jwt":"`+reviewer+`","disable_local_ca_jwt":true}`,
+		`POST auth/kubernetes/config {"kubernetes_host":"`+k.URL+`","disable_local_ca_jwt":true}`,
 		`PUT sys/policies/acl/aidbox {"policy":"path \"secret/data/aidbox/*\" { capabilities = [\"read\"] }"}`,
 		`POST auth/kubernetes/role/aidbox {"bound_service_account_names":"aidbox","bound_service_account_namespaces":"default","policies":"aidbox","ttl":"1h"}`,
 	)
@@ -100,7 +96,7 @@ func (v VaultClient) Deliver(t *testing.T, k *kubernetes.Server, value string) {
 // Store writes the secret, and beside it a second one.
 func (v VaultClient) Store(t *testing.T, value string) {
 	t.Helper()
-	v.Must(t, `POST secret/data/aidbox/client {"data":{"client-secret":"`+value+`","number":7}}`)
+	v.Must(t, `POST secret/data/aidbox/client {"data":{"client-secret":"`+value+`","other":"else"}}`)
 }
 
 func Send(t *testing.T, method, url, body string, header http.Header) (status int, content []byte) {

@@ -14,24 +14,22 @@ import (
 const (
 	currentData = "..data"
 	nextData    = "..data_tmp"
-)
 
-// file is what a volume holds under a name.
-type file struct {
-	content []byte
-	mode    fs.FileMode
-}
+	// The driver's modes: whoever runs in the pod may read.
+	folderMode = 0o755
+	fileMode   = 0o644
+)
 
 // project makes files the content of a folder, as kubelet and the CSI driver do:
 // they are written to a folder of their own, and one rename of the link ..data
-// makes them all visible at once. Equal content is left alone, whatever its mode.
-func project(folder string, files map[string]file) error {
+// makes them all visible at once. Equal content is left alone.
+func project(folder string, files map[string][]byte) error {
 	for name := range files {
-		if !filepath.IsLocal(name) || strings.HasPrefix(name, "..") || name != filepath.Base(name) {
+		if strings.HasPrefix(name, "..") || name != filepath.Base(name) {
 			return fmt.Errorf("invalid path: %q is no plain file name", name)
 		}
 	}
-	if err := os.MkdirAll(folder, 0o755); err != nil {
+	if err := makeFolders(folder); err != nil {
 		return err
 	}
 	old, err := os.Readlink(filepath.Join(folder, currentData))
@@ -42,28 +40,47 @@ func project(folder string, files map[string]file) error {
 		return nil
 	}
 	fresh, err := writeFresh(folder, files)
-	if err != nil {
-		return err
+	if err == nil {
+		err = show(folder, filepath.Base(fresh), files)
 	}
-	if err := show(folder, filepath.Base(fresh), files); err != nil {
+	if err != nil {
 		_ = os.RemoveAll(fresh)
 		return err
 	}
-	if old == "" {
+	if old != "" {
+		return os.RemoveAll(filepath.Join(folder, old))
+	}
+	return nil
+}
+
+// makeFolders makes a folder and those above it. Their mode does not depend on the
+// umask, as little as the driver's does.
+func makeFolders(folder string) error {
+	err := os.Mkdir(folder, folderMode)
+	if errors.Is(err, fs.ErrExist) {
 		return nil
 	}
-	return clean(folder, old, files)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := makeFolders(filepath.Dir(folder)); err != nil {
+			return err
+		}
+		err = os.Mkdir(folder, folderMode)
+	}
+	if err != nil {
+		return err
+	}
+	return os.Chmod(folder, folderMode)
 }
 
 // holds says whether a folder has these files and no others.
-func holds(folder string, files map[string]file) bool {
+func holds(folder string, files map[string][]byte) bool {
 	entries, err := os.ReadDir(folder)
 	if err != nil || len(entries) != len(files) {
 		return false
 	}
-	for name, f := range files {
+	for name, want := range files {
 		content, err := os.ReadFile(filepath.Join(folder, name))
-		if err != nil || !bytes.Equal(content, f.content) {
+		if err != nil || !bytes.Equal(content, want) {
 			return false
 		}
 	}
@@ -71,39 +88,32 @@ func holds(folder string, files map[string]file) bool {
 }
 
 // writeFresh writes the files to a new folder beside the links.
-func writeFresh(folder string, files map[string]file) (fresh string, err error) {
+func writeFresh(folder string, files map[string][]byte) (fresh string, err error) {
 	fresh, err = os.MkdirTemp(folder, time.Now().UTC().Format("..2006_01_02_15_04_05."))
 	if err != nil {
 		return "", err
 	}
-	defer func() {
-		if err != nil {
-			_ = os.RemoveAll(fresh)
-		}
-	}()
-	if err = os.Chmod(fresh, 0o755); err != nil { //nolint:gosec // a pod's user is another than who mounts
-		return "", err
+	if err := os.Chmod(fresh, folderMode); err != nil {
+		return fresh, err
 	}
-	for name, f := range files {
+	for name, content := range files {
 		path := filepath.Join(fresh, name)
-		if err = os.WriteFile(path, f.content, f.mode); err != nil {
-			return "", err
+		if err := os.WriteFile(path, content, fileMode); err != nil {
+			return fresh, err
 		}
-		if err = os.Chmod(path, f.mode); err != nil { // whatever the umask is
-			return "", err
+		if err := os.Chmod(path, fileMode); err != nil {
+			return fresh, err
 		}
 	}
 	return fresh, nil
 }
 
 // show links the names to ..data, and ..data to the new folder.
-func show(folder, fresh string, files map[string]file) error {
+func show(folder, fresh string, files map[string][]byte) error {
 	for name := range files {
-		link := filepath.Join(folder, name)
-		if _, err := os.Lstat(link); errors.Is(err, fs.ErrNotExist) {
-			if err := os.Symlink(filepath.Join(currentData, name), link); err != nil {
-				return err
-			}
+		err := os.Symlink(filepath.Join(currentData, name), filepath.Join(folder, name))
+		if err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
 		}
 	}
 	next := filepath.Join(folder, nextData)
@@ -114,20 +124,4 @@ func show(folder, fresh string, files map[string]file) error {
 		return err
 	}
 	return os.Rename(next, filepath.Join(folder, currentData))
-}
-
-// clean removes the former folder, and the links to files that are no more.
-func clean(folder, old string, files map[string]file) error {
-	entries, err := os.ReadDir(filepath.Join(folder, old))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	for _, e := range entries {
-		if _, stays := files[e.Name()]; !stays {
-			if err := os.Remove(filepath.Join(folder, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return err
-			}
-		}
-	}
-	return os.RemoveAll(filepath.Join(folder, old))
 }
