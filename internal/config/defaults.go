@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"path/filepath"
 	"strings"
 
 	"github.com/secretctl/secretctl/internal/secret"
@@ -19,6 +20,20 @@ func (d *Delivery) setDefaults() {
 	}
 	if p, ok := d.provider(); ok {
 		p.setDefaults(d)
+	}
+}
+
+// resolveFiles makes the paths of value files, which are relative to the folder of
+// the config file, relative to the working directory.
+func (d *Delivery) resolveFiles(folder string) {
+	resolve := func(s *secret.Source) {
+		if s.File != "" && !filepath.IsAbs(s.File) {
+			s.File = filepath.Join(folder, s.File)
+		}
+	}
+	resolve(&d.Aidbox.Admin.Secret)
+	for i := range d.Secrets {
+		resolve(&d.Secrets[i].Value)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"strconv"
@@ -55,6 +56,7 @@ func (doc *document) parse() {
 		return
 	}
 	d.setDefaults()
+	d.resolveFiles(filepath.Dir(doc.file))
 	doc.delivery = &d
 }
 

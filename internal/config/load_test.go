@@ -191,12 +191,38 @@ func TestBrokenYAMLIsReportedWithItsLineAndWithoutItsText(t *testing.T) {
 		"hunter2\n":                       "x.yaml:1: expected a mapping, found text",
 		"a: \"hunter2\\q\"\n":             "x.yaml:1: is not valid YAML: found unknown escape character",
 		strings.Repeat("[", 20000) + "\n": "x.yaml:1: is not valid YAML: exceeded max depth of 10000",
-		"? {hunter2: a}\n: b\n":           "has a key that is no text",
+		"? {hunter2: a}\n: b\n":           "has a key that is not text",
 	} {
 		err := &Error{problems(t, text)}
 		if !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("got  %s\nwant %s", err, want)
 		}
+	}
+}
+
+func TestValueFilesAreRelativeToTheConfigFile(t *testing.T) {
+	dir := t.TempDir()
+	path := write(t, filepath.Join(dir, "a.yaml"), delivery(`aidbox: {admin: {secret: {file: admin}}}
+secrets:
+  - {name: a, scope: [Client], value: {file: sub/a}}
+  - {name: b, scope: [Client], value: {file: ../b}}
+  - {name: c, scope: [Client], value: {file: /etc/c}}
+  - {name: d, scope: [Client], value: {env: D}}
+`))
+	d := mustLoad(t, path)[0]
+	got := []string{d.Aidbox.Admin.Secret.File}
+	for _, s := range d.Secrets {
+		got = append(got, s.Value.File)
+	}
+	want := []string{filepath.Join(dir, "admin"), filepath.Join(dir, "sub/a"), filepath.Join(filepath.Dir(dir), "b"), "/etc/c", ""}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if got := mustLoad(t, dir)[0].Secrets[0].Value.File; got != want[1] {
+		t.Errorf("from a folder: %s", got)
+	}
+	if got := loadText(t, delivery("secrets: [{name: a, scope: [Client], value: {file: a}}]\n")).Secrets[0].Value.File; got != "a" {
+		t.Errorf("beside the working directory: %s", got)
 	}
 }
 
@@ -210,7 +236,7 @@ func TestProblemsOfAllDocumentsAndFilesAreListedInOrder(t *testing.T) {
 %[1]s:10: is not valid YAML: did not find expected node content
 %[1]s:12:1: name: is not a DNS label
 %[1]s:13:1: mountPath: is not the absolute path of a folder
-%[2]s:1:1: provider: is not one of vault, azure
+%[2]s:1:1: provider: must be one of: vault, azure
 %[2]s:6:1: name: is not a DNS label`, a, b)
 	if diff := cmp.Diff(want, fmt.Sprint(err)); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
@@ -236,7 +262,7 @@ resources:
       secret: b
       secert: a
 `)}).Error()
-	want := `x.yaml:9:9: secrets[0].scope[1]: is not one of Client, IdentityProvider, TokenIntrospector, AidboxTopicDestination
+	want := `x.yaml:9:9: secrets[0].scope[1]: must be one of: Client, IdentityProvider, TokenIntrospector, AidboxTopicDestination
 x.yaml:10:5: secrets[1]: has the same name as secrets[0]
 x.yaml:16:7: resources[0].secrets.secret: names no secret of this delivery
 x.yaml:17:7: resources[0].secrets.secert: is no field of this type that takes a secret`

@@ -1,7 +1,7 @@
 package config
 
 import (
-	"fmt"
+	"cmp"
 	"net/url"
 	"path"
 	"regexp"
@@ -76,10 +76,10 @@ func oneOf(choices ...string) rule {
 		if slices.Contains(choices, text) {
 			return "", ""
 		}
-		if hint := didYouMean(text, choices); hint != "" {
-			return "is not one of " + all, hint
+		if text == "" {
+			return "is missing", "available: " + all
 		}
-		return "is not one of " + all, "write one of " + all
+		return "must be one of: " + all, cmp.Or(didYouMean(text, choices), "write one of these")
 	}
 }
 
@@ -93,7 +93,7 @@ var (
 		"is not the name of a Deployment", "at most 63 of a-z, 0-9, - and ., each part begins and ends with a letter or digit")
 	fileName = matching(func(s string) bool { return len(validation.IsConfigMapKey(s)) == 0 },
 		"is not a file name", `at most 253 of A-Z, a-z, 0-9, -, _ and ., not "." and not beginning with ".."`)
-	fhirID   = like(`[A-Za-z0-9.-]{1,64}`, "is not a FHIR id", "1 to 64 of A-Z, a-z, 0-9, - and .")
+	fhirID   = like(`[A-Za-z0-9._-]{1,64}`, "is not an id", "1 to 64 of A-Z, a-z, 0-9, -, _ and .")
 	uuid     = like(`[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}`, "is not a UUID", "such as 00000000-0000-0000-0000-000000000000")
 	variable = like(`[A-Za-z_][A-Za-z0-9_]*`, "is not the name of an environment variable", "a variable's name stands here, never its value")
 	image    = like(`[A-Za-z0-9][-\w./:@]*`, "is not the name of an image", "such as healthsamurai/aidboxone:2602")
@@ -103,7 +103,7 @@ func address(text string) (string, string) {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || u.Hostname() == "" || (u.Scheme != "http" && u.Scheme != "https"):
-		return "is no http or https address", "write it as https://host:port"
+		return "must be an http or https URL", "write it as https://host:port"
 	case u.User != nil:
 		return "has credentials in the address", "leave them out: credentials have settings of their own"
 	case u.RawQuery != "" || u.Fragment != "" || strings.ContainsAny(text, "?# "):
@@ -112,12 +112,26 @@ func address(text string) (string, string) {
 	return "", ""
 }
 
+// addressWithout is address, without the part of the path that secretctl adds.
+func addressWithout(part string) rule {
+	return func(text string) (string, string) {
+		if message, hint := address(text); message != "" {
+			return message, hint
+		}
+		u, _ := url.Parse(text)
+		if strings.Contains(path.Clean(u.Path)+"/", part+"/") {
+			return "has " + part + " in the address, which secretctl adds itself", "leave out " + part + " and what follows"
+		}
+		return "", ""
+	}
+}
+
 // aidboxAddress is an address, or a Service of the cluster.
 func aidboxAddress(text string) (string, string) {
 	name, port, ok := Aidbox{URL: text}.Service()
 	switch {
 	case !ok:
-		message, hint := address(text)
+		message, hint := addressWithout("/fhir")(text)
 		if hint != "" {
 			hint += ", or service, service/NAME or service/NAME:PORT for one in the cluster"
 		}
@@ -144,18 +158,6 @@ func duration(text string) (string, string) {
 	d, err := time.ParseDuration(text)
 	if err != nil || d < time.Minute {
 		return "is not a duration of at least a minute", "such as 1h or 30m"
-	}
-	return "", ""
-}
-
-// mountPath keeps clear of the folder that the vault config is mounted in.
-func mountPath(text string) (string, string) {
-	taken := path.Dir(VaultConfigFile)
-	switch {
-	case !path.IsAbs(text) || path.Clean(text) != text || text == "/" || strings.Contains(text, ":"):
-		return "is not the absolute path of a folder", "such as /run/vault-secrets"
-	case text == taken || strings.HasPrefix(text, taken+"/") || strings.HasPrefix(taken, text+"/"):
-		return fmt.Sprintf("overlaps with %s, where the vault config is mounted", taken), "such as /run/vault-secrets"
 	}
 	return "", ""
 }

@@ -126,7 +126,7 @@ func (s *structure) mapping(p place, each func(key string, child place)) {
 		case k.Kind == yaml.ScalarNode && k.ShortTag() == "!!merge":
 			at.report("has a merge key", "write the keys out")
 		case kindOf(k) != kindText || k.Style&yaml.TaggedStyle != 0:
-			at.report("has a key that is no text", "quote it")
+			at.report("has a key that is not text", "quote it")
 		case first > 0:
 			at.report(fmt.Sprintf("has the same key twice, first in line %d", first), "remove one")
 		default:
@@ -149,7 +149,7 @@ func (s *structure) object(p place, t reflect.Type, multiline bool) {
 		if slices.Contains(known, start) {
 			meant = "write a space after " + start + ":"
 		}
-		hint := cmp.Or(meant, "known here: "+strings.Join(known, ", "))
+		hint := cmp.Or(meant, "available: "+strings.Join(known, ", "))
 		if t.PkgPath() == sourceType.PkgPath() || child.node == nil && meant == "" {
 			p.report("has an unknown key", hint) // unnamed: {hunter2} is a key, too
 			return

@@ -120,7 +120,7 @@ func (p place) validateFields(r Resource) {
 	for _, path := range slices.Sorted(maps.Keys(r.Secrets)) {
 		if !slices.Contains(known, fieldPath(path)) {
 			p.key("secrets").key(path).report("is no field of this type that takes a secret",
-				cmp.Or(didYouMean(path, known), "write one of "+strings.Join(known, ", ")))
+				cmp.Or(didYouMean(path, known), "available: "+strings.Join(known, ", ")))
 		}
 	}
 	if _, both := r.Secrets["jwt.keys[0].k"]; both && r.Secrets["jwt.keys.k"] != "" {

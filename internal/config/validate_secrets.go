@@ -61,7 +61,7 @@ func (doc *document) validateScope(at place, scope []string) {
 	seen := make(map[string]bool, len(scope))
 	for j, entry := range scope {
 		if at.item(j).require(entry, scopeEntry) && seen[entry] {
-			at.item(j).report("is there already", "remove one")
+			at.item(j).report("is already listed", "remove one")
 		}
 		seen[entry] = true
 	}

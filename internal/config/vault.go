@@ -93,11 +93,11 @@ var vaultName = like(`[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?`, "is not the name of a 
 func validateVault(d *Delivery, at place) {
 	v := d.Vault
 	at.checkAll([]written{
-		{"address", v.Address, address},
-		{"csiAddress", v.CSIAddress, address},
+		{"address", v.Address, addressWithout("/v1")},
+		{"csiAddress", v.CSIAddress, addressWithout("/v1")},
 		{"namespace", v.Namespace, kvPath},
-		{"kvMount", v.KVMount, kvPath},
-		{"authMount", v.AuthMount, kvPath},
+		{"kvMount", v.KVMount, kvMount},
+		{"authMount", v.AuthMount, authMount},
 		{"role", v.Role, vaultName},
 		{"policy", v.Policy, vaultName},
 		{"policyScope", v.PolicyScope, oneOf(PolicyExact, PolicyPrefix)},
@@ -114,35 +114,6 @@ func validateVaultSecret(d *Delivery, s Secret, at place, _ bool) {
 	if ok && d.Vault.PolicyScope == PolicyPrefix && !strings.Contains(s.Path, "/") {
 		at.key("path").report("is in no folder, so that vault.policyScope prefix would grant the whole of vault.kvMount",
 			"put it into a folder, such as aidbox/NAME, or set vault.policyScope to exact")
-	}
-}
-
-// kvPath is what can stand in an API path of Vault and in a policy and means
-// itself there.
-func kvPath(text string) (string, string) {
-	parts := strings.Split(text, "/")
-	switch {
-	case strings.ContainsAny(text, "*\"'`\\{}"), slices.Contains(parts, "+"):
-		return "has a character that means something else in a Vault policy", "leave out * + { } \\ and quotes"
-	case strings.ContainsAny(text, "?#%"):
-		return "has a character that means something else in a URL", "leave out ? # and %"
-	case parts[0] == "" || parts[len(parts)-1] == "":
-		return "begins or ends with a slash", "write it without"
-	case slices.ContainsFunc(parts, func(s string) bool { return s == "" || s == "." || s == ".." }):
-		return `has a part that is empty, "." or ".."`, "write it without"
-	case slices.ContainsFunc(parts, func(s string) bool { return s != strings.TrimSpace(s) }):
-		return "has a part that begins or ends with a space", "write it without"
-	}
-	return "", ""
-}
-
-// secretPath is kvPath, without what secretctl adds.
-func secretPath(mount string) rule {
-	return func(text string) (string, string) {
-		if strings.HasPrefix(text, "data/") || strings.HasPrefix(text, mount+"/data/") {
-			return "has what secretctl adds itself", "the path is below kvMount: leave out kvMount and data/"
-		}
-		return kvPath(text)
 	}
 }
 

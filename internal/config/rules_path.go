@@ -1,0 +1,95 @@
+package config
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+)
+
+// kvPath is what can stand in an API path of Vault and in a policy and means
+// itself there.
+func kvPath(text string) (string, string) {
+	parts := strings.Split(text, "/")
+	switch {
+	case strings.ContainsAny(text, "*\"'`\\{}"), slices.Contains(parts, "+"):
+		return "has a character that means something else in a Vault policy", "leave out * + { } \\ and quotes"
+	case strings.ContainsAny(text, "?#%"):
+		return "has a character that means something else in a URL", "leave out ? # and %"
+	case parts[0] == "" || parts[len(parts)-1] == "":
+		return "begins or ends with a slash", "write it without"
+	case slices.ContainsFunc(parts, func(s string) bool { return s == "" || s == "." || s == ".." }):
+		return `has a part that is empty, "." or ".."`, "write it without"
+	case slices.ContainsFunc(parts, func(s string) bool { return s != strings.TrimSpace(s) }):
+		return "has a part that begins or ends with a space", "write it without"
+	}
+	return "", ""
+}
+
+// without is kvPath, for text that does not begin with a part that secretctl adds.
+func without(text, part string) (string, string) {
+	if rest, found := strings.CutPrefix(text+"/", part+"/"); found && rest != "" {
+		return "begins with " + part + "/, which secretctl adds itself", "leave out " + part + "/"
+	}
+	return kvPath(text)
+}
+
+// authMount is the mount of an auth method, which API paths have below auth/.
+func authMount(text string) (string, string) { return without(text, "auth") }
+
+// kvMount is the mount of a KV engine, as vault secrets list has it.
+func kvMount(text string) (string, string) {
+	parts := strings.Split(text, "/")
+	if last := parts[len(parts)-1]; len(parts) > 1 && (last == "data" || last == "metadata") {
+		return "ends with /" + last + ", which secretctl adds itself", "write the mount alone: leave out /" + last
+	}
+	return without(text, "v1")
+}
+
+// secretPath is the path of a secret below the mount of its KV engine.
+func secretPath(mount string) rule {
+	return func(text string) (string, string) {
+		for _, part := range []string{mount + "/data", mount + "/metadata", mount, "data", "metadata"} {
+			if rest, found := strings.CutPrefix(text+"/", part+"/"); found && rest != "" {
+				return "has what secretctl adds itself", "write what follows vault.kvMount, without the mount, data/ or metadata/, such as aidbox/client"
+			}
+		}
+		return kvPath(text)
+	}
+}
+
+// tokenFolders are where Kubernetes and the workload identity webhook mount tokens.
+// Both make folders there, which a read-only mount keeps them from, and then the
+// container does not start. /var/run is a link to /run.
+var tokenFolders = []string{"/run/secrets", "/var/run/secrets"}
+
+// systemFolders are what the programs of an image are in, or write to.
+var systemFolders = []string{
+	"/app", "/bin", "/boot", "/home", "/lib", "/lib64", "/opt", "/root", "/sbin", "/srv", "/tmp", "/usr", "/var/lib", "/var/tmp",
+}
+
+// mountPath is a folder of the container that hides nothing else.
+func mountPath(text string) (string, string) {
+	const hint = "such as /run/vault-secrets"
+	taken := path.Dir(VaultConfigFile)
+	switch {
+	case !path.IsAbs(text) || path.Clean(text) != text || text == "/" || strings.Contains(text, ":"):
+		return "is not the absolute path of a folder", hint
+	case overlap(text, taken):
+		return fmt.Sprintf("overlaps with %s, where the vault config is mounted", taken), hint
+	}
+	for _, folder := range tokenFolders {
+		if overlap(text, folder) {
+			return fmt.Sprintf("overlaps with %s, where Kubernetes and workload identity mount tokens: the container would not start", folder), hint
+		}
+	}
+	if slices.Contains(systemFolders, text) || within(text, "/proc") || within(text, "/sys") || within(text, "/dev") {
+		return "hides a folder that the image itself needs", hint
+	}
+	return "", ""
+}
+
+// overlap says whether one of two folders is the other, or in it.
+func overlap(a, b string) bool { return within(a, b) || within(b, a) }
+
+func within(folder, in string) bool { return folder == in || strings.HasPrefix(folder, in+"/") }
