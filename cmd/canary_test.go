@@ -25,6 +25,7 @@ import (
 	"github.com/secretctl/secretctl/internal/sandbox/vault"
 	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
+	"github.com/secretctl/secretctl/test/sandboxtest"
 )
 
 // What must appear nowhere: a secret's value and its next one, the secret of the
@@ -260,7 +261,7 @@ func (k *tracks) whenAllIsWell(t *testing.T) {
 			t.Errorf("doctor: exit code %d\n%s", code, out)
 		}
 	}
-	s.aidbox.SetFaults(aidbox.Faults{Unmask: true})
+	s.aidbox.SetFaults(sandboxtest.AidboxFaults{Unmask: true})
 	if code, out := k.run("diff", "-c", first, "--only", "aidbox"); code != 1 {
 		t.Errorf("a literal value: exit code %d\n%s", code, out)
 	}
@@ -269,7 +270,7 @@ func (k *tracks) whenAllIsWell(t *testing.T) {
 	}
 	k.run("client", "apply", "-c", first)
 	k.run(append(local, "verify", "-c", first)...)
-	s.aidbox.SetFaults(aidbox.Faults{})
+	s.aidbox.SetFaults(sandboxtest.AidboxFaults{})
 	ok("client", "delete", "-c", first, "-v")
 	s.holdsTheValue(t)
 }
@@ -397,7 +398,7 @@ type servers struct {
 	dir        string
 	vault      *vault.Server
 	kubernetes *kubernetes.Server
-	aidbox     *aidbox.Server
+	aidbox     *sandboxtest.Aidbox
 }
 
 func startServers(t *testing.T, dir string) *servers {
@@ -413,7 +414,7 @@ func startServers(t *testing.T, dir string) *servers {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.kubernetes.Close)
-	s.aidbox, err = aidbox.Start(aidbox.Options{
+	s.aidbox, err = sandboxtest.StartAidbox(aidbox.Options{
 		VaultConfig: "/etc/aidbox/vault-config.json", Root: s.dir, CacheTTL: time.Millisecond, RootSecret: canaries["AIDBOX_CLIENT_SECRET"],
 	})
 	if err != nil {

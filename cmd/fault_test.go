@@ -11,7 +11,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/secretctl/secretctl/internal/sandbox/aidbox"
+	"github.com/secretctl/secretctl/test/sandboxtest"
 )
 
 // changeMount breaks the mount in one way, or restores it. What was there is kept
@@ -76,7 +76,7 @@ func (w *stage) changeMount(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-var aidboxFaults = map[string]aidbox.Faults{
+var aidboxFaults = map[string]sandboxtest.AidboxFaults{
 	"well":            {},
 	"literal":         {Unmask: true},
 	"drop-extension":  {DropExtension: true},
@@ -98,7 +98,7 @@ func (w *stage) changeAidbox(ts *testscript.TestScript, _ bool, args []string) {
 	case "down":
 		w.aidbox.Close()
 	case "up":
-		ts.Check(w.aidbox.Start())
+		ts.Check(w.aidbox.Restart())
 	case "restart": // in a moment, for a moment
 		ended := make(chan struct{})
 		go func() {
@@ -106,7 +106,7 @@ func (w *stage) changeAidbox(ts *testscript.TestScript, _ bool, args []string) {
 			<-time.After(700 * time.Millisecond)
 			w.aidbox.Close()
 			<-time.After(1500 * time.Millisecond)
-			_ = w.aidbox.Start()
+			_ = w.aidbox.Restart()
 		}()
 		ts.Defer(func() { <-ended })
 	default:

@@ -21,6 +21,7 @@ import (
 	"github.com/secretctl/secretctl/internal/sandbox/mount"
 	"github.com/secretctl/secretctl/internal/sandbox/vault"
 	"github.com/secretctl/secretctl/test/realvault"
+	"github.com/secretctl/secretctl/test/sandboxtest"
 )
 
 // exitFile keeps the last exit code, which testscript itself does not tell.
@@ -107,7 +108,7 @@ type stage struct {
 	vault      store
 	kubernetes *kubernetes.Server
 	mount      *mount.Mount
-	aidbox     *aidbox.Server
+	aidbox     *sandboxtest.Aidbox
 	manifests  string
 	root       string // what stands for the root of the container's file system
 }
@@ -136,7 +137,7 @@ func (w *stage) apply(ts *testscript.TestScript, _ bool, args []string) {
 	w.root, w.manifests = ts.MkAbs("root"), ts.ReadFile(args[0])
 	w.startMount(ts)
 	var err error
-	w.aidbox, err = aidbox.Start(aidbox.Options{
+	w.aidbox, err = sandboxtest.StartAidbox(aidbox.Options{
 		VaultConfig: "/etc/aidbox/vault-config.json", Root: w.root, CacheTTL: 20 * time.Millisecond,
 	})
 	ts.Check(err)

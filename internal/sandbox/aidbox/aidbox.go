@@ -1,8 +1,10 @@
-// Package aidbox stands in for an Aidbox server.
+// Package aidbox stands in for an Aidbox server, as far as external secrets go.
 package aidbox
 
 import (
+	"cmp"
 	"crypto/rand"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -11,12 +13,12 @@ import (
 	"github.com/secretctl/secretctl/internal/sandbox/loopback"
 )
 
-// Options describes an Aidbox. The zero value is one without external
-// secrets.
+const rootClient = "root" // may do everything
+
+// Options describes an Aidbox. The zero value is one without external secrets.
 type Options struct {
 	Listen     string // address; default a free port of 127.0.0.1
-	RootClient string // may do everything; default "root"
-	RootSecret string // default: random
+	RootSecret string // of the Client "root"; default: random
 
 	// VaultConfig is the path of the vault config as Aidbox sees it, "" for
 	// none. It and the paths in it are below Root, which stands for the root of
@@ -25,118 +27,75 @@ type Options struct {
 	Root        string
 
 	CacheTTL time.Duration // how long a secret's content is used without a look at the file; default 1s
-	Version  string        // default "2602"
+
+	// Wrap puts a handler before the server's own, for tests of what happens when
+	// Aidbox goes wrong.
+	Wrap func(http.HandlerFunc) http.HandlerFunc
 }
 
-// Server stands in for an Aidbox server: resources with masked secrets, Basic and
+// Server is an Aidbox: resources with masked secrets, Basic and
 // client_credentials authentication, AccessPolicies of the engine allow, and
 // secrets that come from files by way of a vault config. It does not validate
 // resources, and searches find all of a type.
 type Server struct {
 	URL        string
-	RootClient string
 	RootSecret string
 
 	options Options
-	address string
 
 	mu        sync.Mutex // guards all below
 	server    *loopback.Server
-	faults    Faults
 	secrets   *secretFiles
 	resources map[string]resource // by "Type/id"
-	deleted   map[string]bool
-	sessions  map[string]string // Client ids, by access token
+	sessions  map[string]string   // Client ids, by access token
 	versions  int
-	hanging   int // requests that wait for ever
 }
 
 // Start starts an Aidbox without resources.
 func Start(options Options) (*Server, error) {
-	if options.RootClient == "" {
-		options.RootClient = "root"
-	}
-	if options.RootSecret == "" {
-		options.RootSecret = rand.Text()
-	}
-	if options.CacheTTL == 0 {
-		options.CacheTTL = time.Second
-	}
-	if options.Version == "" {
-		options.Version = "2602"
-	}
-	if options.Listen == "" {
-		options.Listen = loopback.FreePort
-	}
-	a := &Server{
-		RootClient: options.RootClient, RootSecret: options.RootSecret, options: options, address: options.Listen,
-		resources: map[string]resource{}, deleted: map[string]bool{},
-	}
-	if err := a.Start(); err != nil {
-		return nil, err
-	}
-	return a, nil
+	options.Listen = cmp.Or(options.Listen, loopback.FreePort)
+	options.CacheTTL = cmp.Or(options.CacheTTL, time.Second)
+	a := &Server{RootSecret: cmp.Or(options.RootSecret, rand.Text()), options: options, resources: map[string]resource{}}
+	return a, a.Restart()
 }
 
-// Start brings a stopped Aidbox back at the same address. It has its resources
+// Restart brings a closed Aidbox back at the same address. It has its resources
 // still, but no access token and no content of a file; the vault config is read
 // again.
-func (a *Server) Start() error {
+func (a *Server) Restart() (err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.server != nil {
-		return nil
+	handler := a.serve
+	if a.options.Wrap != nil {
+		handler = a.options.Wrap(handler)
 	}
-	server, err := loopback.ListenAt(a.address, a.serve)
-	if err != nil {
+	if a.server, err = loopback.ListenAt(a.options.Listen, handler); err != nil {
 		return err
 	}
-	a.server, a.address, a.URL = server, strings.TrimPrefix(server.URL, "http://"), server.URL
-	a.sessions = map[string]string{}
-	a.secrets = openSecretFiles(a.options)
+	a.URL, a.options.Listen = a.server.URL, strings.TrimPrefix(a.server.URL, "http://")
+	a.sessions, a.secrets = map[string]string{}, openSecretFiles(a.options)
 	return nil
 }
 
 // Close stops the server: connections are refused until it is started again.
-func (a *Server) Close() {
-	a.mu.Lock()
-	server := a.server
-	a.server = nil
-	a.mu.Unlock()
-	if server != nil {
-		server.Close()
-	}
-}
+func (a *Server) Close() { a.server.Close() }
 
 func (a *Server) serve(w http.ResponseWriter, r *http.Request) {
-	body, ok := readBody(w, r)
-	if !ok {
-		return
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, loopback.MaxRequest))
+	status, document := outcome(http.StatusRequestEntityTooLarge, "too-long", "The body is too long")
+	if err == nil {
+		a.mu.Lock()
+		status, document = a.answer(r, body)
+		a.mu.Unlock()
 	}
-	a.mu.Lock()
-	faults := a.faults
-	a.mu.Unlock()
-	if faults.Hang {
-		a.hang(r)
-		return
-	}
-	if faults.spoil(w, r, body) {
-		return
-	}
-	a.mu.Lock()
-	status, document := a.answer(r, body)
-	a.mu.Unlock()
-	if faults.Echo && status >= http.StatusBadRequest {
-		document = echo(r, body)
-	}
-	if document == nil {
+	if status == http.StatusNoContent {
 		w.WriteHeader(status)
 		return
 	}
 	loopback.WriteJSON(w, status, document)
 }
 
-// answer decides on a request. No document means an empty answer.
+// answer decides on a request.
 func (a *Server) answer(r *http.Request, body []byte) (status int, document any) {
 	switch path := r.URL.Path; {
 	case path == "/health":
@@ -152,19 +111,15 @@ func (a *Server) answer(r *http.Request, body []byte) (status int, document any)
 		return outcome(http.StatusForbidden, "forbidden", "No access policy allows the request")
 	}
 	if r.URL.Path == "/$version" {
-		return http.StatusOK, map[string]any{"version": a.options.Version, "commit": "0000000", "timestamp": "2026-02-01T12:00:00Z"}
+		return http.StatusOK, map[string]any{"version": "2602"}
 	}
 	path, found := strings.CutPrefix(r.URL.Path, "/fhir/")
-	kind, id, one := strings.Cut(path, "/")
+	kind, id, _ := strings.Cut(path, "/")
 	switch {
 	case !found || kind == "" || strings.Contains(id, "/"):
 		return outcome(http.StatusNotFound, "not-found", "The server has no such path")
-	case one && id != "":
-		return a.instance(r, body, kind, id)
-	case r.Method == http.MethodGet:
-		return a.search(kind)
-	case r.Method == http.MethodPost:
-		return a.create(body, kind)
+	case id != "":
+		return a.instance(r.Method, body, kind+"/"+id)
 	}
-	return outcome(http.StatusMethodNotAllowed, "not-supported", "The method is not supported here")
+	return a.search(kind)
 }

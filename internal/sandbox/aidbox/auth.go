@@ -3,8 +3,6 @@ package aidbox
 import (
 	"crypto/rand"
 	"crypto/subtle"
-	"encoding/json"
-	"mime"
 	"net/http"
 	"net/url"
 	"slices"
@@ -24,21 +22,17 @@ func (a *Server) authenticate(r *http.Request) (client string, known bool) {
 // accepts says whether a password is the one of a Client that may use it for the
 // grant type.
 func (a *Server) accepts(id, password, grantType string) bool {
-	if id == a.RootClient {
+	if id == rootClient {
 		return equal(password, a.RootSecret)
 	}
 	client := a.resources["Client/"+id]
 	if client == nil || !slices.Contains(client.list("grant_types"), grantType) {
 		return false
 	}
-	if a.faults.AcceptAny || password == "" {
-		return a.faults.AcceptAny
+	if name, masked := client.reference("secret"); masked {
+		return equal(password, a.secrets.value(name, "Client", id))
 	}
-	name, masked := client.reference("secret")
-	if !masked {
-		return equal(password, client.text("secret"))
-	}
-	return slices.ContainsFunc(a.secrets.values(name, "Client", id, a.faults), func(value string) bool { return equal(password, value) })
+	return equal(password, client.text("secret"))
 }
 
 // equal compares in constant time; nothing equals the empty text.
@@ -48,7 +42,7 @@ func equal(a, b string) bool {
 
 // mayAll says whether an AccessPolicy allows a Client everything.
 func (a *Server) mayAll(client string) bool {
-	if client == a.RootClient {
+	if client == rootClient {
 		return true
 	}
 	for key, policy := range a.resources {
@@ -73,40 +67,22 @@ func (r resource) linked(kind, id string) bool {
 	})
 }
 
-// grant answers /auth/token: the client_credentials grant, with the credentials
-// in a Basic header or in the body, which is a form or JSON.
+// grant answers /auth/token: the client_credentials grant, with the credentials in
+// a Basic header or in the form.
 func (a *Server) grant(r *http.Request, body []byte) (int, any) {
-	var sent struct {
-		GrantType    string `json:"grant_type"`
-		ClientID     string `json:"client_id"`
-		ClientSecret string `json:"client_secret"`
-	}
-	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind == "application/x-www-form-urlencoded" {
-		form, err := url.ParseQuery(string(body))
-		if err != nil {
-			return oauthError(http.StatusBadRequest, "invalid_request")
-		}
-		sent.GrantType, sent.ClientID, sent.ClientSecret = form.Get("grant_type"), form.Get("client_id"), form.Get("client_secret")
-	} else if json.Unmarshal(body, &sent) != nil {
-		return oauthError(http.StatusBadRequest, "invalid_request")
-	}
-	if id, password, basic := r.BasicAuth(); basic {
-		sent.ClientID, sent.ClientSecret = id, password
+	form, err := url.ParseQuery(string(body))
+	id, password, basic := r.BasicAuth()
+	if !basic {
+		id, password = form.Get("client_id"), form.Get("client_secret")
 	}
 	const grantType = "client_credentials"
 	switch {
-	case sent.GrantType == "":
-		return oauthError(http.StatusBadRequest, "invalid_request")
-	case sent.GrantType != grantType:
-		return oauthError(http.StatusBadRequest, "unsupported_grant_type")
-	case !a.accepts(sent.ClientID, sent.ClientSecret, grantType):
-		return oauthError(http.StatusUnauthorized, "invalid_client")
+	case err != nil || form.Get("grant_type") != grantType:
+		return http.StatusBadRequest, map[string]any{"error": "unsupported_grant_type"}
+	case !a.accepts(id, password, grantType):
+		return http.StatusUnauthorized, map[string]any{"error": "invalid_client"}
 	}
 	token := rand.Text()
-	a.sessions[token] = sent.ClientID
+	a.sessions[token] = id
 	return http.StatusOK, map[string]any{"token_type": "Bearer", "access_token": token}
-}
-
-func oauthError(status int, code string) (int, any) {
-	return status, map[string]any{"error": code}
 }

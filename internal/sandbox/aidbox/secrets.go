@@ -23,10 +23,9 @@ type secretFiles struct {
 	files      map[string]*secretFile
 }
 
-// secretFile is the cached content of a file, and what it was before.
+// secretFile is the cached content of a file.
 type secretFile struct {
 	content string
-	former  []string
 	info    fs.FileInfo
 	checked time.Time
 }
@@ -76,91 +75,65 @@ func openSecretFiles(o Options) *secretFiles {
 // the object dialect is read once; there is none as long as it cannot be read or
 // mixes the dialects.
 func (s *secretFiles) load() {
-	if s.configPath == "" || (s.configInfo != nil && s.config.objectDialect()) {
+	if s.configPath == "" || (s.configInfo != nil && s.config.has(true)) {
 		return
 	}
 	path := loopback.Below(s.root, s.configPath)
 	info, err := os.Stat(path)
-	if err != nil {
-		s.config, s.configInfo = vaultConfig{}, nil
+	if err == nil && sameFile(info, s.configInfo) {
 		return
 	}
-	if sameFile(info, s.configInfo) {
-		return
-	}
+	s.config, s.configInfo = vaultConfig{}, nil
 	var config vaultConfig
 	content, err := os.ReadFile(path)
-	if err != nil || json.Unmarshal(content, &config) != nil || config.mixed() {
-		s.config, s.configInfo = vaultConfig{}, nil
+	if err != nil || json.Unmarshal(content, &config) != nil || config.has(true) && config.has(false) {
 		return
 	}
 	s.config, s.configInfo = config, info
 }
 
-func (c vaultConfig) objectDialect() bool {
+// has says whether any scope is in the object dialect, or in the other one.
+func (c vaultConfig) has(objectDialect bool) bool {
 	for _, entry := range c.Secret {
-		return entry.Scope.object
-	}
-	return false
-}
-
-func (c vaultConfig) mixed() bool {
-	dialect := c.objectDialect()
-	for _, entry := range c.Secret {
-		if entry.Scope.object != dialect {
+		if entry.Scope.object == objectDialect {
 			return true
 		}
 	}
 	return false
 }
 
-// values returns what a resource may authenticate with: the content of the
-// secret's file, and with a fault what that was before. It returns nothing where
-// the name is unknown, the resource is out of scope, or the file cannot be read.
-func (s *secretFiles) values(name, kind, id string, faults Faults) []string {
+// value returns what a resource may authenticate with: the content of the secret's
+// file. It is "" where the name is unknown, the resource is out of scope, or the
+// file cannot be read.
+func (s *secretFiles) value(name, kind, id string) string {
 	s.load()
 	entry, known := s.config.Secret[name]
-	allowed := faults.IgnoreScope || slices.Contains(entry.Scope.references, kind) || slices.Contains(entry.Scope.references, kind+"/"+id)
+	allowed := slices.Contains(entry.Scope.references, kind) || slices.Contains(entry.Scope.references, kind+"/"+id)
 	if !known || !allowed || !filepath.IsAbs(entry.Path) {
-		return nil
+		return ""
 	}
-	file := s.read(loopback.Below(s.root, entry.Path), faults.IgnoreRotation)
-	switch {
-	case file == nil:
-		return nil
-	case faults.AcceptOld:
-		return append([]string{file.content}, file.former...)
-	}
-	return []string{file.content}
+	return s.read(loopback.Below(s.root, entry.Path))
 }
 
 // read returns a file's content: the cached one until the time to live has
 // passed, and then for as long as the file is the same.
-func (s *secretFiles) read(path string, keep bool) *secretFile {
+func (s *secretFiles) read(path string) string {
 	file := s.files[path]
-	if file != nil && (keep || time.Since(file.checked) < s.ttl) {
-		return file
+	if file != nil && time.Since(file.checked) < s.ttl {
+		return file.content
 	}
 	info, err := twice(os.Stat, path)
+	if err == nil && (file == nil || !sameFile(info, file.info)) {
+		var content []byte
+		content, err = twice(os.ReadFile, path)
+		file = &secretFile{content: string(content), info: info}
+	}
 	if err != nil {
-		return nil
-	}
-	if file == nil {
-		file = &secretFile{}
-	}
-	if !sameFile(info, file.info) {
-		content, err := twice(os.ReadFile, path)
-		if err != nil {
-			return nil
-		}
-		if file.info != nil && file.content != string(content) {
-			file.former = append(file.former, file.content)
-		}
-		file.content, file.info = string(content), info
-		s.files[path] = file
+		return ""
 	}
 	file.checked = time.Now()
-	return file
+	s.files[path] = file
+	return file.content
 }
 
 // twice tries again where a file is not there: a swap removes the folder that a

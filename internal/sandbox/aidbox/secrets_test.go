@@ -1,14 +1,12 @@
 package aidbox_test
 
 import (
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/secretctl/secretctl/internal/sandbox/aidbox"
 	"github.com/secretctl/secretctl/test/sandboxtest"
 )
 
@@ -98,7 +96,7 @@ func TestAidboxRereadsAConfigOfReferencesButNoneOfObjects(t *testing.T) {
 				t.Errorf("after the scope was taken away: accepted %v", got)
 			}
 			a.Close()
-			if err := a.Start(); err != nil {
+			if err := a.Restart(); err != nil {
 				t.Fatal(err)
 			}
 			if a.accepts(t, "right") {
@@ -129,81 +127,10 @@ func TestAidboxComesBackAtItsAddressWithItsResources(t *testing.T) {
 	if _, err := sandboxtest.Web.Get(a.URL + "/health"); err == nil {
 		t.Error("it answers while it is down")
 	}
-	if err := a.Start(); err != nil {
+	if err := a.Restart(); err != nil {
 		t.Fatal(err)
 	}
 	if !a.accepts(t, "right") {
 		t.Error("the Client is gone")
-	}
-}
-
-func TestAidboxGoesWrongAsTold(t *testing.T) {
-	a := prepared(t, references, time.Nanosecond)
-	a.admin(t, `PUT /fhir/Client/other {`+masked+`,`+grants+`}`, `PUT /fhir/AidboxTopicDestination/d {"parameter":[{"name":"header","_valueString":`+strings.TrimPrefix(masked, `"_secret":`)+`}]}`)
-	a.write(t, configPath, strings.Replace(references, "TokenIntrospector", "AidboxTopicDestination", 1))
-	if !a.accepts(t, "right") {
-		t.Fatal("the first value is refused")
-	}
-	a.write(t, "/run/client-secret", "fresh")
-	status := func(password string) int {
-		status, _ := a.as(t, "basic", password, "GET /fhir/Patient")
-		return status
-	}
-	read := func(what string) string {
-		_, content := sandboxtest.Send(t, http.MethodGet, a.URL+what, "", http.Header{"Authorization": {"Basic " + basicOf(a.RootClient, a.RootSecret)}})
-		return string(content)
-	}
-	check := func(name string, f aidbox.Faults, holds func() bool) {
-		t.Helper()
-		a.SetFaults(f)
-		if !holds() {
-			t.Error(name)
-		}
-		a.SetFaults(aidbox.Faults{})
-	}
-	check("IgnoreRotation", aidbox.Faults{IgnoreRotation: true}, func() bool {
-		return status("right") == http.StatusOK && status("fresh") == http.StatusUnauthorized
-	})
-	check("no fault", aidbox.Faults{}, func() bool {
-		return status("fresh") == http.StatusOK && status("right") == http.StatusUnauthorized
-	})
-	check("AcceptOld", aidbox.Faults{AcceptOld: true}, func() bool {
-		return status("right") == http.StatusOK && status("fresh") == http.StatusOK && status("never") == http.StatusUnauthorized
-	})
-	check("AcceptAny", aidbox.Faults{AcceptAny: true}, func() bool {
-		return status("never") == http.StatusOK && status("") == http.StatusOK
-	})
-	check("no IgnoreScope", aidbox.Faults{}, func() bool {
-		status, _ := a.as(t, "other", "fresh", "GET /fhir/Patient")
-		return status == http.StatusUnauthorized
-	})
-	check("IgnoreScope", aidbox.Faults{IgnoreScope: true}, func() bool {
-		status, _ := a.as(t, "other", "fresh", "GET /fhir/Patient")
-		return status == http.StatusOK
-	})
-	check("Status", aidbox.Faults{Status: http.StatusForbidden}, func() bool { return status("fresh") == http.StatusForbidden })
-	check("HTML", aidbox.Faults{Status: http.StatusBadGateway, HTML: true}, func() bool {
-		return strings.HasPrefix(read("/health"), "<html>")
-	})
-	check("Echo", aidbox.Faults{Echo: true}, func() bool {
-		return strings.Contains(read("/fhir/Client/none"), basicOf(a.RootClient, a.RootSecret))
-	})
-	check("DropExtension", aidbox.Faults{DropExtension: true}, func() bool {
-		client, destination := read("/fhir/Client/basic"), read("/fhir/AidboxTopicDestination/d")
-		return !strings.Contains(client+destination, "extension") && strings.Contains(client, "grant_types")
-	})
-	check("Unmask", aidbox.Faults{Unmask: true}, func() bool {
-		client, destination := read("/fhir/Client/basic"), read("/fhir/AidboxTopicDestination/d")
-		return strings.Contains(client, `"secret":"fresh"`) && strings.Contains(destination, `"valueString":"fresh"`)
-	})
-	check("after all", aidbox.Faults{}, func() bool { return strings.Contains(read("/fhir/Client"), "secret-reference") })
-}
-
-func TestAidboxHangsUntilTheClientGivesUp(t *testing.T) {
-	a := prepared(t, references, time.Hour)
-	a.SetFaults(aidbox.Faults{Hang: true})
-	impatient := http.Client{Timeout: 20 * time.Millisecond}
-	if resp, err := impatient.Get(a.URL + "/health"); err == nil {
-		t.Errorf("it answered %s", resp.Status)
 	}
 }
