@@ -51,7 +51,7 @@ func (c *Cluster) Events(ctx context.Context, namespace, kind, name string) ([]E
 func newEvent(e corev1.Event) Event {
 	event := Event{
 		Time: e.LastTimestamp.Time, Warning: e.Type == corev1.EventTypeWarning,
-		Reason: e.Reason, Message: line(e.Message), Count: max(1, e.Count),
+		Reason: e.Reason, Message: line(shortenAzureError(e.Message)), Count: max(1, e.Count),
 	}
 	if e.EventTime.After(event.Time) {
 		event.Time = e.EventTime.Time
@@ -79,7 +79,7 @@ func (c *Cluster) Logs(ctx context.Context, p Pod, container string, since time.
 	var lines []string
 	for l := range strings.Lines(string(text)) {
 		if len(words) == 0 || slices.ContainsFunc(words, func(w string) bool { return strings.Contains(l, w) }) {
-			lines = append(lines, line(l))
+			lines = append(lines, line(shortenAzureError(l)))
 		}
 	}
 	return lines, nil
