@@ -36,7 +36,7 @@ groups, and docs/checks.md tells of each what it means.
 			var reports []verify.DeliveryReport
 			all, err := a.deliveries()
 			if err == nil {
-				reports, err = a.checkAll(ctx, all, checkup{title: "doctor", groups: verify.StandingGroups()})
+				reports, err = a.checkAll(ctx, all, checkup{title: "doctor", groups: verify.Prerequisites()})
 			}
 			return a.report(o, reports, err)
 		}),

@@ -12,31 +12,6 @@ import (
 	"github.com/secretctl/secretctl/internal/store/vault"
 )
 
-// storeAsPod returns how to read the store as the delivery's pod does, by a login
-// with the ServiceAccount's token in a file. It logs in once, when it is first
-// asked; a login that is refused is what the store answers. The session ends
-// with the command.
-func (a *app) storeAsPod(d *config.Delivery, tokenFile string) (func(context.Context, config.Secret) (secret.Value, string, error), error) {
-	v, err := vault.New(d, vault.Options{Anonymous: true, AllowHTTP: a.allowHTTP, Log: a.logOf(d)})
-	if err != nil {
-		return nil, err
-	}
-	var once sync.Once
-	var session *vault.Session
-	var failed error
-	return func(ctx context.Context, s config.Secret) (secret.Value, string, error) {
-		once.Do(func() {
-			if session, failed = a.logInAsPod(ctx, v, tokenFile); failed == nil {
-				a.atEnd.add(func() { _ = session.End(ctx) })
-			}
-		})
-		if failed != nil {
-			return secret.Value{}, "", failed
-		}
-		return session.Get(ctx, s)
-	}, nil
-}
-
 // endings are what is left to do when a command is over. It may be used by
 // several goroutines.
 type endings struct {

@@ -1,19 +1,15 @@
 package cmd
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
-	"github.com/secretctl/secretctl/internal/secret"
-	"github.com/secretctl/secretctl/internal/store"
-	"github.com/secretctl/secretctl/internal/store/vault"
 	"github.com/secretctl/secretctl/internal/verify"
 )
 
@@ -37,6 +33,38 @@ func (o *reportOptions) addFlags(cmd *cobra.Command) {
 	f.BoolVar(&o.nudge, "nudge", false, "annotate the pods after a rotation, so that kubelet syncs them at once")
 	f.StringVar(&o.jwtFile, "vault-jwt-file", "", "where there is no Vault token, log in as the pod does, with the ServiceAccount's token in this file")
 	o.reportFiles.addFlags(cmd)
+}
+
+// Where the mount is.
+const (
+	targetPod   = "pod"
+	targetLocal = "local"
+)
+
+// checkTarget refuses what does not go with the target.
+func (o reportOptions) checkTarget() error {
+	switch {
+	case o.target == targetPod && o.here():
+		return usagef("leave out --mount-path and --vault-config, or use --target local", "--target pod looks at no path of this machine")
+	case o.nudge && (o.target == targetLocal || o.target == "" && o.here()):
+		return usagef("leave it out, or use --target pod", "--nudge is about pods")
+	}
+	return nil
+}
+
+// here says whether paths of this machine are named.
+func (o reportOptions) here() bool { return o.mountPath != "" || o.vaultConfig != "" }
+
+// targetOf returns the target that was asked for, or the one that fits a delivery:
+// this machine where its paths are named or no cluster is configured, else the pods.
+func (a *app) targetOf(d *config.Delivery, o reportOptions) string {
+	switch {
+	case o.target != "":
+		return o.target
+	case o.here() || !cluster.Configured(a.clusterOf(d)):
+		return targetLocal
+	}
+	return targetPod
 }
 
 type verifyOptions struct {
@@ -85,6 +113,7 @@ what it means and how to mend it.
 
 // The groups whose checks cmd has to prepare for.
 const (
+	groupAidbox   = "aidbox"
 	groupWorkload = "workload"
 	groupClient   = "client"
 	groupScope    = "scope"
@@ -166,7 +195,7 @@ func (a *app) check(ctx context.Context, d *config.Delivery, c checkup) (work[ve
 		}
 		c.groups = slices.DeleteFunc(slices.Clone(c.groups), func(g string) bool { return g == groupWorkload })
 	}
-	world, err := a.worldOf(ctx, d, c.options, c.groups)
+	deps, err := a.dependencies(ctx, d, c.options, c.groups)
 	if err != nil {
 		return nil, err
 	}
@@ -180,64 +209,6 @@ func (a *app) check(ctx context.Context, d *config.Delivery, c checkup) (work[ve
 				}
 			}
 		}
-		return verify.Run(ctx, d, world, o)
+		return verify.Run(ctx, d, deps, o)
 	}, nil
-}
-
-// world connects the checks to the store, Aidbox and the mount.
-func (a *app) world(ctx context.Context, d *config.Delivery, o reportOptions, groups []string) (verify.World, error) {
-	local := verify.Local{Dir: o.mountPath, VaultConfig: o.vaultConfig}
-	w := verify.World{
-		Source: func(ctx context.Context, s config.Secret) (secret.Value, error) {
-			return a.inputs.Read(ctx, s.Value, s.Name)
-		},
-	}
-	if o.target == targetPod {
-		var err error
-		if w.Cluster, err = a.kubernetes(d); err != nil {
-			return w, err
-		}
-		a.narrate("note: %slooks into the pods of Deployment %s/%s at %s", a.of(d), d.Namespace, d.Aidbox.Deployment, w.Cluster.Host())
-		w.ProbeAt, w.TokenAt = a.eachPod(ctx, d, w.Cluster)
-		if slices.Contains(groups, groupWorkload) {
-			if err := a.fillIn(ctx, d); err != nil && ctx.Err() == nil { // what is not known is not compared
-				a.narrate("note: %s", oneLine(err))
-			}
-		}
-	} else {
-		a.narrate("note: %slooks at the mount on this machine, %s", a.of(d), cmp.Or(o.mountPath, d.MountPath))
-		w.Mounts = []verify.Mount{local.Mount(d)}
-	}
-	connected, err := a.store(d)
-	switch {
-	case err == nil:
-		w.Stored, w.Put = connected.Get, connected.Put
-		letIn(&w, d, connected)
-	case errors.Is(err, store.ErrNoToken) && o.jwtFile != "":
-		if w.Stored, err = a.storeAsPod(d, o.jwtFile); err != nil {
-			return w, err
-		}
-	case errors.Is(err, store.ErrNoToken):
-		a.narrate("note: %sthere is no Vault token, so the store is not asked", a.of(d))
-		if v, err := vault.New(d, vault.Options{Anonymous: true, AllowHTTP: a.allowHTTP, Log: a.logOf(d)}); err == nil {
-			letIn(&w, d, v) // the pod has a token of its own
-		}
-	default:
-		return w, err
-	}
-	asAdmin := slices.Contains(groups, groupClient) || slices.Contains(groups, groupScope)
-	aidbox, err := a.aidboxFor(ctx, d, asAdmin)
-	if err != nil {
-		return w, err
-	}
-	w.Probe, w.Token, w.Health = aidbox.Probe, aidbox.Token, aidbox.Health
-	if asAdmin {
-		w.References = aidbox.References
-		w.ApplyResource = func(ctx context.Context, r config.Resource) error { _, err := aidbox.Apply(ctx, r); return err }
-		w.DeleteResource = func(ctx context.Context, resourceType, id string) error {
-			_, err := aidbox.Delete(ctx, resourceType, id)
-			return err
-		}
-	}
-	return w, nil
 }

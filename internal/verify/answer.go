@@ -40,7 +40,7 @@ func (a answer) unknown() Result { return Unknown("%s", a).WithHint("%s", a.hint
 
 // probe requests the path that the config names, by Basic authentication.
 func (c client) probe(ctx context.Context, v secret.Value) answer {
-	status, detail, err := c.w.Probe(ctx, c.probed, c.ID, v)
+	status, detail, err := c.aidbox.Probe(ctx, c.probed, c.ID, v)
 	a := c.vs.answer("GET "+c.probed, status, detail, err)
 	if status == http.StatusForbidden {
 		a.outcome = forbidden
@@ -53,7 +53,7 @@ func (c client) probe(ctx context.Context, v secret.Value) answer {
 
 // token requests an access token. OAuth says invalid_client with 400 or 401.
 func (c client) token(ctx context.Context, v secret.Value) answer {
-	status, detail, err := c.w.Token(ctx, c.ID, v)
+	status, detail, err := c.aidbox.Token(ctx, c.ID, v)
 	a := c.vs.answer("POST /auth/token", status, detail, err)
 	if status == http.StatusBadRequest {
 		a.outcome = refused
@@ -66,9 +66,9 @@ func (c client) token(ctx context.Context, v secret.Value) answer {
 func (vs *values) answer(asked string, status int, detail string, err error) answer {
 	const between = "did Aidbox answer, or something in between? see aidbox.url and aidbox.probe"
 	if err != nil {
-		return answer{asked: asked, said: "got no answer: " + vs.outside(err.Error()), hint: hint.Of(err)}
+		return answer{asked: asked, said: "got no answer: " + vs.clean.Line(err.Error()), hint: hint.Of(err)}
 	}
-	a := answer{asked: asked, said: fmt.Sprintf("answered %d", status), remark: vs.outside(detail)}
+	a := answer{asked: asked, said: fmt.Sprintf("answered %d", status), remark: vs.clean.Line(detail)}
 	switch {
 	case status/100 == 2 && detail == "":
 		a.outcome = accepted

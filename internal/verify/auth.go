@@ -20,27 +20,27 @@ type client struct {
 	config.Resource
 	secret config.Secret
 	probed string // the path that Basic authentication is tried on
-	w      World
+	aidbox Aidbox
 	vs     *values
 }
 
 // clients lists them, in the order of the config.
-func clients(d *config.Delivery, w World, vs *values) []client {
+func clients(d *config.Delivery, w Dependencies, vs *values) []client {
 	var all []client
 	for _, r := range d.Resources {
 		if s, known := d.Secret(r.Secrets["secret"]); known && r.Type == "Client" {
-			all = append(all, client{r, s, d.Aidbox.Probe, w, vs})
+			all = append(all, client{r, s, d.Aidbox.Probe, w.Aidbox, vs})
 		}
 	}
 	return all
 }
 
-func authChecks(d *config.Delivery, w World, vs *values) []check {
+func authChecks(d *config.Delivery, w Dependencies, vs *values) []check {
 	var checks []check
 	for _, c := range clients(d, w, vs) {
 		// Without an administrator's access nobody knows whether the Client exists.
 		var needs []string
-		if w.References != nil {
+		if w.Admin != nil {
 			needs = []string{"client/exists"}
 		}
 		checks = append(
@@ -97,7 +97,7 @@ func (c client) rejectsWrong(ctx context.Context) Result {
 	if err != nil {
 		return c.vs.unknown(err)
 	}
-	return c.rejects(ctx, c.vs.note(wrong), "a random value")
+	return c.rejects(ctx, c.vs.learn(wrong), "a random value")
 }
 
 func (c client) rejectsEmpty(ctx context.Context) Result {

@@ -22,7 +22,7 @@ type resource struct {
 	literals []string
 }
 
-func clientChecks(d *config.Delivery, w World, vs *values) []check {
+func clientChecks(d *config.Delivery, w Dependencies, vs *values) []check {
 	var checks []check
 	for _, want := range d.Resources {
 		r, exists := &resource{want: want}, []string{"client/exists"}
@@ -36,12 +36,16 @@ func clientChecks(d *config.Delivery, w World, vs *values) []check {
 	return checks
 }
 
-func (r *resource) exists(ctx context.Context, w World, vs *values) Result {
-	if w.References == nil {
-		return Skip("no administrator's access to Aidbox").WithHint("set aidbox.admin in the config")
+func noAdmin() Result {
+	return Skip("no administrator's access to Aidbox").WithHint("set aidbox.admin in the config")
+}
+
+func (r *resource) exists(ctx context.Context, w Dependencies, vs *values) Result {
+	if w.Admin == nil {
+		return noAdmin()
 	}
 	var err error
-	r.refs, r.literals, err = w.References(ctx, r.want)
+	r.refs, r.literals, err = w.Admin.References(ctx, r.want)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return Fail("not in Aidbox").WithHint(applyHint)

@@ -37,7 +37,7 @@ const (
 // later ones need.
 type platform struct {
 	d  *config.Delivery
-	w  World
+	w  Dependencies
 	c  *cluster.Cluster
 	vs *values
 
@@ -47,7 +47,7 @@ type platform struct {
 	agentsErr error
 }
 
-func clusterChecks(d *config.Delivery, w World, vs *values) []check {
+func clusterChecks(d *config.Delivery, w Dependencies, vs *values) []check {
 	p := &platform{d: d, w: w, c: w.Cluster, vs: vs}
 	api, driver := []string{"cluster/api"}, []string{"cluster/csi-driver"}
 	return []check{

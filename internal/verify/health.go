@@ -14,7 +14,7 @@ const (
 // healthWatch asks Aidbox every second whether it is up, beside the checks. A
 // restart that fits between two questions stays unseen.
 type healthWatch struct {
-	health func(context.Context) error
+	aidbox Aidbox             // nil: nobody is asked
 	cancel context.CancelFunc // nil until it has started
 	done   chan struct{}
 
@@ -24,7 +24,7 @@ type healthWatch struct {
 }
 
 func (h *healthWatch) start(ctx context.Context) {
-	if h.health == nil {
+	if h.aidbox == nil {
 		return
 	}
 	ctx, h.cancel = context.WithCancel(ctx)
@@ -54,7 +54,7 @@ func (h *healthWatch) stop() {
 func (h *healthWatch) ask(ctx context.Context) {
 	asking, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
-	at, err := time.Now(), h.health(asking)
+	at, err := time.Now(), h.aidbox.Health(asking)
 	if ctx.Err() != nil {
 		return // cut short, which says nothing about Aidbox
 	}
@@ -81,6 +81,6 @@ func (h *healthWatch) result(ctx context.Context, written time.Time, vs *values)
 	if !written.IsZero() {
 		when += fmt.Sprintf(", %s after the write", h.missed.Sub(written).Round(100*time.Millisecond))
 	}
-	return Fail("answered %d of %d health checks; the first without an answer at %s: %s", h.answered, h.asked, when, vs.outside(h.why.Error())).
+	return Fail("answered %d of %d health checks; the first without an answer at %s: %s", h.answered, h.asked, when, vs.clean.Line(h.why.Error())).
 		WithHint("a rotation needs no restart: did something else restart Aidbox, or the way to it break?")
 }

@@ -81,7 +81,7 @@ func (l Local) present(s config.Secret) Result {
 			others = append(others, e.Name())
 		}
 	}
-	return Fail("no file %s in %s; there is: %s", s.Name, l.Dir, oneLine(strings.Join(others, " "))).
+	return Fail("no file %s in %s; there is: %s", s.Name, l.Dir, (*secret.Sanitizer)(nil).Line(strings.Join(others, " "))).
 		WithHint("the SecretProviderClass does not name it, or did not when the pod started: apply what secretctl render writes, then delete the pod")
 }
 

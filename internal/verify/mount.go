@@ -49,7 +49,7 @@ func matchesStore(ctx context.Context, m Mount, vs *values, s config.Secret) Res
 	want, err := vs.expected(ctx, s)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return Fail("%s", vs.outside(err.Error())).WithHint("secretctl provision writes it; if it was deleted, the mount keeps the last value until its pod restarts")
+		return Fail("%s", vs.clean.Line(err.Error())).WithHint("secretctl provision writes it; if it was deleted, the mount keeps the last value until its pod restarts")
 	case err != nil:
 		return uncompared(ctx, m, vs, s, err)
 	case mounted != digest(want.value) && differsByLineBreak(mounted, want.value):
@@ -65,8 +65,8 @@ func matchesStore(ctx context.Context, m Mount, vs *values, s config.Secret) Res
 // uncompared says what can be said of a file that nothing is known to compare with.
 func uncompared(ctx context.Context, m Mount, vs *values, s config.Secret, why error) Result {
 	v, err := m.Read(ctx, s)
-	if err == nil && vs.note(v).EndsInNewline() {
-		return Unknown("%s; the mounted value ends in a line break", vs.outside(why.Error())).WithHint(newlineHint)
+	if err == nil && vs.learn(v).EndsInNewline() {
+		return Unknown("%s; the mounted value ends in a line break", vs.clean.Line(why.Error())).WithHint(newlineHint)
 	}
 	return vs.unknown(why)
 }

@@ -81,7 +81,7 @@ func mountRows() []row {
 		{"not in the store", func(_ *testing.T, s *scene) { clear(s.store) }, matches, StatusFail, "the store has no such secret"},
 		{
 			"no store access", func(_ *testing.T, s *scene) { s.w.Stored = nil }, matches, StatusPass,
-			"equal to environment variable CLIENT_SECRET (store not readable: no access to it)",
+			"equal to environment variable CLIENT_SECRET (store not readable: no token)",
 		},
 		{"store refuses", func(_ *testing.T, s *scene) {
 			s.w.Stored = func(context.Context, config.Secret) (secret.Value, string, error) {
@@ -90,7 +90,7 @@ func mountRows() []row {
 		}, matches, StatusPass, "equal to environment variable CLIENT_SECRET (store not readable: vault: permission denied)"},
 		{"no store access, generated", func(_ *testing.T, s *scene) {
 			s.w.Stored, s.d.Secrets[0].Value = nil, secret.Source{Generate: &secret.Generate{}}
-		}, matches, StatusUnknown, "nothing to compare with: store not readable: no access to it; value: generated"},
+		}, matches, StatusUnknown, "nothing to compare with: store not readable: no token; value: generated"},
 		{"no store access, no source, line break", func(t *testing.T, s *scene) {
 			plain(canary+"\n")(t, s)
 			s.w.Stored, s.d.Secrets[0].Value = nil, secret.Source{}

@@ -102,7 +102,7 @@ func (m *podMount) absent(ctx context.Context, s config.Secret) Result {
 		return Fail("folder %s is EMPTY, and the pod is %s", folder, readiness(m.pod)).
 			WithHint("%s; the driver answers OK without mounting while the folder is young, and so it stays", m.deletePod())
 	}
-	return Fail("no file %s in %s; there is: %s", s.Name, folder, m.vs.outside(strings.Join(names, " "))).
+	return Fail("no file %s in %s; there is: %s", s.Name, folder, m.vs.clean.Line(strings.Join(names, " "))).
 		WithHint("the SecretProviderClass does not name it, or did not when the pod started: apply what secretctl render writes, then %s", m.deletePod())
 }
 
@@ -184,12 +184,9 @@ func (m *podMount) status(ctx context.Context, s config.Secret) Result {
 
 // azureVersion compares versions, which takes no look at a value.
 func (m *podMount) azureVersion(ctx context.Context, s config.Secret, version string) Result {
-	if m.w.Newest == nil {
-		return Pass("the driver says mounted, version %s", version)
-	}
 	switch newest, err := m.vs.newest(ctx, s); {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrInvalid):
-		return Fail("the driver mounted version %s, and new pods get none: %s", version, m.vs.outside(err.Error())).WithHint("%s", hint.Of(err))
+		return Fail("the driver mounted version %s, and new pods get none: %s", version, m.vs.clean.Line(err.Error())).WithHint("%s", hint.Of(err))
 	case err != nil:
 		r := m.vs.unknown(err)
 		r.Detail = fmt.Sprintf("the driver says mounted, version %s; what the store has is not known: %s", version, r.Detail)

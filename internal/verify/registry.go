@@ -51,9 +51,9 @@ var registry = []struct{ id, title string }{
 // readingGroups are the ones that run unless groups are named.
 var readingGroups = []string{"workload", "mount", "client", "auth"}
 
-// StandingGroups returns the groups about what a delivery stands on, which make
-// sense before anything of it is installed.
-func StandingGroups() []string { return []string{"cluster", "store", "aidbox"} }
+// Prerequisites returns the groups about what a delivery needs, which make sense
+// before anything of it is installed.
+func Prerequisites() []string { return []string{"cluster", "store", "aidbox"} }
 
 // IDs returns the ID of every check there is.
 func IDs() []string {

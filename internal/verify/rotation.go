@@ -41,7 +41,7 @@ type rotation struct {
 	reason string // why there is none, or ""
 	hint   string
 	client *client // one that uses the secret; or nil
-	w      World
+	w      Dependencies
 	vs     *values
 	site   *site // nil for the local target
 	emit   func(Event)
@@ -63,7 +63,7 @@ type rotation struct {
 	follow  following
 }
 
-func newRotation(d *config.Delivery, w World, vs *values, site *site, asked *Rotation, emit func(Event)) *rotation {
+func newRotation(d *config.Delivery, w Dependencies, vs *values, site *site, asked *Rotation, emit func(Event)) *rotation {
 	r := &rotation{w: w, vs: vs, site: site, emit: emit}
 	r.secret.Name = d.Name
 	if asked == nil {
@@ -72,7 +72,7 @@ func newRotation(d *config.Delivery, w World, vs *values, site *site, asked *Rot
 	}
 	r.Rotation = *asked
 	if site == nil {
-		r.watch.health = w.Health
+		r.watch.aidbox = w.Aidbox
 		r.Deadline, r.Poll = orDuration(r.Deadline, defaultDeadline), orDuration(r.Poll, defaultPoll)
 	}
 	r.Poll = orDuration(r.Poll, podPoll)
@@ -121,12 +121,9 @@ func (r *rotation) checks() []check {
 }
 
 func (r *rotation) storeUpdated(ctx context.Context) Result {
-	if r.w.Stored == nil || r.w.Put == nil {
-		return Unknown("no access to the store").WithHint("rotation writes a new value there: give secretctl the right to")
-	}
-	r.vs.note(r.New)
-	old, before, err := r.w.Stored(ctx, r.secret)
-	r.old = r.vs.note(old)
+	r.vs.learn(r.New)
+	old, before, err := r.w.Store.Get(ctx, r.secret)
+	r.old = r.vs.learn(old)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		before = "none"
@@ -139,13 +136,13 @@ func (r *rotation) storeUpdated(ctx context.Context) Result {
 		return stopped
 	}
 	r.watch.start(ctx)
-	if _, err := r.w.Put(ctx, r.secret, r.New); err != nil {
+	if _, err := r.w.Store.Put(ctx, r.secret, r.New); err != nil {
 		return r.vs.unknown(err)
 	}
 	r.written = time.Now()
 	r.times.add("", momentWritten)
 	r.followTrails(ctx)
-	back, version, err := r.w.Stored(ctx, r.secret)
+	back, version, err := r.w.Store.Get(ctx, r.secret)
 	switch {
 	case err != nil:
 		return r.vs.unknown(err)
@@ -211,7 +208,7 @@ func (r *rotation) mounted(ctx context.Context) Result {
 // unseen says that nobody could look at some files. Where Aidbox can be asked, its
 // answer to the new value tells more than they would.
 func (r *rotation) unseen(blind []*trail, have string) Result {
-	detail := r.vs.outside(blind[0].file.err.Error())
+	detail := r.vs.clean.Line(blind[0].file.err.Error())
 	if have != "" {
 		detail += "; in time: " + have
 	}
@@ -263,11 +260,8 @@ func (r *rotation) oldRejected(ctx context.Context) Result {
 }
 
 func (r *rotation) noRestart(ctx context.Context) Result {
-	switch {
-	case r.site != nil:
+	if r.site != nil {
 		return r.samePods(ctx)
-	case r.w.Health == nil:
-		return Skip("nothing to ask whether Aidbox is up")
 	}
 	return r.watch.result(ctx, r.written, r.vs)
 }

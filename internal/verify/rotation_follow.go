@@ -77,7 +77,9 @@ func (r *rotation) layTrails(ctx context.Context) {
 	for _, m := range r.w.Mounts {
 		var asked *client
 		if each && m.Pod != nil {
-			asked = r.client.at(*m.Pod)
+			if aidbox, err := r.w.AidboxAt(*m.Pod); err == nil {
+				asked = r.client.at(aidbox)
+			}
 		}
 		r.trails = append(r.trails, newTrail(m.Replica, &m, asked))
 	}

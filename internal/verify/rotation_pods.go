@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/secretctl/secretctl/internal/cluster"
-	"github.com/secretctl/secretctl/internal/secret"
 )
 
 // statusPatience is how much later than a file its status may change.
@@ -98,21 +97,21 @@ func (s *site) age(ctx context.Context, folder string) time.Duration {
 
 // eachReplica says whether each replica can be asked by itself.
 func (r *rotation) eachReplica(ctx context.Context) bool {
-	if r.client == nil || r.w.ProbeAt == nil || r.site == nil {
+	if r.client == nil || r.w.AidboxAt == nil || r.site == nil {
 		return false
 	}
-	_, _, err := r.w.ProbeAt(ctx, r.before[0], r.client.probed, r.client.ID, r.old)
+	aidbox, err := r.w.AidboxAt(r.before[0])
+	if err != nil {
+		return false
+	}
+	_, _, err = aidbox.Probe(ctx, r.client.probed, r.client.ID, r.old)
 	_, forbidden := errors.AsType[*cluster.ForbiddenError](err)
 	return !forbidden
 }
 
 // at returns the client as one pod has it.
-func (c client) at(p cluster.Pod) *client {
-	probe, token := c.w.ProbeAt, c.w.TokenAt
-	c.w.Probe = func(ctx context.Context, path, id string, v secret.Value) (int, string, error) {
-		return probe(ctx, p, path, id, v)
-	}
-	c.w.Token = func(ctx context.Context, id string, v secret.Value) (int, string, error) { return token(ctx, p, id, v) }
+func (c client) at(aidbox Aidbox) *client {
+	c.aidbox = aidbox
 	return &c
 }
 
@@ -142,7 +141,7 @@ func (r *rotation) nudgeAll(ctx context.Context) {
 		default:
 		}
 		if err := r.site.c.Nudge(ctx, *t.mount.Pod); err != nil {
-			r.times.add(t.name, "not annotated: "+r.vs.outside(err.Error()))
+			r.times.add(t.name, "not annotated: "+r.vs.clean.Line(err.Error()))
 			continue
 		}
 		r.times.add(t.name, momentNudged)
@@ -220,7 +219,7 @@ func (r *rotation) samePods(ctx context.Context) Result {
 		}
 	}
 	if len(wrong) > 0 {
-		return Fail("%s", r.vs.outside(strings.Join(wrong, "; "))).WithHint("a rotation needs no restart: did something else roll or evict the pods? kubectl get events -n %s", r.site.d.Namespace)
+		return Fail("%s", r.vs.clean.Line(strings.Join(wrong, "; "))).WithHint("a rotation needs no restart: did something else roll or evict the pods? kubectl get events -n %s", r.site.d.Namespace)
 	}
 	return Pass("UID, restart count and start time of %s are as before the write", count(len(r.before), "pod"))
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/internal/store"
 )
 
 // cityRotation is a rotation on pods that get the new value at once.
@@ -21,7 +22,7 @@ func cityRotation(t *testing.T, spoil func(w *city, s *scene)) (*city, *scene) {
 	w := newCity(t, s)
 	s.w.Mounts, s.o.Groups = []Mount{}, []string{"rotation"}
 	s.o.Rotation = &Rotation{Secret: "client-secret", New: value(rotated), Poll: 10 * time.Millisecond}
-	s.w.LogIn = func(ctx context.Context, jwt secret.Value) (Session, error) {
+	s.w.LogIn = func(ctx context.Context, jwt secret.Value) (store.Session, error) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		if w.noLogin {

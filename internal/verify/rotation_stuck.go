@@ -51,7 +51,7 @@ func (r *rotation) content(ctx context.Context, m *Mount) string {
 	got, err := m.Digest(ctx, r.secret)
 	switch {
 	case err != nil:
-		return r.vs.outside(err.Error())
+		return r.vs.clean.Line(err.Error())
 	case got == digest(r.old):
 		return "still the old value"
 	}
@@ -124,7 +124,7 @@ func (s *site) loginHop(ctx context.Context) (hop, next string, wrong bool) {
 	switch {
 	case r.Status == StatusSkip:
 		return "", "", false
-	case s.w.Granted != nil:
+	case s.w.LoginOnNode:
 		return r.Detail, r.Hint, false
 	}
 	if r.Status == StatusPass && s.d.Vault != nil {
@@ -140,7 +140,7 @@ func (s *site) evidence(ctx context.Context, p cluster.Pod, since time.Time) []s
 	var found []string
 	events, _ := s.c.Events(ctx, p.Namespace, "Pod", p.Name)
 	if e, ok := worst(slices.DeleteFunc(events, func(e cluster.Event) bool { return e.Time.Before(since) })); ok {
-		found = append(found, fmt.Sprintf("event %s: %s", e.Reason, s.vs.outside(cause(e.Message))))
+		found = append(found, fmt.Sprintf("event %s: %s", e.Reason, s.vs.clean.Line(cause(e.Message))))
 	}
 	agents, _ := s.c.Agents(ctx)
 	for _, a := range agents {
@@ -153,7 +153,7 @@ func (s *site) evidence(ctx context.Context, p cluster.Pod, since time.Time) []s
 		}
 		lines, _ := s.c.Logs(ctx, agentPod, a.Container, since, p.Name, p.UID)
 		if l, ok := complaint(lines); ok {
-			found = append(found, fmt.Sprintf("log of the %s: %s", a.Role, s.vs.outside(cause(l))))
+			found = append(found, fmt.Sprintf("log of the %s: %s", a.Role, s.vs.clean.Line(cause(l))))
 		}
 		if a.Role == cluster.RoleDriver {
 			found = append(found, s.failures(ctx, a, agentPod)...)

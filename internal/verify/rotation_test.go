@@ -50,7 +50,7 @@ func rotationRows() []row {
 	return []row{
 		{"done", ok, updated, StatusPass, "version 4, was 3"},
 		{"first value", rotating(func(s *scene) { clear(s.store) }), updated, StatusPass, "version 4, was none"},
-		{"no access", rotating(func(s *scene) { s.w.Put = nil }), updated, StatusUnknown, "no access to the store"},
+		{"no token", rotating(func(s *scene) { s.w.Stored = nil }), updated, StatusUnknown, "no token"},
 		{"not readable", rotating(func(s *scene) {
 			s.w.Stored = func(context.Context, config.Secret) (secret.Value, string, error) {
 				return secret.Value{}, "", errUnreachable
@@ -106,7 +106,6 @@ func rotationRows() []row {
 		{"no Client", noClient, rejected, StatusSkip, "needs rotation/new-accepted"},
 
 		{"done", ok, restart, StatusPass, "health checks, no restart seen"},
-		{"no health", rotating(func(s *scene) { s.w.Health = nil }), restart, StatusSkip, "nothing to ask"},
 		{"denied", noPut, restart, StatusPass, "no restart seen"},
 		{"down", rotating(func(s *scene) { s.w.Health = func(context.Context) error { return errUnreachable } }), restart, StatusFail, "UTC, "},
 

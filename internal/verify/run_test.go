@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/secret"
 )
 
 func ids(report DeliveryReport) []string {
@@ -54,7 +55,18 @@ func TestReadingGroupsWriteNothing(t *testing.T) {
 	groups, err := Select(nil, false)
 	must(t, err)
 	s.o.Groups = groups
-	s.w.Put, s.w.ApplyResource, s.w.DeleteResource = nil, nil, nil
+	s.w.Put = func(context.Context, config.Secret, secret.Value) (string, error) {
+		t.Error("wrote to the store")
+		return "", nil
+	}
+	s.w.ApplyResource = func(context.Context, config.Resource) error {
+		t.Error("wrote to Aidbox")
+		return nil
+	}
+	s.w.DeleteResource = func(context.Context, string, string) error {
+		t.Error("deleted in Aidbox")
+		return nil
+	}
 	_, report, err := s.run(t.Context())
 	must(t, err)
 	for _, r := range report.Checks {
@@ -86,8 +98,9 @@ func TestEveryNeedIsAmongTheChecks(t *testing.T) {
 	s := newScene(t)
 	s.w.Mounts = []Mount{s.local.Mount(s.d)}
 	s.o.Rotation = &Rotation{Secret: "client-secret", New: value(rotated)}
-	vs := &values{w: s.w, store: map[string]stored{}}
-	checks, rotation := plan(s.d, s.w, vs, &site{d: s.d, vs: vs}, s.o, func(Event) {})
+	w := s.w.dependencies()
+	vs := newValues(w)
+	checks, rotation := plan(s.d, w, vs, &site{d: s.d, vs: vs}, s.o, func(Event) {})
 	defer rotation.stop()
 	var keys, planned []string
 	for _, c := range checks {
@@ -158,21 +171,5 @@ func TestNothingRunsAfterTheEnd(t *testing.T) {
 	}
 	if !slices.ContainsFunc(report.Checks, func(r Result) bool { return groupOf(r.ID) == "rotation" }) {
 		t.Error("the report lacks what did not run")
-	}
-}
-
-func TestTextFromOutsideIsShortAndOnOneLine(t *testing.T) {
-	vs := &values{}
-	vs.note(value(canary))
-	tests := []struct{ name, text, want string }{
-		{"plain", "permission denied", "permission denied"},
-		{"lines and codes", "one\r\ntwo\t\x1b[31mthree\u2028", "one two [31mthree"},
-		{"value", "denied for " + canary, "(message withheld: it repeats a secret value)"},
-		{"long", strings.Repeat("é", 300), strings.Repeat("é", maxOutside-1) + "…"},
-	}
-	for _, tt := range tests {
-		if got := vs.outside(tt.text); got != tt.want {
-			t.Errorf("%s: got %q", tt.name, got)
-		}
 	}
 }

@@ -23,11 +23,11 @@ type outsider struct {
 	secret  config.Secret
 	control *client // a Client in scope that shows that the value works; or nil
 	probed  string
-	w       World
+	w       Dependencies
 	vs      *values
 }
 
-func scopeChecks(d *config.Delivery, w World, vs *values) []check {
+func scopeChecks(d *config.Delivery, w Dependencies, vs *values) []check {
 	var checks []check
 	insiders := clients(d, w, vs)
 	for _, s := range d.Secrets {
@@ -48,8 +48,8 @@ func (o outsider) refused(ctx context.Context) Result {
 	switch {
 	case slices.Contains(o.secret.Scope, "Client"):
 		return Skip("its scope is every Client, so that none is outside")
-	case o.w.ApplyResource == nil || o.w.DeleteResource == nil:
-		return Skip("no administrator's access to Aidbox").WithHint("set aidbox.admin in the config")
+	case o.w.Admin == nil:
+		return noAdmin()
 	}
 	e, err := o.vs.toTry(ctx, o.secret)
 	if err != nil {
@@ -72,12 +72,12 @@ func (o outsider) attempt(ctx context.Context, id string, e expectation) Result 
 		Secrets: map[string]string{"secret": o.secret.Name},
 		Body:    map[string]any{"grant_types": []any{grantBasic}},
 	}
-	if err := o.w.ApplyResource(ctx, r); refusedAtCreation(err) {
-		return Pass("Aidbox does not even create such a Client: %s", o.vs.outside(err.Error()))
+	if err := o.w.Admin.Apply(ctx, r); refusedAtCreation(err) {
+		return Pass("Aidbox does not even create such a Client: %s", o.vs.clean.Line(err.Error()))
 	} else if err != nil {
 		return o.vs.unknown(err)
 	}
-	got := client{r, o.secret, o.probed, o.w, o.vs}.probe(ctx, e.value)
+	got := client{r, o.secret, o.probed, o.w.Aidbox, o.vs}.probe(ctx, e.value)
 	switch got.outcome {
 	case refused:
 		return Pass("%s to a Client outside the scope, with the value from %s", got.brief(), e.from)
@@ -108,14 +108,14 @@ func refusedAtCreation(err error) bool {
 func (o outsider) tidy(ctx context.Context, id string, r Result) Result {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), deleteTimeout)
 	defer cancel()
-	err := o.w.DeleteResource(ctx, "Client", id)
+	err := o.w.Admin.Delete(ctx, "Client", id)
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		return r
 	}
 	if r.Status == StatusPass || r.Status == StatusWarn {
 		r.Status, r.Hint = StatusWarn, fmt.Sprintf("delete Client/%s yourself", id)
 	}
-	r.Detail += fmt.Sprintf("; Client/%s could not be deleted: %s", id, o.vs.outside(err.Error()))
+	r.Detail += fmt.Sprintf("; Client/%s could not be deleted: %s", id, o.vs.clean.Line(err.Error()))
 	return r
 }
 

@@ -18,7 +18,7 @@ import (
 type site struct {
 	d  *config.Delivery
 	c  *cluster.Cluster
-	w  World
+	w  Dependencies
 	vs *values
 
 	workload cluster.Workload
@@ -30,7 +30,7 @@ type site struct {
 
 // visit looks at the workload; nil for the local target, and for groups that are
 // not about it.
-func visit(ctx context.Context, d *config.Delivery, w World, vs *values, groups []string) *site {
+func visit(ctx context.Context, d *config.Delivery, w Dependencies, vs *values, groups []string) *site {
 	about := []string{"workload", "mount", "auth", "scope", "rotation"}
 	if w.Cluster == nil || !slices.ContainsFunc(groups, func(g string) bool { return slices.Contains(about, g) }) {
 		return nil

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/secretctl/secretctl/internal/config"
-	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/store"
 )
 
 // tokenLife is what the API server gives at least.
@@ -19,7 +19,7 @@ const tokenLife = 10 * time.Minute
 // podReader looks at the store, for itself and as the pod will.
 type podReader struct {
 	d  *config.Delivery
-	w  World
+	w  Dependencies
 	vs *values
 	// mounted says that other checks look at what the pod has read.
 	mounted bool
@@ -27,7 +27,7 @@ type podReader struct {
 
 func (p *podReader) account() string { return "serviceaccount/" + p.d.Aidbox.ServiceAccount }
 
-func storeChecks(d *config.Delivery, w World, vs *values, groups []string) []check {
+func storeChecks(d *config.Delivery, w Dependencies, vs *values, groups []string) []check {
 	p := &podReader{d, w, vs, slices.Contains(groups, "mount")}
 	reachable := []string{"store/reachable "}
 	checks := []check{{"store/reachable", "", nil, p.reachable}}
@@ -35,34 +35,29 @@ func storeChecks(d *config.Delivery, w World, vs *values, groups []string) []che
 		checks = append(checks, check{"store/secret-present", s.Name, reachable, func(ctx context.Context) Result { return p.present(ctx, s) }})
 	}
 	podNeeds := []string{"store/reachable "}
-	if w.Granted == nil {
+	if !w.LoginOnNode {
 		podNeeds = append(podNeeds, "cluster/api ")
 	}
 	return append(checks, check{"store/pod-can-read", p.account(), podNeeds, p.canRead})
 }
 
 func (p *podReader) reachable(ctx context.Context) Result {
-	if p.w.Reach == nil {
-		return Skip("no store is looked at")
-	}
-	what, err := p.w.Reach(ctx)
+	what, err := p.w.Store.Reach(ctx)
 	switch {
 	case errors.Is(err, fs.ErrInvalid):
-		return Fail("%s", p.vs.outside(err.Error())).WithHint("%s", hint.Of(err))
+		return p.vs.fail(err)
 	case err != nil:
 		return p.vs.unknown(err)
 	}
-	return Pass("%s answers", p.vs.outside(what))
+	return Pass("%s answers", p.vs.clean.Line(what))
 }
 
 func (p *podReader) present(ctx context.Context, s config.Secret) Result {
 	got := p.vs.stored(ctx, s)
 	switch {
 	case errors.Is(got.err, fs.ErrNotExist), errors.Is(got.err, fs.ErrInvalid):
-		return Fail("%s", p.vs.outside(got.err.Error())).WithHint("%s", hint.Of(got.err))
-	case got.err != nil && p.w.Stored == nil:
-		return Unknown("there is no token to read the store with").WithHint("export VAULT_TOKEN, or run: vault login")
-	case errors.Is(got.err, fs.ErrPermission) && p.w.Newest != nil:
+		return p.vs.fail(got.err)
+	case errors.Is(got.err, fs.ErrPermission):
 		return p.seen(ctx, s, got.err)
 	case got.err != nil:
 		return p.vs.unknown(got.err)
@@ -78,7 +73,7 @@ func (p *podReader) present(ctx context.Context, s config.Secret) Result {
 func (p *podReader) seen(ctx context.Context, s config.Secret, denied error) Result {
 	switch newest, err := p.vs.newest(ctx, s); {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrInvalid):
-		return Fail("%s", p.vs.outside(err.Error())).WithHint("%s", hint.Of(err))
+		return p.vs.fail(err)
 	case err == nil:
 		return Pass("stored, version %s; its value is not for secretctl to read", strings.Join(newest, " or "))
 	}
@@ -91,23 +86,20 @@ func (p *podReader) granted(ctx context.Context) Result {
 	if p.mounted {
 		return Skip(why + "the checks of the group mount show whether it works")
 	}
-	what, err := p.w.Granted(ctx)
+	what, err := p.w.Store.Granted(ctx)
 	if err != nil {
 		r := p.vs.unknown(err)
 		r.Detail = why + r.Detail
 		return r
 	}
-	return Unknown("%s%s", why, p.vs.outside(what)).WithHint("once a pod runs, secretctl verify mount shows whether it works")
+	return Unknown("%s%s", why, p.vs.clean.Line(what)).WithHint("once a pod runs, secretctl verify mount shows whether it works")
 }
 
 // canRead does what the driver's provider does for the pod, and gives the token
 // back.
 func (p *podReader) canRead(ctx context.Context) Result {
-	if p.w.Granted != nil {
+	if p.w.LoginOnNode {
 		return p.granted(ctx)
-	}
-	if p.w.LogIn == nil {
-		return Skip("there is no login to try for provider %s", p.d.Provider)
 	}
 	session, r := p.logIn(ctx)
 	if session == nil {
@@ -115,13 +107,13 @@ func (p *podReader) canRead(ctx context.Context) Result {
 	}
 	r = p.readAll(ctx, session)
 	if err := session.End(ctx); err != nil && r.Status == StatusPass {
-		return Warn("%s; but the token could not be given back: %s", r.Detail, p.vs.outside(err.Error())).
+		return Warn("%s; but the token could not be given back: %s", r.Detail, p.vs.clean.Line(err.Error())).
 			WithHint("it ends by itself after %s", p.d.Vault.TokenTTL)
 	}
 	return r
 }
 
-func (p *podReader) logIn(ctx context.Context) (Session, Result) {
+func (p *podReader) logIn(ctx context.Context) (store.Session, Result) {
 	site := platform{d: p.d}
 	if driver, err := p.w.Cluster.CSIDriver(ctx); err == nil { // without the right to look, as if it requested none
 		site.driver = driver
@@ -135,10 +127,10 @@ func (p *podReader) logIn(ctx context.Context) (Session, Result) {
 	case err != nil:
 		return nil, p.vs.unknown(fmt.Errorf("no token of the ServiceAccount: %w", err))
 	}
-	session, err := p.w.LogIn(ctx, p.vs.note(jwt))
+	session, err := p.w.Store.Login(ctx, p.vs.learn(jwt))
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return nil, Fail("%s", p.vs.outside(err.Error())).WithHint("%s", hint.Of(err))
+		return nil, p.vs.fail(err)
 	case err != nil:
 		return nil, p.vs.unknown(err)
 	}
@@ -147,12 +139,12 @@ func (p *podReader) logIn(ctx context.Context) (Session, Result) {
 
 // readAll reads every secret. Of those that it cannot read it tells of the first
 // refusal in full, of the others the names.
-func (p *podReader) readAll(ctx context.Context, session Session) Result {
+func (p *podReader) readAll(ctx context.Context, session store.Session) Result {
 	var worst Result
 	var names []string
 	for _, s := range p.d.Secrets {
 		v, _, err := session.Get(ctx, s)
-		p.vs.note(v)
+		p.vs.learn(v)
 		if err == nil {
 			continue
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/internal/store"
 )
 
 // session is what a pod may do in the scene's store.
@@ -36,7 +37,7 @@ func (x *session) End(context.Context) error {
 func login(session *session, err error) func(*testing.T, *scene) {
 	return func(t *testing.T, s *scene) {
 		with()(t, s)
-		s.w.LogIn = func(_ context.Context, jwt secret.Value) (Session, error) {
+		s.w.LogIn = func(_ context.Context, jwt secret.Value) (store.Session, error) {
 			if !jwt.Equal(value("canary-token")) {
 				t.Error("not the pod's token")
 			}
@@ -107,7 +108,6 @@ func storeRows() []row {
 		{"in two lines", func(_ *testing.T, s *scene) {
 			s.w.Reach = func(context.Context) (string, error) { return "Vault\n1", nil }
 		}, "store/reachable", StatusPass, "Vault 1"},
-		{"is not looked at", func(_ *testing.T, s *scene) { s.w.Reach = nil }, "store/reachable", StatusSkip, "no store"},
 
 		{"stored", nil, "store/secret-present client-secret", StatusPass, "version 3"},
 		{"absent", func(_ *testing.T, s *scene) { delete(s.store, "client-secret") }, "store/secret-present client-secret", StatusFail, "not exist"},
@@ -122,8 +122,10 @@ func storeRows() []row {
 		{"not to be read, but there", then(storedErr(fs.ErrPermission), newest(nil, "7")), "store/secret-present client-secret", StatusPass, "version 7; its value is not for secretctl to read"},
 		{"not to be read, and not there", then(storedErr(fs.ErrPermission), newest(fs.ErrNotExist)), "store/secret-present client-secret", StatusFail, "not exist"},
 		{"not to be seen", then(storedErr(fs.ErrPermission), newest(errUnreachable)), "store/secret-present client-secret", StatusUnknown, "permission denied"},
-		{"no token", func(_ *testing.T, s *scene) { s.w.Stored = nil }, "store/secret-present client-secret", StatusUnknown, "vault login"},
-		{"no store", func(_ *testing.T, s *scene) { s.w.Reach = nil }, "store/secret-present client-secret", StatusSkip, "store/reachable"},
+		{"no token", func(_ *testing.T, s *scene) { s.w.Stored = nil }, "store/secret-present client-secret", StatusUnknown, "no token"},
+		{"no answer", func(_ *testing.T, s *scene) {
+			s.w.Reach = func(context.Context) (string, error) { return "", errUnreachable }
+		}, "store/secret-present client-secret", StatusSkip, "store/reachable"},
 
 		{"reads", login(&session{}, nil), pod, StatusPass, "role aidbox and reads the delivery's 1 secret"},
 		{"login refused", login(nil, hint.Wrap(fmt.Errorf("role: %w", fs.ErrPermission), "provision")), pod, StatusFail, "role: permission denied | provision"},
@@ -138,10 +140,6 @@ func storeRows() []row {
 		{"the nodes' login, with the role", granted("role is assigned", nil), pod, StatusUnknown, "only the node can do the pod's login, so it was not tried; role is assigned"},
 		{"the nodes' login, beside the mount", then(granted("", nil), func(_ *testing.T, s *scene) { s.o.Groups = []string{"store", "mount"} }), pod, StatusSkip, "the group mount show whether it works"},
 		{"the nodes' login, without the role", granted("", errors.New("role is not assigned")), pod, StatusUnknown, "was not tried; role is not assigned"},
-		{"no login", func(t *testing.T, s *scene) {
-			with()(t, s)
-			s.w.LogIn = nil
-		}, pod, StatusSkip, "no login"},
 	}
 }
 
@@ -154,7 +152,6 @@ func aidboxRows() []row {
 	return []row{
 		{"well", nil, "aidbox/reachable", StatusPass, "is well"},
 		{"away", func(_ *testing.T, s *scene) { s.w.Health = func(context.Context) error { return errUnreachable } }, "aidbox/reachable", StatusUnknown, "refused"},
-		{"not looked at", func(_ *testing.T, s *scene) { s.w.Health = nil }, "aidbox/reachable", StatusSkip, "not looked at"},
 
 		{"new enough", version("2602", nil), "aidbox/version", StatusPass, "2602"},
 		{"a patch", version("2603.1", nil), "aidbox/version", StatusPass, "2603.1"},
@@ -162,6 +159,7 @@ func aidboxRows() []row {
 		{"not a number", version("edge", nil), "aidbox/version", StatusWarn, "edge"},
 		{"no answer", version("", errUnreachable), "aidbox/version", StatusUnknown, "refused"},
 		{"no administrator", func(_ *testing.T, s *scene) { s.w.Version = nil }, "aidbox/version", StatusSkip, "aidbox.admin"},
+		{"no administrator's secret", func(_ *testing.T, s *scene) { s.w.Version, s.w.NoAdmin = nil, errors.New("X is not set") }, "aidbox/version", StatusUnknown, "X is not set"},
 	}
 }
 

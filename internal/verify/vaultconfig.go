@@ -29,9 +29,9 @@ func vaultConfig(ctx context.Context, d *config.Delivery, m Mount, vs *values) R
 	data, err := m.VaultConfig(ctx)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return Fail("%s", vs.outside(err.Error())).WithHint("mount the ConfigMap %s at %s: secretctl render writes both", d.ConfigMapName(), config.VaultConfigFile)
+		return Fail("%s", vs.clean.Line(err.Error())).WithHint("mount the ConfigMap %s at %s: secretctl render writes both", d.ConfigMapName(), config.VaultConfigFile)
 	case unseen(err):
-		return Skip("%s", vs.outside(err.Error()))
+		return Skip("%s", vs.clean.Line(err.Error()))
 	case err != nil:
 		return vs.unknown(err)
 	}
@@ -43,7 +43,7 @@ func vaultConfig(ctx context.Context, d *config.Delivery, m Mount, vs *values) R
 func compareVaultConfig(data []byte, d *config.Delivery, vs *values) Result {
 	var got, want vaultConfigFile
 	if err := json.Unmarshal(data, &got); err != nil {
-		return Fail("is no vault config: %s", vs.outside(err.Error())).WithHint("replace it with what secretctl render writes")
+		return Fail("is no vault config: %s", vs.clean.Line(err.Error())).WithHint("replace it with what secretctl render writes")
 	}
 	if err := json.Unmarshal(d.VaultConfig(), &want); err != nil {
 		return vs.unknown(err)
@@ -62,7 +62,7 @@ func compareVaultConfig(data []byte, d *config.Delivery, vs *values) Result {
 		}
 	}
 	if len(wrong) > 0 {
-		return Fail("%s", vs.outside(strings.Join(wrong, "; "))).
+		return Fail("%s", vs.clean.Line(strings.Join(wrong, "; "))).
 			WithHint("apply what secretctl render writes; in the object dialect Aidbox reads the file once, so restart it")
 	}
 	var extra []string
@@ -72,7 +72,7 @@ func compareVaultConfig(data []byte, d *config.Delivery, vs *values) Result {
 		}
 	}
 	if slices.Sort(extra); len(extra) > 0 {
-		return Warn("path and scope of %d are as in the config, but there are others: %s", len(want.Secret), vs.outside(strings.Join(extra, ", "))).
+		return Warn("path and scope of %d are as in the config, but there are others: %s", len(want.Secret), vs.clean.Line(strings.Join(extra, ", "))).
 			WithHint("name them in the config, or take them out of the file: render replaces the whole file")
 	}
 	return Pass("path and scope of %d are as in the config", len(want.Secret))

@@ -1,6 +1,6 @@
 // Package verify owns the checks: what each one asks, which others it needs, how
 // they are run, and how the outcome is reported. It knows the outside world only
-// through the funcs of [World], prints nothing while it runs, and no secret value
+// through its [Dependencies], prints nothing while it runs, and no secret value
 // is ever in a result. Only the scope and rotation checks write, and they run
 // only when they are asked for.
 package verify
@@ -15,70 +15,8 @@ import (
 	"github.com/secretctl/secretctl/internal/secret"
 )
 
-// World is everything that the checks of one delivery look at or act on.
-type World struct {
-	// Stored returns what the store has, and its version. It is nil where there is
-	// no access to the store; an absent secret is an fs.ErrNotExist, and one that is
-	// there and can be read by nobody an fs.ErrInvalid.
-	Stored func(ctx context.Context, s config.Secret) (secret.Value, string, error)
-	// Put writes a value to the store and returns its version. It may be nil.
-	Put func(ctx context.Context, s config.Secret, v secret.Value) (string, error)
-	// Reach returns what answers at the store's address; nil where that is not asked.
-	// What answers and is not what the delivery says is an fs.ErrInvalid.
-	Reach func(ctx context.Context) (string, error)
-	// Newest returns the id of the newest version as the driver's status of a pod has
-	// it, without the value, or a few of which one is it; nil where the status has no
-	// such id. The errors are those of Stored.
-	Newest func(ctx context.Context, s config.Secret) ([]string, error)
-	// LogIn logs in to the store as the pod does, with a token of its ServiceAccount;
-	// nil where nobody knows how. What the store refuses is an fs.ErrPermission.
-	LogIn func(ctx context.Context, jwt secret.Value) (Session, error)
-	// Granted says what lets the pod read the store, where its login can be tried on
-	// its node alone; nil where LogIn can.
-	Granted func(ctx context.Context) (string, error)
-	// Source returns the value of the secret's own source. It is called only for
-	// sources that give the same value each time: env and file.
-	Source func(ctx context.Context, s config.Secret) (secret.Value, error)
-	// References returns what Aidbox has for a resource: the secret that each field
-	// refers to, and the fields that hold a literal value. It is nil where nothing
-	// can be read as an administrator; an absent resource is an fs.ErrNotExist.
-	References func(ctx context.Context, r config.Resource) (refs map[string]string, literals []string, err error)
-	// ApplyResource and DeleteResource write to Aidbox; both are nil, or neither.
-	ApplyResource  func(ctx context.Context, r config.Resource) error
-	DeleteResource func(ctx context.Context, resourceType, id string) error
-	// Probe requests a path of Aidbox as a Client, by Basic authentication. err is
-	// for requests without an answer; detail is what the server said.
-	Probe func(ctx context.Context, path, clientID string, v secret.Value) (status int, detail string, err error)
-	// Token requests an access token by the client_credentials grant.
-	Token func(ctx context.Context, clientID string, v secret.Value) (status int, detail string, err error)
-	// ProbeAt and TokenAt are Probe and Token of one pod, whatever aidbox.url says;
-	// both are nil, or neither.
-	ProbeAt func(ctx context.Context, p cluster.Pod, path, clientID string, v secret.Value) (status int, detail string, err error)
-	TokenAt func(ctx context.Context, p cluster.Pod, clientID string, v secret.Value) (status int, detail string, err error)
-	// Health asks Aidbox once, without trying again, whether it is up. It may be nil.
-	Health func(ctx context.Context) error
-	// Version returns the version that Aidbox says it has. It may be nil.
-	Version func(ctx context.Context) (string, error)
-	// Mounts has one entry for each replica of Aidbox; those of a Cluster are found
-	// when the checks run.
-	Mounts []Mount
-	// Cluster is where the delivery runs; nil for the local target.
-	Cluster *cluster.Cluster
-	// NoCluster says why Cluster is nil, where that is not on purpose: then what it
-	// would tell is unknown, and not skipped.
-	NoCluster error
-}
-
-// Session is what the pod may do in the store. It has to be ended.
-type Session interface {
-	// Get is World.Stored with the pod's rights: what these lack is an
-	// fs.ErrPermission.
-	Get(ctx context.Context, s config.Secret) (secret.Value, string, error)
-	End(ctx context.Context) error
-}
-
 // Mount is one replica's mount of the secrets. [Local] makes one; those of pods
-// follow from the Cluster of the [World].
+// follow from the Cluster of the [Dependencies].
 type Mount struct {
 	// Replica names it in subjects: "local", "pod/aidbox-7d4".
 	Replica string
@@ -124,14 +62,14 @@ const (
 // Run runs the checks of the named groups, and those of other groups that they
 // need. Where ctx ends first, the rest is unknown, and the error wraps ctx.Err()
 // while the report stays usable.
-func Run(ctx context.Context, d *config.Delivery, w World, o Options) (DeliveryReport, error) {
+func Run(ctx context.Context, d *config.Delivery, w Dependencies, o Options) (DeliveryReport, error) {
 	emit := func(e Event) {
 		if o.Progress != nil {
 			e.Delivery, e.Title = d.Name, Title(e.ID)
 			o.Progress(e)
 		}
 	}
-	vs := &values{w: w, store: map[string]stored{}, versions: map[string]versions{}}
+	vs := newValues(w)
 	site := visit(ctx, d, w, vs, o.Groups)
 	checks, rotation := plan(d, site.world(w), vs, site, o, emit)
 	defer rotation.stop()
@@ -159,7 +97,7 @@ func Run(ctx context.Context, d *config.Delivery, w World, o Options) (DeliveryR
 
 // plan lists the checks to run, in order, and returns the rotation among them,
 // which has to be stopped.
-func plan(d *config.Delivery, w World, vs *values, site *site, o Options, emit func(Event)) ([]check, *rotation) {
+func plan(d *config.Delivery, w Dependencies, vs *values, site *site, o Options, emit func(Event)) ([]check, *rotation) {
 	rotation := newRotation(d, w, vs, site, o.Rotation, emit)
 	all := clusterChecks(d, w, vs)
 	all = append(all, storeChecks(d, w, vs, o.Groups)...)

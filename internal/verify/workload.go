@@ -43,7 +43,7 @@ func workloadChecks(s *site) []check {
 }
 
 // world returns the world with the mounts of the pods in it.
-func (s *site) world(w World) World {
+func (s *site) world(w Dependencies) Dependencies {
 	if s != nil {
 		w.Mounts = s.mounts()
 	}
@@ -72,7 +72,7 @@ func (s *site) serviceAccount(ctx context.Context) Result {
 		return s.vs.unknown(err)
 	}
 	if azure := s.d.Azure; azure != nil && azure.Identity.Type == config.IdentityWorkload && azure.Identity.ClientID != "" && annotations[clientIDAnnotation] != azure.Identity.ClientID {
-		return Fail("its annotation %s is %q, and not the client id of the config", clientIDAnnotation, s.vs.outside(annotations[clientIDAnnotation])).WithHint("%s", renderHint)
+		return Fail("its annotation %s is %q, and not the client id of the config", clientIDAnnotation, s.vs.clean.Line(annotations[clientIDAnnotation])).WithHint("%s", renderHint)
 	}
 	if s.err == nil && s.workload.Template.ServiceAccount != want {
 		return Fail("is there, but Deployment %s runs its pods as %s", s.d.Aidbox.Deployment, s.workload.Template.ServiceAccount).
@@ -139,7 +139,7 @@ func (s *site) running(ctx context.Context) Result {
 	}
 	switch {
 	case len(w.Problems) > 0:
-		return Fail("%s: %s", s.ready(), s.vs.outside(strings.Join(w.Problems, "; "))).WithHint("kubectl describe -n %s %s", s.d.Namespace, s.deployment())
+		return Fail("%s: %s", s.ready(), s.vs.clean.Line(strings.Join(w.Problems, "; "))).WithHint("kubectl describe -n %s %s", s.d.Namespace, s.deployment())
 	case !w.Observed:
 		return Unknown("%s, but the latest change is not taken in yet", s.ready()).WithHint("%s", rollout)
 	case len(s.replicas()) == 0:
@@ -163,13 +163,13 @@ func (s *site) pending(ctx context.Context, p cluster.Pod) Result {
 	if reason := p.Status(s.aidboxIn(p.Spec).Name).Reason; reason != "" {
 		what += " (" + reason + ")"
 	}
-	s.vs.learn(ctx, s.d) // an event repeats what the store said
+	s.vs.readAll(ctx, s.d) // an event repeats what the store said
 	events, err := s.c.Events(ctx, p.Namespace, "Pod", p.Name)
 	if err != nil {
-		what += "; its events cannot be read: " + s.vs.outside(err.Error())
+		what += "; its events cannot be read: " + s.vs.clean.Line(err.Error())
 	}
 	if e, ok := worst(events); ok {
-		what += fmt.Sprintf("; event %s: %s", e.Reason, s.vs.outside(cause(e.Message)))
+		what += fmt.Sprintf("; event %s: %s", e.Reason, s.vs.clean.Line(cause(e.Message)))
 	}
 	hop, next := s.firstHop(ctx, p)
 	if hop != "" {
@@ -239,9 +239,9 @@ func (s *site) noSubPath(context.Context) Result {
 	const cure = "mount the folder as a whole, without subPath: secretctl render writes it so"
 	switch {
 	case len(stale) > 0:
-		return Fail("%s, which keeps its first value for ever", s.vs.outside(strings.Join(stale, "; "))).WithHint(cure)
+		return Fail("%s, which keeps its first value for ever", s.vs.clean.Line(strings.Join(stale, "; "))).WithHint(cure)
 	case len(frozen) > 0:
-		return Warn("%s, so a changed vault config needs new pods", s.vs.outside(strings.Join(frozen, "; "))).WithHint(cure)
+		return Warn("%s, so a changed vault config needs new pods", s.vs.clean.Line(strings.Join(frozen, "; "))).WithHint(cure)
 	}
 	return Pass("in the template and in %s", count(len(order)-1, "pod"))
 }

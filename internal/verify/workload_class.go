@@ -40,16 +40,16 @@ func (s *site) class(ctx context.Context, c class) Result {
 	spec, err := s.c.SecretProviderClass(ctx, s.d.Namespace, c.name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return Fail("%s", s.vs.outside(err.Error())).WithHint("%s; a running pod keeps its files without it, and gets no new value", renderHint)
+		return Fail("%s", s.vs.clean.Line(err.Error())).WithHint("%s; a running pod keeps its files without it, and gets no new value", renderHint)
 	case err != nil:
 		return s.vs.unknown(err)
 	}
 	wrong, odd := c.compare(s.d, spec)
 	switch {
 	case len(wrong) > 0:
-		return Fail("%s", s.vs.outside(strings.Join(append(wrong, odd...), "; "))).WithHint("secretctl render --only SecretProviderClass | kubectl apply -f -")
+		return Fail("%s", s.vs.clean.Line(strings.Join(append(wrong, odd...), "; "))).WithHint("secretctl render --only SecretProviderClass | kubectl apply -f -")
 	case len(odd) > 0:
-		return Warn("mounts what the config says, but %s", s.vs.outside(strings.Join(odd, "; "))).
+		return Warn("mounts what the config says, but %s", s.vs.clean.Line(strings.Join(odd, "; "))).
 			WithHint("secretctl render --only SecretProviderClass | kubectl apply -f - puts it right")
 	}
 	return Pass("provider %s, parameters and %s are as in the config", s.d.Provider, count(len(c.secrets), "object"))
@@ -194,7 +194,7 @@ func classObjects(d *config.Delivery, text string) (byFile map[string]classObjec
 		err = yaml.Unmarshal([]byte(text), &list)
 	}
 	if err != nil {
-		return nil, nil, errors.New(oneLine(err.Error()))
+		return nil, nil, err
 	}
 	byFile = map[string]classObject{}
 	for _, o := range list {

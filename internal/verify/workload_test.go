@@ -137,7 +137,7 @@ func workloadRows() []row {
 		{"cannot mount", pending(nil), deployment, StatusFail, "pod/a is Pending (ContainerCreating); event FailedMount: (message withheld: it repeats a secret value)"},
 		{"cannot mount, trimmed", pending(func(w *city, _ *scene) {
 			w.events[2].Message = strings.TrimSuffix(w.events[2].Message, canary) + "you"
-		}), deployment, StatusFail, "event FailedMount: provider: 403 for you | kubectl describe pod -n default a"},
+		}), deployment, StatusFail, "event FailedMount: provider: 403 for you; the login that the pod does, done here: connection refused | kubectl describe pod -n default a"},
 		{"no class", pending(func(w *city, _ *scene) { w.class = nil }), deployment, StatusFail, "not found | secretctl render"},
 		{"no account", pending(func(w *city, _ *scene) { w.account = nil }), deployment, StatusFail, "no pod can start with it | secretctl render"},
 		{"writable volume", pending(func(w *city, _ *scene) { w.pods[0].Spec.Volumes[0].CSI.ReadOnly = nil }), deployment, StatusFail, "lacks readOnly: true"},

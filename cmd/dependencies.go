@@ -1,0 +1,121 @@
+package cmd
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"sync"
+
+	"github.com/secretctl/secretctl/internal/cluster"
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/fhirclient"
+	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/internal/verify"
+)
+
+// dependencies connects what the checks of the groups look at. Where all of them
+// are prerequisites, what is not there to connect to is for the checks to report.
+func (a *app) dependencies(ctx context.Context, d *config.Delivery, o reportOptions, groups []string) (verify.Dependencies, error) {
+	prerequisite := func(group string) bool { return slices.Contains(verify.Prerequisites(), group) }
+	deps := verify.Dependencies{
+		Sanitizer: &secret.Sanitizer{},
+		Source: func(ctx context.Context, s config.Secret) (secret.Value, error) {
+			return a.inputs.Read(ctx, s.Value, s.Name)
+		},
+	}
+	var err error
+	switch {
+	case !slices.ContainsFunc(groups, func(group string) bool { return !prerequisite(group) }):
+		if deps.Cluster, err = a.kubernetes(d); err != nil && !cluster.Configured(a.clusterOf(d)) {
+			deps.NoCluster, err = err, nil
+		}
+	case o.target == targetPod:
+		err = a.connectPods(ctx, d, groups, &deps)
+	default:
+		a.narrate("note: %slooks at the mount on this machine, %s", a.of(d), cmp.Or(o.mountPath, d.MountPath))
+		deps.Mounts = []verify.Mount{verify.Local{Dir: o.mountPath, VaultConfig: o.vaultConfig}.Mount(d)}
+	}
+	if err != nil {
+		return deps, err
+	}
+	if deps.Store, deps.LoginOnNode, err = a.storeToVerify(d, o.jwtFile); err != nil {
+		return deps, err
+	}
+	return deps, a.connectAidbox(ctx, d, groups, &deps)
+}
+
+// connectPods connects to the cluster that the pods run in.
+func (a *app) connectPods(ctx context.Context, d *config.Delivery, groups []string, deps *verify.Dependencies) (err error) {
+	if deps.Cluster, err = a.kubernetes(d); err != nil {
+		return err
+	}
+	a.narrate("note: %slooks into the pods of Deployment %s/%s at %s", a.of(d), d.Namespace, d.Aidbox.Deployment, deps.Cluster.Host())
+	deps.AidboxAt = a.aidboxAt(ctx, d, deps.Cluster)
+	if slices.Contains(groups, groupWorkload) {
+		if err := a.fillIn(ctx, d); err != nil && ctx.Err() == nil { // what is not known is not compared
+			a.narrate("note: %s", oneLine(err))
+		}
+	}
+	return nil
+}
+
+// connectAidbox connects as the admin Client where the groups need one. The version
+// alone is not worth an error.
+func (a *app) connectAidbox(ctx context.Context, d *config.Delivery, groups []string, deps *verify.Dependencies) error {
+	needed := slices.Contains(groups, groupClient) || slices.Contains(groups, groupScope)
+	asAdmin := needed || slices.Contains(groups, groupAidbox)
+	aidbox, err := a.aidboxFor(ctx, d, asAdmin)
+	if _, ok := errors.AsType[*secret.SourceError](err); ok && !needed {
+		deps.NoAdmin, asAdmin = err, false
+		aidbox, err = a.aidboxFor(ctx, d, false)
+	}
+	_, noCluster := errors.AsType[*cluster.ConfigError](err)
+	switch {
+	case noCluster && deps.NoCluster != nil: // which Aidbox is reached through
+		deps.NoAidbox = deps.NoCluster
+		return nil
+	case err != nil:
+		return err
+	}
+	deps.Aidbox = aidbox
+	if asAdmin {
+		deps.Admin = aidboxAdmin{aidbox}
+	}
+	return nil
+}
+
+// aidboxAdmin leaves out what changed, which no check asks.
+type aidboxAdmin struct{ *fhirclient.Client }
+
+func (a aidboxAdmin) Apply(ctx context.Context, r config.Resource) error {
+	_, err := a.Client.Apply(ctx, r)
+	return err
+}
+
+func (a aidboxAdmin) Delete(ctx context.Context, resourceType, id string) error {
+	_, err := a.Client.Delete(ctx, resourceType, id)
+	return err
+}
+
+// aidboxAt returns how to reach the Aidbox of one pod through the API server. Each
+// pod is connected to once; the connections end with ctx.
+func (a *app) aidboxAt(ctx context.Context, d *config.Delivery, c *cluster.Cluster) func(cluster.Pod) (verify.Aidbox, error) {
+	var mu sync.Mutex
+	open := map[string]verify.Aidbox{}
+	return func(p cluster.Pod) (verify.Aidbox, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if client, ok := open[p.UID]; ok {
+			return client, nil
+		}
+		tunnel := c.PodTransport(p.Namespace, p.Name, int(d.Aidbox.Port))
+		context.AfterFunc(ctx, tunnel.CloseIdleConnections)
+		client, err := fhirclient.New(fhirclient.Options{URL: "http://" + p.Name, Tunnel: tunnel, Log: a.logOf(d)})
+		if err != nil {
+			return nil, err
+		}
+		open[p.UID] = client
+		return client, nil
+	}
+}

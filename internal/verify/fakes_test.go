@@ -1,0 +1,127 @@
+package verify
+
+import (
+	"context"
+
+	"github.com/secretctl/secretctl/internal/cluster"
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/internal/store"
+)
+
+// fakes is what the checks of a test look at, answer by answer.
+type fakes struct {
+	Stored  func(ctx context.Context, s config.Secret) (secret.Value, string, error) // nil: no token
+	Put     func(ctx context.Context, s config.Secret, v secret.Value) (string, error)
+	Reach   func(ctx context.Context) (string, error)
+	Newest  func(ctx context.Context, s config.Secret) ([]string, error) // nil: the status has no version
+	LogIn   func(ctx context.Context, jwt secret.Value) (store.Session, error)
+	Granted func(ctx context.Context) (string, error) // not nil: only the node can log in
+
+	Source func(ctx context.Context, s config.Secret) (secret.Value, error)
+
+	// Admin is nil where one of these is.
+	References     func(ctx context.Context, r config.Resource) (map[string]string, []string, error)
+	ApplyResource  func(ctx context.Context, r config.Resource) error
+	DeleteResource func(ctx context.Context, resourceType, id string) error
+	Version        func(ctx context.Context) (string, error)
+
+	Health  func(ctx context.Context) error
+	Probe   func(ctx context.Context, path, clientID string, v secret.Value) (int, string, error)
+	Token   func(ctx context.Context, clientID string, v secret.Value) (int, string, error)
+	ProbeAt func(ctx context.Context, p cluster.Pod, path, clientID string, v secret.Value) (int, string, error) // nil: no pod by itself
+	TokenAt func(ctx context.Context, p cluster.Pod, clientID string, v secret.Value) (int, string, error)
+
+	Mounts             []Mount
+	Cluster            *cluster.Cluster
+	NoAdmin, NoCluster error
+}
+
+func (f *fakes) dependencies() Dependencies {
+	w := Dependencies{
+		Store: fakeStore{fakes: f}, LoginOnNode: f.Granted != nil, Source: f.Source, Aidbox: fakeAidbox{f},
+		Mounts: f.Mounts, Cluster: f.Cluster, NoAdmin: f.NoAdmin, NoCluster: f.NoCluster, Sanitizer: &secret.Sanitizer{},
+	}
+	if f.References != nil && f.ApplyResource != nil && f.DeleteResource != nil && f.Version != nil {
+		w.Admin = fakeAdmin{f}
+	}
+	if f.ProbeAt != nil {
+		w.AidboxAt = func(p cluster.Pod) (Aidbox, error) { return podAidbox{fakeAidbox{f}, p}, nil }
+	}
+	return w
+}
+
+type fakeStore struct {
+	store.Store
+	*fakes
+}
+
+func (f fakeStore) Reach(ctx context.Context) (string, error) { return f.fakes.Reach(ctx) }
+
+func (f fakeStore) Get(ctx context.Context, s config.Secret) (secret.Value, string, error) {
+	if f.Stored == nil {
+		return secret.Value{}, "", store.ErrNoToken
+	}
+	return f.Stored(ctx, s)
+}
+
+func (f fakeStore) Put(ctx context.Context, s config.Secret, v secret.Value) (string, error) {
+	return f.fakes.Put(ctx, s, v)
+}
+
+func (f fakeStore) StatusVersions(ctx context.Context, s config.Secret) ([]string, error) {
+	if f.Newest == nil {
+		return nil, store.ErrNoStatusVersion
+	}
+	return f.Newest(ctx, s)
+}
+
+func (f fakeStore) Login(ctx context.Context, jwt secret.Value) (store.Session, error) {
+	if f.LogIn == nil {
+		return nil, errUnreachable
+	}
+	return f.LogIn(ctx, jwt)
+}
+
+func (f fakeStore) Granted(ctx context.Context) (string, error) { return f.fakes.Granted(ctx) }
+
+type fakeAidbox struct{ *fakes }
+
+func (f fakeAidbox) Health(ctx context.Context) error { return f.fakes.Health(ctx) }
+
+func (f fakeAidbox) Probe(ctx context.Context, path, id string, v secret.Value) (int, string, error) {
+	return f.fakes.Probe(ctx, path, id, v)
+}
+
+func (f fakeAidbox) Token(ctx context.Context, id string, v secret.Value) (int, string, error) {
+	return f.fakes.Token(ctx, id, v)
+}
+
+type podAidbox struct {
+	fakeAidbox
+	pod cluster.Pod
+}
+
+func (f podAidbox) Probe(ctx context.Context, path, id string, v secret.Value) (int, string, error) {
+	return f.ProbeAt(ctx, f.pod, path, id, v)
+}
+
+func (f podAidbox) Token(ctx context.Context, id string, v secret.Value) (int, string, error) {
+	return f.TokenAt(ctx, f.pod, id, v)
+}
+
+type fakeAdmin struct{ *fakes }
+
+func (f fakeAdmin) Version(ctx context.Context) (string, error) { return f.fakes.Version(ctx) }
+
+func (f fakeAdmin) References(ctx context.Context, r config.Resource) (map[string]string, []string, error) {
+	return f.fakes.References(ctx, r)
+}
+
+func (f fakeAdmin) Apply(ctx context.Context, r config.Resource) error {
+	return f.ApplyResource(ctx, r)
+}
+
+func (f fakeAdmin) Delete(ctx context.Context, resourceType, id string) error {
+	return f.DeleteResource(ctx, resourceType, id)
+}
