@@ -134,7 +134,7 @@ func (a *app) resourceRefs() []string {
 
 func (a *app) phaseNames() []string {
 	all, _ := a.deliveries()
-	return collect(all, phases)
+	return collect(all, func(d *config.Delivery) []string { return a.provider(d).Phases })
 }
 
 // collect returns what each delivery has, once.

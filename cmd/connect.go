@@ -3,6 +3,7 @@ package cmd
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/secretctl/secretctl/internal/cluster"
@@ -10,66 +11,51 @@ import (
 	"github.com/secretctl/secretctl/internal/fhirclient"
 	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/store"
-	"github.com/secretctl/secretctl/internal/store/keyvault"
-	"github.com/secretctl/secretctl/internal/store/vault"
+	"github.com/secretctl/secretctl/internal/store/providers"
 )
 
-// anyStore is what every provider can do. A *vault.Store and a *keyvault.Store
-// are ones.
-type anyStore interface {
-	Get(ctx context.Context, s config.Secret) (secret.Value, string, error)
-	Put(ctx context.Context, s config.Secret, v secret.Value) (version string, err error)
-	Steps(in *secret.Inputs, concurrency int) []store.Step
+// provider returns what is known of the delivery's kind of store.
+func (a *app) provider(d *config.Delivery) store.Provider {
+	return providers.Of(providers.All(a.Azure), d)
 }
 
-// store connects to the delivery's store, once; nothing is sent yet but a login.
-func (a *app) store(d *config.Delivery) (s anyStore, err error) {
-	a.storesMu.Lock()
-	known := a.stores[d]
-	a.storesMu.Unlock()
-	if known != nil {
-		return known, nil
+// store opens the delivery's store; nothing is sent yet. It is closed when the
+// command ends.
+func (a *app) store(d *config.Delivery, o store.Options) (s store.Store, err error) {
+	p := a.provider(d)
+	if p.Tokens && o.Login == nil {
+		if o.Login, err = a.loginOfPipeline(); err != nil {
+			return nil, err
+		}
+		token, _ := a.LookupEnv("VAULT_TOKEN")
+		o.Token = secret.New([]byte(token))
 	}
-	if d.Provider == config.ProviderAzure {
-		s, err = a.keyVault(d, keyvault.Options{})
-	} else {
-		s, err = a.vault(d)
-	}
+	s, err = p.Open(d, a.storeOptions(d, o))
 	if err != nil {
-		return nil, err
+		return nil, a.nameOrigin(err)
 	}
-	a.storesMu.Lock() // not before: a login may take its time, and other deliveries have their own
-	defer a.storesMu.Unlock()
-	a.stores[d] = s
+	a.atEnd.add(func() { _ = s.Close(a.ctx) })
 	return s, nil
 }
 
-// phases returns those of the delivery's provider.
-func phases(d *config.Delivery) []string {
-	if d.Provider == config.ProviderAzure {
-		return keyvault.Phases()
+// storeToVerify opens the delivery's store, as its pod has it where there is no token
+// but a file with one of the pod's ServiceAccount.
+func (a *app) storeToVerify(d *config.Delivery, jwtFile string) (store.Store, error) {
+	s, err := a.store(d, store.Options{})
+	switch {
+	case !errors.Is(err, store.ErrNoToken):
+		return s, err
+	case jwtFile != "":
+		return a.store(d, store.Options{Login: a.loginAsPod(jwtFile)})
 	}
-	return vault.Phases()
+	a.narrate("note: %sno token for the store, so it is not read", a.of(d))
+	return a.store(d, store.Options{Anonymous: true})
 }
 
-// keyVault connects to the delivery's Key Vault; nothing is sent yet.
-func (a *app) keyVault(d *config.Delivery, o keyvault.Options) (*keyvault.Store, error) {
-	o.Access = a.Azure
-	o.Log = a.logOf(d)
-	return keyvault.New(d, o)
-}
-
-// vault connects to the delivery's Vault; nothing is sent yet but the login of
-// --vault-login.
-func (a *app) vault(d *config.Delivery) (*vault.Store, error) {
-	if a.vaultLogin != "" {
-		return a.loggedIn(d)
-	}
-	token, _ := a.LookupEnv("VAULT_TOKEN")
-	s, err := vault.New(d, vault.Options{
-		Token: secret.New([]byte(token)), AllowHTTP: a.allowHTTP, Log: a.logOf(d),
-	})
-	return s, a.nameOrigin(err)
+// storeOptions adds what holds for every store of the run.
+func (a *app) storeOptions(d *config.Delivery, o store.Options) store.Options {
+	o.AllowHTTP, o.Log, o.Sanitizer = a.allowHTTP, a.logOf(d), &a.sanitizer
+	return o
 }
 
 // aidbox connects to the delivery's Aidbox as its admin Client; nothing is sent

@@ -19,7 +19,7 @@ import (
 func (a *app) dependencies(ctx context.Context, d *config.Delivery, o reportOptions, groups []string) (verify.Dependencies, error) {
 	prerequisite := func(group string) bool { return slices.Contains(verify.Prerequisites(), group) }
 	deps := verify.Dependencies{
-		Sanitizer: &secret.Sanitizer{},
+		Sanitizer: &a.sanitizer,
 		Source: func(ctx context.Context, s config.Secret) (secret.Value, error) {
 			return a.inputs.Read(ctx, s.Value, s.Name)
 		},
@@ -39,7 +39,8 @@ func (a *app) dependencies(ctx context.Context, d *config.Delivery, o reportOpti
 	if err != nil {
 		return deps, err
 	}
-	if deps.Store, deps.LoginOnNode, err = a.storeToVerify(d, o.jwtFile); err != nil {
+	deps.LoginOnNode = a.provider(d).LoginOnNode(d)
+	if deps.Store, err = a.storeToVerify(d, o.jwtFile); err != nil {
 		return deps, err
 	}
 	return deps, a.connectAidbox(ctx, d, groups, &deps)

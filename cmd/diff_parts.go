@@ -135,21 +135,13 @@ func diffManifest(ctx context.Context, c *cluster.Cluster, m render.Object) diff
 	return diff.Object{Name: name, State: diff.Equal}
 }
 
-// storeToCompare connects to the store, for a comparison alone.
-func (a *app) storeToCompare(d *config.Delivery) (anyStore, error) {
-	if d.Provider == config.ProviderAzure {
-		return a.keyVault(d, keyvault.Options{Compare: true})
-	}
-	return a.vault(d)
-}
-
 func (a *app) diffStore(ctx context.Context, d *config.Delivery) (comparison, error) {
-	s, err := a.storeToCompare(d)
+	s, err := a.store(d, store.Options{Compare: true})
 	if err != nil {
 		return nil, err
 	}
 	steps := s.Steps(a.inputs, 0)
-	if err := provision.Prepare(ctx, steps, phases(d)[:1]); err != nil { // which has the values
+	if err := provision.Prepare(ctx, steps, a.provider(d).Phases[:1]); err != nil { // which has the values
 		return nil, err
 	}
 	return func(ctx context.Context) ([]diff.Object, error) { return a.compareStore(ctx, d, steps) }, nil
@@ -159,7 +151,7 @@ func (a *app) diffStore(ctx context.Context, d *config.Delivery) (comparison, er
 // secrets and those who write policies are often not the same.
 func (a *app) compareStore(ctx context.Context, d *config.Delivery, steps []store.Step) ([]diff.Object, error) {
 	var objects []diff.Object
-	for _, phase := range phases(d) {
+	for _, phase := range a.provider(d).Phases {
 		changes, err := provision.Run(ctx, steps, []string{phase}, true)
 		_, left := errors.AsType[*keyvault.SettingError](err)
 		switch {

@@ -14,13 +14,11 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
-	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 )
@@ -72,7 +70,7 @@ func Run(ctx context.Context, args []string, world IO) (code int) {
 	stderr := &console{out: world.Err}
 	world.Err = stderr
 	world.Prompt = stderr.alone(world.Prompt)
-	a := &app{IO: world, console: stderr, stores: map[*config.Delivery]anyStore{}, inputs: &secret.Inputs{LookupEnv: world.LookupEnv, Stdin: world.In, Prompt: world.Prompt}}
+	a := &app{IO: world, console: stderr, inputs: &secret.Inputs{LookupEnv: world.LookupEnv, Stdin: world.In, Prompt: world.Prompt}}
 	defer func() {
 		if p := recover(); p != nil {
 			a.printPanic(p)
@@ -99,10 +97,9 @@ type app struct {
 	settings
 	console *console // Err
 	inputs  *secret.Inputs
-	several bool // deliveries are worked on
 
-	storesMu sync.Mutex
-	stores   map[*config.Delivery]anyStore // that were connected to
+	sanitizer secret.Sanitizer
+	several   bool // deliveries are worked on
 
 	started bool            // a command began its work: what fails now is no usage error
 	ctx     context.Context //nolint:containedctx // kept to tell a timeout from an interrupt when all is over

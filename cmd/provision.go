@@ -9,7 +9,6 @@ import (
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/provision"
 	"github.com/secretctl/secretctl/internal/store"
-	"github.com/secretctl/secretctl/internal/store/keyvault"
 )
 
 type provisionOptions struct {
@@ -63,7 +62,7 @@ func (a *app) provision(ctx context.Context, o provisionOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := o.check(all); err != nil {
+	if err := a.checkProvision(o, all); err != nil {
 		return err
 	}
 	f := fleet{app: a, title: "provision", all: all, taken: (*config.Delivery).Provisioned}
@@ -71,32 +70,33 @@ func (a *app) provision(ctx context.Context, o provisionOptions) error {
 	return join(err, a.printChanges(done, o.dryRun, o.output))
 }
 
-// check refuses what none of the deliveries has.
-func (o provisionOptions) check(all []*config.Delivery) error {
+// checkProvision refuses what none of the deliveries has.
+func (a *app) checkProvision(o provisionOptions, all []*config.Delivery) error {
 	var known []string
-	isAzure := false
+	recovers := false
 	for _, d := range all {
-		isAzure = isAzure || d.Provider == config.ProviderAzure
-		for _, phase := range phases(d) {
+		p := a.provider(d)
+		recovers = recovers || p.Recovers
+		for _, phase := range p.Phases {
 			if !slices.Contains(known, phase) {
 				known = append(known, phase)
 			}
 		}
 	}
-	if (o.adopt || o.recover) && !isAzure {
+	if (o.adopt || o.recover) && !recovers {
 		return usagef("leave them out", "--adopt and --recover are for Key Vault, and no delivery has one")
 	}
 	return provision.CheckPhases(o.phases, known)
 }
 
 func (a *app) provisionOne(ctx context.Context, d *config.Delivery, o provisionOptions) (work[[]store.Change], error) {
-	has := func(phase string) bool { return slices.Contains(phases(d), phase) }
+	has := func(phase string) bool { return slices.Contains(a.provider(d).Phases, phase) }
 	if len(o.phases) > 0 && !slices.ContainsFunc(o.phases, has) { // they are another delivery's
 		return func(context.Context, *progress) ([]store.Change, error) { return nil, nil }, nil
 	}
 	named := slices.DeleteFunc(slices.Clone(o.phases), func(phase string) bool { return !has(phase) })
 	var p *progress // from when the work begins
-	s, err := a.provisionStore(d, o, func(why string) { p.set("waiting: "+why, 0) })
+	s, err := a.store(d, store.Options{Adopt: o.adopt, Recover: o.recover, Waiting: func(why string) { p.set("waiting: "+why, 0) }})
 	if err != nil {
 		return nil, err
 	}
@@ -108,11 +108,4 @@ func (a *app) provisionOne(ctx context.Context, d *config.Delivery, o provisionO
 		p = begun
 		return provision.Run(ctx, steps, named, o.dryRun)
 	}, nil
-}
-
-func (a *app) provisionStore(d *config.Delivery, o provisionOptions, waiting func(why string)) (anyStore, error) {
-	if d.Provider != config.ProviderAzure {
-		return a.store(d)
-	}
-	return a.keyVault(d, keyvault.Options{Adopt: o.adopt, Recover: o.recover, Waiting: waiting})
 }

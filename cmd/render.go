@@ -9,7 +9,7 @@ import (
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/render"
-	"github.com/secretctl/secretctl/internal/store/keyvault"
+	"github.com/secretctl/secretctl/internal/store"
 )
 
 type renderOptions struct {
@@ -116,14 +116,11 @@ func (a *app) render(ctx context.Context, o renderOptions) error {
 
 // fillIn looks up what the config leaves empty.
 func (a *app) fillIn(ctx context.Context, d *config.Delivery) error {
-	if d.Provider != config.ProviderAzure {
+	p := a.provider(d)
+	if p.FillIn == nil {
 		return nil
 	}
-	vault, err := a.keyVault(d, keyvault.Options{})
-	if err != nil {
-		return err
-	}
-	found, err := vault.FillIn(ctx)
+	found, err := p.FillIn(ctx, d, a.storeOptions(d, store.Options{}))
 	for _, f := range found {
 		a.narrate("looked up: %s%s is %s (%s)", a.of(d), f.Setting, f.Value, f.From)
 	}

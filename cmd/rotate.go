@@ -9,6 +9,7 @@ import (
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/internal/store"
 	"github.com/secretctl/secretctl/internal/verify"
 )
 
@@ -92,11 +93,11 @@ func (a *app) toRotate(o rotateOptions, args []string) ([]*config.Delivery, func
 
 // newRotation finds the new value; nothing is written yet.
 func (a *app) newRotation(ctx context.Context, d *config.Delivery, s config.Secret, o reportOptions, generate bool) (*verify.Rotation, error) {
-	store, err := a.store(d)
+	connected, err := a.store(d, store.Options{})
 	if err != nil {
 		return nil, err
 	}
-	old, _, err := store.Get(ctx, s)
+	old, _, err := connected.Get(ctx, s)
 	if err != nil {
 		return nil, fmt.Errorf("secret %q: %w", s.Name, err)
 	}
@@ -123,14 +124,14 @@ func (a *app) newRotation(ctx context.Context, d *config.Delivery, s config.Secr
 // putAll gives a secret of each delivery a new value.
 func (a *app) putAll(ctx context.Context, all []*config.Delivery, o rotateOptions, rotated func(*config.Delivery) (config.Secret, bool)) error {
 	done, err := each(ctx, fleet{app: a, title: "rotate", all: all}, func(d *config.Delivery) (work[string], error) {
-		store, err := a.store(d)
+		connected, err := a.store(d, store.Options{})
 		return func(ctx context.Context, _ *progress) (string, error) {
 			s, _ := rotated(d)
 			rotation, err := a.newRotation(ctx, d, s, o.reportOptions, o.generate)
 			if err != nil {
 				return "", err
 			}
-			return store.Put(ctx, s, rotation.New)
+			return connected.Put(ctx, s, rotation.New)
 		}, err
 	})
 	errs := []error{err}

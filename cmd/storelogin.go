@@ -6,10 +6,9 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/secret"
-	"github.com/secretctl/secretctl/internal/store/vault"
+	"github.com/secretctl/secretctl/internal/store"
 )
 
 // endings are what is left to do when a command is over. It may be used by
@@ -34,39 +33,38 @@ func (e *endings) run() {
 	e.funcs = nil
 }
 
-func (a *app) logInAsPod(ctx context.Context, v *vault.Store, tokenFile string) (*vault.Session, error) {
-	jwt, err := a.inputs.Read(ctx, secret.Source{File: tokenFile}, "the token of the ServiceAccount")
-	if err != nil {
-		// Not wrapped: a file that is not there is no secret that is not there.
-		return nil, hint.Wrap(errors.New(err.Error()), "mount a token of the pod's ServiceAccount there")
-	}
-	return v.LoginAs(ctx, jwt)
+// loginAsPod logs in as the delivery's pod does, with the ServiceAccount's token in a
+// file.
+func (a *app) loginAsPod(tokenFile string) *store.Login {
+	return &store.Login{JWT: func(ctx context.Context) (secret.Value, error) {
+		jwt, err := a.inputs.Read(ctx, secret.Source{File: tokenFile}, "the token of the ServiceAccount")
+		if err != nil {
+			// Not wrapped: a missing file is not a missing secret.
+			err = hint.Wrap(errors.New(err.Error()), "mount a token of the pod's ServiceAccount there")
+		}
+		return jwt, err
+	}}
 }
 
 // idTokenVariable is where a pipeline puts the token that its CI system gives it.
 const idTokenVariable = "SECRETCTL_ID_TOKEN"
 
-// loggedIn connects to the delivery's Vault as a pipeline. The session ends with
-// the command.
-func (a *app) loggedIn(d *config.Delivery) (*vault.Store, error) {
+// loginOfPipeline is what --vault-login asks for; nil without it.
+func (a *app) loginOfPipeline() (*store.Login, error) {
+	if a.vaultLogin == "" {
+		return nil, nil
+	}
 	method, role, ok := cutLast(strings.TrimPrefix(a.vaultLogin, "auth/"))
 	if !ok {
-		return nil, usagef("write it like jwt/my-role", "--vault-login %q is no auth method and role", a.vaultLogin)
+		return nil, usagef("write it like jwt/my-role", "--vault-login %q is not an auth method and a role", a.vaultLogin)
 	}
 	jwt, _ := a.LookupEnv(idTokenVariable)
-	if strings.TrimSpace(jwt) == "" {
+	if jwt = strings.TrimSpace(jwt); jwt == "" {
 		return nil, usagef("have the pipeline put the token there that its CI system gives it", "--vault-login needs environment variable %s", idTokenVariable)
 	}
-	v, err := vault.New(d, vault.Options{Anonymous: true, AllowHTTP: a.allowHTTP, Log: a.logOf(d)})
-	if err != nil {
-		return nil, err
-	}
-	session, err := v.LogIn(a.ctx, method, role, secret.New([]byte(strings.TrimSpace(jwt))))
-	if err != nil {
-		return nil, err
-	}
-	a.atEnd.add(func() { _ = session.End(a.ctx) })
-	return session.Vault(), nil
+	return &store.Login{Method: method, Role: role, JWT: func(context.Context) (secret.Value, error) {
+		return secret.New([]byte(jwt)), nil
+	}}, nil
 }
 
 // cutLast splits MOUNT/ROLE, where the mount may have slashes too.

@@ -71,7 +71,7 @@ func (s *clusterStep) read(ctx context.Context) error {
 	case err != nil:
 		return s.fail(ctx, s.cluster(), err)
 	case got.Properties == nil:
-		return foreign(s.cluster())
+		return unexpected(s.cluster())
 	}
 	s.found = &got.ManagedCluster
 	return nil

@@ -34,7 +34,7 @@ func (i *Infra) Kubeconfig(ctx context.Context) (secret.Value, error) {
 	case err != nil:
 		return secret.Value{}, i.fail(ctx, o, err)
 	case len(got.Kubeconfigs) == 0 || got.Kubeconfigs[0] == nil || len(got.Kubeconfigs[0].Value) == 0:
-		return secret.Value{}, foreign(o)
+		return secret.Value{}, unexpected(o)
 	}
 	return secret.New(got.Kubeconfigs[0].Value), nil
 }

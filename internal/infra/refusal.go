@@ -109,7 +109,7 @@ func (i *Infra) absent(err error) bool {
 	return refusal != nil && refusal.Status == http.StatusNotFound && refusal.Code != "SubscriptionNotFound"
 }
 
-// foreign is an answer without what every Azure puts into it.
-func foreign(o object) error {
-	return fmt.Errorf("azure: %s: %w", o.name, azure.ErrForeign)
+// unexpected is an answer without what every Azure puts into it.
+func unexpected(o object) error {
+	return fmt.Errorf("azure: %s: %w", o.name, azure.ErrUnexpected)
 }

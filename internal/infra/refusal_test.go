@@ -66,7 +66,7 @@ func TestRefusalIsOneLineWithAHint(t *testing.T) {
 		},
 		"no Azure": {
 			answers(get, "/resourcegroups/", http.StatusOK, `<html>`),
-			"azure: resource group aidbox-rg: answered with something that is no answer of Azure", "proxy",
+			"azure: resource group aidbox-rg: unexpected response", "proxy",
 		},
 	}
 	for name, test := range tests {

@@ -142,7 +142,7 @@ func (s *vaultStep) compare(plan *vaultPlan, vault *armkeyvault.Vault) error {
 	id, err := arm.ParseResourceID(deref(vault.ID))
 	p := vault.Properties
 	if err != nil || p == nil {
-		return foreign(o)
+		return unexpected(o)
 	}
 	plan.group = id.ResourceGroupName
 	plan.Action, plan.Detail = store.Unchanged, "in "+s.azure.Text(deref(vault.Location))

@@ -120,7 +120,7 @@ func TestKeyVaultThatCannotBeHadIsAnError(t *testing.T) {
 		"no answer of Azure": {
 			[]*armkeyvault.Vault{keyVault(func(v *armkeyvault.Vault) { v.Properties = nil })},
 			nil,
-			"azure: Key Vault contoso: answered with something that is no answer of Azure", "",
+			"azure: Key Vault contoso: unexpected response", "",
 		},
 	}
 	for name, test := range tests {

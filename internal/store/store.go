@@ -37,11 +37,9 @@ type Store interface {
 	// the caller may find out. The error is [ErrLoginOnNode] where only the pod's node
 	// can log in; then Granted says what is known.
 	Login(ctx context.Context, jwt secret.Value) (Session, error)
-	// Granted says what lets the pod read the store, without logging in as the pod.
+	// Granted says what lets the pod read the store, where Login is an
+	// [ErrLoginOnNode]; elsewhere it is an [errors.ErrUnsupported].
 	Granted(ctx context.Context) (string, error)
-	// FillIn looks up what the manifests need and the config leaves empty, and writes
-	// it into the delivery. With nothing left empty it asks nobody.
-	FillIn(ctx context.Context) ([]Found, error)
 	// Steps returns what provisions the delivery, a step for each of the provider's
 	// phases. in is where values come from; concurrency is how many requests are under
 	// way at the same time, 16 where it is 0. The steps remember what they read and
@@ -67,12 +65,13 @@ type Options struct {
 	// Token is what to act with; default: what the store's own command line has.
 	Token secret.Value
 	// Login is used in place of a token; its request is made when it is first needed.
+	// A store that takes no tokens does without both.
 	Login *Login
-	// Anonymous allows for no credential: Reach, Login and Granted then work, and all
-	// else is [ErrNoToken]. Without it, Open returns ErrNoToken where there is none.
+	// Anonymous allows for no token: Reach and Login then work, and all else is
+	// [ErrNoToken]. Without it, Open returns ErrNoToken where there is none.
 	Anonymous bool
 
-	Adopt   bool // secrets that are not the delivery's may be overwritten
+	Adopt   bool // secrets that have another owner may be overwritten
 	Recover bool // deleted secrets may be recovered
 	// Compare is for steps that are only compared: what has another owner or is
 	// deleted is a change, and no error that hides the others.

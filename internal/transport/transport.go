@@ -124,6 +124,19 @@ func Backoff(least, most time.Duration, attempt int, resp *http.Response) time.D
 	return wait + rand.N(wait/4+1) //nolint:gosec // jitter
 }
 
+// Sleep waits for so long, or returns ctx.Err() where that ends first.
+func Sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
 func transient(err error) bool {
 	return refused(runtime.GOOS, err) || broken(runtime.GOOS, err) ||
 		errors.Is(err, syscall.EPIPE) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)

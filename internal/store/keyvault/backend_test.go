@@ -216,10 +216,13 @@ func password() *config.Delivery {
 
 var passwordEnv = map[string]string{"P": storetest.Canary}
 
-func (b *keyVault) connect(t testing.TB, d *config.Delivery, o keyvault.Options) *keyvault.Store {
+func (b *keyVault) provider() store.Provider {
+	return keyvault.NewProvider(azure.Access{Credential: b.token, Transport: b})
+}
+
+func (b *keyVault) connect(t testing.TB, d *config.Delivery, o store.Options) store.Store {
 	t.Helper()
-	o.Access = azure.Access{Credential: b.token, Transport: b, Log: o.Log}
-	v, err := keyvault.New(d, o)
+	v, err := b.provider().Open(d, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,7 +230,7 @@ func (b *keyVault) connect(t testing.TB, d *config.Delivery, o keyvault.Options)
 }
 
 // run is one provision of the store, which waits for Azure.
-func (b *keyVault) run(t testing.TB, d *config.Delivery, env map[string]string, o keyvault.Options) ([]store.Change, error) {
+func (b *keyVault) run(t testing.TB, d *config.Delivery, env map[string]string, o store.Options) ([]store.Change, error) {
 	t.Helper()
 	o.Waiting = func(why string) {
 		b.mu.Lock()

@@ -16,7 +16,6 @@ import (
 	"github.com/secretctl/secretctl/internal/provision"
 	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/store"
-	"github.com/secretctl/secretctl/internal/store/keyvault"
 	"github.com/secretctl/secretctl/internal/store/storetest"
 )
 
@@ -27,7 +26,7 @@ func kvNamesDisabled(t *testing.T, b *keyVault) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = b.run(t, password(), passwordEnv, keyvault.Options{})
+	_, err = b.run(t, password(), passwordEnv, store.Options{})
 	storetest.WantError(t, err, `key vault "contoso": secret "password": is disabled`)
 	storetest.WantHint(t, err, "az keyvault secret set-attributes --vault-name contoso --name password --enabled true")
 }
@@ -37,11 +36,11 @@ func kvOffersRecovery(t *testing.T, b *keyVault) {
 	b.remove(t, "password")
 	d := password()
 	for range 2 {
-		_, err := b.run(t, d, passwordEnv, keyvault.Options{})
+		_, err := b.run(t, d, passwordEnv, store.Options{})
 		storetest.WantError(t, err, `secret "password": is deleted`)
 		storetest.WantHint(t, err, "provision --recover")
 	}
-	v := b.connect(t, d, keyvault.Options{})
+	v := b.connect(t, d, store.Options{})
 	_, _, err := v.Get(t.Context(), d.Secrets[0])
 	storetest.WantError(t, err, "is deleted, and can be recovered")
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -59,7 +58,7 @@ func kvRecovers(t *testing.T, b *keyVault) {
 		b.remove(t, name)
 	}
 	d := azureDelivery(config.Secret{Name: "given", Value: storetest.FromEnv("P")}, config.Secret{Name: "generated", Value: storetest.Generated()}, config.Secret{Name: "sourceless"})
-	got, err := b.run(t, d, passwordEnv, keyvault.Options{Recover: true})
+	got, err := b.run(t, d, passwordEnv, store.Options{Recover: true})
 	storetest.Want(t, got, err, "store update contoso/given", "store update contoso/generated", "store update contoso/sourceless")
 	for i, value := range map[string]string{"given": storetest.Canary, "generated": "kept", "sourceless": "kept"} {
 		b.wantKept(t, i, ours(value, 1))
@@ -67,14 +66,14 @@ func kvRecovers(t *testing.T, b *keyVault) {
 	if !strings.HasPrefix(got[0].Detail, "recovered, ") {
 		t.Errorf("detail %q", got[0].Detail)
 	}
-	got, err = b.run(t, d, passwordEnv, keyvault.Options{})
+	got, err = b.run(t, d, passwordEnv, store.Options{})
 	storetest.Want(t, got, err, "store unchanged contoso/given", "store unchanged contoso/generated", "store unchanged contoso/sourceless")
 }
 
 func kvRecoversAndUpdates(t *testing.T, b *keyVault) {
 	b.storeOurs(t, "password", "old")
 	b.remove(t, "password")
-	got, err := b.run(t, password(), passwordEnv, keyvault.Options{Recover: true})
+	got, err := b.run(t, password(), passwordEnv, store.Options{Recover: true})
 	storetest.Want(t, got, err, "store update contoso/password")
 	b.wantKept(t, "password", ours(storetest.Canary, 2))
 }
@@ -82,10 +81,10 @@ func kvRecoversAndUpdates(t *testing.T, b *keyVault) {
 func kvRecoversOthersWhenItAdopts(t *testing.T, b *keyVault) {
 	b.store(t, "password", "theirs")
 	b.remove(t, "password")
-	_, err := b.run(t, password(), passwordEnv, keyvault.Options{Recover: true})
+	_, err := b.run(t, password(), passwordEnv, store.Options{Recover: true})
 	storetest.WantError(t, err, "is deleted and has no tag managed-by", "not recovered")
 	storetest.WantHint(t, err, "--recover --adopt")
-	got, err := b.run(t, password(), passwordEnv, keyvault.Options{Recover: true, Adopt: true})
+	got, err := b.run(t, password(), passwordEnv, store.Options{Recover: true, Adopt: true})
 	storetest.Want(t, got, err, "store update contoso/password")
 	b.wantKept(t, "password", ours(storetest.Canary, 2))
 }
@@ -103,7 +102,7 @@ func kvSetsExpiry(t *testing.T, b *keyVault) {
 		{"90d", "create", 90 * 24 * time.Hour}, {"90d", "unchanged", 90 * 24 * time.Hour}, {"12h", "update", 12 * time.Hour}, {"", "unchanged", 12 * time.Hour},
 	} {
 		d.Secrets[0].ExpiresIn = c.expires
-		got, err := b.run(t, d, passwordEnv, keyvault.Options{})
+		got, err := b.run(t, d, passwordEnv, store.Options{})
 		storetest.Want(t, got, err, "store "+c.action+" contoso/password")
 		if !near(c.lifetime) {
 			t.Errorf("%q: expires %v, created %v", c.expires, b.read(t, "password").Attributes.Expires, b.read(t, "password").Attributes.Created)
@@ -116,7 +115,7 @@ func kvSetsExpiry(t *testing.T, b *keyVault) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := b.run(t, d, passwordEnv, keyvault.Options{})
+	got, err := b.run(t, d, passwordEnv, store.Options{})
 	if err != nil || !strings.Contains(got[0].Warning, "has expired on") {
 		t.Errorf("changes %v, error %v, want a warning", got, err)
 	}
@@ -137,7 +136,7 @@ func kvDryRunWritesNothing(t *testing.T, b *keyVault) {
 	for _, name := range []string{"create", "update", "adopt", "recover"} {
 		secrets = append(secrets, config.Secret{Name: name, Value: storetest.FromEnv("P")})
 	}
-	v := b.connect(t, azureDelivery(secrets...), keyvault.Options{Adopt: true, Recover: true})
+	v := b.connect(t, azureDelivery(secrets...), store.Options{Adopt: true, Recover: true})
 	got, err := provision.Run(t.Context(), v.Steps(storetest.Inputs(passwordEnv), 0), []string{"store"}, true)
 	storetest.Want(t, withoutRates(got), err, "store create contoso/create", "store update contoso/update", "store update contoso/adopt", "store update contoso/recover")
 }
@@ -146,7 +145,7 @@ func kvGetsValue(t *testing.T, b *keyVault) {
 	b.store(t, "password", "old")
 	b.store(t, "password", storetest.Canary)
 	d := azureDelivery(config.Secret{Name: "password"}, config.Secret{Name: "absent"})
-	v := b.connect(t, d, keyvault.Options{})
+	v := b.connect(t, d, store.Options{})
 	value, version, err := v.Get(t.Context(), d.Secrets[0])
 	if wanted := b.read(t, "password").ID.Version(); err != nil || version != wanted || string(value.Reveal()) != storetest.Canary {
 		t.Errorf("version %q, error %v, want the value in version %s", version, err, wanted)
@@ -161,7 +160,7 @@ func kvGetsValue(t *testing.T, b *keyVault) {
 func kvPutsValue(t *testing.T, b *keyVault) {
 	b.storeOurs(t, "password", "old")
 	d := azureDelivery(config.Secret{Name: "password", ExpiresIn: "90d"}, config.Secret{Name: "new"})
-	v := b.connect(t, d, keyvault.Options{})
+	v := b.connect(t, d, store.Options{})
 	for range 2 { // an equal value is not written again
 		version, err := v.Put(t.Context(), d.Secrets[0], secret.New([]byte(storetest.Canary)))
 		if wanted := b.read(t, "password").ID.Version(); err != nil || version != wanted {
@@ -191,7 +190,7 @@ func kvKeepsConcurrency(t *testing.T, b *keyVault) {
 		<-time.After(time.Millisecond)
 		return nil
 	})
-	v := b.connect(t, azureDelivery(secrets...), keyvault.Options{})
+	v := b.connect(t, azureDelivery(secrets...), store.Options{})
 	got, err := provision.Run(t.Context(), v.Steps(storetest.Inputs(env), 4), []string{"store"}, false)
 	if err != nil || storetest.Count(got, store.Create) != 40 {
 		t.Errorf("%d created, error %v", storetest.Count(got, store.Create), err)
@@ -211,13 +210,13 @@ func kvStopsAfterError(t *testing.T, b *keyVault) {
 		}
 		return nil
 	})
-	done, err := b.run(t, d, env, keyvault.Options{})
+	done, err := b.run(t, d, env, store.Options{})
 	storetest.WantError(t, err, "does not take requests from this network")
 	if writes.Load() > 20+16 || len(done) != 20 {
 		t.Errorf("%d writes, %d reported", writes.Load(), len(done))
 	}
 	b.before.Store(nil)
-	again, err := b.run(t, d, env, keyvault.Options{})
+	again, err := b.run(t, d, env, store.Options{})
 	if err != nil || storetest.Count(again, store.Unchanged) != 20 || storetest.Count(again, store.Create) != 40 {
 		t.Errorf("the next run: %d unchanged, %d created, error %v", storetest.Count(again, store.Unchanged), storetest.Count(again, store.Create), err)
 	}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/secret"
-	"github.com/secretctl/secretctl/internal/store/keyvault"
+	"github.com/secretctl/secretctl/internal/store"
 	"github.com/secretctl/secretctl/internal/store/storetest"
 )
 
@@ -66,20 +66,20 @@ func (b *keyVault) wantKept(t *testing.T, name string, wanted kept) {
 }
 
 func kvCreatesThenLeavesAlone(t *testing.T, b *keyVault) {
-	got, err := b.run(t, password(), passwordEnv, keyvault.Options{})
+	got, err := b.run(t, password(), passwordEnv, store.Options{})
 	storetest.Want(t, got, err, "store create contoso/password")
 	version := b.read(t, "password").ID.Version()
 	if got[0].Detail != "version "+version {
 		t.Errorf("detail %q, want version %s", got[0].Detail, version)
 	}
-	got, err = b.run(t, password(), passwordEnv, keyvault.Options{})
+	got, err = b.run(t, password(), passwordEnv, store.Options{})
 	storetest.Want(t, got, err, "store unchanged contoso/password")
 	b.wantKept(t, "password", ours(storetest.Canary, 1))
 }
 
 func kvUpdatesAndKeepsTags(t *testing.T, b *keyVault) {
 	b.store(t, "password", "old", "managed-by", "secretctl", "secretctl-delivery", "aidbox", "team", "a")
-	got, err := b.run(t, password(), passwordEnv, keyvault.Options{})
+	got, err := b.run(t, password(), passwordEnv, store.Options{})
 	storetest.Want(t, got, err, "store update contoso/password")
 	wanted := ours(storetest.Canary, 2)
 	wanted.Tags["team"] = "a"
@@ -88,13 +88,13 @@ func kvUpdatesAndKeepsTags(t *testing.T, b *keyVault) {
 
 func kvGeneratesOnce(t *testing.T, b *keyVault) {
 	d := azureDelivery(config.Secret{Name: "password", Value: secret.Source{Generate: &secret.Generate{Length: 40}}})
-	got, err := b.run(t, d, nil, keyvault.Options{})
+	got, err := b.run(t, d, nil, store.Options{})
 	storetest.Want(t, got, err, "store create contoso/password")
 	first := b.kept(t, "password")
 	if len(first.Value) != 40 {
 		t.Errorf("generated %d characters, want 40", len(first.Value))
 	}
-	got, err = b.run(t, d, nil, keyvault.Options{})
+	got, err = b.run(t, d, nil, store.Options{})
 	storetest.Want(t, got, err, "store unchanged contoso/password")
 	b.wantKept(t, "password", first)
 }
@@ -108,7 +108,7 @@ const (
 
 func kvYieldsToEarlierValue(t *testing.T, b *keyVault) {
 	b.onNth(http.MethodGet, secondReadOfAbsent, func() { b.store(t, "password", "theirs") })
-	got, err := b.run(t, azureDelivery(config.Secret{Name: "password", Value: storetest.Generated()}), nil, keyvault.Options{})
+	got, err := b.run(t, azureDelivery(config.Secret{Name: "password", Value: storetest.Generated()}), nil, store.Options{})
 	storetest.Want(t, got, err, "store unchanged contoso/password")
 	b.wantKept(t, "password", kept{Value: "theirs", Tags: map[string]string{}, Versions: 1})
 }
@@ -118,7 +118,7 @@ func kvReportsAbsent(t *testing.T, b *keyVault) {
 	b.store(t, "deleted", "x")
 	b.remove(t, "deleted")
 	d := azureDelivery(config.Secret{Name: "absent"}, config.Secret{Name: "there"}, config.Secret{Name: "deleted"})
-	got, err := b.run(t, d, nil, keyvault.Options{})
+	got, err := b.run(t, d, nil, store.Options{})
 	storetest.Want(t, got, err, "store absent contoso/absent", "store unchanged contoso/there", "store absent contoso/deleted")
 	if got[0].Warning == "" || got[1].Warning != "" || !strings.Contains(got[2].Warning, "--recover") {
 		t.Errorf("warnings %q, %q and %q", got[0].Warning, got[1].Warning, got[2].Warning)
@@ -127,7 +127,7 @@ func kvReportsAbsent(t *testing.T, b *keyVault) {
 
 func kvWarnsOfLineBreak(t *testing.T, b *keyVault) {
 	for range 2 { // also when it is there already
-		got, err := b.run(t, password(), map[string]string{"P": storetest.Canary + "\n"}, keyvault.Options{})
+		got, err := b.run(t, password(), map[string]string{"P": storetest.Canary + "\n"}, store.Options{})
 		if err != nil || !strings.Contains(got[0].Warning, "line break") {
 			t.Errorf("changes %v, error %v, want a warning of the line break", got, err)
 		}
@@ -140,7 +140,7 @@ func kvReadsSourcesFirst(t *testing.T, b *keyVault) {
 		return nil
 	})
 	d := azureDelivery(config.Secret{Name: "a", Value: storetest.FromEnv("P")}, config.Secret{Name: "b", Value: storetest.FromEnv("UNSET")})
-	_, err := b.run(t, d, passwordEnv, keyvault.Options{})
+	_, err := b.run(t, d, passwordEnv, store.Options{})
 	storetest.WantError(t, err, `secret "b"`, "UNSET")
 }
 
@@ -149,7 +149,7 @@ func kvLeavesEqualOfOthers(t *testing.T, b *keyVault) {
 		name := fmt.Sprintf("s%d", i)
 		b.store(t, name, storetest.Canary, tags...)
 		before := b.kept(t, name)
-		got, err := b.run(t, azureDelivery(config.Secret{Name: name, Value: storetest.FromEnv("P")}), passwordEnv, keyvault.Options{})
+		got, err := b.run(t, azureDelivery(config.Secret{Name: name, Value: storetest.FromEnv("P")}), passwordEnv, store.Options{})
 		storetest.Want(t, got, err, "store unchanged contoso/"+name)
 		b.wantKept(t, name, before)
 	}
@@ -169,10 +169,10 @@ func kvRefusesOthers(t *testing.T, b *keyVault) {
 		b.store(t, name, "theirs", c.tags...)
 		before := b.kept(t, name)
 		d := azureDelivery(config.Secret{Name: name, Value: storetest.FromEnv("P")})
-		_, err := b.run(t, d, passwordEnv, keyvault.Options{})
+		_, err := b.run(t, d, passwordEnv, store.Options{})
 		storetest.WantError(t, err, `key vault "contoso": secret "`+name+`": has another value`, c.says, "not overwritten")
 		storetest.WantHint(t, err, "provision --adopt")
-		_, err = b.connect(t, d, keyvault.Options{}).Put(t.Context(), d.Secrets[0], secret.New([]byte(storetest.Canary)))
+		_, err = b.connect(t, d, store.Options{}).Put(t.Context(), d.Secrets[0], secret.New([]byte(storetest.Canary)))
 		storetest.WantError(t, err, c.says)
 		b.wantKept(t, name, before)
 	}
@@ -182,19 +182,19 @@ func kvAdopts(t *testing.T, b *keyVault) {
 	b.store(t, "equal", storetest.Canary, "managed-by", "terraform", "team", "a")
 	b.store(t, "differs", "theirs")
 	d := azureDelivery(config.Secret{Name: "equal", Value: storetest.FromEnv("P")}, config.Secret{Name: "differs", Value: storetest.FromEnv("P")})
-	got, err := b.run(t, d, passwordEnv, keyvault.Options{Adopt: true})
+	got, err := b.run(t, d, passwordEnv, store.Options{Adopt: true})
 	storetest.Want(t, got, err, "store update contoso/equal", "store update contoso/differs")
 	adopted := ours(storetest.Canary, 1) // an equal value makes no version
 	adopted.Tags["team"] = "a"
 	b.wantKept(t, "equal", adopted)
 	b.wantKept(t, "differs", ours(storetest.Canary, 2))
-	got, err = b.run(t, d, passwordEnv, keyvault.Options{})
+	got, err = b.run(t, d, passwordEnv, store.Options{})
 	storetest.Want(t, got, err, "store unchanged contoso/equal", "store unchanged contoso/differs")
 }
 
 func kvAcceptsEqualConcurrentWrite(t *testing.T, b *keyVault) {
 	b.onNth(http.MethodGet, secondReadOfAbsent, func() { b.storeOurs(t, "password", storetest.Canary) })
-	got, err := b.run(t, password(), passwordEnv, keyvault.Options{})
+	got, err := b.run(t, password(), passwordEnv, store.Options{})
 	storetest.Want(t, got, err, "store unchanged contoso/password")
 	if n := b.kept(t, "password").Versions; n != 1 {
 		t.Errorf("%d versions, want 1", n)
@@ -204,7 +204,7 @@ func kvAcceptsEqualConcurrentWrite(t *testing.T, b *keyVault) {
 func kvRefusesConflict(t *testing.T, b *keyVault) {
 	b.storeOurs(t, "password", "old")
 	b.onNth(http.MethodGet, secondReadOfPresent, func() { b.storeOurs(t, "password", "theirs") })
-	_, err := b.run(t, password(), passwordEnv, keyvault.Options{})
+	_, err := b.run(t, password(), passwordEnv, store.Options{})
 	storetest.WantError(t, err, `secret "password": changed since it was read (version `, "not overwritten")
 	storetest.WantHint(t, err, "run again")
 	if value := b.kept(t, "password").Value; value != "theirs" {

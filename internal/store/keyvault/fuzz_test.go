@@ -13,6 +13,7 @@ import (
 	"github.com/secretctl/secretctl/internal/provision"
 	sandbox "github.com/secretctl/secretctl/internal/sandbox/keyvault"
 	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/internal/store"
 	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 	"github.com/secretctl/secretctl/internal/store/storetest"
 )
@@ -68,7 +69,7 @@ func FuzzKeyVaultAnswer(f *testing.F) {
 			At: at, Status: storetest.FuzzedStatus(status), Body: body, Challenge: challenge,
 		}
 		access := azure.Access{Credential: fuzzedLogin(manager.Token), Transport: &http.Client{Transport: given}}
-		v, err := New(d, Options{Access: access})
+		v, err := open(d, store.Options{}, access)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -84,13 +85,13 @@ func FuzzKeyVaultAnswer(f *testing.F) {
 			}
 			_, err = v.Put(ctx, s, secret.New([]byte(storetest.FuzzedValue)))
 			given.FitToShow(t, err)
-			_, err = v.Newest(ctx, s)
+			_, err = v.StatusVersions(ctx, s)
 			given.FitToShow(t, err)
 		}
 		filled := *d
 		filled.Azure = new(*d.Azure)
 		v.d = &filled
-		_, err = v.FillIn(ctx)
+		_, err = v.fillIn(ctx)
 		given.FitToShow(t, err)
 		_, err = v.Reach(ctx)
 		given.FitToShow(t, err)

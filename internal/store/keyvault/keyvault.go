@@ -4,6 +4,7 @@
 package keyvault
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets"
+	"golang.org/x/time/rate"
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
@@ -35,47 +37,80 @@ const (
 	officerRole = "Key Vault Secrets Officer"
 )
 
-// Options is what the delivery does not say.
-type Options struct {
-	azure.Access
-	Adopt   bool // secrets that are not the delivery's may be overwritten
-	Recover bool // deleted secrets may be recovered
-	// Compare is for steps that are only compared: what is somebody else's or deleted
-	// is a change, and no error that hides the others.
-	Compare bool
-	// Waiting is told for what Azure takes its time, and it is waited for: access
-	// that spreads, a deletion or recovery under way, throttling. Nil: nothing is
-	// waited for. It is called at the same time from several goroutines.
-	Waiting func(why string)
+// NewProvider returns what is known of Key Vault without a connection. access is as
+// whom and how Azure is reached.
+func NewProvider(access azure.Access) store.Provider {
+	return store.Provider{
+		Name: config.ProviderAzure, Title: "Azure Key Vault",
+		Phases: phases, Recovers: true,
+		Open: func(d *config.Delivery, o store.Options) (store.Store, error) {
+			v, err := open(d, o, access)
+			if err != nil {
+				return nil, err // and not a nil *Store in an interface that is none
+			}
+			return v, nil
+		},
+		FillIn: func(ctx context.Context, d *config.Delivery, o store.Options) ([]store.Found, error) {
+			v, err := open(d, o, access)
+			if err != nil {
+				return nil, err
+			}
+			return v.fillIn(ctx)
+		},
+		Classes: classes, Compare: dialect.Compare, Read: read,
+
+		LoginOnNode: func(d *config.Delivery) bool { return !isWorkload(d) },
+		PodIdentity: func(d *config.Delivery) string {
+			return "as the managed identity with the client id " + d.Azure.Identity.ClientID
+		},
+		Audiences:     func(*config.Delivery, []string) []string { return []string{TokenAudience} },
+		TokenRequests: tokenRequests,
+		StatusID:      func(s config.Secret) string { return "secret/" + s.ObjectName },
+		Place: func(d *config.Delivery, s config.Secret) []string {
+			return []string{"Key Vault " + cmp.Or(s.KeyVault, d.Azure.KeyVault), "secret " + s.ObjectName}
+		},
+		InstallHint: "install it: secretctl install, or helm install csi-secrets-store-provider-azure",
+	}
 }
 
-// Store is the Azure Key Vault of one delivery, those of single secrets that
-// name another, and what lets the pod read them. Its methods can be called at the
-// same time. Its errors are one line that names the object, without anything that
-// was sent, and nothing of what was answered but codes.
+func isWorkload(d *config.Delivery) bool { return d.Azure.Identity.Type == config.IdentityWorkload }
+
+// TokenAudience is whom the tokens are for that Azure exchanges, in every cloud.
+const TokenAudience = "api://AzureADTokenExchange"
+
+func tokenRequests(d *config.Delivery) []string {
+	if !isWorkload(d) {
+		return nil
+	}
+	return []string{TokenAudience}
+}
+
+// Store is the Azure Key Vault of one delivery, those of single secrets that name
+// another, and what lets the pod read them. Of what is answered its errors show codes
+// alone.
 //
 // Key Vault has no conditional write. So what changed since it was read is noticed
 // by reading again right before the write, which leaves a gap of one request.
 type Store struct {
 	d             *config.Delivery
-	o             Options
+	o             store.Options
 	azure         *azure.Session
 	clients       map[string]*azsecrets.Client // by the name of the Key Vault in lower case
-	reads, writes *pace
+	reads, writes *rate.Limiter
 	readRole      string // that whoever reads is told to get
 }
 
-// New returns the Key Vault d.Azure.KeyVault, and makes no request.
-func New(d *config.Delivery, o Options) (*Store, error) {
-	return connect(d, o, azure.NewSession(d.Azure.Cloud, d.Azure.TenantID, o.Access))
+// open returns the Key Vaults of a delivery.
+func open(d *config.Delivery, o store.Options, access azure.Access) (*Store, error) {
+	access.Log, access.Sanitizer = o.Log, o.Sanitizer
+	return connect(d, o, azure.NewSession(d.Azure.Cloud, d.Azure.TenantID, access))
 }
 
-func connect(d *config.Delivery, o Options, session *azure.Session) (*Store, error) {
+func connect(d *config.Delivery, o store.Options, session *azure.Session) (*Store, error) {
 	v := &Store{
 		d: d, o: o, azure: session, clients: map[string]*azsecrets.Client{}, readRole: userRole,
 		// Key Vault allows 4,000 requests in 10 s, but only 300 that set a secret.
-		reads:  &pace{every: time.Second / 300, burst: 500},
-		writes: &pace{every: time.Second / 20, burst: 100},
+		reads: rate.NewLimiter(300, 500), writes: rate.NewLimiter(20, 100),
 	}
 	for _, name := range d.KeyVaults() {
 		client, err := azsecrets.NewClient(session.VaultURL(name), session.Credential(), &azsecrets.ClientOptions{ClientOptions: session.Options()})
@@ -86,6 +121,9 @@ func connect(d *config.Delivery, o Options, session *azure.Session) (*Store, err
 	}
 	return v, nil
 }
+
+// Close implements [store.Store]: tokens of Azure end by themselves.
+func (*Store) Close(context.Context) error { return nil }
 
 func (v *Store) client(s config.Secret) *azsecrets.Client {
 	return v.clients[strings.ToLower(s.KeyVault)]
@@ -105,9 +143,8 @@ type held struct {
 	deleted          bool // but for its recovery, nothing can be done with the name
 }
 
-// Get returns the value of a secret and the id of its version, which is also what
-// the pod status of the CSI driver shows. Where there is none, also because it is
-// deleted, errors.Is(err, fs.ErrNotExist); one that is disabled is an fs.ErrInvalid.
+// Get implements [store.Store]. The version is its id, which is also what the driver's
+// status of a pod shows.
 func (v *Store) Get(ctx context.Context, s config.Secret) (secret.Value, string, error) {
 	is, err := v.find(ctx, s)
 	switch {
@@ -122,10 +159,9 @@ func (v *Store) Get(ctx context.Context, s config.Secret) (secret.Value, string,
 	return is.value, is.version, nil
 }
 
-// Put gives a secret a new value and returns the id of the version that holds it.
-// A secret that is not the delivery's is not overwritten.
+// Put implements [store.Store]. A secret that has another owner is not overwritten.
 func (v *Store) Put(ctx context.Context, s config.Secret, value secret.Value) (version string, err error) {
-	v.azure.KeepPrivate(value)
+	v.azure.Learn(value)
 	is, err := v.find(ctx, s)
 	switch {
 	case err != nil:
@@ -149,7 +185,7 @@ func (v *Store) find(ctx context.Context, s config.Secret) (held, error) {
 	if err != nil || is.version != "" {
 		return is, err
 	}
-	if err := v.reads.wait(ctx); err != nil {
+	if err := pace(ctx, v.reads); err != nil {
 		return held{}, v.about(s, err)
 	}
 	gone, err := v.client(s).GetDeletedSecret(ctx, s.ObjectName, nil)
@@ -164,8 +200,8 @@ func (v *Store) find(ctx context.Context, s config.Secret) (held, error) {
 
 // read reads the last version of a secret.
 func (v *Store) read(ctx context.Context, s config.Secret) (is held, err error) {
-	err = v.patiently(ctx, s, v.readRole, func() error {
-		if err := v.reads.wait(ctx); err != nil {
+	err = v.retryWhilePropagating(ctx, s, v.readRole, func() error {
+		if err := pace(ctx, v.reads); err != nil {
 			return err
 		}
 		got, err := v.client(s).GetSecret(ctx, s.ObjectName, "", nil)
@@ -185,7 +221,7 @@ func (v *Store) read(ctx context.Context, s config.Secret) (is held, err error) 
 func (v *Store) holds(got azsecrets.Secret) (held, error) {
 	version := versionID(got.ID)
 	if version == "" || got.Value == nil {
-		return held{}, azure.ErrForeign
+		return held{}, azure.ErrUnexpected
 	}
 	is := held{
 		version: version, value: secret.New([]byte(*got.Value)), tags: got.Tags,
@@ -194,7 +230,7 @@ func (v *Store) holds(got azsecrets.Secret) (held, error) {
 	if a := got.Attributes; a != nil {
 		is.created, is.expires = deref(a.Created), deref(a.Expires)
 	}
-	v.azure.KeepPrivate(is.value)
+	v.azure.Learn(is.value)
 	return is, nil
 }
 
@@ -214,13 +250,13 @@ func (v *Store) set(ctx context.Context, s config.Secret, is held, value secret.
 	if lifetime := s.Lifetime(); lifetime > 0 {
 		parameters.SecretAttributes = &azsecrets.SecretAttributes{Expires: to.Ptr(time.Now().Add(lifetime))}
 	}
-	err = v.patiently(ctx, s, officerRole, func() error {
-		if err := v.writes.wait(ctx); err != nil {
+	err = v.retryWhilePropagating(ctx, s, officerRole, func() error {
+		if err := pace(ctx, v.writes); err != nil {
 			return err
 		}
 		got, err := v.client(s).SetSecret(ctx, s.ObjectName, parameters, nil)
 		if version = versionID(got.ID); err == nil && version == "" {
-			return azure.ErrForeign
+			return azure.ErrUnexpected
 		}
 		return err
 	})

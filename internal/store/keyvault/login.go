@@ -18,17 +18,18 @@ import (
 	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 )
 
-// Session is the Key Vault as a pod with workload identity has it.
-type Session struct{ own, pod *Store }
+// session is the Key Vault as a pod with workload identity has it.
+type session struct{ *Store }
 
-// LoginAs logs in as the delivery's pod does with workload identity: it trades a
-// token of the pod's ServiceAccount for one of the managed identity. A login that
-// Azure refuses is an [fs.ErrPermission], whose text names what of the federated
-// credential does not fit, as far as v's own login may look; other errors say
-// nothing about it.
-func (v *Store) LoginAs(ctx context.Context, jwt secret.Value) (*Session, error) {
-	v.azure.KeepPrivate(jwt)
-	if _, err := v.FillIn(ctx); err != nil {
+// Login implements [store.Store] for workload identity: it trades a token of the pod's
+// ServiceAccount for one of the managed identity. The text of a refusal names what of
+// the federated credential does not match.
+func (v *Store) Login(ctx context.Context, jwt secret.Value) (store.Session, error) {
+	if !isWorkload(v.d) {
+		return nil, store.ErrLoginOnNode
+	}
+	v.azure.Learn(jwt)
+	if _, err := v.fillIn(ctx); err != nil {
 		return nil, err
 	}
 	as := v.azure.Federated(v.d.Azure.TenantID, v.d.Azure.Identity.ClientID, jwt)
@@ -40,26 +41,27 @@ func (v *Store) LoginAs(ctx context.Context, jwt secret.Value) (*Session, error)
 	if err != nil {
 		return nil, fmt.Errorf("azure: the pod's login: %w", v.azure.Explain(ctx, err))
 	}
-	pod, err := connect(v.d, Options{Access: v.o.Access}, as)
-	return &Session{own: v, pod: pod}, err
+	o := v.o
+	o.Waiting = nil
+	pod, err := connect(v.d, o, as)
+	if err != nil {
+		return nil, err
+	}
+	return session{pod}, nil
 }
 
-// Get is [Store.Get] as the pod's identity. What that may not read is an
-// [fs.ErrPermission].
-func (s *Session) Get(ctx context.Context, wanted config.Secret) (secret.Value, string, error) {
-	value, version, err := s.pod.Get(ctx, wanted)
-	switch {
-	case err == nil:
-		s.own.azure.KeepPrivate(value)
-	case errors.Is(err, store.ErrDenied):
-		err = hint.Wrap(store.Refused(fmt.Sprintf("%s, for the managed identity with the client id %s", err, s.own.d.Azure.Identity.ClientID)),
+// Get implements [store.Session].
+func (s session) Get(ctx context.Context, wanted config.Secret) (secret.Value, string, error) {
+	value, version, err := s.Store.Get(ctx, wanted)
+	if errors.Is(err, store.ErrDenied) {
+		err = hint.Wrap(store.Refused(fmt.Sprintf("%s, for the managed identity with the client id %s", err, s.d.Azure.Identity.ClientID)),
 			"run: secretctl provision --phase grant; a role that was assigned in the last 10 minutes may not be in force yet")
 	}
 	return value, version, err
 }
 
-// End has nothing to give back: the identity's token ends by itself.
-func (s *Session) End(context.Context) error { return nil }
+// End implements [store.Session]: the identity's token ends by itself.
+func (session) End(context.Context) error { return nil }
 
 // whyNotTraded compares the pod's token with the federated credentials of the
 // identity, where v's own login may see these.
@@ -117,10 +119,9 @@ func unlike(all []*armmsi.FederatedIdentityCredential, c store.Claims) string {
 	return best
 }
 
-// Granted says what lets the identity of the nodes read the Key Vaults, for the
-// types whose login works on a node alone. Where the role is not assigned, or that
-// cannot be seen, it is an error, which does not prove that the identity may not
-// read: other roles let it, and roles of a group.
+// Granted implements [store.Store]. That the role is not assigned, or that this cannot
+// be seen, does not prove that the identity may not read: other roles let it, and roles
+// of a group.
 func (v *Store) Granted(ctx context.Context) (string, error) {
 	if err := needs(v.d, "looking at the role assignments", "subscriptionID", "resourceGroup", "cluster"); err != nil {
 		return "", err

@@ -14,7 +14,7 @@ import (
 	"github.com/secretctl/secretctl/internal/provision"
 	sandbox "github.com/secretctl/secretctl/internal/sandbox/keyvault"
 	"github.com/secretctl/secretctl/internal/secret"
-	"github.com/secretctl/secretctl/internal/store/keyvault"
+	"github.com/secretctl/secretctl/internal/store"
 	"github.com/secretctl/secretctl/internal/store/storetest"
 )
 
@@ -53,9 +53,9 @@ func newAzureStage(t *testing.T, kind string) *azureStage {
 	return s
 }
 
-func (s *azureStage) vault(t *testing.T) *keyvault.Store {
+func (s *azureStage) vault(t *testing.T) store.Store {
 	t.Helper()
-	return s.connect(t, s.d, keyvault.Options{})
+	return s.connect(t, s.d, store.Options{})
 }
 
 func (s *azureStage) provision(t *testing.T, phases ...string) {
@@ -76,7 +76,7 @@ func jwtOf(issuer, subject, audience string) secret.Value {
 func TestPodWithWorkloadIdentityReadsEachKeyVault(t *testing.T) {
 	s := newAzureStage(t, config.IdentityWorkload)
 	s.provision(t)
-	session, err := s.vault(t).LoginAs(t.Context(), s.jwt())
+	session, err := s.vault(t).Login(t.Context(), s.jwt())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func TestPodWithWorkloadIdentityReadsEachKeyVault(t *testing.T) {
 func TestPodWithoutTheRoleIsNamed(t *testing.T) {
 	s := newAzureStage(t, config.IdentityWorkload)
 	s.provision(t, "store", "identity")
-	session, err := s.vault(t).LoginAs(t.Context(), s.jwt())
+	session, err := s.vault(t).Login(t.Context(), s.jwt())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func TestRefusedLoginNamesWhatDoesNotFit(t *testing.T) {
 		{jwtOf(s.Issuer, "system:serviceaccount:default:eve", audience), `(AADSTS700213): ` + identity + "subject"},
 		{jwtOf(s.Issuer, s.d.Subject(), "vault"), `(AADSTS700212): ` + identity + "audience: aidbox-aks-default-aidbox"},
 	} {
-		_, err := v.LoginAs(t.Context(), c.jwt)
+		_, err := v.Login(t.Context(), c.jwt)
 		if storetest.WantError(t, err, "azure: the pod's login was refused "+c.want); !errors.Is(err, fs.ErrPermission) {
 			t.Errorf("%v is no ErrPermission", err)
 		}
@@ -129,11 +129,11 @@ func TestRefusedLoginNamesWhatDoesNotFit(t *testing.T) {
 	}
 
 	s.d.Azure.Identity.ClientID = kubeletID // which Azure does not know
-	_, err := v.LoginAs(t.Context(), s.jwt())
+	_, err := v.Login(t.Context(), s.jwt())
 	storetest.WantError(t, err, "azure: the pod's login was refused (AADSTS700016): looking for the reason: no managed identity of the subscription has the client id "+kubeletID)
 
 	s.d.Azure.ResourceGroup = ""
-	_, err = v.LoginAs(t.Context(), s.jwt())
+	_, err = v.Login(t.Context(), s.jwt())
 	storetest.WantError(t, err, "looking at the federated credentials needs azure.resourceGroup in the config")
 }
 

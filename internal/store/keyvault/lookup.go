@@ -17,10 +17,9 @@ import (
 	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 )
 
-// FillIn looks up what the manifests need and the config leaves empty, the tenant
-// and the client id of the identity, writes it into the delivery, and returns it.
-// With both in the config nobody is asked.
-func (v *Store) FillIn(ctx context.Context) ([]store.Found, error) {
+// fillIn is [store.Provider.FillIn]: it looks up the tenant and the client id of the
+// identity.
+func (v *Store) fillIn(ctx context.Context) ([]store.Found, error) {
 	var found []store.Found
 	a := v.d.Azure
 	if a.TenantID == "" {
@@ -88,11 +87,10 @@ func (v *Store) tenantOf(ctx context.Context, keyVault string) (string, error) {
 	if resp.StatusCode == http.StatusUnauthorized && challenge != nil {
 		return challenge[1], nil
 	}
-	return "", hint.Wrap(about(azure.ErrForeign), "is there a proxy in between?")
+	return "", hint.Wrap(about(azure.ErrUnexpected), "is there a proxy in between?")
 }
 
-// Reach returns what answers at the addresses of the Key Vaults. It takes no login.
-// One that is in another tenant than the config says is an [fs.ErrInvalid].
+// Reach implements [store.Store].
 func (v *Store) Reach(ctx context.Context) (string, error) {
 	names, wanted := v.d.KeyVaults(), v.d.Azure.TenantID
 	for _, name := range names {

@@ -27,14 +27,10 @@ func TestNothingIsAskedForWhatIsInTheConfig(t *testing.T) {
 	for kind, clientID := range map[string]string{config.IdentityKubelet: kubeletID, config.IdentityWorkload: kubeletID, config.IdentitySystem: ""} {
 		d := withIdentity(kind, clientID)
 		d.Azure.TenantID = tenant
-		v, err := keyvault.New(d, keyvault.Options{Access: azure.Access{
+		found, err := keyvault.NewProvider(azure.Access{
 			Credential: credentialFunc(func() error { t.Error("a login"); return nil }),
 			Transport:  failing{errors.New("asked")},
-		}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		found, err := v.FillIn(t.Context())
+		}).FillIn(t.Context(), d, store.Options{})
 		if err != nil || len(found) > 0 {
 			t.Errorf("%s: found %v, error %v", kind, found, err)
 		}
@@ -52,7 +48,7 @@ func TestClientIDIsLookedUp(t *testing.T) {
 		if kind == config.IdentityWorkload {
 			d.Azure.Cluster = "" // which it takes no
 		}
-		found, err := m.connect(t, d).FillIn(t.Context())
+		found, err := m.provider().FillIn(t.Context(), d, store.Options{})
 		if diff := cmp.Diff([]store.Found{{Setting: "azure.identity.clientID", Value: kubeletID, From: from}}, found); diff != "" || err != nil {
 			t.Errorf("error %v, found (-want +got):\n%s", err, diff)
 		}
@@ -66,12 +62,12 @@ func TestLookingUpNeedsSomethingToLookAt(t *testing.T) {
 	m := newManager()
 	d := withIdentity(config.IdentityKubelet, "")
 	d.Azure.TenantID, d.Azure.ResourceGroup = tenant, ""
-	_, err := m.connect(t, d).FillIn(t.Context())
+	_, err := m.provider().FillIn(t.Context(), d, store.Options{})
 	storetest.WantError(t, err, "looking up azure.identity.clientID needs azure.resourceGroup in the config")
 
 	d = withIdentity(config.IdentityWorkload, "")
 	d.Azure.TenantID = tenant
-	_, err = m.connect(t, d).FillIn(t.Context())
+	_, err = m.provider().FillIn(t.Context(), d, store.Options{})
 	storetest.WantError(t, err, "managed identity aidbox-rg/aidbox-azure-secrets: is not there")
 	storetest.WantHint(t, err, "secretctl provision --phase identity")
 }
@@ -84,7 +80,7 @@ func TestTenantIsLookedUpAtTheKeyVault(t *testing.T) {
 	t.Cleanup(v.Close)
 	d := withIdentity(config.IdentitySystem, "")
 	b := &keyVault{transport: v.Client, token: credentialFunc(func() error { t.Error("a login"); return nil })}
-	found, err := b.connect(t, d, keyvault.Options{}).FillIn(t.Context())
+	found, err := b.provider().FillIn(t.Context(), d, store.Options{})
 	want := []store.Found{{Setting: "azure.tenantID", Value: v.TenantID, From: "Key Vault contoso"}}
 	if diff := cmp.Diff(want, found); diff != "" || err != nil || d.Azure.TenantID != v.TenantID {
 		t.Errorf("error %v, found (-want +got):\n%s", err, diff)
@@ -107,16 +103,16 @@ func TestOtherChallengesTellNoTenant(t *testing.T) {
 	} {
 		d := withIdentity(config.IdentitySystem, "")
 		b := &keyVault{transport: challenges(challenge), token: knownToken("x")}
-		_, err := b.connect(t, d, keyvault.Options{}).FillIn(t.Context())
-		storetest.WantError(t, err, `key vault "contoso": tenant: answered with something that is no answer of Azure`)
+		_, err := b.provider().FillIn(t.Context(), d, store.Options{})
+		storetest.WantError(t, err, `key vault "contoso": tenant: unexpected response`)
 		storetest.WantHint(t, err, "azure.tenantID")
-		_, _, err = b.connect(t, d, keyvault.Options{}).Get(t.Context(), d.Secrets[0])
+		_, _, err = b.connect(t, d, store.Options{}).Get(t.Context(), d.Secrets[0])
 		if err == nil {
 			t.Errorf("%s: no error", challenge)
 		}
 	}
 	b := &keyVault{transport: failing{errors.New("no such host")}, token: knownToken("x")}
-	_, err := b.connect(t, withIdentity(config.IdentitySystem, ""), keyvault.Options{}).FillIn(t.Context())
+	_, err := b.provider().FillIn(t.Context(), withIdentity(config.IdentitySystem, ""), store.Options{})
 	storetest.WantError(t, err, `key vault "contoso": tenant: contoso.vault.azure.net: no such host`)
 	storetest.WantHint(t, err, "azure.keyVault")
 }
@@ -137,7 +133,7 @@ func TestOneLoginServesAllClients(t *testing.T) {
 	d.Secrets = append(d.Secrets, config.Secret{Name: "other", ObjectName: "other", KeyVault: vaultName})
 	counting := &countingCredential{knownToken: knownToken(a.Token)}
 	b := &keyVault{transport: a.Client, token: counting}
-	if _, err := provision.Run(t.Context(), b.connect(t, d, keyvault.Options{}).Steps(storetest.Inputs(passwordEnv), 0), nil, false); err != nil {
+	if _, err := provision.Run(t.Context(), b.connect(t, d, store.Options{}).Steps(storetest.Inputs(passwordEnv), 0), nil, false); err != nil {
 		t.Fatal(err)
 	}
 	if n := counting.asked.Load(); n != 2 {
@@ -173,7 +169,7 @@ func TestSandboxAzureIsProvisioned(t *testing.T) {
 			d.Azure.SubscriptionID = a.Subscription
 			b := &keyVault{transport: a.Client, token: knownToken(a.Token)}
 			run := func() []store.Change {
-				got, err := provision.Run(t.Context(), b.connect(t, d, keyvault.Options{}).Steps(storetest.Inputs(passwordEnv), 0), nil, false)
+				got, err := provision.Run(t.Context(), b.connect(t, d, store.Options{}).Steps(storetest.Inputs(passwordEnv), 0), nil, false)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -185,7 +181,7 @@ func TestSandboxAzureIsProvisioned(t *testing.T) {
 			if got := run(); storetest.Count(got, store.Unchanged) != len(got) {
 				t.Errorf("second run: changes %+v", got)
 			}
-			if _, err := b.connect(t, d, keyvault.Options{}).FillIn(t.Context()); err != nil || d.Azure.TenantID != v.TenantID {
+			if _, err := b.provider().FillIn(t.Context(), d, store.Options{}); err != nil || d.Azure.TenantID != v.TenantID {
 				t.Errorf("tenant %s, error %v", d.Azure.TenantID, err)
 			}
 			who := d.Azure.Identity.ClientID
@@ -193,7 +189,7 @@ func TestSandboxAzureIsProvisioned(t *testing.T) {
 				who = "system"
 			}
 			pod := &keyVault{transport: v.Client, token: knownToken(a.PodToken(who))}
-			value, _, err := pod.connect(t, d, keyvault.Options{}).Get(t.Context(), d.Secrets[0])
+			value, _, err := pod.connect(t, d, store.Options{}).Get(t.Context(), d.Secrets[0])
 			if err != nil || string(value.Reveal()) != storetest.Canary {
 				t.Errorf("the pod cannot read: %v", err)
 			}

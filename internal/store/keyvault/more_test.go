@@ -20,7 +20,6 @@ import (
 	"github.com/secretctl/secretctl/internal/provision"
 	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/store"
-	"github.com/secretctl/secretctl/internal/store/keyvault"
 	"github.com/secretctl/secretctl/internal/store/storetest"
 )
 
@@ -36,10 +35,10 @@ func TestOtherAnswersAreNotTakenForKeyVaults(t *testing.T) {
 		body   string
 		says   string
 	}{
-		"a page":                  {http.StatusOK, html, "answered with something that is no answer of Azure"},
-		"other JSON":              {http.StatusOK, `{"status":"` + storetest.Canary + `"}`, "answered with something that is no answer of Azure"},
-		"nothing":                 {http.StatusOK, ``, "answered with something that is no answer of Azure"},
-		"another type":            {http.StatusOK, `{"value":["` + storetest.Canary + `"]}`, "answered with something that is no answer of Azure"},
+		"a page":                  {http.StatusOK, html, "unexpected response"},
+		"other JSON":              {http.StatusOK, `{"status":"` + storetest.Canary + `"}`, "unexpected response"},
+		"nothing":                 {http.StatusOK, ``, "unexpected response"},
+		"another type":            {http.StatusOK, `{"value":["` + storetest.Canary + `"]}`, "unexpected response"},
 		"a page of a proxy":       {http.StatusBadRequest, html, "answered 400"},
 		"not found by a web site": {http.StatusNotFound, html, "answered 404"},
 		"a redirect":              {http.StatusTemporaryRedirect, html, "answered 307"},
@@ -50,7 +49,7 @@ func TestOtherAnswersAreNotTakenForKeyVaults(t *testing.T) {
 				header := http.Header{"Location": {"https://elsewhere.invalid/"}}
 				return &http.Response{StatusCode: c.status, Header: header, Body: io.NopCloser(strings.NewReader(c.body))}
 			})
-			v := b.connect(t, password(), keyvault.Options{})
+			v := b.connect(t, password(), store.Options{})
 			_, _, getErr := v.Get(t.Context(), password().Secrets[0])
 			_, putErr := v.Put(t.Context(), password().Secrets[0], secret.New([]byte(storetest.Canary)))
 			_, runErr := provision.Run(t.Context(), v.Steps(storetest.Inputs(passwordEnv), 0), []string{"store"}, false)
@@ -66,10 +65,10 @@ func TestCodesAndTagsThatAreValuesAreNotShown(t *testing.T) {
 	b := fakeKeyVault(t)
 	b.store(t, "theirs", "other", "managed-by", value)
 	env := map[string]string{"P": value}
-	_, err := b.run(t, azureDelivery(config.Secret{Name: "theirs", Value: storetest.FromEnv("P")}), env, keyvault.Options{})
+	_, err := b.run(t, azureDelivery(config.Secret{Name: "theirs", Value: storetest.FromEnv("P")}), env, store.Options{})
 	storetest.WantError(t, err, "is managed by")
 	b.refuse(http.MethodPut, 100, http.StatusBadRequest, "BadParameter", value)
-	_, codeErr := b.run(t, password(), env, keyvault.Options{})
+	_, codeErr := b.run(t, password(), env, store.Options{})
 	storetest.WantError(t, codeErr, "answered 400 BadParameter")
 	if strings.Contains(err.Error()+codeErr.Error(), value) {
 		t.Errorf("a value is in %q or %q", err, codeErr)
@@ -84,14 +83,14 @@ func TestWriteWithoutAVersionIsNoWrite(t *testing.T) {
 		}
 		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(`{}`))}
 	})
-	_, err := b.run(t, password(), passwordEnv, keyvault.Options{})
-	storetest.WantError(t, err, "no answer of Azure")
+	_, err := b.run(t, password(), passwordEnv, store.Options{})
+	storetest.WantError(t, err, "unexpected response")
 }
 
 func TestKeyVaultThatIsNotThereIsNamed(t *testing.T) {
 	b := fakeKeyVault(t)
 	b.transport = failing{errors.New("it broke")}
-	_, err := b.run(t, password(), passwordEnv, keyvault.Options{})
+	_, err := b.run(t, password(), passwordEnv, store.Options{})
 	storetest.WantError(t, err, `key vault "contoso": secret "password": contoso.vault.azure.net: it broke`)
 }
 
@@ -102,7 +101,7 @@ func (f failing) Do(*http.Request) (*http.Response, error) { return nil, f.err }
 func TestKeyVaultLogHasALineForEachRequestAndNoValue(t *testing.T) {
 	b := sandboxKeyVault(t)
 	var log storetest.Buffer
-	o := keyvault.Options{}
+	o := store.Options{}
 	o.Log = &log
 	if _, err := b.run(t, password(), passwordEnv, o); err != nil {
 		t.Fatal(err)
@@ -129,7 +128,7 @@ func TestCloudDecidesTheAddress(t *testing.T) {
 		})
 		d := password()
 		d.Azure.Cloud = cloud
-		if _, err := b.run(t, d, passwordEnv, keyvault.Options{}); err == nil {
+		if _, err := b.run(t, d, passwordEnv, store.Options{}); err == nil {
 			t.Error("no error")
 		}
 	}
@@ -147,7 +146,7 @@ func TestSecretsGoToTheirKeyVaults(t *testing.T) {
 		return nil
 	})
 	d := azureDelivery(config.Secret{Name: "a", Value: storetest.FromEnv("P")}, config.Secret{Name: "b", Value: storetest.FromEnv("P"), KeyVault: "Fabrikam"})
-	got, err := b.run(t, d, passwordEnv, keyvault.Options{})
+	got, err := b.run(t, d, passwordEnv, store.Options{})
 	storetest.Want(t, got, err, "store create contoso/a", "store create Fabrikam/b")
 	if diff := cmp.Diff(map[string]string{"/secrets/a": "contoso.vault.azure.net", "/secrets/b": "fabrikam.vault.azure.net"}, hosts); diff != "" {
 		t.Errorf("hosts (-want +got):\n%s", diff)
@@ -173,7 +172,7 @@ func TestSteadyReadRateIsEstimated(t *testing.T) {
 		}
 		d := azureDelivery(secrets...)
 		d.Aidbox.Replicas = to.Ptr(c.pods)
-		v := b.connect(t, d, keyvault.Options{})
+		v := b.connect(t, d, store.Options{})
 		got, err := provision.Run(t.Context(), v.Steps(storetest.Inputs(nil), 0), []string{"store"}, false)
 		if err != nil {
 			t.Fatal(err)
@@ -201,7 +200,7 @@ func TestManyWritesKeepBelowTheLimit(t *testing.T) {
 			return nil
 		})
 		secrets, env := storetest.Numbered(t, 1500)
-		v := b.connect(t, azureDelivery(secrets...), keyvault.Options{})
+		v := b.connect(t, azureDelivery(secrets...), store.Options{})
 		got, err := provision.Run(t.Context(), v.Steps(storetest.Inputs(env), 256), []string{"store"}, false)
 		if err != nil || storetest.Count(got, store.Create) != 1500 {
 			t.Fatalf("%d created, error %v", storetest.Count(got, store.Create), err)
@@ -226,7 +225,7 @@ func TestInterruptedKeyVaultRunEndsSoon(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()
 		start := time.Now()
-		v := b.connect(t, azureDelivery(secrets...), keyvault.Options{})
+		v := b.connect(t, azureDelivery(secrets...), store.Options{})
 		done, err := provision.Run(ctx, v.Steps(storetest.Inputs(env), 0), []string{"store"}, false)
 		if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != 30*time.Second {
 			t.Errorf("error %v after %s", err, time.Since(start))

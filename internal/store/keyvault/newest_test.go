@@ -17,15 +17,14 @@ import (
 	"github.com/secretctl/secretctl/internal/provision"
 	sandbox "github.com/secretctl/secretctl/internal/sandbox/keyvault"
 	"github.com/secretctl/secretctl/internal/store"
-	"github.com/secretctl/secretctl/internal/store/keyvault"
 	"github.com/secretctl/secretctl/internal/store/storetest"
 )
 
 // kvTellsNewest also counts the requests for values: there is none.
 func kvTellsNewest(t *testing.T, b *keyVault) {
 	d := password()
-	v := b.connect(t, d, keyvault.Options{})
-	_, err := v.Newest(t.Context(), d.Secrets[0])
+	v := b.connect(t, d, store.Options{})
+	_, err := v.StatusVersions(t.Context(), d.Secrets[0])
 	if storetest.WantError(t, err, `key vault "contoso": secret "password": is not in the store`); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("%v is no ErrNotExist", err)
 	}
@@ -39,7 +38,7 @@ func kvTellsNewest(t *testing.T, b *keyVault) {
 		}
 		return nil
 	})
-	ids, err := v.Newest(t.Context(), d.Secrets[0])
+	ids, err := v.StatusVersions(t.Context(), d.Secrets[0])
 	if err != nil || !slices.Contains(ids, last) || slices.Contains(ids, "") {
 		t.Errorf("newest %v, want %s among them, error %v", ids, last, err)
 	}
@@ -49,7 +48,7 @@ func kvTellsNewest(t *testing.T, b *keyVault) {
 			t.Fatal(err)
 		}
 	}
-	ids, err = v.Newest(t.Context(), d.Secrets[0])
+	ids, err = v.StatusVersions(t.Context(), d.Secrets[0])
 	if errors.Is(err, fs.ErrInvalid) {
 		storetest.WantError(t, err, `key vault "contoso": secret "password": is disabled`)
 		storetest.WantHint(t, err, "--enabled true")
@@ -69,15 +68,15 @@ func TestNewestVersionTakesTheReadersRole(t *testing.T) {
 	d, id := password(), b.read(t, "password").ID.Version()
 
 	b.token = knownToken(v.NewToken(sandbox.Reader))
-	reader := b.connect(t, d, keyvault.Options{})
-	if got, err := reader.Newest(t.Context(), d.Secrets[0]); err != nil || !slices.Equal(got, []string{id}) {
+	reader := b.connect(t, d, store.Options{})
+	if got, err := reader.StatusVersions(t.Context(), d.Secrets[0]); err != nil || !slices.Equal(got, []string{id}) {
 		t.Errorf("newest %v, error %v", got, err)
 	}
 	if _, _, err := reader.Get(t.Context(), d.Secrets[0]); !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("the value: error %v", err)
 	}
 	b.token = knownToken(v.NewToken(""))
-	_, err = b.connect(t, d, keyvault.Options{}).Newest(t.Context(), d.Secrets[0])
+	_, err = b.connect(t, d, store.Options{}).StatusVersions(t.Context(), d.Secrets[0])
 	if storetest.WantError(t, err, `secret "password": permission denied: needs the role Key Vault Reader on /subscriptions/`); !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("%v is no ErrPermission", err)
 	}
@@ -94,7 +93,7 @@ func kvComparesAll(t *testing.T, b *keyVault) {
 	b.remove(t, "deleted")
 	b.storeOurs(t, "other", "x")
 	b.storeOurs(t, "bare", storetest.Canary) // without a content type
-	steps := b.connect(t, d, keyvault.Options{Compare: true}).Steps(storetest.Inputs(passwordEnv), 0)
+	steps := b.connect(t, d, store.Options{Compare: true}).Steps(storetest.Inputs(passwordEnv), 0)
 	got, err := provision.Run(t.Context(), steps, []string{"store"}, true)
 	if err != nil {
 		t.Fatal(err)

@@ -18,8 +18,8 @@ import (
 // this machine and of Azure differ.
 const expirySlack = 10 * time.Minute
 
-// stranger says whose a secret is, in words; "" where it is the delivery's.
-func (v *Store) stranger(is held) string {
+// otherOwner says whose a secret is, in words; "" where it is the delivery's.
+func (v *Store) otherOwner(is held) string {
 	by, delivery := deref(is.tags[managerTag]), deref(is.tags[deliveryTag])
 	switch {
 	case by == "":
@@ -37,8 +37,8 @@ func (v *Store) mayOverwrite(s config.Secret, is held) error {
 	if is.ofCertificate {
 		return hint.Wrap(v.about(s, errors.New("is part of a certificate, and Key Vault alone writes it")), "give the secret another objectName")
 	}
-	if stranger := v.stranger(is); stranger != "" && !v.o.Adopt {
-		return hint.Wrap(v.about(s, fmt.Errorf("has another value and %s; not overwritten", stranger)),
+	if otherOwner := v.otherOwner(is); otherOwner != "" && !v.o.Adopt {
+		return hint.Wrap(v.about(s, fmt.Errorf("has another value and %s; not overwritten", otherOwner)),
 			"run: secretctl provision --adopt, which overwrites it and makes it the delivery's")
 	}
 	return nil
@@ -83,8 +83,8 @@ func (v *Store) describe(ctx context.Context, s config.Secret, is held) error {
 	if lifetime := s.Lifetime(); lifetime > 0 {
 		parameters.SecretAttributes = &azsecrets.SecretAttributes{Expires: to.Ptr(is.created.Add(lifetime))}
 	}
-	return v.patiently(ctx, s, officerRole, func() error {
-		if err := v.writes.wait(ctx); err != nil {
+	return v.retryWhilePropagating(ctx, s, officerRole, func() error {
+		if err := pace(ctx, v.writes); err != nil {
 			return err
 		}
 		_, err := v.client(s).UpdateSecretProperties(ctx, s.ObjectName, is.version, parameters, nil)

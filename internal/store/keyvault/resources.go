@@ -65,7 +65,7 @@ func (r *resources) cluster(ctx context.Context) (*armcontainerservice.ManagedCl
 	scope := r.group() + "/providers/Microsoft.ContainerService/managedClusters/" + r.d.Azure.Cluster
 	got, err := client.Get(ctx, r.d.Azure.ResourceGroup, r.d.Azure.Cluster, nil)
 	if err == nil && got.Properties == nil {
-		err = azure.ErrForeign
+		err = azure.ErrUnexpected
 	}
 	if err != nil {
 		return nil, r.fail(ctx, armAccess{r.clusterName(), "Reader", scope}, err)
@@ -142,7 +142,7 @@ func (r *resources) withRoles(vault armkeyvault.Vault) (id string, err error) {
 	object, id := "Key Vault "+deref(vault.Name), deref(vault.ID)
 	switch {
 	case id == "" || vault.Properties == nil:
-		return "", fmt.Errorf("azure: %s: %w", object, azure.ErrForeign)
+		return "", fmt.Errorf("azure: %s: %w", object, azure.ErrUnexpected)
 	case !deref(vault.Properties.EnableRbacAuthorization):
 		err := fmt.Errorf("azure: %s: %w", object, errors.New("goes by access policies, and no role counts in it"))
 		return "", hint.Wrap(err, "run: az keyvault update --name %s --enable-rbac-authorization true; its access policies end with that", deref(vault.Name))

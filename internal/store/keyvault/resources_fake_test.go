@@ -232,10 +232,14 @@ func credential(name, issuer, subject, audience string) *armmsi.FederatedIdentit
 	}}
 }
 
+func (m *manager) provider() store.Provider {
+	return keyvault.NewProvider(azure.Access{Credential: azcore.TokenCredential(&azfake.TokenCredential{}), Transport: m})
+}
+
 // connect is for a delivery without secrets' values, since nothing is asked of the Key Vault.
-func (m *manager) connect(t testing.TB, d *config.Delivery) *keyvault.Store {
+func (m *manager) connect(t testing.TB, d *config.Delivery) store.Store {
 	t.Helper()
-	v, err := keyvault.New(d, keyvault.Options{Access: azure.Access{Credential: azcore.TokenCredential(&azfake.TokenCredential{}), Transport: m}})
+	v, err := m.provider().Open(d, store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

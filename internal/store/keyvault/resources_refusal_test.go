@@ -15,6 +15,7 @@ import (
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/provision"
+	"github.com/secretctl/secretctl/internal/store"
 	"github.com/secretctl/secretctl/internal/store/keyvault"
 	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 	"github.com/secretctl/secretctl/internal/store/storetest"
@@ -76,7 +77,7 @@ func TestUnusableResourcesAreNamed(t *testing.T) {
 			withIdentity(config.IdentityWorkload, ""), func(m *manager) { m.cluster.Properties.OidcIssuerProfile.Enabled = to.Ptr(false) },
 			"has no OIDC issuer", "--enable-oidc-issuer --enable-workload-identity",
 		},
-		"an empty answer": {password(), func(m *manager) { m.cluster = armcontainerservice.ManagedCluster{} }, "no answer of Azure", "proxy"},
+		"an empty answer": {password(), func(m *manager) { m.cluster = armcontainerservice.ManagedCluster{} }, "unexpected response", "proxy"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := newManager()
@@ -119,8 +120,8 @@ func TestFederatedLoginIsWaitedForInEveryPhase(t *testing.T) {
 				return nil
 			})
 			m.token = "t0ken-canary"
-			v, err := keyvault.New(password(), keyvault.Options{
-				Access: azure.Access{Credential: credential, Transport: m}, Waiting: func(string) { waited++ },
+			v, err := keyvault.NewProvider(azure.Access{Credential: credential, Transport: m}).Open(password(), store.Options{
+				Waiting: func(string) { waited++ },
 			})
 			if err != nil {
 				t.Fatal(err)

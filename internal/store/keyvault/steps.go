@@ -15,14 +15,10 @@ const (
 	phaseGrant    = "grant"
 )
 
-// Phases returns the names of the steps, in their order.
-func Phases() []string { return []string{phaseStore, phaseIdentity, phaseGrant} }
+var phases = []string{phaseStore, phaseIdentity, phaseGrant}
 
-// Steps returns what provisions the delivery: the values, the identity that the
-// pod reads them as, and the role that lets it. in is where values come from;
-// concurrency is how many requests are under way at the same time, 16 where it is
-// 0. The steps remember what they read and generated: they are for one [Run], or
-// several in a row.
+// Steps implements [store.Store]: the values, the identity that the pod reads them as,
+// and the role that admits it.
 func (v *Store) Steps(in *secret.Inputs, concurrency int) []store.Step {
 	if !v.o.Compare {
 		v.readRole = officerRole // who provisions has to write as well
@@ -32,9 +28,9 @@ func (v *Store) Steps(in *secret.Inputs, concurrency int) []store.Step {
 	identity := newIdentityStep(r)
 	grant := &grantStep{r: r, identity: identity}
 	steps := []store.Step{
-		store.NewStep(Phases(), phaseStore, values.diff, values.apply),
-		store.NewStep(Phases(), phaseIdentity, v.afterLogin(identity.diff), identity.apply),
-		store.NewStep(Phases(), phaseGrant, v.afterLogin(grant.diff), grant.apply),
+		store.NewStep(phases, phaseStore, values.diff, values.apply),
+		store.NewStep(phases, phaseIdentity, v.afterLogin(identity.diff), identity.apply),
+		store.NewStep(phases, phaseGrant, v.afterLogin(grant.diff), grant.apply),
 	}
 	steps[0].Read = values.read
 	for i := range steps[1:] {

@@ -48,7 +48,7 @@ func (s *storeStep) read(ctx context.Context) (err error) {
 	if s.values == nil {
 		s.values, err = store.ReadSources(ctx, s.in, s.v.d)
 		for _, value := range s.values {
-			s.v.azure.KeepPrivate(value)
+			s.v.azure.Learn(value)
 		}
 	}
 	return err
@@ -94,18 +94,18 @@ func (s *storeStep) compare(wanted config.Secret, is held) (plannedChange, error
 		c.Action, c.Detail, c.set = store.Create, wanted.Value.String(), true
 	case differs:
 		c.Action, c.Detail, c.set, c.OtherValue = store.Update, wanted.Value.String(), true, true
-		err, stranger := s.v.mayOverwrite(wanted, is), s.v.stranger(is)
+		err, otherOwner := s.v.mayOverwrite(wanted, is), s.v.otherOwner(is)
 		switch {
 		case err != nil && !s.v.o.Compare:
 			return c, err
-		case err != nil && stranger != "":
-			c.Detail += "; it " + stranger
+		case err != nil && otherOwner != "":
+			c.Detail += "; it " + otherOwner
 		}
 	default:
 		value = is.value
 		c.Action, c.Detail = store.Unchanged, "version "+is.version
-		what, stranger := s.v.misdescribed(wanted, is), s.v.stranger(is)
-		if what != "" && !is.ofCertificate && (stranger == "" || s.v.o.Adopt) {
+		what, otherOwner := s.v.misdescribed(wanted, is), s.v.otherOwner(is)
+		if what != "" && !is.ofCertificate && (otherOwner == "" || s.v.o.Adopt) {
 			c.Action, c.Detail, c.describe = store.Update, what+", in version "+is.version, true
 		}
 	}
@@ -118,14 +118,14 @@ func (s *storeStep) compare(wanted config.Secret, is held) (plannedChange, error
 
 func (s *storeStep) compareDeleted(c plannedChange, wanted config.Secret, is held) (plannedChange, error) {
 	_, hasSource := s.values[wanted.Name]
-	stranger := s.v.stranger(is)
+	otherOwner := s.v.otherOwner(is)
 	switch {
 	case !s.v.o.Recover && (!hasSource || s.v.o.Compare):
 		c.Action, c.Warning = store.Absent, "is deleted; provision --recover brings it back"
 	case !s.v.o.Recover:
 		return c, s.v.recoverable(wanted)
-	case stranger != "" && !s.v.o.Adopt:
-		return c, hint.Wrap(s.v.about(wanted, fmt.Errorf("is deleted and %s; not recovered", stranger)), "run: secretctl provision --recover --adopt")
+	case otherOwner != "" && !s.v.o.Adopt:
+		return c, hint.Wrap(s.v.about(wanted, fmt.Errorf("is deleted and %s; not recovered", otherOwner)), "run: secretctl provision --recover --adopt")
 	default:
 		c.Action, c.Detail, c.recover = store.Update, "recover", true
 	}
@@ -159,7 +159,7 @@ func (s *storeStep) write(ctx context.Context, i int) (store.Change, error) {
 			return store.Change{}, err
 		}
 		if now.version != is.version {
-			return s.overtaken(wanted, is, now, c.Change)
+			return s.conflict(wanted, is, now, c.Change)
 		}
 	}
 	change, err := s.do(ctx, wanted, is, c)
@@ -217,8 +217,8 @@ func (s *storeStep) do(ctx context.Context, wanted config.Secret, is held, c pla
 	return c.Change, nil
 }
 
-// overtaken accepts what somebody else wrote meanwhile if it is what was wanted.
-func (s *storeStep) overtaken(wanted config.Secret, was, now held, c store.Change) (store.Change, error) {
+// conflict accepts what somebody else wrote meanwhile if it is what was wanted.
+func (s *storeStep) conflict(wanted config.Secret, was, now held, c store.Change) (store.Change, error) {
 	yields := wanted.Value.Generate != nil
 	if now.version != "" && (yields || now.value.Equal(s.values[wanted.Name])) {
 		c.Action, c.Detail = store.Unchanged, "version "+now.version

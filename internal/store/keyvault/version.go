@@ -13,13 +13,12 @@ import (
 	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 )
 
-// Newest returns the id of the version that [Store.Get] reads, without the
-// value: it takes the right to list versions, as the role Key Vault Reader gives
-// it, and no more. Key Vault tells when a version was made to the second, so where
-// some were made in the same one there are several ids. The errors are those of Get.
-func (v *Store) Newest(ctx context.Context, s config.Secret) (ids []string, err error) {
+// StatusVersions implements [store.Store]. It takes the right to list versions, as the
+// role Key Vault Reader gives it, and no more. Key Vault says when a version was made
+// to the second, so where some were made in the same one there are several ids.
+func (v *Store) StatusVersions(ctx context.Context, s config.Secret) (ids []string, err error) {
 	var newest []*azsecrets.SecretProperties
-	err = v.patiently(ctx, s, readerRole, func() (err error) {
+	err = v.retryWhilePropagating(ctx, s, readerRole, func() (err error) {
 		newest, err = v.newest(ctx, s)
 		return err
 	})
@@ -44,7 +43,7 @@ func (v *Store) Newest(ctx context.Context, s config.Secret) (ids []string, err 
 func (v *Store) newest(ctx context.Context, s config.Secret) (newest []*azsecrets.SecretProperties, err error) {
 	var last time.Time
 	for pages := v.client(s).NewListSecretPropertiesVersionsPager(s.ObjectName, nil); pages.More(); {
-		if err := v.reads.wait(ctx); err != nil {
+		if err := pace(ctx, v.reads); err != nil {
 			return nil, err
 		}
 		page, err := pages.NextPage(ctx)
@@ -56,7 +55,7 @@ func (v *Store) newest(ctx context.Context, s config.Secret) (newest []*azsecret
 		}
 		for _, version := range page.Value {
 			if versionID(version.ID) == "" || version.Attributes == nil || version.Attributes.Created == nil {
-				return nil, azure.ErrForeign
+				return nil, azure.ErrUnexpected
 			}
 			switch made := *version.Attributes.Created; {
 			case made.After(last):

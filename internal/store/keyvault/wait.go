@@ -5,72 +5,62 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/store"
 	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
+	"github.com/secretctl/secretctl/internal/transport"
 )
 
 // Azure takes up to 10 minutes until what was assigned is in force.
 const (
-	firstWait   = 100 * time.Millisecond
-	longestWait = 10 * time.Second
-	spreadTime  = 10 * time.Minute
+	firstWait       = 100 * time.Millisecond
+	longestWait     = 10 * time.Second
+	propagationTime = 10 * time.Minute
 )
 
-// patiently makes a request again and again while Azure takes its time. role is
-// what it takes to be allowed to make it.
-func (v *Store) patiently(ctx context.Context, s config.Secret, role string, request func() error) error {
+// retry makes a request again and again while Azure takes its time. explain restates
+// its error.
+func (v *Store) retry(ctx context.Context, about string, request func() error, explain func(error) error) error {
 	began := time.Now()
-	for wait := firstWait; ; wait = min(2*wait, longestWait) {
+	for attempt := 0; ; attempt++ {
 		err := request()
 		if err == nil {
 			return nil
 		}
-		failed := v.fail(ctx, s, role, err)
+		failed := explain(err)
 		why, least := v.passing(err)
-		if why == "" || v.o.Waiting == nil || ctx.Err() != nil || time.Since(began) > spreadTime {
+		if why == "" || v.o.Waiting == nil || ctx.Err() != nil || time.Since(began) > propagationTime {
 			return failed
 		}
-		if ended := v.wait(ctx, fmt.Sprintf("key vault %s: %s", s.KeyVault, why), max(wait, least)); ended != nil {
+		v.o.Waiting(about + ": " + why)
+		if ended := transport.Sleep(ctx, max(least, transport.Backoff(firstWait, longestWait, attempt, nil))); ended != nil {
 			return fmt.Errorf("%w: %w", failed, ended)
 		}
 	}
 }
 
-// afterLogin makes a step again and again while its login is refused for the moment.
+// retryWhilePropagating is retry for a request about a secret. role is what it takes to
+// be allowed to make it.
+func (v *Store) retryWhilePropagating(ctx context.Context, s config.Secret, role string, request func() error) error {
+	return v.retry(ctx, "key vault "+s.KeyVault, request, func(err error) error { return v.fail(ctx, s, role, err) })
+}
+
+// afterLogin is retry for a step whose login may be refused for the moment.
 func (v *Store) afterLogin(diff store.StepFunc) store.StepFunc {
-	return func(ctx context.Context) ([]store.Change, error) {
-		began := time.Now()
-		for wait := firstWait; ; wait = min(2*wait, longestWait) {
-			changes, err := diff(ctx)
-			login, isLogin := errors.AsType[*azure.LoginError](err)
-			if !isLogin || !login.Spreading() || v.o.Waiting == nil || time.Since(began) > spreadTime {
-				return changes, err
-			}
-			if ended := v.wait(ctx, "azure: "+loginSpreads, wait); ended != nil {
-				return changes, fmt.Errorf("%w: %w", err, ended)
-			}
-		}
+	return func(ctx context.Context) (changes []store.Change, err error) {
+		err = v.retry(ctx, "azure", func() (err error) { changes, err = diff(ctx); return err }, func(err error) error { return err })
+		return changes, err
 	}
 }
+
+// errRecovering is a secret that was recovered, and cannot be read yet.
+var errRecovering = errors.New("was recovered, and still does not exist")
 
 const loginSpreads = "the login is refused, as for some minutes after a federated credential was made"
-
-// wait waits, and returns ctx.Err() where that ends first.
-func (v *Store) wait(ctx context.Context, why string, d time.Duration) error {
-	if v.o.Waiting != nil {
-		v.o.Waiting(why)
-	}
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
-}
 
 // passing says for what Azure takes its time, and how long that is at least; ""
 // where an error will not pass by itself.
@@ -84,7 +74,7 @@ func (v *Store) passing(err error) (why string, least time.Duration) {
 		return "access is refused, as for some minutes after a role was assigned", 0
 	case r.Has(beingDeleted):
 		return "the deletion of a secret is under way", 0
-	case r.Has(beingRecovered):
+	case errors.Is(err, errRecovering), r.Has(beingRecovered):
 		return "the recovery of a secret is under way", 0
 	case r != nil && r.Status == http.StatusTooManyRequests:
 		return "it limits how many requests it takes", r.RetryAfter
@@ -94,8 +84,8 @@ func (v *Store) passing(err error) (why string, least time.Duration) {
 
 // recover undoes the deletion of a secret and returns what is there then.
 func (v *Store) recover(ctx context.Context, s config.Secret) (held, error) {
-	err := v.patiently(ctx, s, officerRole, func() error {
-		if err := v.writes.wait(ctx); err != nil {
+	err := v.retryWhilePropagating(ctx, s, officerRole, func() error {
+		if err := pace(ctx, v.writes); err != nil {
 			return err
 		}
 		_, err := v.client(s).RecoverDeletedSecret(ctx, s.ObjectName, nil)
@@ -107,47 +97,17 @@ func (v *Store) recover(ctx context.Context, s config.Secret) (held, error) {
 	if err != nil {
 		return held{}, err
 	}
-	began := time.Now()
-	for wait := firstWait; ; wait = min(2*wait, longestWait) {
-		is, err := v.read(ctx, s)
-		if err != nil || is.version != "" {
-			return is, err
+	var is held
+	err = v.retry(ctx, "key vault "+s.KeyVault, func() (err error) {
+		if is, err = v.read(ctx, s); err == nil && is.version == "" {
+			err = v.about(s, errRecovering)
 		}
-		if time.Since(began) > spreadTime {
-			return held{}, v.about(s, errors.New("was recovered, and is still not there"))
-		}
-		if ended := v.wait(ctx, "key vault "+s.KeyVault+": the recovery of a secret is under way", wait); ended != nil {
-			return held{}, v.about(s, ended)
-		}
-	}
+		return err
+	}, func(err error) error { return err })
+	return is, err
 }
 
-// pace keeps calls below a rate: burst of them may come at once, and in the long
-// run one every so often.
-type pace struct {
-	every time.Duration
-	burst int
-
-	mu   sync.Mutex
-	next time.Time
-}
-
-// wait waits until another call is due, or returns ctx.Err().
-func (p *pace) wait(ctx context.Context) error {
-	p.mu.Lock()
-	if earliest := time.Now().Add(-time.Duration(p.burst) * p.every); p.next.Before(earliest) {
-		p.next = earliest
-	}
-	p.next = p.next.Add(p.every)
-	due := time.Until(p.next)
-	p.mu.Unlock()
-	if due <= 0 {
-		return ctx.Err()
-	}
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(due):
-		return nil
-	}
+// pace waits until another request is due, or returns ctx.Err().
+func pace(ctx context.Context, limiter *rate.Limiter) error {
+	return transport.Sleep(ctx, limiter.Reserve().Delay())
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/secretctl/secretctl/internal/provision"
 	sandbox "github.com/secretctl/secretctl/internal/sandbox/keyvault"
 	"github.com/secretctl/secretctl/internal/secret"
-	"github.com/secretctl/secretctl/internal/store/keyvault"
+	"github.com/secretctl/secretctl/internal/store"
 	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 	"github.com/secretctl/secretctl/internal/store/storetest"
 )
@@ -52,7 +52,7 @@ func TestKeyVaultRefusalsAreOneLineWithTheWayOut(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := fakeKeyVault(t)
 				b.refuse(c.method, 100, c.status, c.code, c.inner)
-				v := b.connect(t, password(), keyvault.Options{}) // which waits for nothing
+				v := b.connect(t, password(), store.Options{}) // which waits for nothing
 				_, err := provision.Run(t.Context(), v.Steps(storetest.Inputs(passwordEnv), 0), []string{"store"}, false)
 				storetest.WantError(t, err, `key vault "contoso": secret "password": `, c.says)
 				storetest.WantHint(t, err, c.hint)
@@ -84,7 +84,7 @@ func TestKeyVaultIsWaitedFor(t *testing.T) {
 				b := fakeKeyVault(t)
 				b.refuse(c.method, 20, c.status, c.code, c.inner, c.header...)
 				start := time.Now()
-				got, err := b.run(t, password(), passwordEnv, keyvault.Options{})
+				got, err := b.run(t, password(), passwordEnv, store.Options{})
 				storetest.Want(t, got, err, "store create contoso/password")
 				if took := time.Since(start); took < c.least || took > 10*time.Minute {
 					t.Errorf("took %s", took)
@@ -102,7 +102,7 @@ func TestKeyVaultIsNotWaitedForLongerThanAzureTakes(t *testing.T) {
 		b := fakeKeyVault(t)
 		b.refuse(http.MethodGet, 1e6, 403, "Forbidden", "ForbiddenByRbac")
 		start := time.Now()
-		_, err := b.run(t, password(), passwordEnv, keyvault.Options{})
+		_, err := b.run(t, password(), passwordEnv, store.Options{})
 		storetest.WantError(t, err, "needs the role Key Vault Secrets Officer")
 		if took := time.Since(start); took < 10*time.Minute || took > 11*time.Minute {
 			t.Errorf("took %s, want 10 minutes", took)
@@ -118,7 +118,7 @@ func TestKeyVaultWaitEndsWithTheContext(t *testing.T) {
 				b.refuse(http.MethodPut, 1e6, 403, "Forbidden", inner)
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
-				v := b.connect(t, password(), keyvault.Options{Waiting: func(string) {}})
+				v := b.connect(t, password(), store.Options{Waiting: func(string) {}})
 				_, err := provision.Run(ctx, v.Steps(storetest.Inputs(passwordEnv), 0), []string{"store"}, false)
 				storetest.WantError(t, err, `secret "password"`, "context deadline exceeded")
 				if !errors.Is(err, context.DeadlineExceeded) {
@@ -141,7 +141,7 @@ func TestKeyVaultDeletionUnderWayIsRecovered(t *testing.T) {
 			}
 			return nil
 		})
-		got, err := b.run(t, password(), passwordEnv, keyvault.Options{Recover: true})
+		got, err := b.run(t, password(), passwordEnv, store.Options{Recover: true})
 		storetest.Want(t, got, err, "store update contoso/password")
 		b.wantKept(t, "password", ours(storetest.Canary, 2))
 	})
@@ -156,7 +156,7 @@ func TestKeyVaultRecoveryIsWaitedFor(t *testing.T) {
 	b := &keyVault{transport: v.Client, token: knownToken(v.Token)}
 	b.storeOurs(t, "password", "old")
 	b.remove(t, "password")
-	got, err := b.run(t, password(), passwordEnv, keyvault.Options{Recover: true})
+	got, err := b.run(t, password(), passwordEnv, store.Options{Recover: true})
 	if err != nil || len(got) != 1 {
 		t.Fatalf("changes %v, error %v", got, err)
 	}
@@ -173,16 +173,16 @@ func TestSandboxThrottlesAndSpreadsAccess(t *testing.T) {
 	t.Cleanup(v.Close)
 	b := &keyVault{transport: v.Client, token: knownToken(v.Token)}
 	v.DelayAccess(3)
-	got, err := b.run(t, password(), passwordEnv, keyvault.Options{})
+	got, err := b.run(t, password(), passwordEnv, store.Options{})
 	storetest.Want(t, got, err, "store create contoso/password")
 	v.Throttle(1, 0)
-	got, err = b.run(t, password(), passwordEnv, keyvault.Options{})
+	got, err = b.run(t, password(), passwordEnv, store.Options{})
 	storetest.Want(t, got, err, "store unchanged contoso/password")
 
 	b.token = knownToken(v.NewToken(sandbox.SecretsUser))
 	d := password()
 	d.Azure.SubscriptionID = ""
-	_, err = b.connect(t, d, keyvault.Options{}).Put(t.Context(), d.Secrets[0], secret.New([]byte("new")))
+	_, err = b.connect(t, d, store.Options{}).Put(t.Context(), d.Secrets[0], secret.New([]byte("new")))
 	storetest.WantError(t, err, "needs the role Key Vault Secrets Officer on vaults/contoso")
 }
 
@@ -217,7 +217,7 @@ func TestLoginErrorsNameTheCodeAndNothingElse(t *testing.T) {
 			var asked atomic.Int32
 			b.token = credentialFunc(func() error { asked.Add(1); return c.err })
 			secrets, env := storetest.Numbered(t, 20)
-			v := b.connect(t, azureDelivery(secrets...), keyvault.Options{})
+			v := b.connect(t, azureDelivery(secrets...), store.Options{})
 			_, err := provision.Run(t.Context(), v.Steps(storetest.Inputs(env), 0), []string{"store"}, false)
 			storetest.WantError(t, err, c.says)
 			storetest.WantHint(t, err, c.hint)
@@ -239,7 +239,7 @@ func TestFederatedLoginIsWaitedFor(t *testing.T) {
 			}
 			return nil
 		})
-		got, err := b.run(t, password(), passwordEnv, keyvault.Options{})
+		got, err := b.run(t, password(), passwordEnv, store.Options{})
 		storetest.Want(t, got, err, "store create contoso/password")
 	})
 }

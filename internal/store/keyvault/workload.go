@@ -18,9 +18,6 @@ import (
 	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 )
 
-// tokenAudience is whom the tokens are for that Azure exchanges.
-const tokenAudience = "api://AzureADTokenExchange"
-
 const identityRole = "Managed Identity Contributor"
 
 // workloadIdentity is a managed identity, and the credential by which Azure takes
@@ -93,7 +90,7 @@ func (w *workloadIdentity) findByClientID(ctx context.Context, client *armmsi.Us
 func (w *workloadIdentity) is(identity armmsi.Identity) error {
 	p := identity.Properties
 	if p == nil || deref(p.ClientID) == "" || deref(p.PrincipalID) == "" {
-		return fmt.Errorf("azure: %s: %w", w.object(), azure.ErrForeign)
+		return fmt.Errorf("azure: %s: %w", w.object(), azure.ErrUnexpected)
 	}
 	w.reader = reader{name: w.object(), clientID: *p.ClientID, principal: *p.PrincipalID}
 	return nil
@@ -173,7 +170,7 @@ func (w *workloadIdentity) compare(all []*armmsi.FederatedIdentityCredential, su
 	if deref(p.Subject) != subject {
 		differs = append(differs, "subject")
 	}
-	if len(p.Audiences) != 1 || deref(p.Audiences[0]) != tokenAudience {
+	if len(p.Audiences) != 1 || deref(p.Audiences[0]) != TokenAudience {
 		differs = append(differs, "audience")
 	}
 	if len(differs) > 0 {
@@ -221,7 +218,7 @@ func (w *workloadIdentity) apply(ctx context.Context) ([]store.Change, error) {
 		}
 		_, err = client.CreateOrUpdate(ctx, w.group, w.name, w.credential, armmsi.FederatedIdentityCredential{
 			Properties: &armmsi.FederatedIdentityCredentialProperties{
-				Issuer: to.Ptr(w.issuer), Subject: to.Ptr(w.r.d.Subject()), Audiences: []*string{to.Ptr(tokenAudience)},
+				Issuer: to.Ptr(w.issuer), Subject: to.Ptr(w.r.d.Subject()), Audiences: []*string{to.Ptr(TokenAudience)},
 			},
 		}, nil)
 		if err != nil {

@@ -75,9 +75,6 @@ func (s *Store) Login(_ context.Context, jwt secret.Value) (store.Session, error
 // Granted implements [store.Store].
 func (s *Store) Granted(context.Context) (string, error) { return "everybody may read it", nil }
 
-// FillIn implements [store.Store].
-func (s *Store) FillIn(context.Context) ([]store.Found, error) { return nil, nil }
-
 // Close implements [store.Store].
 func (s *Store) Close(context.Context) error { return nil }
 

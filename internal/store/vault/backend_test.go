@@ -141,9 +141,9 @@ func (b *backend) runAs(t testing.TB, token string, d *config.Delivery, env map[
 	return provision.Run(t.Context(), steps, phases, dryRun)
 }
 
-func (b *backend) vault(t testing.TB, token string, d *config.Delivery) *vault.Store {
+func (b *backend) vault(t testing.TB, token string, d *config.Delivery) store.Store {
 	t.Helper()
-	v, err := vault.New(d, vault.Options{Token: secret.New([]byte(token))})
+	v, err := vault.Provider.Open(d, store.Options{Token: secret.New([]byte(token))})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -199,7 +199,7 @@ func wantsAuthBeforeRole(t *testing.T, b *backend) {
 	if !strings.Contains(hint.Of(err), "auth") {
 		t.Errorf("hint %q", hint.Of(err))
 	}
-	if got := vault.Phases(); !cmp.Equal(got, []string{"store", "auth", "policy", "role"}) {
+	if got := vault.Provider.Phases; !cmp.Equal(got, []string{"store", "auth", "policy", "role"}) {
 		t.Errorf("phases %v", got)
 	}
 }

@@ -293,7 +293,7 @@ func namesMissingRight(t *testing.T, b *backend) {
 
 func tellsInvalidToken(t *testing.T, b *backend) {
 	d := b.delivery(t, config.Secret{Name: "password", Value: storetest.FromEnv("P")})
-	for _, phase := range vault.Phases() {
+	for _, phase := range vault.Provider.Phases {
 		_, err := b.runAs(t, "no-token-of-this-server", d, map[string]string{"P": storetest.Canary}, false, phase)
 		storetest.WantError(t, err, "the token is not valid")
 	}

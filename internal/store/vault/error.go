@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,15 +12,12 @@ import (
 	"github.com/hashicorp/vault/api"
 
 	"github.com/secretctl/secretctl/internal/hint"
-	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/store"
 	"github.com/secretctl/secretctl/internal/transport"
 )
 
-const (
-	maxMessage  = 200             // characters of a message of the server's
-	askingLimit = 5 * time.Second // for a question that only explains an error
-)
+// askingLimit is for a question that only explains an error.
+const askingLimit = 5 * time.Second
 
 // access is what a request was about, and what it takes to be allowed to make it.
 type access struct {
@@ -34,10 +30,13 @@ type access struct {
 // have several, with the URL and all that the server said.
 func (v *Store) fail(ctx context.Context, a access, err error) error {
 	refused, answered := errors.AsType[*api.ResponseError](err)
+	unmade, isUnmade := errors.AsType[actorError](err)
 	switch {
+	case isUnmade:
+		return unmade.error
 	case answered:
 		err = v.refusal(ctx, a, refused)
-	case errors.Is(err, errForeign):
+	case errors.Is(err, errUnexpected):
 		err = v.notVault(http.StatusOK)
 	case ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded):
 		err = hint.Wrap(fmt.Errorf("no answer in %s", v.timeout), "does it hang, or is a firewall in between? VAULT_CLIENT_TIMEOUT=60s waits longer")
@@ -70,26 +69,19 @@ func (v *Store) refusal(ctx context.Context, a access, refused *api.ResponseErro
 
 // message returns what the server said, in one line that is safe to show.
 func (v *Store) message(lines []string) string {
-	v.mu.Lock()
-	private := slices.Clone(v.private)
-	v.mu.Unlock()
-	text := secret.ScrubText(strings.Join(lines, "; "), private...)
-	text = strings.Join(strings.Fields(text), " ")
+	text := v.o.Sanitizer.Join("; ", lines...)
 	if text == "" {
 		return ""
-	}
-	if runes := []rune(text); len(runes) > maxMessage {
-		text = string(runes[:maxMessage]) + "..."
 	}
 	return ": " + text
 }
 
 func (v *Store) notVault(code int) error {
-	err := fmt.Errorf("answered %d with something that is no answer of Vault", code)
+	err := fmt.Errorf("answered %d: %w", code, errUnexpected)
 	if code == http.StatusBadRequest && strings.HasPrefix(v.client.Address(), "http://") {
-		return hint.Wrap(err, "does it want https? then write vault.address so")
+		return hint.Wrap(err, "does it expect https? then write vault.address as https://")
 	}
-	return hint.Wrap(err, "is %s Vault, or a proxy before it?", v.client.Address())
+	return hint.Wrap(err, "is %s Vault, or a proxy in front of it?", v.client.Address())
 }
 
 // denied tells a token that is not valid from one that may not do this: Vault

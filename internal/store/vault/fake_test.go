@@ -19,6 +19,7 @@ import (
 	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/provision"
 	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/internal/store"
 	"github.com/secretctl/secretctl/internal/store/storetest"
 	"github.com/secretctl/secretctl/internal/store/vault"
 	"github.com/secretctl/secretctl/internal/transport"
@@ -98,20 +99,20 @@ func TestOtherAnswersAreNotTakenForVaults(t *testing.T) {
 		body   string
 		says   string
 	}{
-		"a page":                  {http.StatusOK, html, "answered 200 with something that is no answer of Vault"},
-		"a page of a proxy":       {http.StatusBadRequest, html, "answered 400 with something"},
-		"not found by a web site": {http.StatusNotFound, html, "answered 404 with something"},
-		"other JSON":              {http.StatusOK, `{"status":"ok"}`, "answered 200 with something"},
-		"other JSON, not found":   {http.StatusNotFound, `{"message":"none"}`, "with something that is no answer of Vault"},
-		"data of another shape":   {http.StatusOK, `{"data":["` + storetest.Canary + `"]}`, "answered 200 with something"},
-		"nothing":                 {http.StatusOK, ``, "answered 200 with something"},
+		"a page":                  {http.StatusOK, html, "answered 200: unexpected response"},
+		"a page of a proxy":       {http.StatusBadRequest, html, "answered 400: unexpected"},
+		"not found by a web site": {http.StatusNotFound, html, "answered 404: unexpected"},
+		"other JSON":              {http.StatusOK, `{"status":"ok"}`, "answered 200: unexpected"},
+		"other JSON, not found":   {http.StatusNotFound, `{"message":"none"}`, "unexpected response"},
+		"data of another shape":   {http.StatusOK, `{"data":["` + storetest.Canary + `"]}`, "answered 200: unexpected"},
+		"nothing":                 {http.StatusOK, ``, "answered 200: unexpected"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := fake(t, func(w http.ResponseWriter, _ *http.Request) {
 				w.WriteHeader(c.status)
 				_, _ = io.WriteString(w, c.body)
 			})
-			for _, phase := range vault.Phases() {
+			for _, phase := range vault.Provider.Phases {
 				_, err := b.run(t, oneSecret(t, b), map[string]string{"P": storetest.Canary}, phase)
 				storetest.WantError(t, err, c.says)
 			}
@@ -123,7 +124,7 @@ func TestGetOfAWebSiteIsNotAbsent(t *testing.T) {
 	b := fake(t, http.NotFound)
 	d := oneSecret(t, b)
 	_, _, err := b.vault(t, b.token, d).Get(t.Context(), d.Secrets[0])
-	storetest.WantError(t, err, "answered 404 with something")
+	storetest.WantError(t, err, "answered 404: unexpected")
 }
 
 func TestEndlessAnswerEnds(t *testing.T) {
@@ -136,7 +137,7 @@ func TestEndlessAnswerEnds(t *testing.T) {
 		}
 	})
 	_, err := b.run(t, oneSecret(t, b), nil, "policy")
-	storetest.WantError(t, err, "answered 400 with something that is no answer of Vault")
+	storetest.WantError(t, err, "answered 400: unexpected response")
 }
 
 func TestTransientAnswersAreTriedAgain(t *testing.T) {
@@ -260,7 +261,7 @@ func TestRedirectToPlainHTTPElsewhereIsRefused(t *testing.T) {
 
 func TestAddressIsCheckedBeforeAnythingIsSent(t *testing.T) {
 	b := &backend{url: "http://vault.example.invalid:8200", token: fakeToken}
-	_, err := vault.New(oneSecret(t, b), vault.Options{Token: secret.New([]byte(fakeToken))})
+	_, err := vault.Provider.Open(oneSecret(t, b), store.Options{Token: secret.New([]byte(fakeToken))})
 	if _, ok := errors.AsType[*transport.AddressError](err); !ok {
 		t.Errorf("error %v, want an AddressError", err)
 	}
@@ -270,7 +271,7 @@ func TestLogHasALineForEachRequestAndNoValue(t *testing.T) {
 	b := startStandIn(t)
 	d := oneSecret(t, b)
 	var log storetest.Buffer
-	v, err := vault.New(d, vault.Options{Token: secret.New([]byte(b.token)), Log: &log})
+	v, err := vault.Provider.Open(d, store.Options{Token: secret.New([]byte(b.token)), Log: &log})
 	if err != nil {
 		t.Fatal(err)
 	}

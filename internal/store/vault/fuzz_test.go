@@ -10,6 +10,7 @@ import (
 	"github.com/secretctl/secretctl/internal/provision"
 	sandbox "github.com/secretctl/secretctl/internal/sandbox/vault"
 	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/internal/store"
 	"github.com/secretctl/secretctl/internal/store/storetest"
 )
 
@@ -48,10 +49,11 @@ func FuzzVaultAnswer(f *testing.F) {
 		Secrets: []config.Secret{{Name: "a", Path: "p", Key: "a", Value: secret.Source{Env: "A"}}, {Name: "b", Path: "q", Key: "b"}},
 	}
 	f.Fuzz(func(t *testing.T, at, status uint8, body string) {
-		v, err := New(d, Options{Token: secret.New([]byte(vault.RootToken))})
+		opened, err := open(d, store.Options{Token: secret.New([]byte(vault.RootToken))})
 		if err != nil {
 			t.Fatal(err)
 		}
+		v := opened.(*Store)
 		v.client.SetMaxRetries(0)
 		given := &storetest.Foul{Next: http.DefaultTransport, Token: vault.RootToken, At: at, Status: storetest.FuzzedStatus(status), Body: body}
 		v.client.CloneConfig().HttpClient.Transport = given
@@ -68,7 +70,7 @@ func FuzzVaultAnswer(f *testing.F) {
 			_, err = v.Put(ctx, s, secret.New([]byte(storetest.FuzzedValue)))
 			given.FitToShow(t, err)
 		}
-		_, err = v.LoginAs(ctx, secret.New([]byte("fuzzed.pod.token")))
+		_, err = v.Login(ctx, secret.New([]byte("fuzzed.pod.token")))
 		given.FitToShow(t, err)
 		_, err = v.Reach(ctx)
 		given.FitToShow(t, err)

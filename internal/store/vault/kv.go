@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -45,10 +46,12 @@ func (e entry) texts() []secret.Value {
 	return texts
 }
 
-// Get returns the value of a secret and the version of its path. Where path or
-// key is not there, or the version is deleted, errors.Is(err, fs.ErrNotExist).
+// Get implements [store.Store]. The version is that of the path.
 func (v *Store) Get(ctx context.Context, s config.Secret) (secret.Value, string, error) {
 	was, err := v.readEntry(ctx, s.Path)
+	if login := v.actor.login; errors.Is(err, store.ErrDenied) && login != nil && login.Method == "" {
+		err = v.whyDenied(ctx, s)
+	}
 	if err != nil {
 		return secret.Value{}, "", err
 	}
@@ -90,13 +93,13 @@ func (v *Store) text(s config.Secret, raw json.RawMessage) (secret.Value, error)
 		return secret.Value{}, hint.Wrap(fmt.Errorf("vault: %s: is not text but other JSON", v.object(s)), "write it as text, with: vault kv patch")
 	}
 	value := secret.New([]byte(*text))
-	v.keepPrivate(value)
+	v.o.Sanitizer.Learn(value)
 	return value, nil
 }
 
-// Put gives a secret a new value and returns the version that holds it. Other
-// keys of the path are kept. Where another writer changed this key between the
-// read and the write, that is an error and theirs stays.
+// Put implements [store.Store]. Other keys of the path are kept. Where another
+// writer changed this key between the read and the write, that is an error and theirs
+// stays.
 func (v *Store) Put(ctx context.Context, s config.Secret, value secret.Value) (version string, err error) {
 	if err := v.checkMount(ctx); err != nil {
 		return "", err
@@ -105,7 +108,7 @@ func (v *Store) Put(ctx context.Context, s config.Secret, value secret.Value) (v
 	if err != nil {
 		return "", err
 	}
-	v.keepPrivate(value)
+	v.o.Sanitizer.Learn(value)
 	keys := []keyWrite{{secret: s, value: value}}
 	if keys[0].done(was) {
 		return strconv.FormatInt(was.version, 10), nil
@@ -131,7 +134,7 @@ func (v *Store) readEntry(ctx context.Context, path string) (entry, error) {
 	}
 	found, err := v.get(ctx, v.dataPath(path), &out)
 	if err == nil && found && out.Metadata == nil {
-		err = errForeign // version 1, where somebody keeps such a path
+		err = errUnexpected // version 1, where somebody keeps such a path
 	}
 	if err != nil {
 		a := access{object: v.d.Vault.KVMount + "/" + path, path: v.dataPath(path), needs: []string{"read"}}
@@ -213,12 +216,12 @@ func (v *Store) writeVersion(ctx context.Context, path string, was entry, keys [
 	}
 	answer, err := v.put(ctx, v.dataPath(path), map[string]any{"data": data, "options": map[string]any{"cas": was.version}})
 	if err != nil {
-		v.keepPrivate(was.texts()...)
+		v.o.Sanitizer.Learn(was.texts()...)
 		return 0, err
 	}
 	version, isNumber := answer["version"].(json.Number)
 	if !isNumber {
-		return 0, errForeign
+		return 0, errUnexpected
 	}
 	return version.Int64()
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/sandbox/kubernetes"
 	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/internal/store"
 	"github.com/secretctl/secretctl/internal/store/storetest"
 	"github.com/secretctl/secretctl/internal/store/vault"
 )
@@ -43,7 +44,7 @@ func newPodScene(t *testing.T, b *backend) *podScene {
 }
 
 // get does what the pod does.
-func (s *podScene) get() (*vault.Session, secret.Value, error) {
+func (s *podScene) get() (store.Session, secret.Value, error) {
 	s.t.Helper()
 	jwt, err := s.kubernetes.Token("default", "aidbox", s.audiences...)
 	if err != nil {
@@ -51,11 +52,11 @@ func (s *podScene) get() (*vault.Session, secret.Value, error) {
 	}
 	v := s.vault(s.t, s.token, s.d)
 	if s.anonymous {
-		if v, err = vault.New(s.d, vault.Options{Anonymous: true}); err != nil {
+		if v, err = vault.Provider.Open(s.d, store.Options{Anonymous: true}); err != nil {
 			s.t.Fatal(err)
 		}
 	}
-	session, err := v.LoginAs(s.t.Context(), secret.New([]byte(jwt)))
+	session, err := v.Login(s.t.Context(), secret.New([]byte(jwt)))
 	if err != nil {
 		return nil, secret.Value{}, err
 	}
@@ -97,8 +98,8 @@ func namesTheHopThatRefusesThePod(t *testing.T, b *backend) {
 	}{
 		{"role absent", func(s *podScene) { s.d.Vault.Role = "nobody" }, fs.ErrPermission, `role "nobody" does not exist`, "--phase"},
 		{"mount absent", func(s *podScene) { s.d.Vault.AuthMount = "nowhere" }, fs.ErrPermission, "no auth method at auth/nowhere", "--phase auth"},
-		{"other ServiceAccount", func(s *podScene) { role(s, map[string]any{"bound_service_account_names": "other"}) }, fs.ErrPermission, `lets in the ServiceAccounts "other", not "aidbox"`, "provision"},
-		{"other namespace", func(s *podScene) { role(s, map[string]any{"bound_service_account_namespaces": "other"}) }, fs.ErrPermission, `lets in the namespaces "other", not "default"`, "provision"},
+		{"other ServiceAccount", func(s *podScene) { role(s, map[string]any{"bound_service_account_names": "other"}) }, fs.ErrPermission, `admits the ServiceAccounts "other", not "aidbox"`, "provision"},
+		{"other namespace", func(s *podScene) { role(s, map[string]any{"bound_service_account_namespaces": "other"}) }, fs.ErrPermission, `admits the namespaces "other", not "default"`, "provision"},
 		{"other audience", func(s *podScene) { s.audiences = []string{"other"} }, fs.ErrPermission, `wants a token for the audience "vault", and the pod's is for "other"`, "vault.audience"},
 		{"review fails", func(s *podScene) { s.kubernetes.Close() }, fs.ErrPermission, "could not have the cluster review it", "kubernetes_host"},
 		{"not told why", func(s *podScene) { s.anonymous, s.d.Vault.Role = true, "nobody" }, fs.ErrPermission, "cannot be read to say why", "token"},
@@ -136,7 +137,7 @@ func TestLoginWithoutAnAnswerIsNoRefusal(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := fake(t, answer)
 			d := b.delivery(t)
-			_, err := b.vault(t, b.token, d).LoginAs(within(t, 300*time.Millisecond), secret.New([]byte("header.payload.canary")))
+			_, err := b.vault(t, b.token, d).Login(within(t, 300*time.Millisecond), secret.New([]byte("header.payload.canary")))
 			if err == nil || errors.Is(err, fs.ErrPermission) {
 				t.Errorf("got %v", err)
 			}
@@ -150,14 +151,14 @@ func TestLoginErrorRepeatsNoToken(t *testing.T) {
 		w.WriteHeader(http.StatusBadRequest)
 		_, _ = w.Write([]byte(`{"errors": ["refused ` + jwt + ` ` + r.Header.Get("X-Vault-Token") + `"]}`))
 	})
-	_, err := b.vault(t, b.token, b.delivery(t)).LoginAs(t.Context(), secret.New([]byte(jwt)))
+	_, err := b.vault(t, b.token, b.delivery(t)).Login(t.Context(), secret.New([]byte(jwt)))
 	if err == nil || strings.Contains(err.Error(), "canary") {
 		t.Errorf("got %v", err)
 	}
 }
 
 func reachesVault(t *testing.T, b *backend) {
-	v, err := vault.New(b.delivery(t), vault.Options{Anonymous: true})
+	v, err := vault.Provider.Open(b.delivery(t), store.Options{Anonymous: true})
 	if err != nil {
 		t.Fatal(err)
 	}

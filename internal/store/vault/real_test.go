@@ -38,7 +38,7 @@ func TestRealVaultWithPrivateCANeedsIt(t *testing.T) {
 
 	plain := &backend{url: "http" + s.Address[len("https"):], token: s.RootToken}
 	_, err = plain.run(t, oneSecret(t, plain), env, "store")
-	storetest.WantError(t, err, "answered 400 with something that is no answer of Vault")
+	storetest.WantError(t, err, "answered 400: unexpected response")
 }
 
 func TestRealVaultRestartedInTheMiddle(t *testing.T) {
@@ -118,7 +118,7 @@ func (b *backend) speedRun(tb *testing.B, folder string) func(action string) {
 	}
 	d := b.delivery(tb, secrets...)
 	return func(action string) {
-		vault, err := vault.New(d, vault.Options{Token: secret.New([]byte(b.token))})
+		vault, err := vault.Provider.Open(d, store.Options{Token: secret.New([]byte(b.token))})
 		if err != nil {
 			tb.Fatal(err)
 		}

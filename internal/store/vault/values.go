@@ -32,7 +32,7 @@ func newStoreStep(v *Store, in *secret.Inputs, concurrency int) *storeStep {
 func (s *storeStep) read(ctx context.Context) (err error) {
 	if s.values == nil {
 		s.values, err = store.ReadSources(ctx, s.in, s.v.d)
-		s.v.keepPrivate(slices.Collect(maps.Values(s.values))...)
+		s.v.o.Sanitizer.Learn(slices.Collect(maps.Values(s.values))...)
 	}
 	return err
 }

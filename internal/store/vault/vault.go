@@ -11,14 +11,15 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/hashicorp/vault/api"
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/internal/store"
 	"github.com/secretctl/secretctl/internal/transport"
 )
 
@@ -30,48 +31,70 @@ const idleConnections = 256
 // says nothing: the library's minute is long for somebody who watches.
 const requestTimeout = 15 * time.Second
 
-// errForeign is an answer that no Vault gives.
-var errForeign = errors.New("not an answer of Vault")
+// errUnexpected is an answer that no Vault gives.
+var errUnexpected = errors.New("unexpected response")
 
-// Options is what the delivery does not say.
-type Options struct {
-	Token     secret.Value // default: VAULT_TOKEN, else what the last "vault login" left
-	Anonymous bool         // no token, and none is looked for: good for [Store.Reach] and [Store.LoginAs]
-	AllowHTTP bool         // plain http to another host is fine
-	Log       io.Writer    // gets a line for each request; nil for none
+// Provider is what is known of Vault without a connection.
+var Provider = store.Provider{
+	Name: config.ProviderVault, Title: "HashiCorp Vault",
+	Phases: phases, Tokens: true,
+	Open:    open,
+	Classes: classes, Compare: dialect.Compare, Read: read,
+
+	LoginOnNode:    func(*config.Delivery) bool { return false },
+	PodIdentity:    func(d *config.Delivery) string { return "with role " + d.Vault.Role },
+	Audiences:      audiences,
+	TokenRequests:  ownAudience,
+	RequestsTokens: true,
+	StatusID:       func(s config.Secret) string { return s.Name },
+	Place: func(d *config.Delivery, s config.Secret) []string {
+		return []string{"Vault " + d.Vault.KVMount + "/" + s.Path, "key " + s.Key}
+	},
+	InstallHint: "install it: secretctl install, or helm install vault hashicorp/vault --set csi.enabled=true",
 }
 
-// Store is the HashiCorp Vault of one delivery. Its methods can be called at the
-// same time. Its errors are one line that names the object, without anything
-// that was sent.
+// providerAudience is what the provider takes from the CSIDriver object by itself.
+const providerAudience = "vault"
+
+func audiences(d *config.Delivery, requested []string) []string {
+	if d.Vault.Audience == "" && slices.Contains(requested, providerAudience) {
+		return []string{providerAudience}
+	}
+	return ownAudience(d)
+}
+
+func ownAudience(d *config.Delivery) []string {
+	if d.Vault.Audience == "" {
+		return nil
+	}
+	return []string{d.Vault.Audience}
+}
+
+// Store is the HashiCorp Vault of one delivery.
 type Store struct {
 	d       *config.Delivery
-	client  *api.Client
+	o       store.Options
+	client  *api.Client   // without a token
 	timeout time.Duration // of one request with its retries
-
-	mu      sync.Mutex
-	private []secret.Value // what no error may repeat
+	actor   *actor
+	own     *Store // of a pod: who may look up why something is refused; nil for nobody
 }
 
-// New returns the Vault at d.Vault.Address, and makes no request. TLS, proxy
-// and timeout come from the VAULT_ variables that the vault command reads, as
-// does the namespace where d names none. Without a token the error is [store.ErrNoToken].
-func New(d *config.Delivery, o Options) (*Store, error) {
+// open returns the Vault at d.Vault.Address. TLS, proxy and timeout come from the
+// VAULT_ variables that the vault command reads, as does the namespace where d names
+// none.
+func open(d *config.Delivery, o store.Options) (store.Store, error) {
 	if err := transport.CheckAddress("vault.address", d.Vault.Address, o.AllowHTTP); err != nil {
 		return nil, err
 	}
-	var token secret.Value
-	if !o.Anonymous {
-		var err error
-		if token, err = findToken(d, o.Token); err != nil {
-			return nil, err
-		}
+	if o.Sanitizer == nil {
+		o.Sanitizer = &secret.Sanitizer{}
 	}
 	settings := api.DefaultConfig()
 	if settings.Error != nil {
 		return nil, fmt.Errorf("vault: settings in the environment: %w", settings.Error)
 	}
-	v := &Store{d: d, timeout: settings.Timeout, private: []secret.Value{token}}
+	v := &Store{d: d, o: o, timeout: settings.Timeout}
 	if os.Getenv(api.EnvVaultClientTimeout) == "" { //nolint:forbidigo // as the vault library does
 		v.timeout = requestTimeout
 	}
@@ -89,13 +112,22 @@ func New(d *config.Delivery, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("vault: settings in the environment: %w", err)
 	}
-	client.SetToken(string(token.Reveal()))
+	client.ClearToken()
 	client.SetWrappingLookupFunc(func(string, string) string { return "" }) // VAULT_WRAP_TTL would hide every answer
 	if d.Vault.Namespace != "" {
 		client.SetNamespace(d.Vault.Namespace)
 	}
 	v.client = client
+	if v.actor, err = newActor(d, client, o); err != nil {
+		return nil, err
+	}
 	return v, nil
+}
+
+// StatusVersions implements [store.Store]: the provider writes an HMAC in place of
+// the version.
+func (v *Store) StatusVersions(context.Context, config.Secret) ([]string, error) {
+	return nil, store.ErrNoStatusVersion
 }
 
 // guard refuses to follow a redirect to where the token may not go.
@@ -147,9 +179,13 @@ func (v *Store) list(ctx context.Context, path string) ([]string, error) {
 }
 
 func (v *Store) read(ctx context.Context, path string, query map[string][]string, out any) (found bool, err error) {
+	client, err := v.actor.client(ctx, v)
+	if err != nil {
+		return false, err
+	}
 	ctx, cancel := v.call(ctx)
 	defer cancel()
-	resp, err := v.client.Logical().ReadRawWithDataWithContext(ctx, path, query)
+	resp, err := client.Logical().ReadRawWithDataWithContext(ctx, path, query)
 	if resp != nil {
 		defer func() { _ = resp.Body.Close() }()
 	}
@@ -166,48 +202,45 @@ func (v *Store) read(ctx context.Context, path string, query map[string][]string
 		Warnings []json.RawMessage `json:"warnings"`
 	}
 	if err := json.NewDecoder(resp.Body).Decode(&body); err != nil {
-		return false, foreign(err)
+		return false, unexpected(err)
 	}
 	switch {
 	case len(body.Data) > 0 && string(body.Data) != "null":
 		if err := json.Unmarshal(body.Data, out); err != nil {
-			return false, foreign(err)
+			return false, unexpected(err)
 		}
 		return !absent, nil
 	case absent && (body.Errors != nil || body.Warnings != nil):
 		return false, nil
 	}
-	return false, errForeign
+	return false, errUnexpected
 }
 
 // put writes to a path and returns the data of the answer, if there is any.
 func (v *Store) put(ctx context.Context, path string, body map[string]any) (map[string]any, error) {
+	client, err := v.actor.client(ctx, v)
+	if err != nil {
+		return nil, err
+	}
 	ctx, cancel := v.call(ctx)
 	defer cancel()
 	// The raw variant loses the body when a standby redirects to the active node.
-	answer, err := v.client.Logical().WriteWithContext(ctx, path, body)
+	answer, err := client.Logical().WriteWithContext(ctx, path, body)
 	if err != nil || answer == nil {
-		return nil, foreign(err)
+		return nil, unexpected(err)
 	}
 	return answer.Data, nil
 }
 
-// foreign tells an answer that cannot be decoded from one that did not come. The
+// unexpected tells an answer that cannot be decoded from one that did not come. The
 // decoder's own errors quote what it has read.
-func foreign(err error) error {
+func unexpected(err error) error {
 	_, unsent := errors.AsType[*url.Error](err)
 	_, syntax := errors.AsType[*json.SyntaxError](err)
 	_, mistyped := errors.AsType[*json.UnmarshalTypeError](err)
 	cut := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 	if !unsent && (syntax || mistyped || cut) {
-		return errForeign
+		return errUnexpected
 	}
 	return err
-}
-
-// keepPrivate adds values that no error may repeat from now on.
-func (v *Store) keepPrivate(values ...secret.Value) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.private = append(v.private, values...)
 }

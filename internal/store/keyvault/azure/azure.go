@@ -5,12 +5,12 @@
 package azure
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"net/http"
-	"slices"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -33,6 +33,7 @@ type Access struct {
 	Credential azcore.TokenCredential // default: azidentity's DefaultAzureCredential
 	Transport  policy.Transporter     // default: over the network
 	Log        io.Writer              // gets a line for each request; nil for none
+	Sanitizer  *secret.Sanitizer      // learns tokens, and cleans what Azure says
 }
 
 // Session is one login at one cloud. It can be used by several clients at the same
@@ -41,22 +42,20 @@ type Session struct {
 	cloud      cloudNames
 	credential *login
 	client     *http.Client
-
-	mu      sync.Mutex
-	private []secret.Value
-	limited bool // the last answer was that there are too many requests
+	sanitizer  *secret.Sanitizer
+	limited    atomic.Bool // the last answer was that there are too many requests
 }
 
 // NewSession prepares a login at the cloud of that name, and looks for nobody who
 // is logged in before that is needed. tenantID may be empty: then it is the default
 // one of whoever that is.
 func NewSession(cloudName, tenantID string, a Access) *Session {
-	s := &Session{cloud: namesOf(cloudName)}
+	s := &Session{cloud: namesOf(cloudName), sanitizer: cmp.Or(a.Sanitizer, &secret.Sanitizer{})}
 	s.client = &http.Client{
 		Transport:     transport.Wrap(&checked{s, roundTripper(a.Transport)}, a.Log),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // a secret goes nowhere else
 	}
-	s.credential = &login{next: a.Credential, keepPrivate: s.KeepPrivate, tokens: map[string]azcore.AccessToken{}}
+	s.credential = &login{next: a.Credential, learn: s.sanitizer.Learn, tokens: map[string]azcore.AccessToken{}}
 	if a.Credential == nil {
 		s.credential.find = func() (azcore.TokenCredential, error) {
 			found, err := azidentity.NewDefaultAzureCredential(&azidentity.DefaultAzureCredentialOptions{
@@ -75,8 +74,9 @@ func NewSession(cloudName, tenantID string, a Access) *Session {
 // Federated returns the same cloud as a pod with workload identity is logged in
 // there: as a managed identity, for a token of the pod's ServiceAccount.
 func (s *Session) Federated(tenantID, clientID string, jwt secret.Value) *Session {
-	f := &Session{cloud: s.cloud, client: s.client, private: append(s.known(), jwt)}
-	f.credential = &login{keepPrivate: f.KeepPrivate, tokens: map[string]azcore.AccessToken{}}
+	s.sanitizer.Learn(jwt)
+	f := &Session{cloud: s.cloud, client: s.client, sanitizer: s.sanitizer}
+	f.credential = &login{learn: s.sanitizer.Learn, tokens: map[string]azcore.AccessToken{}}
 	f.credential.find = func() (azcore.TokenCredential, error) {
 		assertion := func(context.Context) (string, error) { return string(jwt.Reveal()), nil }
 		return azidentity.NewClientAssertionCredential(tenantID, clientID, assertion, &azidentity.ClientAssertionCredentialOptions{
@@ -116,19 +116,6 @@ func (s *Session) VaultURL(name string) string { return "https://" + name + "." 
 // VaultScope returns what a token for any Key Vault is asked for.
 func (s *Session) VaultScope() string { return "https://" + s.cloud.vaultDomain + "/.default" }
 
-// KeepPrivate adds values that nothing from a server may repeat from now on.
-func (s *Session) KeepPrivate(values ...secret.Value) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.private = append(s.private, values...)
-}
-
-func (s *Session) known() []secret.Value {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.private)
-}
-
 // roundTripper makes of the SDK's transport what net/http wants; nil is the network.
 func roundTripper(t policy.Transporter) http.RoundTripper {
 	if t != nil {
@@ -154,9 +141,7 @@ type checked struct {
 func (c *checked) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := c.next.RoundTrip(req)
 	if err == nil {
-		c.session.mu.Lock()
-		c.session.limited = resp.StatusCode == http.StatusTooManyRequests
-		c.session.mu.Unlock()
+		c.session.limited.Store(resp.StatusCode == http.StatusTooManyRequests)
 	}
 	if err == nil && resp.StatusCode == http.StatusUnauthorized {
 		_, authority, found := strings.Cut(resp.Header.Get("WWW-Authenticate"), "authorization=")

@@ -76,12 +76,12 @@ func TestLoginEndsWithTheContext(t *testing.T) {
 
 func TestTextIsShortAndOnOneLine(t *testing.T) {
 	s := azure.NewSession("", "", azure.Access{})
-	s.KeepPrivate(secret.New([]byte("hunter2")))
+	s.Learn(secret.New([]byte("hunter2")))
 	for text, want := range map[string]string{
 		"terraform":               "terraform",
 		"two\r\nlines\x1b[31m":    "two lines [31m",
 		"has hunter2":             "(message withheld: it repeats a secret value)",
-		strings.Repeat("x", 1000): strings.Repeat("x", 200) + "...",
+		strings.Repeat("x", 1000): strings.Repeat("x", 199) + "…",
 	} {
 		if got := s.Text(text); got != want {
 			t.Errorf("%.20q: %q", text, got)
@@ -95,7 +95,7 @@ func TestWhatGotNoAnswerIsExplained(t *testing.T) {
 		"contoso.vault.azure.net: no answer in time": &url.Error{Op: "Get", URL: "https://contoso.vault.azure.net/secrets", Err: context.DeadlineExceeded},
 		"no answer in time":                          context.DeadlineExceeded,
 		"contoso.vault.azure.net: broke":             &url.Error{Op: "Get", URL: "https://contoso.vault.azure.net/secrets", Err: errors.New("broke")},
-		azure.ErrForeign.Error():                     errors.New("unmarshalling: hunter2"),
+		azure.ErrUnexpected.Error():                  errors.New("unmarshalling: hunter2"),
 	} {
 		if got := s.Explain(t.Context(), err).Error(); got != want {
 			t.Errorf("%q, want %q", got, want)

@@ -103,8 +103,8 @@ func refusedLogin(resp *http.Response) *LoginError {
 // where there is no login: a token takes a second or more, and there are many
 // clients and many more requests.
 type login struct {
-	find        func() (azcore.TokenCredential, error) // where next is nil
-	keepPrivate func(...secret.Value)
+	find  func() (azcore.TokenCredential, error) // where next is nil
+	learn func(...secret.Value)
 
 	mu     sync.Mutex
 	next   azcore.TokenCredential
@@ -137,7 +137,7 @@ func (l *login) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azc
 	token, err := l.next.GetToken(ctx, o)
 	switch {
 	case err == nil:
-		l.keepPrivate(secret.New([]byte(token.Token)))
+		l.learn(secret.New([]byte(token.Token)))
 		l.tokens[asked] = token
 		return token, nil
 	case ctx.Err() != nil:

@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
@@ -30,8 +29,6 @@ type Refusal struct {
 
 // Has says whether the refusal has that code, as the outer or the inner one.
 func (r *Refusal) Has(code string) bool { return r != nil && (r.Code == code || r.Inner == code) }
-
-const maxText = 200 // characters
 
 // isCode says whether a text looks like a code of Azure's: a few letters, digits,
 // dots and underscores.
@@ -76,30 +73,23 @@ func (s *Session) answered(r *Refusal) error {
 	return transport.Answered(r.Status, "")
 }
 
+// Learn adds values that nothing from a server may repeat from now on.
+func (s *Session) Learn(values ...secret.Value) { s.sanitizer.Learn(values...) }
+
 // Text returns a short text of a server's, such as a tag, fit to be shown: without
 // private values, on one line.
-func (s *Session) Text(text string) string {
-	text = strings.Join(strings.FieldsFunc(secret.ScrubText(text, s.known()...), func(r rune) bool {
-		return unicode.IsSpace(r) || !unicode.IsPrint(r)
-	}), " ")
-	if runes := []rune(text); len(runes) > maxText {
-		text = string(runes[:maxText]) + "..."
-	}
-	return text
-}
+func (s *Session) Text(text string) string { return s.sanitizer.Line(text) }
 
 // ended returns ctx.Err(), with what was waited for where that was Azure's wish.
 func (s *Session) ended(ctx context.Context) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.limited {
+	if s.limited.Load() {
 		return fmt.Errorf("limits how many requests it takes: %w", ctx.Err())
 	}
 	return ctx.Err()
 }
 
-// ErrForeign is an answer that no Azure gives.
-var ErrForeign = errors.New("answered with something that is no answer of Azure")
+// ErrUnexpected is an answer that no Azure gives.
+var ErrUnexpected = errors.New("unexpected response")
 
 // Explain restates in one line why a request did not work. Of most refusals the
 // caller knows more.
@@ -127,5 +117,5 @@ func (s *Session) Explain(ctx context.Context, err error) error {
 		return transport.Explain(ctx, err)
 	}
 	// The SDK's decoders quote what they have read.
-	return hint.Wrap(ErrForeign, "is there a proxy in between?")
+	return hint.Wrap(ErrUnexpected, "is there a proxy in between?")
 }

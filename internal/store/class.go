@@ -1,0 +1,121 @@
+package store
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+	secretsstorev1 "sigs.k8s.io/secrets-store-csi-driver/apis/v1"
+
+	"github.com/secretctl/secretctl/internal/config"
+)
+
+// Class is a SecretProviderClass of a delivery.
+type Class struct {
+	Name       string
+	Provider   string
+	Parameters []Parameter // without "objects"; in the order in which they are printed
+	Unknown    []string    // parameters whose values have to be looked up first, see Provider.FillIn
+	Objects    []Object    // one for each file
+	Secrets    []config.Secret
+}
+
+// Parameter is one of a SecretProviderClass.
+type Parameter struct{ Name, Value string }
+
+// Object is what the provider makes a file of, key by key in the order in which
+// they are printed.
+type Object []Parameter
+
+// Values returns parameters, or the keys of an object, by name.
+func Values(parameters []Parameter) Fields {
+	values := make(Fields, len(parameters))
+	for _, p := range parameters {
+		values[p.Name] = p.Value
+	}
+	return values
+}
+
+// Fields are the keys of an object as YAML has them, each with a scalar.
+type Fields map[string]string
+
+// UnmarshalYAML implements [yaml.Unmarshaler].
+func (f *Fields) UnmarshalYAML(node *yaml.Node) error {
+	if node.Kind != yaml.MappingNode {
+		return fmt.Errorf("line %d: is not an object with keys", node.Line)
+	}
+	*f = make(Fields, len(node.Content)/2)
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		name, value := node.Content[i], node.Content[i+1]
+		if _, twice := (*f)[name.Value]; twice {
+			return fmt.Errorf("line %d: key %s is there twice", name.Line, name.Value)
+		}
+		if value.Kind == yaml.AliasNode {
+			value = value.Alias
+		}
+		(*f)[name.Value] = value.Value
+	}
+	return nil
+}
+
+// Dialect is how a provider reads a SecretProviderClass.
+type Dialect struct {
+	Parameters []string // the names of those that are compared
+	// Parameter returns what the provider takes a parameter for, also where it is
+	// left out.
+	Parameter func(parameters map[string]string, name string) string
+
+	Keys    []string                             // of an object; the provider ignores every other
+	Objects func(text string) ([]Fields, error)  // reads the parameter objects
+	File    func(object Fields) string           // that an object becomes
+	Differs func(want Object, got Fields) string // why an object does not give what is wanted, or ""
+}
+
+// Compare is [Provider.Compare] for this dialect.
+func (dialect Dialect) Compare(want Class, live secretsstorev1.SecretProviderClassSpec) (wrong, odd []string) {
+	if string(live.Provider) != want.Provider {
+		return []string{fmt.Sprintf("provider is %s, not %s", live.Provider, want.Provider)}, nil
+	}
+	wanted := Values(want.Parameters)
+	for _, name := range dialect.Parameters {
+		must, is := dialect.Parameter(wanted, name), dialect.Parameter(live.Parameters, name)
+		if is != must && !slices.Contains(want.Unknown, name) {
+			wrong = append(wrong, fmt.Sprintf("%s is %q, not %q", name, is, must))
+		}
+	}
+	objects, err := dialect.Objects(live.Parameters["objects"])
+	if err != nil {
+		return append(wrong, "parameter objects cannot be read, so nothing is mounted: "+oneLine(err)), nil
+	}
+	byFile := make(map[string]Fields, len(objects))
+	for _, o := range objects {
+		file := dialect.File(o)
+		if _, twice := byFile[file]; twice {
+			wrong = append(wrong, "several objects make the file "+file)
+		}
+		byFile[file] = o
+		for _, key := range slices.Sorted(maps.Keys(o)) {
+			if !slices.Contains(dialect.Keys, key) {
+				odd = append(odd, fmt.Sprintf("%s: the provider does not know the key %s and ignores it", file, key))
+			}
+		}
+	}
+	for _, o := range want.Objects {
+		file := dialect.File(Values(o))
+		got, found := byFile[file]
+		delete(byFile, file)
+		if !found {
+			wrong = append(wrong, "no object makes the file "+file)
+		} else if why := dialect.Differs(o, got); why != "" {
+			wrong = append(wrong, file+": "+why)
+		}
+	}
+	if len(byFile) > 0 {
+		odd = append(odd, "also "+strings.Join(slices.Sorted(maps.Keys(byFile)), ", "))
+	}
+	return wrong, odd
+}
+
+func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }

@@ -1,0 +1,149 @@
+package keyvault
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+	secretsstorev1 "sigs.k8s.io/secrets-store-csi-driver/apis/v1"
+
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/store"
+)
+
+const (
+	defaultCloud = "AzurePublicCloud"
+	secretType   = "secret" // of an object
+)
+
+// classes returns a SecretProviderClass for each Key Vault of the delivery.
+func classes(d *config.Delivery) []store.Class {
+	var all []store.Class
+	for _, name := range d.KeyVaults() {
+		class := store.Class{Name: d.ClassName(name), Provider: config.ProviderAzure, Parameters: []store.Parameter{
+			{Name: "keyvaultName", Value: name},
+			{Name: "tenantID", Value: d.Azure.TenantID},
+			{Name: "cloudName", Value: d.Azure.Cloud},
+			{Name: "usePodIdentity", Value: "false"},
+		}}
+		if d.Azure.TenantID == "" {
+			class.Unknown = append(class.Unknown, "tenantID")
+		}
+		class.Parameters = append(class.Parameters, store.Parameter{Name: "useVMManagedIdentity", Value: fmt.Sprint(!isWorkload(d))})
+		who := ""
+		switch d.Azure.Identity.Type {
+		case config.IdentityWorkload: // never useVMManagedIdentity beside it
+			who = "clientID"
+		case config.IdentityKubelet:
+			who = "userAssignedIdentityID" // without it the provider takes another one, and does not say so
+		}
+		if who != "" {
+			class.Parameters = append(class.Parameters, store.Parameter{Name: who, Value: d.Azure.Identity.ClientID})
+			if d.Azure.Identity.ClientID == "" {
+				class.Unknown = append(class.Unknown, who)
+			}
+		}
+		for _, s := range d.Secrets {
+			if d.ClassName(s.KeyVault) == class.Name {
+				class.Secrets = append(class.Secrets, s)
+				class.Objects = append(class.Objects, store.Object{
+					{Name: "objectName", Value: s.ObjectName}, {Name: "objectType", Value: secretType}, {Name: "objectAlias", Value: s.Name},
+				})
+			}
+		}
+		all = append(all, class)
+	}
+	return all
+}
+
+var dialect = store.Dialect{
+	Parameters: []string{"clientID", "cloudName", "keyvaultName", "tenantID", "useVMManagedIdentity", "usePodIdentity", "userAssignedIdentityID"},
+	Parameter: func(parameters map[string]string, name string) string {
+		value := strings.TrimSpace(parameters[name])
+		switch name {
+		case "keyvaultName": // whose case does not matter
+			return strings.ToLower(value)
+		case "tenantID":
+			return cmp.Or(value, strings.TrimSpace(parameters["tenantId"]))
+		case "cloudName":
+			return cmp.Or(value, defaultCloud)
+		case "usePodIdentity", "useVMManagedIdentity":
+			return cmp.Or(value, "false")
+		}
+		return value
+	},
+	Keys:    []string{"objectName", "objectType", "objectAlias", "objectVersion", "objectEncoding", "filePermission"},
+	Objects: objects,
+	File:    func(object store.Fields) string { return cmp.Or(object["objectAlias"], object["objectName"]) },
+	Differs: differs,
+}
+
+// objects reads a list of texts, each of which is an object.
+func objects(text string) ([]store.Fields, error) {
+	var list struct {
+		Array []string `yaml:"array"`
+	}
+	if err := yaml.Unmarshal([]byte(text), &list); err != nil {
+		return nil, err
+	}
+	all := make([]store.Fields, len(list.Array))
+	for i, item := range list.Array {
+		if err := yaml.Unmarshal([]byte(item), &all[i]); err != nil {
+			return nil, fmt.Errorf("object %d: %w", i, err)
+		}
+	}
+	return all, nil
+}
+
+func differs(wanted store.Object, got store.Fields) string {
+	want := store.Values(wanted)
+	switch encoding := cmp.Or(got["objectEncoding"], "utf-8"); {
+	case encoding != "utf-8":
+		return "encoding is " + encoding + ", which changes the value"
+	case got["objectName"] != want["objectName"]:
+		return fmt.Sprintf("objectName is %q, not %q", got["objectName"], want["objectName"])
+	case got["objectType"] != want["objectType"]:
+		return fmt.Sprintf("objectType is %q, not %s", got["objectType"], want["objectType"])
+	case got["objectVersion"] != "":
+		return "objectVersion is pinned, which stops rotation"
+	}
+	return ""
+}
+
+// read is the inverse of classes, for one of them after the other.
+func read(live secretsstorev1.SecretProviderClassSpec, d *config.Delivery) error {
+	all, err := objects(live.Parameters["objects"])
+	if err != nil {
+		return store.Invalid("parameter objects: " + strings.Join(strings.Fields(err.Error()), " "))
+	}
+	parameter := func(name string) string { return dialect.Parameter(live.Parameters, name) }
+	name := strings.TrimSpace(live.Parameters["keyvaultName"])
+	section := config.Azure{KeyVault: name, TenantID: parameter("tenantID"), Cloud: parameter("cloudName")}
+	switch {
+	case parameter("clientID") != "":
+		section.Identity = config.Identity{Type: config.IdentityWorkload, ClientID: parameter("clientID")}
+	case parameter("userAssignedIdentityID") != "":
+		section.Identity = config.Identity{Type: config.IdentityKubelet, ClientID: parameter("userAssignedIdentityID")}
+	case parameter("useVMManagedIdentity") == "true":
+		section.Identity = config.Identity{Type: config.IdentitySystem}
+	default:
+		return store.Invalid("its identity is none that secretctl knows")
+	}
+	if before := d.Azure; before != nil {
+		section.KeyVault = before.KeyVault
+		if section.TenantID != before.TenantID || section.Cloud != before.Cloud || section.Identity != before.Identity {
+			return store.Invalid("is of another tenant or identity than the one before")
+		}
+	} else {
+		d.Azure = &section
+	}
+	d.Provider = config.ProviderAzure
+	for _, o := range all {
+		if o["objectType"] != secretType {
+			return store.Invalid(fmt.Sprintf("object %s: is a %s, not a secret", o["objectName"], o["objectType"]))
+		}
+		d.Secrets = append(d.Secrets, config.Secret{Name: dialect.File(o), ObjectName: o["objectName"], KeyVault: name})
+	}
+	return nil
+}

@@ -1,0 +1,106 @@
+package vault
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+	secretsstorev1 "sigs.k8s.io/secrets-store-csi-driver/apis/v1"
+
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/store"
+)
+
+// defaultAuthMount is where the provider logs in when it is not told.
+const defaultAuthMount = "kubernetes"
+
+// classes returns the one SecretProviderClass of the delivery.
+func classes(d *config.Delivery) []store.Class {
+	class := store.Class{
+		Name: d.SecretProviderClassName(), Provider: config.ProviderVault, Secrets: d.Secrets,
+		Parameters: []store.Parameter{{Name: "roleName", Value: d.Vault.Role}, {Name: "vaultAddress", Value: d.Vault.CSIAddress}},
+	}
+	add := func(name, value string) {
+		if value != "" {
+			class.Parameters = append(class.Parameters, store.Parameter{Name: name, Value: value})
+		}
+	}
+	add("vaultNamespace", d.Vault.Namespace)
+	add("vaultKubernetesMountPath", d.Vault.AuthMount)
+	add("audience", d.Vault.Audience)
+	for _, s := range d.Secrets {
+		class.Objects = append(class.Objects, store.Object{
+			{Name: "objectName", Value: s.Name}, {Name: "secretPath", Value: d.DataPath(s)}, {Name: "secretKey", Value: s.Key},
+		})
+	}
+	return []store.Class{class}
+}
+
+var dialect = store.Dialect{
+	Parameters: []string{"audience", "roleName", "vaultAddress", "vaultKubernetesMountPath", "vaultNamespace"},
+	Parameter: func(parameters map[string]string, name string) string {
+		value := strings.TrimSpace(parameters[name])
+		switch name {
+		case "vaultKubernetesMountPath":
+			return strings.Trim(cmp.Or(value, defaultAuthMount), "/")
+		case "vaultAddress":
+			return strings.TrimRight(value, "/")
+		}
+		return value
+	},
+	Keys: []string{"objectName", "secretPath", "secretKey", "filePermission", "encoding"},
+	Objects: func(text string) (objects []store.Fields, err error) {
+		return objects, yaml.Unmarshal([]byte(text), &objects)
+	},
+	File:    func(object store.Fields) string { return object["objectName"] },
+	Differs: differs,
+}
+
+func differs(wanted store.Object, got store.Fields) string {
+	want := store.Values(wanted)
+	isPath := strings.Trim(strings.TrimPrefix(strings.TrimPrefix(got["secretPath"], "/"), "v1/"), "/")
+	encoding := cmp.Or(got["encoding"], "utf-8")
+	switch {
+	case encoding != "utf-8":
+		return "encoding is " + encoding + ", which changes the value"
+	case isPath == strings.Replace(want["secretPath"], "/data/", "/", 1):
+		return fmt.Sprintf("secretPath %q lacks the data/ of KV version 2: %s", got["secretPath"], want["secretPath"])
+	case isPath != want["secretPath"]:
+		return fmt.Sprintf("secretPath is %q, not %q", got["secretPath"], want["secretPath"])
+	case got["secretKey"] == "":
+		return "has no secretKey, so the file is Vault's whole answer and new on every fetch"
+	case got["secretKey"] != want["secretKey"]:
+		return fmt.Sprintf("secretKey is %q, not %q", got["secretKey"], want["secretKey"])
+	}
+	return ""
+}
+
+// read is the inverse of classes. What secretctl needs to know and the provider
+// does not, such as the name of the policy, is left as it is.
+func read(live secretsstorev1.SecretProviderClassSpec, d *config.Delivery) error {
+	objects, err := dialect.Objects(live.Parameters["objects"])
+	if err != nil {
+		return store.Invalid("parameter objects: " + strings.Join(strings.Fields(err.Error()), " "))
+	}
+	if d.Vault == nil {
+		d.Vault = &config.Vault{}
+	}
+	d.Provider = config.ProviderVault
+	v := d.Vault
+	v.Role, v.CSIAddress = dialect.Parameter(live.Parameters, "roleName"), dialect.Parameter(live.Parameters, "vaultAddress")
+	v.Namespace, v.Audience = dialect.Parameter(live.Parameters, "vaultNamespace"), dialect.Parameter(live.Parameters, "audience")
+	v.AuthMount = dialect.Parameter(live.Parameters, "vaultKubernetesMountPath")
+	for _, o := range objects {
+		mount, path, isV2 := strings.Cut(strings.Trim(o["secretPath"], "/"), "/data/")
+		switch {
+		case !isV2 || o["secretKey"] == "":
+			return store.Invalid(fmt.Sprintf("object %s: is no key of a KV engine of version 2", o["objectName"]))
+		case v.KVMount != "" && v.KVMount != mount:
+			return store.Invalid(fmt.Sprintf("object %s: is in the KV mount %s, and others are in %s", o["objectName"], mount, v.KVMount))
+		}
+		v.KVMount = mount
+		d.Secrets = append(d.Secrets, config.Secret{Name: o["objectName"], Path: path, Key: o["secretKey"]})
+	}
+	return nil
+}
