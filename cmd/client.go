@@ -140,7 +140,7 @@ func (a *app) clientDryRun(refs []string) error {
 			if _, err = fmt.Fprintf(a.Out, "%s\n", body); err != nil {
 				return err
 			}
-			if r.AccessPolicy == "" {
+			if r.AccessPolicy == nil {
 				continue
 			}
 			if err := printJSON(a.Out, fhirclient.AccessPolicy(d.AccessPolicyID(r), r)); err != nil {

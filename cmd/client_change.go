@@ -19,7 +19,7 @@ func applyResource(ctx context.Context, c *fhirclient.Client, d *config.Delivery
 		return nil, err
 	}
 	changes := []fhirclient.Change{change}
-	if r.AccessPolicy != "" {
+	if r.AccessPolicy != nil {
 		change, err = c.ApplyPolicy(ctx, d.AccessPolicyID(r), r)
 		if err == nil {
 			changes = append(changes, change)
@@ -31,7 +31,7 @@ func applyResource(ctx context.Context, c *fhirclient.Client, d *config.Delivery
 // deleteResource takes the AccessPolicy first, which refers to the resource.
 func deleteResource(ctx context.Context, c *fhirclient.Client, d *config.Delivery, r config.Resource) ([]fhirclient.Change, error) {
 	var changes []fhirclient.Change
-	if r.AccessPolicy != "" {
+	if r.AccessPolicy != nil {
 		change, err := c.Delete(ctx, "AccessPolicy", d.AccessPolicyID(r))
 		if err != nil {
 			return nil, err
@@ -129,7 +129,7 @@ func checkShared(all []*config.Delivery, resources map[*config.Delivery][]config
 			if err != nil {
 				return err
 			}
-			described := string(body) + r.AccessPolicy
+			described := string(body) + fmt.Sprint(r.AccessPolicy)
 			if first[key] != nil && as[key] != described {
 				return usagef("set aidbox.url of each, or name one with --delivery", "deliveries %q and %q have the same Aidbox, and describe %s in two ways", first[key].Name, d.Name, r.Ref())
 			}

@@ -199,7 +199,7 @@ func compareAidbox(ctx context.Context, aidbox *fhirclient.Client, d *config.Del
 	var objects []diff.Object
 	for _, r := range d.Resources {
 		objects = append(objects, aidboxObject(aidbox.Compare(ctx, r)))
-		if r.AccessPolicy != "" {
+		if r.AccessPolicy != nil {
 			objects = append(objects, aidboxObject(aidbox.ComparePolicy(ctx, d.AccessPolicyID(r), r)))
 		}
 		if ctx.Err() != nil {

@@ -142,6 +142,11 @@ func (a *app) log() io.Writer {
 func (a *app) deliveries() ([]*config.Delivery, error) {
 	all, err := a.load()
 	a.several = len(all) > 1
+	for _, d := range all {
+		for _, w := range d.Warnings() {
+			a.narrate("warning: %s%s %s; %s", a.of(d), w.Path, w.Message, w.Hint)
+		}
+	}
 	return all, err
 }
 

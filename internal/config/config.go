@@ -77,7 +77,7 @@ type Resource struct {
 	ID           string            `json:"id"`
 	Secrets      map[string]string `json:"secrets"` // field path -> secret name
 	Body         map[string]any    `json:"body,omitempty"`
-	AccessPolicy string            `json:"accessPolicy,omitempty"`
+	AccessPolicy any               `json:"accessPolicy,omitempty"` // [AccessAllow], the body of one, or nil
 }
 
 // Ref returns "Type/id", as in a FHIR reference.

@@ -15,6 +15,11 @@ func (d *Delivery) setDefaults() {
 	d.Namespace = cmp.Or(d.Namespace, "default")
 	d.MountPath = cmp.Or(d.MountPath, "/run/"+d.Provider+"-secrets")
 	d.Aidbox.setDefaults()
+	for i := range d.Resources {
+		if d.Resources[i].AccessPolicy == "" {
+			d.Resources[i].AccessPolicy = nil
+		}
+	}
 	if d.Canary {
 		d.addCanary()
 	}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"path"
 	"slices"
 	"strings"
@@ -30,7 +31,11 @@ func (d *Delivery) MountedFile(s Secret) string { return path.Join(d.MountFolder
 
 // AccessPolicyID returns the id of the AccessPolicy of a resource that has
 // accessPolicy set.
-func (d *Delivery) AccessPolicyID(r Resource) string { return "secretctl-" + r.ID }
+func (d *Delivery) AccessPolicyID(r Resource) string {
+	body, _ := r.AccessPolicy.(map[string]any)
+	id, _ := body["id"].(string)
+	return cmp.Or(id, "secretctl-"+r.ID)
+}
 
 // CanarySecret returns the name of the secret that canary: true adds; the
 // Client that uses it has the same id.

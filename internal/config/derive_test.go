@@ -53,6 +53,15 @@ func TestNamesFollowFromTheDelivery(t *testing.T) {
 	}
 }
 
+func TestAccessPolicyHasTheIdOfItsBody(t *testing.T) {
+	for policy, want := range map[string]string{"": "secretctl-c", "allow": "secretctl-c", "{engine: allow}": "secretctl-c", "{engine: allow, id: mine}": "mine"} {
+		d := loadText(t, delivery("resources: [{type: Client, id: c, secrets: {secret: s}, accessPolicy: "+policy+"}]\n"))
+		if got := d.AccessPolicyID(d.Resources[0]); got != want {
+			t.Errorf("%q: %s", policy, got)
+		}
+	}
+}
+
 func TestScopeNamesOneResourceOrAllOfAType(t *testing.T) {
 	s := Secret{Scope: []string{"Client/basic", "TokenIntrospector"}}
 	for ref, want := range map[[2]string]bool{

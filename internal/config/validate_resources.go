@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -13,36 +12,9 @@ import (
 // name of every secret.
 const maxSuggestions = 10
 
-// SecretField is a field of a resource that Aidbox reads through a reference to a
-// secret.
-type SecretField struct {
-	Path string
-	// Public says that it may also hold what is no secret, so that a literal is no
-	// mistake by itself: a certificate, an HTTP header.
-	Public bool
-}
-
-var fields = map[string][]SecretField{
-	"Client":            {{Path: "secret"}},
-	"IdentityProvider":  {{Path: "client.secret"}, {Path: "client.private-key"}, {Path: "client.certificate", Public: true}},
-	"TokenIntrospector": {{Path: "jwt.secret"}, {Path: "jwt.keys.k"}, {Path: "introspection_endpoint.authorization"}},
-	"AidboxTopicDestination": {
-		{Path: "parameter.saslJaasConfig"},
-		{Path: "parameter.sslKeystoreKey"},
-		{Path: "parameter.header", Public: true},
-		{Path: "parameter.serviceAccountKey"},
-	},
-}
-
-// SecretFields returns those of a resource type: none for a type that has none.
-func SecretFields(resourceType string) []SecretField { return slices.Clone(fields[resourceType]) }
-
 var resourceTypeNames = []string{"Client", "IdentityProvider", "TokenIntrospector", "AidboxTopicDestination"}
 
 var resourceTypes = oneOf(resourceTypeNames...)
-
-// keyIndex is a key of a TokenIntrospector that need not be the first.
-var keyIndex = regexp.MustCompile(`^jwt\.keys\[(\d|[1-9]\d)\]\.k$`)
 
 // secretIndex answers what resources ask about secrets.
 type secretIndex struct {
@@ -112,28 +84,23 @@ func (doc *document) validateReferences(at place, r Resource, secrets secretInde
 	}
 }
 
+// validateFields checks that the type has the fields, and each one secret.
 func (p place) validateFields(r Resource) {
-	var known []string
-	for _, f := range fields[r.Type] {
-		known = append(known, f.Path)
-	}
+	first := map[string]string{}
 	for _, path := range slices.Sorted(maps.Keys(r.Secrets)) {
-		if !slices.Contains(known, fieldPath(path)) {
-			p.key("secrets").key(path).report("is no field of this type that takes a secret",
-				cmp.Or(didYouMean(path, known), "available: "+strings.Join(known, ", ")))
+		at := p.key("secrets").key(path)
+		f, index, ok := r.SecretField(path)
+		switch {
+		case !ok:
+			known := listed(r.Type)
+			at.report("is no field of this type that takes a secret", cmp.Or(didYouMean(path, known), "available: "+strings.Join(known, ", ")))
+		case first[f.At(index)] != "":
+			at.report("is the same field as "+first[f.At(index)], "remove one")
+		case f.Repeated && index > 0 && r.Secrets[f.At(index-1)] == "" && (index > 1 || r.Secrets[f.Path+"[0]"] == ""):
+			at.report("leaves out a number", fmt.Sprintf("number them in a row: %s, %s", f.Path, f.At(1)))
 		}
+		first[f.At(index)] = path
 	}
-	if _, both := r.Secrets["jwt.keys[0].k"]; both && r.Secrets["jwt.keys.k"] != "" {
-		p.key("secrets").key("jwt.keys[0].k").report("is the same field as jwt.keys.k", "remove one")
-	}
-}
-
-// fieldPath leaves out which key of a TokenIntrospector is meant.
-func fieldPath(path string) string {
-	if keyIndex.MatchString(path) {
-		return "jwt.keys.k"
-	}
-	return path
 }
 
 // validateBody refuses a value where a reference to a secret goes, and where a
@@ -145,12 +112,14 @@ func (p place) validateBody(r Resource) {
 			body.key(key).report("is not that of the resource", "remove it")
 		}
 	}
-	for _, f := range fields[r.Type] {
+	for _, f := range r.SecretFields() {
 		referred := false
 		for path := range r.Secrets {
-			referred = referred || fieldPath(path) == f.Path
+			other, _, _ := r.SecretField(path)
+			referred = referred || other.Path == f.Path
 		}
-		if (referred || !f.Public) && hasField(r.Body, f.Path) {
+		allowed := r.MayHold(f) && (f.Repeated || !referred)
+		if !allowed && hasField(r.Body, f.Path) {
 			body.report("has a value at "+f.Path, "remove it: a value is never written in the config, and the reference to a secret goes into resources[].secrets")
 		}
 	}
@@ -183,13 +152,36 @@ func hasValue(v any, path []string) bool {
 
 func (p place) validateAccessPolicy(id string, r Resource) {
 	at := p.key("accessPolicy")
-	if r.AccessPolicy == "" || !at.check(r.AccessPolicy, oneOf(AccessAllow)) {
+	switch policy := r.AccessPolicy.(type) {
+	case nil:
 		return
+	case string:
+		if !at.check(policy, oneOf(AccessAllow)) {
+			return
+		}
+	case map[string]any:
+		at.validatePolicyBody(policy)
+	default:
+		at.report("must be allow, or the body of an AccessPolicy", "such as {engine: allow}")
 	}
 	if r.Type != "Client" {
 		at.report("is only for a Client", "remove it")
 	}
-	if message, _ := fhirID(id); message != "" && len(r.ID) <= 64 {
+	if message, _ := fhirID(id); message != "" && id == "secretctl-"+r.ID && len(r.ID) <= 64 {
 		at.report("makes an AccessPolicy with an id that is too long", "shorten the id of the Client")
+	}
+}
+
+// validatePolicyBody leaves what an engine wants to Aidbox.
+func (p place) validatePolicyBody(policy map[string]any) {
+	if t, given := policy["resourceType"]; given && t != "AccessPolicy" {
+		p.key("resourceType").report("must be AccessPolicy", "remove it")
+	}
+	if id, given := policy["id"]; given {
+		text, _ := id.(string)
+		p.key("id").require(text, fhirID)
+	}
+	if engine, _ := policy["engine"].(string); engine == "" {
+		p.key("engine").report("is missing", "such as matcho, or allow")
 	}
 }

@@ -37,6 +37,9 @@ func (d *Delivery) WithinCluster() ([]byte, error) {
 		body := maps.Clone(r.Body)
 		maps.DeleteFunc(body, func(key string, _ any) bool { return key != "grant_types" })
 		c.Resources[i].Body = body
+		if r.AccessPolicy != nil {
+			c.Resources[i].AccessPolicy = AccessAllow
+		}
 	}
 	asJSON, err := json.Marshal(c)
 	if err != nil {

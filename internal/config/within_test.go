@@ -29,7 +29,7 @@ secrets:
   - {name: "on", path: a/b, key: "1e3", scope: [Client/basic], value: {env: HERE_ALONE}}
   - {name: b, scope: [Client/basic], value: {file: /hunter2}}
 resources:
-  - {type: Client, id: basic, secrets: {secret: "on"}, body: {grant_types: [basic], description: hunter2}}
+  - {type: Client, id: basic, secrets: {secret: "on"}, body: {grant_types: [basic], description: hunter2}, accessPolicy: {engine: sql, sql: {query: hunter2}}}
 `
 
 func TestConfigForTheClusterIsTheDeliveryWithoutValues(t *testing.T) {
@@ -61,7 +61,7 @@ func TestConfigForTheClusterIsTheDeliveryWithoutValues(t *testing.T) {
 			}
 		}
 		for i, r := range got.Resources {
-			if diff := cmp.Diff(d.Resources[i].Body["grant_types"], r.Body["grant_types"]); diff != "" || r.AccessPolicy != d.Resources[i].AccessPolicy {
+			if diff := cmp.Diff(d.Resources[i].Body["grant_types"], r.Body["grant_types"]); diff != "" || (r.AccessPolicy != nil) != (d.Resources[i].AccessPolicy != nil) {
 				t.Errorf("resource is %+v", r)
 			}
 		}

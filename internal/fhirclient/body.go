@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/secretctl/secretctl/internal/config"
@@ -43,20 +42,24 @@ func Body(r config.Resource) (map[string]any, error) {
 		}
 		p.mask(r.Secrets[path])
 	}
-	for _, path := range literalPaths(r, body) {
-		if !maybePublic(r.Type, path) {
-			return nil, hint.Wrap(fmt.Errorf("aidbox: %s: the body has a literal value at %s", r.Ref(), path),
-				"remove it from the config, and name a secret for %s under secrets", path)
+	literal := ""
+	visit(r, body, func(path string, field config.SecretField, p place) {
+		if len(p.literals()) > 0 && !r.MayHold(field) {
+			literal = path
 		}
+	})
+	if literal != "" {
+		return nil, hint.Wrap(fmt.Errorf("aidbox: %s: the body has a literal value at %s", r.Ref(), literal),
+			"remove it from the config, and name a secret for %s under secrets", literal)
 	}
 	return body, nil
 }
 
-// choose returns the place that each path means. Where a parameter is repeated,
-// it is the first one without a value, so that other headers are kept.
+// choose returns the place that each path means: one without a value, where there is
+// one, so that other headers are kept.
 func choose(r config.Resource, body map[string]any) map[string]place {
 	places := map[string]place{}
-	visit(r, body, func(path string, p place) {
+	visit(r, body, func(path string, _ config.SecretField, p place) {
 		if old, taken := places[path]; !taken || len(old.literals()) > 0 && len(p.literals()) == 0 {
 			places[path] = p
 		}
@@ -74,51 +77,68 @@ func JSON(r config.Resource) ([]byte, error) {
 	return encode(body, "  ")
 }
 
-// AccessPolicy returns the policy that allows everything to the Client r.
+// AccessPolicy returns the policy of the Client r: the body that the config has, or one
+// that allows everything. It is linked to the Client where the body has no link.
 func AccessPolicy(id string, r config.Resource) map[string]any {
-	return map[string]any{
-		"resourceType": "AccessPolicy",
-		"id":           id,
-		"engine":       "allow",
-		"link":         []any{map[string]any{"resourceType": r.Type, "id": r.ID}},
+	policy := map[string]any{"engine": "allow"}
+	if body, ok := r.AccessPolicy.(map[string]any); ok {
+		policy = maps.Clone(body)
 	}
+	policy["resourceType"], policy["id"] = "AccessPolicy", id
+	if _, linked := policy["link"]; !linked {
+		// Under /fhir/ a link is a FHIR reference; validation may refuse Aidbox's own form.
+		policy["link"] = []any{map[string]any{"reference": r.Ref()}}
+	}
+	return policy
 }
 
 // makeRoom creates the objects and the array element that lead to a field.
 func makeRoom(r config.Resource, body map[string]any, path string) error {
-	field, index := path, 0
-	if number, ok := strings.CutPrefix(path, "jwt.keys["); ok {
-		number, _ = strings.CutSuffix(number, "].k")
-		index, _ = strconv.Atoi(number)
-		if path == fmt.Sprintf("jwt.keys[%d].k", index) {
-			field = keysField
-		}
-	}
-	if known := fieldPaths(r.Type); !slices.Contains(known, field) {
+	field, index, ok := r.SecretField(path)
+	if !ok {
 		err := fmt.Errorf("%s takes no secret at %q", r.Type, path)
+		var known []string
+		for _, f := range r.SecretFields() {
+			known = append(known, f.Path)
+		}
 		if known != nil {
-			return hint.Wrap(err, "it takes one at %s", strings.Join(known, ", "))
+			return hint.Wrap(err, "available: %s", strings.Join(known, ", "))
 		}
 		return err
 	}
-	switch parent, leaf := splitLast(field); parent {
+	switch parent, leaf := splitLast(field.Path); parent {
 	case "":
 		return nil
 	case "parameter":
-		list, err := array(body, "parameter")
-		if err != nil {
-			return err
-		}
-		if !slices.ContainsFunc(objects(list), func(p map[string]any) bool { return p["name"] == leaf }) {
-			body["parameter"] = append(list, map[string]any{"name": leaf})
-		}
-		return nil
+		return makeParameter(body, leaf, field.Repeated, index)
 	case "jwt.keys":
 		return makeKey(body, index)
 	default:
 		_, err := object(body, parent)
 		return err
 	}
+}
+
+// makeParameter appends a parameter, unless it has one that can be masked: of those
+// that are repeated the next without a value, of others any.
+func makeParameter(body map[string]any, name string, repeated bool, index int) error {
+	list, err := array(body, "parameter")
+	if err != nil {
+		return err
+	}
+	usable := 0
+	for _, p := range objects(list) {
+		if p["name"] == name && !(repeated && len(place{p, "valueString"}.literals()) > 0) {
+			usable++
+		}
+	}
+	switch {
+	case index > usable:
+		return fmt.Errorf("parameter.%s[%d]: the one before it is missing", name, index)
+	case index == usable:
+		body["parameter"] = append(list, map[string]any{"name": name})
+	}
+	return nil
 }
 
 func makeKey(body map[string]any, index int) error {

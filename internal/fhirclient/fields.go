@@ -1,9 +1,7 @@
 package fhirclient
 
 import (
-	"fmt"
 	"maps"
-	"slices"
 	"strings"
 
 	"github.com/secretctl/secretctl/internal/config"
@@ -14,24 +12,7 @@ const (
 	secretReferenceURL = "http://health-samurai.io/fhir/secret-reference"
 
 	withheld = "[literal value withheld]"
-
-	keysField = "jwt.keys.k"
 )
-
-// fieldPaths returns the paths of the fields of a resource type that take a secret.
-func fieldPaths(resourceType string) []string {
-	var paths []string
-	for _, f := range config.SecretFields(resourceType) {
-		paths = append(paths, f.Path)
-	}
-	return paths
-}
-
-// maybePublic says whether a field need not be secret. A path that names a key by
-// its number is no such field.
-func maybePublic(resourceType, path string) bool {
-	return slices.Contains(config.SecretFields(resourceType), config.SecretField{Path: path, Public: true})
-}
 
 // place is where a secret field is in a decoded resource: a primitive, and the
 // object that has it.
@@ -41,39 +22,48 @@ type place struct {
 }
 
 // visit calls f with each place of res where a secret field is or could be,
-// under the path that r.Secrets uses for it. A path comes more than once where a
-// parameter is repeated.
-func visit(r config.Resource, res map[string]any, f func(path string, p place)) {
-	for _, field := range fieldPaths(r.Type) {
-		parent, leaf := splitLast(field)
+// under the path that r.Secrets uses for it. Of a parameter that is repeated, those
+// without a value are numbered, and those with one come under the path of the field.
+func visit(r config.Resource, res map[string]any, f func(path string, field config.SecretField, p place)) {
+	for _, field := range r.SecretFields() {
+		parent, leaf := splitLast(field.Path)
 		switch parent {
 		case "":
-			f(field, place{res, leaf})
+			f(field.Path, field, place{res, leaf})
 		case "parameter":
+			free := 0
 			for _, parameter := range objects(res["parameter"]) {
-				if parameter["name"] == leaf {
-					f(field, place{parameter, "valueString"})
+				p := place{parameter, "valueString"}
+				switch {
+				case parameter["name"] != leaf:
+				case len(p.literals()) > 0:
+					f(field.Path, field, p)
+				default:
+					f(pathOf(r, field, free), field, p)
+					free++
 				}
 			}
 		case "jwt.keys":
 			jwt, _ := res["jwt"].(map[string]any)
 			for i, key := range objects(jwt["keys"]) {
-				f(keyPath(r, i), place{key, leaf})
+				f(pathOf(r, field, i), field, place{key, leaf})
 			}
 		default:
 			if object, ok := res[parent].(map[string]any); ok {
-				f(field, place{object, leaf})
+				f(field.Path, field, place{object, leaf})
 			}
 		}
 	}
 }
 
-// keyPath returns the path of a key: jwt.keys.k is another way to name the first.
-func keyPath(r config.Resource, i int) string {
-	if _, short := r.Secrets[keysField]; short && i == 0 {
-		return keysField
+// pathOf returns the path of one of several fields: the first has two.
+func pathOf(r config.Resource, field config.SecretField, i int) string {
+	for _, path := range []string{field.Path, field.Path + "[0]"} {
+		if _, named := r.Secrets[path]; named && i == 0 {
+			return path
+		}
 	}
-	return fmt.Sprintf("jwt.keys[%d].k", i)
+	return field.At(i)
 }
 
 func splitLast(path string) (parent, leaf string) {
@@ -142,11 +132,12 @@ func (p place) reference() string {
 	return name
 }
 
-// literalPaths returns the paths at which res holds a value, each once.
+// literalPaths returns the paths at which res holds a value; one that is repeated
+// comes once for each value.
 func literalPaths(r config.Resource, res map[string]any) []string {
 	var paths []string
-	visit(r, res, func(path string, p place) {
-		if len(p.literals()) > 0 && !slices.Contains(paths, path) {
+	visit(r, res, func(path string, _ config.SecretField, p place) {
+		if len(p.literals()) > 0 {
 			paths = append(paths, path)
 		}
 	})
@@ -156,7 +147,7 @@ func literalPaths(r config.Resource, res map[string]any) []string {
 // referencePaths returns which secret res refers to at each path of r.Secrets.
 func referencePaths(r config.Resource, res map[string]any) map[string]string {
 	refs := map[string]string{}
-	visit(r, res, func(path string, p place) {
+	visit(r, res, func(path string, _ config.SecretField, p place) {
 		want, named := r.Secrets[path]
 		if name := p.reference(); named && name != "" && refs[path] != want {
 			refs[path] = name

@@ -73,8 +73,8 @@ func (c *Client) Get(ctx context.Context, r config.Resource) (body []byte, liter
 	if err != nil {
 		return nil, nil, err
 	}
-	literals = literalPaths(r, res)
-	visit(r, res, func(_ string, p place) {
+	literals = slices.Compact(literalPaths(r, res))
+	visit(r, res, func(_ string, _ config.SecretField, p place) {
 		for _, key := range p.literals() {
 			p.at[key] = withheld
 		}
@@ -232,10 +232,17 @@ func foldReferences(v any) any {
 	return v
 }
 
-// strayLiterals returns the paths at which got holds a value and want does not.
+// strayLiterals returns the paths at which got holds a value and want does not, or
+// holds more values.
 func strayLiterals(r config.Resource, want, got map[string]any) []string {
 	given := literalPaths(r, want)
-	return slices.DeleteFunc(literalPaths(r, got), func(path string) bool { return slices.Contains(given, path) })
+	return slices.Compact(slices.DeleteFunc(literalPaths(r, got), func(path string) bool {
+		i := slices.Index(given, path)
+		if i >= 0 {
+			given = slices.Delete(given, i, i+1)
+		}
+		return i >= 0
+	}))
 }
 
 func checkMasked(r config.Resource, want, got map[string]any) error {

@@ -208,6 +208,28 @@ func TestGetWithholdsLiterals(t *testing.T) {
 	noCanary(t, string(body))
 }
 
+func TestALiteralBesideAPlainHeaderIsFound(t *testing.T) {
+	server, c := newAidbox(t)
+	r := config.Resource{
+		Type: "AidboxTopicDestination", ID: "hook",
+		Secrets: map[string]string{"parameter.header": "a", "parameter.header[1]": "b"},
+		Body:    map[string]any{"parameter": []any{map[string]any{"name": "header", "valueString": "User-Agent: a"}}},
+	}
+	if _, err := c.Apply(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	refs, literals, err := c.References(t.Context(), r)
+	if diff := cmp.Diff(r.Secrets, refs); diff != "" || len(literals) > 0 || err != nil {
+		t.Fatal(literals, err, diff)
+	}
+	parameters := server.resources[r.Ref()]["parameter"].([]any)
+	parameters[1] = map[string]any{"name": "header", "valueString": "Authorization: canary"}
+	_, literals, err = c.References(t.Context(), r)
+	if diff := cmp.Diff([]string{"parameter.header"}, literals); diff != "" || err != nil {
+		t.Error(err, diff)
+	}
+}
+
 func TestAbsentResourceIsErrNotExist(t *testing.T) {
 	for status, body := range map[int]string{
 		404: `{"resourceType":"OperationOutcome","issue":[]}`,
