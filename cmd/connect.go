@@ -34,7 +34,7 @@ func (a *app) store(d *config.Delivery, o store.Options) (s store.Store, err err
 	if err != nil {
 		return nil, a.nameOrigin(err)
 	}
-	a.atEnd.add(func() { _ = s.Close(a.ctx) })
+	a.atEnd.add(func(ctx context.Context) { _ = s.Close(ctx) })
 	return s, nil
 }
 
@@ -54,7 +54,7 @@ func (a *app) storeToVerify(d *config.Delivery, jwtFile string) (store.Store, er
 
 // storeOptions adds what holds for every store of the run.
 func (a *app) storeOptions(d *config.Delivery, o store.Options) store.Options {
-	o.AllowHTTP, o.Log, o.Sanitizer = a.allowHTTP, a.logOf(d), &a.sanitizer
+	o.AllowHTTP, o.Log, o.Sanitizer = a.allowHTTP, a.logOf(d), a.sanitizer
 	return o
 }
 

@@ -166,7 +166,7 @@ func (d *demo) onAidbox(ctx context.Context, url, mountPath string) error {
 func (d *demo) secretctl(ctx context.Context, out io.Writer, args ...string) error {
 	d.say("$ secretctl %s", strings.ReplaceAll(strings.Join(args, " "), d.dir, "$DEMO"))
 	world := d.IO
-	world.Out = out
+	world.Out, world.Err = out, d.console.out // which a console of its own speaks to
 	world.Prompt = nil
 	world.Azure = d.azure
 	world.LookupEnv = func(name string) (string, bool) {

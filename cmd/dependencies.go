@@ -19,7 +19,7 @@ import (
 func (a *app) dependencies(ctx context.Context, d *config.Delivery, o reportOptions, groups []string) (verify.Dependencies, error) {
 	prerequisite := func(group string) bool { return slices.Contains(verify.Prerequisites(), group) }
 	deps := verify.Dependencies{
-		Sanitizer: &a.sanitizer,
+		Sanitizer: a.sanitizer,
 		Source: func(ctx context.Context, s config.Secret) (secret.Value, error) {
 			return a.inputs.Read(ctx, s.Value, s.Name)
 		},

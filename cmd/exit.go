@@ -1,13 +1,9 @@
 package cmd
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
-
-	"github.com/secretctl/secretctl/internal/config"
-	"github.com/secretctl/secretctl/internal/hint"
 )
 
 // The exit codes, which scripts rely on. docs/exit-codes.md explains them.
@@ -103,13 +99,11 @@ func parts(err error) []error {
 
 // exitCode returns the highest code of what went wrong, so that 2 is never said
 // where something was attempted and failed.
-func exitCode(ctx context.Context, err error) int {
-	switch {
-	case err == nil:
-		return exitOK
-	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return exitTimeout
-	case ctx.Err() != nil:
+func exitCode(err error) int {
+	if ended, ok := errors.AsType[*endedError](err); ok {
+		if ended.timeout {
+			return exitTimeout
+		}
 		return exitInterrupted
 	}
 	code := exitOK
@@ -132,58 +126,3 @@ func codeOf(err error) int {
 
 // errReported ends a command whose output says already what is wrong.
 var errReported = errors.New("reported")
-
-// printError writes an error as lines of "error:", each with its "hint:".
-func (a *app) printError(err error) {
-	next := ""
-	for _, part := range parts(err) {
-		conf, inConfig := errors.AsType[*config.Error](part)
-		switch {
-		case errors.Is(part, errReported):
-		case inConfig:
-			a.printProblems(conf)
-		case a.ctx != nil && a.ctx.Err() != nil:
-			next = a.printEnded(part)
-		default:
-			a.printLine("error", oneLine(part))
-			a.printLine("hint", hint.Of(part))
-		}
-	}
-	a.printLine("hint", next)
-}
-
-func (a *app) printProblems(conf *config.Error) {
-	for _, p := range conf.Problems {
-		a.printLine("error", p.String())
-		if p.Excerpt != "" {
-			a.narrate("%s", p.Excerpt)
-		}
-		a.printLine("hint", p.Hint)
-	}
-}
-
-// printEnded tells of what was not done when time was up, and returns what to do.
-func (a *app) printEnded(err error) (next string) {
-	what, next := "interrupted", "run it again: what is done stays done"
-	if errors.Is(a.ctx.Err(), context.DeadlineExceeded) {
-		what, next = "--timeout passed", "give it longer with --timeout, or run it again: what is done stays done"
-	}
-	if text := oneLine(err); text != a.ctx.Err().Error() {
-		what += ": " + strings.TrimSuffix(text, ": "+a.ctx.Err().Error())
-	}
-	a.printLine("error", what)
-	return next
-}
-
-func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
-
-func (a *app) printLine(label, text string) {
-	if text != "" {
-		a.narrate("%s: %s", label, text)
-	}
-}
-
-// narrate writes a line to stderr: stdout is for what the command is asked for.
-func (a *app) narrate(format string, args ...any) {
-	_, _ = fmt.Fprintf(a.Err, format+"\n", args...)
-}

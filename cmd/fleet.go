@@ -75,18 +75,15 @@ func each[T any](ctx context.Context, f fleet, prepare func(*config.Delivery) (w
 func (o *outcome[T]) do(ctx context.Context, a *app, b *board, do work[T]) {
 	p := b.start(o.delivery.Name)
 	defer p.end()
-	defer func() {
-		if bug := recover(); bug != nil { // here, since none of another goroutine is seen by Run
-			a.printPanic(bug)
-			o.err = errors.New("internal error")
-		}
-	}()
 	switch {
 	case o.err != nil:
 	case ctx.Err() != nil && b.total > 1:
 		o.err = fmt.Errorf("%w: %w", errNotBegun, ctx.Err())
 	default:
-		o.result, o.err = do(ctx, p)
+		o.err = a.guard(func() (err error) {
+			o.result, err = do(ctx, p)
+			return err
+		})
 	}
 }
 

@@ -22,7 +22,7 @@ import (
 // fleetOf is deliveries named d0, d1, ..., and what is written to stderr.
 func fleetOf(n int) (fleet, *bytes.Buffer) {
 	var stderr bytes.Buffer
-	c := &console{out: &stderr}
+	c := newConsole(&stderr, nil)
 	a := &app{IO: IO{Err: c}, console: c, several: n > 1}
 	var all []*config.Delivery
 	for i := range n {
@@ -83,8 +83,8 @@ func TestOneFailureKeepsNoDeliveryFromBeingDone(t *testing.T) {
 	if diff := cmp.Diff(want, results(done)); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
-	if err.Error() != `delivery "d1": sealed; delivery "d3": a literal` || exitCode(t.Context(), err) != exitUnable {
-		t.Errorf("%v, exit code %d", err, exitCode(t.Context(), err))
+	if err.Error() != `delivery "d1": sealed; delivery "d3": a literal` || exitCode(err) != exitUnable {
+		t.Errorf("%v, exit code %d", err, exitCode(err))
 	}
 	f2, stderr := fleetOf(1)
 	f2.printError(err)
@@ -104,7 +104,7 @@ func TestMistakeInOneDeliveryKeepsAllFromBeingBegun(t *testing.T) {
 		}
 		return func(context.Context, *progress) (string, error) { t.Error("begun"); return "", nil }, nil
 	})
-	if got := results(done); len(got) != 1 || err.Error() != `delivery "d2": no token` || exitCode(t.Context(), err) != exitUsage {
+	if got := results(done); len(got) != 1 || err.Error() != `delivery "d2": no token` || exitCode(err) != exitUsage {
 		t.Errorf("%v, %v", got, err)
 	}
 }
@@ -142,7 +142,7 @@ func TestBugInOneDeliveryIsToldWithoutItsMessage(t *testing.T) {
 		}
 		return nil
 	}))
-	if err == nil || exitCode(t.Context(), err) != exitUnable || done[1].result != "done d1" {
+	if err == nil || exitCode(err) != exitUnable || done[1].result != "done d1" {
 		t.Errorf("%v, %v", results(done), err)
 	}
 	if got := stderr.String(); !strings.Contains(got, "internal error (string)") || !strings.Contains(got, "fleet_test.go") || strings.Contains(got, "hunter2") {
@@ -153,7 +153,6 @@ func TestBugInOneDeliveryIsToldWithoutItsMessage(t *testing.T) {
 func TestWhatWasNotBegunInTimeIsToldInOneLine(t *testing.T) {
 	f, stderr := fleetOf(30)
 	ctx, cancel := context.WithCancel(t.Context())
-	f.ctx = ctx
 	var all sync.WaitGroup
 	all.Add(atOnce)
 	_, err := each(ctx, f, doing(func(ctx context.Context, _ *config.Delivery) error {
@@ -162,13 +161,14 @@ func TestWhatWasNotBegunInTimeIsToldInOneLine(t *testing.T) {
 		cancel()
 		return fmt.Errorf("vault: %w", ctx.Err())
 	}))
+	err = whyEnded(ctx, err)
 	f.printError(err)
 	lines := strings.Split(strings.TrimSpace(stderr.String()), "\n")
 	if len(lines) != atOnce+2 || lines[0] != `error: interrupted: delivery "d0": vault` ||
 		!strings.HasPrefix(lines[atOnce], "error: interrupted: not begun: d8, d9, ") || !strings.HasPrefix(lines[atOnce+1], "hint: run it again") {
 		t.Errorf("told\n%s", stderr)
 	}
-	if code := exitCode(ctx, err); code != exitInterrupted {
+	if code := exitCode(err); code != exitInterrupted {
 		t.Errorf("exit code %d", code)
 	}
 }
@@ -186,7 +186,7 @@ func TestHighestExitCodeWins(t *testing.T) {
 		{exitUnable, []error{join(usage, no), join(nil, unable)}},
 		{exitNo, []error{fmt.Errorf("around: %w", no)}},
 	} {
-		if got := exitCode(t.Context(), join(tt.errs...)); got != tt.want {
+		if got := exitCode(join(tt.errs...)); got != tt.want {
 			t.Errorf("%v: %d", tt.errs, got)
 		}
 	}

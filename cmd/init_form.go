@@ -36,9 +36,9 @@ func (a *app) ask(ctx context.Context, o *initOptions, given func(flag string) b
 		err = a.form(o, open).RunWithContext(ctx)
 	}
 	if errors.Is(err, huh.ErrUserAborted) || errors.Is(err, io.EOF) {
-		a.end() // as an interrupt does
+		return &endedError{error: errAborted} // as after an interrupt
 	}
-	if a.ctx.Err() != nil {
+	if ctx.Err() != nil {
 		return errAborted
 	}
 	return err

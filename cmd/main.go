@@ -5,14 +5,12 @@ package cmd
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime"
-	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -41,9 +39,7 @@ type IO struct {
 // Main runs secretctl on the process's own arguments and streams, and returns
 // the exit code. The first interrupt ends the work in order, a second one at once.
 func Main() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, stop)
+	log.SetOutput(io.Discard)         // net/http logs what a server sent unasked, which may hold anything
 	name := filepath.Base(os.Args[0]) // kubectl-secretctl and kubectl_complete-secretctl as a plugin
 	world := IO{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, LookupEnv: os.LookupEnv,
@@ -51,60 +47,68 @@ func Main() int {
 		OutTerminal: term.IsTerminal(int(os.Stdout.Fd())),
 		ErrTerminal: term.IsTerminal(int(os.Stderr.Fd())),
 	}
-	if stdin := int(os.Stdin.Fd()); term.IsTerminal(stdin) {
-		world.Prompt = func(label string) ([]byte, error) {
-			_, _ = fmt.Fprintf(os.Stderr, "Value of %s (not shown): ", label)
-			defer func() { _, _ = fmt.Fprintln(os.Stderr) }()
-			return term.ReadPassword(stdin)
-		}
+	if term.IsTerminal(int(os.Stdin.Fd())) {
+		keyboard := &keyboard{in: int(os.Stdin.Fd()), out: os.Stderr}
+		defer keyboard.restore()
+		world.Prompt = keyboard.ask
 	}
 	args := os.Args[1:]
 	if strings.HasPrefix(name, "kubectl_complete-") {
 		args = append([]string{cobra.ShellCompRequestCmd}, args...)
 	}
-	return Run(ctx, args, world)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	ended := make(chan int, 1)
+	go func() { ended <- Run(ctx, args, world) }()
+	for {
+		select {
+		case code := <-ended:
+			return code
+		case <-signals:
+			if ctx.Err() != nil {
+				return exitInterrupted
+			}
+			cancel()
+		}
+	}
 }
 
 // Run runs secretctl with the given arguments and returns the exit code.
-func Run(ctx context.Context, args []string, world IO) (code int) {
-	stderr := &console{out: world.Err}
+func Run(ctx context.Context, args []string, world IO) int {
+	sanitizer := &secret.Sanitizer{}
+	stderr := newConsole(world.Err, sanitizer)
 	world.Err = stderr
 	world.Prompt = stderr.alone(world.Prompt)
-	a := &app{IO: world, console: stderr, inputs: &secret.Inputs{LookupEnv: world.LookupEnv, Stdin: world.In, Prompt: world.Prompt}}
-	defer func() {
-		if p := recover(); p != nil {
-			a.printPanic(p)
-			code = exitUnable
+	a := &app{
+		IO: world, console: stderr, sanitizer: sanitizer,
+		inputs: &secret.Inputs{LookupEnv: world.LookupEnv, Stdin: world.In, Prompt: world.Prompt, Sanitizer: sanitizer},
+	}
+	err := a.guard(func() error {
+		root := newRoot(a)
+		root.SetArgs(args)
+		err := root.ExecuteContext(ctx)
+		if err != nil && !a.started {
+			return asUsage(err)
 		}
-	}()
-	root := newRoot(a)
-	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
-	if err != nil && !a.started {
-		err = asUsage(err)
-	}
+		return err
+	})
 	a.printError(err)
-	if a.end != nil {
-		defer a.end()
-		ctx = a.ctx
-	}
-	return exitCode(ctx, err)
+	return exitCode(err)
 }
 
 // app is one run of secretctl.
 type app struct {
 	IO
 	settings
-	console *console // Err
-	inputs  *secret.Inputs
-
-	sanitizer secret.Sanitizer
+	console   *console // Err
+	sanitizer *secret.Sanitizer
+	inputs    *secret.Inputs
 	several   bool // deliveries are worked on
+	started   bool // a command began its work: what fails now is no usage error
 
-	started bool            // a command began its work: what fails now is no usage error
-	ctx     context.Context //nolint:containedctx // kept to tell a timeout from an interrupt when all is over
-	end     context.CancelFunc
-	atEnd   endings
+	atEnd endings
 }
 
 func newRoot(a *app) *cobra.Command {
@@ -165,26 +169,4 @@ func noSubcommand(cmd *cobra.Command, args []string) error {
 		return &usageError{err, "did you mean " + strings.Join(near, " or ") + "?"}
 	}
 	return &usageError{err, "run " + cmd.CommandPath() + " --help"}
-}
-
-// printPanic tells of a bug without its message, which could hold anything.
-func (a *app) printPanic(p any) {
-	what := fmt.Sprintf("%T", p)
-	var rt runtime.Error
-	if err, ok := p.(error); ok && errors.As(err, &rt) {
-		what = rt.Error()
-	}
-	_, _ = fmt.Fprintf(a.Err, "error: internal error (%s)\nhint: please report this with the lines below\n", what)
-	_, _ = a.Err.Write(frames(debug.Stack()))
-}
-
-// frames leaves of a stack trace its file lines, which hold no arguments.
-func frames(stack []byte) []byte {
-	var out []byte
-	for line := range strings.Lines(string(stack)) {
-		if strings.HasPrefix(line, "\t") {
-			out = append(out, line...)
-		}
-	}
-	return out
 }

@@ -50,7 +50,7 @@ func (a *app) report(o reportOptions, deliveries []verify.DeliveryReport, err er
 		errs = append(errs, report.Write(a.Out, o.output, r, a.color()))
 	}
 	if o.output == "github" { // which looks for annotations in stderr too, while stdout is the summary
-		errs = append(errs, report.Annotate(a.Err, r))
+		errs = append(errs, report.Annotate(a.console.commands(), r))
 	}
 	for _, f := range []struct{ path, format string }{{o.jsonFile, "json"}, {o.junitFile, "junit"}, {o.htmlFile, "html"}} {
 		if f.path != "" {

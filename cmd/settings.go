@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"io"
 	"slices"
@@ -67,7 +66,7 @@ func (a *app) fromEnvironment(cmd *cobra.Command, _ []string) error {
 			return
 		}
 		for _, name := range slices.Backward(variables(f.Name)) {
-			if value, _ := a.LookupEnv(name); value != "" {
+			if value, set := a.LookupEnv(name); set && value != "" {
 				environment[f.Name], a.origin[f.Name] = value, name
 			}
 		}
@@ -108,26 +107,6 @@ func invalidFlag(cmd *cobra.Command, err error) error {
 		return invalidValue("--"+invalid.GetFlag().Name, invalid.GetFlag())
 	}
 	return &usageError{err, "run " + cmd.CommandPath() + " --help"}
-}
-
-// run wraps the work of a command and sets its deadline. Until it is called,
-// whatever goes wrong is a usage error.
-func (a *app) run(work func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
-	return func(cmd *cobra.Command, args []string) error {
-		if a.timeout <= 0 {
-			return usagef("write it like 90s or 10m", "--timeout is not above zero")
-		}
-		a.started = true
-		a.ctx, a.end = context.WithTimeout(cmd.Context(), a.timeout)
-		defer a.atEnd.run()
-		return work(a.ctx, args)
-	}
-}
-
-// color says whether stdout may have colour.
-func (a *app) color() bool {
-	_, noColor := a.LookupEnv("NO_COLOR")
-	return a.OutTerminal && !noColor && !a.noColor
 }
 
 // log is where requests are logged; nil without -v.

@@ -4,34 +4,11 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"sync"
 
 	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/store"
 )
-
-// endings are what is left to do when a command is over. It may be used by
-// several goroutines.
-type endings struct {
-	mu    sync.Mutex
-	funcs []func()
-}
-
-func (e *endings) add(f func()) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.funcs = append(e.funcs, f)
-}
-
-func (e *endings) run() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, f := range e.funcs {
-		f()
-	}
-	e.funcs = nil
-}
 
 // loginAsPod logs in as the delivery's pod does, with the ServiceAccount's token in a
 // file.

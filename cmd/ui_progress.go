@@ -14,50 +14,6 @@ const (
 	tellEvery   = 15 * time.Second
 )
 
-// console is stderr. Whoever writes to it writes whole lines, one at a time; on a
-// terminal a status line is below them, which goes when something else is written.
-type console struct {
-	mu    sync.Mutex
-	out   io.Writer
-	drawn bool
-}
-
-func (c *console) Write(p []byte) (int, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.draw("")
-	return c.out.Write(p)
-}
-
-// status puts a status line in place of the last one; "" takes it away.
-func (c *console) status(text string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.draw(text)
-}
-
-func (c *console) draw(text string) {
-	if c.drawn {
-		_, _ = io.WriteString(c.out, "\r\x1b[K")
-	}
-	if c.drawn = text != ""; c.drawn {
-		_, _ = fmt.Fprintf(c.out, "\x1b[?7l%s\x1b[?7h", text) // cut where the terminal ends, not wrapped
-	}
-}
-
-// alone returns prompt, during which nobody else writes.
-func (c *console) alone(prompt func(string) ([]byte, error)) func(string) ([]byte, error) {
-	if prompt == nil {
-		return nil
-	}
-	return func(label string) ([]byte, error) {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.draw("")
-		return prompt(label)
-	}
-}
-
 // board tells on stderr that work goes on: on a terminal by one line that is drawn
 // again and again, elsewhere by plain lines every 15 seconds, one for each piece of
 // work that is under way.
