@@ -15,6 +15,7 @@ import (
 	"github.com/secretctl/secretctl/internal/sandbox/keyvault"
 	"github.com/secretctl/secretctl/internal/sandbox/mount"
 	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
+	"github.com/secretctl/secretctl/test/sandboxtest"
 )
 
 const azureCanaryConfig = `apiVersion: secretctl.dev/v1
@@ -47,12 +48,8 @@ func (k *tracks) azureConfig(name, subscription, identity, aidbox, env string) s
 }
 
 func (k *tracks) whenAzureIsWell(t *testing.T) {
-	vault, err := keyvault.Start(keyvault.Options{Name: "contoso-aidbox"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(vault.Close)
-	manager, err := keyvault.StartAzure(keyvault.AzureOptions{KeyVaults: []*keyvault.Server{vault}})
+	vault := sandboxtest.StartKeyVault(t, keyvault.Options{Name: "contoso-aidbox"})
+	manager, err := keyvault.StartAzure(keyvault.AzureOptions{KeyVaults: []*keyvault.Server{vault.Server}})
 	if err != nil {
 		t.Fatal(err)
 	}

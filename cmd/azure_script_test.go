@@ -29,6 +29,7 @@ import (
 	"github.com/secretctl/secretctl/internal/sandbox/keyvault"
 	"github.com/secretctl/secretctl/internal/sandbox/mount"
 	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
+	"github.com/secretctl/secretctl/test/sandboxtest"
 )
 
 // standInVariable tells a secretctl of a script where the stand-ins for Azure are.
@@ -121,7 +122,7 @@ func TestAzureScripts(t *testing.T) {
 
 // azureStage is what a script plays on.
 type azureStage struct {
-	keyVaults []*keyvault.Server
+	keyVaults []*sandboxtest.KeyVault
 	azure     *keyvault.Azure
 	mount     *mount.Mount
 	metadata  string // host:port of a node's metadata service, or ""
@@ -134,17 +135,19 @@ var scriptVaults = []string{"contoso-aidbox", "fabrikam"}
 // configs where they are.
 func (s *azureStage) start(ts *testscript.TestScript, _ bool, args []string) {
 	o := keyvault.Options{TenantID: "1e7d0000-0000-4000-8000-000000000001"}
+	settling := 0
 	if len(args) > 0 {
-		o.Settling, _ = strconv.Atoi(args[0])
+		settling, _ = strconv.Atoi(args[0])
 	}
+	var servers []*keyvault.Server
 	for _, o.Name = range scriptVaults {
-		v, err := keyvault.Start(o)
+		v, err := sandboxtest.NewKeyVault(o, settling)
 		ts.Check(err)
 		ts.Defer(v.Close)
-		s.keyVaults = append(s.keyVaults, v)
+		s.keyVaults, servers = append(s.keyVaults, v), append(servers, v.Server)
 	}
 	var err error
-	s.azure, err = keyvault.StartAzure(keyvault.AzureOptions{KeyVaults: s.keyVaults})
+	s.azure, err = keyvault.StartAzure(keyvault.AzureOptions{KeyVaults: servers})
 	ts.Check(err)
 	ts.Defer(s.azure.Close)
 	s.as(ts, s.azure.Token)

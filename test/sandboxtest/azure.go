@@ -16,9 +16,9 @@ const (
 )
 
 // StartAzure starts an Azure with one Key Vault.
-func StartAzure(t *testing.T, v *keyvault.Server, o keyvault.AzureOptions) *ARM {
+func StartAzure(t *testing.T, v *KeyVault, o keyvault.AzureOptions) *ARM {
 	t.Helper()
-	o.KeyVaults = []*keyvault.Server{v}
+	o.KeyVaults = []*keyvault.Server{v.Server}
 	a, err := keyvault.StartAzure(o)
 	if err != nil {
 		t.Fatal(err)

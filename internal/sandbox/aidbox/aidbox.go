@@ -62,17 +62,18 @@ func Start(options Options) (*Server, error) {
 // Restart brings a closed Aidbox back at the same address. It has its resources
 // still, but no access token and no content of a file; the vault config is read
 // again.
-func (a *Server) Restart() (err error) {
+func (a *Server) Restart() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	handler := a.serve
 	if a.options.Wrap != nil {
 		handler = a.options.Wrap(handler)
 	}
-	if a.server, err = loopback.ListenAt(a.options.Listen, handler); err != nil {
+	server, err := loopback.ListenAt(a.options.Listen, handler)
+	if err != nil {
 		return err
 	}
-	a.URL, a.options.Listen = a.server.URL, strings.TrimPrefix(a.server.URL, "http://")
+	a.server, a.URL, a.options.Listen = server, server.URL, strings.TrimPrefix(server.URL, "http://")
 	a.sessions, a.secrets = map[string]string{}, openSecretFiles(a.options)
 	return nil
 }

@@ -1,24 +1,20 @@
-// Package keyvault stands in for Azure Key Vault, the resource manager and the
-// login of Entra ID.
+// Package keyvault stands in for Azure Key Vault, and for what of Azure decides who
+// may read one: the resource manager and the login of Entra ID.
 package keyvault
 
 import (
 	"cmp"
 	"crypto/rand"
 	"net/http"
+	"strings"
 	"sync"
-	"time"
 
 	"github.com/secretctl/secretctl/internal/sandbox/loopback"
 )
 
-// keyVaultRetention is how many days a deleted secret can be recovered.
-const keyVaultRetention = 90
-
-// Server stands in for an Azure Key Vault with soft delete and the RBAC
-// permission model, everything in memory. It speaks the secrets part of the
-// REST API, as the azsecrets client uses it, in the JSON and status codes of the
-// real one; backup and restore are not allowed.
+// Server is an Azure Key Vault with soft delete and the RBAC permission model,
+// everything in memory. It speaks the secrets part of the REST API, as the
+// azsecrets client uses it.
 //
 // azsecrets demands TLS, and that the vault's host ends as the challenge says. So
 // a client takes Client for its transport, and either URL for the vault together
@@ -29,88 +25,139 @@ type Server struct {
 	CA       []byte       // that certificate, in PEM
 	TenantID string       // in which a client is told to log in
 	Token    string       // of a Key Vault Secrets Officer
+	Name     string       // of the vault
 
-	server *loopback.Server
-	Name   string // of the vault
-	purges bool
-	settle int
+	server  *loopback.Server
+	handler http.HandlerFunc
 
-	mu          sync.Mutex // guards all below
-	tokens      map[string]Role
-	secrets     map[string]*keyVaultSecret // by name in upper case: Key Vault ignores the case of names
-	throttled   int                        // requests still to be answered with 429
-	retryAfter  time.Duration
-	forbidden   int // requests still to be refused, with the code
-	forbiddenBy string
+	mu      sync.Mutex // guards all below
+	tokens  map[string]Role
+	secrets map[string]*keptSecret // by name in upper case: Key Vault ignores the case of names
 }
 
-// Options is how a KeyVault differs from a new one of Azure.
+// Options is how a Key Vault differs from any other.
 type Options struct {
-	Name       string // default "sandbox"
-	TenantID   string // default: one of its own
-	AllowPurge bool   // no purge protection
+	Name     string // default "sandbox"
+	TenantID string // default: one of its own
 
-	// Settling is how many requests for a secret find its deletion still under
-	// way, and then how many its recovery. As in Azure, a secret that is being
-	// recovered can soon be read, but not set for some time: that takes as many
-	// requests again.
-	Settling int
+	// Wrap puts a handler before the server's own, for tests of what happens when
+	// Azure goes wrong.
+	Wrap func(http.HandlerFunc) http.HandlerFunc
 }
 
-// Start starts a KeyVault without secrets.
+// Role is the name of a built-in role of Azure.
+type Role string
+
+// The roles that give rights to secrets: an officer may do anything with them, a
+// user may read them and list them, a reader may list them and sees no value.
+const (
+	SecretsOfficer Role = "Key Vault Secrets Officer"
+	SecretsUser    Role = "Key Vault Secrets User"
+	Reader         Role = "Key Vault Reader"
+)
+
+func (r Role) allows(action string) bool {
+	return r == SecretsOfficer || r == SecretsUser && action == "getSecret/action" ||
+		(r == SecretsUser || r == Reader) && action == "readMetadata/action"
+}
+
+// Start starts a Key Vault without secrets.
 func Start(o Options) (*Server, error) {
 	v := &Server{
-		TenantID: cmp.Or(o.TenantID, loopback.UUID()),
-		Name:     cmp.Or(o.Name, "sandbox"),
-		purges:   o.AllowPurge,
-		settle:   o.Settling,
-		tokens:   map[string]Role{},
-		secrets:  map[string]*keyVaultSecret{},
+		Name: cmp.Or(o.Name, "sandbox"), TenantID: cmp.Or(o.TenantID, loopback.UUID()),
+		tokens: map[string]Role{}, secrets: map[string]*keptSecret{},
 	}
 	v.Token = v.NewToken(SecretsOfficer)
-	identity, err := loopback.NewIdentity("localhost", v.Name+".vault.azure.net")
-	if err != nil {
+	v.handler = v.routes()
+	if o.Wrap != nil {
+		v.handler = o.Wrap(v.handler)
+	}
+	var err error
+	if v.server, err = loopback.ListenTLS(v.handler, "localhost", v.Name+".vault.azure.net"); err != nil {
 		return nil, err
 	}
-	v.server, err = loopback.ListenTLS(v.serve, identity)
-	if err != nil {
-		return nil, err
-	}
-	v.URL, v.CA, v.Client = v.server.URL, identity.PEM, identity.Client(v.server)
+	v.URL, v.CA, v.Client = v.server.URL, v.server.CA, v.server.Client()
 	return v, nil
 }
 
 // Close stops the server. Everything in it is gone.
-func (v *Server) Close() {
-	v.server.Close()
-}
+func (v *Server) Close() { v.server.Close() }
 
 // NewToken makes a token whose owner has the role, and nothing else. A role that
 // is not among the constants gives no right to secrets.
 func (v *Server) NewToken(role Role) string {
-	v.mu.Lock()
-	defer v.mu.Unlock()
 	token := rand.Text()
-	v.tokens[token] = role
+	v.setRole(token, role)
 	return token
 }
 
-// Throttle answers the next requests that carry a valid token with 429, and
-// retryAfter, rounded up to seconds, in Retry-After; 0 leaves the header out.
-func (v *Server) Throttle(requests int, retryAfter time.Duration) {
+// setRole changes the role of the owner of a token, who may be a new one.
+func (v *Server) setRole(token string, role Role) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.throttled, v.retryAfter = requests, retryAfter
+	v.tokens[token] = role
 }
 
-// DelayAccess refuses the next requests whatever the role of their token, as
-// Azure does for some minutes after a role was assigned.
-func (v *Server) DelayAccess(requests int) { v.Forbid(requests, forbiddenByRole) }
+// operation is one of the things that the REST API can be asked for.
+type operation struct {
+	action string // that a role has to allow, below Microsoft.KeyVault/vaults/secrets/
+	answer func(*Server, *request) *reply
+}
 
-// Forbid refuses the next requests whatever the role of their token, with that
-// inner code, such as ForbiddenByFirewall.
-func (v *Server) Forbid(requests int, code string) {
+func (v *Server) routes() http.HandlerFunc {
+	mux := http.NewServeMux()
+	for pattern, o := range map[string]operation{
+		"GET /secrets/{name}":                 {"getSecret/action", (*Server).get},
+		"GET /secrets/{name}/{version...}":    {"getSecret/action", (*Server).get},
+		"GET /secrets/{name}/versions":        {"readMetadata/action", (*Server).versions},
+		"PUT /secrets/{name}":                 {"setSecret/action", (*Server).set},
+		"PATCH /secrets/{name}/{version...}":  {"update/action", (*Server).update},
+		"DELETE /secrets/{name}":              {"delete", (*Server).delete},
+		"GET /deletedsecrets/{name}":          {"readMetadata/action", (*Server).getDeleted},
+		"POST /deletedsecrets/{name}/recover": {"recover/action", (*Server).undelete},
+	} {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { v.serve(w, r, o).write(w) })
+	}
+	return func(w http.ResponseWriter, r *http.Request) {
+		if _, known := v.role(r); !known { // the client is told where to get a token, and for what
+			w.Header().Set("WWW-Authenticate", `Bearer authorization="https://`+loginHost+"/"+v.TenantID+`", resource="https://vault.azure.net"`)
+			refuse(http.StatusUnauthorized, "Unauthorized", "AKV10000: Request is missing a Bearer or PoP token.").write(w)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	}
+}
+
+func (v *Server) role(r *http.Request) (role Role, known bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.forbidden, v.forbiddenBy = requests, code
+	role, known = v.tokens[strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")]
+	return role, known
+}
+
+// serve takes a request past the role to its operation.
+func (v *Server) serve(w http.ResponseWriter, r *http.Request, o operation) *reply {
+	if role, _ := v.role(r); !role.allows(o.action) {
+		return v.forbid(o.action)
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	req, refused := v.newRequest(w, r)
+	if refused != nil {
+		return refused
+	}
+	return o.answer(v, req)
+}
+
+// forbid is worded as Azure words it, in many lines: a client that shows the
+// message has to cope with them.
+func (v *Server) forbid(action string) *reply {
+	return refuse(http.StatusForbidden, "Forbidden/ForbiddenByRbac", "%s", strings.Join([]string{
+		"Caller is not authorized to perform action on resource.",
+		"If role assignments, deny assignments or role definitions were changed recently, please observe propagation time.",
+		"Caller: appid=00000000-0000-0000-0000-000000000000;iss=https://sts.windows.net/" + v.TenantID + "/",
+		"Action: 'Microsoft.KeyVault/vaults/secrets/" + action + "'",
+		"Assignment: (not found)",
+		"Vault: " + v.Name + ";location=sandbox",
+	}, "\r\n"))
 }

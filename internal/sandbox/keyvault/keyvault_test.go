@@ -1,15 +1,12 @@
 package keyvault_test
 
 import (
-	"encoding/json"
 	"errors"
-	"regexp"
+	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets"
 	"github.com/google/go-cmp/cmp"
@@ -18,190 +15,98 @@ import (
 	"github.com/secretctl/secretctl/test/sandboxtest"
 )
 
-// keyVaultCanary is a value that must not show up anywhere.
-const keyVaultCanary = "canary-7f3a"
+const canary = "canary-7f3a"
 
-// keyVaultRefusal is what a client can tell apart by machine.
-type keyVaultRefusal struct {
-	Status      int
-	Code, Inner string
-}
+func errorOf[T any](_ T, err error) error { return err }
 
-func wantRefusal(t *testing.T, err error, want keyVaultRefusal) {
+func wantForbidden(t *testing.T, err error) {
 	t.Helper()
 	var failed *azcore.ResponseError
-	if !errors.As(err, &failed) {
-		t.Fatalf("not an answer of the vault: %v", err)
+	if !errors.As(err, &failed) || failed.StatusCode != http.StatusForbidden || !strings.Contains(err.Error(), "ForbiddenByRbac") {
+		t.Errorf("%v, want a refusal by RBAC", err)
 	}
-	body, err := runtime.Payload(failed.RawResponse)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var answer struct {
-		Error struct {
-			Message    string
-			InnerError struct{ Code string }
-		}
-	}
-	if err := json.Unmarshal(body, &answer); err != nil {
-		t.Fatal(err)
-	}
-	got := keyVaultRefusal{failed.StatusCode, failed.ErrorCode, answer.Error.InnerError.Code}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("%s: (-want +got)\n%s", answer.Error.Message, diff)
-	}
-	if answer.Error.Message == "" {
-		t.Error("the refusal has no message")
-	}
-	if strings.Contains(string(body), keyVaultCanary) {
+	if err != nil && strings.Contains(err.Error(), canary) {
 		t.Error("the refusal quotes the value")
 	}
 }
 
-func TestKeyVaultKeepsWhatIsSet(t *testing.T) {
+func TestRolesDecide(t *testing.T) {
 	v := sandboxtest.StartKeyVault(t, keyvault.Options{})
-	client := sandboxtest.KeyVaultClient(t, v, v.Token)
-	expires := time.Unix(4102444800, 0).UTC()
-	given := azsecrets.SetSecretParameters{
-		Value:            to.Ptr(keyVaultCanary + "\n<&>"),
-		ContentType:      to.Ptr("text/plain"),
-		SecretAttributes: &azsecrets.SecretAttributes{Expires: &expires},
-		Tags:             map[string]*string{"owner": to.Ptr("secretctl")},
-	}
-	set, err := client.SetSecret(t.Context(), "client-secret", given, nil)
-	if err != nil {
+	officer := sandboxtest.KeyVaultClient(t, v, v.Token)
+	sandboxtest.SetSecret(t, officer, "a", canary)
+	sandboxtest.SetSecret(t, officer, "gone", canary)
+	if _, err := officer.DeleteSecret(t.Context(), "gone", nil); err != nil {
 		t.Fatal(err)
 	}
-	if !regexp.MustCompile(`^`+regexp.QuoteMeta(v.URL)+`/secrets/client-secret/[0-9a-f]{32}$`).MatchString(string(*set.ID)) || set.ID.Name() != "client-secret" {
-		t.Errorf("the id is %s", *set.ID)
-	}
-	created := set.Attributes.Created
-	if created == nil || time.Since(*created).Abs() > time.Minute {
-		t.Errorf("created at %v", created)
-	}
-	want := azsecrets.Secret{
-		ID: set.ID, Value: given.Value, ContentType: given.ContentType, Tags: given.Tags,
-		Attributes: &azsecrets.SecretAttributes{
-			Enabled: to.Ptr(true), Expires: &expires, Created: created, Updated: created,
-			RecoveryLevel: to.Ptr("Recoverable"), RecoverableDays: to.Ptr(int32(90)),
+	reads := []func(*azsecrets.Client) error{
+		func(c *azsecrets.Client) error { return errorOf(c.GetSecret(t.Context(), "a", "", nil)) },
+		func(c *azsecrets.Client) error {
+			return errorOf(c.NewListSecretPropertiesVersionsPager("a", nil).NextPage(t.Context()))
 		},
+		func(c *azsecrets.Client) error { return errorOf(c.GetDeletedSecret(t.Context(), "gone", nil)) },
 	}
-	if diff := cmp.Diff(want, set.Secret); diff != "" {
-		t.Errorf("set (-want +got):\n%s", diff)
+	writes := []func(*azsecrets.Client) error{
+		func(c *azsecrets.Client) error {
+			return errorOf(c.SetSecret(t.Context(), "a", azsecrets.SetSecretParameters{Value: to.Ptr(canary)}, nil))
+		},
+		func(c *azsecrets.Client) error {
+			return errorOf(c.UpdateSecretProperties(t.Context(), "a", "", azsecrets.UpdateSecretPropertiesParameters{}, nil))
+		},
+		func(c *azsecrets.Client) error { return errorOf(c.DeleteSecret(t.Context(), "a", nil)) },
+		func(c *azsecrets.Client) error { return errorOf(c.RecoverDeletedSecret(t.Context(), "gone", nil)) },
 	}
-	for _, name := range []string{"client-secret", "CLIENT-SECRET"} {
-		for _, version := range []string{"", set.ID.Version()} {
-			got, err := client.GetSecret(t.Context(), name, version, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(want, got.Secret); diff != "" {
-				t.Errorf("get %s %q (-want +got):\n%s", name, version, diff)
-			}
+	user := sandboxtest.KeyVaultClient(t, v, v.NewToken(keyvault.SecretsUser))
+	nobody := sandboxtest.KeyVaultClient(t, v, v.NewToken("Key Vault Contributor"))
+	for _, read := range reads {
+		if err := read(user); err != nil {
+			t.Errorf("as a user: %v", err)
 		}
+		wantForbidden(t, read(nobody))
+	}
+	for _, write := range writes {
+		wantForbidden(t, write(user))
+		wantForbidden(t, write(nobody))
 	}
 }
 
-func TestKeyVaultMakesAVersionOfEverySet(t *testing.T) {
-	v := sandboxtest.StartKeyVault(t, keyvault.Options{})
-	client := sandboxtest.KeyVaultClient(t, v, v.Token)
-	first := sandboxtest.SetSecret(t, client, "a", "one")
-	equal := sandboxtest.SetSecret(t, client, "a", "one")
-	last := sandboxtest.SetSecret(t, client, "a", "two")
-	if first.ID.Version() == equal.ID.Version() {
-		t.Error("the same value kept its version")
+func TestRoleAssignmentCountsInTheKeyVault(t *testing.T) {
+	v := sandboxtest.StartKeyVault(t, keyvault.Options{Name: "contoso"})
+	a := sandboxtest.StartAzure(t, v, keyvault.AzureOptions{SystemIdentity: true})
+	sandboxtest.SetSecret(t, sandboxtest.KeyVaultClient(t, v, v.Token), "a", "one")
+	principal := a.Principal(t)
+	read := func(who string) error {
+		return errorOf(sandboxtest.KeyVaultClient(t, v, a.PodToken(who)).GetSecret(t.Context(), "a", "", nil))
 	}
-	got, err := client.GetSecret(t.Context(), "a", "", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if *got.Value != "two" || *got.ID != *last.ID {
-		t.Errorf("the last version is %s", *got.ID)
-	}
-	old, err := client.GetSecret(t.Context(), "a", first.ID.Version(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if *old.Value != "one" || *old.ID != *first.ID {
-		t.Errorf("the first version is %s", *old.ID)
-	}
-}
+	wantForbidden(t, read(a.KubeletClientID))
 
-func TestKeyVaultUpdateChangesOnlyWhatIsGiven(t *testing.T) {
-	v := sandboxtest.StartKeyVault(t, keyvault.Options{})
-	client := sandboxtest.KeyVaultClient(t, v, v.Token)
-	set, err := client.SetSecret(t.Context(), "a", azsecrets.SetSecretParameters{
-		Value: to.Ptr("one"), ContentType: to.Ptr("text/plain"), Tags: map[string]*string{"a": to.Ptr("b")},
-	}, nil)
-	if err != nil {
-		t.Fatal(err)
+	vault := a.Group() + "/providers/Microsoft.KeyVault/vaults/contoso"
+	assignment := vault + "/providers/Microsoft.Authorization/roleAssignments/"
+	body := func(role string) string {
+		return `{"properties": {"principalId": "` + principal + `", "roleDefinitionId": "/x/` + role + `"}}`
 	}
-	sandboxtest.SetSecret(t, client, "a", "two")
+	a.Want(t, http.MethodPut, assignment+"1", body(sandboxtest.UserRole), http.StatusCreated, "")
+	if err := read(a.KubeletClientID); err != nil {
+		t.Errorf("with the role: %v", err)
+	}
+	wantForbidden(t, read("system"))
+	a.Want(t, http.MethodPut, assignment+"2", body(sandboxtest.OfficerRole), http.StatusCreated, "")
 
-	want := set.Secret
-	want.Value = nil
-	type parameters = azsecrets.UpdateSecretPropertiesParameters
-	for _, change := range []struct {
-		given parameters
-		adopt func()
-	}{
-		{
-			parameters{Tags: map[string]*string{"c": to.Ptr("d")}},
-			func() { want.Tags = map[string]*string{"c": to.Ptr("d")} },
-		},
-		{
-			parameters{ContentType: to.Ptr("text/other")},
-			func() { want.ContentType = to.Ptr("text/other") },
-		},
-		{
-			parameters{SecretAttributes: &azsecrets.SecretAttributes{NotBefore: to.Ptr(time.Unix(1000, 0).UTC())}},
-			func() { want.Attributes.NotBefore = to.Ptr(time.Unix(1000, 0).UTC()) },
-		},
-		{
-			parameters{SecretAttributes: &azsecrets.SecretAttributes{Enabled: to.Ptr(false)}},
-			func() { want.Attributes.Enabled = to.Ptr(false) },
-		},
-	} {
-		change.adopt()
-		got, err := client.UpdateSecretProperties(t.Context(), "a", set.ID.Version(), change.given, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if updated := got.Attributes.Updated; time.Since(*updated).Abs() > time.Minute {
-			t.Errorf("updated at %v", updated)
-		}
-		want.Attributes.Updated = got.Attributes.Updated
-		if diff := cmp.Diff(want, got.Secret); diff != "" {
-			t.Errorf("(-want +got)\n%s", diff)
-		}
+	filter := "api-version=1&$filter=principalId%20eq%20'" + principal + "'"
+	count := func(path string) int {
+		_, _, answer := a.Call(t, http.MethodGet, path, "")
+		return len(answer["value"].([]any))
 	}
-	last, err := client.UpdateSecretProperties(t.Context(), "a", "", parameters{ContentType: to.Ptr("x")}, nil)
-	if err != nil {
-		t.Fatal(err)
+	got := []int{
+		count(vault + "/providers/Microsoft.Authorization/roleAssignments?" + filter),
+		count(a.Group() + "/providers/Microsoft.Authorization/roleAssignments?" + filter),
+		count(vault + "/secrets/a/providers/Microsoft.Authorization/roleAssignments?" + filter),
+		count(vault + "/providers/Microsoft.Authorization/roleAssignments?api-version=1&$filter=principalId%20eq%20'other'"),
 	}
-	if *last.ContentType != "x" || last.ID.Version() == set.ID.Version() {
-		t.Errorf("without a version, %s was changed", *last.ID)
+	if diff := cmp.Diff([]int{2, 2, 2, 0}, got); diff != "" {
+		t.Errorf("assignments at, above, below, of another (-want +got):\n%s", diff)
 	}
-}
-
-// The dates are for the reader to heed: the vault gives the value at all times.
-func TestKeyVaultGivesExpiredAndEarlySecrets(t *testing.T) {
-	v := sandboxtest.StartKeyVault(t, keyvault.Options{})
-	client := sandboxtest.KeyVaultClient(t, v, v.Token)
-	for name, attributes := range map[string]azsecrets.SecretAttributes{
-		"expired": {Expires: to.Ptr(time.Unix(1000, 0))},
-		"early":   {NotBefore: to.Ptr(time.Unix(4102444800, 0))},
-	} {
-		given := azsecrets.SetSecretParameters{Value: to.Ptr("one"), SecretAttributes: &attributes}
-		if _, err := client.SetSecret(t.Context(), name, given, nil); err != nil {
-			t.Fatal(err)
-		}
-		got, err := client.GetSecret(t.Context(), name, "", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if *got.Value != "one" {
-			t.Errorf("%s: the value is not the one that was set", name)
-		}
+	for _, name := range []string{"1", "2"} {
+		a.Want(t, http.MethodDelete, assignment+name, "", http.StatusOK, "")
 	}
+	wantForbidden(t, read(a.KubeletClientID))
 }

@@ -17,13 +17,13 @@ func (a *Azure) ServeMetadata(w http.ResponseWriter, r *http.Request) {
 	a.metadata(r).write(w)
 }
 
-func (a *Azure) metadata(r *http.Request) *keyVaultReply {
+func (a *Azure) metadata(r *http.Request) *reply {
 	resource, clientID := r.URL.Query().Get("resource"), r.URL.Query().Get("client_id")
 	switch {
 	case r.Header.Get("Metadata") != "true":
 		return metadataRefusal("Required metadata header not specified")
 	case r.URL.Path != "/metadata/identity/oauth2/token":
-		return &keyVaultReply{status: http.StatusNotFound, body: map[string]string{"error": "Not found"}}
+		return &reply{http.StatusNotFound, map[string]string{"error": "Not found"}}
 	case resource == "":
 		return metadataRefusal("Required query variable 'resource' is missing")
 	case clientID == "" && slices.Contains(a.nodeIdentities, "system"):
@@ -38,13 +38,13 @@ func (a *Azure) metadata(r *http.Request) *keyVaultReply {
 		return metadataRefusal("Identity not found")
 	}
 	now := time.Now()
-	return &keyVaultReply{body: map[string]string{
+	return answer(map[string]string{
 		"access_token": token, "token_type": "Bearer", "resource": resource, "client_id": strings.TrimPrefix(clientID, "system"),
 		"expires_in": strconv.Itoa(int(metadataLife.Seconds())), "expires_on": strconv.FormatInt(now.Add(metadataLife).Unix(), 10),
 		"not_before": strconv.FormatInt(now.Unix(), 10),
-	}}
+	})
 }
 
-func metadataRefusal(description string) *keyVaultReply {
-	return &keyVaultReply{status: http.StatusBadRequest, body: map[string]string{"error": "invalid_request", "error_description": description}}
+func metadataRefusal(description string) *reply {
+	return &reply{http.StatusBadRequest, map[string]string{"error": "invalid_request", "error_description": description}}
 }

@@ -1,7 +1,6 @@
 package loopback
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -9,23 +8,16 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"io"
-	"log"
 	"math/big"
 	"net"
-	"net/http"
 	"time"
 )
 
-// idleConnections is how many are kept for the next requests: a handshake takes
-// longer than a request.
-const idleConnections = 64
-
 // Identity is a certificate that signs itself, with its key.
 type Identity struct {
-	certificate *x509.Certificate
-	key         *ecdsa.PrivateKey
-	PEM         []byte // of the certificate alone
+	PEM []byte // of the certificate alone
+
+	certificate tls.Certificate
 }
 
 // NewIdentity makes an identity for 127.0.0.1 and the hosts, for one year.
@@ -51,52 +43,13 @@ func NewIdentity(hosts ...string) (*Identity, error) {
 	if err != nil {
 		return nil, err
 	}
-	certificate, err := x509.ParseCertificate(der)
-	if err != nil {
-		return nil, err
-	}
-	return &Identity{certificate, key, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}, nil
+	return &Identity{
+		PEM:         pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+		certificate: tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key},
+	}, nil
 }
 
-// Client makes a client that trusts the identity and takes every host for the
-// server, so that nothing it sends leaves this machine.
-func (i *Identity) Client(s *Server) *http.Client {
-	roots := x509.NewCertPool()
-	roots.AddCert(i.certificate)
-	dial := func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, network, s.http.Addr)
-	}
-	return &http.Client{Transport: &http.Transport{
-		DialContext:         dial,
-		MaxIdleConnsPerHost: idleConnections,
-		TLSClientConfig:     &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
-	}}
-}
-
-// ListenTLS is Listen for https.
-func ListenTLS(h http.HandlerFunc, i *Identity) (*Server, error) {
-	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", FreePort)
-	if err != nil {
-		return nil, err
-	}
-	address := listener.Addr().String()
-	s := &Server{
-		URL: "https://" + address,
-		http: &http.Server{
-			Addr:              address,
-			Handler:           h,
-			ReadHeaderTimeout: 10 * time.Second,
-			ErrorLog:          log.New(io.Discard, "", 0), // else a client that distrusts the certificate is shown on stderr
-			TLSConfig: &tls.Config{
-				MinVersion:   tls.VersionTLS12,
-				Certificates: []tls.Certificate{{Certificate: [][]byte{i.certificate.Raw}, PrivateKey: i.key}},
-			},
-		},
-		ended: make(chan struct{}),
-	}
-	go func() {
-		defer close(s.ended)
-		_ = s.http.ServeTLS(listener, "", "") // always http.ErrServerClosed: it ends when close is called
-	}()
-	return s, nil
+// TLS is what a server needs that has the identity.
+func (i *Identity) TLS() *tls.Config {
+	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{i.certificate}}
 }

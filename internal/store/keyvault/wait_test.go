@@ -20,6 +20,7 @@ import (
 	"github.com/secretctl/secretctl/internal/store"
 	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 	"github.com/secretctl/secretctl/internal/store/storetest"
+	"github.com/secretctl/secretctl/test/sandboxtest"
 )
 
 func TestKeyVaultRefusalsAreOneLineWithTheWayOut(t *testing.T) {
@@ -148,7 +149,7 @@ func TestKeyVaultDeletionUnderWayIsRecovered(t *testing.T) {
 }
 
 func TestKeyVaultRecoveryIsWaitedFor(t *testing.T) {
-	v, err := sandbox.Start(sandbox.Options{Name: vaultName, Settling: 2})
+	v, err := sandboxtest.NewKeyVault(sandbox.Options{Name: vaultName}, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,11 +167,7 @@ func TestKeyVaultRecoveryIsWaitedFor(t *testing.T) {
 }
 
 func TestSandboxThrottlesAndSpreadsAccess(t *testing.T) {
-	v, err := sandbox.Start(sandbox.Options{Name: vaultName})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(v.Close)
+	v := sandboxtest.StartKeyVault(t, sandbox.Options{Name: vaultName})
 	b := &keyVault{transport: v.Client, token: knownToken(v.Token)}
 	v.DelayAccess(3)
 	got, err := b.run(t, password(), passwordEnv, store.Options{})

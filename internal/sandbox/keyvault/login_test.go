@@ -41,7 +41,6 @@ func TestAzureTradesATokenThatACredentialFits(t *testing.T) {
 		"other subject":  {a.TenantID, clientID, jwt(a.Issuer, "t", audience, later), "AADSTS700213"},
 		"other audience": {a.TenantID, clientID, jwt(a.Issuer, "s", "vault", later), "AADSTS700212"},
 		"expired":        {a.TenantID, clientID, jwt(a.Issuer, "s", audience, time.Now()), "AADSTS700024"},
-		"no token":       {a.TenantID, clientID, "x", "AADSTS50027"},
 		"other client":   {a.TenantID, "other", jwt(a.Issuer, "s", audience, later), "AADSTS700016"},
 		"other tenant":   {"00000000-0000-0000-0000-000000000009", clientID, jwt(a.Issuer, "s", audience, later), "90002"},
 	} {

@@ -13,34 +13,32 @@ import (
 
 // login answers as Entra ID does to those who trade a token of a ServiceAccount for
 // one of a managed identity.
-func (a *Azure) login(w http.ResponseWriter, r *http.Request) *keyVaultReply {
+func (a *Azure) login(w http.ResponseWriter, r *http.Request) *reply {
 	base := "https://" + loginHost + "/" + a.TenantID
-	switch path := strings.TrimPrefix(r.URL.Path, "/"+a.TenantID); {
-	case r.URL.Path == "/common/discovery/instance":
-		return &keyVaultReply{body: map[string]any{
+	switch r.URL.Path {
+	case "/common/discovery/instance":
+		return answer(map[string]any{
 			"tenant_discovery_endpoint": base + "/v2.0/.well-known/openid-configuration",
 			"metadata":                  []any{map[string]any{"preferred_network": loginHost, "preferred_cache": loginHost, "aliases": []string{loginHost}}},
-		}}
-	case path == r.URL.Path:
-		tenant, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
-		return loginRefusal(http.StatusBadRequest, "invalid_tenant", 90002, "Tenant '%s' not found. "+
-			"Check to make sure you have the correct tenant ID and are signing into the correct cloud.", tenant)
-	case path == "/v2.0/.well-known/openid-configuration":
-		return &keyVaultReply{body: map[string]string{
+		})
+	case "/" + a.TenantID + "/v2.0/.well-known/openid-configuration":
+		return answer(map[string]string{
 			"issuer": base + "/v2.0", "authorization_endpoint": base + "/oauth2/v2.0/authorize", "token_endpoint": base + "/oauth2/v2.0/token",
-		}}
-	case path == "/oauth2/v2.0/token" && r.Method == http.MethodPost:
+		})
+	case "/" + a.TenantID + "/oauth2/v2.0/token":
 		r.Body = http.MaxBytesReader(w, r.Body, loopback.MaxRequest)
-		if r.PostFormValue("client_secret") != "" {
-			return a.identify(r.PostFormValue("client_id"), r.PostFormValue("client_secret"))
+		if secret := r.PostFormValue("client_secret"); secret != "" {
+			return a.identify(r.PostFormValue("client_id"), secret)
 		}
 		return a.trade(r.PostFormValue("client_id"), r.PostFormValue("client_assertion"))
 	}
-	return &keyVaultReply{status: http.StatusNotFound, body: map[string]string{}}
+	tenant, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	return refuseLogin(http.StatusBadRequest, "invalid_tenant", 90002, "Tenant '%s' not found. "+
+		"Check to make sure you have the correct tenant ID and are signing into the correct cloud.", tenant)
 }
 
 // identify gives the owner's token for the secret of the owner's application.
-func (a *Azure) identify(clientID, secret string) *keyVaultReply {
+func (a *Azure) identify(clientID, secret string) *reply {
 	switch {
 	case clientID != a.ClientID:
 		return a.unknownClient(clientID)
@@ -53,29 +51,26 @@ func (a *Azure) identify(clientID, secret string) *keyVaultReply {
 
 // trade gives the token of an identity for an assertion that one of its federated
 // credentials fits in issuer, subject and audience.
-func (a *Azure) trade(clientID, assertion string) *keyVaultReply {
+func (a *Azure) trade(clientID, assertion string) *reply {
 	claims, err := kubernetes.ReadToken(assertion)
-	if err != nil {
-		return unauthorized(50027, "JWT token is invalid or malformed.")
-	}
-	if a.verify != nil && a.verify(assertion) != nil {
+	if err != nil || a.verify != nil && a.verify(assertion) != nil {
 		return unauthorized(700027, "The certificate with identifier used to sign the client assertion is not registered on application. [Reason - The key was not found.]")
 	}
 	if !time.Unix(claims.Expires, 0).After(time.Now()) {
 		return unauthorized(700024, "Client assertion is not within its valid time range.")
 	}
-	prefix := ""
+	var identity *armResource
 	for _, r := range a.resources {
 		if r.Properties["clientId"] == clientID {
-			prefix = strings.ToLower(r.ID) + "/federatedidentitycredentials/"
+			identity = r
 		}
 	}
-	if prefix == "" {
+	if identity == nil {
 		return a.unknownClient(clientID)
 	}
 	code, what := 700211, "issuer '"+claims.Issuer+"'"
 	for id, r := range a.resources {
-		if !strings.HasPrefix(id, prefix) || r.Properties["issuer"] != claims.Issuer {
+		if !strings.HasPrefix(id, strings.ToLower(identity.ID)+"/federatedidentitycredentials/") || r.Properties["issuer"] != claims.Issuer {
 			continue
 		}
 		audiences, _ := r.Properties["audiences"].([]any)
@@ -91,22 +86,22 @@ func (a *Azure) trade(clientID, assertion string) *keyVaultReply {
 	return unauthorized(code, "No matching federated identity record found for presented assertion %s.", what)
 }
 
-func issued(token string) *keyVaultReply {
-	return &keyVaultReply{body: map[string]any{"token_type": "Bearer", "expires_in": 3599, "ext_expires_in": 3599, "access_token": token}}
+func issued(token string) *reply {
+	return answer(map[string]any{"token_type": "Bearer", "expires_in": 3599, "ext_expires_in": 3599, "access_token": token})
 }
 
-func (a *Azure) unknownClient(clientID string) *keyVaultReply {
-	return loginRefusal(http.StatusBadRequest, "unauthorized_client", 700016, "Application with identifier '%s' was not found in the directory '%s'.", clientID, a.TenantID)
+func (a *Azure) unknownClient(clientID string) *reply {
+	return refuseLogin(http.StatusBadRequest, "unauthorized_client", 700016, "Application with identifier '%s' was not found in the directory '%s'.", clientID, a.TenantID)
 }
 
-func unauthorized(code int, format string, args ...any) *keyVaultReply {
-	return loginRefusal(http.StatusUnauthorized, "invalid_client", code, format, args...)
+func unauthorized(code int, format string, args ...any) *reply {
+	return refuseLogin(http.StatusUnauthorized, "invalid_client", code, format, args...)
 }
 
-// loginRefusal is worded as Entra ID words it.
-func loginRefusal(status int, kind string, code int, format string, args ...any) *keyVaultReply {
+// refuseLogin is worded as Entra ID words it.
+func refuseLogin(status int, kind string, code int, format string, args ...any) *reply {
 	trace, correlation, now := loopback.UUID(), loopback.UUID(), time.Now().UTC().Format(time.DateTime+"Z")
-	return &keyVaultReply{status: status, body: map[string]any{
+	return &reply{status, map[string]any{
 		"error": kind, "error_codes": []int{code},
 		"error_description": fmt.Sprintf("AADSTS%d: ", code) + fmt.Sprintf(format, args...) +
 			fmt.Sprintf(" Trace ID: %s Correlation ID: %s Timestamp: %s", trace, correlation, now),
