@@ -56,7 +56,7 @@ func (a *Azure) trade(clientID, assertion string) *reply {
 	if err != nil || a.verify != nil && a.verify(assertion) != nil {
 		return unauthorized(700027, "The certificate with identifier used to sign the client assertion is not registered on application. [Reason - The key was not found.]")
 	}
-	if !time.Unix(claims.Expires, 0).After(time.Now()) {
+	if claims.Expiry == nil || !claims.Expiry.Time().After(time.Now()) {
 		return unauthorized(700024, "Client assertion is not within its valid time range.")
 	}
 	var identity *armResource
