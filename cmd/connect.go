@@ -27,7 +27,7 @@ func (a *app) store(d *config.Delivery, o store.Options) (s store.Store, err err
 		if o.Login, err = a.loginOfPipeline(); err != nil {
 			return nil, err
 		}
-		token, _ := a.LookupEnv("VAULT_TOKEN")
+		token, _ := a.env.Secret("VAULT_TOKEN")
 		o.Token = secret.New([]byte(token))
 	}
 	s, err = p.Open(d, a.storeOptions(d, o))

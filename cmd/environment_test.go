@@ -3,7 +3,9 @@ package cmd_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/secretctl/secretctl/cmd"
@@ -39,5 +41,41 @@ func TestValueInAVariableNamedLikeAFlagIsNotTakenForTheFlag(t *testing.T) {
 	}
 	if _, out, _ = runWith(t, fromEnvironmentConfig, env, "verify", "--mount-path", t.TempDir()); strings.Contains(out, "rotation/") {
 		t.Errorf("SECRETCTL_ALL ran the groups that write\n%s", out)
+	}
+}
+
+func TestVariablesThatHeldASecretAreTakenOutOfTheEnvironment(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "secretctl.yaml")
+	if err := os.WriteFile(path, []byte(fromEnvironmentConfig+"resources: [{type: Client, id: x, secrets: {secret: a}}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for command, want := range map[string][]string{
+		"provision --dry-run --vault-login jwt/ci": {"SECRETCTL_ID_TOKEN", "SECRETCTL_SECRET", "VAULT_TOKEN"},
+		"provision --dry-run":                      {"SECRETCTL_SECRET", "VAULT_TOKEN"},
+		"client get":                               {"AIDBOX_CLIENT_SECRET"},
+		"render":                                   nil,
+	} {
+		env := map[string]string{
+			"SECRETCTL_SECRET": "hunter2-value", "VAULT_TOKEN": "hunter2-token", "AIDBOX_CLIENT_SECRET": "hunter2-admin", "SECRETCTL_ID_TOKEN": "hunter2-jwt",
+			"PATH": "/usr/bin",
+		}
+		var mu sync.Mutex
+		var taken []string
+		var out, narration lockedBuffer
+		cmd.Run(t.Context(), append(strings.Fields(command), "-c", path, "--timeout", "300ms"), cmd.IO{
+			In: strings.NewReader(""), Out: &out, Err: &narration,
+			LookupEnv: func(name string) (string, bool) { mu.Lock(); defer mu.Unlock(); v, ok := env[name]; return v, ok },
+			Unsetenv: func(name string) error {
+				mu.Lock()
+				defer mu.Unlock()
+				delete(env, name)
+				taken = append(taken, name)
+				return nil
+			},
+		})
+		slices.Sort(taken)
+		if taken = slices.Compact(taken); !slices.Equal(taken, want) {
+			t.Errorf("%s took %v\n%s", command, taken, narration.String())
+		}
 	}
 }

@@ -26,6 +26,9 @@ type IO struct {
 	In        io.Reader
 	Out, Err  io.Writer
 	LookupEnv func(string) (string, bool)
+	// Unsetenv takes a variable out of the process's own environment, once a secret
+	// was read from it; nil where LookupEnv reads another one.
+	Unsetenv func(string) error
 	// Prompt reads a line without echo; nil where standard input is no terminal.
 	Prompt func(label string) ([]byte, error)
 	// Azure is as whom and how Azure is reached; its zero value is whoever is logged in.
@@ -42,7 +45,7 @@ func Main() int {
 	log.SetOutput(io.Discard)         // net/http logs what a server sent unasked, which may hold anything
 	name := filepath.Base(os.Args[0]) // kubectl-secretctl and kubectl_complete-secretctl as a plugin
 	world := IO{
-		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, LookupEnv: os.LookupEnv,
+		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, LookupEnv: os.LookupEnv, Unsetenv: os.Unsetenv,
 		Plugin:      strings.HasPrefix(name, "kubectl"),
 		OutTerminal: term.IsTerminal(int(os.Stdout.Fd())),
 		ErrTerminal: term.IsTerminal(int(os.Stderr.Fd())),
@@ -77,13 +80,15 @@ func Main() int {
 
 // Run runs secretctl with the given arguments and returns the exit code.
 func Run(ctx context.Context, args []string, world IO) int {
+	env := &environment{lookup: world.LookupEnv, unset: world.Unsetenv, taken: map[string]string{}}
+	world.LookupEnv = env.Lookup
 	sanitizer := &secret.Sanitizer{}
 	stderr := newConsole(world.Err, sanitizer)
 	world.Err = stderr
 	world.Prompt = stderr.alone(world.Prompt)
 	a := &app{
-		IO: world, console: stderr, sanitizer: sanitizer,
-		inputs: &secret.Inputs{LookupEnv: world.LookupEnv, Stdin: world.In, Prompt: world.Prompt, Sanitizer: sanitizer},
+		IO: world, env: env, console: stderr, sanitizer: sanitizer,
+		inputs: &secret.Inputs{LookupEnv: env.Secret, Stdin: world.In, Prompt: world.Prompt, Sanitizer: sanitizer},
 	}
 	err := a.guard(func() error {
 		root := newRoot(a)
@@ -102,7 +107,8 @@ func Run(ctx context.Context, args []string, world IO) int {
 type app struct {
 	IO
 	settings
-	console   *console // Err
+	env       *environment // behind LookupEnv
+	console   *console     // Err
 	sanitizer *secret.Sanitizer
 	inputs    *secret.Inputs
 	several   bool // deliveries are worked on

@@ -35,7 +35,7 @@ func (a *app) loginOfPipeline() (*store.Login, error) {
 	if !ok {
 		return nil, usagef("write it like jwt/my-role", "--vault-login %q is not an auth method and a role", a.vaultLogin)
 	}
-	jwt, _ := a.LookupEnv(idTokenVariable)
+	jwt, _ := a.env.Secret(idTokenVariable)
 	if jwt = strings.TrimSpace(jwt); jwt == "" {
 		return nil, usagef("have the pipeline put the token there that its CI system gives it", "--vault-login needs environment variable %s", idTokenVariable)
 	}
