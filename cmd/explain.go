@@ -44,7 +44,7 @@ checks. Needs no config and no network.
 
 // explain prints a section as it is written: its Markdown reads well on a terminal.
 func (a *app) explain(name, output string) error {
-	ids, err := verify.Find(name)
+	checks, err := verify.Find(name)
 	if err != nil {
 		return err
 	}
@@ -54,11 +54,10 @@ func (a *app) explain(name, output string) error {
 	}
 	var text strings.Builder
 	if section := docs.Check(name); section != "" {
-		group, _, _ := strings.Cut(name, "/")
-		fmt.Fprintf(&text, heading+"%s\n\nRun it: `secretctl verify %s`\n", name, verify.Title(name), section, group)
+		fmt.Fprintf(&text, heading+"%s\n\nRun it: `secretctl verify %s`\n", name, checks[0].Title, section, checks[0].Group())
 	} else {
-		for _, id := range ids {
-			fmt.Fprintf(&text, item, id, verify.Title(id))
+		for _, c := range checks {
+			fmt.Fprintf(&text, item, c.ID, c.Title)
 		}
 	}
 	_, err = fmt.Fprint(a.Out, text.String())

@@ -200,7 +200,7 @@ func (a *app) check(ctx context.Context, d *config.Delivery, c checkup) (work[ve
 		return nil, err
 	}
 	return func(ctx context.Context, p *progress) (verify.DeliveryReport, error) {
-		o := verify.Options{Groups: c.groups, Progress: func(e verify.Event) { p.set("waiting for "+e.ID+" "+e.Subject, e.Deadline) }}
+		o := verify.Options{Groups: c.groups, Progress: func(check string, deadline time.Duration) { p.set("waiting for "+check, deadline) }}
 		if c.rotated != nil {
 			if s, ok := c.rotated(d); ok {
 				var err error

@@ -42,7 +42,7 @@ func sample(setup error) Report {
 			with(verify.Warn("equal to the store, and ends in a line break").WithHint("store the value without it"), "mount/matches-store", "client-secret local", 1500*time.Millisecond),
 			with(verify.Fail("the scope of <a> & \"b\"").WithHint("write it anew"), "mount/vault-config", "local", 0),
 			with(verify.Unknown("GET /fhir/Patient got no answer"), "auth/accepts-secret", "Client/basic", 4*time.Second),
-			with(verify.Skip("needs auth/accepts-secret Client/basic, whose result is unknown"), "scope/out-of-scope-refused", "client-secret", 0),
+			with(verify.Skip("skipped: auth/accepts-secret Client/basic is unknown"), "scope/out-of-scope-refused", "client-secret", 0),
 		}},
 		{Name: "second", Checks: []verify.Result{with(verify.Pass("in Aidbox"), "client/exists", "Client/a", time.Millisecond)}},
 	}, setup)

@@ -2,81 +2,73 @@ package verify
 
 import (
 	"context"
-	"slices"
 
-	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/secret"
 )
 
-// The grant types that the checks use.
-const (
-	grantBasic       = "basic"
-	grantCredentials = "client_credentials"
-)
-
-// client is a Client of the config whose secret is one of the delivery's, and
-// the two ways to authenticate as it.
-type client struct {
-	config.Resource
-	secret config.Secret
-	probed string // the path that Basic authentication is tried on
-	aidbox Aidbox
-	vs     *values
+var authChecks = []Check{
+	{
+		ID: "auth/accepts-secret", Title: "Aidbox accepts the secret",
+		subjects: perClient,
+		run:      acceptsSecret,
+	},
+	{
+		ID: "auth/rejects-wrong", Title: "Aidbox refuses another secret",
+		subjects: perClient,
+		run:      rejectsWrong,
+	},
+	{
+		ID: "auth/rejects-empty", Title: "Aidbox refuses an empty secret",
+		subjects: perClient,
+		run:      rejectsEmpty,
+	},
+	{
+		ID: "auth/token", Title: "Aidbox gives a token for the secret",
+		subjects: perClient,
+		run:      givesToken,
+	},
 }
 
-// clients lists them, in the order of the config.
-func clients(d *config.Delivery, w Dependencies, vs *values) []client {
-	var all []client
-	for _, r := range d.Resources {
-		if s, known := d.Secret(r.Secrets["secret"]); known && r.Type == "Client" {
-			all = append(all, client{r, s, d.Aidbox.Probe, w.Aidbox, vs})
+// perClient has the Clients whose secret is one of the delivery's. Without an
+// administrator's access nobody knows whether they exist.
+func perClient(_ context.Context, r *run) (all []subject) {
+	for _, res := range r.d.Resources {
+		c, ok := clientOf(r.d, r.Dependencies, res)
+		if !ok {
+			continue
 		}
+		s := subject{name: res.Ref(), client: c}
+		if r.Admin != nil {
+			s.needs = []string{"client/exists"}
+		}
+		all = append(all, s)
 	}
 	return all
 }
 
-func authChecks(d *config.Delivery, w Dependencies, vs *values) []check {
-	var checks []check
-	for _, c := range clients(d, w, vs) {
-		// Without an administrator's access nobody knows whether the Client exists.
-		var needs []string
-		if w.Admin != nil {
-			needs = []string{"client/exists"}
-		}
-		checks = append(
-			checks,
-			check{"auth/accepts-secret", c.Ref(), needs, c.acceptsSecret},
-			check{"auth/rejects-wrong", c.Ref(), needs, c.rejectsWrong},
-			check{"auth/rejects-empty", c.Ref(), needs, c.rejectsEmpty},
-			check{"auth/token", c.Ref(), needs, c.givesToken},
-		)
-	}
-	return checks
+func acceptsSecret(ctx context.Context, r *run, s subject) Result {
+	return accepts(ctx, r, s.client, grantBasic, s.client.probe)
 }
 
-func (c client) acceptsSecret(ctx context.Context) Result {
-	return c.accepts(ctx, grantBasic, c.probe)
-}
-
-func (c client) givesToken(ctx context.Context) Result {
-	return c.accepts(ctx, grantCredentials, c.token)
+func givesToken(ctx context.Context, r *run, s subject) Result {
+	return accepts(ctx, r, s.client, grantCredentials, s.client.token)
 }
 
 // accepts tries the value that Aidbox should accept.
-func (c client) accepts(ctx context.Context, grant string, try func(context.Context, secret.Value) answer) Result {
+func accepts(ctx context.Context, r *run, c client, grant string, try func(context.Context, secret.Value) attempt) Result {
 	if !c.grants(grant) {
-		return c.without(grant)
+		return without(c, grant)
 	}
-	e, err := c.vs.toTry(ctx, c.secret)
+	e, err := r.toTry(ctx, c.secret)
 	if err != nil {
-		return c.vs.unknown(err)
+		return r.unknown(err)
 	}
 	switch got := try(ctx, e.value); got.outcome {
 	case accepted:
 		return Pass("%s, with the value from %s", got, e.from)
 	case forbidden:
 		return Warn("the secret was accepted, but no AccessPolicy allows %s: answered 403, with the value from %s", got.asked, e.from).
-			WithHint("accessPolicy: allow at %s in the config, then %s; or a policy of your own", c.Ref(), applyHint)
+			WithHint("accessPolicy: allow at %s in the config, then secretctl client apply; or a policy of your own", c.Ref())
 	case refused:
 		return Fail("%s, with the value from %s", got, e.from).
 			WithHint("Aidbox has another value for it, or none: see the mount checks, above all mount/matches-store and the scope in mount/vault-config")
@@ -87,26 +79,27 @@ func (c client) accepts(ctx context.Context, grant string, try func(context.Cont
 	}
 }
 
-func (c client) rejectsWrong(ctx context.Context) Result {
+func rejectsWrong(ctx context.Context, r *run, s subject) Result {
 	length := 32
-	e, err := c.vs.toTry(ctx, c.secret)
+	e, err := r.toTry(ctx, s.client.secret)
 	if err == nil {
 		length = len(e.value.Reveal())
 	}
 	wrong, err := otherThan(e.value, length)
 	if err != nil {
-		return c.vs.unknown(err)
+		return r.unknown(err)
 	}
-	return c.rejects(ctx, c.vs.learn(wrong), "a random value")
+	r.Sanitizer.Learn(wrong)
+	return rejects(ctx, s.client, wrong, "a random value")
 }
 
-func (c client) rejectsEmpty(ctx context.Context) Result {
-	return c.rejects(ctx, secret.Value{}, "an empty secret")
+func rejectsEmpty(ctx context.Context, _ *run, s subject) Result {
+	return rejects(ctx, s.client, secret.Value{}, "an empty secret")
 }
 
-func (c client) rejects(ctx context.Context, wrong secret.Value, what string) Result {
+func rejects(ctx context.Context, c client, wrong secret.Value, what string) Result {
 	if !c.grants(grantBasic) {
-		return c.without(grantBasic)
+		return without(c, grantBasic)
 	}
 	switch got := c.probe(ctx, wrong); got.outcome {
 	case refused:
@@ -119,17 +112,7 @@ func (c client) rejects(ctx context.Context, wrong secret.Value, what string) Re
 	}
 }
 
-func (c client) grants(grant string) bool {
-	switch grants := c.Body["grant_types"].(type) {
-	case []any:
-		return slices.Contains(grants, any(grant))
-	case []string:
-		return slices.Contains(grants, grant)
-	}
-	return false
-}
-
-func (c client) without(grant string) Result {
+func without(c client, grant string) Result {
 	return Skip("grant_types of %s has no %s", c.Ref(), grant)
 }
 

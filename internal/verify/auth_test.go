@@ -62,8 +62,8 @@ func authRows() []row {
 	return []row{
 		{"accepted", nil, accepts, StatusPass, "GET /fhir/Patient answered 200, with the value from the store, version 3"},
 		{"from the source", func(_ *testing.T, s *scene) { s.w.Stored = nil }, accepts, StatusPass, "from environment variable CLIENT_SECRET (store not readable"},
-		{"from the mount", func(_ *testing.T, s *scene) { s.w.Stored, s.d.Secrets[0].Value = nil, secret.Source{} }, accepts, StatusPass, "from the mounted file itself (nothing to compare with"},
-		{"gone from the store", func(_ *testing.T, s *scene) { clear(s.store) }, accepts, StatusPass, "from the mounted file itself (the store has no such secret"},
+		{"from the mount", func(_ *testing.T, s *scene) { s.w.Stored, s.d.Secrets[0].Value = nil, secret.Source{} }, accepts, StatusPass, "from the mounted file itself, local (nothing to compare with"},
+		{"gone from the store", func(_ *testing.T, s *scene) { clear(s.store) }, accepts, StatusPass, "from the mounted file itself, local (the store has no such secret"},
 		{"no value, empty file", func(t *testing.T, s *scene) {
 			noValue(t, s)
 			must(t, os.Mkdir(s.local.Dir, 0o755))
@@ -85,7 +85,7 @@ func authRows() []row {
 			s.w.References = func(context.Context, config.Resource) (map[string]string, []string, error) {
 				return nil, nil, fs.ErrNotExist
 			}
-		}, accepts, StatusSkip, "needs client/exists Client/basic"},
+		}, accepts, StatusSkip, "skipped: client/exists"},
 		{"no administrator", func(_ *testing.T, s *scene) { s.w.References = nil }, accepts, StatusPass, "answered 200"},
 
 		{"refused", nil, wrong, StatusPass, "answered 401 to a random value"},

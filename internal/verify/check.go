@@ -2,85 +2,53 @@ package verify
 
 import (
 	"context"
-	"errors"
-	"slices"
 	"strings"
-	"time"
+
+	"github.com/secretctl/secretctl/internal/config"
 )
 
-// check is one question. needs has the checks that must pass or warn before it
-// makes sense: an ID, for the same subject, or "ID subject" for another one.
-type check struct {
-	id, subject string
-	needs       []string
-	run         func(ctx context.Context) Result
+// Check is one question about a delivery. The checks are literals, in a file for
+// each group, and whatever lists checks reads these.
+type Check struct {
+	ID    string   // "mount/present": its group, and its name there
+	Title string   // what it proves, in a few words
+	Needs []string // IDs of the checks that must pass first, about the same subject or about none
+
+	subjects func(context.Context, *run) []subject // nil: one, without a name
+	run      func(context.Context, *run, subject) Result
 }
 
-func (c check) key() string { return c.id + " " + c.subject }
+// manual is where the documentation is for those who have none beside them.
+const manual = "https://github.com/secretctl/secretctl/blob/main/docs/checks.md"
 
-// neededKeys returns the needs with their subjects.
-func (c check) neededKeys() []string {
-	var keys []string
-	for _, n := range c.needs {
-		if !strings.Contains(n, " ") {
-			n += " " + c.subject
-		}
-		keys = append(keys, n)
-	}
-	return keys
+// Group returns what stands before the slash of the ID.
+func (c Check) Group() string { return groupOf(c.ID) }
+
+// Doc returns the page that explains the check.
+func (c Check) Doc() string { return manual + "#" + strings.ReplaceAll(c.ID, "/", "-") }
+
+// subject is what a check is about. A check sets the fields that it uses.
+type subject struct {
+	name  string   // as the report has it: "client-secret pod/aidbox-7d4"
+	needs []string // beside those of the check; "ID" or "ID subject"
+
+	secret   config.Secret
+	resource config.Resource
+	client   client
+	mount    Mount
+	class    class
 }
 
-// result runs the check, unless ctx has ended or a needed one stands in the way.
-func (c check) result(ctx context.Context, statuses map[string]Status) Result {
-	start := time.Now()
-	r, blocked := c.blocked(statuses)
-	switch {
-	case ctx.Err() != nil:
-		r = Unknown("%s before it ran", ended(ctx))
-	case !blocked:
-		if r = c.run(ctx); r.Status == StatusUnknown && ctx.Err() != nil {
-			r.Detail = ended(ctx) + ": " + r.Detail
-		}
+func perSecret(_ context.Context, r *run) (all []subject) {
+	for _, s := range r.d.Secrets {
+		all = append(all, subject{name: s.Name, secret: s})
 	}
-	r.ID, r.Title, r.Doc, r.Subject, r.Duration = c.id, Title(c.id), doc(c.id), c.subject, time.Since(start)
-	return r
+	return all
 }
 
-func (c check) blocked(statuses map[string]Status) (Result, bool) {
-	for _, key := range c.neededKeys() {
-		if s := statuses[key]; s != StatusPass && s != StatusWarn {
-			return Skip("needs %s, whose result is %s", strings.TrimSpace(key), s), true
-		}
+func perResource(_ context.Context, r *run) (all []subject) {
+	for _, res := range r.d.Resources {
+		all = append(all, subject{name: res.Ref(), resource: res})
 	}
-	return Result{}, false
-}
-
-func ended(ctx context.Context) string {
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return "time was up"
-	}
-	return "interrupted"
-}
-
-// needed picks the checks of the groups, and whatever they need, in the order
-// that they have.
-func needed(all []check, groups []string) []check {
-	byKey := map[string]check{}
-	for _, c := range all {
-		byKey[c.key()] = c
-	}
-	wanted := map[string]bool{}
-	var want func(c check)
-	want = func(c check) {
-		wanted[c.key()] = true
-		for _, key := range c.neededKeys() {
-			want(byKey[key])
-		}
-	}
-	for _, c := range all {
-		if slices.Contains(groups, groupOf(c.id)) {
-			want(c)
-		}
-	}
-	return slices.DeleteFunc(all, func(c check) bool { return !wanted[c.key()] })
+	return all
 }

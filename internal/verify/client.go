@@ -8,83 +8,95 @@ import (
 	"maps"
 	"slices"
 	"strings"
-
-	"github.com/secretctl/secretctl/internal/config"
 )
 
 const applyHint = "secretctl client apply"
 
-// resource is what Aidbox has for a resource of the config. The first check
-// fills it; the others need that check.
+var clientChecks = []Check{
+	{
+		ID: "client/exists", Title: "the resource is in Aidbox",
+		subjects: perResource,
+		run:      resourceExists,
+	},
+	{
+		ID: "client/masked", Title: "the resource holds no literal secret",
+		Needs:    []string{"client/exists"},
+		subjects: perResource,
+		run:      resourceMasked,
+	},
+	{
+		ID: "client/reference", Title: "the resource refers to the right secret",
+		Needs:    []string{"client/exists"},
+		subjects: perResource,
+		run:      resourceRefers,
+	},
+}
+
+// resource is what Aidbox has for a resource of the config.
 type resource struct {
-	want     config.Resource
-	refs     map[string]string
-	literals []string
+	refs     map[string]string // the secret that each field refers to
+	literals []string          // fields that hold a literal value
 }
 
-func clientChecks(d *config.Delivery, w Dependencies, vs *values) []check {
-	var checks []check
-	for _, want := range d.Resources {
-		r, exists := &resource{want: want}, []string{"client/exists"}
-		checks = append(
-			checks,
-			check{"client/exists", want.Ref(), nil, func(ctx context.Context) Result { return r.exists(ctx, w, vs) }},
-			check{"client/masked", want.Ref(), exists, func(context.Context) Result { return r.masked() }},
-			check{"client/reference", want.Ref(), exists, func(context.Context) Result { return r.reference(d) }},
-		)
+// read asks Aidbox for a resource, once.
+func (r *run) read(ctx context.Context, s subject) (resource, error) {
+	return r.resources.get(s.name, func() (resource, error) {
+		refs, literals, err := r.Admin.References(ctx, s.resource)
+		return resource{refs, literals}, err
+	})
+}
+
+func resourceExists(ctx context.Context, r *run, s subject) Result {
+	if r.Admin == nil {
+		return r.noAdmin()
 	}
-	return checks
-}
-
-func noAdmin() Result {
-	return Skip("no administrator's access to Aidbox").WithHint("set aidbox.admin in the config")
-}
-
-func (r *resource) exists(ctx context.Context, w Dependencies, vs *values) Result {
-	if w.Admin == nil {
-		return noAdmin()
-	}
-	var err error
-	r.refs, r.literals, err = w.Admin.References(ctx, r.want)
-	switch {
+	switch _, err := r.read(ctx, s); {
 	case errors.Is(err, fs.ErrNotExist):
 		return Fail("not in Aidbox").WithHint(applyHint)
 	case err != nil:
-		return vs.unknown(err)
+		return r.unknown(err)
 	}
 	return Pass("in Aidbox")
 }
 
-// masked names only fields that the config names: nothing that comes from a
+// resourceMasked names only fields that the config names: nothing that comes from a
 // resource with a literal secret in it is worth the risk of showing.
-func (r *resource) masked() Result {
-	if len(r.literals) == 0 {
+func resourceMasked(ctx context.Context, r *run, s subject) Result {
+	got, err := r.read(ctx, s)
+	if err != nil {
+		return r.unknown(err)
+	}
+	if len(got.literals) == 0 {
 		return Pass("no literal value")
 	}
 	var fields []string
-	for _, field := range r.literals {
-		if _, ours := r.want.Secrets[field]; ours {
+	for _, field := range got.literals {
+		if _, ours := s.resource.Secrets[field]; ours {
 			fields = append(fields, field)
 		}
 	}
-	if others := len(r.literals) - len(fields); others > 0 {
+	if others := len(got.literals) - len(fields); others > 0 {
 		fields = append(fields, fmt.Sprintf("%d that the config does not name", others))
 	}
 	return Fail("holds a literal value at %s", strings.Join(fields, ", ")).
 		WithHint("%s puts a reference in its place; the value was stored in the database, so rotate it", applyHint)
 }
 
-// reference shows no name from Aidbox that the config does not have, because a
+// resourceRefers shows no name from Aidbox that the config does not have, because a
 // value that was put in the place of a name would come with it.
-func (r *resource) reference(d *config.Delivery) Result {
+func resourceRefers(ctx context.Context, r *run, s subject) Result {
+	is, err := r.read(ctx, s)
+	if err != nil {
+		return r.unknown(err)
+	}
 	var right, wrong []string
-	for _, field := range slices.Sorted(maps.Keys(r.want.Secrets)) {
-		name := r.want.Secrets[field]
-		switch got, present := r.refs[field]; {
+	for _, field := range slices.Sorted(maps.Keys(s.resource.Secrets)) {
+		name := s.resource.Secrets[field]
+		switch got, present := is.refs[field]; {
 		case !present:
 			wrong = append(wrong, field+" refers to no secret")
 		case got != name:
-			if _, ours := d.Secret(got); !ours {
+			if _, ours := r.d.Secret(got); !ours {
 				got = "a secret that the config does not name"
 			}
 			wrong = append(wrong, fmt.Sprintf("%s refers to %s, not to %s", field, got, name))

@@ -34,7 +34,7 @@ func clientRows() []row {
 		{"masked", nil, masked, StatusPass, "no literal value"},
 		{"literal", answer(nil, []string{"secret"}, nil), masked, StatusFail, "literal value at secret"},
 		{"literal, with its value", answer(nil, []string{canary, "secret"}, nil), masked, StatusFail, "at secret, 1 that the config does not name"},
-		{"absent", absent, masked, StatusSkip, "needs client/exists Client/basic, whose result is fail"},
+		{"absent", absent, masked, StatusSkip, "skipped: client/exists failed"},
 
 		{"right", nil, reference, StatusPass, "secret refers to client-secret"},
 		{"no reference", answer(nil, nil, nil), reference, StatusFail, "secret refers to no secret"},
@@ -43,6 +43,6 @@ func clientRows() []row {
 			answer(map[string]string{"secret": "other"}, nil, nil)(t, s)
 		}, reference, StatusFail, "secret refers to other, not to client-secret"},
 		{"a value for a name", answer(map[string]string{"secret": canary}, nil, nil), reference, StatusFail, "refers to a secret that the config does not name, not to client-secret"},
-		{"absent", absent, reference, StatusSkip, "needs client/exists"},
+		{"absent", absent, reference, StatusSkip, "skipped: client/exists"},
 	}
 }

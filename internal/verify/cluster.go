@@ -33,56 +33,61 @@ const (
 	azureAudience = "api://AzureADTokenExchange"
 )
 
-// platform is what the cluster has for any delivery. Each check fills in what the
-// later ones need.
-type platform struct {
-	d  *config.Delivery
-	w  Dependencies
-	c  *cluster.Cluster
-	vs *values
-
-	served    map[string][]string // resources of the driver's API, with their versions
-	driver    cluster.CSIDriver
-	agents    []cluster.Agent
-	agentsErr error
+var clusterChecks = []Check{
+	{
+		ID: "cluster/api", Title: "the API server answers",
+		run: apiAnswers,
+	},
+	{
+		ID: "cluster/csi-driver", Title: "the Secrets Store CSI driver runs",
+		Needs: []string{"cluster/api"},
+		run:   csiDriverRuns,
+	},
+	{
+		ID: "cluster/rotation-enabled", Title: "the driver rotates",
+		Needs: []string{"cluster/csi-driver"},
+		run:   rotationEnabled,
+	},
+	{
+		ID: "cluster/provider", Title: "the driver has the provider for the store",
+		Needs: []string{"cluster/csi-driver"},
+		run:   providerRuns,
+	},
+	{
+		ID: "cluster/crds", Title: "the cluster knows the driver's kinds",
+		Needs: []string{"cluster/api"},
+		run:   crdsServed,
+	},
+	{
+		ID: "cluster/token-requests", Title: "the provider gets the token that the store wants",
+		Needs: []string{"cluster/csi-driver"},
+		run:   tokensRequested,
+	},
 }
 
-func clusterChecks(d *config.Delivery, w Dependencies, vs *values) []check {
-	p := &platform{d: d, w: w, c: w.Cluster, vs: vs}
-	api, driver := []string{"cluster/api"}, []string{"cluster/csi-driver"}
-	return []check{
-		{"cluster/api", "", nil, p.api},
-		{"cluster/csi-driver", "", api, p.csiDriver},
-		{"cluster/rotation-enabled", "", driver, p.rotationEnabled},
-		{"cluster/provider", "", driver, p.provider},
-		{"cluster/crds", "", api, p.crds},
-		{"cluster/token-requests", "", driver, p.tokenRequests},
-	}
-}
-
-// api asks for what every authenticated identity may see: which resources the
+// apiAnswers asks for what every authenticated identity may see: which resources the
 // driver has brought.
-func (p *platform) api(ctx context.Context) Result {
-	if p.c == nil && p.w.NoCluster != nil {
-		return p.vs.unknown(p.w.NoCluster)
-	}
-	if p.c == nil {
+func apiAnswers(ctx context.Context, r *run, _ subject) Result {
+	switch {
+	case r.Cluster == nil && r.NoCluster != nil:
+		return r.unknown(r.NoCluster)
+	case r.Cluster == nil:
 		return Skip("no cluster is looked at")
 	}
-	var err error
-	if p.served, err = p.c.CRDs(ctx); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return p.vs.unknown(err)
+	if _, err := r.driver.crds(ctx); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return r.unknown(err)
 	}
-	return Pass("%s answers", p.c.Host())
+	return Pass("%s answers", r.Cluster.Host())
 }
 
-func (p *platform) crds(context.Context) Result {
-	if len(p.served) == 0 {
+func crdsServed(ctx context.Context, r *run, _ subject) Result {
+	served, _ := r.driver.crds(ctx) // cluster/api reports the error
+	if len(served) == 0 {
 		return Fail("the cluster does not know SecretProviderClass: the CRDs of the Secrets Store CSI driver are not installed").WithHint(installHint)
 	}
 	var missing []string
 	for _, resource := range []string{"secretproviderclasses", "secretproviderclasspodstatuses"} {
-		if !slices.Contains(p.served[resource], "v1") {
+		if !slices.Contains(served[resource], "v1") {
 			missing = append(missing, resource)
 		}
 	}
@@ -92,20 +97,18 @@ func (p *platform) crds(context.Context) Result {
 	return Pass("SecretProviderClass and SecretProviderClassPodStatus are served as v1")
 }
 
-func (p *platform) csiDriver(ctx context.Context) Result {
-	var err error
-	if p.driver, err = p.c.CSIDriver(ctx); errors.Is(err, fs.ErrNotExist) {
+func csiDriverRuns(ctx context.Context, r *run, _ subject) Result {
+	if _, err := r.driver.registered(ctx); errors.Is(err, fs.ErrNotExist) {
 		return Fail("the Secrets Store CSI driver is not installed: there is no CSIDriver secrets-store.csi.k8s.io").WithHint(installHint)
+	} else if err != nil {
+		return r.unknown(err)
 	}
+	nodes, err := r.Cluster.DriverNodes(ctx)
 	if err != nil {
-		return p.vs.unknown(err)
+		return r.unknown(err)
 	}
-	p.agents, p.agentsErr = p.c.Agents(ctx)
-	nodes, err := p.c.DriverNodes(ctx)
-	if err != nil {
-		return p.vs.unknown(err)
-	}
-	agent, found := p.agent(cluster.RoleDriver)
+	agents, _ := r.driver.agents(ctx) // cluster/provider reports the error
+	agent, found := agentWith(cluster.RoleDriver, agents)
 	switch {
 	case len(nodes) == 0:
 		return Fail("the driver is registered, but runs on no node").WithHint("see the pods of its DaemonSet: kubectl get pods -A -l app=secrets-store-csi-driver")
@@ -117,41 +120,14 @@ func (p *platform) csiDriver(ctx context.Context) Result {
 	return Pass("the driver runs on %s", count(len(nodes), "node"))
 }
 
-// agent returns the first DaemonSet with a role.
-func (p *platform) agent(role string) (cluster.Agent, bool) {
-	i := slices.IndexFunc(p.agents, func(a cluster.Agent) bool { return a.Role == role })
-	if i < 0 {
-		return cluster.Agent{}, false
+func rotationEnabled(ctx context.Context, r *run, _ subject) Result {
+	if _, err := r.driver.agents(ctx); err != nil {
+		return r.unknown(err)
 	}
-	return p.agents[i], true
-}
-
-func agentNotReady(a cluster.Agent) Result {
-	return Fail("%s: where it does not run, no pod with secrets can start, and none rotates", podsReady(a)).
-		WithHint("kubectl describe daemonset -n %s %s", a.Namespace, a.Name)
-}
-
-func podsReady(a cluster.Agent) string {
-	if a.Desired == 0 {
-		return fmt.Sprintf("DaemonSet %s/%s has no pods, as no node fits it", a.Namespace, a.Name)
-	}
-	return fmt.Sprintf("DaemonSet %s/%s has %d of %d pods ready", a.Namespace, a.Name, a.Ready, a.Desired)
-}
-
-func versionOf(a cluster.Agent) string {
-	if a.Version == "" {
-		return ""
-	}
-	return " " + a.Version
-}
-
-func (p *platform) rotationEnabled(context.Context) Result {
-	if p.agentsErr != nil {
-		return p.vs.unknown(p.agentsErr)
-	}
-	rotation := cluster.RotationOf(&p.driver, p.agents)
+	registration, _ := r.driver.registered(ctx) // which cluster/csi-driver found
+	rotation := r.driver.rotation(ctx)
 	switch {
-	case !rotation.Known && p.driver.RequiresRepublish:
+	case !rotation.Known && registration.RequiresRepublish:
 		return Unknown("%s; its CSIDriver object has requiresRepublish", rotation.Why).WithHint(agentsHint)
 	case !rotation.Known:
 		return Unknown("%s; its CSIDriver object lacks requiresRepublish, without which 1.6.0 and later do not rotate", rotation.Why).WithHint(agentsHint)
@@ -161,38 +137,40 @@ func (p *platform) rotationEnabled(context.Context) Result {
 	return Pass("%s", rotation.Why)
 }
 
-func (p *platform) provider(context.Context) Result {
-	agent, found := p.agent(p.d.Provider)
-	_, driver := p.agent(cluster.RoleDriver)
+func providerRuns(ctx context.Context, r *run, _ subject) Result {
+	agents, err := r.driver.agents(ctx)
+	agent, found := agentWith(r.d.Provider, agents)
+	_, driver := agentWith(cluster.RoleDriver, agents)
 	switch {
-	case p.agentsErr != nil:
-		return p.vs.unknown(p.agentsErr)
+	case err != nil:
+		return r.unknown(err)
 	case found && !agent.Works():
 		return agentNotReady(agent)
 	case found:
-		return Pass("provider %s%s runs (DaemonSet %s/%s)", p.d.Provider, versionOf(agent), agent.Namespace, agent.Name)
+		return Pass("provider %s%s runs (DaemonSet %s/%s)", r.d.Provider, versionOf(agent), agent.Namespace, agent.Name)
 	case driver:
-		return Fail("the driver's provider %s is not installed: no DaemonSet listens on its socket", p.d.Provider).WithHint("%s", providerHints[p.d.Provider])
+		return Fail("the driver's provider %s is not installed: no DaemonSet listens on its socket", r.d.Provider).WithHint("%s", providerHints[r.d.Provider])
 	}
-	return Unknown("neither a DaemonSet of provider %s nor one of the driver was found", p.d.Provider).WithHint(agentsHint)
+	return Unknown("neither a DaemonSet of provider %s nor one of the driver was found", r.d.Provider).WithHint(agentsHint)
 }
 
-// tokenRequests asks whether the provider gets the token that the store wants to
+// tokensRequested asks whether the provider gets the token that the store wants to
 // see.
-func (p *platform) tokenRequests(context.Context) Result {
-	given := fmt.Sprintf("the CSIDriver object requests tokens for %s", listed(p.driver.Audiences))
-	has := func(audience string) bool { return slices.Contains(p.driver.Audiences, audience) }
-	if p.d.Provider == config.ProviderAzure {
+func tokensRequested(ctx context.Context, r *run, _ subject) Result {
+	registration, _ := r.driver.registered(ctx) // which cluster/csi-driver found
+	given := fmt.Sprintf("the CSIDriver object requests tokens for %s", listed(registration.Audiences))
+	has := func(audience string) bool { return slices.Contains(registration.Audiences, audience) }
+	if r.d.Provider == config.ProviderAzure {
 		switch {
-		case p.d.Azure.Identity.Type != config.IdentityWorkload:
-			return Skip("identity %s takes no token of the pod's", p.d.Azure.Identity.Type)
+		case r.d.Azure.Identity.Type != config.IdentityWorkload:
+			return Skip("identity %s takes no token of the pod's", r.d.Azure.Identity.Type)
 		case !has(azureAudience):
 			return Fail("%s, and workload identity takes one for %q", given, azureAudience).
 				WithHint("add {audience: %q} to spec.tokenRequests of CSIDriver secrets-store.csi.k8s.io: Helm value tokenRequests[0].audience of the driver", azureAudience)
 		}
 		return Pass("%s", given)
 	}
-	switch wanted := p.d.Vault.Audience; {
+	switch wanted := r.d.Vault.Audience; {
 	case wanted == "" && !has(vaultAudience):
 		return Pass("%s; the Vault provider requests one itself, for the API server's own audience", given)
 	case wanted == "" || has(wanted):
@@ -202,14 +180,15 @@ func (p *platform) tokenRequests(context.Context) Result {
 	}
 }
 
-// podAudiences returns for which audiences the pod's token is that the store sees.
-func (p *platform) podAudiences() []string {
+// podAudiences returns for which audiences the pod's token is that the store sees;
+// requested are those of the CSIDriver object.
+func podAudiences(d *config.Delivery, requested []string) []string {
 	switch {
-	case p.d.Provider == config.ProviderAzure:
+	case d.Provider == config.ProviderAzure:
 		return []string{azureAudience}
-	case p.d.Vault != nil && p.d.Vault.Audience != "":
-		return []string{p.d.Vault.Audience}
-	case slices.Contains(p.driver.Audiences, vaultAudience):
+	case d.Vault != nil && d.Vault.Audience != "":
+		return []string{d.Vault.Audience}
+	case slices.Contains(requested, vaultAudience):
 		return []string{vaultAudience}
 	}
 	return nil

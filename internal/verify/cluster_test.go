@@ -130,7 +130,7 @@ func clusterRows() []row {
 		{"not ready", with(daemonsPath, daemons(driverDaemon("true", 0))), "cluster/csi-driver", StatusFail, "0 of 1 pods ready"},
 		{"forbidden", with(driverPath, denial), "cluster/csi-driver", StatusUnknown, "docs/rbac.md"},
 		{"nodes forbidden", with(nodesPath, denial), "cluster/csi-driver", StatusUnknown, "csinodes"},
-		{"no API", with(groupPath, unauthorized), "cluster/csi-driver", StatusSkip, "cluster/api, whose"},
+		{"no API", with(groupPath, unauthorized), "cluster/csi-driver", StatusSkip, "cluster/api"},
 
 		{"rotates", with(), "cluster/rotation-enabled", StatusPass, "2m0s"},
 		{"flag off", with(daemonsPath, daemons(driverDaemon("false", 1))), "cluster/rotation-enabled", StatusFail, "enableSecretRotation=true"},

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/secretctl/secretctl/internal/secret"
 )
 
 const (
@@ -24,9 +26,6 @@ type healthWatch struct {
 }
 
 func (h *healthWatch) start(ctx context.Context) {
-	if h.aidbox == nil {
-		return
-	}
 	ctx, h.cancel = context.WithCancel(ctx)
 	h.done = make(chan struct{})
 	go func() {
@@ -68,7 +67,7 @@ func (h *healthWatch) ask(ctx context.Context) {
 }
 
 // result ends the watch with a last question, and says how it went.
-func (h *healthWatch) result(ctx context.Context, written time.Time, vs *values) Result {
+func (h *healthWatch) result(ctx context.Context, written time.Time, clean *secret.Sanitizer) Result {
 	h.stop()
 	h.ask(ctx)
 	switch {
@@ -81,6 +80,6 @@ func (h *healthWatch) result(ctx context.Context, written time.Time, vs *values)
 	if !written.IsZero() {
 		when += fmt.Sprintf(", %s after the write", h.missed.Sub(written).Round(100*time.Millisecond))
 	}
-	return Fail("answered %d of %d health checks; the first without an answer at %s: %s", h.answered, h.asked, when, vs.clean.Line(h.why.Error())).
+	return Fail("answered %d of %d health checks; the first without an answer at %s: %s", h.answered, h.asked, when, clean.Line(h.why.Error())).
 		WithHint("a rotation needs no restart: did something else restart Aidbox, or the way to it break?")
 }

@@ -14,44 +14,66 @@ import (
 const driverHint = "the driver needs requiresRepublish: true in its CSIDriver object and --enable-secret-rotation=true, and takes up to " +
 	"--rotation-poll-interval and 90 s; if both are set, the logs of the driver and of its provider name the hop that fails"
 
-// newlineHint is what to do about a value that ends in a line break.
-const newlineHint = "Aidbox takes the line break as part of the secret: store the value without it (printf, not echo)"
-
-func mountChecks(d *config.Delivery, mounts []Mount, vs *values) []check {
-	var checks []check
-	for _, m := range mounts {
-		for _, s := range d.Secrets {
-			of := func(look func(context.Context, config.Secret) Result) func(context.Context) Result {
-				return func(ctx context.Context) Result { return look(ctx, s) }
-			}
-			matches := func(ctx context.Context) Result { return matchesStore(ctx, m, vs, s) }
-			subject := s.Name + " " + m.Replica
-			checks = append(
-				checks,
-				check{"mount/present", subject, nil, of(m.Present)},
-				check{"mount/readable", subject, []string{"mount/present"}, of(m.Readable)},
-				check{"mount/matches-store", subject, []string{"mount/readable"}, matches},
-				check{"mount/status", subject, nil, of(m.Status)},
-			)
-		}
-		checks = append(checks, check{"mount/vault-config", m.Replica, nil, func(ctx context.Context) Result {
-			return vaultConfig(ctx, d, m, vs)
-		}})
-	}
-	return checks
+var mountChecks = []Check{
+	{
+		ID: "mount/present", Title: "the secret's file is in the mount",
+		subjects: perFile,
+		run:      func(ctx context.Context, _ *run, s subject) Result { return s.mount.Present(ctx, s.secret) },
+	},
+	{
+		ID: "mount/readable", Title: "Aidbox may read the file",
+		Needs:    []string{"mount/present"},
+		subjects: perFile,
+		run:      func(ctx context.Context, _ *run, s subject) Result { return s.mount.Readable(ctx, s.secret) },
+	},
+	{
+		ID: "mount/matches-store", Title: "the file has the value of the store",
+		Needs:    []string{"mount/readable"},
+		subjects: perFile,
+		run:      matchesStore,
+	},
+	{
+		ID: "mount/status", Title: "the file is published so that rotation reaches it",
+		subjects: perFile,
+		run:      func(ctx context.Context, _ *run, s subject) Result { return s.mount.Status(ctx, s.secret) },
+	},
+	{
+		ID: "mount/vault-config", Title: "the vault config names the files and scopes of the delivery",
+		subjects: perReplica,
+		run:      vaultConfigMatches,
+	},
 }
 
-func matchesStore(ctx context.Context, m Mount, vs *values, s config.Secret) Result {
-	mounted, err := m.Digest(ctx, s)
-	if err != nil {
-		return vs.unknown(err)
+// perFile has each secret in each replica.
+func perFile(ctx context.Context, r *run) (all []subject) {
+	r.load(ctx)
+	for _, m := range r.mounts {
+		for _, s := range r.d.Secrets {
+			all = append(all, subject{name: s.Name + " " + m.Replica, secret: s, mount: m})
+		}
 	}
-	want, err := vs.expected(ctx, s)
+	return all
+}
+
+func perReplica(ctx context.Context, r *run) (all []subject) {
+	r.load(ctx)
+	for _, m := range r.mounts {
+		all = append(all, subject{name: m.Replica, mount: m})
+	}
+	return all
+}
+
+func matchesStore(ctx context.Context, r *run, s subject) Result {
+	mounted, err := s.mount.Digest(ctx, s.secret)
+	if err != nil {
+		return r.unknown(err)
+	}
+	want, err := r.values.expected(ctx, s.secret)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return Fail("%s", vs.clean.Line(err.Error())).WithHint("secretctl provision writes it; if it was deleted, the mount keeps the last value until its pod restarts")
+		return Fail("%s", r.line(err.Error())).WithHint("secretctl provision writes it; if it was deleted, the mount keeps the last value until its pod restarts")
 	case err != nil:
-		return uncompared(ctx, m, vs, s, err)
+		return uncompared(ctx, r, s, err)
 	case mounted != digest(want.value) && differsByLineBreak(mounted, want.value):
 		return Fail("differs from %s by a line break at the end", want.from).WithHint(newlineHint)
 	case mounted != digest(want.value):
@@ -63,12 +85,27 @@ func matchesStore(ctx context.Context, m Mount, vs *values, s config.Secret) Res
 }
 
 // uncompared says what can be said of a file that nothing is known to compare with.
-func uncompared(ctx context.Context, m Mount, vs *values, s config.Secret, why error) Result {
-	v, err := m.Read(ctx, s)
-	if err == nil && vs.learn(v).EndsInNewline() {
-		return Unknown("%s; the mounted value ends in a line break", vs.clean.Line(why.Error())).WithHint(newlineHint)
+func uncompared(ctx context.Context, r *run, s subject, why error) Result {
+	v, err := s.mount.Read(ctx, s.secret)
+	r.Sanitizer.Learn(v)
+	if err == nil && v.EndsInNewline() {
+		return Unknown("%s; the mounted value ends in a line break", r.line(why.Error())).WithHint(newlineHint)
 	}
-	return vs.unknown(why)
+	return r.unknown(why)
+}
+
+// vaultConfigMatches compares the file that a replica has.
+func vaultConfigMatches(ctx context.Context, r *run, s subject) Result {
+	data, err := s.mount.VaultConfig(ctx)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return Fail("%s", r.line(err.Error())).WithHint("mount the ConfigMap %s at %s: secretctl render writes both", r.d.ConfigMapName(), config.VaultConfigFile)
+	case unseen(err):
+		return Skip("%s", r.line(err.Error()))
+	case err != nil:
+		return r.unknown(err)
+	}
+	return compareVaultConfig(data, r.d, r.Sanitizer)
 }
 
 // differsByLineBreak says whether a file of that digest has the value but for the

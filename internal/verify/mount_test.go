@@ -68,7 +68,7 @@ func mountRows() []row {
 			}
 			s.w.Mounts = []Mount{m}
 		}, readable, StatusUnknown, "no such file"},
-		{"nothing there", remove, readable, StatusSkip, "needs mount/present client-secret local, whose result is fail"},
+		{"nothing there", remove, readable, StatusSkip, "skipped: mount/present failed"},
 
 		{"as stored", nil, matches, StatusPass, "equal to the store, version 3"},
 		{"plain file", plain(canary), matches, StatusPass, "equal to the store, version 3"},
@@ -101,7 +101,7 @@ func mountRows() []row {
 				return secret.Value{}, &secret.SourceError{Source: secret.Source{Env: "X"}, Err: errors.New("is not set")}
 			}
 		}, matches, StatusUnknown, "environment variable X is not set"},
-		{"not readable", plain(""), matches, StatusSkip, "needs mount/readable"},
+		{"not readable", plain(""), matches, StatusSkip, "skipped: mount/readable"},
 
 		{"as published", nil, status, StatusPass, "published 3m"},
 		{"published by a clock ahead", func(t *testing.T, s *scene) {

@@ -18,30 +18,63 @@ import (
 	"github.com/secretctl/secretctl/internal/secret"
 )
 
-// podMount is the mount in one pod's container of Aidbox.
-type podMount struct {
-	*site
-	pod       cluster.Pod
-	container cluster.Container
-	digestErr error // of the last look
-	digest    string
+// podMounts returns one mount for each replica, and where there is none, one that
+// says so: what nobody looked at must not look well.
+func (r *run) podMounts() []Mount {
+	var mounts []Mount
+	for _, p := range r.pods.replicas() {
+		mounts = append(mounts, r.podMount(p))
+	}
+	if len(mounts) == 0 {
+		mounts = append(mounts, r.noMount())
+	}
+	return mounts
 }
 
-func (s *site) mount(p cluster.Pod) Mount {
-	m := &podMount{site: s, pod: p, container: s.aidboxIn(p.Spec)}
+func (r *run) noMount() Mount {
+	result := Fail("no pod of Deployment %s runs in namespace %s, so nothing is mounted", r.d.Aidbox.Deployment, r.d.Namespace).
+		WithHint("secretctl verify workload says why")
+	err := errNoReplica
+	if r.pods.err != nil && !errors.Is(r.pods.err, fs.ErrNotExist) {
+		result, err = r.unknown(r.pods.err), r.pods.err
+	}
+	look := func(context.Context, config.Secret) Result { return result }
+	return Mount{
+		Replica: deployment(r.d), Present: look, Readable: look,
+		Status:      func(context.Context, config.Secret) Result { return Skip("%v", errNoReplica) },
+		Digest:      func(context.Context, config.Secret) (string, error) { return "", err },
+		Read:        func(context.Context, config.Secret) (secret.Value, error) { return secret.Value{}, err },
+		VaultConfig: func(context.Context) ([]byte, error) { return nil, err },
+	}
+}
+
+// podMount is the mount in one pod's container of Aidbox.
+type podMount struct {
+	*run
+	pod       cluster.Pod
+	container cluster.Container
+	digests   memo[string] // by the secret's name
+}
+
+func (r *run) podMount(p cluster.Pod) Mount {
+	m := &podMount{run: r, pod: p, container: aidboxIn(r.d, p.Spec)}
 	return Mount{
 		Replica: "pod/" + p.Name, Pod: &p,
 		Present: m.present, Readable: m.readable, Status: m.status,
 		Digest: m.digestOf,
 		Read: func(ctx context.Context, secret config.Secret) (secret.Value, error) {
-			return s.c.ReadFile(ctx, p, m.container.Name, s.d.MountedFile(secret))
+			return r.Cluster.ReadFile(ctx, p, m.container.Name, r.d.MountedFile(secret))
 		},
 		VaultConfig: m.vaultConfig,
 	}
 }
 
+func (m *podMount) digestOnce(ctx context.Context, s config.Secret) (string, error) {
+	return m.digests.get(s.Name, func() (string, error) { return m.digestOf(ctx, s) })
+}
+
 func (m *podMount) digestOf(ctx context.Context, s config.Secret) (string, error) {
-	digest, err := m.c.Digest(ctx, m.pod, m.container.Name, m.d.MountedFile(s))
+	digest, err := m.Cluster.Digest(ctx, m.pod, m.container.Name, m.d.MountedFile(s))
 	if err != nil && m.wentAway(ctx, err) {
 		err = errGone
 	}
@@ -50,13 +83,7 @@ func (m *podMount) digestOf(ctx context.Context, s config.Secret) (string, error
 
 // wentAway says whether the pod is the reason of an error, and takes note of it.
 func (m *podMount) wentAway(ctx context.Context, err error) bool {
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || ctx.Err() != nil || !m.podGone(ctx, m.pod) {
-		return false
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.gone[m.pod.UID] = true
-	return true
+	return !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) && ctx.Err() == nil && m.pods.wentAway(ctx, m.pod)
 }
 
 func (m *podMount) deletePod() string {
@@ -70,8 +97,8 @@ func (m *podMount) present(ctx context.Context, s config.Secret) Result {
 			WithHint("the cause is at workload/deployment: secretctl verify workload")
 	}
 	file := m.d.MountedFile(s)
-	m.digest, m.digestErr = m.digestOf(ctx, s)
-	switch err := m.digestErr; {
+	_, err := m.digestOnce(ctx, s)
+	switch {
 	case errors.Is(err, errGone):
 		return Skip("%v; the pods that are there now follow", err)
 	case errors.Is(err, fs.ErrNotExist):
@@ -79,7 +106,7 @@ func (m *podMount) present(ctx context.Context, s config.Secret) Result {
 	case err == nil, errors.Is(err, fs.ErrPermission), errors.Is(err, cluster.ErrNotFile), errors.Is(err, cluster.ErrTooLong):
 		return Pass("%s in container %s", file, m.container.Name)
 	default:
-		return m.vs.unknown(err)
+		return m.unknown(err)
 	}
 }
 
@@ -87,7 +114,7 @@ func (m *podMount) present(ctx context.Context, s config.Secret) Result {
 func (m *podMount) absent(ctx context.Context, s config.Secret) Result {
 	class, folder := m.d.ClassName(s.KeyVault), m.d.MountFolder(s)
 	mounts := m.pod.Spec.SecretMounts(class)
-	names, err := m.c.List(ctx, m.pod, m.container.Name, folder)
+	names, err := m.Cluster.List(ctx, m.pod, m.container.Name, folder)
 	switch {
 	case len(mounts) == 0:
 		return Fail("the pod mounts no volume of SecretProviderClass %s", class).
@@ -97,12 +124,12 @@ func (m *podMount) absent(ctx context.Context, s config.Secret) Result {
 	case errors.Is(err, fs.ErrNotExist):
 		return Fail("folder %s does not exist in container %s", folder, m.container.Name).WithHint("%s", m.deletePod())
 	case err != nil:
-		return m.vs.unknown(err)
+		return m.unknown(err)
 	case len(names) == 0:
 		return Fail("folder %s is EMPTY, and the pod is %s", folder, readiness(m.pod)).
 			WithHint("%s; the driver answers OK without mounting while the folder is young, and so it stays", m.deletePod())
 	}
-	return Fail("no file %s in %s; there is: %s", s.Name, folder, m.vs.clean.Line(strings.Join(names, " "))).
+	return Fail("no file %s in %s; there is: %s", s.Name, folder, m.line(strings.Join(names, " "))).
 		WithHint("the SecretProviderClass does not name it, or did not when the pod started: apply what secretctl render writes, then %s", m.deletePod())
 }
 
@@ -130,12 +157,13 @@ func digest(v secret.Value) string {
 
 // readable asks as the container's user, which is Aidbox's.
 func (m *podMount) readable(ctx context.Context, s config.Secret) Result {
-	info, statErr := m.c.Stat(ctx, m.pod, m.container.Name, m.d.MountedFile(s))
+	info, statErr := m.Cluster.Stat(ctx, m.pod, m.container.Name, m.d.MountedFile(s))
 	mode := ""
 	if statErr == nil {
 		mode = fmt.Sprintf(" (mode %04o)", info.Mode)
 	}
-	switch err := m.digestErr; {
+	digest, err := m.digestOnce(ctx, s)
+	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return Fail("the user of container %s may not read it%s", m.container.Name, mode).
 			WithHint("leave filePermission at its default, 0644: the driver's files belong to root, and fsGroup has no effect on them")
@@ -144,8 +172,8 @@ func (m *podMount) readable(ctx context.Context, s config.Secret) Result {
 	case errors.Is(err, cluster.ErrTooLong):
 		return Fail("is longer than 1 MiB").WithHint("store the secret alone: with secretKey, the file has one key of the path")
 	case err != nil:
-		return m.vs.unknown(err)
-	case m.digest == emptyDigest:
+		return m.unknown(err)
+	case digest == emptyDigest:
 		return Fail("is empty").WithHint("store a value that is not empty")
 	}
 	return Pass("by the container's user%s", mode)
@@ -154,7 +182,7 @@ func (m *podMount) readable(ctx context.Context, s config.Secret) Result {
 // status looks for what keeps a rotation from the file, and at what the driver
 // says that it mounted.
 func (m *podMount) status(ctx context.Context, s config.Secret) Result {
-	info, err := m.c.Stat(ctx, m.pod, m.container.Name, m.d.MountedFile(s))
+	info, err := m.Cluster.Stat(ctx, m.pod, m.container.Name, m.d.MountedFile(s))
 	switch {
 	case errors.Is(err, fs.ErrNotExist), unseen(err):
 		return Skip("there is no file to look at")
@@ -166,7 +194,7 @@ func (m *podMount) status(ctx context.Context, s config.Secret) Result {
 	case errors.Is(err, fs.ErrNotExist):
 		return Fail("%v", err).WithHint("%s", m.deletePod())
 	case err != nil:
-		return m.vs.unknown(err)
+		return m.unknown(err)
 	case !status.Mounted:
 		return Fail("its SecretProviderClassPodStatus says mounted: false").WithHint("%s", m.deletePod())
 	}
@@ -184,11 +212,11 @@ func (m *podMount) status(ctx context.Context, s config.Secret) Result {
 
 // azureVersion compares versions, which takes no look at a value.
 func (m *podMount) azureVersion(ctx context.Context, s config.Secret, version string) Result {
-	switch newest, err := m.vs.newest(ctx, s); {
+	switch newest, err := m.values.newestVersions(ctx, s); {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrInvalid):
-		return Fail("the driver mounted version %s, and new pods get none: %s", version, m.vs.clean.Line(err.Error())).WithHint("%s", hint.Of(err))
+		return Fail("the driver mounted version %s, and new pods get none: %s", version, m.line(err.Error())).WithHint("%s", hint.Of(err))
 	case err != nil:
-		r := m.vs.unknown(err)
+		r := m.unknown(err)
 		r.Detail = fmt.Sprintf("the driver says mounted, version %s; what the store has is not known: %s", version, r.Detail)
 		return r
 	case !slices.Contains(newest, version):
@@ -208,7 +236,7 @@ func statusID(d *config.Delivery, s config.Secret) string {
 // podStatus returns the driver's status for this very pod, and not for an earlier
 // one of its name.
 func (m *podMount) podStatus(ctx context.Context, class string) (cluster.PodStatus, error) {
-	all, err := m.c.PodStatuses(ctx, m.pod.Namespace)
+	all, err := m.Cluster.PodStatuses(ctx, m.pod.Namespace)
 	if err != nil {
 		return cluster.PodStatus{}, err
 	}
@@ -228,7 +256,7 @@ func (m *podMount) vaultConfig(ctx context.Context) ([]byte, error) {
 			file = named
 		}
 	}
-	v, err := m.c.ReadFile(ctx, m.pod, m.container.Name, file)
+	v, err := m.Cluster.ReadFile(ctx, m.pod, m.container.Name, file)
 	if err != nil && m.wentAway(ctx, err) {
 		return nil, errGone
 	}

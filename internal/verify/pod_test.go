@@ -101,13 +101,13 @@ func podRows() []row {
 		{"no file", exits(115), readable, StatusFail, "no regular file"},
 		{"empty", content(""), readable, StatusFail, "is empty"},
 		{"too long", content(strings.Repeat("x", 2<<20)), readable, StatusPass, "mode"}, // its digest is short
-		{"not there", emptied, readable, StatusSkip, "needs mount/present"},
+		{"not there", emptied, readable, StatusSkip, "skipped: mount/present"},
 
 		{"equal", in(nil), matches, StatusPass, "equal to the store, version 3"},
 		{"stale", content("old"), matches, StatusFail, "stale"},
 		{"line break", content(canary + "\n"), matches, StatusFail, "by a line break at the end"},
 		{"nothing to compare with", in(func(_ *city, s *scene) { s.w.Stored, s.d.Secrets[0].Value = nil, secret.Source{} }), matches, StatusUnknown, "nothing to compare with"},
-		{"not there", emptied, matches, StatusSkip, "needs mount/readable"},
+		{"not there", emptied, matches, StatusSkip, "skipped: mount/readable"},
 
 		{"mounted", in(nil), status, StatusPass, "the driver says mounted"},
 		{"not listed", statuses(func(w *city) { w.statuses[1].Status.Objects[0].ID = "x" }), status, StatusFail, "does not list client-secret"},

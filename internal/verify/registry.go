@@ -9,44 +9,10 @@ import (
 	"github.com/agnivade/levenshtein"
 )
 
-// registry declares every check once, in the order in which they run. The part
-// of an ID before the slash is its group. Each has an anchor in docs/checks.md.
-var registry = []struct{ id, title string }{
-	{"cluster/api", "the API server answers"},
-	{"cluster/csi-driver", "the Secrets Store CSI driver runs"},
-	{"cluster/rotation-enabled", "the driver rotates"},
-	{"cluster/provider", "the driver has the provider for the store"},
-	{"cluster/crds", "the cluster knows the driver's kinds"},
-	{"cluster/token-requests", "the provider gets the token that the store wants"},
-	{"store/reachable", "the store answers"},
-	{"store/secret-present", "the store has the secret"},
-	{"store/pod-can-read", "the pod may log in to the store and read the secrets"},
-	{"aidbox/reachable", "Aidbox answers"},
-	{"aidbox/version", "Aidbox is new enough"},
-	{"workload/service-account", "the pods run as the ServiceAccount that the store trusts"},
-	{"workload/secret-provider-class", "the SecretProviderClass is as the delivery says"},
-	{"workload/vault-config", "the ConfigMap has the vault config, and the pods are made for it"},
-	{"workload/deployment", "every replica runs, as the Deployment says"},
-	{"workload/no-subpath", "no pod mounts a single file, which would never change"},
-	{"mount/present", "the secret's file is in the mount"},
-	{"mount/readable", "Aidbox may read the file"},
-	{"mount/matches-store", "the file has the value of the store"},
-	{"mount/status", "the file is published so that rotation reaches it"},
-	{"mount/vault-config", "the vault config names the files and scopes of the delivery"},
-	{"client/exists", "the resource is in Aidbox"},
-	{"client/masked", "the resource holds no literal secret"},
-	{"client/reference", "the resource refers to the right secret"},
-	{"auth/accepts-secret", "Aidbox accepts the secret"},
-	{"auth/rejects-wrong", "Aidbox refuses another secret"},
-	{"auth/rejects-empty", "Aidbox refuses an empty secret"},
-	{"auth/token", "Aidbox gives a token for the secret"},
-	{"scope/out-of-scope-refused", "a Client outside the scope cannot use the secret"},
-	{"rotation/store-updated", "the store took the new value"},
-	{"rotation/mounted", "the new value reached the mount"},
-	{"rotation/new-accepted", "Aidbox accepts the new value"},
-	{"rotation/old-rejected", "Aidbox refuses the old value"},
-	{"rotation/no-restart", "Aidbox stayed up meanwhile"},
-}
+// checks are all of them, in the order in which they run.
+var checks = slices.Concat(
+	clusterChecks, storeChecks, aidboxChecks, workloadChecks, mountChecks, clientChecks, authChecks, scopeChecks, rotationChecks,
+)
 
 // readingGroups are the ones that run unless groups are named.
 var readingGroups = []string{"workload", "mount", "client", "auth"}
@@ -58,16 +24,16 @@ func Prerequisites() []string { return []string{"cluster", "store", "aidbox"} }
 // IDs returns the ID of every check there is.
 func IDs() []string {
 	var ids []string
-	for _, e := range registry {
-		ids = append(ids, e.id)
+	for _, c := range checks {
+		ids = append(ids, c.ID)
 	}
 	return ids
 }
 
-// Find returns the ID of the check of that name, those of the group, or all where
-// name is "". An unknown name is a [*UsageError].
-func Find(name string) ([]string, error) {
-	found := slices.DeleteFunc(IDs(), func(id string) bool { return name != "" && name != id && name != groupOf(id) })
+// Find returns the check of that ID, those of the group, or all where name is "".
+// An unknown name is a [*UsageError].
+func Find(name string) ([]Check, error) {
+	found := slices.DeleteFunc(slices.Clone(checks), func(c Check) bool { return name != "" && name != c.ID && name != c.Group() })
 	if len(found) == 0 {
 		return nil, &UsageError{What: "check", Got: name, Known: IDs(), See: "secretctl explain lists them"}
 	}
@@ -77,8 +43,8 @@ func Find(name string) ([]string, error) {
 // Groups returns the names of the groups, in the order in which they run.
 func Groups() []string {
 	var groups []string
-	for _, e := range registry {
-		groups = append(groups, groupOf(e.id))
+	for _, c := range checks {
+		groups = append(groups, c.Group())
 	}
 	return slices.Compact(groups)
 }
@@ -99,22 +65,6 @@ func Select(names []string, all bool) ([]string, error) {
 	}
 	return slices.DeleteFunc(Groups(), func(g string) bool { return !slices.Contains(names, g) }), nil
 }
-
-// Title returns what a check proves, in a few words.
-func Title(id string) string {
-	for _, e := range registry {
-		if e.id == id {
-			return e.title
-		}
-	}
-	return ""
-}
-
-// manual is where the documentation is for those who have none beside them.
-const manual = "https://github.com/secretctl/secretctl/blob/main/docs/checks.md"
-
-// doc returns the page that explains a check.
-func doc(id string) string { return manual + "#" + strings.ReplaceAll(id, "/", "-") }
 
 // UsageError says that there is no group or check of that name.
 type UsageError struct {

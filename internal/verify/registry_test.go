@@ -56,10 +56,10 @@ func TestEveryCheckIsDocumentedAndNothingElse(t *testing.T) {
 	for _, m := range regexp.MustCompile(`(?m)^#+ <a id="([a-z-]+)"></a>`).FindAllSubmatch(page, -1) {
 		documented = append(documented, manual+"#"+string(m[1]))
 	}
-	for _, id := range IDs() {
-		declared = append(declared, doc(id))
-		if Title(id) == "" || !strings.Contains(string(page), "`"+id+"`") {
-			t.Errorf("%s has no title or no heading", id)
+	for _, c := range checks {
+		declared = append(declared, c.Doc())
+		if c.Title == "" || !strings.Contains(string(page), "`"+c.ID+"`") {
+			t.Errorf("%s has no title or no heading", c.ID)
 		}
 	}
 	slices.Sort(documented)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 	"strings"
 	"time"
 
@@ -21,7 +20,6 @@ const (
 	podPoll         = time.Second // of files in pods, which takes a command in each
 	aidboxPoll      = time.Second
 	aidboxCache     = 30 * time.Second // how long Aidbox may take to look at the file again; at most the deadline
-	newsEvery       = time.Second
 )
 
 // Rotation is a new value for a secret, which the rotation checks write to the
@@ -34,23 +32,54 @@ type Rotation struct {
 	Nudge    bool          // annotate the pods after the write, so that kubelet syncs them at once
 }
 
+var rotationChecks = []Check{
+	{
+		ID: "rotation/store-updated", Title: "the store took the new value",
+		subjects: rotatedSecret,
+		run:      func(ctx context.Context, r *run, _ subject) Result { return r.rotation.storeUpdated(ctx) },
+	},
+	{
+		ID: "rotation/mounted", Title: "the new value reached the mount",
+		Needs:    []string{"rotation/store-updated"},
+		subjects: rotatedSecret,
+		run:      func(ctx context.Context, r *run, _ subject) Result { return r.rotation.mounted(ctx) },
+	},
+	{
+		ID: "rotation/new-accepted", Title: "Aidbox accepts the new value",
+		Needs:    []string{"rotation/mounted"},
+		subjects: rotatedSecret,
+		run:      func(ctx context.Context, r *run, _ subject) Result { return r.rotation.newAccepted(ctx) },
+	},
+	{
+		ID: "rotation/old-rejected", Title: "Aidbox refuses the old value",
+		Needs:    []string{"rotation/new-accepted"},
+		subjects: rotatedSecret,
+		run:      func(ctx context.Context, r *run, _ subject) Result { return r.rotation.oldRejected(ctx) },
+	},
+	{
+		ID: "rotation/no-restart", Title: "Aidbox stayed up meanwhile",
+		subjects: rotatedSecret,
+		run:      func(ctx context.Context, r *run, _ subject) Result { return r.rotation.noRestart(ctx) },
+	},
+}
+
+func rotatedSecret(_ context.Context, r *run) []subject {
+	return []subject{{name: r.rotation.secret.Name}}
+}
+
 // rotation is one under way.
 type rotation struct {
+	*run
 	Rotation
 	secret config.Secret
-	reason string // why there is none, or ""
-	hint   string
+	none   *Result // why there is none
 	client *client // one that uses the secret; or nil
-	w      Dependencies
-	vs     *values
-	site   *site // nil for the local target
-	emit   func(Event)
 	watch  healthWatch
 
-	driver cluster.Rotation // of the site
-	why    string           // of the deadline
-	age    time.Duration    // of what is mounted
-	before []cluster.Pod
+	mechanism cluster.Rotation
+	why       string        // of the deadline
+	age       time.Duration // of what is mounted
+	before    []cluster.Pod
 	// What the driver said before the write, by the UID of the pod; and whether it
 	// has said something else of each since.
 	versions   map[string]string
@@ -63,31 +92,26 @@ type rotation struct {
 	follow  following
 }
 
-func newRotation(d *config.Delivery, w Dependencies, vs *values, site *site, asked *Rotation, emit func(Event)) *rotation {
-	r := &rotation{w: w, vs: vs, site: site, emit: emit}
-	r.secret.Name = d.Name
+func newRotation(of *run) *rotation {
+	r := &rotation{run: of, watch: healthWatch{aidbox: of.Aidbox}, secret: config.Secret{Name: of.d.Name}}
+	none := func(format string, args ...any) *Result {
+		result := Skip(format, args...)
+		return &result
+	}
+	asked := of.o.Rotation
 	if asked == nil {
-		r.reason, r.hint = "no secret to rotate", "canary: true in the config adds a secret and a Client for the purpose; or name a secret"
+		r.none = none("no secret to rotate")
+		r.none.Hint = "canary: true in the config adds a secret and a Client for the purpose; or name a secret"
 		return r
 	}
 	r.Rotation = *asked
-	if site == nil {
-		r.watch.aidbox = w.Aidbox
-		r.Deadline, r.Poll = orDuration(r.Deadline, defaultDeadline), orDuration(r.Poll, defaultPoll)
-	}
-	r.Poll = orDuration(r.Poll, podPoll)
-	s, known := d.Secret(r.Secret)
+	s, known := of.d.Secret(r.Secret)
 	if !known {
-		r.reason = fmt.Sprintf("%s has no secret %s", d.Name, r.Secret)
+		r.none = none("%s has no secret %s", of.d.Name, r.Secret)
 		return r
 	}
 	r.secret = s
-	users := clients(d, w, vs)
-	if i := slices.IndexFunc(users, func(c client) bool {
-		return c.secret.Name == s.Name && (c.grants(grantBasic) || c.grants(grantCredentials))
-	}); i >= 0 {
-		r.client = &users[i]
-	}
+	r.client = clientWith(of.d, of.Dependencies, s, grantBasic, grantCredentials)
 	return r
 }
 
@@ -104,62 +128,53 @@ func (r *rotation) stop() {
 	r.watch.stop()
 }
 
-func (r *rotation) checks() []check {
-	list := []check{
-		{"rotation/store-updated", r.secret.Name, nil, r.storeUpdated},
-		{"rotation/mounted", r.secret.Name, []string{"rotation/store-updated"}, r.mounted},
-		{"rotation/new-accepted", r.secret.Name, []string{"rotation/mounted"}, r.newAccepted},
-		{"rotation/old-rejected", r.secret.Name, []string{"rotation/new-accepted"}, r.oldRejected},
-		{"rotation/no-restart", r.secret.Name, nil, r.noRestart},
-	}
-	if r.reason != "" {
-		for i := range list {
-			list[i].needs, list[i].run = nil, func(context.Context) Result { return Skip("%s", r.reason).WithHint("%s", r.hint) }
-		}
-	}
-	return list
-}
-
 func (r *rotation) storeUpdated(ctx context.Context) Result {
-	r.vs.learn(r.New)
-	old, before, err := r.w.Store.Get(ctx, r.secret)
-	r.old = r.vs.learn(old)
+	if r.none != nil {
+		return *r.none
+	}
+	r.Sanitizer.Learn(r.New)
+	old, before, err := r.Store.Get(ctx, r.secret)
+	r.Sanitizer.Learn(old)
+	r.old = old
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		before = "none"
 	case err != nil:
-		return r.vs.unknown(err)
+		return r.unknown(err)
 	case old.Equal(r.New):
 		return Fail("the store has the new value already, so that nothing would change").WithHint("give another value")
 	}
 	if stopped, ok := r.prepare(ctx); !ok {
 		return stopped
 	}
-	r.watch.start(ctx)
-	if _, err := r.w.Store.Put(ctx, r.secret, r.New); err != nil {
-		return r.vs.unknown(err)
+	if r.pods == nil {
+		r.watch.start(ctx)
+	}
+	if _, err := r.Store.Put(ctx, r.secret, r.New); err != nil {
+		return r.unknown(err)
 	}
 	r.written = time.Now()
+	r.values.forget()
 	r.times.add("", momentWritten)
 	r.followTrails(ctx)
-	back, version, err := r.w.Store.Get(ctx, r.secret)
+	back, version, err := r.Store.Get(ctx, r.secret)
 	switch {
 	case err != nil:
-		return r.vs.unknown(err)
+		return r.unknown(err)
 	case !back.Equal(r.New):
 		return Fail("the store does not give back what was written").WithHint("does something else write there too?")
 	case version == before:
 		return Fail("the version is still %s after the write", version).WithHint("secretctl needs a store that counts versions: KV version 2, or Key Vault")
 	}
 	detail := fmt.Sprintf("version %s, was %s", version, before)
-	if r.driver.Why != "" {
-		detail += "; " + r.driver.Why
+	if r.mechanism.Why != "" {
+		detail += "; " + r.mechanism.Why
 	}
 	return Pass("%s", detail)
 }
 
 func (r *rotation) mounted(ctx context.Context) Result {
-	if len(r.w.Mounts) == 0 {
+	if len(r.mounts) == 0 {
 		return Unknown("there is no mount to look at")
 	}
 	var arrived, gone []string
@@ -193,7 +208,7 @@ func (r *rotation) mounted(ctx context.Context) Result {
 	}
 	r.awaitStatus(ctx)
 	detail := have + " after the write"
-	if r.site != nil {
+	if r.pods != nil {
 		detail += fmt.Sprintf(", of at most %s: %s", tenths(r.Deadline), r.why)
 	}
 	for _, g := range gone {
@@ -208,7 +223,7 @@ func (r *rotation) mounted(ctx context.Context) Result {
 // unseen says that nobody could look at some files. Where Aidbox can be asked, its
 // answer to the new value tells more than they would.
 func (r *rotation) unseen(blind []*trail, have string) Result {
-	detail := r.vs.clean.Line(blind[0].file.err.Error())
+	detail := r.line(blind[0].file.err.Error())
 	if have != "" {
 		detail += "; in time: " + have
 	}
@@ -260,10 +275,13 @@ func (r *rotation) oldRejected(ctx context.Context) Result {
 }
 
 func (r *rotation) noRestart(ctx context.Context) Result {
-	if r.site != nil {
+	if r.none != nil {
+		return *r.none
+	}
+	if r.load(ctx); r.pods != nil {
 		return r.samePods(ctx)
 	}
-	return r.watch.result(ctx, r.written, r.vs)
+	return r.watch.result(ctx, r.written, r.Sanitizer)
 }
 
 func (r *rotation) sinceWrite() string {

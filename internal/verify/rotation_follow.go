@@ -25,7 +25,7 @@ type step struct {
 	done  chan struct{}
 	ok    bool
 	after time.Duration
-	last  answer
+	last  attempt
 	err   error // why a file could not be read
 }
 
@@ -74,10 +74,10 @@ func (r *rotation) speaking() []*trail {
 // where that can be done, or else what aidbox.url leads to.
 func (r *rotation) layTrails(ctx context.Context) {
 	each := r.eachReplica(ctx)
-	for _, m := range r.w.Mounts {
+	for _, m := range r.mounts {
 		var asked *client
 		if each && m.Pod != nil {
-			if aidbox, err := r.w.AidboxAt(*m.Pod); err == nil {
+			if aidbox, err := r.AidboxAt(*m.Pod); err == nil {
 				asked = r.client.at(aidbox)
 			}
 		}
@@ -94,7 +94,7 @@ func (r *rotation) followTrails(ctx context.Context) {
 	for _, t := range r.trails {
 		r.follow.ended.Go(func() { r.followOne(ctx, t) })
 	}
-	if r.site != nil {
+	if r.pods != nil {
 		r.follow.ended.Go(func() { r.followStatus(ctx) })
 		if r.Nudge {
 			r.follow.ended.Go(func() { r.nudge(ctx) })
@@ -190,25 +190,18 @@ func (r *rotation) poll(ctx context.Context, every, deadline time.Duration, done
 	return true
 }
 
-// wait waits for a step, and tells about once a second that it does.
+// wait waits for a step, and says how long at most.
 func (r *rotation) wait(ctx context.Context, id string, deadline time.Duration, done <-chan struct{}) {
-	news := time.NewTicker(newsEvery)
-	defer news.Stop()
-	for {
-		select {
-		case <-done:
-			return
-		case <-ctx.Done():
-			<-done // which comes at once
-			return
-		case <-news.C:
-			r.emit(Event{Kind: Waiting, ID: id, Subject: r.secret.Name, Elapsed: time.Since(r.written), Deadline: deadline})
-		}
+	r.progress(id+" "+r.secret.Name, deadline)
+	select {
+	case <-done:
+	case <-ctx.Done():
+		<-done // which comes at once
 	}
 }
 
 // at says which replica an answer came from.
-func (r *rotation) at(t *trail, a answer) answer {
+func (r *rotation) at(t *trail, a attempt) attempt {
 	a.asked = t.prefix() + a.asked
 	return a
 }

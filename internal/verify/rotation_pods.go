@@ -17,74 +17,62 @@ const statusPatience = 3 * time.Second
 // prepare finds out, before anything is written, what there is to follow and how
 // long it may take. ok is false where the new value could not arrive.
 func (r *rotation) prepare(ctx context.Context) (stopped Result, ok bool) {
-	if r.site == nil {
+	if r.load(ctx); r.pods == nil {
+		r.Deadline, r.Poll = orDuration(r.Deadline, defaultDeadline), orDuration(r.Poll, defaultPoll)
 		r.layTrails(ctx)
 		return Result{}, true
 	}
+	r.Poll = orDuration(r.Poll, podPoll)
 	const unwritten = "nothing was written"
-	r.site.workload, r.site.err = r.site.c.Workload(ctx, r.site.d.Namespace, r.site.d.Aidbox.Deployment)
-	r.before = r.site.replicas()
+	r.pods.load(ctx)
+	r.before = r.pods.replicas()
 	switch {
-	case r.site.err != nil:
-		stopped = r.vs.unknown(r.site.err)
+	case r.pods.err != nil:
+		stopped = r.unknown(r.pods.err)
 		stopped.Detail += "; " + unwritten
 		return stopped, false
 	case len(r.before) == 0:
-		return Unknown("no pod of Deployment %s runs in namespace %s, so nothing would be seen; %s", r.site.d.Aidbox.Deployment, r.site.d.Namespace, unwritten).
+		return Unknown("no pod of Deployment %s runs in namespace %s, so nothing would be seen; %s", r.d.Aidbox.Deployment, r.d.Namespace, unwritten).
 			WithHint("secretctl verify workload tells why; rotate --no-verify only writes"), false
 	}
-	r.driver = r.site.rotation(ctx)
-	if r.driver.Known && !r.driver.Enabled {
-		return Fail("%s; %s", r.driver.Why, unwritten).
+	r.mechanism = r.run.driver.rotation(ctx)
+	if r.mechanism.Known && !r.mechanism.Enabled {
+		return Fail("%s; %s", r.mechanism.Why, unwritten).
 			WithHint("the driver rotates with --enable-secret-rotation=true and, from 1.6.0, requiresRepublish: true in its CSIDriver object; rotate --no-verify only writes, then new pods have the value"), false
 	}
 	const cannot = "the new value would not arrive: %s; %s"
-	agents, _ := r.site.c.Agents(ctx)
+	agents, _ := r.Cluster.Agents(ctx)
 	for _, p := range r.before {
-		if hop, next := r.site.providerHop(ctx, agents, p); hop != "" {
+		if hop, next := r.providerHop(ctx, agents, p); hop != "" {
 			return Fail(cannot, hop, unwritten).WithHint("%s", next), false
 		}
 	}
-	if hop, next, wrong := r.site.loginHop(ctx); wrong && !r.old.Empty() { // else the write may be what mends it
+	if hop, next, wrong := r.loginHop(ctx); wrong && !r.old.Empty() { // else the write may be what mends it
 		return Fail(cannot, hop, unwritten).WithHint("%s", next), false
 	}
-	r.w.Mounts = r.site.mounts()
+	r.mounts = r.podMounts()
 	r.setDeadline(ctx)
 	r.lookAtVersions(ctx)
 	r.layTrails(ctx)
 	return Result{}, true
 }
 
-// rotation finds out how the driver rotates.
-func (s *site) rotation(ctx context.Context) cluster.Rotation {
-	var registration *cluster.CSIDriver
-	if found, err := s.c.CSIDriver(ctx); err == nil {
-		registration = &found
-	}
-	agents, err := s.c.Agents(ctx)
-	found := cluster.RotationOf(registration, agents)
-	if err != nil {
-		found.Why = "the driver's DaemonSet may not be looked at, so its version and flags are not known"
-	}
-	return found
-}
-
 // setDeadline computes the deadline from the driver, unless one was given.
 func (r *rotation) setDeadline(ctx context.Context) {
-	r.age = r.site.age(ctx, r.site.d.MountFolder(r.secret)).Truncate(time.Second)
+	r.age = r.youngest(ctx, r.d.MountFolder(r.secret)).Truncate(time.Second)
 	if r.Deadline > 0 {
 		r.why = "as --rotation-deadline says"
 		return
 	}
-	r.Deadline, r.why = r.driver.Deadline(r.age)
+	r.Deadline, r.why = r.mechanism.Deadline(r.age)
 }
 
 // age returns how long ago the folder of a replica last changed, of all replicas
 // the shortest time; 0 where that cannot be told.
-func (s *site) age(ctx context.Context, folder string) time.Duration {
+func (r *rotation) youngest(ctx context.Context, folder string) time.Duration {
 	youngest := time.Duration(-1)
-	for _, p := range s.replicas() {
-		info, err := s.c.Stat(ctx, p, s.aidboxIn(p.Spec).Name, folder)
+	for _, p := range r.pods.replicas() {
+		info, err := r.Cluster.Stat(ctx, p, aidboxIn(r.d, p.Spec).Name, folder)
 		if err != nil {
 			return 0
 		}
@@ -97,29 +85,23 @@ func (s *site) age(ctx context.Context, folder string) time.Duration {
 
 // eachReplica says whether each replica can be asked by itself.
 func (r *rotation) eachReplica(ctx context.Context) bool {
-	if r.client == nil || r.w.AidboxAt == nil || r.site == nil {
+	if r.client == nil || r.AidboxAt == nil || r.pods == nil {
 		return false
 	}
-	aidbox, err := r.w.AidboxAt(r.before[0])
+	aidbox, err := r.AidboxAt(r.before[0])
 	if err != nil {
 		return false
 	}
-	_, _, err = aidbox.Probe(ctx, r.client.probed, r.client.ID, r.old)
+	_, _, err = aidbox.Probe(ctx, r.client.path, r.client.ID, r.old)
 	_, forbidden := errors.AsType[*cluster.ForbiddenError](err)
 	return !forbidden
-}
-
-// at returns the client as one pod has it.
-func (c client) at(aidbox Aidbox) *client {
-	c.aidbox = aidbox
-	return &c
 }
 
 // nudge has kubelet sync the pods: at once, and where the driver would skip that
 // because of its poll interval, when the interval is over.
 func (r *rotation) nudge(ctx context.Context) {
 	r.nudgeAll(ctx)
-	gate := r.driver.Interval - r.age
+	gate := r.mechanism.Interval - r.age
 	if gate <= 0 {
 		return
 	}
@@ -140,8 +122,8 @@ func (r *rotation) nudgeAll(ctx context.Context) {
 			continue
 		default:
 		}
-		if err := r.site.c.Nudge(ctx, *t.mount.Pod); err != nil {
-			r.times.add(t.name, "not annotated: "+r.vs.clean.Line(err.Error()))
+		if err := r.Cluster.Nudge(ctx, *t.mount.Pod); err != nil {
+			r.times.add(t.name, "not annotated: "+r.line(err.Error()))
 			continue
 		}
 		r.times.add(t.name, momentNudged)
@@ -153,14 +135,14 @@ func (r *rotation) nudgeAll(ctx context.Context) {
 // ends when every pod was seen.
 func (r *rotation) followStatus(ctx context.Context) {
 	defer close(r.statusSeen)
-	id, class, before, seen := statusID(r.site.d, r.secret), r.site.d.ClassName(r.secret.KeyVault), r.versions, map[string]bool{}
+	id, class, before, seen := statusID(r.d, r.secret), r.d.ClassName(r.secret.KeyVault), r.versions, map[string]bool{}
 	for len(before) > len(seen) {
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(r.Poll):
 		}
-		all, err := r.site.c.PodStatuses(ctx, r.site.d.Namespace)
+		all, err := r.Cluster.PodStatuses(ctx, r.d.Namespace)
 		if err != nil {
 			continue
 		}
@@ -176,10 +158,10 @@ func (r *rotation) followStatus(ctx context.Context) {
 // lookAtVersions remembers what the driver says that it mounted before the write.
 func (r *rotation) lookAtVersions(ctx context.Context) {
 	r.versions, r.statusSeen = map[string]string{}, make(chan struct{})
-	all, _ := r.site.c.PodStatuses(ctx, r.site.d.Namespace)
+	all, _ := r.Cluster.PodStatuses(ctx, r.d.Namespace)
 	for _, s := range all {
-		if slices.ContainsFunc(r.before, func(p cluster.Pod) bool { return p.UID == s.PodUID }) && s.SecretProviderClass == r.site.d.ClassName(r.secret.KeyVault) {
-			r.versions[s.PodUID] = s.Versions[statusID(r.site.d, r.secret)]
+		if slices.ContainsFunc(r.before, func(p cluster.Pod) bool { return p.UID == s.PodUID }) && s.SecretProviderClass == r.d.ClassName(r.secret.KeyVault) {
+			r.versions[s.PodUID] = s.Versions[statusID(r.d, r.secret)]
 		}
 	}
 }
@@ -187,7 +169,7 @@ func (r *rotation) lookAtVersions(ctx context.Context) {
 // awaitStatus gives the driver a moment to say what it has done: it writes the
 // status after the files.
 func (r *rotation) awaitStatus(ctx context.Context) {
-	if r.site == nil {
+	if r.pods == nil {
 		return
 	}
 	select {
@@ -202,9 +184,9 @@ func (r *rotation) samePods(ctx context.Context) Result {
 	if r.written.IsZero() {
 		return Skip("nothing was written")
 	}
-	now, err := r.site.c.Workload(ctx, r.site.d.Namespace, r.site.d.Aidbox.Deployment)
+	now, err := r.Cluster.Workload(ctx, r.d.Namespace, r.d.Aidbox.Deployment)
 	if err != nil {
-		return r.vs.unknown(err)
+		return r.unknown(err)
 	}
 	var wrong []string
 	for _, was := range r.before {
@@ -219,7 +201,7 @@ func (r *rotation) samePods(ctx context.Context) Result {
 		}
 	}
 	if len(wrong) > 0 {
-		return Fail("%s", r.vs.clean.Line(strings.Join(wrong, "; "))).WithHint("a rotation needs no restart: did something else roll or evict the pods? kubectl get events -n %s", r.site.d.Namespace)
+		return Fail("%s", r.line(strings.Join(wrong, "; "))).WithHint("a rotation needs no restart: did something else roll or evict the pods? kubectl get events -n %s", r.d.Namespace)
 	}
 	return Pass("UID, restart count and start time of %s are as before the write", count(len(r.before), "pod"))
 }

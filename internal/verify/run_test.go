@@ -94,60 +94,51 @@ func TestEveryReplicaAndSecretIsLookedAt(t *testing.T) {
 	}
 }
 
-func TestEveryNeedIsAmongTheChecks(t *testing.T) {
+func TestEveryNeedRunsBeforeWhatNeedsIt(t *testing.T) {
 	s := newScene(t)
-	s.w.Mounts = []Mount{s.local.Mount(s.d)}
 	s.o.Rotation = &Rotation{Secret: "client-secret", New: value(rotated)}
-	w := s.w.dependencies()
-	vs := newValues(w)
-	checks, rotation := plan(s.d, w, vs, &site{d: s.d, vs: vs}, s.o, func(Event) {})
-	defer rotation.stop()
-	var keys, planned []string
-	for _, c := range checks {
-		keys = append(keys, c.key())
-		planned = append(planned, c.id)
-	}
-	for _, c := range checks {
-		for _, key := range c.neededKeys() {
-			if at := slices.Index(keys, key); at < 0 || at > slices.Index(keys, c.key()) {
-				t.Errorf("%s needs %s, which does not run before it", c.key(), key)
+	newCity(t, s)
+	r := newRun(s.d, s.w.dependencies(), s.o)
+	ran := map[string]bool{}
+	var planned []string
+	for _, task := range r.plan(t.Context(), Groups()) {
+		for _, n := range task.needs {
+			if !ran[n.key()] {
+				t.Errorf("%s needs %s, which does not run before it", task.key(), n.key())
 			}
 		}
+		ran[task.key()] = true
+		planned = append(planned, task.ID)
 	}
-	if diff := cmp.Diff(IDs(), planned); diff != "" {
-		t.Errorf("registry and plan differ: %s", diff)
+	if diff := cmp.Diff(IDs(), slices.Compact(planned)); diff != "" {
+		t.Errorf("checks and plan differ: %s", diff)
 	}
 }
 
 func TestWarningDoesNotBlock(t *testing.T) {
-	c := check{"a/b", "x", []string{"a/a"}, func(context.Context) Result { return Pass("ran") }}
-	for status, want := range map[Status]Status{
-		StatusPass: StatusPass, StatusWarn: StatusPass, StatusFail: StatusSkip, StatusUnknown: StatusSkip, StatusSkip: StatusSkip,
+	runs := func(context.Context, *run, subject) Result { return Pass("ran") }
+	for status, want := range map[Status]string{
+		StatusPass: "ran", StatusWarn: "ran",
+		StatusFail: "skipped: a/a failed", StatusUnknown: "skipped: a/a is unknown", StatusSkip: "skipped: a/a was skipped",
 	} {
-		if got := c.result(t.Context(), map[string]Status{"a/a x": status}); got.Status != want {
-			t.Errorf("%s: got %+v", status, got)
+		for _, about := range []string{"x", ""} {
+			blocked := task{Check{ID: "a/b", run: runs}, subject{name: "x"}, []need{{"a/a", about}}}
+			got := new(run).result(t.Context(), blocked, map[string]Status{"a/a " + about: status})
+			if got.Detail != want || (got.Status == StatusSkip) != (want != "ran") {
+				t.Errorf("%s: got %+v", status, got)
+			}
 		}
 	}
 }
 
-func TestProgressTellsStartAndFinishOfEachCheck(t *testing.T) {
+func TestProgressIsToldOfEachCheck(t *testing.T) {
 	s := newScene(t)
 	s.o.Groups = []string{"client"}
-	_, report, err := s.run(t.Context())
+	_, _, err := s.run(t.Context())
 	must(t, err)
-	if len(s.events) != 2*len(report.Checks) {
-		t.Fatalf("%d events for %d checks", len(s.events), len(report.Checks))
-	}
-	for i, r := range report.Checks {
-		start, finish := s.events[2*i], s.events[2*i+1]
-		want := Event{Kind: Started, Delivery: "aidbox", ID: r.ID, Subject: r.Subject, Title: Title(r.ID)}
-		if diff := cmp.Diff(want, start); diff != "" || want.Title == "" {
-			t.Error(diff)
-		}
-		want.Kind, want.Result = Finished, r
-		if diff := cmp.Diff(want, finish); diff != "" {
-			t.Error(diff)
-		}
+	want := []string{"client/exists Client/basic 0s", "client/masked Client/basic 0s", "client/reference Client/basic 0s"}
+	if diff := cmp.Diff(want, s.told); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -32,8 +32,8 @@ type scene struct {
 	valid   string              // what Aidbox accepts
 	refs    map[string]string   // what Aidbox has for Client/basic
 	clients map[string]struct{} // throw-away Clients in Aidbox
-	events  []Event
-	ended   int // logins of the pod
+	told    []string            // what Progress was told
+	ended   int                 // logins of the pod
 }
 
 func newScene(t *testing.T) *scene {
@@ -58,7 +58,7 @@ func newScene(t *testing.T) *scene {
 	s.publish(t, map[string]string{"client-secret": canary}, time.Now().Add(-3*time.Minute))
 	s.local.VaultConfig = filepath.Join(t.TempDir(), "vault-config.json")
 	write(t, s.local.VaultConfig, string(s.d.VaultConfig()))
-	s.o.Progress = func(e Event) { s.events = append(s.events, e) }
+	s.o.Progress = func(check string, deadline time.Duration) { s.told = append(s.told, fmt.Sprint(check, " ", deadline)) }
 	s.w = fakes{
 		Reach:  func(context.Context) (string, error) { return "Vault 1.21.0", nil },
 		Stored: s.stored, Put: s.put, References: s.references,
@@ -235,9 +235,7 @@ func secretless(t *testing.T, s *scene, report DeliveryReport) {
 	t.Helper()
 	var out strings.Builder
 	_, _ = fmt.Fprintf(&out, "%+v\n", report)
-	for _, e := range s.events {
-		_, _ = fmt.Fprintf(&out, "%+v\n", e)
-	}
+	out.WriteString(strings.Join(s.told, "\n"))
 	for _, v := range []string{canary, rotated} {
 		if secret.ScrubText(out.String(), value(v)) != out.String() {
 			t.Errorf("a secret value is in the output:\n%s", out.String())

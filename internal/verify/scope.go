@@ -18,67 +18,63 @@ import (
 // after an interruption.
 const deleteTimeout = 10 * time.Second
 
-// outsider tries to use a secret from outside its scope.
-type outsider struct {
-	secret  config.Secret
-	control *client // a Client in scope that shows that the value works; or nil
-	probed  string
-	w       Dependencies
-	vs      *values
+var scopeChecks = []Check{
+	{
+		ID: "scope/out-of-scope-refused", Title: "a Client outside the scope cannot use the secret",
+		subjects: perScopedSecret,
+		run:      outOfScopeRefused,
+	},
 }
 
-func scopeChecks(d *config.Delivery, w Dependencies, vs *values) []check {
-	var checks []check
-	insiders := clients(d, w, vs)
-	for _, s := range d.Secrets {
-		o := outsider{s, nil, d.Aidbox.Probe, w, vs}
-		c := check{"scope/out-of-scope-refused", s.Name, nil, nil}
-		// A refusal proves something only where the same value is accepted in scope.
-		if i := slices.IndexFunc(insiders, func(c client) bool { return c.secret.Name == s.Name && c.grants(grantBasic) }); i >= 0 {
-			o.control = &insiders[i]
-			c.needs = []string{"auth/accepts-secret " + o.control.Ref()}
+// perScopedSecret has the secrets. A refusal proves something only where the same
+// value is accepted in scope.
+func perScopedSecret(ctx context.Context, r *run) []subject {
+	all := perSecret(ctx, r)
+	for i, s := range all {
+		if control := clientWith(r.d, r.Dependencies, s.secret, grantBasic); control != nil {
+			all[i].needs = []string{"auth/accepts-secret " + control.Ref()}
 		}
-		c.run = o.refused
-		checks = append(checks, c)
 	}
-	return checks
+	return all
 }
 
-func (o outsider) refused(ctx context.Context) Result {
+func outOfScopeRefused(ctx context.Context, r *run, s subject) Result {
 	switch {
-	case slices.Contains(o.secret.Scope, "Client"):
+	case slices.Contains(s.secret.Scope, "Client"):
 		return Skip("its scope is every Client, so that none is outside")
-	case o.w.Admin == nil:
-		return noAdmin()
+	case r.Admin == nil:
+		return r.noAdmin()
 	}
-	e, err := o.vs.toTry(ctx, o.secret)
+	e, err := r.toTry(ctx, s.secret)
 	if err != nil {
-		return o.vs.unknown(err)
+		return r.unknown(err)
 	}
-	id := outsiderID()
-	r := o.attempt(ctx, id, e)
-	if r.Status == StatusPass && o.control == nil {
-		r.Status, r.Detail = StatusWarn, r.Detail+"; but no Client in scope shows that the value would be accepted"
-		r = r.WithHint("a Client with the grant type basic among the resources makes it a proof")
-	} else if r.Status == StatusPass {
-		r.Detail += ", while " + o.control.Ref() + " is accepted"
+	id := throwAwayID()
+	result := tryOutOfScope(ctx, r, s.secret, id, e)
+	control := clientWith(r.d, r.Dependencies, s.secret, grantBasic)
+	switch {
+	case result.Status == StatusPass && control == nil:
+		result.Status, result.Detail = StatusWarn, result.Detail+"; but no Client in scope shows that the value would be accepted"
+		result = result.WithHint("a Client with the grant type basic among the resources makes it a proof")
+	case result.Status == StatusPass:
+		result.Detail += ", while " + control.Ref() + " is accepted"
 	}
-	return o.tidy(ctx, id, r)
+	return deleteThrowAway(ctx, r, id, result)
 }
 
-func (o outsider) attempt(ctx context.Context, id string, e expectation) Result {
-	r := config.Resource{
+func tryOutOfScope(ctx context.Context, r *run, s config.Secret, id string, e expectation) Result {
+	res := config.Resource{
 		Type: "Client", ID: id,
-		Secrets: map[string]string{"secret": o.secret.Name},
+		Secrets: map[string]string{"secret": s.Name},
 		Body:    map[string]any{"grant_types": []any{grantBasic}},
 	}
-	if err := o.w.Admin.Apply(ctx, r); refusedAtCreation(err) {
-		return Pass("Aidbox does not even create such a Client: %s", o.vs.clean.Line(err.Error()))
+	if err := r.Admin.Apply(ctx, res); refusedAtCreation(err) {
+		return Pass("Aidbox does not even create such a Client: %s", r.line(err.Error()))
 	} else if err != nil {
-		return o.vs.unknown(err)
+		return r.unknown(err)
 	}
-	got := client{r, o.secret, o.probed, o.w.Aidbox, o.vs}.probe(ctx, e.value)
-	switch got.outcome {
+	c, _ := clientOf(r.d, r.Dependencies, res)
+	switch got := c.probe(ctx, e.value); got.outcome {
 	case refused:
 		return Pass("%s to a Client outside the scope, with the value from %s", got.brief(), e.from)
 	case accepted, forbidden:
@@ -103,23 +99,23 @@ func refusedAtCreation(err error) bool {
 	return false
 }
 
-// tidy deletes the throw-away Client, even when ctx has ended and even when it
+// deleteThrowAway deletes the Client, even when ctx has ended and even when it
 // seems not to have been created.
-func (o outsider) tidy(ctx context.Context, id string, r Result) Result {
+func deleteThrowAway(ctx context.Context, r *run, id string, result Result) Result {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), deleteTimeout)
 	defer cancel()
-	err := o.w.Admin.Delete(ctx, "Client", id)
+	err := r.Admin.Delete(ctx, "Client", id)
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
-		return r
+		return result
 	}
-	if r.Status == StatusPass || r.Status == StatusWarn {
-		r.Status, r.Hint = StatusWarn, fmt.Sprintf("delete Client/%s yourself", id)
+	if result.Status == StatusPass || result.Status == StatusWarn {
+		result.Status, result.Hint = StatusWarn, fmt.Sprintf("delete Client/%s yourself", id)
 	}
-	r.Detail += fmt.Sprintf("; Client/%s could not be deleted: %s", id, o.vs.clean.Line(err.Error()))
-	return r
+	result.Detail += fmt.Sprintf("; Client/%s could not be deleted: %s", id, r.line(err.Error()))
+	return result
 }
 
-func outsiderID() string {
+func throwAwayID() string {
 	b := make([]byte, 4)
 	_, _ = rand.Read(b) // never fails
 	return "secretctl-scope-" + hex.EncodeToString(b)

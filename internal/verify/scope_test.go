@@ -60,7 +60,7 @@ func scopeRows() []row {
 		}, refused, StatusFail, "could not be deleted"},
 		{"every Client in scope", func(_ *testing.T, s *scene) { s.d.Secrets[0].Scope = []string{"Client"} }, refused, StatusSkip, "every Client"},
 		{"no administrator", func(_ *testing.T, s *scene) { s.w.ApplyResource = nil }, refused, StatusSkip, "aidbox.admin"},
-		{"value not accepted in scope", func(_ *testing.T, s *scene) { s.valid = "other" }, refused, StatusSkip, "needs auth/accepts-secret Client/basic, whose result is fail"},
+		{"value not accepted in scope", func(_ *testing.T, s *scene) { s.valid = "other" }, refused, StatusSkip, "skipped: auth/accepts-secret Client/basic failed"},
 		{"no Client in scope", func(_ *testing.T, s *scene) { s.d.Resources = nil }, refused, StatusWarn, "no Client in scope shows"},
 		{"no Client in scope, no value", func(t *testing.T, s *scene) {
 			noValue(t, s)

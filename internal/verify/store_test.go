@@ -150,7 +150,7 @@ func aidboxRows() []row {
 		}
 	}
 	return []row{
-		{"well", nil, "aidbox/reachable", StatusPass, "is well"},
+		{"well", nil, "aidbox/reachable", StatusPass, "is healthy"},
 		{"away", func(_ *testing.T, s *scene) { s.w.Health = func(context.Context) error { return errUnreachable } }, "aidbox/reachable", StatusUnknown, "refused"},
 
 		{"new enough", version("2602", nil), "aidbox/version", StatusPass, "2602"},
@@ -189,14 +189,12 @@ func TestTokenIsForTheAudienceThatThePodWillHave(t *testing.T) {
 		{"", []string{"x"}, nil},
 		{"", nil, nil},
 	} {
-		p := platform{d: &config.Delivery{Provider: config.ProviderVault, Vault: &config.Vault{Audience: tt.audience}}}
-		p.driver.Audiences = tt.driver
-		if got := p.podAudiences(); !slices.Equal(got, tt.want) {
+		d := &config.Delivery{Provider: config.ProviderVault, Vault: &config.Vault{Audience: tt.audience}}
+		if got := podAudiences(d, tt.driver); !slices.Equal(got, tt.want) {
 			t.Errorf("%q, %q: got %q", tt.audience, tt.driver, got)
 		}
 	}
-	p := platform{d: &config.Delivery{Provider: config.ProviderAzure}}
-	if got := p.podAudiences(); !slices.Equal(got, []string{"api://AzureADTokenExchange"}) {
+	if got := podAudiences(&config.Delivery{Provider: config.ProviderAzure}, nil); !slices.Equal(got, []string{"api://AzureADTokenExchange"}) {
 		t.Errorf("Azure: got %q", got)
 	}
 }

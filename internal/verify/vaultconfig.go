@@ -1,16 +1,14 @@
 package verify
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"slices"
 	"strings"
 
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/secret"
 )
 
 // vaultConfigFile is the file as Aidbox reads it. A scope is a list of strings in
@@ -24,29 +22,15 @@ type vaultConfigEntry struct {
 	Scope json.RawMessage `json:"scope"`
 }
 
-// vaultConfig compares the file that a replica has.
-func vaultConfig(ctx context.Context, d *config.Delivery, m Mount, vs *values) Result {
-	data, err := m.VaultConfig(ctx)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return Fail("%s", vs.clean.Line(err.Error())).WithHint("mount the ConfigMap %s at %s: secretctl render writes both", d.ConfigMapName(), config.VaultConfigFile)
-	case unseen(err):
-		return Skip("%s", vs.clean.Line(err.Error()))
-	case err != nil:
-		return vs.unknown(err)
-	}
-	return compareVaultConfig(data, d, vs)
-}
-
 // compareVaultConfig compares what a vault config means with what the delivery
 // means; order and layout do not matter.
-func compareVaultConfig(data []byte, d *config.Delivery, vs *values) Result {
+func compareVaultConfig(data []byte, d *config.Delivery, clean *secret.Sanitizer) Result {
 	var got, want vaultConfigFile
 	if err := json.Unmarshal(data, &got); err != nil {
-		return Fail("is no vault config: %s", vs.clean.Line(err.Error())).WithHint("replace it with what secretctl render writes")
+		return Fail("is no vault config: %s", clean.Line(err.Error())).WithHint("replace it with what secretctl render writes")
 	}
 	if err := json.Unmarshal(d.VaultConfig(), &want); err != nil {
-		return vs.unknown(err)
+		return Unknown("%v", err)
 	}
 	var wrong []string
 	for _, name := range slices.Sorted(maps.Keys(want.Secret)) {
@@ -62,7 +46,7 @@ func compareVaultConfig(data []byte, d *config.Delivery, vs *values) Result {
 		}
 	}
 	if len(wrong) > 0 {
-		return Fail("%s", vs.clean.Line(strings.Join(wrong, "; "))).
+		return Fail("%s", clean.Line(strings.Join(wrong, "; "))).
 			WithHint("apply what secretctl render writes; in the object dialect Aidbox reads the file once, so restart it")
 	}
 	var extra []string
@@ -72,7 +56,7 @@ func compareVaultConfig(data []byte, d *config.Delivery, vs *values) Result {
 		}
 	}
 	if slices.Sort(extra); len(extra) > 0 {
-		return Warn("path and scope of %d are as in the config, but there are others: %s", len(want.Secret), vs.clean.Line(strings.Join(extra, ", "))).
+		return Warn("path and scope of %d are as in the config, but there are others: %s", len(want.Secret), clean.Line(strings.Join(extra, ", "))).
 			WithHint("name them in the config, or take them out of the file: render replaces the whole file")
 	}
 	return Pass("path and scope of %d are as in the config", len(want.Secret))

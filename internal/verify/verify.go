@@ -7,7 +7,10 @@ package verify
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/secretctl/secretctl/internal/cluster"
@@ -36,77 +39,149 @@ type Mount struct {
 
 // Options says what to run.
 type Options struct {
-	Groups   []string    // as [Select] returns them
-	Rotation *Rotation   // nil: the rotation checks are skipped
-	Progress func(Event) // nil: nobody watches; called from the goroutine of Run alone
+	Groups   []string  // as [Select] returns them, or the IDs of single checks
+	Rotation *Rotation // nil: the rotation checks are skipped
+	// Progress is told which check runs, and how long it waits at most; 0: not long.
+	// It is called from the goroutine of Run. Nil: nobody watches.
+	Progress func(check string, deadline time.Duration)
 }
-
-// Event is something that a spectator may want to show.
-type Event struct {
-	Kind                         EventKind
-	Delivery, ID, Subject, Title string
-	Elapsed, Deadline            time.Duration // of a wait: so far, and when it is given up
-	Result                       Result        // of a check that has finished
-}
-
-// EventKind tells the events apart.
-type EventKind int
-
-// A check starts, waits (about once a second), and finishes.
-const (
-	Started EventKind = iota
-	Waiting
-	Finished
-)
 
 // Run runs the checks of the named groups, and those of other groups that they
 // need. Where ctx ends first, the rest is unknown, and the error wraps ctx.Err()
 // while the report stays usable.
-func Run(ctx context.Context, d *config.Delivery, w Dependencies, o Options) (DeliveryReport, error) {
-	emit := func(e Event) {
-		if o.Progress != nil {
-			e.Delivery, e.Title = d.Name, Title(e.ID)
-			o.Progress(e)
-		}
-	}
-	vs := newValues(w)
-	site := visit(ctx, d, w, vs, o.Groups)
-	checks, rotation := plan(d, site.world(w), vs, site, o, emit)
-	defer rotation.stop()
+func Run(ctx context.Context, d *config.Delivery, deps Dependencies, o Options) (DeliveryReport, error) {
+	r := newRun(d, deps, o)
+	defer r.rotation.stop()
 	report := DeliveryReport{Name: d.Name, Checks: []Result{}}
 	statuses := map[string]Status{}
-	run := func(checks []check) {
-		for _, c := range checks {
-			emit(Event{Kind: Started, ID: c.id, Subject: c.subject})
-			r := c.result(ctx, statuses)
-			statuses[c.key()] = r.Status
-			report.Checks = append(report.Checks, r)
-			emit(Event{Kind: Finished, ID: c.id, Subject: c.subject, Result: r})
-		}
+	r.do(ctx, r.plan(ctx, o.Groups), statuses, &report)
+	r.rotation.stop()
+	if report.Timeline = r.rotation.times.sorted(); len(report.Timeline) > 0 {
+		report.DeadlineMS = r.rotation.Deadline.Milliseconds()
 	}
-	run(checks)
-	if report.Timeline = rotation.times.sorted(); len(report.Timeline) > 0 {
-		report.DeadlineMS = rotation.Deadline.Milliseconds()
+	if slices.Contains(o.Groups, groupMount) && r.replaceMounts(ctx) {
+		r.do(ctx, r.plan(ctx, []string{groupMount}), statuses, &report)
 	}
-	run(needed(mountChecks(d, site.replaced(ctx), vs), o.Groups))
 	if err := ctx.Err(); err != nil {
 		return report, fmt.Errorf("verify %s: %w", d.Name, err)
 	}
 	return report, nil
 }
 
-// plan lists the checks to run, in order, and returns the rotation among them,
-// which has to be stopped.
-func plan(d *config.Delivery, w Dependencies, vs *values, site *site, o Options, emit func(Event)) ([]check, *rotation) {
-	rotation := newRotation(d, w, vs, site, o.Rotation, emit)
-	all := clusterChecks(d, w, vs)
-	all = append(all, storeChecks(d, w, vs, o.Groups)...)
-	all = append(all, aidboxChecks(d, w, vs)...)
-	all = append(all, workloadChecks(site)...)
-	all = append(all, mountChecks(d, w.Mounts, vs)...)
-	all = append(all, clientChecks(d, w, vs)...)
-	all = append(all, authChecks(d, w, vs)...)
-	all = append(all, scopeChecks(d, w, vs)...)
-	all = append(all, rotation.checks()...)
-	return needed(all, o.Groups), rotation
+// task is a check of one subject.
+type task struct {
+	Check
+	subject
+	needs []need
+}
+
+// need is a check that must pass before a task makes sense.
+type need struct{ id, subject string }
+
+func (t task) key() string { return t.ID + " " + t.subject.name }
+func (n need) key() string { return n.id + " " + n.subject }
+
+// do runs tasks in order. statuses has how those ended that have run.
+func (r *run) do(ctx context.Context, tasks []task, statuses map[string]Status, report *DeliveryReport) {
+	for _, t := range tasks {
+		r.progress(strings.TrimSpace(t.key()), 0)
+		result := r.result(ctx, t, statuses)
+		statuses[t.key()] = result.Status
+		report.Checks = append(report.Checks, result)
+	}
+}
+
+func (r *run) result(ctx context.Context, t task, statuses map[string]Status) Result {
+	start := time.Now()
+	result, blocked := t.blocked(statuses)
+	switch {
+	case ctx.Err() != nil:
+		result = Unknown("%s before running", ended(ctx))
+	case !blocked:
+		if result = t.Check.run(ctx, r, t.subject); result.Status == StatusUnknown && ctx.Err() != nil {
+			result.Detail = ended(ctx) + ": " + result.Detail
+		}
+	}
+	result.ID, result.Title, result.Doc = t.ID, t.Title, t.Doc()
+	result.Subject, result.Duration = t.subject.name, time.Since(start)
+	return result
+}
+
+// blocked says which need stands in the way.
+func (t task) blocked(statuses map[string]Status) (Result, bool) {
+	for _, n := range t.needs {
+		what := n.id
+		if n.subject != "" && n.subject != t.subject.name {
+			what += " " + n.subject
+		}
+		switch statuses[n.key()] {
+		case StatusPass, StatusWarn:
+		case StatusFail:
+			return Skip("skipped: %s failed", what), true
+		case StatusSkip:
+			return Skip("skipped: %s was skipped", what), true
+		default:
+			return Skip("skipped: %s is unknown", what), true
+		}
+	}
+	return Result{}, false
+}
+
+func ended(ctx context.Context) string {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return "timed out"
+	}
+	return "interrupted"
+}
+
+// plan returns the tasks of the groups, and those that they need, in the order of
+// the checks.
+func (r *run) plan(ctx context.Context, groups []string) []task {
+	subjects := map[string][]subject{} // by ID, of the checks that were asked
+	subjectsOf := func(c Check) []subject {
+		if _, asked := subjects[c.ID]; !asked && c.subjects != nil {
+			subjects[c.ID] = c.subjects(ctx, r)
+		} else if !asked {
+			subjects[c.ID] = []subject{{}}
+		}
+		return subjects[c.ID]
+	}
+	planned := map[string]task{}
+	var add func(c Check, s subject)
+	add = func(c Check, s subject) {
+		t := task{Check: c, subject: s}
+		if _, known := planned[t.key()]; known {
+			return
+		}
+		for _, wanted := range slices.Concat(c.Needs, s.needs) {
+			id, name, named := strings.Cut(wanted, " ")
+			needed := checks[slices.IndexFunc(checks, func(c Check) bool { return c.ID == id })]
+			if !named && needed.subjects != nil {
+				name = s.name
+			}
+			for _, other := range subjectsOf(needed) {
+				if other.name == name {
+					add(needed, other)
+				}
+			}
+			t.needs = append(t.needs, need{id, name})
+		}
+		planned[t.key()] = t
+	}
+	for _, c := range checks {
+		if slices.Contains(groups, c.Group()) || slices.Contains(groups, c.ID) {
+			for _, s := range subjectsOf(c) {
+				add(c, s)
+			}
+		}
+	}
+	var tasks []task
+	for _, c := range checks {
+		for _, s := range subjects[c.ID] {
+			if t, ok := planned[c.ID+" "+s.name]; ok {
+				tasks = append(tasks, t)
+			}
+		}
+	}
+	return tasks
 }

@@ -2,10 +2,7 @@ package verify
 
 import (
 	"cmp"
-	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -34,25 +31,6 @@ func classesOf(d *config.Delivery) (classes []class) {
 		classes[at].secrets = append(classes[at].secrets, s)
 	}
 	return classes
-}
-
-func (s *site) class(ctx context.Context, c class) Result {
-	spec, err := s.c.SecretProviderClass(ctx, s.d.Namespace, c.name)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return Fail("%s", s.vs.clean.Line(err.Error())).WithHint("%s; a running pod keeps its files without it, and gets no new value", renderHint)
-	case err != nil:
-		return s.vs.unknown(err)
-	}
-	wrong, odd := c.compare(s.d, spec)
-	switch {
-	case len(wrong) > 0:
-		return Fail("%s", s.vs.clean.Line(strings.Join(append(wrong, odd...), "; "))).WithHint("secretctl render --only SecretProviderClass | kubectl apply -f -")
-	case len(odd) > 0:
-		return Warn("mounts what the config says, but %s", s.vs.clean.Line(strings.Join(odd, "; "))).
-			WithHint("secretctl render --only SecretProviderClass | kubectl apply -f - puts it right")
-	}
-	return Pass("provider %s, parameters and %s are as in the config", s.d.Provider, count(len(c.secrets), "object"))
 }
 
 // compare says what of a SecretProviderClass does not mean what the delivery

@@ -1,0 +1,35 @@
+package verify
+
+import "sync"
+
+// memo asks a question once for each key, and remembers the answer. Its zero value
+// is ready for use, by several goroutines.
+type memo[T any] struct {
+	mu    sync.Mutex
+	known map[string]remembered[T]
+}
+
+type remembered[T any] struct {
+	answer T
+	err    error
+}
+
+func (m *memo[T]) get(key string, ask func() (T, error)) (T, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	found, ok := m.known[key]
+	if !ok {
+		found.answer, found.err = ask()
+		if m.known == nil {
+			m.known = map[string]remembered[T]{}
+		}
+		m.known[key] = found
+	}
+	return found.answer, found.err
+}
+
+func (m *memo[T]) forget() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.known = nil
+}

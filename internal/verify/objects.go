@@ -1,0 +1,56 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"strings"
+
+	"github.com/secretctl/secretctl/internal/config"
+)
+
+const (
+	clientIDAnnotation = "azure.workload.identity/client-id"
+
+	renderHint = "secretctl render | kubectl apply -f -"
+)
+
+// serviceAccount says whether the pods' ServiceAccount is as the delivery says.
+func (r *run) serviceAccount(ctx context.Context) Result {
+	want := r.d.Aidbox.ServiceAccount
+	annotations, err := r.Cluster.ServiceAccount(ctx, r.d.Namespace, want)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return Fail("not in namespace %s: no pod can start with it", r.d.Namespace).WithHint("%s", renderHint)
+	case err != nil:
+		return r.unknown(err)
+	}
+	if azure := r.d.Azure; azure != nil && azure.Identity.Type == config.IdentityWorkload && azure.Identity.ClientID != "" && annotations[clientIDAnnotation] != azure.Identity.ClientID {
+		return Fail("its annotation %s is %q, and not the client id of the config", clientIDAnnotation, r.line(annotations[clientIDAnnotation])).WithHint("%s", renderHint)
+	}
+	if r.pods.err == nil && r.pods.workload.Template.ServiceAccount != want {
+		return Fail("is there, but Deployment %s runs its pods as %s", r.d.Aidbox.Deployment, r.pods.workload.Template.ServiceAccount).
+			WithHint("the store lets in %s alone: set serviceAccountName in the Deployment, or aidbox.serviceAccount in the config and run secretctl provision", want)
+	}
+	return Pass("in namespace %s, and the pods run as it", r.d.Namespace)
+}
+
+// secretProviderClass says whether a SecretProviderClass is as the delivery says.
+func (r *run) secretProviderClass(ctx context.Context, c class) Result {
+	spec, err := r.Cluster.SecretProviderClass(ctx, r.d.Namespace, c.name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return Fail("%s", r.line(err.Error())).WithHint("%s; a running pod keeps its files without it, and gets no new value", renderHint)
+	case err != nil:
+		return r.unknown(err)
+	}
+	wrong, odd := c.compare(r.d, spec)
+	switch {
+	case len(wrong) > 0:
+		return Fail("%s", r.line(strings.Join(append(wrong, odd...), "; "))).WithHint("secretctl render --only SecretProviderClass | kubectl apply -f -")
+	case len(odd) > 0:
+		return Warn("mounts what the config says, but %s", r.line(strings.Join(odd, "; "))).
+			WithHint("secretctl render --only SecretProviderClass | kubectl apply -f - puts it right")
+	}
+	return Pass("provider %s, parameters and %s are as in the config", r.d.Provider, count(len(c.secrets), "object"))
+}

@@ -1,0 +1,109 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/store"
+)
+
+// tokenLife is what the API server gives at least.
+const tokenLife = 10 * time.Minute
+
+// podCanRead does what the driver's provider does for the pod, and gives the token
+// back.
+func (r *run) podCanRead(ctx context.Context) Result {
+	if r.LoginOnNode {
+		return r.podGranted(ctx)
+	}
+	session, result := r.logInAsPod(ctx)
+	if session == nil {
+		return result
+	}
+	result = r.readAllAsPod(ctx, session)
+	if err := session.End(ctx); err != nil && result.Status == StatusPass {
+		return Warn("%s; but the token could not be given back: %s", result.Detail, r.line(err.Error())).
+			WithHint("it expires by itself")
+	}
+	return result
+}
+
+// podGranted says what is known of a login that only a node can do.
+func (r *run) podGranted(ctx context.Context) Result {
+	const why = "only the node can do the pod's login, so it was not tried; "
+	if slices.Contains(r.o.Groups, groupMount) {
+		return Skip(why + "the checks of the group mount show whether it works")
+	}
+	what, err := r.Store.Granted(ctx)
+	if err != nil {
+		result := r.unknown(err)
+		result.Detail = why + result.Detail
+		return result
+	}
+	return Unknown("%s%s", why, r.line(what)).WithHint("once a pod runs, secretctl verify mount shows whether it works")
+}
+
+func (r *run) logInAsPod(ctx context.Context) (store.Session, Result) {
+	registration, _ := r.driver.registered(ctx) // without the right to look, as if it requested no tokens
+	jwt, err := r.Cluster.ServiceAccountToken(ctx, r.d.Namespace, r.d.Aidbox.ServiceAccount, podAudiences(r.d, registration.Audiences), tokenLife)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, Unknown("ServiceAccount %s/%s does not exist, so the login that the pod will do cannot be tried: role, policy and paths are not proved", r.d.Namespace, r.d.Aidbox.ServiceAccount).
+			WithHint("secretctl render --only ServiceAccount | kubectl apply -f -")
+	case err != nil:
+		return nil, r.unknown(fmt.Errorf("no token of the ServiceAccount: %w", err))
+	}
+	r.Sanitizer.Learn(jwt)
+	session, err := r.Store.Login(ctx, jwt)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return nil, r.fail(err)
+	case err != nil:
+		return nil, r.unknown(err)
+	}
+	return session, Result{}
+}
+
+// readAllAsPod reads every secret. Of those that it cannot read it reports the first
+// refusal in full, of the others the names.
+func (r *run) readAllAsPod(ctx context.Context, session store.Session) Result {
+	var worst Result
+	var names []string
+	for _, s := range r.d.Secrets {
+		v, _, err := session.Get(ctx, s)
+		r.Sanitizer.Learn(v)
+		if err == nil {
+			continue
+		}
+		result := r.unknown(err)
+		if errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {
+			result = r.fail(err)
+		}
+		if len(names) == 0 || worst.Status != StatusFail && result.Status == StatusFail {
+			worst = result
+		}
+		names = append(names, s.Name)
+	}
+	switch len(names) {
+	case 0:
+		return Pass("logs in %s and reads the delivery's %s", podIdentity(r.d), count(len(r.d.Secrets), "secret"))
+	case 1:
+		return worst
+	}
+	worst.Detail += "; it cannot read " + strings.Join(names, ", ")
+	return worst
+}
+
+// podIdentity says who the pod is in the store.
+func podIdentity(d *config.Delivery) string {
+	if d.Provider == config.ProviderAzure {
+		return "as the managed identity with the client id " + d.Azure.Identity.ClientID
+	}
+	return "with role " + d.Vault.Role
+}

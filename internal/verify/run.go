@@ -1,0 +1,101 @@
+package verify
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
+)
+
+// groupMount is the group whose results others refer to.
+const groupMount = "mount"
+
+// run is one run of the checks of a delivery: what they look at, and what is found
+// out once for all of them.
+type run struct {
+	Dependencies
+	d *config.Delivery
+	o Options
+
+	values    *values
+	driver    *driver
+	resources memo[resource] // of Aidbox, by reference
+	rotation  *rotation
+
+	once   sync.Once
+	pods   *pods // nil before load, and where there is no cluster to look into
+	mounts []Mount
+}
+
+func newRun(d *config.Delivery, deps Dependencies, o Options) *run {
+	r := &run{Dependencies: deps, d: d, o: o, values: &values{deps: deps}, driver: &driver{c: deps.Cluster}, mounts: deps.Mounts}
+	r.rotation = newRotation(r)
+	return r
+}
+
+// load finds the pods and their mounts, once: not every check is about them.
+func (r *run) load(ctx context.Context) {
+	r.once.Do(func() {
+		if r.Cluster == nil || len(r.Mounts) > 0 {
+			return
+		}
+		r.pods = &pods{c: r.Cluster, d: r.d, gone: map[string]bool{}}
+		r.pods.load(ctx)
+		r.mounts = r.podMounts()
+	})
+}
+
+// replaceMounts leaves the mounts of pods that came in the place of those that went
+// away while they were looked at, if there are any. It looks once more, and no more.
+func (r *run) replaceMounts(ctx context.Context) bool {
+	if r.pods == nil {
+		return false
+	}
+	fresh, reloaded := r.pods.reloadIfGone(ctx)
+	if !reloaded {
+		return false
+	}
+	r.mounts = nil
+	for _, p := range fresh {
+		r.mounts = append(r.mounts, r.podMount(p))
+	}
+	if len(r.pods.replicas()) == 0 {
+		r.mounts = []Mount{r.noMount()}
+	}
+	return true
+}
+
+func (r *run) progress(check string, deadline time.Duration) {
+	if r.o.Progress != nil {
+		r.o.Progress(check, deadline)
+	}
+}
+
+// toTry is [values.toTry].
+func (r *run) toTry(ctx context.Context, s config.Secret) (expectation, error) {
+	r.load(ctx)
+	return r.values.toTry(ctx, s, r.mounts)
+}
+
+// line makes text from outside fit to show.
+func (r *run) line(text string) string { return r.Sanitizer.Line(text) }
+
+// unknown turns an error into a result.
+func (r *run) unknown(err error) Result {
+	return Unknown("%s", r.line(err.Error())).WithHint("%s", hint.Of(err))
+}
+
+// fail turns an error that answers the question into a result.
+func (r *run) fail(err error) Result {
+	return Fail("%s", r.line(err.Error())).WithHint("%s", hint.Of(err))
+}
+
+// noAdmin is the result of a check that Admin is needed for.
+func (r *run) noAdmin() Result {
+	if r.NoAdmin != nil {
+		return r.unknown(r.NoAdmin)
+	}
+	return Skip("no administrator's access to Aidbox").WithHint("set aidbox.admin in the config")
+}
