@@ -38,6 +38,9 @@ func clean(line string) string {
 // unseen says whether a character is control, changes how others are shown, or
 // shows as nothing, as a zero-width one or a Hangul filler does.
 func unseen(r rune) bool {
+	if r < 0x7f {
+		return r < ' '
+	}
 	return !unicode.IsPrint(r) || r == '\u2800' || // a Braille pattern without a dot
 		unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }

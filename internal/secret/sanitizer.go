@@ -6,9 +6,14 @@ import (
 	"sync"
 )
 
-// withheld stands for a text that repeats a value. Text goes as a whole, because
-// what remains around a removed value can tell what it was.
-const withheld = "(message withheld: it repeats a secret value)"
+// What stands for a text that repeats a value, or is longer than anybody reads. Text
+// goes as a whole, because what remains around a removed value can tell what it was.
+const (
+	withheld = "(message withheld: it repeats a secret value)"
+	tooLong  = "(message withheld: it is longer than 256 KiB)"
+)
+
+const maxText = 256 << 10
 
 // Sanitizer is the one door for text from outside: what a server, a file or a child
 // process said reaches a terminal, a log, a report or a child only through it. It
@@ -16,7 +21,7 @@ const withheld = "(message withheld: it repeats a secret value)"
 // a nil one knows no value.
 type Sanitizer struct {
 	mu    sync.RWMutex
-	known []Value
+	known known
 }
 
 // Learn adds values that no text may repeat from now on.
@@ -26,17 +31,20 @@ func (s *Sanitizer) Learn(values ...Value) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.known = append(s.known, values...)
+	for _, v := range values {
+		s.known.learn(v)
+	}
 }
 
-// Repeats says whether a value that was learned is in text, in whatever encoding.
+// Repeats says whether a value that was learned is in text, in whatever encoding, or
+// eight characters in a row of one.
 func (s *Sanitizer) Repeats(text string) bool {
 	if s == nil {
 		return false
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return ScrubText(text, s.known...) != text
+	return s.known.repeats(text)
 }
 
 // Line returns text as one short line, without what would break the line, steer a
@@ -50,7 +58,10 @@ func (s *Sanitizer) Line(text string) string { return s.Join("", text) }
 func (s *Sanitizer) Join(separator string, pieces ...string) string {
 	pieces = slices.DeleteFunc(slices.Clone(pieces), func(piece string) bool { return piece == "" })
 	text := strings.Join(pieces, separator)
-	if s.Repeats(text) || len(pieces) > 1 && s.Repeats(strings.Join(pieces, "")) {
+	switch {
+	case len(text) > maxText:
+		return tooLong
+	case s.Repeats(text), len(pieces) > 1 && s.Repeats(strings.Join(pieces, "")):
 		return withheld
 	}
 	return cut(cleanLine(text))
@@ -59,7 +70,10 @@ func (s *Sanitizer) Join(separator string, pieces ...string) string {
 // Text is Line for a text of several lines, such as a manifest: line breaks and tabs
 // stay, and nothing is cut.
 func (s *Sanitizer) Text(text string) string {
-	if s.Repeats(text) {
+	switch {
+	case len(text) > maxText:
+		return tooLong
+	case s.Repeats(text):
 		return withheld
 	}
 	lines := strings.Split(text, "\n")
@@ -91,7 +105,7 @@ func (e cleanError) Unwrap() error { return e.err }
 func (s *Sanitizer) Tree(v any) any {
 	switch v := v.(type) {
 	case string:
-		if s.Repeats(v) {
+		if len(v) <= maxText && s.Repeats(v) {
 			return mask
 		}
 		return s.Text(v)

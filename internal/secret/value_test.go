@@ -7,9 +7,7 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
-	"html"
 	"log/slog"
-	"net/url"
 	"reflect"
 	"strings"
 	"testing"
@@ -112,48 +110,6 @@ func TestEmptyAndEndsInNewline(t *testing.T) {
 	}
 }
 
-func TestScrubTextWithholdsTextWithAValueInAnyForm(t *testing.T) {
-	for _, text := range []string{canary, "p&ss<w>\"rd'/1%+ x", "größe\"<ß", "tab\tnew\nline\\", "{\"type\": \"service_account\"}", "a=b&c", `\u003c&"`, "\x1b[0m~~~"} {
-		value := New([]byte(text))
-		var plainJSON bytes.Buffer
-		enc := json.NewEncoder(&plainJSON)
-		enc.SetEscapeHTML(false)
-		if err := enc.Encode(map[string]string{"x": text}); err != nil {
-			t.Fatal(err)
-		}
-		forms := map[string]string{
-			"itself":            text,
-			"JSON":              string(must(json.Marshal(map[string]string{"x": text}))),
-			"JSON, plain":       plainJSON.String(),
-			"Go, %q":            fmt.Sprintf("%q", text),
-			"Go, %+q":           fmt.Sprintf("%+q", text),
-			"HTML":              html.EscapeString(text),
-			"query":             url.QueryEscape(text),
-			"query, lower case": strings.ToLower(url.QueryEscape(strings.ToLower(text))),
-			"path":              url.PathEscape(text),
-			"hex":               hex.EncodeToString([]byte(text)),
-			"HEX":               strings.ToUpper(hex.EncodeToString([]byte(text))),
-		}
-		for _, prefix := range []string{"", "a", "id:", "root:", "basic:x"} {
-			for _, suffix := range []string{"", "y", "yz", "yzz"} {
-				whole := []byte(prefix + text + suffix)
-				forms["base64 "+prefix+suffix] = base64.StdEncoding.EncodeToString(whole)
-				forms["raw base64 "+prefix+suffix] = base64.RawStdEncoding.EncodeToString(whole)
-				forms["URL base64 "+prefix+suffix] = base64.URLEncoding.EncodeToString(whole)
-			}
-		}
-		for name, form := range forms {
-			v := value
-			if name == "query, lower case" {
-				v = New([]byte(strings.ToLower(text)))
-			}
-			if got := ScrubText("denied: "+form+", sorry", New([]byte("other")), v); strings.Contains(got, form) {
-				t.Errorf("%q passes as %s: %s", text, name, got)
-			}
-		}
-	}
-}
-
 func TestScrubTextLeavesOtherTextAlone(t *testing.T) {
 	const text = "1 error occurred:\n\t* permission denied"
 	for _, values := range [][]Value{nil, {{}}, {New(nil)}, {New([]byte(canary)), New([]byte("zq"))}} {
@@ -161,30 +117,4 @@ func TestScrubTextLeavesOtherTextAlone(t *testing.T) {
 			t.Errorf("got %q", got)
 		}
 	}
-}
-
-func must(b []byte, err error) []byte {
-	if err != nil {
-		panic(err)
-	}
-	return b
-}
-
-func FuzzScrubText(f *testing.F) {
-	f.Add([]byte(canary), "a", "b")
-	f.Add([]byte("<\"&é\x00"), "{\"x\":\"", "\"}")
-	f.Fuzz(func(t *testing.T, b []byte, before, after string) {
-		if len(b) < 6 {
-			return
-		}
-		v := New(b)
-		for _, form := range []string{
-			string(b), base64.StdEncoding.EncodeToString([]byte(before + string(b) + after)),
-			hex.EncodeToString(b), url.QueryEscape(string(b)), string(must(json.Marshal(string(b)))),
-		} {
-			if got := ScrubText(before+form+after, v); got == before+form+after {
-				t.Errorf("%q passes as %q", b, form)
-			}
-		}
-	})
 }

@@ -1,0 +1,305 @@
+package secret
+
+import (
+	"html"
+	"iter"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// A search may read this much, and so much more for each byte of the text. Ordinary
+// text takes half of it. What is packed deeper is taken to hold a value.
+const (
+	leastWork   = 1 << 20
+	workPerByte = 32
+)
+
+// search looks for known values in a text and in all that it decodes to.
+type search struct {
+	known *known
+	work  int                 // bytes that may still be read
+	seen  map[string]struct{} // what was decoded already, in another order
+	fold  []byte
+}
+
+// repeats says whether one of the values is in text, in whatever encoding.
+func (k *known) repeats(text string) bool {
+	if len(k.seen) == 0 || text == "" {
+		return false
+	}
+	s := &search{k, leastWork + workPerByte*len(text), map[string]struct{}{}, nil}
+	return s.finds(text)
+}
+
+// finds decodes repeatedly: escapes are undone wherever they are, and then text is
+// read as if all of it were base64, hexadecimal and so on, from every offset. What
+// makes sense that way, and hardly anything does by chance, is searched again.
+func (s *search) finds(text string) bool {
+	if s.meets(text) {
+		return true
+	}
+	squeezed := squeeze(text)
+	var forms []string
+	// What is strewn among the characters comes off first: all of it, or what cannot be
+	// seen alone, where blanks keep numbers apart.
+	for _, base := range []string{text, squeezed, visible(text)} {
+		forms = append(forms, undone(base)...)
+		if text == squeezed {
+			break
+		}
+	}
+	forms = append(forms, strings.ReplaceAll(squeezed, "+", "")) // what queries have for a blank
+	for _, form := range forms {
+		if _, again := s.seen[form]; again || form == text || form == squeezed && !strings.ContainsAny(text, "\x1b\u009b") {
+			continue
+		}
+		if s.seen[form] = struct{}{}; s.finds(form) {
+			return true
+		}
+	}
+	return s.findsPacked(text, squeezed)
+}
+
+// meets takes one text for what it is.
+func (s *search) meets(text string) bool {
+	s.work -= len(text)
+	s.fold = fold(s.fold[:0], text)
+	return s.work < 0 || s.known.inText(s.fold, text)
+}
+
+func (s *search) findsPacked(text, squeezed string) bool {
+	return eachUnpacked(text, squeezed, func(unpacked string) bool {
+		s.work -= len(unpacked)
+		s.fold = fold(s.fold[:0], unpacked)
+		if s.work < 0 || s.known.inNoise(s.fold, unpacked) {
+			return true
+		}
+		text := legible(unpacked)
+		return text != "" && s.finds(text)
+	})
+}
+
+// squeeze returns text without white space and what cannot be seen, colors included.
+func squeeze(text string) string {
+	const escape, csi = '\x1b', '\u009b'
+	drop := func(keep string) func(rune) rune {
+		return func(r rune) rune {
+			if (unicode.IsSpace(r) || unseen(r) || r == utf8.RuneError) && !strings.ContainsRune(keep, r) {
+				return -1
+			}
+			return r
+		}
+	}
+	text = strings.Map(drop(string([]rune{escape, csi})), text)
+	if strings.ContainsRune(text, escape) || strings.ContainsRune(text, csi) {
+		text = strings.Map(drop(""), terminal.ReplaceAllString(text, ""))
+	}
+	return text
+}
+
+// legible returns the parts of what was unpacked that may be text of at least eight
+// characters, a line each. NUL is left out, so that UTF-16 is read too.
+func legible(unpacked string) string {
+	var out strings.Builder
+	start, n := 0, 0
+	flush := func(end int) {
+		if n >= gramLength {
+			out.WriteString(strings.ReplaceAll(unpacked[start:end], "\x00", ""))
+			out.WriteByte('\n')
+		}
+		n = 0
+	}
+	for i := 0; i < len(unpacked); {
+		r, size := rune(unpacked[i]), 1
+		if r >= utf8.RuneSelf {
+			r, size = utf8.DecodeRuneInString(unpacked[i:])
+		}
+		switch {
+		case r == utf8.RuneError && size == 1, r < ' ' && !strings.ContainsRune("\x00\t\n\r\x1b", r):
+			flush(i)
+			start = i + size
+		case r != 0:
+			n++
+		}
+		i += size
+	}
+	flush(len(unpacked))
+	return out.String()
+}
+
+// terminal matches what colors and moves: it shows as nothing.
+var terminal = regexp.MustCompile("(?:\x1b\\[|\u009b)[0-?]*[ -/]*[@-~]")
+
+// escapes undo one layer of what keeps the other characters as they are: colors of
+// a terminal, URLs, programming languages and JSON, HTML.
+var escapes = []func(string) string{
+	func(text string) string {
+		if strings.ContainsAny(text, "\x1b\u009b") {
+			return terminal.ReplaceAllString(text, "")
+		}
+		return text
+	},
+	func(text string) string { return replaced(text, "%U", code) },
+	func(text string) string { return replaced(text, `\`, backslash) },
+	html.UnescapeString,
+}
+
+// undone returns what text becomes when one layer of every escape is undone, and of each
+// alone: a value may look like an escape of one kind and be escaped by another.
+// Quoted-printable stands alone, because "=20" is found in any list of settings.
+func undone(text string) []string {
+	forms := []string{unescape(text), replaced(text, "=", code)}
+	for _, undo := range escapes {
+		if form := undo(text); form != text && form != forms[0] {
+			forms = append(forms, form)
+		}
+	}
+	return forms
+}
+
+// unescape undoes a layer of every escape.
+func unescape(text string) string {
+	for _, undo := range escapes {
+		text = undo(text)
+	}
+	return text
+}
+
+// layers returns what text becomes as it is undone again and again.
+func layers(text string, undo func(string) string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for plain := undo(text); plain != text && yield(plain); plain = undo(text) {
+			text = plain
+		}
+	}
+}
+
+// replaced has decode write what stands for an escape that starts with one of the
+// characters, and say how long the escape is, or 0 where it is none.
+func replaced(text, starts string, decode func(b *strings.Builder, text string) int) string {
+	if !strings.ContainsAny(text, starts) {
+		return text
+	}
+	var b strings.Builder
+	b.Grow(len(text))
+	for i := 0; i < len(text); {
+		size := 0
+		if strings.IndexByte(starts, text[i]) >= 0 {
+			size = decode(&b, text[i:])
+		}
+		if size == 0 {
+			b.WriteByte(text[i])
+			size = 1
+		}
+		i += size
+	}
+	return b.String()
+}
+
+// code writes what %41, =41, %u0041 or U+0041 stands for, and returns how long that is.
+func code(b *strings.Builder, text string) int {
+	switch {
+	case strings.HasPrefix(text, "U+"):
+		n := number(b, text, 2, 4, 6, 16)
+		if n > 0 && strings.HasPrefix(text[n:], " U+") {
+			n++
+		}
+		return n
+	case text[0] == '%' && len(text) > 1 && text[1]|0x20 == 'u':
+		return number(b, text, 2, 4, 4, 16)
+	case strings.HasPrefix(text, "=\r\n"):
+		return len("=\r\n")
+	case strings.HasPrefix(text, "=\n"):
+		return len("=\n")
+	case text[0] == '=':
+		return max(1, number(b, text, 1, 2, 2, 16)) // a line break may have been lost
+	case text[0] != 'U':
+		return number(b, text, 1, 2, 2, 16)
+	}
+	return 0
+}
+
+// backslash writes what an escape stands for, and returns how long that is. What
+// does not show becomes something else that does not.
+func backslash(b *strings.Builder, text string) int {
+	if len(text) < 2 {
+		return 0
+	}
+	switch c := text[1]; {
+	case (c == 'x' || c == 'u') && strings.HasPrefix(text[2:], "{"):
+		if n := number(b, text, 3, 1, 8, 16); n > 0 {
+			return n + len("}")
+		}
+	case c == 'x':
+		return number(b, text, 2, 1, 2, 16)
+	case c == 'u':
+		if r := pair(text); r >= 0 {
+			b.WriteRune(r)
+			return len(`\ud800\udc00`)
+		}
+		return number(b, text, 2, 4, 4, 16)
+	case c == 'U':
+		if n := number(b, text, 2, 8, 8, 16); n > 0 {
+			return n
+		}
+		return number(b, text, 2, 4, 4, 16)
+	case '0' <= c && c <= '7':
+		return number(b, text, 1, 1, 3, 8)
+	case strings.IndexByte("nrtbfvae\n\r", c) >= 0:
+		b.WriteByte(map[byte]byte{'n': '\n', 'r': '\r', 'e': '\x1b'}[c])
+		return 2
+	case c < utf8.RuneSelf && !letter(c):
+		b.WriteByte(c)
+		return 2
+	}
+	return 0
+}
+
+// pair returns the character that two escapes of JSON stand for together, or -1.
+func pair(text string) rune {
+	if len(text) < 12 || text[6] != '\\' || text[7] != 'u' {
+		return -1
+	}
+	high, err1 := strconv.ParseUint(text[2:6], 16, 32)
+	low, err2 := strconv.ParseUint(text[8:12], 16, 32)
+	if r := utf16.DecodeRune(rune(high), rune(low)); err1 == nil && err2 == nil && r != utf8.RuneError { //nolint:gosec // 16 bits each
+		return r
+	}
+	return -1
+}
+
+// number reads from at least to at most digits after a prefix, and writes the byte or
+// the character with that number. It returns how much it read, or 0.
+func number(b *strings.Builder, text string, prefix, least, most, base int) int {
+	end := prefix
+	for end < len(text) && end < prefix+most && digit(text[end]) < base {
+		end++
+	}
+	if end < prefix+least {
+		return 0
+	}
+	n, err := strconv.ParseUint(text[prefix:end], base, 32)
+	if err != nil || n > unicode.MaxRune {
+		return 0
+	}
+	if n < 256 && most <= 3 {
+		b.WriteByte(byte(n)) // of UTF-8 perhaps
+	} else {
+		b.WriteRune(rune(n)) // a surrogate becomes U+FFFD, which does not count
+	}
+	return end
+}
+
+func digit(b byte) int {
+	switch {
+	case '0' <= b && b <= '9':
+		return int(b - '0')
+	case 'a' <= b|0x20 && b|0x20 <= 'f':
+		return int(b|0x20-'a') + 10
+	}
+	return 99
+}

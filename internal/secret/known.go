@@ -1,0 +1,204 @@
+package secret
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+const (
+	gramLength = 8
+	filterBits = 18
+	// Reversing and rotating is for people's passwords; keys and certificates are longer.
+	maxTwisted = 512
+	maxLayers  = 8 // of escapes in a value
+)
+
+// gram is eight characters in a row, folded to a byte each.
+type gram uint64
+
+// known is the index of the values that no text may repeat.
+//
+// Any eight characters in a row of a value count as the value, with or without what
+// is no letter or digit among them, whatever their case. Eight characters that stand
+// in ordinary messages do not count, such as those of "client-secret": a value of
+// random characters has none of them.
+//
+// A value that has no eight characters that count, because it is short, repeats one
+// character, or is made of ordinary words, counts as a whole: as it is written, and
+// between characters that are no letters or digits. It is not looked for at all where
+// to withhold messages would only tell what it is: with fewer than four characters,
+// all of them the same, or with one or two ordinary words, such as "password".
+type known struct {
+	grams  map[gram]struct{}
+	filter []uint64 // a bit for each gram that may be there
+	wholes []string
+	seen   map[string]struct{} // values, so that learning one again costs nothing
+}
+
+func (k *known) learn(v Value) {
+	text := string(v.Reveal())
+	if _, again := k.seen[text]; again || text == "" {
+		return
+	}
+	if k.grams == nil {
+		k.grams, k.seen, k.filter = map[gram]struct{}{}, map[string]struct{}{}, make([]uint64, 1<<filterBits/64)
+	}
+	k.seen[text] = struct{}{}
+	counts := k.index(text)
+	if inner := unwrapped(text); inner != "" {
+		k.index(inner) // what the store or the server makes of it
+	}
+	// A text is unescaped before it is compared, and the value in it with it.
+	depth := 0
+	for plain := range layers(text, unescape) {
+		if k.index(plain); depth == maxLayers {
+			break
+		}
+		depth++
+	}
+	if text = whole(text); !counts && tellsSomething(text) && !slices.Contains(k.wholes, text) {
+		k.wholes = append(k.wholes, text)
+	}
+}
+
+// index adds what counts of a text, and says whether anything does.
+func (k *known) index(text string) (counts bool) {
+	folded := fold(nil, text)
+	counts = k.add(folded)
+	plain := slices.DeleteFunc(folded, func(b byte) bool { return !isWordByte(b) })
+	if !counts || len(plain) > maxTwisted {
+		return counts
+	}
+	k.add(rot13(plain))
+	slices.Reverse(plain)
+	k.add(plain)
+	return counts
+}
+
+func (k *known) add(folded []byte) (counts bool) {
+	eachGram(folded, func(g gram) bool {
+		if !ordinary(g) {
+			k.grams[g] = struct{}{}
+			k.filter[g.hash()/64] |= 1 << (g.hash() % 64)
+			counts = true
+		}
+		return false
+	})
+	return counts
+}
+
+func rot13(plain []byte) []byte {
+	rotated := slices.Clone(plain)
+	for i, b := range rotated {
+		if 'a' <= b && b <= 'z' {
+			rotated[i] = 'a' + (b-'a'+13)%26
+		}
+	}
+	return rotated
+}
+
+// unwrapped returns the text that a value is the base64 or hexadecimal form of.
+func unwrapped(text string) string {
+	text = strings.TrimSpace(text)
+	for _, decode := range []func(string) ([]byte, error){hex.DecodeString, base64.StdEncoding.DecodeString, base64.RawURLEncoding.DecodeString} {
+		if b, err := decode(text); err == nil && len(b) >= gramLength && utf8.Valid(b) {
+			return string(b)
+		}
+	}
+	return ""
+}
+
+// tellsSomething says whether a value is worth to be looked for as a whole.
+func tellsSomething(text string) bool {
+	r := []rune(text)
+	return len(r) >= 4 && strings.Trim(text, string(r[0])) != "" && !ordinaryWords(text, 2)
+}
+
+// inText says whether a value is in text as it is.
+func (k *known) inText(folded []byte, text string) bool {
+	if k.hasGram(folded) {
+		return true
+	}
+	if len(k.wholes) == 0 {
+		return false
+	}
+	text = whole(text)
+	return slices.ContainsFunc(k.wholes, func(whole string) bool { return containsWhole(text, whole) })
+}
+
+// inNoise says the same of what was unpacked. What is around a value there does not
+// make it a part of a word.
+func (k *known) inNoise(folded []byte, text string) bool {
+	return k.hasGram(folded) || slices.ContainsFunc(k.wholes, func(whole string) bool { return strings.Contains(text, whole) })
+}
+
+func (k *known) hasGram(folded []byte) bool {
+	return eachGram(folded, func(g gram) bool {
+		if k.filter[g.hash()/64]&(1<<(g.hash()%64)) == 0 {
+			return false
+		}
+		_, found := k.grams[g]
+		return found
+	})
+}
+
+func containsWhole(text, whole string) bool {
+	for {
+		i := strings.Index(text, whole)
+		if i < 0 {
+			return false
+		}
+		before, _ := utf8.DecodeLastRuneInString(text[:i])
+		after, _ := utf8.DecodeRuneInString(text[i+len(whole):])
+		first, size := utf8.DecodeRuneInString(whole)
+		last, _ := utf8.DecodeLastRuneInString(whole)
+		if !(isWord(before) && isWord(first)) && !(isWord(after) && isWord(last)) {
+			return true
+		}
+		text = text[i+size:]
+	}
+}
+
+func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
+
+// whole returns text in the form in which whole values are compared.
+func whole(text string) string {
+	return strings.ReplaceAll(visible(text), "+", " ") // what queries have for a blank
+}
+
+// visible returns text without what cannot be seen, except white space.
+func visible(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unseen(r) && !unicode.IsSpace(r) {
+			return -1
+		}
+		return r
+	}, text)
+}
+
+// hash spreads grams over the filter, which keeps most of them from the map.
+func (g gram) hash() uint64 { return uint64(g) * 0x9e3779b97f4a7c15 >> (64 - filterBits) }
+
+// eachGram yields every eight characters in a row of a folded text: of its letters and
+// digits, and of all that can be seen. It ends with true where yield returns that.
+func eachGram(folded []byte, yield func(gram) bool) bool {
+	var words, all gram
+	nWords := 0
+	for i, b := range folded {
+		all = all<<8 | gram(b)
+		if isWordByte(b) {
+			words = words<<8 | gram(b)
+			if nWords++; nWords >= gramLength && yield(words) {
+				return true
+			}
+		}
+		if i+1 >= gramLength && all != words && yield(all) {
+			return true
+		}
+	}
+	return false
+}

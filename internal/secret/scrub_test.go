@@ -1,0 +1,260 @@
+package secret
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// values are of the kinds that are stored: made by a generator, by a person, of
+// characters that get escaped, of many lines.
+var values = []string{
+	"Zk3vQ8mWb1TxYr7LhN5cPd2Js9GfAe4U",
+	"c4nary-v4lue",
+	`s3cr3t-V4lue/with+odd=Chars&<x>"'9`,
+	"p&ss<w>\"rd'/1%+ x",
+	"größe\"<ß-über-Ölfaß",
+	"tab\tnew\nline\\and+more",
+	"ab%41cd=20xyz&lt;q\\u0041",
+	"correct horse battery staple",
+	"hvs.CAESIRootT0kenForAttack9876543210",
+	`{"type": "service_account", "private_key": "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n"}`,
+	"12345678",
+}
+
+func TestNoEncodingOfAValuePasses(t *testing.T) {
+	for _, value := range values {
+		s := knowing("another-v4lue", value)
+		for _, e := range encoders {
+			if e.name == "rot13" && strings.Contains(value, "ö") {
+				continue // what is left of it tells nothing
+			}
+			for _, around := range [][2]string{{"", ""}, {"you sent ", ", sorry"}, {"denied:", "y"}, {"abc", "defg"}} {
+				text := around[0] + e.encode(value) + around[1]
+				if got := s.Line(text); got != withheld {
+					t.Errorf("%q passes as %s: %q", value, e.name, got)
+				}
+			}
+		}
+	}
+}
+
+func TestNoTwoEncodingsOfAValuePass(t *testing.T) {
+	for _, value := range values[:6] {
+		s := knowing(value)
+		for _, inner := range encoders[:chains] {
+			for _, outer := range encoders[:chains] {
+				if blanksIn(inner, outer) {
+					continue
+				}
+				text := "you sent " + outer.encode("x="+inner.encode(value)+"&y") + "."
+				if s.Repeats(text) {
+					continue
+				}
+				t.Errorf("%q passes as %s in %s: %q", value, inner.name, outer.name, text)
+			}
+		}
+	}
+}
+
+// blanksIn says whether nobody can tell what was meant: blanks within numbers that
+// blanks separate, or a line break of quoted-printable that is among others.
+func blanksIn(inner, outer encoder) bool {
+	numbers := map[string]bool{"decimal bytes": true, "octal bytes": true, "quoted-printable": true}
+	blanks := map[string]bool{"blanks inside": true, "line breaks inside": true}
+	return numbers[inner.name] && blanks[outer.name]
+}
+
+func TestNoEightCharactersOfAValuePass(t *testing.T) {
+	for _, value := range []string{values[0], values[1], "Xq7-Pz3_Kw9.Rt5"} {
+		s := knowing(value)
+		for i := range len(value) - 7 {
+			for _, e := range encoders[:chains] {
+				if text := "bad " + e.encode(value[i:i+8]) + ", sorry"; !s.Repeats(text) {
+					t.Errorf("%q passes as %s: %q", value[i:i+8], e.name, text)
+				}
+			}
+		}
+	}
+}
+
+func TestAShortValueCountsAsAWord(t *testing.T) {
+	for _, value := range []string{"hunter2", "p@ss!", "zq4-x", "größ1", "!?!?!", "aaaa b"} {
+		s := knowing(value)
+		for _, e := range encoders[:chains] {
+			if e.name == "blanks inside" || e.name == "line breaks inside" {
+				continue // it is another word then
+			}
+			if value == "größ1" && strings.HasSuffix(e.encode("a"), " ") {
+				continue // the same
+			}
+			if text := "you sent " + e.encode(value) + ", sorry"; !s.Repeats(text) {
+				t.Errorf("%q passes as %s: %q", value, e.name, text)
+			}
+		}
+	}
+	for value, text := range map[string]string{
+		"hunter2": "hunter24 and xhunter2", "a1b2": "id 0a1b2c", "p@ss!": "p@ss", "abcd": "abcde",
+	} {
+		if knowing(value).Repeats(text) {
+			t.Errorf("%q is taken for %q", text, value)
+		}
+	}
+}
+
+// ordinaryTexts are what servers and secretctl say.
+var ordinaryTexts = []string{
+	"vault: https://vault.example.com:8200: secret/data/aidbox/client: permission denied",
+	"1 error occurred:\n\t* invalid username or password: the password is wrong, change the password",
+	`kubernetes: pods "aidbox-7d4b9c6f5-x2x4z" is forbidden: User "system:serviceaccount:ci:deployer" cannot get resource "pods" in API group "" in the namespace "default"`,
+	"AADSTS7000215: Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '11111111-2222-3333-4444-555555555555'. Trace ID: 0c1d2e3f-0000-4444-8888-0a2b4c6d8e0f Timestamp: 2025-11-29 17:18:39Z",
+	`{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"invalid","diagnostics":"Client/basic: extra property secret (Client.secret)"}]}`,
+	"TLS: x509: certificate signed by unknown authority; give the CA that signed the server's certificate (VAULT_CACERT for Vault, SSL_CERT_FILE for Aidbox)",
+	"rotation/new-accepted client-secret: the new value was accepted after 4.2 s; the old one is rejected (401)",
+	"GET https://contoso-aidbox.vault.azure.net/secrets/client-secret 200 35ms",
+	"secret client-secret in /run/vault-secrets/client-secret: 32 bytes, mode 0644, sha256 9f86d081884c7d659a2feaa0c55ad015",
+	"data:text/plain;base64,SGVsbG8sIFdvcmxkISBUaGlzIGlzIGFuIG9yZGluYXJ5IHRleHQu",
+	"https://login.microsoftonline.com/contoso/oauth2/v2.0/token?scope=https%3A%2F%2Fvault.azure.net%2F.default&grant_type=client_credentials",
+}
+
+func TestOrdinaryMessagesPass(t *testing.T) {
+	s := knowing(append([]string{
+		"password", "Password", "secret", "root", "admin", "client-secret", "client_secret", "aidbox", "token", "changeme", "test", "default",
+		"x", "42", "401", "200", "abc", "the", "00000000", "--------", "-----------", "aidbox-secret", "", " ",
+	}, values...)...)
+	for _, text := range ordinaryTexts {
+		if s.Repeats(text) {
+			t.Errorf("withheld: %s", text)
+		}
+	}
+}
+
+// A value of ordinary words is as good as its other characters.
+func TestAValueOfOrdinaryWordsIsFoundByWhatIsNotOrdinary(t *testing.T) {
+	for value, text := range map[string]string{
+		"aidbox-client-secret-2024":       "you sent aidbox-client-secret-2024",
+		"password-Tr0ub4dor":              "bad Tr0ub4dor",
+		"token-server-request-policy":     "bad token-server-request-policy!",
+		"postgres://aidbox:Xy7kQ@db/prod": "bad aidbox:Xy7kQ@db",
+	} {
+		s := knowing(value)
+		if !s.Repeats(text) {
+			t.Errorf("%q passes", text)
+		}
+		for _, text := range ordinaryTexts {
+			if s.Repeats(text) {
+				t.Errorf("%q withholds: %s", value, text)
+			}
+		}
+	}
+}
+
+func TestWhatAServerMakesOfAnEncodedValueIsFoundToo(t *testing.T) {
+	for _, value := range []string{"aW5uZXItdjRsdWUtcTc=", "696e6e65722d76346c75652d7137"} {
+		if !knowing(value).Repeats("you sent inner-v4lue-q7") {
+			t.Errorf("%s: what it encodes passes", value)
+		}
+	}
+}
+
+func TestWhatIsPackedDeeperThanAnybodyPacksIsWithheld(t *testing.T) {
+	text := values[0]
+	for range 40 {
+		text = encoders[5].encode(text)
+		if len(text) > 1<<20 {
+			break
+		}
+	}
+	if !knowing(values[0]).Repeats(text) {
+		t.Error("it passes")
+	}
+}
+
+func TestScrubTextIsASanitizerForOneText(t *testing.T) {
+	if got := ScrubText("you sent "+canary, New([]byte("other")), New([]byte(canary))); got != withheld {
+		t.Errorf("got %q", got)
+	}
+}
+
+// The search reads every text a bounded number of times, and gives up to the safe side.
+func TestTheSearchIsLinear(t *testing.T) {
+	s := knowing(values...)
+	for _, unit := range []string{
+		ordinaryTexts[0], "SGVsbG8sIFdvcmxkIQ", "6869207468657265", "104 105 ", `&amp;%2541\\u0041=3D`, "&&&#", `\`, "%25", "\u200b", "\x1b[", "ｓ", "0x", "=\n", "U+",
+	} {
+		text := strings.Repeat(unit, 1<<14/len(unit))
+		search := &search{known: &s.known, work: workPerByte * len(text), seen: map[string]struct{}{}}
+		search.finds(text)
+		if search.work < -8*len(text) {
+			t.Errorf("%q: %d bytes too many", unit, -search.work)
+		}
+	}
+}
+
+func TestATextThatIsLongerThanAnybodyReadsIsWithheld(t *testing.T) {
+	long := strings.Repeat("x", maxText+1)
+	for _, got := range []any{knowing(canary).Line(long), knowing(canary).Text(long), knowing(canary).Tree(long), (*Sanitizer)(nil).Line(long)} {
+		if got != tooLong {
+			t.Errorf("got %.40q", got)
+		}
+	}
+}
+
+func TestEncodersEncode(t *testing.T) {
+	for _, e := range encoders {
+		for _, value := range values {
+			if e.decode == nil || strings.Contains(e.encode(""), ":") {
+				continue
+			}
+			got, err := e.decode(e.encode(value))
+			if want := value; err != nil || got != want && got != "root:"+want && got != strings.ReplaceAll(want, " ", "") && got != strings.ReplaceAll(want, "\n", "") && got != strings.ReplaceAll(want, "\n", "\r\n") {
+				t.Errorf("%s: %q, %v", e.name, got, err)
+			}
+		}
+	}
+}
+
+// Whatever chain of encoders: the value does not come out.
+func FuzzSanitizer(f *testing.F) {
+	for i, value := range values {
+		f.Add(value, []byte{byte(i), byte(3 * i), byte(7 * i)}, "you sent ", ", sorry")
+	}
+	f.Fuzz(func(t *testing.T, value string, chain []byte, before, after string) {
+		var plain known
+		plain.learn(New([]byte(value)))
+		if !utf8.ValidString(value) || len(plain.grams) == 0 || len(value)+len(before)+len(after) > 1<<13 || len(chain) > 16 {
+			return // that takes another rule
+		}
+		text, names := value, []string{}
+		for i, n := range chain {
+			e := encoders[int(n)%chains]
+			for _, earlier := range chain[:i] {
+				if blanksIn(encoders[int(earlier)%chains], e) {
+					return
+				}
+			}
+			names = append(names, e.name)
+			if text = e.encode(text); len(text) > 1<<14 {
+				break
+			}
+		}
+		s := knowing("another-v4lue", value)
+		if got := s.Text(before + " | " + text + " | " + after); got != withheld {
+			t.Errorf("%q passes as %q: %q", value, names, got)
+		}
+	})
+}
+
+func BenchmarkSanitizer(b *testing.B) {
+	s := knowing(values...)
+	for _, size := range []int{1 << 7, 1 << 10, 1 << 13, 1 << 16, 1 << 19} {
+		text := strings.Repeat(ordinaryTexts[0]+" ", size/len(ordinaryTexts[0])+1)[:size]
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			b.SetBytes(int64(size))
+			for b.Loop() {
+				s.Repeats(text)
+			}
+		})
+	}
+}

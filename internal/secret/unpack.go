@@ -1,0 +1,125 @@
+package secret
+
+import (
+	"strings"
+	"sync"
+)
+
+// packing is an encoding that has a few bits in each of its characters.
+type packing struct {
+	alphabet string // in the order of the bits
+	alike    string // pairs of another character and the one it stands for
+	bits     uint
+}
+
+var packings = []packing{
+	{"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", "-+_/", 6}, // base64
+	{"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", lowerCase, 5},                              // base32
+	{"0123456789ABCDEFGHIJKLMNOPQRSTUV", lowerCase, 5},                              // base32hex
+	{" !\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_", "` ", 6}, // uuencode
+	{"0123456789ABCDEF", lowerCase, 4},
+	{"01", "", 1},
+}
+
+const lowerCase = "aAbBcCdDeEfFgGhHiIjJkKlLmMnNoOpPqQrRsStTuUvVwWxXyYzZ"
+
+const absent = 0xff
+
+// table returns the bits of each byte, or absent.
+func (p packing) table() *[256]byte {
+	var t [256]byte
+	for i := range t {
+		t[i] = absent
+		if at := strings.IndexByte(p.alphabet, byte(i)); at >= 0 {
+			t[i] = byte(at)
+		}
+	}
+	for i := 0; i < len(p.alike); i += 2 {
+		t[p.alike[i]] = t[p.alike[i+1]]
+	}
+	return &t
+}
+
+var tables = sync.OnceValue(func() (all []*[256]byte) {
+	for _, p := range packings {
+		all = append(all, p.table())
+	}
+	return all
+})
+
+// eachUnpacked yields what text is in every packing: characters that a packing does
+// not have are passed over, as the line breaks of base64 are, and reading starts at
+// every offset, since what precedes a packed value looks like a part of it. squeezed is
+// text without blanks. It says whether yield has returned true, and ends then.
+func eachUnpacked(text, squeezed string, yield func(string) bool) bool {
+	for i, p := range packings {
+		from := squeezed
+		if strings.Contains(p.alphabet, " ") {
+			from = text
+		}
+		symbols := p.symbols(from, tables()[i])
+		// After eight characters at most a byte starts where a character does.
+		for offset := range min(8/gcd(p.bits, 8), uint(len(symbols))) {
+			if yield(unpack(symbols[offset:], p.bits)) {
+				return true
+			}
+		}
+	}
+	text = visible(text)
+	return yield(numbers(text, 10)) || yield(numbers(text, 8))
+}
+
+// symbols returns the bits of each character that the packing has.
+func (p packing) symbols(text string, table *[256]byte) []byte {
+	symbols := make([]byte, 0, len(text))
+	for i := range len(text) {
+		if p.bits == 4 && text[i]|0x20 == 'x' && i > 0 && text[i-1] == '0' {
+			symbols = symbols[:len(symbols)-1] // 0x41
+		}
+		if v := table[text[i]]; v != absent {
+			symbols = append(symbols, v)
+		}
+	}
+	return symbols
+}
+
+func gcd(a, b uint) uint {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
+}
+
+func unpack(symbols []byte, bits uint) string {
+	var out strings.Builder
+	out.Grow(len(symbols) * int(bits) / 8) //nolint:gosec // at most 6
+	var held, n uint
+	for _, s := range symbols {
+		held, n = held<<bits|uint(s), n+bits
+		if n >= 8 {
+			n -= 8
+			out.WriteByte(byte(held >> n))
+		}
+	}
+	return out.String()
+}
+
+// numbers returns the bytes and characters whose numbers are in text.
+func numbers(text string, base int) string {
+	var out strings.Builder
+	n, digits := 0, 0
+	for i := 0; i <= len(text); i++ {
+		if i < len(text) && digit(text[i]) < base && digits < 8 {
+			n, digits = n*base+digit(text[i]), digits+1
+			continue
+		}
+		switch {
+		case digits > 0 && n < 256:
+			out.WriteByte(byte(n))
+		case digits > 0:
+			out.WriteRune(rune(n)) //nolint:gosec // at most eight digits
+		}
+		n, digits = 0, 0
+	}
+	return out.String()
+}
