@@ -63,6 +63,7 @@ func (k *Server) Close() { k.server.Close() }
 type Claims struct {
 	jwt.Claims
 
+	Audience   []string `json:"aud"` // a list even of one, which jwt.Claims would write as a text
 	Kubernetes struct {
 		Namespace      string `json:"namespace"`
 		ServiceAccount struct {
@@ -77,8 +78,8 @@ func (k *Server) Token(namespace, serviceAccount string, audiences ...string) (s
 	if len(audiences) == 0 {
 		audiences = []string{clusterIssuer}
 	}
-	claims := Claims{Claims: jwt.Claims{
-		Audience: audiences, Expiry: jwt.NewNumericDate(time.Now().Add(tokenLife)),
+	claims := Claims{Audience: audiences, Claims: jwt.Claims{
+		Expiry: jwt.NewNumericDate(time.Now().Add(tokenLife)),
 		Issuer: clusterIssuer, Subject: "system:serviceaccount:" + namespace + ":" + serviceAccount,
 	}}
 	claims.Kubernetes.Namespace = namespace
