@@ -95,7 +95,7 @@ func (a *app) render(ctx context.Context, o renderOptions) error {
 		if err := a.fillIn(ctx, d); err != nil {
 			return err
 		}
-		more, err := render.Objects(d, options)
+		more, err := render.Objects(d, a.provider(d), options)
 		if err != nil {
 			return err
 		}

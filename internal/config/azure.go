@@ -100,6 +100,15 @@ func (d *Delivery) ClassName(keyVault string) string {
 	return d.SecretProviderClassName() + d.VaultSuffix(keyVault)
 }
 
+// WorkloadIdentity returns the client id that the pod's ServiceAccount is bound to,
+// "" for every identity but a workload's.
+func (d *Delivery) WorkloadIdentity() string {
+	if d.Azure == nil || d.Azure.Identity.Type != IdentityWorkload {
+		return ""
+	}
+	return d.Azure.Identity.ClientID
+}
+
 // ManagedIdentityName returns the name of the identity that provisioning makes for
 // workload identity where the config names none.
 func (d *Delivery) ManagedIdentityName() string { return d.Name + "-azure-secrets" }

@@ -67,7 +67,12 @@ func setVaultDefaults(d *Delivery) {
 
 // DataPath returns the API path of a secret's value in a KV version 2 engine,
 // as policies and the SecretProviderClass want it: secret/data/aidbox/client.
-func (d *Delivery) DataPath(s Secret) string { return d.Vault.KVMount + "/data/" + s.Path }
+func (d *Delivery) DataPath(s Secret) string {
+	if d.Vault == nil {
+		return ""
+	}
+	return d.Vault.KVMount + "/data/" + s.Path
+}
 
 // PolicyPaths returns the paths that the pod's policy grants read on: each
 // secret's own, or with policyScope prefix everything below each one's folder,

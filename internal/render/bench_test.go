@@ -25,7 +25,7 @@ func BenchmarkObjects(b *testing.B) {
 				d := withSecrets(deliveries[name](), n)
 				b.ReportAllocs()
 				for b.Loop() {
-					if _, err := Objects(d, Options{}); err != nil {
+					if _, err := objectsOf(d, Options{}); err != nil {
 						b.Fatal(err)
 					}
 				}

@@ -86,7 +86,7 @@ func (v *view) checkContents(m manifest) error {
 		}
 		return differs("annotation "+clientIDAnnotation, o.Annotations[clientIDAnnotation], v.WorkloadIdentity)
 	case *spcv1.SecretProviderClass:
-		return v.checkSecretProviderClass(o)
+		return v.checkClass(o)
 	case *corev1.ConfigMap:
 		if m.group == GroupVerifyJob {
 			return holds(o, v.Job.ConfigKey, v.Job.Config, "config for the job")
@@ -105,6 +105,19 @@ func (v *view) checkContents(m manifest) error {
 		return v.checkRoleBinding(o)
 	case *batchv1.CronJob:
 		return v.checkCronJob(o)
+	}
+	return nil
+}
+
+// checkClass compares a SecretProviderClass with that of the delivery, and is not
+// content with one that does no harm.
+func (v *view) checkClass(o *spcv1.SecretProviderClass) error {
+	if len(v.wanted.Unknown) > 0 {
+		return fmt.Errorf("parameter %s has no value, and the provider would take another one", v.wanted.Unknown[0])
+	}
+	wrong, odd := v.provider.Compare(v.wanted, o.Spec)
+	if all := append(wrong, odd...); len(all) > 0 {
+		return errors.New(all[0])
 	}
 	return nil
 }

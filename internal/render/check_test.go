@@ -67,25 +67,25 @@ func TestTemplateThatMissesTheDeliveryIsAnError(t *testing.T) {
 		{"vault", accountFile, "{{quote .Name}}", "{{quote .Name}", accountFile + ":9: bad character"},
 		{"azure-workload", accountFile, "{{quote .}}", `""`, "annotation azure.workload.identity/client-id is \"\", and must be"},
 
-		{"vault", vaultFile, "provider: vault", "provider: azure", `spec.provider is "azure"`},
-		{"vault", vaultFile, "roleName:", "role:", `parameter roleName is "", and must be "aidbox"`},
-		{"vault", vaultFile, "{{quote .Vault.CSIAddress}}", "{{quote .Vault.Address}}", `parameter vaultAddress is "http://127.0.0.1:8200", and must be "http://vault.default:8200"`},
-		{"vault", vaultFile, "    objects:", "    audience: x\n    objects:", `parameter audience is "x", and must be ""`},
-		{"vault", vaultFile, "secretKey: {{quote .Key}}", "", `parameter objects: object 0 is not secret "client-secret"`},
-		{"vault", vaultFile, "secretKey:", "secretkey:", "parameter objects: yaml: unmarshal errors: line 3: field secretkey not found"},
-		{"vault", vaultFile, "{{quote .Key}}", "{{quote .Key}}\n      - objectName: more", "has 2 objects, and the delivery 1 secrets"},
+		{"vault", vaultFile, "provider: vault", "provider: azure", `provider is azure, not vault`},
+		{"vault", vaultFile, "roleName:", "role:", `parameter roleName is "", not "aidbox"`},
+		{"vault", vaultFile, "{{quote .Vault.CSIAddress}}", "{{quote .Vault.Address}}", `parameter vaultAddress is "http://127.0.0.1:8200", not "http://vault.default:8200"`},
+		{"vault", vaultFile, "    objects:", "    audience: x\n    objects:", `parameter audience is "x", not ""`},
+		{"vault", vaultFile, "secretKey: {{quote .Key}}", "", "client-secret: has no secretKey"},
+		{"vault", vaultFile, "secretKey:", "secretkey:", "client-secret: has no secretKey"},
+		{"vault", vaultFile, "{{quote .Key}}", "{{quote .Key}}\n      - objectName: more", "also more"},
 		{"vault", vaultFile, "objects: |", "objects:", "json: cannot unmarshal array"},
 
-		{"azure-kubelet", azureFile, `useVMManagedIdentity: "true"`, `useVMManagedIdentity: "false"`, `parameter useVMManagedIdentity is "false", and must be "true"`},
-		{"azure-kubelet", azureFile, "    objects:", "    clientID: x\n    objects:", `parameter clientID is "x", and must be ""`},
+		{"azure-kubelet", azureFile, `useVMManagedIdentity: "true"`, `useVMManagedIdentity: "false"`, `parameter useVMManagedIdentity is "false", not "true"`},
+		{"azure-kubelet", azureFile, "    objects:", "    clientID: x\n    objects:", `parameter clientID is "x", not ""`},
 		{"azure-workload", azureFile, `useVMManagedIdentity: "false"`, `useVMManagedIdentity: "true"`, "parameter useVMManagedIdentity"},
 		{"azure-system", azureFile, "usePodIdentity: \"false\"", `usePodIdentity: "true"`, "parameter usePodIdentity"},
-		{"azure-system", azureFile, "objectType: secret", "objectType: key", `has type "key", and must have secret`},
-		{"azure-system", azureFile, "objectType: secret", "objectType: secret\n          objectVersion: abc", "has a version, which stops its rotation"},
-		{"azure-system", azureFile, "objectAlias: {{quote .Name}}", "", `object 0 is not secret "client-secret"`},
-		{"azure-system", azureFile, "- |\n", "-\n", "parameter objects: yaml: unmarshal errors"},
-		{"azure-system", azureFile, "array:", "items:", "field items not found"},
-		{"azure-system", azureFile, "objects: |\n      array:", "objects: |", "parameter objects: yaml"},
+		{"azure-system", azureFile, "objectType: secret", "objectType: key", `objectType is "key", not secret`},
+		{"azure-system", azureFile, "objectType: secret", "objectType: secret\n          objectVersion: abc", "objectVersion is pinned, which stops rotation"},
+		{"azure-system", azureFile, "objectAlias: {{quote .Name}}", "", "no object makes the file idp-key"},
+		{"azure-system", azureFile, "- |\n", "-\n", "parameter objects cannot be read, so nothing is mounted: yaml: unmarshal errors"},
+		{"azure-system", azureFile, "array:", "items:", "no object makes the file client-secret"},
+		{"azure-system", azureFile, "objects: |\n      array:", "objects: |", "parameter objects cannot be read, so nothing is mounted: yaml"},
 
 		{"vault", configMapFile, "{{quote .VaultConfigKey}}", "other.json", "data[vault-config.json] is not the delivery's vault config"},
 		{"vault", configMapFile, "{{literal 4 .VaultConfig}}", "{}", "json: cannot unmarshal object"},
@@ -113,7 +113,7 @@ func TestTemplateThatMissesTheDeliveryIsAnError(t *testing.T) {
 	} {
 		t.Run(tt.file+" "+tt.new, func(t *testing.T) {
 			dir := edited(t, tt.file, tt.old, tt.new)
-			_, err := Objects(deliveries[tt.delivery](), Options{Templates: dir})
+			_, err := objectsOf(deliveries[tt.delivery](), Options{Templates: dir})
 			if _, ok := errors.AsType[*Error](err); !ok {
 				t.Fatalf("got %v", err)
 			}
@@ -151,7 +151,7 @@ func TestFolderWithoutKnownTemplatesIsAnError(t *testing.T) {
 		{folder(t, "notes.txt", ""), "templates: the folder has none"},
 		{folder(t, "deploymnet.yaml.tmpl", ""), `templates: "deploymnet.yaml.tmpl" is the name of none`},
 	} {
-		_, err := Objects(vaultDelivery(), Options{Templates: tt.folder})
+		_, err := objectsOf(vaultDelivery(), Options{Templates: tt.folder})
 		if err == nil || err.Error() != tt.want || !strings.Contains(hint.Of(err), "deployment.yaml.tmpl, ") {
 			t.Errorf("got %v, hint %q", err, hint.Of(err))
 		}
@@ -161,7 +161,7 @@ func TestFolderWithoutKnownTemplatesIsAnError(t *testing.T) {
 func TestErrorsDoNotQuoteEnvironmentValues(t *testing.T) {
 	d := vaultEverything()
 	d.Aidbox.Env[0].Value = "canary-value"
-	_, err := Objects(d, Options{Templates: edited(t, deploymentFile, "{{json .}}", `{name: BOX_DB_HOST, value: "canary-value2"}`)})
+	_, err := objectsOf(d, Options{Templates: edited(t, deploymentFile, "{{json .}}", `{name: BOX_DB_HOST, value: "canary-value2"}`)})
 	if err == nil || strings.Contains(err.Error(), "canary") {
 		t.Errorf("got %v", err)
 	}
@@ -171,34 +171,8 @@ func TestIdentityThatTheProviderWouldMisreadIsRefused(t *testing.T) {
 	for _, identity := range []config.Identity{
 		{Type: config.IdentityKubelet}, {Type: config.IdentityWorkload}, {Type: "pod", ClientID: clientID},
 	} {
-		if _, err := Objects(azureDelivery(identity), Options{}); err == nil {
+		if _, err := objectsOf(azureDelivery(identity), Options{}); err == nil {
 			t.Errorf("%+v was rendered", identity)
-		}
-	}
-}
-
-func TestQuickReadingAgreesWithYAML(t *testing.T) {
-	for _, text := range []string{
-		"- objectName: \"a\"\n  secretPath: \"b c\"\n  secretKey: \"d\"\n- objectName: \"#\"\n  secretPath: \"'\"\n  secretKey: \"\"\n",
-		"array:\n  - |\n    objectName: \"a b\"\n    objectType: secret\n    objectAlias: \"#\"\n",
-	} {
-		read := vaultMounted
-		if strings.HasPrefix(text, "array") {
-			read = azureMounted
-		}
-		quick, err1 := read(text)
-		whole, err2 := read(text + "# not the embedded form\n")
-		if diff := cmp.Diff(whole, quick); diff != "" || len(quick) == 0 || err1 != nil || err2 != nil {
-			t.Errorf("%q: %v, %v\n%s", text, err1, err2, diff)
-		}
-	}
-	for _, text := range []string{
-		"- objectName: \"a\\x41\"\n", "- objectName: \"a\"\n", "- objectName: a\n  secretPath: \"b\"\n  secretKey: \"d\"\n",
-		"- objectName: \"a\"\n  secretKey: \"d\"\n  secretPath: \"b\"\n", "- objectName: \"a\" # x\"\n", "",
-		"- objectName: \"a\"\n  secretPath: \"b\"\n  secretKey: \"d\"",
-	} {
-		if got, ok := quotedValues(text, "- objectName: ", "  secretPath: ", "  secretKey: "); ok {
-			t.Errorf("%q was read as %q", text, got)
 		}
 	}
 }

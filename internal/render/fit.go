@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/store"
 )
 
 const (
@@ -56,7 +57,7 @@ type chartValues struct {
 // or has something else mounted where the secrets go, and where the template does
 // not give what is needed.
 func HelmValues(d *config.Delivery, templates string, own []byte) ([]byte, error) {
-	v := newView(d)
+	v := newView(d, store.Provider{})
 	if err := v.setValues(own); err != nil {
 		return nil, refuse("mend the file that --values names", "values: %w", err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/internal/store"
 )
 
 const patchFile, valuesFile = patchTemplate, valuesTemplate
@@ -82,7 +83,7 @@ func TestPatchAndValuesThatMissTheDeliveryAreErrors(t *testing.T) {
 			dir := edited(t, tt.file, tt.old, tt.new)
 			var err error
 			if tt.file == patchFile {
-				_, err = Objects(deliveries[tt.delivery](), Options{Patch: true, Templates: dir})
+				_, err = objectsOf(deliveries[tt.delivery](), Options{Patch: true, Templates: dir})
 			} else {
 				_, err = HelmValues(deliveries[tt.delivery](), dir, nil)
 			}
@@ -111,7 +112,7 @@ func TestLineOfTheOutputBecomesTheTemplates(t *testing.T) {
 		{"", `: apiVersion is "", and must be "v1"`},
 	} {
 		d, dir := vaultDelivery(), folder(t, accountFile, tt.text)
-		_, err := Objects(d, Options{Templates: dir})
+		_, err := objectsOf(d, Options{Templates: dir})
 		if err == nil || !strings.HasPrefix(err.Error(), "template "+filepath.Join(dir, accountFile)+tt.want) {
 			t.Errorf("%q:\ngot  %v\nwant %s", tt.text, err, tt.want)
 		}
@@ -127,7 +128,7 @@ func TestPatchOptionsThatMakeNoSenseAreRefused(t *testing.T) {
 		{Options{Patch: true, Container: "We b"}, "not one that Kubernetes allows"},
 		{Options{Templates: "absent"}, "templates: open absent"},
 	} {
-		_, err := Objects(vaultDelivery(), tt.options)
+		_, err := objectsOf(vaultDelivery(), tt.options)
 		if _, ok := errors.AsType[*Error](err); !ok || !strings.Contains(err.Error(), tt.want) || hint.Of(err) == "" {
 			t.Errorf("%+v: got %v, hint %q", tt.options, err, hint.Of(err))
 		}
@@ -212,7 +213,7 @@ func TestNoTemplateCanGetAtAValue(t *testing.T) {
 	value := reflect.TypeFor[secret.Value]()
 	d := vaultDelivery()
 	d.Aidbox.Admin.Secret.Generate = &secret.Generate{}
-	if admin := newView(d).Aidbox.Admin; admin != (config.Admin{}) {
+	if admin := newView(d, store.Provider{}).Aidbox.Admin; admin != (config.Admin{}) {
 		t.Errorf("got %+v", admin)
 	}
 	model(reflect.TypeFor[*view](), "", func(path string, typ reflect.Type) {

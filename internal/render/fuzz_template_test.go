@@ -48,11 +48,11 @@ func FuzzTemplate(f *testing.F) {
 		}
 		defer func() { _ = os.Remove(path) }()
 		d := vaultDelivery()
-		wanted, err := Objects(d, Options{With: []string{GroupRBAC}})
+		wanted, err := objectsOf(d, Options{With: []string{GroupRBAC}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		objects, err := Objects(d, Options{With: []string{GroupRBAC}, Templates: dir})
+		objects, err := objectsOf(d, Options{With: []string{GroupRBAC}, Templates: dir})
 		if err != nil {
 			e, ok := errors.AsType[*Error](err)
 			if !ok || strings.ContainsAny(err.Error(), "\n\r") || !strings.Contains(err.Error(), name) {

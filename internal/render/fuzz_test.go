@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/store"
 )
 
 var nasty = []string{
@@ -72,8 +73,8 @@ func FuzzRender(f *testing.F) {
 			return o
 		}
 		all := func(d *config.Delivery, o Options) ([]Object, error) {
-			objects, err1 := Objects(d, o)
-			patch, err2 := Objects(d, Options{Patch: true, Only: []string{"Deployment"}})
+			objects, err1 := objectsOf(d, o)
+			patch, err2 := objectsOf(d, Options{Patch: true, Only: []string{"Deployment"}})
 			values, err3 := HelmValues(d, "", nil)
 			asJSON, err4 := yaml.YAMLToJSON(values)
 			return append(slices.Concat(objects, patch), Object{Kind: "values", YAML: values, JSON: asJSON}), errors.Join(err1, err2, err3, err4)
@@ -148,7 +149,7 @@ func readBack(t *testing.T, d *config.Delivery, text []byte) any {
 	if pod, ok := spec["template"].(map[string]any); ok {
 		annotations = pod["metadata"].(map[string]any)["annotations"].(map[string]any)
 	}
-	if annotations[checksumAnnotation] == newView(d).VaultConfigChecksum {
+	if annotations[checksumAnnotation] == newView(d, store.Provider{}).VaultConfigChecksum {
 		annotations[checksumAnnotation] = "the checksum"
 	}
 	return root

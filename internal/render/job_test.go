@@ -117,7 +117,7 @@ func TestWrongGroupIsAnErrorThatKnowsBetter(t *testing.T) {
 		{vaultDelivery(), withAdmin("aidbox-admin"), "the Secret of the admin Client is not named as one", "write it as NAME/KEY"},
 		{vaultDelivery(), withAdmin("/key"), "the Secret of the admin Client is not named as one", "write it as NAME/KEY"},
 	} {
-		_, err := Objects(tt.d, tt.options)
+		_, err := objectsOf(tt.d, tt.options)
 		if _, refused := errors.AsType[*Error](err); !refused || !strings.Contains(err.Error(), tt.want) || hint.Of(err) != tt.hint {
 			t.Errorf("got %T %v, hint %q", err, err, hint.Of(err))
 		}
@@ -155,7 +155,7 @@ func TestTemplateOfAGroupThatMissesTheDeliveryIsAnError(t *testing.T) {
 			o, d := everyJobOption(), deliveries[tt.delivery]()
 			d.Aidbox.URL = "service"
 			o.With, o.Only, o.Templates = Groups(), nil, edited(t, tt.file, tt.old, tt.new)
-			_, err := Objects(d, o)
+			_, err := objectsOf(d, o)
 			if _, ok := errors.AsType[*Error](err); !ok || !strings.HasPrefix(err.Error(), "template "+filepath.Join(o.Templates, tt.file)+":") || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got  %v\nwant %s", err, tt.want)
 			}

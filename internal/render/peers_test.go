@@ -13,6 +13,8 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
+
+	"github.com/secretctl/secretctl/internal/store"
 )
 
 // peer runs helm or kubectl, of the folder that SECRETCTL_TEST_PEERS names. Without
@@ -100,7 +102,7 @@ func TestPeerKustomizeMergesThePatchAndLosesNothing(t *testing.T) {
 				if err != nil {
 					t.Fatal(out)
 				}
-				v, merged := newView(d), deploymentIn(t, out)
+				v, merged := newView(d, store.Provider{}), deploymentIn(t, out)
 				container, err := named("web", merged.Spec.Template)
 				if err == nil {
 					err = v.checkPod(merged.Spec.Template, container)
@@ -219,11 +221,11 @@ func TestPeerHelmKeepsTheListsOfTheUsersValues(t *testing.T) {
 		t.Errorf("its own output as values: %v\n%s", err, cmp.Diff(string(values), string(again)))
 	}
 	before, after := helmTemplate(t, own), helmTemplate(t, own, string(values))
-	if err := newView(d).checkPod(after.Spec.Template, after.Spec.Template.Spec.Containers[0]); err != nil {
+	if err := newView(d, store.Provider{}).checkPod(after.Spec.Template, after.Spec.Template.Spec.Containers[0]); err != nil {
 		t.Error(err)
 	}
 	for _, o := range []*appsv1.Deployment{before, after} {
-		withoutOurs(newView(d), o, aidboxContainer)
+		withoutOurs(newView(d, store.Provider{}), o, aidboxContainer)
 	}
 	if diff := cmp.Diff(before, after, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("besides what the values add (-before +after):\n%s", diff)

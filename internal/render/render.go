@@ -21,6 +21,7 @@ import (
 	spcv1 "sigs.k8s.io/secrets-store-csi-driver/apis/v1"
 
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/store"
 )
 
 // Options says what to render, and from which templates.
@@ -88,10 +89,10 @@ func manifests(d *config.Delivery, v *view, o Options) []manifest {
 		deployment = patchTemplate
 	}
 	all := []manifest{{"", "v1", "ServiceAccount", v.Aidbox.ServiceAccount, "serviceaccount.yaml.tmpl", &corev1.ServiceAccount{}, v}}
-	for _, m := range v.Mounts {
+	for _, class := range v.provider.Classes(d) {
 		all = append(all, manifest{
-			"", "secrets-store.csi.x-k8s.io/v1", "SecretProviderClass", m.SecretProviderClass,
-			"secretproviderclass-" + v.Provider + ".yaml.tmpl", &spcv1.SecretProviderClass{}, v.class(d, m),
+			"", spcv1.GroupVersion.String(), "SecretProviderClass", class.Name,
+			"secretproviderclass-" + v.Provider + ".yaml.tmpl", &spcv1.SecretProviderClass{}, v.ofClass(d, class),
 		})
 	}
 	all = append(
@@ -191,12 +192,12 @@ func unknownKind(kind string, all []manifest) error {
 	return refuse("kinds are "+strings.Join(names, ", ")+"; groups are "+strings.Join(Groups(), ", "), "unknown kind %q", kind)
 }
 
-// Objects renders a delivery as config.Load returns it, in the order in which to
-// apply: ServiceAccount, SecretProviderClass, ConfigMap, Deployment, and then the
+// Objects renders a delivery as config.Load returns it, whose store is of kind p, in
+// the order in which to apply: ServiceAccount, SecretProviderClass, ConfigMap, Deployment, and then the
 // groups that o asks for. It fails with an [*Error] where o names what there is
 // not, and where a template does not give the object that the delivery describes.
-func Objects(d *config.Delivery, o Options) ([]Object, error) {
-	v := newView(d)
+func Objects(d *config.Delivery, p store.Provider, o Options) ([]Object, error) {
+	v := newView(d, p)
 	if o.Includes(GroupVerifyJob) {
 		if err := v.setJob(d, o.Job); err != nil {
 			return nil, err

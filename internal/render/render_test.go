@@ -16,6 +16,8 @@ import (
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
+	"github.com/secretctl/secretctl/internal/store/providers"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -108,9 +110,13 @@ var deliveries = map[string]func() *config.Delivery{
 	},
 }
 
+func objectsOf(d *config.Delivery, o Options) ([]Object, error) {
+	return Objects(d, providers.Of(providers.All(azure.Access{}), d), o)
+}
+
 func mustRender(t testing.TB, d *config.Delivery, o Options) []Object {
 	t.Helper()
-	objects, err := Objects(d, o)
+	objects, err := objectsOf(d, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,7 +204,7 @@ func TestWrongKindIsAnErrorThatKnowsBetter(t *testing.T) {
 		{Options{Skip: []string{"Pod"}}, `unknown kind "Pod"`, "kinds are ServiceAccount, SecretProviderClass, ConfigMap, Deployment; groups are rbac, verify-job"},
 		{Options{Only: []string{"ConfigMap"}, Skip: []string{"ConfigMap"}}, "no kind is left to render", "name fewer kinds to skip"},
 	} {
-		_, err := Objects(vaultDelivery(), tt.options)
+		_, err := objectsOf(vaultDelivery(), tt.options)
 		var refused *Error
 		if !errors.As(err, &refused) || err.Error() != tt.want || hint.Of(err) != tt.hint {
 			t.Errorf("%+v: got %T %v, hint %q", tt.options, err, err, hint.Of(err))

@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/store"
 )
 
 // view is what a template sees. docs/render.md tells it to those who write their
@@ -39,6 +40,9 @@ type view struct {
 	Container string     // for the patch alone: Aidbox's in the Deployment that is there
 	Values    viewValues // for the Helm values alone
 	Job       viewJob    // for the templates of the group verify-job alone
+
+	provider store.Provider
+	wanted   store.Class // of a SecretProviderClass alone
 }
 
 type viewSecret struct {
@@ -53,7 +57,7 @@ type viewMount struct {
 	SecretProviderClass string // the object's name
 }
 
-func newView(d *config.Delivery) *view {
+func newView(d *config.Delivery, p store.Provider) *view {
 	vaultConfig := d.VaultConfig()
 	sum := sha256.Sum256(vaultConfig)
 	v := &view{
@@ -66,17 +70,12 @@ func newView(d *config.Delivery) *view {
 		VaultConfigFile:     config.VaultConfigFile,
 		VaultConfigFolder:   path.Dir(config.VaultConfigFile),
 		VaultConfigChecksum: hex.EncodeToString(sum[:]),
+		WorkloadIdentity:    d.WorkloadIdentity(),
+		Secrets:             viewSecrets(d, d.Secrets),
+		provider:            p,
 	}
 	v.Aidbox.Admin = config.Admin{} // no manifest is about it
-	if d.Azure != nil && d.Azure.Identity.Type == config.IdentityWorkload {
-		v.WorkloadIdentity = d.Azure.Identity.ClientID
-	}
 	for _, s := range d.Secrets {
-		secret := viewSecret{Name: s.Name, Key: s.Key, ObjectName: s.ObjectName}
-		if d.Vault != nil {
-			secret.Path = d.DataPath(s)
-		}
-		v.Secrets = append(v.Secrets, secret)
 		v.mount(d, s)
 	}
 	return v
@@ -90,21 +89,25 @@ func (v *view) mount(d *config.Delivery, s config.Secret) {
 	}
 }
 
-// class returns what the template of a SecretProviderClass sees: of several Key
+// ofClass returns what the template of a SecretProviderClass sees: of several Key
 // Vaults the one that it is for.
-func (v *view) class(d *config.Delivery, m viewMount) *view {
-	if v.Azure == nil || len(v.Mounts) == 1 && m.SecretProviderClass == v.SecretProviderClass {
-		return v
-	}
-	of, azure := *v, *v.Azure
-	of.Secrets, of.Azure, of.SecretProviderClass = nil, &azure, m.SecretProviderClass
-	for i, s := range d.Secrets {
-		if d.ClassName(s.KeyVault) == m.SecretProviderClass {
-			of.Secrets = append(of.Secrets, v.Secrets[i])
-			azure.KeyVault = cmp.Or(s.KeyVault, azure.KeyVault)
-		}
+func (v *view) ofClass(d *config.Delivery, class store.Class) *view {
+	of := *v
+	of.wanted, of.SecretProviderClass, of.Secrets = class, class.Name, viewSecrets(d, class.Secrets)
+	if v.Azure != nil && len(class.Secrets) > 0 {
+		azure := *v.Azure
+		azure.KeyVault = cmp.Or(class.Secrets[0].KeyVault, azure.KeyVault)
+		of.Azure = &azure
 	}
 	return &of
+}
+
+func viewSecrets(d *config.Delivery, secrets []config.Secret) []viewSecret {
+	seen := make([]viewSecret, len(secrets))
+	for i, s := range secrets {
+		seen[i] = viewSecret{Name: s.Name, Path: d.DataPath(s), Key: s.Key, ObjectName: s.ObjectName}
+	}
+	return seen
 }
 
 var errNotUTF8 = errors.New("is not UTF-8 text")

@@ -115,7 +115,7 @@ func TestTextThatIsNotUTF8IsRefused(t *testing.T) {
 	}
 	d := vaultDelivery()
 	d.Vault.Role = "a\xff"
-	_, err := Objects(d, Options{})
+	_, err := objectsOf(d, Options{})
 	if err == nil || !bytes.Contains([]byte(err.Error()), []byte("secretproviderclass-vault.yaml.tmpl")) {
 		t.Errorf("got %v", err)
 	}

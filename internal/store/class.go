@@ -69,6 +69,7 @@ type Dialect struct {
 
 	Keys    []string                             // of an object; the provider ignores every other
 	Objects func(text string) ([]Fields, error)  // reads the parameter objects
+	Text    func(objects []Object) string        // is the parameter as the embedded template prints it
 	File    func(object Fields) string           // that an object becomes
 	Differs func(want Object, got Fields) string // why an object does not give what is wanted, or ""
 }
@@ -82,10 +83,15 @@ func (dialect Dialect) Compare(want Class, live secretsstorev1.SecretProviderCla
 	for _, name := range dialect.Parameters {
 		must, is := dialect.Parameter(wanted, name), dialect.Parameter(live.Parameters, name)
 		if is != must && !slices.Contains(want.Unknown, name) {
-			wrong = append(wrong, fmt.Sprintf("%s is %q, not %q", name, is, must))
+			wrong = append(wrong, fmt.Sprintf("parameter %s is %.80q, not %.80q", name, is, must))
 		}
 	}
-	objects, err := dialect.Objects(live.Parameters["objects"])
+	// To read thousands of objects takes longer than to render all the rest.
+	text := live.Parameters["objects"]
+	if text == dialect.Text(want.Objects) {
+		return wrong, nil
+	}
+	objects, err := dialect.Objects(text)
 	if err != nil {
 		return append(wrong, "parameter objects cannot be read, so nothing is mounted: "+oneLine(err)), nil
 	}

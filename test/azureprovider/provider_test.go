@@ -17,6 +17,8 @@ import (
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/render"
+	"github.com/secretctl/secretctl/internal/store/keyvault"
+	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 )
 
 const (
@@ -124,7 +126,7 @@ func load(t *testing.T, text string) *config.Delivery {
 
 func classes(t *testing.T, d *config.Delivery) (all []csiv1.SecretProviderClass) {
 	t.Helper()
-	objects, err := render.Objects(d, render.Options{Only: []string{"SecretProviderClass"}})
+	objects, err := render.Objects(d, keyvault.NewProvider(azure.Access{}), render.Options{Only: []string{"SecretProviderClass"}})
 	if err != nil {
 		t.Fatal(err)
 	}

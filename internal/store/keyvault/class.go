@@ -75,6 +75,14 @@ var dialect = store.Dialect{
 	},
 	Keys:    []string{"objectName", "objectType", "objectAlias", "objectVersion", "objectEncoding", "filePermission"},
 	Objects: objects,
+	Text: func(objects []store.Object) string {
+		text := new(strings.Builder)
+		text.WriteString("array:\n")
+		for _, o := range objects {
+			fmt.Fprintf(text, "  - |\n    objectName: %+q\n    objectType: %s\n    objectAlias: %+q\n", o[0].Value, o[1].Value, o[2].Value)
+		}
+		return text.String()
+	},
 	File:    func(object store.Fields) string { return cmp.Or(object["objectAlias"], object["objectName"]) },
 	Differs: differs,
 }

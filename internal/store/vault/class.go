@@ -53,6 +53,13 @@ var dialect = store.Dialect{
 	Objects: func(text string) (objects []store.Fields, err error) {
 		return objects, yaml.Unmarshal([]byte(text), &objects)
 	},
+	Text: func(objects []store.Object) string {
+		var text strings.Builder
+		for _, o := range objects {
+			fmt.Fprintf(&text, "- objectName: %+q\n  secretPath: %+q\n  secretKey: %+q\n", o[0].Value, o[1].Value, o[2].Value)
+		}
+		return text.String()
+	},
 	File:    func(object store.Fields) string { return object["objectName"] },
 	Differs: differs,
 }

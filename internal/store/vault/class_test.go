@@ -1,0 +1,72 @@
+package vault
+
+import (
+	"errors"
+	"io/fs"
+	"strings"
+	"testing"
+
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/store/storetest"
+)
+
+func classDelivery() *config.Delivery {
+	return &config.Delivery{
+		Name: "aidbox", Provider: config.ProviderVault,
+		Vault:   &config.Vault{CSIAddress: "http://vault.default:8200", KVMount: "secret", AuthMount: "kubernetes", Role: "aidbox"},
+		Secrets: []config.Secret{{Name: "client-secret", Path: "aidbox/client", Key: "client-secret"}},
+	}
+}
+
+func TestClassIsComparedByItsMeaning(t *testing.T) {
+	objects := func(text string) []string { return []string{"objects", text} }
+	storetest.CompareClasses(t, Provider, dialect, classDelivery(), storetest.ClassRows{
+		{"as rendered", nil, "", ""},
+		{"another role", []string{"roleName", "other"}, `parameter roleName is "other", not "aidbox"`, ""},
+		{"an audience", []string{"audience", "x"}, `parameter audience is "x", not ""`, ""},
+		{"another mount", []string{"vaultKubernetesMountPath", "k8s"}, `parameter vaultKubernetesMountPath is "k8s"`, ""},
+		{"the default mount left out", []string{"vaultKubernetesMountPath", ""}, "", ""},
+		{"a slash behind the address", []string{"vaultAddress", "http://vault.default:8200/"}, "", ""},
+		{"another address", []string{"vaultAddress", "http://x"}, `parameter vaultAddress is "http://x"`, ""},
+		{"not YAML", objects("{"), "nothing is mounted", ""},
+		{"no objects", objects(""), "no object makes the file client-secret", ""},
+		{"another style", objects("- {objectName: client-secret, secretPath: /v1/secret/data/aidbox/client/, secretKey: client-secret}"), "", ""},
+		{"without data", objects("- {objectName: client-secret, secretPath: secret/aidbox/client, secretKey: client-secret}"), "lacks the data/", ""},
+		{"another path", objects("- {objectName: client-secret, secretPath: secret/data/x, secretKey: client-secret}"), `secretPath is "secret/data/x"`, ""},
+		{"the whole answer", objects("- {objectName: client-secret, secretPath: secret/data/aidbox/client}"), "no secretKey", ""},
+		{"another key", objects("- {objectName: client-secret, secretPath: secret/data/aidbox/client, secretKey: x}"), `secretKey is "x"`, ""},
+		{"encoded", objects("- {objectName: client-secret, secretPath: secret/data/aidbox/client, secretKey: client-secret, encoding: hex}"), "encoding is hex", ""},
+		{"a key twice", objects("- {objectName: client-secret, objectName: client-secret}"), "key objectName is there twice", ""},
+		{"a text", objects("- client-secret"), "is not an object with keys", ""},
+		{"a file twice", objects("- {objectName: client-secret}\n- {objectName: client-secret, secretPath: secret/data/aidbox/client, secretKey: client-secret}"), "several objects make the file client-secret", ""},
+		{"a misspelt key", objects("- {objectName: client-secret, secretPath: secret/data/aidbox/client, secretKey: client-secret, filePermissions: 0640}"), "", "does not know the key filePermissions"},
+		{"another file", objects("- {objectName: client-secret, secretPath: secret/data/aidbox/client, secretKey: client-secret}\n- {objectName: more}"), "", "also more"},
+	})
+}
+
+func TestClassIsReadBack(t *testing.T) {
+	kept := func(d config.Delivery) config.Delivery {
+		d.Name = ""
+		return d
+	}
+	d := classDelivery()
+	storetest.ReadClassesBack(t, Provider, dialect, d, kept)
+	d.Vault.Namespace, d.Vault.Audience, d.Vault.AuthMount, d.Vault.KVMount = "admin/clinic", "vault", "k8s/prod", "kv/team"
+	d.Secrets = append(d.Secrets, config.Secret{Name: `o"d\d`, Path: "ä b", Key: "#\t1"})
+	storetest.ReadClassesBack(t, Provider, dialect, d, kept)
+}
+
+func TestClassThatNoDeliveryCanHaveIsRefused(t *testing.T) {
+	for text, says := range map[string]string{
+		"{": "objects",
+		"- {objectName: a, secretPath: secret/a, secretKey: k}":                                                        "KV engine of version 2",
+		"- {objectName: a, secretPath: secret/data/a}":                                                                 "KV engine of version 2",
+		"- {objectName: a, secretPath: x/data/a, secretKey: k}\n- {objectName: b, secretPath: y/data/a, secretKey: k}": "is in the KV mount y, and others are in x",
+	} {
+		live := storetest.Live(classes(classDelivery())[0], dialect)
+		live.Parameters["objects"] = text
+		if err := read(live, &config.Delivery{}); !errors.Is(err, fs.ErrInvalid) || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
