@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -191,5 +192,43 @@ func TestGitLabTemplateInstallsLogsInAndVerifies(t *testing.T) {
 	s.checksums = checksumsOf(s.archive)
 	if out, err := run(); err == nil || strings.Contains(out, "verify:") {
 		t.Errorf("it runs a release that was tampered with: %v\n%s", err, out)
+	}
+}
+
+// TestWorkflowRunsEveryTargetOfCI compares the workflow with .ci/run. "make check" stands
+// for the targets that it has in the Makefile.
+func TestWorkflowRunsEveryTargetOfCI(t *testing.T) {
+	var workflow struct {
+		Jobs map[string]struct {
+			Strategy struct{ Matrix struct{ Target []string } }
+		}
+	}
+	read := func(name string, pattern string) (found []string) {
+		text, err := os.ReadFile("../../" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(string(text), -1) {
+			found = append(found, m[1])
+		}
+		return found
+	}
+	parse(t, "../../.github/workflows/ci.yml", &workflow)
+	var runs []string
+	for _, job := range workflow.Jobs {
+		runs = append(runs, job.Strategy.Matrix.Target...)
+	}
+	if !slices.Contains(runs, "check") {
+		t.Error("the workflow does not run make check")
+	}
+	runs = append(runs, strings.Fields(strings.Join(read("Makefile", `(?m)^check: ([a-z -]+)`), " "))...)
+	steps := read(".ci/run", `(?m)^step (\S+)$`)
+	if len(steps) < 10 {
+		t.Fatalf(".ci/run has the steps %v", steps)
+	}
+	for _, step := range steps {
+		if !slices.Contains(runs, step) {
+			t.Errorf("the workflow does not run make %s", step)
+		}
 	}
 }
