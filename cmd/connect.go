@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 
 	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/config"
@@ -83,10 +84,23 @@ func (a *app) aidboxFor(ctx context.Context, d *config.Delivery, asAdmin bool) (
 		if err != nil {
 			return nil, fmt.Errorf("aidbox.url %s: %w", d.Aidbox.URL, err)
 		}
-		o.URL, o.Tunnel = "http://"+cmp.Or(name, d.Aidbox.Deployment)+"."+d.Namespace, tunnel(ctx, c, d, name, port)
+		o.URL, o.Tunnel = "http://"+cmp.Or(name, d.Aidbox.Deployment)+"."+d.Namespace, aidboxTunnel(ctx, c, d, name, port)
 	}
 	aidbox, err := fhirclient.New(o)
 	return aidbox, a.nameOrigin(err)
+}
+
+// aidboxTunnel reaches Aidbox through the API server: by a Service, or without a name
+// by the Deployment. Its connections end with ctx.
+func aidboxTunnel(ctx context.Context, c *cluster.Cluster, d *config.Delivery, service, port string) http.RoundTripper {
+	if service == "" {
+		t := c.WorkloadTransport(d.Namespace, d.Aidbox.Deployment, int(d.Aidbox.Port))
+		context.AfterFunc(ctx, t.CloseIdleConnections)
+		return t
+	}
+	t := c.ServiceTransport(d.Namespace, service, port)
+	context.AfterFunc(ctx, t.CloseIdleConnections)
+	return t
 }
 
 // clusterOf says which cluster a delivery is in.

@@ -1,0 +1,68 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+
+	"github.com/secretctl/secretctl/internal/hint"
+)
+
+// WorkloadTransport is [Cluster.PodTransport] for a ready pod of a Deployment. It
+// stays with one for as long as that answers.
+func (c *Cluster) WorkloadTransport(namespace, deployment string, port int) *WorkloadTransport {
+	return &WorkloadTransport{c: c, namespace: namespace, deployment: deployment, port: port}
+}
+
+// WorkloadTransport reaches a port of some pod of a Deployment.
+type WorkloadTransport struct {
+	c                     *Cluster
+	namespace, deployment string
+	port                  int
+
+	mu  sync.Mutex
+	pod *http.Transport // nil until one is chosen
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (t *WorkloadTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	pod, err := t.choose(req.Context())
+	if err != nil {
+		return nil, err
+	}
+	resp, err := pod.RoundTrip(req)
+	if err != nil {
+		t.CloseIdleConnections()
+	}
+	return resp, err
+}
+
+func (t *WorkloadTransport) choose(ctx context.Context) (*http.Transport, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.pod != nil {
+		return t.pod, nil
+	}
+	w, err := t.c.Workload(ctx, t.namespace, t.deployment)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(w.Pods, func(p Pod) bool { return p.Ready && p.Current && !p.Terminating })
+	if i < 0 {
+		return nil, hint.Wrap(fmt.Errorf("deployment %s/%s has no ready pod", w.Namespace, w.Name), "secretctl verify workload explains why")
+	}
+	t.pod = t.c.PodTransport(t.namespace, w.Pods[i].Name, t.port)
+	return t.pod, nil
+}
+
+// CloseIdleConnections leaves the pod. The next request chooses one anew.
+func (t *WorkloadTransport) CloseIdleConnections() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.pod != nil {
+		t.pod.CloseIdleConnections()
+	}
+	t.pod = nil
+}
