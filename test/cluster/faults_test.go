@@ -58,11 +58,11 @@ var faults = []fault{
 		{newPods + workload, deployment, "fail", "FailedMount: Code: 400...invalid role name"},
 	}},
 	{"role for another account", setRoleField("bound_service_account_names", "other"), (*realCluster).provision, []expectation{
-		{"doctor", podCanRead, "fail", `lets in the ServiceAccounts "other", not "aidbox" (answered 403`},
-		{newPods + workload, deployment, "fail", `FailedMount: Code: 403...not authorized...lets in the ServiceAccounts "other"`},
+		{"doctor", podCanRead, "fail", `admits the ServiceAccounts "other", not "aidbox" (answered 403`},
+		{newPods + workload, deployment, "fail", `FailedMount: Code: 403...not authorized...admits the ServiceAccounts "other"`},
 	}},
 	{"role for another namespace", setRoleField("bound_service_account_namespaces", "other"), (*realCluster).provision, []expectation{
-		{"doctor", podCanRead, "fail", `lets in the namespaces "other", not "NAMESPACE"`},
+		{"doctor", podCanRead, "fail", `admits the namespaces "other", not "NAMESPACE"`},
 	}},
 	{"role for another audience", setRoleField("audience", "elsewhere"), (*realCluster).provision, []expectation{
 		{"doctor", podCanRead, "fail", `wants a token for the audience "elsewhere", and the pod's is for "vault" (answered 403...set vault.audience`},
