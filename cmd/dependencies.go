@@ -19,6 +19,7 @@ import (
 func (a *app) dependencies(ctx context.Context, d *config.Delivery, o reportOptions, groups []string) (verify.Dependencies, error) {
 	prerequisite := func(group string) bool { return slices.Contains(verify.Prerequisites(), group) }
 	deps := verify.Dependencies{
+		Provider:  a.provider(d),
 		Sanitizer: a.sanitizer,
 		Source: func(ctx context.Context, s config.Secret) (secret.Value, error) {
 			return a.inputs.Read(ctx, s.Value, s.Name)
@@ -39,7 +40,6 @@ func (a *app) dependencies(ctx context.Context, d *config.Delivery, o reportOpti
 	if err != nil {
 		return deps, err
 	}
-	deps.LoginOnNode = a.provider(d).LoginOnNode(d)
 	if deps.Store, err = a.storeToVerify(d, o.jwtFile); err != nil {
 		return deps, err
 	}

@@ -46,13 +46,17 @@ func (a *app) graph(output, reportFile string) error {
 	if err != nil {
 		return err
 	}
+	var drawn []graph.Delivery
+	for _, d := range all {
+		drawn = append(drawn, graph.Delivery{Delivery: d, Store: a.provider(d)})
+	}
 	var outcome *report.Report
 	if reportFile != "" {
 		if outcome, err = readReport(reportFile, all); err != nil {
 			return usagef("write one with: secretctl verify --json-file report.json", "report %s: %w", reportFile, err)
 		}
 	}
-	return graph.Write(a.Out, output, all, outcome)
+	return graph.Write(a.Out, output, drawn, outcome)
 }
 
 // readReport reads a report, and refuses one that has nothing about the deliveries.

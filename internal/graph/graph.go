@@ -5,7 +5,6 @@
 package graph
 
 import (
-	"cmp"
 	"io"
 	"maps"
 	"slices"
@@ -13,14 +12,21 @@ import (
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/report"
+	"github.com/secretctl/secretctl/internal/store"
 )
 
 // Formats returns the names that [Write] knows.
 func Formats() []string { return []string{"mermaid", "dot"} }
 
+// Delivery is one to draw, and what is known of its kind of store.
+type Delivery struct {
+	*config.Delivery
+	Store store.Provider
+}
+
 // Write draws the deliveries in a format, with the outcome of the checks where
 // there is a report; it may be nil. The same input gives the same bytes.
-func Write(w io.Writer, format string, deliveries []*config.Delivery, r *report.Report) error {
+func Write(w io.Writer, format string, deliveries []Delivery, r *report.Report) error {
 	var g graph
 	for _, d := range deliveries {
 		g.add(d, r)
@@ -35,10 +41,9 @@ func Write(w io.Writer, format string, deliveries []*config.Delivery, r *report.
 
 // graph is what both formats draw. Edges refer to nodes by their place in the list.
 type graph struct {
-	flows   []flow
-	nodes   []node
-	edges   []edge
-	classes map[string]int // the nodes of the delivery's SecretProviderClasses
+	flows []flow
+	nodes []node
+	edges []edge
 }
 
 // flow is a delivery: its nodes and edges are those up to here which no flow
@@ -70,19 +75,21 @@ const (
 )
 
 // add draws a delivery. Of a report only what is about the delivery counts.
-func (g *graph) add(d *config.Delivery, r *report.Report) {
+func (g *graph) add(d Delivery, r *report.Report) {
 	firstNode, firstEdge := len(g.nodes), len(g.edges)
-	g.classes = map[string]int{}
 	entries := map[string]int{}
-	for _, s := range d.Secrets {
-		entries[s.Name] = g.secret(d, s)
+	for _, c := range d.Store.Classes(d.Delivery) {
+		class := g.node(kindClass, []string{"SecretProviderClass", c.Name}, "workload/secret-provider-class secretproviderclass/"+c.Name)
+		for _, s := range c.Secrets {
+			entries[s.Name] = g.secret(d, s, class)
+		}
 	}
 	for _, r := range d.Resources {
 		g.resource(r, entries)
 	}
 	f := flow{text{lines: []string{d.Name}, about: []string{every}}, len(g.nodes), len(g.edges)}
 	if r != nil {
-		found := findingsOf(d, r)
+		found := findingsOf(d.Name, r)
 		f.judge(found)
 		for i := firstNode; i < f.nodesEnd; i++ {
 			g.nodes[i].judge(found)
@@ -96,33 +103,16 @@ func (g *graph) add(d *config.Delivery, r *report.Report) {
 
 // secret draws the way of a secret up to its entry, which it returns. The checks of
 // a node are about the thing itself, those of an edge about what brings it on.
-func (g *graph) secret(d *config.Delivery, s config.Secret) int {
-	var where []string
-	if d.Provider == config.ProviderVault {
-		where = []string{"Vault " + d.Vault.KVMount + "/" + s.Path, "key " + s.Key}
-	} else {
-		where = []string{"Key Vault " + cmp.Or(s.KeyVault, d.Azure.KeyVault), "secret " + s.ObjectName}
-	}
-	store := g.node(kindStore, where, "store/secret-present "+s.Name, "rotation/store-updated "+s.Name)
-	class := g.class(d.ClassName(s.KeyVault))
+func (g *graph) secret(d Delivery, s config.Secret, class int) int {
+	place := g.node(kindStore, d.Store.Place(d.Delivery, s), "store/secret-present "+s.Name, "rotation/store-updated "+s.Name)
 	file := g.node(kindFile, []string{"file", d.MountedFile(s)},
 		"mount/present "+s.Name+" *", "mount/readable "+s.Name+" *", "mount/matches-store "+s.Name+" *", "rotation/mounted "+s.Name)
 	entry := g.node(kindEntry, []string{"vault config entry", s.Name, "scope " + strings.Join(s.Scope, ", ")}, "workload/vault-config *", "mount/vault-config *")
-	g.edge(store, class, []string{"as " + s.Name}, "store/pod-can-read *", "workload/service-account *", "cluster/token-requests *")
+	g.edge(place, class, []string{"as " + s.Name}, "store/pod-can-read *", "workload/service-account *", "cluster/token-requests *")
 	g.edge(class, file, nil,
 		"mount/status "+s.Name+" *", "workload/no-subpath *", "cluster/csi-driver *", "cluster/provider *", "cluster/crds *", "cluster/rotation-enabled *")
 	g.edge(file, entry, nil, "mount/vault-config *")
 	return entry
-}
-
-// class returns the node of a SecretProviderClass, which secrets share.
-func (g *graph) class(name string) int {
-	n, drawn := g.classes[name]
-	if !drawn {
-		n = g.node(kindClass, []string{"SecretProviderClass", name}, "workload/secret-provider-class secretproviderclass/"+name)
-		g.classes[name] = n
-	}
-	return n
 }
 
 // resource draws a resource and what leads to it from the entries of its secrets.

@@ -13,6 +13,8 @@ import (
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/report"
+	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
+	"github.com/secretctl/secretctl/internal/store/providers"
 	"github.com/secretctl/secretctl/internal/verify"
 )
 
@@ -41,7 +43,7 @@ resources:
   - {type: Client, id: basic, secrets: {secret: client-secret}}
 `
 
-func load(t *testing.T, text string) []*config.Delivery {
+func load(t *testing.T, text string) (deliveries []Delivery) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "secretctl.yaml")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
@@ -51,7 +53,10 @@ func load(t *testing.T, text string) []*config.Delivery {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return all
+	for _, d := range all {
+		deliveries = append(deliveries, Delivery{d, providers.Of(providers.All(azure.Access{}), d)})
+	}
+	return deliveries
 }
 
 // results returns one for each "STATUS ID SUBJECT".
@@ -85,7 +90,7 @@ func sample() *report.Report {
 	return &r
 }
 
-func draw(t *testing.T, format string, all []*config.Delivery, r *report.Report) string {
+func draw(t *testing.T, format string, all []Delivery, r *report.Report) string {
 	t.Helper()
 	var out bytes.Buffer
 	if err := Write(&out, format, all, r); err != nil {
@@ -172,7 +177,7 @@ func TestWorstStatusShows(t *testing.T) {
 			lines = append(lines, s+" mount/present a pod/"+string(rune('a'+i)))
 		}
 		it := text{about: []string{"mount/present a *", "mount/readable a *"}}
-		it.judge(findingsOf(&config.Delivery{Name: "d"}, &report.Report{Deliveries: []verify.DeliveryReport{{Name: "d", Checks: results(lines...)}}}))
+		it.judge(findingsOf("d", &report.Report{Deliveries: []verify.DeliveryReport{{Name: "d", Checks: results(lines...)}}}))
 		if got := strings.Join(it.label(), "\n"); got != tt.want {
 			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
 		}

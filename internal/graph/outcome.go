@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/report"
 	"github.com/secretctl/secretctl/internal/verify"
 )
@@ -33,10 +32,10 @@ type findings map[string]*report.Summary
 
 const every = "*"
 
-func findingsOf(d *config.Delivery, from *report.Report) findings {
+func findingsOf(delivery string, from *report.Report) findings {
 	found := findings{}
 	for _, r := range from.Deliveries {
-		if r.Name != d.Name {
+		if r.Name != delivery {
 			continue
 		}
 		if r.Error != nil {

@@ -48,6 +48,9 @@ type Provider struct {
 	// RequestsTokens says that the provider itself requests the token that the
 	// CSIDriver object does not.
 	RequestsTokens bool
+	// Annotations returns what the pod's ServiceAccount is annotated with, such as whom
+	// it stands for.
+	Annotations func(d *config.Delivery) map[string]string
 	// StatusID is how the driver's status of a pod names a secret.
 	StatusID func(s config.Secret) string
 	// Place says where a secret is in the store: the parts of its address.

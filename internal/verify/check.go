@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/store"
 )
 
 // Check is one question about a delivery. The checks are literals, in a file for
@@ -36,7 +37,7 @@ type subject struct {
 	resource config.Resource
 	client   client
 	mount    Mount
-	class    class
+	class    store.Class
 }
 
 func perSecret(_ context.Context, r *run) (all []subject) {

@@ -9,28 +9,14 @@ import (
 	"strings"
 
 	"github.com/secretctl/secretctl/internal/cluster"
-	"github.com/secretctl/secretctl/internal/config"
 )
 
 const (
 	installHint = "install the Secrets Store CSI driver with rotation: secretctl install, or its Helm chart with " +
-		"--set enableSecretRotation=true (and on AKS the add-on azure-keyvault-secrets-provider)"
+		"--set enableSecretRotation=true"
 	rotationHint = "the driver needs the flag --enable-secret-rotation=true and, from 1.6.0, requiresRepublish: true in its " +
 		"CSIDriver object: helm upgrade with --set enableSecretRotation=true"
 	agentsHint = "it is a DaemonSet that secretctl does not recognize, or no DaemonSet at all: see kubectl get daemonsets -A"
-)
-
-// providerHints says how each provider is installed.
-var providerHints = map[string]string{
-	config.ProviderVault: "install it: secretctl install, or helm install vault hashicorp/vault --set csi.enabled=true",
-	config.ProviderAzure: "install it: secretctl install, or helm install csi-secrets-store-provider-azure",
-}
-
-// The audiences of the tokens that kubelet can hand over: what the Vault provider
-// takes by itself, and what Azure trades for its own.
-const (
-	vaultAudience = "vault"
-	azureAudience = "api://AzureADTokenExchange"
 )
 
 var clusterChecks = []Check{
@@ -149,7 +135,7 @@ func providerRuns(ctx context.Context, r *run, _ subject) Result {
 	case found:
 		return Pass("provider %s%s runs (DaemonSet %s/%s)", r.d.Provider, versionOf(agent), agent.Namespace, agent.Name)
 	case driver:
-		return Fail("the driver's provider %s is not installed: no DaemonSet listens on its socket", r.d.Provider).WithHint("%s", providerHints[r.d.Provider])
+		return Fail("the driver's provider %s is not installed: no DaemonSet listens on its socket", r.d.Provider).WithHint("%s", r.Provider.InstallHint)
 	}
 	return Unknown("neither a DaemonSet of provider %s nor one of the driver was found", r.d.Provider).WithHint(agentsHint)
 }
@@ -159,39 +145,20 @@ func providerRuns(ctx context.Context, r *run, _ subject) Result {
 func tokensRequested(ctx context.Context, r *run, _ subject) Result {
 	registration, _ := r.driver.registered(ctx) // which cluster/csi-driver found
 	given := fmt.Sprintf("the CSIDriver object requests tokens for %s", listed(registration.Audiences))
-	has := func(audience string) bool { return slices.Contains(registration.Audiences, audience) }
-	if r.d.Provider == config.ProviderAzure {
-		switch {
-		case r.d.Azure.Identity.Type != config.IdentityWorkload:
-			return Skip("identity %s takes no token of the pod's", r.d.Azure.Identity.Type)
-		case !has(azureAudience):
-			return Fail("%s, and workload identity takes one for %q", given, azureAudience).
-				WithHint("add {audience: %q} to spec.tokenRequests of CSIDriver secrets-store.csi.k8s.io: Helm value tokenRequests[0].audience of the driver", azureAudience)
-		}
-		return Pass("%s", given)
+	wanted := r.Provider.TokenRequests(r.d)
+	missing := slices.DeleteFunc(slices.Clone(wanted), func(audience string) bool { return slices.Contains(registration.Audiences, audience) })
+	switch itself := r.Provider.RequestsTokens; {
+	case len(wanted) == 0 && !itself:
+		return Skip("the pod's identity in the store needs no token of Kubernetes")
+	case len(missing) > 0 && !itself:
+		return Fail("%s, and the provider needs one for %q", given, missing[0]).
+			WithHint("add {audience: %q} to spec.tokenRequests of CSIDriver secrets-store.csi.k8s.io: Helm value tokenRequests[0].audience of the driver", missing[0])
+	case len(missing) > 0:
+		return Pass("%s; the provider requests one itself, for the audience %q of the SecretProviderClass", given, missing[0])
+	case len(r.Provider.Audiences(r.d, registration.Audiences)) == 0:
+		return Pass("%s; the provider requests one itself, for the API server's own audience", given)
 	}
-	switch wanted := r.d.Vault.Audience; {
-	case wanted == "" && !has(vaultAudience):
-		return Pass("%s; the Vault provider requests one itself, for the API server's own audience", given)
-	case wanted == "" || has(wanted):
-		return Pass("%s", given)
-	default:
-		return Pass("%s; the Vault provider requests one itself, for the audience %q, because the SecretProviderClass says so", given, wanted)
-	}
-}
-
-// podAudiences returns for which audiences the pod's token is that the store sees;
-// requested are those of the CSIDriver object.
-func podAudiences(d *config.Delivery, requested []string) []string {
-	switch {
-	case d.Provider == config.ProviderAzure:
-		return []string{azureAudience}
-	case d.Vault != nil && d.Vault.Audience != "":
-		return []string{d.Vault.Audience}
-	case slices.Contains(requested, vaultAudience):
-		return []string{vaultAudience}
-	}
-	return nil
+	return Pass("%s", given)
 }
 
 func listed(words []string) string {

@@ -160,7 +160,7 @@ func clusterRows() []row {
 		{"for another role", audienced("other", with()), "cluster/token-requests", StatusPass, `for the audience "other"`},
 		{"workload identity", azured(config.IdentityWorkload, with(driverPath, `{"spec": {"tokenRequests": [{"audience": "api://AzureADTokenExchange"}]}}`)), "cluster/token-requests", StatusPass, "AzureAD"},
 		{"workload identity without", azured(config.IdentityWorkload, with()), "cluster/token-requests", StatusFail, "spec.tokenRequests"},
-		{"kubelet identity", azured("kubelet", with()), "cluster/token-requests", StatusSkip, "takes no token"},
+		{"kubelet identity", azured("kubelet", with()), "cluster/token-requests", StatusSkip, "needs no token of Kubernetes"},
 	}
 }
 

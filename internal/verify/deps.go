@@ -13,9 +13,8 @@ import (
 // a client that answers is an interface here; what is nil is not there, and the
 // checks about it say so.
 type Dependencies struct {
-	Store store.Store
-	// LoginOnNode says that the pod's login to the store works on its node alone.
-	LoginOnNode bool
+	Provider store.Provider
+	Store    store.Store
 	// Source returns the value of a secret's own source. It is called only for
 	// sources that give the same value each time: env and file.
 	Source func(ctx context.Context, s config.Secret) (secret.Value, error)

@@ -19,7 +19,7 @@ func (r *run) firstHop(ctx context.Context, p cluster.Pod) (hop, next string) {
 	if found := r.serviceAccount(ctx); found.Status == StatusFail {
 		return found.Detail, found.Hint
 	}
-	for _, c := range classesOf(r.d) {
+	for _, c := range r.Provider.Classes(r.d) {
 		if found := r.secretProviderClass(ctx, c); found.Status == StatusFail {
 			return found.Detail, found.Hint
 		}
@@ -79,11 +79,11 @@ func (r *run) loginHop(ctx context.Context) (hop, next string, wrong bool) {
 	switch {
 	case found.Status == StatusSkip:
 		return "", "", false
-	case r.LoginOnNode:
+	case r.Provider.LoginOnNode(r.d):
 		return found.Detail, found.Hint, false
 	}
-	if found.Status == StatusPass && r.d.Vault != nil {
-		found.Hint = fmt.Sprintf("what the pod does works from here: does its node reach %s too? The log of the provider there tells; what is over mends itself within 2 minutes", r.d.Vault.CSIAddress)
+	if found.Status == StatusPass {
+		found.Hint = "what the pod does works from here: does its node reach the store too? The log of the provider there says; what is over is tried again within 2 minutes"
 	}
 	return "the login that the pod does, done here: " + found.Detail, found.Hint, found.Status == StatusFail
 }
@@ -173,8 +173,8 @@ func worst(events []cluster.Event) (cluster.Event, bool) {
 }
 
 // cause leaves of a message its end: kubelet, driver and provider each put their
-// own words before those of the one that they asked. Of Vault's answer it leaves the
-// code too, which may be all that there is.
+// own words before those of the one that they asked. A status code stays, which may
+// be all that there is.
 func cause(message string) string {
 	for _, before := range []string{"desc = ", "err: "} {
 		if i := strings.LastIndex(message, before); i >= 0 && i+len(before) < len(message) {

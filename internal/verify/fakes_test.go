@@ -7,6 +7,8 @@ import (
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/store"
+	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
+	"github.com/secretctl/secretctl/internal/store/providers"
 )
 
 // fakes is what the checks of a test look at, answer by answer.
@@ -37,9 +39,12 @@ type fakes struct {
 	NoAdmin, NoCluster error
 }
 
-func (f *fakes) dependencies() Dependencies {
+func (f *fakes) dependencies(d *config.Delivery) Dependencies {
+	provider := providers.Of(providers.All(azure.Access{}), d)
+	provider.LoginOnNode = func(*config.Delivery) bool { return f.Granted != nil }
+
 	w := Dependencies{
-		Store: fakeStore{fakes: f}, LoginOnNode: f.Granted != nil, Source: f.Source, Aidbox: fakeAidbox{f},
+		Provider: provider, Store: fakeStore{fakes: f}, Source: f.Source, Aidbox: fakeAidbox{f},
 		Mounts: f.Mounts, Cluster: f.Cluster, NoAdmin: f.NoAdmin, NoCluster: f.NoCluster, Sanitizer: &secret.Sanitizer{},
 	}
 	if f.References != nil && f.ApplyResource != nil && f.DeleteResource != nil && f.Version != nil {

@@ -37,7 +37,9 @@ type Local struct {
 func (l Local) Mount(d *config.Delivery) Mount {
 	l.Dir = cmp.Or(l.Dir, d.MountPath)
 	l.VaultConfig = cmp.Or(l.VaultConfig, config.VaultConfigFile)
-	at := func(s config.Secret) Local { return Local{Dir: l.Dir + d.VaultSuffix(s.KeyVault)} }
+	at := func(s config.Secret) Local {
+		return Local{Dir: l.Dir + strings.TrimPrefix(d.MountFolder(s), d.MountPath)}
+	}
 	return Mount{
 		Replica:  "local",
 		Present:  func(_ context.Context, s config.Secret) Result { return at(s).present(s) },

@@ -6,14 +6,10 @@ import (
 	"io/fs"
 	"strings"
 
-	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/store"
 )
 
-const (
-	clientIDAnnotation = "azure.workload.identity/client-id"
-
-	renderHint = "secretctl render | kubectl apply -f -"
-)
+const renderHint = "secretctl render | kubectl apply -f -"
 
 // serviceAccount says whether the pods' ServiceAccount is as the delivery says.
 func (r *run) serviceAccount(ctx context.Context) Result {
@@ -25,8 +21,10 @@ func (r *run) serviceAccount(ctx context.Context) Result {
 	case err != nil:
 		return r.unknown(err)
 	}
-	if azure := r.d.Azure; azure != nil && azure.Identity.Type == config.IdentityWorkload && azure.Identity.ClientID != "" && annotations[clientIDAnnotation] != azure.Identity.ClientID {
-		return Fail("its annotation %s is %q, and not the client id of the config", clientIDAnnotation, r.line(annotations[clientIDAnnotation])).WithHint("%s", renderHint)
+	for name, value := range r.Provider.Annotations(r.d) {
+		if annotations[name] != value {
+			return Fail("its annotation %s is %q, and not as in the config", name, r.line(annotations[name])).WithHint("%s", renderHint)
+		}
 	}
 	if r.pods.err == nil && r.pods.workload.Template.ServiceAccount != want {
 		return Fail("is there, but Deployment %s runs its pods as %s", r.d.Aidbox.Deployment, r.pods.workload.Template.ServiceAccount).
@@ -36,15 +34,15 @@ func (r *run) serviceAccount(ctx context.Context) Result {
 }
 
 // secretProviderClass says whether a SecretProviderClass is as the delivery says.
-func (r *run) secretProviderClass(ctx context.Context, c class) Result {
-	spec, err := r.Cluster.SecretProviderClass(ctx, r.d.Namespace, c.name)
+func (r *run) secretProviderClass(ctx context.Context, c store.Class) Result {
+	spec, err := r.Cluster.SecretProviderClass(ctx, r.d.Namespace, c.Name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return Fail("%s", r.line(err.Error())).WithHint("%s; a running pod keeps its files without it, and gets no new value", renderHint)
 	case err != nil:
 		return r.unknown(err)
 	}
-	wrong, odd := c.compare(r.d, spec)
+	wrong, odd := r.Provider.Compare(c, spec)
 	switch {
 	case len(wrong) > 0:
 		return Fail("%s", r.line(strings.Join(append(wrong, odd...), "; "))).WithHint("secretctl render --only SecretProviderClass | kubectl apply -f -")
@@ -52,5 +50,5 @@ func (r *run) secretProviderClass(ctx context.Context, c class) Result {
 		return Warn("mounts what the config says, but %s", r.line(strings.Join(odd, "; "))).
 			WithHint("secretctl render --only SecretProviderClass | kubectl apply -f - puts it right")
 	}
-	return Pass("provider %s, parameters and %s are as in the config", r.d.Provider, count(len(c.secrets), "object"))
+	return Pass("provider %s, parameters and %s are as in the config", r.d.Provider, count(len(c.Secrets), "object"))
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/internal/store"
 )
 
 // podMounts returns one mount for each replica, and where there is none, one that
@@ -112,7 +113,7 @@ func (m *podMount) present(ctx context.Context, s config.Secret) Result {
 
 // absent says what is there in place of the file.
 func (m *podMount) absent(ctx context.Context, s config.Secret) Result {
-	class, folder := m.d.ClassName(s.KeyVault), m.d.MountFolder(s)
+	class, folder := m.classes[s.Name], m.d.MountFolder(s)
 	mounts := m.pod.Spec.SecretMounts(class)
 	names, err := m.Cluster.List(ctx, m.pod, m.container.Name, folder)
 	switch {
@@ -189,7 +190,7 @@ func (m *podMount) status(ctx context.Context, s config.Secret) Result {
 	case err == nil && info.Link != path.Join(dataLink, s.Name):
 		return Fail("does not go through %s: it keeps its first value", dataLink).WithHint("mount the folder as a whole, without subPath, and copy nothing into it")
 	}
-	status, err := m.podStatus(ctx, m.d.ClassName(s.KeyVault))
+	status, err := m.podStatus(ctx, m.classes[s.Name])
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return Fail("%v", err).WithHint("%s", m.deletePod())
@@ -198,21 +199,14 @@ func (m *podMount) status(ctx context.Context, s config.Secret) Result {
 	case !status.Mounted:
 		return Fail("its SecretProviderClassPodStatus says mounted: false").WithHint("%s", m.deletePod())
 	}
-	version, listed := status.Versions[statusID(m.d, s)]
+	version, listed := status.Versions[m.Provider.StatusID(s)]
 	if !listed {
-		return Fail("its SecretProviderClassPodStatus does not list %s", statusID(m.d, s)).
+		return Fail("its SecretProviderClassPodStatus does not list %s", m.Provider.StatusID(s)).
 			WithHint("the SecretProviderClass did not name it when the pod started: apply what secretctl render writes, then %s", m.deletePod())
 	}
-	changed := max(0, time.Since(status.Changed)).Round(time.Second)
-	if m.d.Provider != config.ProviderAzure {
-		return Pass("the driver says mounted; its status last changed %s ago", changed)
-	}
-	return m.azureVersion(ctx, s, version)
-}
-
-// azureVersion compares versions, which takes no look at a value.
-func (m *podMount) azureVersion(ctx context.Context, s config.Secret, version string) Result {
 	switch newest, err := m.values.newestVersions(ctx, s); {
+	case errors.Is(err, store.ErrNoStatusVersion):
+		return Pass("the driver says mounted; its status last changed %s ago", max(0, time.Since(status.Changed)).Round(time.Second))
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrInvalid):
 		return Fail("the driver mounted version %s, and new pods get none: %s", version, m.line(err.Error())).WithHint("%s", hint.Of(err))
 	case err != nil:
@@ -223,14 +217,6 @@ func (m *podMount) azureVersion(ctx context.Context, s config.Secret, version st
 		return Fail("the driver mounted version %s, and the store has %s", version, strings.Join(newest, " or ")).WithHint("after a rotation, wait; %s", driverHint)
 	}
 	return Pass("the driver says mounted, version %s as in the store", version)
-}
-
-// statusID is how a provider names a secret in the pod status.
-func statusID(d *config.Delivery, s config.Secret) string {
-	if d.Provider == config.ProviderAzure {
-		return "secret/" + s.ObjectName
-	}
-	return s.Name
 }
 
 // podStatus returns the driver's status for this very pod, and not for an earlier

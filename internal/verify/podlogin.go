@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/store"
 )
 
@@ -19,7 +18,7 @@ const tokenLife = 10 * time.Minute
 // podCanRead does what the driver's provider does for the pod, and gives the token
 // back.
 func (r *run) podCanRead(ctx context.Context) Result {
-	if r.LoginOnNode {
+	if r.Provider.LoginOnNode(r.d) {
 		return r.podGranted(ctx)
 	}
 	session, result := r.logInAsPod(ctx)
@@ -51,7 +50,7 @@ func (r *run) podGranted(ctx context.Context) Result {
 
 func (r *run) logInAsPod(ctx context.Context) (store.Session, Result) {
 	registration, _ := r.driver.registered(ctx) // without the right to look, as if it requested no tokens
-	jwt, err := r.Cluster.ServiceAccountToken(ctx, r.d.Namespace, r.d.Aidbox.ServiceAccount, podAudiences(r.d, registration.Audiences), tokenLife)
+	jwt, err := r.Cluster.ServiceAccountToken(ctx, r.d.Namespace, r.d.Aidbox.ServiceAccount, r.Provider.Audiences(r.d, registration.Audiences), tokenLife)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, Unknown("ServiceAccount %s/%s does not exist, so the login that the pod will do cannot be tried: role, policy and paths are not proved", r.d.Namespace, r.d.Aidbox.ServiceAccount).
@@ -92,18 +91,10 @@ func (r *run) readAllAsPod(ctx context.Context, session store.Session) Result {
 	}
 	switch len(names) {
 	case 0:
-		return Pass("logs in %s and reads the delivery's %s", podIdentity(r.d), count(len(r.d.Secrets), "secret"))
+		return Pass("logs in %s and reads the delivery's %s", r.Provider.PodIdentity(r.d), count(len(r.d.Secrets), "secret"))
 	case 1:
 		return worst
 	}
 	worst.Detail += "; it cannot read " + strings.Join(names, ", ")
 	return worst
-}
-
-// podIdentity says who the pod is in the store.
-func podIdentity(d *config.Delivery) string {
-	if d.Provider == config.ProviderAzure {
-		return "as the managed identity with the client id " + d.Azure.Identity.ClientID
-	}
-	return "with role " + d.Vault.Role
 }

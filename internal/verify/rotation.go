@@ -164,7 +164,7 @@ func (r *rotation) storeUpdated(ctx context.Context) Result {
 	case !back.Equal(r.New):
 		return Fail("the store does not give back what was written").WithHint("does something else write there too?")
 	case version == before:
-		return Fail("the version is still %s after the write", version).WithHint("secretctl needs a store that counts versions: KV version 2, or Key Vault")
+		return Fail("the version is still %s after the write", version).WithHint("secretctl needs a store that counts versions")
 	}
 	detail := fmt.Sprintf("version %s, was %s", version, before)
 	if r.mechanism.Why != "" {

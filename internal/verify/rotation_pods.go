@@ -135,7 +135,7 @@ func (r *rotation) nudgeAll(ctx context.Context) {
 // ends when every pod was seen.
 func (r *rotation) followStatus(ctx context.Context) {
 	defer close(r.statusSeen)
-	id, class, before, seen := statusID(r.d, r.secret), r.d.ClassName(r.secret.KeyVault), r.versions, map[string]bool{}
+	id, class, before, seen := r.Provider.StatusID(r.secret), r.classes[r.secret.Name], r.versions, map[string]bool{}
 	for len(before) > len(seen) {
 		select {
 		case <-ctx.Done():
@@ -160,8 +160,8 @@ func (r *rotation) lookAtVersions(ctx context.Context) {
 	r.versions, r.statusSeen = map[string]string{}, make(chan struct{})
 	all, _ := r.Cluster.PodStatuses(ctx, r.d.Namespace)
 	for _, s := range all {
-		if slices.ContainsFunc(r.before, func(p cluster.Pod) bool { return p.UID == s.PodUID }) && s.SecretProviderClass == r.d.ClassName(r.secret.KeyVault) {
-			r.versions[s.PodUID] = s.Versions[statusID(r.d, r.secret)]
+		if slices.ContainsFunc(r.before, func(p cluster.Pod) bool { return p.UID == s.PodUID }) && s.SecretProviderClass == r.classes[r.secret.Name] {
+			r.versions[s.PodUID] = s.Versions[r.Provider.StatusID(r.secret)]
 		}
 	}
 }

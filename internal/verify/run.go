@@ -19,6 +19,7 @@ type run struct {
 	d *config.Delivery
 	o Options
 
+	classes   map[string]string // names of SecretProviderClasses, by the secret's name
 	values    *values
 	driver    *driver
 	resources memo[resource] // of Aidbox, by reference
@@ -30,7 +31,12 @@ type run struct {
 }
 
 func newRun(d *config.Delivery, deps Dependencies, o Options) *run {
-	r := &run{Dependencies: deps, d: d, o: o, values: &values{deps: deps}, driver: &driver{c: deps.Cluster}, mounts: deps.Mounts}
+	r := &run{Dependencies: deps, d: d, o: o, values: &values{deps: deps}, driver: &driver{c: deps.Cluster}, classes: map[string]string{}, mounts: deps.Mounts}
+	for _, c := range deps.Provider.Classes(d) {
+		for _, s := range c.Secrets {
+			r.classes[s.Name] = c.Name
+		}
+	}
 	r.rotation = newRotation(r)
 	return r
 }

@@ -98,7 +98,7 @@ func TestEveryNeedRunsBeforeWhatNeedsIt(t *testing.T) {
 	s := newScene(t)
 	s.o.Rotation = &Rotation{Secret: "client-secret", New: value(rotated)}
 	newCity(t, s)
-	r := newRun(s.d, s.w.dependencies(), s.o)
+	r := newRun(s.d, s.w.dependencies(s.d), s.o)
 	ran := map[string]bool{}
 	var planned []string
 	for _, task := range r.plan(t.Context(), Groups()) {

@@ -113,7 +113,7 @@ func (s *scene) run(ctx context.Context) (map[string]Result, DeliveryReport, err
 	if s.w.Mounts == nil {
 		s.w.Mounts = []Mount{s.local.Mount(s.d)}
 	}
-	report, err := Run(ctx, s.d, s.w.dependencies(), s.o)
+	report, err := Run(ctx, s.d, s.w.dependencies(s.d), s.o)
 	results := map[string]Result{}
 	for _, r := range report.Checks {
 		results[strings.TrimSpace(r.ID+" "+r.Subject)] = r

@@ -33,7 +33,7 @@ var storeChecks = []Check{
 // is tried.
 func podAccount(_ context.Context, r *run) []subject {
 	s := subject{name: "serviceaccount/" + r.d.Aidbox.ServiceAccount}
-	if !r.LoginOnNode {
+	if !r.Provider.LoginOnNode(r.d) {
 		s.needs = []string{"cluster/api"}
 	}
 	return []subject{s}

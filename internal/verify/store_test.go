@@ -177,24 +177,3 @@ func TestEveryLoginIsEnded(t *testing.T) {
 		})
 	}
 }
-
-func TestTokenIsForTheAudienceThatThePodWillHave(t *testing.T) {
-	for _, tt := range []struct {
-		audience string
-		driver   []string
-		want     []string
-	}{
-		{"other", []string{"vault"}, []string{"other"}},
-		{"", []string{"x", "vault"}, []string{"vault"}},
-		{"", []string{"x"}, nil},
-		{"", nil, nil},
-	} {
-		d := &config.Delivery{Provider: config.ProviderVault, Vault: &config.Vault{Audience: tt.audience}}
-		if got := podAudiences(d, tt.driver); !slices.Equal(got, tt.want) {
-			t.Errorf("%q, %q: got %q", tt.audience, tt.driver, got)
-		}
-	}
-	if got := podAudiences(&config.Delivery{Provider: config.ProviderAzure}, nil); !slices.Equal(got, []string{"api://AzureADTokenExchange"}) {
-		t.Errorf("Azure: got %q", got)
-	}
-}

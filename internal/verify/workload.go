@@ -60,8 +60,8 @@ func perClass(ctx context.Context, r *run) (all []subject) {
 	if r.load(ctx); r.pods == nil {
 		return nil
 	}
-	for _, c := range classesOf(r.d) {
-		all = append(all, subject{name: "secretproviderclass/" + c.name, class: c})
+	for _, c := range r.Provider.Classes(r.d) {
+		all = append(all, subject{name: "secretproviderclass/" + c.Name, class: c})
 	}
 	return all
 }

@@ -9,7 +9,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	secretsstorev1 "sigs.k8s.io/secrets-store-csi-driver/apis/v1"
 
 	"github.com/secretctl/secretctl/internal/config"
 )
@@ -75,25 +74,15 @@ func workloadRows() []row {
 		{"forbidden", refusing("serviceaccounts"), account, StatusUnknown, "docs/rbac.md"},
 		{"another", in(func(w *city, _ *scene) { w.deployment.Spec.Template.Spec.ServiceAccountName = "default" }), account, StatusFail, "runs its pods as default"},
 		{"without the identity", in(func(_ *city, s *scene) {
+			s.d.Provider = config.ProviderAzure
 			s.d.Azure = &config.Azure{Identity: config.Identity{Type: config.IdentityWorkload, ClientID: "1"}}
-		}), account, StatusFail, clientIDAnnotation},
+		}), account, StatusFail, "azure.workload.identity/client-id"},
 
 		{"as rendered", in(nil), class, StatusPass, "parameters and 1 object are as in the config"},
 		{"absent", in(func(w *city, _ *scene) { w.class = nil }), class, StatusFail, "gets no new value"},
 		{"forbidden", refusing("secretproviderclasses"), class, StatusUnknown, "docs/rbac.md"},
 		{"wrong provider", in(func(w *city, _ *scene) { w.class.Spec.Provider = "azure" }), class, StatusFail, "provider is azure, not vault"},
 		{"wrong role", parameterIs("roleName", "other"), class, StatusFail, `roleName is "other", not "aidbox"`},
-		{"wrong audience", parameterIs("audience", "x"), class, StatusFail, `audience is "x", not ""`},
-		{"wrong mount", parameterIs("vaultKubernetesMountPath", "k8s"), class, StatusFail, `vaultKubernetesMountPath is "k8s"`},
-		{"other address", parameterIs("vaultAddress", "http://x"), class, StatusFail, "vaultAddress"},
-		{"default written out", parameterIs("vaultKubernetesMountPath", "kubernetes/"), class, StatusPass, ""},
-		{"not YAML", objectsAre("{"), class, StatusFail, "nothing is mounted"},
-		{"no objects", objectsAre(""), class, StatusFail, "no object makes the file client-secret"},
-		{"without data", objectsAre("- {objectName: client-secret, secretPath: secret/aidbox/client, secretKey: client-secret}"), class, StatusFail, "lacks the data/"},
-		{"other path", objectsAre("- {objectName: client-secret, secretPath: secret/data/x, secretKey: client-secret}"), class, StatusFail, `secretPath is "secret/data/x"`},
-		{"whole answer", objectsAre("- {objectName: client-secret, secretPath: secret/data/aidbox/client}"), class, StatusFail, "no secretKey"},
-		{"other key", objectsAre("- {objectName: client-secret, secretPath: /v1/secret/data/aidbox/client, secretKey: x}"), class, StatusFail, `secretKey is "x"`},
-		{"encoded", objectsAre("- {objectName: client-secret, secretPath: secret/data/aidbox/client, secretKey: client-secret, encoding: hex}"), class, StatusFail, "encoding is hex"},
 		{
 			"misspelt key", objectsAre("- {objectName: client-secret, secretPath: secret/data/aidbox/client, secretKey: client-secret, filePermissions: 0600}"),
 			class, StatusWarn, "does not know the key filePermissions",
@@ -177,48 +166,4 @@ func TestCauseIsWhatTheLastOneSaid(t *testing.T) {
 			t.Errorf("%s: %q", message, got)
 		}
 	}
-}
-
-func TestAzureClassIsComparedByItsMeaning(t *testing.T) {
-	d := &config.Delivery{
-		Name: "aidbox", Provider: config.ProviderAzure,
-		Azure:   &config.Azure{KeyVault: "kv", TenantID: "t", Cloud: "AzurePublicCloud", Identity: config.Identity{Type: config.IdentityKubelet, ClientID: "c"}},
-		Secrets: []config.Secret{{Name: "file", ObjectName: "object"}},
-	}
-	const objects = "array:\n  - |\n    objectName: object\n    objectType: secret\n    objectAlias: file\n"
-	parameters := func(change ...string) map[string]string {
-		p := map[string]string{"keyvaultName": "kv", "tenantId": "t", "useVMManagedIdentity": "true", "userAssignedIdentityID": "c", "objects": objects}
-		for i := 0; i < len(change); i += 2 {
-			p[change[i]] = change[i+1]
-		}
-		return p
-	}
-	type row struct {
-		parameters map[string]string
-		says       string
-	}
-	compare := func(name string, tt row) {
-		t.Helper()
-		wrong, odd := classesOf(d)[0].compare(d, secretsstorev1.SecretProviderClassSpec{Provider: "azure", Parameters: tt.parameters})
-		if got := strings.Join(append(wrong, odd...), "; "); !strings.Contains(got, tt.says) || (got == "") != (tt.says == "") {
-			t.Errorf("%s: %q", name, got)
-		}
-	}
-	for name, tt := range map[string]row{
-		"the older key of the tenant": {parameters(), ""},
-		"another vault":               {parameters("keyvaultName", "x"), `keyvaultName is "x"`},
-		"both identities":             {parameters("clientID", "c"), `clientID is "c", not ""`},
-		"pinned":                      {parameters("objects", objects+"    objectVersion: \"1\"\n"), "stops rotation"},
-		"a list of maps":              {parameters("objects", "array:\n  - objectName: object\n"), "cannot be read"},
-		"a key":                       {parameters("objects", strings.ReplaceAll(objects, ": secret", ": key")), `objectType is "key"`},
-		"another object":              {parameters("objects", strings.ReplaceAll(objects, ": object", ": other")), `objectName is "other"`},
-	} {
-		compare(name, tt)
-	}
-	d.Azure.TenantID, d.Azure.Identity.ClientID = "", "" // which nobody has looked up
-	compare("nothing known", row{parameters("tenantId", "other", "userAssignedIdentityID", "other"), ""})
-	compare("nothing known, and odd", row{parameters("clientID", "c"), `clientID is "c", not ""`})
-	d.Azure.Identity.Type = config.IdentityWorkload
-	compare("workload", row{parameters("useVMManagedIdentity", "false", "userAssignedIdentityID", "", "clientID", "any"), ""})
-	compare("workload, as the nodes", row{parameters("userAssignedIdentityID", ""), `useVMManagedIdentity is "true"`})
 }

@@ -65,12 +65,20 @@ func NewProvider(access azure.Access) store.Provider {
 		},
 		Audiences:     func(*config.Delivery, []string) []string { return []string{TokenAudience} },
 		TokenRequests: tokenRequests,
+		Annotations:   annotations,
 		StatusID:      func(s config.Secret) string { return "secret/" + s.ObjectName },
 		Place: func(d *config.Delivery, s config.Secret) []string {
 			return []string{"Key Vault " + cmp.Or(s.KeyVault, d.Azure.KeyVault), "secret " + s.ObjectName}
 		},
-		InstallHint: "install it: secretctl install, or helm install csi-secrets-store-provider-azure",
+		InstallHint: "install it: secretctl install, or helm install csi-secrets-store-provider-azure; on AKS, az aks enable-addons --addons azure-keyvault-secrets-provider",
 	}
+}
+
+func annotations(d *config.Delivery) map[string]string {
+	if !isWorkload(d) || d.Azure.Identity.ClientID == "" {
+		return nil
+	}
+	return map[string]string{"azure.workload.identity/client-id": d.Azure.Identity.ClientID}
 }
 
 func isWorkload(d *config.Delivery) bool { return d.Azure.Identity.Type == config.IdentityWorkload }

@@ -46,6 +46,7 @@ var Provider = store.Provider{
 	Audiences:      audiences,
 	TokenRequests:  ownAudience,
 	RequestsTokens: true,
+	Annotations:    func(*config.Delivery) map[string]string { return nil },
 	StatusID:       func(s config.Secret) string { return s.Name },
 	Place: func(d *config.Delivery, s config.Secret) []string {
 		return []string{"Vault " + d.Vault.KVMount + "/" + s.Path, "key " + s.Key}
