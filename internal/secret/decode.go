@@ -15,7 +15,7 @@ import (
 // text takes half of it. What is packed deeper is taken to hold a value.
 const (
 	leastWork   = 1 << 20
-	workPerByte = 32
+	workPerByte = 64
 )
 
 // search looks for known values in a text and in all that it decodes to.
@@ -42,22 +42,23 @@ func (s *search) finds(text string) bool {
 	if s.meets(text) {
 		return true
 	}
-	squeezed := squeeze(text)
+	bare := dense(text)
+	squeezed := squeeze(bare)
+	// What is strewn among the characters comes off first: what cannot be seen alone,
+	// where blanks keep numbers apart, or all of it. Queries have a plus sign for a blank.
+	bases := []string{text, spaced(text), squeezed}
 	var forms []string
-	// What is strewn among the characters comes off first: all of it, or what cannot be
-	// seen alone, where blanks keep numbers apart.
-	for _, base := range []string{text, squeezed, visible(text)} {
-		forms = append(forms, undone(base)...)
-		if text == squeezed {
-			break
+	for i, base := range bases {
+		if i == 0 || base != bases[i-1] {
+			forms = append(forms, undone(base)...)
 		}
 	}
-	forms = append(forms, strings.ReplaceAll(squeezed, "+", "")) // what queries have for a blank
-	for _, form := range forms {
-		if _, again := s.seen[form]; again || form == text || form == squeezed && !strings.ContainsAny(text, "\x1b\u009b") {
+	for _, form := range append(forms, strings.ReplaceAll(squeezed, "+", "")) {
+		key := dense(form) // blanks make no other difference
+		if _, again := s.seen[key]; again || key == bare {
 			continue
 		}
-		if s.seen[form] = struct{}{}; s.finds(form) {
+		if s.seen[key] = struct{}{}; s.finds(form) {
 			return true
 		}
 	}
@@ -83,22 +84,34 @@ func (s *search) findsPacked(text, squeezed string) bool {
 	})
 }
 
-// squeeze returns text without white space and what cannot be seen, colors included.
-func squeeze(text string) string {
-	const escape, csi = '\x1b', '\u009b'
-	drop := func(keep string) func(rune) rune {
-		return func(r rune) rune {
-			if (unicode.IsSpace(r) || unseen(r) || r == utf8.RuneError) && !strings.ContainsRune(keep, r) {
-				return -1
-			}
-			return r
+const escape, csi = '\x1b', '\u009b' // what colors start with
+
+// dense returns text without white space and what cannot be seen, but with colors.
+func dense(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) {
+			return -1
 		}
+		return r
+	}, spaced(text))
+}
+
+// spaced is dense, but with white space.
+func spaced(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r != escape && r != csi && !unicode.IsSpace(r) && (unseen(r) || r == utf8.RuneError) {
+			return -1
+		}
+		return r
+	}, text)
+}
+
+// squeeze takes the colors off a dense text too.
+func squeeze(text string) string {
+	if !strings.ContainsRune(text, escape) && !strings.ContainsRune(text, csi) {
+		return text
 	}
-	text = strings.Map(drop(string([]rune{escape, csi})), text)
-	if strings.ContainsRune(text, escape) || strings.ContainsRune(text, csi) {
-		text = strings.Map(drop(""), terminal.ReplaceAllString(text, ""))
-	}
-	return text
+	return strings.NewReplacer(string(escape), "", string(csi), "").Replace(terminal.ReplaceAllString(text, ""))
 }
 
 // legible returns the parts of what was unpacked that may be text of at least eight
@@ -152,7 +165,10 @@ var escapes = []func(string) string{
 // alone: a value may look like an escape of one kind and be escaped by another.
 // Quoted-printable stands alone, because "=20" is found in any list of settings.
 func undone(text string) []string {
-	forms := []string{unescape(text), replaced(text, "=", code)}
+	forms := []string{unescape(text)}
+	if quoted.MatchString(text) {
+		forms = append(forms, replaced(text, "=", code))
+	}
 	for _, undo := range escapes {
 		if form := undo(text); form != text && form != forms[0] {
 			forms = append(forms, form)
@@ -160,6 +176,8 @@ func undone(text string) []string {
 	}
 	return forms
 }
+
+var quoted = regexp.MustCompile("=[0-9A-F]{2}|=\r?\n")
 
 // unescape undoes a layer of every escape.
 func unescape(text string) string {

@@ -145,8 +145,8 @@ func reversedText(s string) string {
 
 var rawBase32 = base32.StdEncoding.WithPadding(base32.NoPadding)
 
-// encoders come first that a chain may be made of; those after "reversed" change
-// letters, and only stand alone.
+// encoders come first that a chain may be made of; those from "reversed" on change
+// what is around letters or the letters, and only stand alone.
 var encoders = []encoder{
 	{"as it is", strings.Clone, without()},
 	{"encodeURIComponent", func(s string) string { return python(s, "!'()*") }, url.PathUnescape},
@@ -203,9 +203,9 @@ var encoders = []encoder{
 	{"soft hyphens inside", between("\u00ad"), without("\u00ad")},
 	{"NUL inside", between("\x00"), without("\x00")},
 	{"colors inside", between("\x1b[1;31m"), without("\x1b[1;31m")},
-	{"shell quotes", func(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }, nil},
 
 	{"reversed", reversedText, nil},
+	{"shell quotes", func(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }, nil},
 	{"base64 of UTF-16", toUTF16, nil},
 	{"uuencode", uuencoded, nil},
 	{"upper case", strings.ToUpper, nil},
