@@ -26,15 +26,15 @@ build: ## build ./secretctl
 	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o secretctl .
 
 .PHONY: release
-release: ## make all that a release has, in ./dist, and publish nothing
+release: ## make all files of a release in ./dist, without publishing
 	test/release/make --snapshot
 
 .PHONY: demo
-demo: ## run the whole job against the embedded stand-ins
+demo: ## run the whole job against stand-ins
 	go run . demo
 
 .PHONY: test
-test: ## run the tests that need nothing but Go
+test: ## run the tests that need only Go
 	$(TEST) ./...
 
 .PHONY: test-vault
@@ -42,29 +42,29 @@ test-vault: ## run all tests, with a real Vault built from source
 	test/vault/with $(TEST) ./...
 
 .PHONY: test-azure
-test-azure: ## have the Azure provider's own code read what is rendered for it
+test-azure: ## test rendered manifests with the Azure provider's own code
 	go test -C test/azureprovider -race -shuffle=on ./...
 
 .PHONY: test-peers
-test-peers: ## have the real helm and kubectl take what is rendered
+test-peers: ## test rendered manifests with the real helm and kubectl
 	test/peers/with $(TEST) -run=Peer ./internal/render ./cmd
 
 .PHONY: test-release
-test-release: ## make a release twice, compare, install and run its packages (root, Debian)
+test-release: ## make a release twice, compare, install and run the packages (root, Debian)
 	go test -C test/release -shuffle=on ./...
 	test/release/check
 
-# Two clusters at a time: a rotation on one with real intervals is mostly waiting.
+# Two clusters at a time: the one with real intervals mostly waits.
 .PHONY: test-cluster test-cluster-real test-cluster-fast
-test-cluster: ## run the tests that need a Kubernetes cluster, built from source (root, Debian)
+test-cluster: ## run the tests on a real Kubernetes, built from source (root, Debian)
 	$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-cluster-real test-cluster-fast
-test-cluster-real: # the tutorial and a natural rotation, and what breaks nothing that the cluster shares
+test-cluster-real: # the tutorial, and whatever breaks nothing that the cluster shares
 	exec env SECRETCTL_CLUSTER=real SECRETCTL_CLUSTER_PROFILE=real test/cluster/with $(TEST_CLUSTER) -run=RealCluster -skip=Faults ./internal/cluster ./test/cluster
 test-cluster-fast: # the faults
 	exec env SECRETCTL_CLUSTER=fast SECRETCTL_CLUSTER_PROFILE=fast test/cluster/with $(TEST_CLUSTER) -run='RealCluster.*Faults' ./test/cluster
 
 .PHONY: test-adversity
-test-adversity: ## kill provision at each of its writes, and give it 10,000 secrets
+test-adversity: ## kill provision at each of its writes, and provision 10,000 secrets
 	go test -count=1 -run='AfterAKill|TenThousand' ./cmd -thorough
 
 .PHONY: fuzz
@@ -72,7 +72,7 @@ fuzz: ## run every fuzz target for FUZZTIME (30s)
 	test/fuzz $(FUZZTIME)
 
 .PHONY: bench
-bench: build ## compare with kubectl, helm and vault, and print a table (docs/performance.md)
+bench: build ## compare with kubectl, helm and Vault (docs/performance.md)
 	go build -o build/bench ./test/bench
 	build/bench -peers="$$(test/peers/build)" -vault="$$(test/vault/build)"
 
@@ -101,11 +101,11 @@ vuln: ## check that no known vulnerability is reachable
 	$(TOOL) govulncheck -db="file://$$(test/vulndb/build)" ./...
 
 .PHONY: outdated
-outdated: ## list what could be newer: Go, modules, tools
+outdated: ## list newer versions of Go, modules and tools
 	test/outdated
 
 .PHONY: licenses
-licenses: ## check that everything linked in has a licence that permits it
+licenses: ## check the licenses of everything that is linked in
 	$(TOOL) go-licenses check --allowed_licenses=Apache-2.0,BSD-2-Clause,BSD-3-Clause,ISC,MIT,MPL-2.0 .
 
 .PHONY: docs
@@ -117,5 +117,5 @@ docs-check: ## check that the generated docs are up to date
 	test/docs-check
 
 .PHONY: clean
-clean: ## remove what the targets here left
+clean: ## remove build output
 	rm -rf secretctl dist build coverage.out
