@@ -112,7 +112,7 @@ func (a *app) printResources(done []outcome[[]fhirclient.Change], output string,
 func aidboxOf(d *config.Delivery) []string {
 	at := strings.TrimSuffix(d.Aidbox.URL, "/")
 	if _, _, ok := d.Aidbox.Service(); ok {
-		at = strings.Join([]string{d.Context, d.Namespace, d.Aidbox.Deployment}, "/")
+		at = strings.Join([]string{d.Context, d.Namespace, d.Aidbox.Workload.Name}, "/")
 	}
 	return []string{at}
 }

@@ -150,5 +150,5 @@ func (a *app) contexts() []string { return cluster.Contexts(cluster.Options{Kube
 
 // renderable is what --only and --skip of render may name.
 func renderable() []string {
-	return append([]string{"ServiceAccount", "SecretProviderClass", "ConfigMap", "Deployment"}, render.Groups()...)
+	return append([]string{"ServiceAccount", "SecretProviderClass", "ConfigMap", config.KindDeployment, config.KindStatefulSet}, render.Groups()...)
 }

@@ -84,7 +84,7 @@ func (a *app) aidboxFor(ctx context.Context, d *config.Delivery, asAdmin bool) (
 		if err != nil {
 			return nil, fmt.Errorf("aidbox.url %s: %w", d.Aidbox.URL, err)
 		}
-		o.URL, o.Tunnel = "http://"+cmp.Or(name, d.Aidbox.Deployment)+"."+d.Namespace, aidboxTunnel(ctx, c, d, name, port)
+		o.URL, o.Tunnel = "http://"+cmp.Or(name, d.Aidbox.Workload.Name)+"."+d.Namespace, aidboxTunnel(ctx, c, d, name, port)
 	}
 	aidbox, err := fhirclient.New(o)
 	return aidbox, a.nameOrigin(err)
@@ -94,7 +94,7 @@ func (a *app) aidboxFor(ctx context.Context, d *config.Delivery, asAdmin bool) (
 // by the Deployment. Its connections end with ctx.
 func aidboxTunnel(ctx context.Context, c *cluster.Cluster, d *config.Delivery, service, port string) http.RoundTripper {
 	if service == "" {
-		t := c.WorkloadTransport(d.Namespace, d.Aidbox.Deployment, int(d.Aidbox.Port))
+		t := c.WorkloadTransport(d.Namespace, d.Aidbox.Workload.Kind, d.Aidbox.Workload.Name, int(d.Aidbox.Port))
 		context.AfterFunc(ctx, t.CloseIdleConnections)
 		return t
 	}

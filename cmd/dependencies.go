@@ -51,7 +51,7 @@ func (a *app) connectPods(ctx context.Context, d *config.Delivery, groups []stri
 	if deps.Cluster, err = a.kubernetes(d); err != nil {
 		return err
 	}
-	a.narrate("note: %slooks into the pods of Deployment %s/%s at %s", a.of(d), d.Namespace, d.Aidbox.Deployment, deps.Cluster.Host())
+	a.narrate("note: %slooks into the pods of %s %s/%s at %s", a.of(d), d.Aidbox.Workload.Kind, d.Namespace, d.Aidbox.Workload.Name, deps.Cluster.Host())
 	deps.AidboxAt = a.aidboxAt(ctx, d, deps.Cluster)
 	if slices.Contains(groups, groupWorkload) {
 		if err := a.fillIn(ctx, d); err != nil && ctx.Err() == nil { // what is not known is not compared

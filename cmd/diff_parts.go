@@ -115,7 +115,7 @@ func diffManifest(ctx context.Context, c *cluster.Cluster, m render.Object) diff
 	name := m.Kind + " " + m.Namespace + "/" + m.Name
 	compared, err := c.DryRunApply(ctx, m.JSON)
 	if m.Patch != "" && hint.Of(err) == "" {
-		err = hint.Wrap(err, "is there a Deployment %s with a container %s? --container names another", m.Name, m.Patch)
+		err = hint.Wrap(err, "is there a %s %s with a container %s? aidbox.workload says which", m.Kind, m.Name, m.Patch)
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && compared.Live == nil:

@@ -140,7 +140,7 @@ func TestInitTakesOverADeploymentWithoutItsSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := deliveries[0]
-	if s, ok := d.Secret("idp"); !ok || d.MountedFile(s) != "/secrets/idp" || d.Aidbox.ScopeFormat != "object" || d.Aidbox.Deployment != "fhir" || *d.Aidbox.Replicas != 2 {
+	if s, ok := d.Secret("idp"); !ok || d.MountedFile(s) != "/secrets/idp" || d.Aidbox.ScopeFormat != "object" || d.Aidbox.Workload.Name != "fhir" || *d.Aidbox.Replicas != 2 {
 		t.Errorf("%+v", d)
 	}
 	path, code, narration = initIn(t, nil, "--provider", "vault", "--no-input", "--from-deployment", "absent", "--kubeconfig", kubeconfig)

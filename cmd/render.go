@@ -25,16 +25,17 @@ func newRender(a *app) *cobra.Command {
 		Use:   "render",
 		Short: "Write the Kubernetes manifests",
 		Long: `Writes the ServiceAccount, SecretProviderClass, ConfigMap (the vault config) and
-Deployment of each delivery to stdout, and nothing else. No secret value is in
+workload (a Deployment or StatefulSet) of each delivery to stdout, and nothing else. No secret value is in
 them; the same config gives the same bytes.
 
 No server is asked, with one exception: where the config leaves azure.tenantID or
 azure.identity.clientID empty, Azure is asked for it, and stderr says what it is.
 
-For an Aidbox that is deployed already there are two other forms of the Deployment.
---patch prints a kustomize patch for it and, with --dir, writes a component that has
-the patch and the other objects. --helm-values prints values for the Aidbox Helm
-chart; the other objects come from --skip Deployment.
+An existing Aidbox is not written again: aidbox.workload.managedBy decides what is
+written for it. With kustomize that is a patch in place of the whole workload, and
+with --dir a component. With helm it is values for the Aidbox chart; --skip Deployment
+writes the objects that they refer to. --patch (which prints the patch alone) and
+--helm-values choose the same for one run.
 
 Two groups of objects are written only where --with or --only names them:
 
@@ -44,13 +45,25 @@ Two groups of objects are written only where --with or --only names them:
               rights it needs (docs/operations-job.md)
 
 ` + exitStatus,
-		Example: `  secretctl render | kubectl apply -f -
+		Example: `  # Apply everything
+  secretctl render | kubectl apply -f -
+
+  # Write two kinds only
   secretctl render --only SecretProviderClass,ConfigMap
-  secretctl render --dir manifests
-  secretctl render --patch --dir secretctl --skip ServiceAccount
+
+  # Write a folder for kustomize: a component where it manages Aidbox
+  secretctl render --dir secretctl
+
+  # Write values for the Aidbox chart, and keep the lists of your own
   secretctl render --helm-values --values values.yaml
+
+  # Use templates of your own
   secretctl render --templates templates
+
+  # Write the rights that the other commands need
   secretctl render --only rbac
+
+  # Add a CronJob that verifies the delivery
   secretctl render --with verify-job --aidbox-url https://aidbox.example`,
 		Args:    cobra.NoArgs,
 		PreRunE: func(*cobra.Command, []string) error { return o.check() },
@@ -73,14 +86,14 @@ func (a *app) render(ctx context.Context, o renderOptions) error {
 	if err != nil {
 		return err
 	}
+	if o.wantsValues(all) {
+		return a.renderValues(ctx, all, o)
+	}
+	if o.values != "" {
+		return usagef("add --helm-values, or set aidbox.workload.managedBy: helm", "--values is for Helm values")
+	}
 	var objects []render.Object
 	options := o.Options
-	switch {
-	case o.helmValues:
-		return a.renderValues(ctx, all, o)
-	case o.Patch && o.dir == "":
-		options.Only = []string{"Deployment"}
-	}
 	if options.Includes(render.GroupVerifyJob) {
 		if err := a.completeJob(&options.Job); err != nil {
 			return err
@@ -95,7 +108,7 @@ func (a *app) render(ctx context.Context, o renderOptions) error {
 		if err := a.fillIn(ctx, d); err != nil {
 			return err
 		}
-		more, err := render.Objects(d, a.provider(d), options)
+		more, err := render.Objects(d, a.provider(d), o.of(d, options))
 		if err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -14,16 +15,16 @@ import (
 func addManifestFlags(cmd *cobra.Command, o *render.Options) {
 	f := cmd.Flags()
 	f.StringVar(&o.Templates, "templates", "", "a folder of templates that take the place of secretctl's own")
-	f.BoolVar(&o.Patch, "patch", false, "a patch for the Deployment that is there already")
-	f.StringVar(&o.Container, "container", "", "with --patch: what that Deployment calls Aidbox's container (default: aidbox)")
+	f.BoolVar(&o.Patch, "patch", false, "a patch for the existing workload, and nothing else without --dir")
+	f.StringVar(&o.Container, "container", "", "with --patch: what the workload calls Aidbox's container (default: aidbox.workload.container)")
 }
 
-var errNoPatch = usagef("add --patch; the chart and secretctl's own Deployment call it aidbox", "--container is for --patch")
+var errNoPatch = usagef("add --patch, or set aidbox.workload.container", "--container is for --patch")
 
 func addHelmFlags(cmd *cobra.Command, o *renderOptions) {
 	f := cmd.Flags()
 	f.BoolVar(&o.helmValues, "helm-values", false, "values for the Aidbox Helm chart, and nothing else")
-	f.StringVar(&o.values, "values", "", "with --helm-values: your own values file, whose lists the values keep")
+	f.StringVar(&o.values, "values", "", "with Helm values: your own values file, whose lists they keep")
 	_ = cmd.MarkFlagFilename("values", "yaml", "yml")
 }
 
@@ -35,8 +36,6 @@ func (o renderOptions) check() error {
 		return usagef("a patch is for kustomize, values are for Helm", "--patch and --helm-values exclude each other")
 	case o.Container != "" && !o.Patch:
 		return errNoPatch
-	case o.values != "" && !o.helmValues:
-		return usagef("add --helm-values", "--values is for --helm-values")
 	case o.helmValues && (chosen || o.dir != ""):
 		return usagef("the other objects come from a run of their own: render --skip Deployment", "--helm-values prints values and nothing else: no --only, --skip, --with, --dir")
 	case o.Patch && chosen && o.dir == "":
@@ -47,9 +46,31 @@ func (o renderOptions) check() error {
 	return nil
 }
 
+// wantsValues says whether Helm values are written, and no objects: by the flag, or
+// where Helm manages Aidbox and neither a flag nor --dir asks for the other objects.
+func (o renderOptions) wantsValues(all []*config.Delivery) bool {
+	managed := slices.ContainsFunc(all, func(d *config.Delivery) bool { return d.Aidbox.Workload.ManagedBy == config.ManagedByHelm })
+	return o.helmValues || managed && !o.Patch && o.dir == "" && len(o.Only)+len(o.Skip)+len(o.With) == 0
+}
+
+// of returns the options for a delivery. A workload that Helm manages is left out: it
+// has values.
+func (o renderOptions) of(d *config.Delivery, options render.Options) render.Options {
+	switch w := d.Aidbox.Workload; {
+	case o.Patch && o.dir == "":
+		options.Only = []string{w.Kind}
+	case w.ManagedBy == config.ManagedByHelm && !o.Patch:
+		options.Skip = append(slices.Clone(options.Skip), w.Kind)
+	}
+	return options
+}
+
 func (a *app) renderValues(ctx context.Context, all []*config.Delivery, o renderOptions) error {
 	if len(all) > 1 {
 		return usagef("name one with --delivery: "+names(all), "values are for one release, and the config has %d deliveries", len(all))
+	}
+	if o.output == "json" {
+		return usagef("leave it out", "-o json is for objects, and not for values")
 	}
 	if err := a.fillIn(ctx, all[0]); err != nil {
 		return err
@@ -64,6 +85,9 @@ func (a *app) renderValues(ctx context.Context, all []*config.Delivery, o render
 	values, err := render.HelmValues(all[0], o.Templates, own)
 	if err != nil {
 		return err
+	}
+	if !o.helmValues {
+		a.narrate("note: these are values for the Aidbox chart, which manages %s; secretctl render --skip %s writes what they refer to", all[0].Aidbox.Workload, all[0].Aidbox.Workload.Kind)
 	}
 	_, err = a.Out.Write(values)
 	return err

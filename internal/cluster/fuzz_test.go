@@ -56,7 +56,7 @@ func FuzzPodStatus(f *testing.F) {
 		if slices.ContainsFunc(found, func(s PodStatus) bool { return s.Versions == nil || s.Changed.Before(s.Created) }) {
 			t.Errorf("facts that contradict each other: %v", found)
 		}
-		w, err := c.Workload(t.Context(), "default", "aidbox")
+		w, err := c.Workload(t.Context(), "default", "Deployment", "aidbox")
 		fit(t, err)
 		for _, p := range w.Pods {
 			p.Status("aidbox")

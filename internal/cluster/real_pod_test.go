@@ -144,7 +144,10 @@ func wantForbidden(t *testing.T, c *Cluster, pod Pod) {
 		verb, resource string
 		do             func(ctx context.Context) error
 	}{
-		{"get", "deployments", func(ctx context.Context) error { _, err := c.Workload(ctx, pod.Namespace, app); return err }},
+		{"get", "deployments", func(ctx context.Context) error {
+			_, err := c.Workload(ctx, pod.Namespace, "Deployment", app)
+			return err
+		}},
 		{"get", "configmaps", func(ctx context.Context) error { _, err := c.ConfigMap(ctx, pod.Namespace, "x"); return err }},
 		{"list", "daemonsets", func(ctx context.Context) error { _, err := c.Agents(ctx); return err }},
 		{"create", "pods/exec", func(ctx context.Context) error { _, err := c.ReadFile(ctx, pod, app, file); return err }},

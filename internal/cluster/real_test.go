@@ -32,7 +32,7 @@ func TestRealCluster(t *testing.T) {
 	var w Workload
 	eventually(t, "the Deployment settles", func(ctx context.Context) bool {
 		var err error
-		w, err = c.Workload(ctx, s.namespace, app)
+		w, err = c.Workload(ctx, s.namespace, "Deployment", app)
 		return err == nil && w.Settled() && w.Ready == w.Desired
 	})
 	pod := w.Pods[0]
@@ -121,7 +121,7 @@ func wantObjects(t *testing.T, c *Cluster, s *scene, w Workload) {
 	}
 	_, err = s.admin.SecretProviderClass(t.Context(), s.namespace, "absent")
 	wantError(t, err, fs.ErrNotExist, "secretproviderclasses/absent in namespace "+s.namespace+": not found")
-	_, err = s.admin.Workload(t.Context(), s.namespace, "absent")
+	_, err = s.admin.Workload(t.Context(), s.namespace, "Deployment", "absent")
 	wantError(t, err, fs.ErrNotExist, "deployments/absent")
 
 	statuses, err := c.PodStatuses(t.Context(), s.namespace)

@@ -10,16 +10,16 @@ import (
 	"github.com/secretctl/secretctl/internal/hint"
 )
 
-// WorkloadTransport is [Cluster.PodTransport] for a ready pod of a Deployment. It
+// WorkloadTransport is [Cluster.PodTransport] for a ready pod of a workload. It
 // stays with one for as long as that answers.
-func (c *Cluster) WorkloadTransport(namespace, deployment string, port int) *WorkloadTransport {
-	return &WorkloadTransport{c: c, namespace: namespace, deployment: deployment, port: port}
+func (c *Cluster) WorkloadTransport(namespace, kind, name string, port int) *WorkloadTransport {
+	return &WorkloadTransport{c: c, namespace: namespace, kind: kind, name: name, port: port}
 }
 
-// WorkloadTransport reaches a port of some pod of a Deployment.
+// WorkloadTransport reaches a port of some pod of a workload.
 type WorkloadTransport struct {
 	c                     *Cluster
-	namespace, deployment string
+	namespace, kind, name string
 	port                  int
 
 	mu  sync.Mutex
@@ -45,13 +45,13 @@ func (t *WorkloadTransport) choose(ctx context.Context) (*http.Transport, error)
 	if t.pod != nil {
 		return t.pod, nil
 	}
-	w, err := t.c.Workload(ctx, t.namespace, t.deployment)
+	w, err := t.c.Workload(ctx, t.namespace, t.kind, t.name)
 	if err != nil {
 		return nil, err
 	}
 	i := slices.IndexFunc(w.Pods, func(p Pod) bool { return p.Ready && p.Current && !p.Terminating })
 	if i < 0 {
-		return nil, hint.Wrap(fmt.Errorf("deployment %s/%s has no ready pod", w.Namespace, w.Name), "secretctl verify workload explains why")
+		return nil, hint.Wrap(fmt.Errorf("%s %s/%s has no ready pod", w.Kind, w.Namespace, w.Name), "secretctl verify workload explains why")
 	}
 	t.pod = t.c.PodTransport(t.namespace, w.Pods[i].Name, t.port)
 	return t.pod, nil

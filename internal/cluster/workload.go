@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -15,9 +16,9 @@ import (
 // revisionAnnotation is the same on a Deployment and on its current ReplicaSet.
 const revisionAnnotation = "deployment.kubernetes.io/revision"
 
-// Workload is a Deployment and the pods that run for it.
+// Workload is a Deployment or a StatefulSet, and the pods that run for it.
 type Workload struct {
-	Namespace, Name         string
+	Kind, Namespace, Name   string
 	Observed                bool  // the controller has seen the latest change; if not, the numbers are old
 	Desired, Updated, Ready int32 // replicas
 	Problems                []string
@@ -79,7 +80,7 @@ type Pod struct {
 	Node                 string // "" before it is scheduled
 	Phase                string // Pending, Running, Succeeded, Failed, Unknown
 	Ready, Terminating   bool
-	Current              bool // made from the Deployment's current template
+	Current              bool // made from the workload's current template
 	Created              time.Time
 	Spec                 Spec
 	Statuses             []ContainerStatus
@@ -118,10 +119,13 @@ func (s Spec) SecretMounts(secretProviderClass string) []Mount {
 	return mounts
 }
 
-// Workload returns a Deployment and its pods, found by who owns whom: the labels
-// only narrow the search, since others may carry them too.
-func (c *Cluster) Workload(ctx context.Context, namespace, deployment string) (Workload, error) {
-	d, err := get[appsv1.Deployment](ctx, c, appsObject("deployments", namespace, deployment), nil)
+// Workload returns a Deployment or a StatefulSet and its pods, found by who owns whom:
+// the labels only narrow the search, since others may carry them too.
+func (c *Cluster) Workload(ctx context.Context, namespace, kind, name string) (Workload, error) {
+	if kind == "StatefulSet" {
+		return c.statefulSet(ctx, namespace, name)
+	}
+	d, err := get[appsv1.Deployment](ctx, c, appsObject("deployments", namespace, name), nil)
 	if err != nil {
 		return Workload{}, err
 	}
@@ -134,47 +138,80 @@ func (c *Cluster) Workload(ctx context.Context, namespace, deployment string) (W
 	if err != nil {
 		return Workload{}, err
 	}
-	return newWorkload(d, sets.Items, pods.Items), nil
+	return ofDeployment(d, sets.Items, pods.Items), nil
 }
 
-func newWorkload(d appsv1.Deployment, sets []appsv1.ReplicaSet, pods []corev1.Pod) Workload {
-	w := Workload{
-		Namespace: d.Namespace, Name: d.Name,
-		Observed: d.Status.ObservedGeneration >= d.Generation,
-		Desired:  1, Updated: d.Status.UpdatedReplicas, Ready: d.Status.ReadyReplicas,
-		PodAnnotations: d.Spec.Template.Annotations, Template: newSpec(d.Spec.Template.Spec),
+func (c *Cluster) statefulSet(ctx context.Context, namespace, name string) (Workload, error) {
+	s, err := get[appsv1.StatefulSet](ctx, c, appsObject("statefulsets", namespace, name), nil)
+	if err != nil {
+		return Workload{}, err
 	}
-	if d.Spec.Replicas != nil {
-		w.Desired = *d.Spec.Replicas
+	labels := query{"labelSelector": metav1.FormatLabelSelector(s.Spec.Selector)}
+	pods, err := get[corev1.PodList](ctx, c, coreObject("pods", namespace, ""), labels)
+	if err != nil {
+		return Workload{}, err
 	}
+	return ofStatefulSet(s, pods.Items), nil
+}
+
+func ofDeployment(d appsv1.Deployment, sets []appsv1.ReplicaSet, pods []corev1.Pod) Workload {
+	w := newWorkload("Deployment", d.ObjectMeta, d.Spec.Replicas, d.Spec.Template)
+	w.Observed = d.Status.ObservedGeneration >= d.Generation
+	w.Updated, w.Ready = d.Status.UpdatedReplicas, d.Status.ReadyReplicas
 	for _, cond := range d.Status.Conditions {
 		stuck := cond.Type == appsv1.DeploymentProgressing && cond.Status == corev1.ConditionFalse
 		if stuck || cond.Type == appsv1.DeploymentReplicaFailure && cond.Status == corev1.ConditionTrue {
 			w.Problems = append(w.Problems, line(cond.Message))
 		}
 	}
-	owned := map[types.UID]bool{} // ReplicaSet -> whether it is the current one
+	current := map[types.UID]bool{} // by ReplicaSet
 	for _, s := range sets {
 		if metav1.IsControlledBy(&s, &d) {
-			owned[s.UID] = s.Annotations[revisionAnnotation] == d.Annotations[revisionAnnotation]
+			current[s.UID] = s.Annotations[revisionAnnotation] == d.Annotations[revisionAnnotation]
 		}
 	}
+	w.addPods(pods, func(p corev1.Pod, owner types.UID) (isCurrent, ours bool) {
+		isCurrent, ours = current[owner]
+		return isCurrent, ours
+	})
+	return w
+}
+
+func ofStatefulSet(s appsv1.StatefulSet, pods []corev1.Pod) Workload {
+	w := newWorkload("StatefulSet", s.ObjectMeta, s.Spec.Replicas, s.Spec.Template)
+	w.Observed = s.Status.ObservedGeneration >= s.Generation
+	w.Updated, w.Ready = s.Status.UpdatedReplicas, s.Status.ReadyReplicas
+	w.addPods(pods, func(p corev1.Pod, owner types.UID) (isCurrent, ours bool) {
+		return p.Labels[appsv1.StatefulSetRevisionLabel] == s.Status.UpdateRevision, owner == s.UID
+	})
+	return w
+}
+
+func newWorkload(kind string, meta metav1.ObjectMeta, replicas *int32, template corev1.PodTemplateSpec) Workload {
+	w := Workload{
+		Kind: kind, Namespace: meta.Namespace, Name: meta.Name, Desired: 1,
+		PodAnnotations: template.Annotations, Template: newSpec(template.Spec),
+	}
+	if replicas != nil {
+		w.Desired = *replicas
+	}
+	return w
+}
+
+// addPods adds the pods that are the workload's, the oldest first.
+func (w *Workload) addPods(pods []corev1.Pod, belongs func(p corev1.Pod, owner types.UID) (isCurrent, ours bool)) {
 	for _, p := range pods {
 		owner := metav1.GetControllerOf(&p)
 		if owner == nil {
 			continue
 		}
-		if current, ok := owned[owner.UID]; ok {
+		if current, ours := belongs(p, owner.UID); ours {
 			pod := newPod(p)
 			pod.Current = current
 			w.Pods = append(w.Pods, pod)
 		}
 	}
 	slices.SortFunc(w.Pods, func(a, b Pod) int {
-		if n := a.Created.Compare(b.Created); n != 0 {
-			return n
-		}
-		return strings.Compare(a.Name, b.Name)
+		return cmp.Or(a.Created.Compare(b.Created), strings.Compare(a.Name, b.Name))
 	})
-	return w
 }

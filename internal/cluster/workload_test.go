@@ -33,7 +33,7 @@ func TestWorkloadFindsPodsByTheirOwner(t *testing.T) {
 	}
 	d := appsv1.Deployment{ObjectMeta: owned("aidbox", "d", "", 0)}
 	d.Annotations = map[string]string{revisionAnnotation: "2"}
-	w := newWorkload(d,
+	w := ofDeployment(d,
 		[]appsv1.ReplicaSet{set("old", "d", "1"), set("new", "d", "2"), set("other", "e", "2"), set("orphan", "", "2")},
 		[]corev1.Pod{pod("c", "new", 3), pod("b", "new", 3), pod("a", "old", 4), pod("x", "other", 1), pod("y", "orphan", 1), pod("z", "", 1)},
 	)
@@ -45,6 +45,32 @@ func TestWorkloadFindsPodsByTheirOwner(t *testing.T) {
 		t.Error(diff)
 	}
 	if w.Desired != 1 || w.Template.ServiceAccount != "default" {
+		t.Errorf("workload is %+v", w)
+	}
+}
+
+func TestStatefulSetFindsPodsByTheirOwner(t *testing.T) {
+	s := appsv1.StatefulSet{ObjectMeta: owned("aidbox", "s", "", 0)}
+	s.Generation, s.Status.ObservedGeneration = 2, 1
+	s.Status.UpdateRevision, s.Status.UpdatedReplicas, s.Status.ReadyReplicas = "aidbox-2", 1, 2
+	pod := func(name string, owner types.UID, revision string, created int64) corev1.Pod {
+		p := corev1.Pod{ObjectMeta: owned(name, types.UID(name), owner, created)}
+		p.Labels = map[string]string{appsv1.StatefulSetRevisionLabel: revision}
+		return p
+	}
+	w := ofStatefulSet(s, []corev1.Pod{pod("aidbox-1", "s", "aidbox-2", 2), pod("aidbox-0", "s", "aidbox-1", 1), pod("other-0", "o", "aidbox-2", 1), pod("z", "", "aidbox-2", 1)})
+	var got []string
+	for _, p := range w.Pods {
+		got = append(got, fmt.Sprintf("%s %t", p.Name, p.Current))
+	}
+	if diff := cmp.Diff([]string{"aidbox-0 false", "aidbox-1 true"}, got); diff != "" {
+		t.Error(diff)
+	}
+	if w.Kind != "StatefulSet" || w.Desired != 1 || w.Updated != 1 || w.Ready != 2 || w.Observed {
+		t.Errorf("workload is %+v", w)
+	}
+	s.Status.ObservedGeneration, s.Spec.Replicas = 2, new(int32(3))
+	if w := ofStatefulSet(s, nil); !w.Observed || w.Desired != 3 {
 		t.Errorf("workload is %+v", w)
 	}
 }
@@ -77,7 +103,7 @@ func TestWorkloadNamesWhatHoldsItUp(t *testing.T) {
 		{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionFalse, Message: "timed\nout"},
 		{Type: appsv1.DeploymentReplicaFailure, Status: corev1.ConditionTrue, Message: "quota"},
 	}}}
-	if diff := cmp.Diff([]string{"timed out", "quota"}, newWorkload(d, nil, nil).Problems); diff != "" {
+	if diff := cmp.Diff([]string{"timed out", "quota"}, ofDeployment(d, nil, nil).Problems); diff != "" {
 		t.Error(diff)
 	}
 }

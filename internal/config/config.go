@@ -12,10 +12,17 @@ import (
 // APIVersion is the only one there is.
 const APIVersion = "secretctl.dev/v1"
 
-// The values of aidbox.scopeFormat and of a resource's accessPolicy.
+// The values of aidbox.scopeFormat, of the workload's kind and managedBy, and of a resource's accessPolicy.
 const (
 	ScopeReferences = "references"
 	ScopeObject     = "object"
+
+	KindDeployment  = "Deployment"
+	KindStatefulSet = "StatefulSet"
+
+	ManagedBySecretctl = "secretctl" // render writes it whole
+	ManagedByKustomize = "kustomize" // render writes a component that patches it
+	ManagedByHelm      = "helm"      // render writes values for the Aidbox chart
 
 	AccessAllow = "allow"
 )
@@ -42,7 +49,7 @@ type Aidbox struct {
 	URL            string                      `json:"url,omitempty"`
 	Admin          Admin                       `json:"admin"`
 	ScopeFormat    string                      `json:"scopeFormat,omitempty"`
-	Deployment     string                      `json:"deployment,omitempty"`
+	Workload       Workload                    `json:"workload"`
 	ServiceAccount string                      `json:"serviceAccount,omitempty"`
 	Image          string                      `json:"image,omitempty"`
 	Replicas       *int32                      `json:"replicas,omitempty"`
@@ -51,6 +58,15 @@ type Aidbox struct {
 	Env            []corev1.EnvVar             `json:"env,omitempty"`
 	EnvFrom        []corev1.EnvFromSource      `json:"envFrom,omitempty"`
 	Resources      corev1.ResourceRequirements `json:"resources"`
+}
+
+// Workload is what runs Aidbox in the cluster, and who writes it there.
+type Workload struct {
+	Kind      string `json:"kind,omitempty"`
+	Name      string `json:"name,omitempty"`
+	Container string `json:"container,omitempty"`
+	ManagedBy string `json:"managedBy,omitempty"`
+	HelmKey   string `json:"helmKey,omitempty"` // where an umbrella chart has the values of the Aidbox chart
 }
 
 // Admin is the Client that secretctl acts as.

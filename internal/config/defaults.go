@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/secretctl/secretctl/internal/secret"
@@ -48,15 +49,42 @@ func (a *Aidbox) setDefaults() {
 	if a.Admin.Secret.IsZero() {
 		a.Admin.Secret = secret.Source{Env: "AIDBOX_CLIENT_SECRET"}
 	}
-	a.ScopeFormat = cmp.Or(a.ScopeFormat, ScopeReferences)
-	a.Deployment = cmp.Or(a.Deployment, "aidbox")
+	a.Workload.setDefaults()
 	a.ServiceAccount = cmp.Or(a.ServiceAccount, "aidbox")
-	a.Image = cmp.Or(a.Image, "healthsamurai/aidboxone:2602")
+	if a.Workload.ManagedBy == ManagedBySecretctl {
+		a.Image = cmp.Or(a.Image, "healthsamurai/aidboxone:2602")
+	}
+	if a.Image != "" { // else whoever runs Aidbox knows it, and validation asks
+		a.ScopeFormat = cmp.Or(a.ScopeFormat, scopeFormatOf(a.Image))
+	}
 	if a.Replicas == nil {
 		a.Replicas = new(int32(1))
 	}
 	a.Port = cmp.Or(a.Port, 8080)
 	a.Probe = cmp.Or(a.Probe, "/fhir/Patient")
+}
+
+func (w *Workload) setDefaults() {
+	w.Kind = cmp.Or(w.Kind, KindDeployment)
+	w.Name = cmp.Or(w.Name, "aidbox")
+	w.Container = cmp.Or(w.Container, "aidbox")
+	w.ManagedBy = cmp.Or(w.ManagedBy, ManagedBySecretctl)
+}
+
+// lastWithReferences is the last release of which the tutorials show the dialect
+// "references".
+const lastWithReferences = 2602
+
+// scopeFormatOf returns the dialect of an image: that of the tutorials up to 2602, and
+// for everything later, or that does not say what it is, the one that Aidbox documents.
+func scopeFormatOf(image string) string {
+	_, tag, tagged := strings.Cut(image[strings.LastIndexByte(image, '/')+1:], ":")
+	release, _, _ := strings.Cut(strings.ReplaceAll(tag, "-", "."), ".") // YYMM, YYMM.N, YYMM-rc
+	n, err := strconv.Atoi(release)
+	if !tagged || strings.Contains(image, "@") || len(release) != 4 || err != nil || n > lastWithReferences {
+		return ScopeObject
+	}
+	return ScopeReferences
 }
 
 // addCanary adds a secret, and a Client that authenticates with it, that tests of

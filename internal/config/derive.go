@@ -26,6 +26,12 @@ func (d *Delivery) SecretProviderClassName() string {
 // ConfigMapName returns the name of the ConfigMap that holds the vault config.
 func (d *Delivery) ConfigMapName() string { return d.Name + "-vault-config" }
 
+// Resource returns what the API calls the workload's kind.
+func (w Workload) Resource() string { return strings.ToLower(w.Kind) + "s" }
+
+// String returns the workload as a message names it: Deployment aidbox.
+func (w Workload) String() string { return w.Kind + " " + w.Name }
+
 // MountedFile returns the path of a secret's file in the Aidbox container.
 func (d *Delivery) MountedFile(s Secret) string { return path.Join(d.MountFolder(s), s.Name) }
 

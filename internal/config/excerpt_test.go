@@ -17,7 +17,7 @@ func TestExcerptShowsTheLineWithoutWhatMayBeAValue(t *testing.T) {
 		"quoted value":        {delivery("name: \"Aidbox_Prod\"\n"), "\n  1 | name: \"Aidbox_Prod\"\n    | ^^^^"},
 		"long value":          {delivery("name: " + strings.Repeat("a", 70) + "\n"), "\n  1 | name: …\n    | ^^^^"},
 		"odd value":           {delivery("name: hunter2!\n"), "\n  1 | name: …\n    | ^^^^"},
-		"alias":               {delivery("aidbox: {serviceAccount: &hunter2 a, deployment: *hunter2, nam: x}\n"), "\n  1 | aidbox: {serviceAccount: …, deployment: …, nam: …}\n    |                                            ^^^"},
+		"alias":               {delivery("aidbox: {serviceAccount: &hunter2 a, probe: *hunter2, nam: x}\n"), "\n  1 | aidbox: {serviceAccount: …, probe: …, nam: …}\n    |                                       ^^^"},
 		"value for a source":  {delivery("secrets: [{name: s, scope: [Client], value: hunter2}]\n"), "\n  1 | secrets: [{name: s, scope: […], value: …}]\n    |                                 ^^^^^"},
 		"key for a source":    {delivery("secrets: [{name: s, scope: [Client], value: {hunter2}}]\n"), "\n  1 | secrets: [{name: s, scope: […], value: {…}}]\n    |                                 ^^^^^"},
 		"address":             {delivery("vault: {address: \"https://a:hunter2@b\"}\n"), "\n  1 | vault: {address: …}\n    |         ^^^^^^^"},

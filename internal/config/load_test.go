@@ -63,7 +63,7 @@ func TestLoadGivesWhatWasLeftOutItsDefault(t *testing.T) {
 			URL:            "http://localhost:8888",
 			Admin:          Admin{Client: "root", Secret: secret.Source{Env: "AIDBOX_CLIENT_SECRET"}},
 			ScopeFormat:    "references",
-			Deployment:     "aidbox",
+			Workload:       Workload{Kind: "Deployment", Name: "aidbox", Container: "aidbox", ManagedBy: "secretctl"},
 			ServiceAccount: "aidbox",
 			Image:          "healthsamurai/aidboxone:2602",
 			Replicas:       new(int32(1)),
@@ -89,6 +89,39 @@ func TestDefaultsFollowFromEachOther(t *testing.T) {
 	d = loadText(t, delivery(azure("")))
 	if d.MountPath != "/run/azure-secrets" || d.Azure.Cloud != "AzurePublicCloud" || d.Azure.Identity.Type != "kubelet" || d.Vault != nil {
 		t.Errorf("mountPath %q, azure %+v, vault %v", d.MountPath, d.Azure, d.Vault)
+	}
+}
+
+func TestScopeFormatFollowsTheImage(t *testing.T) {
+	for image, want := range map[string]string{
+		"":                                       ScopeReferences, // the tutorials' own
+		"healthsamurai/aidboxone:2602":           ScopeReferences,
+		"healthsamurai/aidboxone:2602.3":         ScopeReferences,
+		"healthsamurai/aidboxone:2602-rc":        ScopeReferences,
+		"healthsamurai/aidboxone:2511":           ScopeReferences,
+		"registry.example.com:5000/aidbox:2512":  ScopeReferences,
+		"healthsamurai/aidboxone:2603":           ScopeObject,
+		"healthsamurai/aidboxone:2605.1":         ScopeObject,
+		"healthsamurai/aidboxone:latest":         ScopeObject,
+		"healthsamurai/aidboxone:stable":         ScopeObject,
+		"healthsamurai/aidboxone:edge":           ScopeObject,
+		"healthsamurai/aidboxone":                ScopeObject,
+		"registry.example.com:2602/aidbox":       ScopeObject,
+		"healthsamurai/aidboxone:26":             ScopeObject,
+		"healthsamurai/aidboxone:02602":          ScopeObject,
+		"healthsamurai/aidboxone@sha256:2602":    ScopeObject,
+		"healthsamurai/aidboxone:2602@sha256:ab": ScopeObject,
+	} {
+		d := loadText(t, delivery("aidbox: {image: \""+image+"\"}\n"))
+		if d.Aidbox.ScopeFormat != want {
+			t.Errorf("%q: %s", image, d.Aidbox.ScopeFormat)
+		}
+		for _, written := range []string{ScopeReferences, ScopeObject} {
+			d := loadText(t, delivery("aidbox: {image: \""+image+"\", scopeFormat: "+written+"}\n"))
+			if d.Aidbox.ScopeFormat != written {
+				t.Errorf("%q with %s: %s", image, written, d.Aidbox.ScopeFormat)
+			}
+		}
 	}
 }
 
@@ -299,7 +332,7 @@ func TestVaultConfigThatFitsNoConfigMapIsRefused(t *testing.T) {
 
 func TestDerivedNamesOfTheLongestNamesAreValid(t *testing.T) {
 	label := strings.Repeat("a", 63)
-	d := loadText(t, delivery("name: "+label+"\nnamespace: "+label+"\naidbox: {deployment: "+label+"}\n"))
+	d := loadText(t, delivery("name: "+label+"\nnamespace: "+label+"\naidbox: {workload: {name: "+label+"}}\n"))
 	// What the driver calls its status of a pod is the longest name there is.
 	for _, name := range []string{d.SecretProviderClassName(), d.ConfigMapName(), label + "-0123456789-01234-" + label + "-" + d.SecretProviderClassName()} {
 		if len(name) > 253 {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"fmt"
 	"net/url"
 	"path"
 	"regexp"
@@ -88,9 +89,7 @@ var (
 		"is not a DNS label", "at most 63 of a-z, 0-9 and -, the first and last no -")
 	dnsName = matching(func(s string) bool { return len(validation.IsDNS1123Subdomain(s)) == 0 },
 		"is not a DNS name", "at most 253 of a-z, 0-9, - and ., each part begins and ends with a letter or digit")
-	// The name of a Deployment is also the value of a label.
-	deploymentName = matching(func(s string) bool { return len(s) <= 63 && len(validation.IsDNS1123Subdomain(s)) == 0 },
-		"is not the name of a Deployment", "at most 63 of a-z, 0-9, - and ., each part begins and ends with a letter or digit")
+	helmKey  = like(`[\w-]+(\.[\w-]+)*`, "is not a key of Helm values", "such as aidbox-admin; for a chart in a chart, with a dot between the two")
 	fileName = matching(func(s string) bool { return len(validation.IsConfigMapKey(s)) == 0 },
 		"is not a file name", `at most 253 of A-Z, a-z, 0-9, -, _ and ., not "." and not beginning with ".."`)
 	fhirID   = like(`[A-Za-z0-9._-]{1,64}`, "is not an id", "1 to 64 of A-Z, a-z, 0-9, -, _ and .")
@@ -144,6 +143,17 @@ func aidboxAddress(text string) (string, string) {
 		return "has no port of a Service", "write service/NAME:PORT with the port's number or name"
 	}
 	return "", ""
+}
+
+// workloadName is a name that Kubernetes makes a label's value of: it appends a hash to
+// that of a StatefulSet.
+func workloadName(kind string) rule {
+	longest := 63
+	if kind == KindStatefulSet {
+		longest = 52
+	}
+	return matching(func(s string) bool { return len(s) <= longest && len(validation.IsDNS1123Subdomain(s)) == 0 },
+		"is not the name of a "+kind, fmt.Sprintf("at most %d of a-z, 0-9, - and ., each part begins and ends with a letter or digit", longest))
 }
 
 func isPort(text string) bool {

@@ -69,6 +69,9 @@ func (k *keys) elsewhere(key string) string {
 		k.places = map[string]string{}
 		k.find(reflect.TypeFor[Delivery](), "")
 	}
+	if renamed := map[string]string{"deployment": "aidbox.workload.name"}[plainWord(key)]; renamed != "" {
+		return fmt.Sprintf("write %s", renamed)
+	}
 	if path := k.places[plainWord(key)]; path != "" {
 		return fmt.Sprintf("did you mean %s?", path)
 	}

@@ -8,11 +8,13 @@ import (
 // choices returns the keys that take one of a few words, and the words.
 func choices() map[string][]string {
 	all := map[string][]string{
-		"apiVersion":               {APIVersion},
-		"provider":                 Providers(),
-		"aidbox.scopeFormat":       {ScopeReferences, ScopeObject},
-		"resources[].type":         resourceTypeNames,
-		"resources[].accessPolicy": {AccessAllow},
+		"apiVersion":                {APIVersion},
+		"provider":                  Providers(),
+		"aidbox.scopeFormat":        {ScopeReferences, ScopeObject},
+		"aidbox.workload.kind":      {KindDeployment, KindStatefulSet},
+		"aidbox.workload.managedBy": {ManagedBySecretctl, ManagedByKustomize, ManagedByHelm},
+		"resources[].type":          resourceTypeNames,
+		"resources[].accessPolicy":  {AccessAllow},
 	}
 	for _, p := range providerTable() {
 		maps.Copy(all, p.choices)
@@ -48,11 +50,15 @@ func (doc *document) validateAidbox() {
 	at.checkAll([]written{
 		{"url", a.URL, aidboxAddress},
 		{"scopeFormat", a.ScopeFormat, oneOf(ScopeReferences, ScopeObject)},
-		{"deployment", a.Deployment, deploymentName},
 		{"serviceAccount", a.ServiceAccount, dnsName},
 		{"image", a.Image, image},
 		{"probe", a.Probe, probe},
 	})
+	if a.ScopeFormat == "" && a.Workload.external() {
+		at.key("scopeFormat").report("is missing, and the image that tells it is not known",
+			"write object for Aidbox 2603 and later, or references for 2602")
+	}
+	a.Workload.validate(at)
 	if *a.Replicas < 0 {
 		at.key("replicas").report("is below 0", "write 0 or more")
 	}
@@ -65,7 +71,39 @@ func (doc *document) validateAidbox() {
 	if a.Admin.Secret.Generate != nil {
 		source.key("generate").report("gives no secret that Aidbox knows", "name where it is: env, file or stdin")
 	}
-	for i, e := range a.Env {
+	doc.validateEnv(at)
+}
+
+// external says that somebody else writes the workload.
+func (w Workload) external() bool {
+	return w.ManagedBy == ManagedByKustomize || w.ManagedBy == ManagedByHelm
+}
+
+// validate checks the workload, and that nothing is said of one that others write.
+func (w Workload) validate(aidbox place) {
+	at := aidbox.key("workload")
+	at.checkAll([]written{
+		{"kind", w.Kind, oneOf(KindDeployment, KindStatefulSet)},
+		{"name", w.Name, workloadName(w.Kind)},
+		{"container", w.Container, dnsLabel},
+		{"managedBy", w.ManagedBy, oneOf(ManagedBySecretctl, ManagedByKustomize, ManagedByHelm)},
+		{"helmKey", w.HelmKey, helmKey},
+	})
+	if key := at.key("helmKey"); w.HelmKey != "" && w.ManagedBy != ManagedByHelm {
+		key.report("is only for managedBy: helm", "remove it, or change managedBy")
+	}
+	if !w.external() {
+		return
+	}
+	for _, name := range []string{"image", "replicas", "envFrom", "resources"} {
+		if key := aidbox.key(name); key.node != nil {
+			key.report("is only for managedBy: secretctl", "remove it: "+w.ManagedBy+" says what it is")
+		}
+	}
+}
+
+func (doc *document) validateEnv(at place) {
+	for i, e := range doc.delivery.Aidbox.Env {
 		name := at.key("env").item(i).key("name")
 		switch e.Name {
 		case "":

@@ -93,10 +93,9 @@ func (v *view) checkContents(m manifest) error {
 		}
 		return holds(o, v.VaultConfigKey, v.VaultConfig, "vault config")
 	case *appsv1.Deployment:
-		if m.template == patchTemplate {
-			return v.checkPatch(o)
-		}
-		return v.checkDeployment(o)
+		return v.checkWorkload(m, workload{o.Spec.Replicas, o.Spec.Selector, o.Spec.Template})
+	case *appsv1.StatefulSet:
+		return v.checkWorkload(m, workload{o.Spec.Replicas, o.Spec.Selector, o.Spec.Template})
 	case *rbacv1.Role:
 		return checkRules(o.Rules)
 	case *rbacv1.ClusterRole:

@@ -7,50 +7,53 @@ import (
 	"slices"
 	"strings"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 const (
 	clientIDAnnotation = "azure.workload.identity/client-id"
 	workloadLabel      = "azure.workload.identity/use"
 	checksumAnnotation = "secretctl.dev/vault-config-checksum"
-	aidboxContainer    = "aidbox"
 	csiDriver          = "secrets-store.csi.k8s.io"
 )
 
-func (v *view) checkDeployment(o *appsv1.Deployment) error {
-	// A template for an autoscaled Deployment leaves replicas out.
-	if want := v.Aidbox.Replicas; want != nil && o.Spec.Replicas != nil && *o.Spec.Replicas != *want {
-		return fmt.Errorf("spec.replicas is %d, and must be %d", *o.Spec.Replicas, *want)
+// workload is what the kinds have in common.
+type workload struct {
+	replicas *int32
+	selector *metav1.LabelSelector
+	pod      corev1.PodTemplateSpec
+}
+
+// checkWorkload leaves to a patched workload all but what the delivery needs.
+func (v *view) checkWorkload(m manifest, w workload) error {
+	container, err := named(v.Container, w.pod)
+	switch {
+	case err != nil:
+		return err
+	case m.template != patchTemplate:
+		return cmp.Or(v.checkSpec(w), v.checkContainer(container), v.checkPod(w.pod, container))
+	case w.selector != nil:
+		return errors.New("spec.selector is there, which cannot be changed in what already exists")
 	}
-	if o.Spec.Selector == nil {
+	return v.checkPod(w.pod, container)
+}
+
+func (v *view) checkSpec(w workload) error {
+	// A template for an autoscaled workload leaves replicas out.
+	if want := v.Aidbox.Replicas; want != nil && w.replicas != nil && *w.replicas != *want {
+		return fmt.Errorf("spec.replicas is %d, and must be %d", *w.replicas, *want)
+	}
+	if w.selector == nil {
 		return errors.New("spec.selector is missing")
 	}
-	pod := o.Spec.Template
-	for key, value := range o.Spec.Selector.MatchLabels {
-		if err := differs("the pod's label "+key, pod.Labels[key], value); err != nil {
+	for key, value := range w.selector.MatchLabels {
+		if err := differs("the pod's label "+key, w.pod.Labels[key], value); err != nil {
 			return err
 		}
 	}
-	container, err := named(aidboxContainer, pod)
-	if err != nil {
-		return err
-	}
-	return cmp.Or(v.checkContainer(container), v.checkPod(pod, container))
-}
-
-// checkPatch leaves all to the Deployment that is there but what the delivery needs.
-func (v *view) checkPatch(o *appsv1.Deployment) error {
-	if o.Spec.Selector != nil {
-		return errors.New("spec.selector is there, which cannot be changed in a Deployment")
-	}
-	container, err := named(v.Container, o.Spec.Template)
-	if err != nil {
-		return err
-	}
-	return v.checkPod(o.Spec.Template, container)
+	return nil
 }
 
 func named(name string, pod corev1.PodTemplateSpec) (corev1.Container, error) {

@@ -94,7 +94,7 @@ func TestTemplateThatMissesTheDeliveryIsAnError(t *testing.T) {
 		{"vault", deploymentFile, selector, "", "spec.selector is missing"},
 		{"vault", deploymentFile, "matchLabels:", "matchLabels:\n      app: x", `the pod's label app is "", and must be "x"`},
 		{"azure-workload", deploymentFile, "azure.workload.identity/use:", "azure.workload.identity/used:", `the pod has no label azure.workload.identity/use: "true"`},
-		{"vault", deploymentFile, "- name: aidbox", "- name: web", "has no container named aidbox"},
+		{"vault", deploymentFile, "- name: {{quote .Container}}", "- name: web", "has no container named aidbox"},
 		{"vault", deploymentFile, "{{quote .VaultConfigChecksum}}", "x", "annotation secretctl.dev/vault-config-checksum"},
 		{"vault", deploymentFile, "serviceAccountName: {{quote .Aidbox.ServiceAccount}}", "", `serviceAccountName is "", and must be "aidbox"`},
 		{"vault", deploymentFile, "{{quote .Aidbox.Image}}", "nginx", `image is "nginx"`},

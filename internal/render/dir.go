@@ -25,13 +25,13 @@ const (
 
 	// A patch changes what is elsewhere, which is what a component is for.
 	kustomizationHead = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"
-	componentHead     = `# List this folder under "components" of the kustomization that has the Deployment.
+	componentHead     = `# List this folder under "components" of the kustomization that has the workload.
 apiVersion: kustomize.config.k8s.io/v1alpha1
 kind: Component
 `
 	// kustomize applies a patch to nothing without a word, and adds a container that
 	// is not there; but it cannot copy what does not exist.
-	guardHead = `# These change nothing. They fail where there is no such Deployment or container.
+	guardHead = `# These change nothing. They fail where the workload or the container does not exist.
 replacements:
 `
 )
@@ -142,8 +142,8 @@ func (k *kustomize) add(name string, o Object, several bool) {
 		k.resources += "  - " + name + "\n"
 		return
 	}
-	// Without a namespace: the Deployment may get its own from a kustomization.
-	target := fmt.Sprintf("kind: Deployment, name: %q", o.Name)
+	// Without a namespace: the workload may get its own from a kustomization.
+	target := fmt.Sprintf("kind: %s, name: %q", o.Kind, o.Name)
 	if several {
 		target += fmt.Sprintf(", namespace: %q", o.Namespace)
 	}

@@ -55,7 +55,7 @@ func TestFileOfAnEarlierRunIsReportedAndLeft(t *testing.T) {
 	if _, err := WriteDir(dir, mustRender(t, d, Options{})); err != nil {
 		t.Fatal(err)
 	}
-	d.Aidbox.Deployment = "renamed"
+	d.Aidbox.Workload.Name = "renamed"
 	got, err := WriteDir(dir, mustRender(t, d, Options{}))
 	if err != nil {
 		t.Fatal(err)
@@ -104,7 +104,7 @@ func TestNamesThatAreNoFileNamesAreRefused(t *testing.T) {
 	parent := t.TempDir()
 	for _, name := range []string{"../x", "a/b", `a\b`, "a b", "a: b", "A", "a\n"} {
 		d := vaultDelivery()
-		d.Aidbox.Deployment = name
+		d.Aidbox.Workload.Name = name
 		if _, err := WriteDir(filepath.Join(parent, "out"), mustRender(t, d, Options{})); err == nil {
 			t.Errorf("%q was written", name)
 		}

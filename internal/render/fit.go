@@ -1,10 +1,12 @@
 package render
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -14,19 +16,21 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/store"
 )
 
 const (
-	patchTemplate  = "patch.yaml.tmpl"
-	valuesTemplate = "helm-values.yaml.tmpl"
+	workloadTemplate = "deployment.yaml.tmpl"
+	patchTemplate    = "patch.yaml.tmpl"
+	valuesTemplate   = "helm-values.yaml.tmpl"
 
 	// volumePrefix keeps the volumes that the two add apart from all others.
 	volumePrefix = "secretctl-"
 )
 
 func (v *view) setContainer(o Options) error {
-	v.Container = cmp.Or(o.Container, aidboxContainer)
+	v.Container = cmp.Or(o.Container, v.Aidbox.Workload.Container)
 	if len(validation.IsDNS1123Label(v.Container)) > 0 {
 		return refuse("at most 63 of a-z, 0-9 and -, the first and last no -", "the container's name is not one that Kubernetes allows")
 	}
@@ -59,13 +63,13 @@ type chartValues struct {
 func HelmValues(d *config.Delivery, templates string, own []byte) ([]byte, error) {
 	v := newView(d, store.Provider{})
 	if err := v.setValues(own); err != nil {
-		return nil, refuse("mend the file that --values names", "values: %w", err)
+		return nil, refuse(cmp.Or(hint.Of(err), "fix the file that --values names"), "values: %w", err)
 	}
 	from, err := newSources(templates)
 	if err != nil {
 		return nil, err
 	}
-	return from.render(valuesTemplate, v, func(text []byte) error {
+	text, err := from.render(valuesTemplate, v, func(text []byte) error {
 		asJSON, err := toJSON(text)
 		if err != nil {
 			return err
@@ -76,6 +80,65 @@ func HelmValues(d *config.Delivery, templates string, own []byte) ([]byte, error
 		}
 		return v.checkValues(values)
 	})
+	if err != nil {
+		return nil, err
+	}
+	return nest(text, v.Aidbox.Workload.HelmKey), nil
+}
+
+// nest puts values below the keys at which umbrella charts have those of the chart.
+func nest(values []byte, helmKey string) []byte {
+	if helmKey == "" {
+		return values
+	}
+	for _, key := range slices.Backward(strings.Split(helmKey, ".")) {
+		var out bytes.Buffer
+		fmt.Fprintf(&out, "%s:\n", key)
+		for line := range bytes.Lines(values) {
+			out.WriteString("  ")
+			out.Write(line)
+		}
+		values = out.Bytes()
+	}
+	return values
+}
+
+// chartKeys are keys of the Aidbox chart, of which values that are for it have some.
+var chartKeys = []string{
+	"affinity", "config", "extraEnvFromConfigMaps", "extraEnvFromSecrets", "extraEnvs", "fullnameOverride", "host", "image", "imagePullSecrets", "ingress",
+	"livenessProbe", "nameOverride", "nodeSelector", "podAnnotations", "podLabels", "podSecurityContext", "protocol", "readinessProbe", "replicaCount",
+	"resources", "securityContext", "service", "serviceAccount", "startupProbe", "tolerations", "volumeMounts", "volumes",
+}
+
+// chartValuesIn returns the values of the Aidbox chart in values of the user's.
+func chartValuesIn(asJSON []byte, helmKey string) (json.RawMessage, error) {
+	values := json.RawMessage(asJSON)
+	var level map[string]json.RawMessage
+	for _, key := range strings.FieldsFunc(helmKey, func(r rune) bool { return r == '.' }) {
+		if level = nil; json.Unmarshal(values, &level) != nil {
+			return nil, errNotValues
+		}
+		values = level[key]
+		if values == nil {
+			return json.RawMessage("{}"), nil
+		}
+	}
+	if level = nil; json.Unmarshal(values, &level) != nil {
+		return nil, errNotValues
+	}
+	isOfChart := func(values map[string]json.RawMessage) bool {
+		return slices.ContainsFunc(chartKeys, func(key string) bool { return values[key] != nil })
+	}
+	if len(level) == 0 || isOfChart(level) {
+		return values, nil
+	}
+	for _, key := range slices.Sorted(maps.Keys(level)) {
+		var below map[string]json.RawMessage
+		if json.Unmarshal(level[key], &below) == nil && isOfChart(below) {
+			return nil, hint.Wrap(errOtherChart, "set aidbox.workload.helmKey to the key that has them: %.80q?", key)
+		}
+	}
+	return nil, hint.Wrap(errOtherChart, "name the values of the Aidbox chart, or of a chart that has it, with aidbox.workload.helmKey")
 }
 
 func (v *view) checkValues(values chartValues) error {
@@ -92,12 +155,16 @@ func (v *view) setValues(own []byte) (err error) {
 	if err != nil {
 		return oneLine(err)
 	}
+	chart, err := chartValuesIn(asJSON, v.Aidbox.Workload.HelmKey)
+	if err != nil {
+		return err
+	}
 	var lists struct {
 		ExtraEnvs    json.RawMessage `json:"extraEnvs"`
 		VolumeMounts json.RawMessage `json:"volumeMounts"`
 		Volumes      json.RawMessage `json:"volumes"`
 	}
-	if json.Unmarshal(asJSON, &lists) != nil {
+	if json.Unmarshal(chart, &lists) != nil {
 		return errNotValues
 	}
 	ours := func(i listItem) bool { return strings.HasPrefix(i.Name, volumePrefix) }
@@ -139,8 +206,9 @@ type listItem struct {
 }
 
 var (
-	errNotValues = errors.New("is not a file of Helm values")
-	errNotItems  = errors.New("is not a list of what Kubernetes has there")
+	errNotValues  = errors.New("is not a file of Helm values")
+	errOtherChart = errors.New("have none of the Aidbox chart's keys at the top")
+	errNotItems   = errors.New("is not a list of what Kubernetes has there")
 )
 
 func without(list json.RawMessage, drop func(listItem) bool) (kept []json.RawMessage, err error) {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/yaml"
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
@@ -40,6 +41,48 @@ func TestComponentIsAsRecorded(t *testing.T) {
 	golden(t, "component.yaml", read(t, dir, kustomization))
 	if text := string(read(t, dir, "patch-deployment-aidbox.yaml")); text != marker+string(objects[3].YAML) {
 		t.Errorf("got %s", text)
+	}
+}
+
+func TestComponentPatchesTheKindThatThereIs(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := WriteDir(dir, mustRender(t, deliveries["vault-kustomize"](), Options{})); err != nil {
+		t.Fatal(err)
+	}
+	text := string(read(t, dir, kustomization))
+	for _, want := range []string{"kind: Component", "- path: patch-statefulset-records.yaml\n    target: {kind: StatefulSet, name: \"records\"}", `[name=app].image`} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %s in\n%s", want, text)
+		}
+	}
+}
+
+func TestValuesOfAnUmbrellaChartStandBelowItsKey(t *testing.T) {
+	const own = "global: {x: 1}\nsub:\n  aidbox-admin:\n    volumes:\n      - {name: init-bundle, emptyDir: {}}\n    volumeMounts:\n      - {name: init-bundle, mountPath: /init-bundle}\n"
+	d := deliveries["azure-workload"]()
+	plain, err := HelmValues(d, "", []byte("volumes: [{name: init-bundle, emptyDir: {}}]\nvolumeMounts: [{name: init-bundle, mountPath: /init-bundle}]\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Aidbox.Workload.HelmKey = "sub.aidbox-admin"
+	nested, err := HelmValues(d, "", []byte(own))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]map[string]map[string]any
+	var want map[string]any
+	if err := errors.Join(yaml.Unmarshal(nested, &got), yaml.Unmarshal(plain, &want)); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got["sub"]["aidbox-admin"]); diff != "" || len(got) != 1 || len(got["sub"]) != 1 {
+		t.Errorf("%s\n%s", diff, nested)
+	}
+	again, err := HelmValues(d, "", nested)
+	if err != nil || string(again) != string(nested) {
+		t.Errorf("its own output as values: %v\n%s", err, again)
+	}
+	if _, err := HelmValues(d, "", []byte("global: {x: 1}\n")); err != nil {
+		t.Errorf("values that say nothing of the chart: %v", err)
 	}
 }
 
@@ -141,6 +184,8 @@ func TestValuesThatCannotBeKeptAreRefused(t *testing.T) {
 		"volumes: [x]":                 "values: volumes: is not a list of what Kubernetes has there",
 		"extraEnvs: [x: ]]":            "yaml: did not find",
 		"- a":                          "values: is not a file of Helm values",
+		"aidbox-admin: {volumes: []}":  "values: have none of the Aidbox chart's keys at the top",
+		"postgres: {enabled: true}":    "values: have none of the Aidbox chart's keys at the top",
 		"extraEnvs: []\nextraEnvs: []": `key "extraEnvs" already set`,
 		"volumeMounts: [{name: mine, mountPath: /etc/aidbox/}]":      `values: volumeMounts: "mine" is mounted at /etc/aidbox, where ConfigMap aidbox-vault-config has to be`,
 		"extraEnvs: [{name: A, value: canary}, {name: A, value: b}]": `env has "A" twice`,

@@ -38,7 +38,7 @@ func filled(d *config.Delivery, s, t string) *config.Delivery {
 	if d.Azure != nil {
 		d.Azure.KeyVault, d.Azure.TenantID, d.Azure.Cloud, d.Azure.Identity.ClientID = s, t, s, t
 	}
-	d.Aidbox.Deployment, d.Aidbox.ServiceAccount, d.Aidbox.Image, d.Aidbox.URL = t, s, t, s
+	d.Aidbox.Workload.Name, d.Aidbox.ServiceAccount, d.Aidbox.Image, d.Aidbox.URL = t, s, t, s
 	d.Aidbox.Env = []corev1.EnvVar{{Name: "x" + s, Value: t}}
 	d.Aidbox.EnvFrom = []corev1.EnvFromSource{{Prefix: s, ConfigMapRef: &corev1.ConfigMapEnvSource{
 		LocalObjectReference: corev1.LocalObjectReference{Name: t},

@@ -94,7 +94,7 @@ func TestPeerKustomizeMergesThePatchAndLosesNothing(t *testing.T) {
 		for _, head := range []string{"", "namespace: elsewhere\n"} {
 			t.Run(name+head, func(t *testing.T) {
 				d := delivery()
-				dir, component := existing(t, d.Aidbox.Deployment, head)
+				dir, component := existing(t, d.Aidbox.Workload.Name, head)
 				if _, err := WriteDir(component, mustRender(t, d, Options{Patch: true, Container: "web"})); err != nil {
 					t.Fatal(err)
 				}
@@ -225,7 +225,7 @@ func TestPeerHelmKeepsTheListsOfTheUsersValues(t *testing.T) {
 		t.Error(err)
 	}
 	for _, o := range []*appsv1.Deployment{before, after} {
-		withoutOurs(newView(d, store.Provider{}), o, aidboxContainer)
+		withoutOurs(newView(d, store.Provider{}), o, "aidbox")
 	}
 	if diff := cmp.Diff(before, after, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("besides what the values add (-before +after):\n%s", diff)

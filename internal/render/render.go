@@ -33,9 +33,11 @@ type Options struct {
 	Only, Skip []string
 	// With are groups to render besides what is always rendered.
 	With []string
-	// Patch has, in place of the Deployment, a patch for one that is there already.
+	// Patch has, in place of the workload, a patch for one that already exists, also
+	// where the config says that secretctl writes it.
 	Patch bool
-	// Container is what the patched Deployment calls Aidbox's container; "" is aidbox.
+	// Container is what the patched workload calls Aidbox's container; default: what
+	// the config says.
 	Container string
 	// Job is for the group [GroupVerifyJob].
 	Job Job
@@ -84,9 +86,12 @@ const rbacAPI = "rbac.authorization.k8s.io/v1"
 
 // manifests is in the order in which a cluster wants them: what is referred to first.
 func manifests(d *config.Delivery, v *view, o Options) []manifest {
-	deployment := "deployment.yaml.tmpl"
-	if o.Patch {
-		deployment = patchTemplate
+	workload, decoded := workloadTemplate, object(&appsv1.Deployment{})
+	if o.Patch || v.Aidbox.Workload.ManagedBy != config.ManagedBySecretctl {
+		workload = patchTemplate
+	}
+	if v.Aidbox.Workload.Kind == config.KindStatefulSet {
+		decoded = &appsv1.StatefulSet{}
 	}
 	all := []manifest{{"", "v1", "ServiceAccount", v.Aidbox.ServiceAccount, "serviceaccount.yaml.tmpl", &corev1.ServiceAccount{}, v}}
 	for _, class := range v.provider.Classes(d) {
@@ -98,7 +103,7 @@ func manifests(d *config.Delivery, v *view, o Options) []manifest {
 	all = append(
 		all,
 		manifest{"", "v1", "ConfigMap", v.ConfigMap, "configmap.yaml.tmpl", &corev1.ConfigMap{}, v},
-		manifest{"", "apps/v1", "Deployment", v.Aidbox.Deployment, deployment, &appsv1.Deployment{}, v},
+		manifest{"", "apps/v1", v.Aidbox.Workload.Kind, v.Aidbox.Workload.Name, workload, decoded, v},
 		manifest{GroupRBAC, rbacAPI, "Role", v.Name + "-secretctl", "rbac-role.yaml.tmpl", &rbacv1.Role{}, v},
 		manifest{GroupRBAC, rbacAPI, "ClusterRole", v.Namespace + "-" + v.Name + "-secretctl", "rbac-clusterrole.yaml.tmpl", &rbacv1.ClusterRole{}, v},
 	)
@@ -211,7 +216,7 @@ func Objects(d *config.Delivery, p store.Provider, o Options) ([]Object, error) 
 		return nil, err
 	}
 	if o.Patch && !slices.ContainsFunc(selected, func(m manifest) bool { return m.template == patchTemplate }) {
-		return nil, refuse("leave the Deployment in", "the kinds to render are without the Deployment, which the patch is for")
+		return nil, refuse("leave the "+v.Aidbox.Workload.Kind+" in", "the kinds to render are without the %s, which the patch is for", v.Aidbox.Workload.Kind)
 	}
 	from, err := newSources(o.Templates)
 	if err != nil {

@@ -33,7 +33,8 @@ func vaultDelivery() *config.Delivery {
 			TokenTTL: "1h", KubernetesHost: "https://kubernetes.default.svc",
 		},
 		Aidbox: config.Aidbox{
-			URL: "http://localhost:8888", ScopeFormat: config.ScopeReferences, Deployment: "aidbox",
+			URL: "http://localhost:8888", ScopeFormat: config.ScopeReferences,
+			Workload:       config.Workload{Kind: config.KindDeployment, Name: "aidbox", Container: "aidbox", ManagedBy: config.ManagedBySecretctl},
 			ServiceAccount: "aidbox", Image: "healthsamurai/aidboxone:2602", Replicas: &replicas, Port: 8080,
 			Probe: "/fhir/Patient",
 		},
@@ -52,7 +53,7 @@ func vaultEverything() *config.Delivery {
 	d.Name, d.Namespace = "clinic", "prod"
 	d.Vault.Namespace, d.Vault.Audience, d.Vault.AuthMount, d.Vault.KVMount = "admin/clinic", "vault", "k8s/prod", "kv"
 	d.Aidbox.ScopeFormat = config.ScopeObject
-	d.Aidbox.Deployment, d.Aidbox.ServiceAccount = "clinic-aidbox", "clinic"
+	d.Aidbox.Workload.Name, d.Aidbox.ServiceAccount = "clinic-aidbox", "clinic"
 	*d.Aidbox.Replicas = 3
 	d.Aidbox.Env = []corev1.EnvVar{
 		{Name: "BOX_DB_HOST", Value: "db"},
@@ -91,6 +92,17 @@ const clientID = "11111111-1111-1111-1111-111111111111"
 var deliveries = map[string]func() *config.Delivery{
 	"vault":            vaultDelivery,
 	"vault-everything": vaultEverything,
+	"vault-statefulset": func() *config.Delivery {
+		d := vaultDelivery()
+		d.Aidbox.Workload.Kind, d.Aidbox.Workload.Name, d.Aidbox.Workload.Container = config.KindStatefulSet, "records", "app"
+		return d
+	},
+	"vault-kustomize": func() *config.Delivery {
+		d := vaultDelivery()
+		d.Aidbox.Workload = config.Workload{Kind: config.KindStatefulSet, Name: "records", Container: "app", ManagedBy: config.ManagedByKustomize}
+		d.Aidbox.Image, d.Aidbox.Replicas = "", nil
+		return d
+	},
 	"azure-kubelet": func() *config.Delivery {
 		return azureDelivery(config.Identity{Type: config.IdentityKubelet, ClientID: clientID})
 	},

@@ -37,7 +37,7 @@ type view struct {
 	VaultConfigFolder   string
 	VaultConfigChecksum string
 
-	Container string     // for the patch alone: Aidbox's in the Deployment that is there
+	Container string     // Aidbox's in the workload
 	Values    viewValues // for the Helm values alone
 	Job       viewJob    // for the templates of the group verify-job alone
 

@@ -55,7 +55,7 @@ const core = "/api/v1/namespaces/default/"
 // newCity makes a city in which every check passes, with the scene's delivery.
 func newCity(t *testing.T, s *scene) *city {
 	t.Helper()
-	s.d.Aidbox.Deployment = "aidbox"
+	s.d.Aidbox.Workload = config.Workload{Kind: config.KindDeployment, Name: "aidbox", Container: "aidbox"}
 	s.d.Vault.CSIAddress, s.d.Vault.KVMount, s.d.Vault.AuthMount = "http://vault.default:8200", "secret", "kubernetes"
 	s.d.Secrets[0].Path, s.d.Secrets[0].Key = "aidbox/client", "client-secret"
 	sum := sha256.Sum256(s.d.VaultConfig())

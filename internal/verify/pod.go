@@ -33,7 +33,7 @@ func (r *run) podMounts() []Mount {
 }
 
 func (r *run) noMount() Mount {
-	result := Fail("no pod of Deployment %s runs in namespace %s, so nothing is mounted", r.d.Aidbox.Deployment, r.d.Namespace).
+	result := Fail("no pod of %s runs in namespace %s, so nothing is mounted", r.d.Aidbox.Workload, r.d.Namespace).
 		WithHint("secretctl verify workload says why")
 	err := errNoReplica
 	if r.pods.err != nil && !errors.Is(r.pods.err, fs.ErrNotExist) {

@@ -27,11 +27,13 @@ type pods struct {
 
 // load looks at the workload as it is now.
 func (p *pods) load(ctx context.Context) {
-	p.workload, p.err = p.c.Workload(ctx, p.d.Namespace, p.d.Aidbox.Deployment)
+	p.workload, p.err = p.c.Workload(ctx, p.d.Namespace, p.d.Aidbox.Workload.Kind, p.d.Aidbox.Workload.Name)
 }
 
 // deployment is the subject of what is about all replicas.
-func deployment(d *config.Delivery) string { return "deployment/" + d.Aidbox.Deployment }
+func deployment(d *config.Delivery) string {
+	return strings.ToLower(d.Aidbox.Workload.Kind) + "/" + d.Aidbox.Workload.Name
+}
 
 // replicas returns the pods that count: not those that are going away or have ended.
 func (p *pods) replicas() []cluster.Pod {

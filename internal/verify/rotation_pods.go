@@ -32,7 +32,7 @@ func (r *rotation) prepare(ctx context.Context) (stopped Result, ok bool) {
 		stopped.Detail += "; " + unwritten
 		return stopped, false
 	case len(r.before) == 0:
-		return Unknown("no pod of Deployment %s runs in namespace %s, so nothing would be seen; %s", r.d.Aidbox.Deployment, r.d.Namespace, unwritten).
+		return Unknown("no pod of %s runs in namespace %s, so nothing would be seen; %s", r.d.Aidbox.Workload, r.d.Namespace, unwritten).
 			WithHint("secretctl verify workload tells why; rotate --no-verify only writes"), false
 	}
 	r.mechanism = r.run.driver.rotation(ctx)
@@ -184,7 +184,7 @@ func (r *rotation) samePods(ctx context.Context) Result {
 	if r.written.IsZero() {
 		return Skip("nothing was written")
 	}
-	now, err := r.Cluster.Workload(ctx, r.d.Namespace, r.d.Aidbox.Deployment)
+	now, err := r.Cluster.Workload(ctx, r.d.Namespace, r.d.Aidbox.Workload.Kind, r.d.Aidbox.Workload.Name)
 	if err != nil {
 		return r.unknown(err)
 	}

@@ -70,8 +70,8 @@ func perClass(ctx context.Context, r *run) (all []subject) {
 func noWorkload(r *run) (result Result, ok bool) {
 	switch err := r.pods.err; {
 	case errors.Is(err, fs.ErrNotExist):
-		return Fail("there is no Deployment %s in namespace %s", r.d.Aidbox.Deployment, r.d.Namespace).
-			WithHint("%s; or set aidbox.deployment, namespace and --context to where Aidbox runs", renderHint), false
+		return Fail("there is no %s in namespace %s", r.d.Aidbox.Workload, r.d.Namespace).
+			WithHint("%s; or set aidbox.workload, namespace and --context to where Aidbox runs", renderHint), false
 	case err != nil:
 		return r.unknown(err), false
 	}
