@@ -77,7 +77,7 @@ func (a *app) aidboxFor(ctx context.Context, d *config.Delivery, asAdmin bool) (
 	}
 	o := fhirclient.Options{
 		URL: d.Aidbox.URL, ClientID: d.Aidbox.Admin.Client, Secret: admin,
-		AllowHTTP: a.allowHTTP, Log: a.logOf(d),
+		AllowHTTP: a.allowHTTP, Log: a.logOf(d), Sanitizer: a.sanitizer,
 	}
 	if name, port, ok := d.Aidbox.Service(); ok {
 		c, err := a.kubernetes(d)

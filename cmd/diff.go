@@ -86,7 +86,11 @@ func (a *app) diff(ctx context.Context, o diffOptions) error {
 			compared = append(compared, o.result)
 		}
 	}
-	return join(err, a.printDiff(diff.NewReport(compared, (*diff.Failure)(a.problem(err))), o), answer(diff.NewReport(compared, nil)))
+	failed := ""
+	if err != nil {
+		failed = oneLine(err)
+	}
+	return join(err, a.printDiff(diff.NewReport(compared, failed), o), answer(diff.NewReport(compared, "")))
 }
 
 // parts returns the parts to compare, in their order.

@@ -12,10 +12,7 @@ import (
 // Set by the linker in a release.
 var version, commit, date string
 
-// versionInfo is the JSON output, documented in docs/json.md.
 type versionInfo struct {
-	SchemaVersion int `json:"schemaVersion"`
-
 	Version  string `json:"version"`
 	Commit   string `json:"commit,omitempty"`
 	Date     string `json:"date,omitempty"`
@@ -25,7 +22,7 @@ type versionInfo struct {
 
 // buildVersion falls back to what the Go toolchain noted, for "go install".
 func buildVersion() versionInfo {
-	v := versionInfo{1, version, commit, date, runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
+	v := versionInfo{version, commit, date, runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
 	info, ok := debug.ReadBuildInfo()
 	if v.Version == "" && ok {
 		v.Version = info.Main.Version

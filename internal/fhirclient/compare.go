@@ -45,7 +45,7 @@ func (c *Client) compare(ctx context.Context, resourceType, id string, want map[
 	delete(want, "meta")
 	hideAll := func([]string) bool { return true }
 	for _, f := range diff.Fields(foldReferences(have), foldReferences(want), hideAll) {
-		result.Paths = append(result.Paths, f.Path)
+		result.Paths = append(result.Paths, c.sanitizer.Line(f.Path))
 	}
 	return result, nil
 }

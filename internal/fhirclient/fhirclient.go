@@ -6,6 +6,7 @@
 package fhirclient
 
 import (
+	"cmp"
 	"io"
 	"net/http"
 	"strings"
@@ -17,10 +18,7 @@ import (
 	"github.com/secretctl/secretctl/internal/transport"
 )
 
-const (
-	requestTimeout = 30 * time.Second // of one try, with its body
-	quickTimeout   = 5 * time.Second
-)
+const quickTimeout = 5 * time.Second
 
 // Options says which Aidbox to speak to, and as whom.
 type Options struct {
@@ -29,6 +27,10 @@ type Options struct {
 	Secret    secret.Value
 	AllowHTTP bool      // plain http to another host
 	Log       io.Writer // a line for each request; nil for none
+	// Timeout is for one try, with its answer; [transport.RequestTimeout] where it is 0.
+	Timeout time.Duration
+	// Sanitizer learns the secrets that are sent, and cleans what Aidbox says.
+	Sanitizer *secret.Sanitizer
 	// Tunnel, where it is set, takes the requests to Aidbox whatever host the URL
 	// names. It keeps them secret itself, so that the URL may be plain http.
 	Tunnel http.RoundTripper
@@ -42,6 +44,7 @@ type Client struct {
 	base      string
 	clientID  string
 	secret    secret.Value
+	sanitizer *secret.Sanitizer
 }
 
 // New returns a Client and connects to nothing. The error is a
@@ -56,11 +59,12 @@ func New(o Options) (*Client, error) {
 	h.CheckRetry = transport.CheckRetry
 	h.Backoff = transport.Backoff
 	h.ErrorHandler = retryablehttp.PassthroughErrorHandler
-	h.HTTPClient.Timeout = requestTimeout
+	h.HTTPClient.Timeout = cmp.Or(o.Timeout, transport.RequestTimeout)
+	var over http.RoundTripper = transport.Base()
 	if o.Tunnel != nil {
-		h.HTTPClient.Transport = o.Tunnel
+		over = o.Tunnel
 	}
-	h.HTTPClient.Transport = transport.Wrap(h.HTTPClient.Transport, o.Log)
+	h.HTTPClient.Transport = transport.Wrap(over, o.Log)
 	// Whatever address a redirect names would be given the credentials.
 	h.HTTPClient.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &Client{
@@ -69,5 +73,6 @@ func New(o Options) (*Client, error) {
 		base:      strings.TrimRight(o.URL, "/"),
 		clientID:  o.ClientID,
 		secret:    o.Secret,
+		sanitizer: cmp.Or(o.Sanitizer, &secret.Sanitizer{}),
 	}, nil
 }

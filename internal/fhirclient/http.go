@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"github.com/hashicorp/go-retryablehttp"
@@ -62,6 +61,7 @@ func (c *Client) send(ctx context.Context, r request) (answer, error) {
 		req.Header.Set("Content-Type", r.contentType)
 	}
 	if r.user != "" {
+		c.sanitizer.Learn(r.password)
 		req.SetBasicAuth(r.user, string(r.password.Reveal()))
 	}
 	resp, err := do(req)
@@ -77,16 +77,16 @@ func (c *Client) send(ctx context.Context, r request) (answer, error) {
 	if ctx.Err() != nil {
 		return answer{}, c.noAnswer(ctx, r, ctx.Err())
 	}
-	a.problem = c.problem(r, resp, a.body, readErr)
+	a.problem = c.problem(resp, a.body, readErr)
 	return a, nil
 }
 
 // problem says why an answer is not what Aidbox would send, or "".
-func (c *Client) problem(r request, resp *http.Response, body []byte, readErr error) string {
+func (c *Client) problem(resp *http.Response, body []byte, readErr error) string {
 	trimmed := bytes.TrimSpace(body)
 	switch {
 	case resp.StatusCode >= 300 && resp.StatusCode < 400:
-		return c.redirect(r, resp)
+		return c.redirect(resp)
 	case readErr != nil:
 		return "the answer broke off"
 	case len(body) > maxAnswer:
@@ -103,32 +103,21 @@ func (c *Client) problem(r request, resp *http.Response, body []byte, readErr er
 
 // redirect says where a redirect leads, without the parts of an address that may
 // carry credentials.
-func (c *Client) redirect(r request, resp *http.Response) string {
+func (c *Client) redirect(resp *http.Response) string {
 	u, err := resp.Location()
 	if err != nil {
 		return "answered a redirect"
 	}
 	u.User, u.RawQuery, u.Fragment = nil, "", ""
-	return oneLine("answered a redirect to "+u.String(), c.secret, r.password)
+	return "answered a redirect to " + c.sanitizer.Line(u.String())
 }
 
 func (c *Client) noAnswer(ctx context.Context, r request, err error) error {
-	err = c.explain(ctx, err)
-	// net/http quotes what it cannot parse, which the server chose.
-	if text := oneLine(err.Error(), c.secret, r.password); text != err.Error() {
-		err = hint.Wrap(errors.New(text), "%s", hint.Of(err))
+	err = transport.Explain(ctx, err)
+	if c.tunnelled && ctx.Err() == nil {
+		err = tunnelError{err}
 	}
 	return fmt.Errorf("aidbox: %s %s%s: %w", r.method, c.base, r.path, err)
-}
-
-// explain leaves the words of a tunnel as they are: they name what is on the way.
-func (c *Client) explain(ctx context.Context, err error) error {
-	explained := transport.Explain(ctx, err)
-	sent, ok := errors.AsType[*url.Error](err)
-	if !c.tunnelled || !ok || ctx.Err() != nil || hint.Of(explained) != "" {
-		return explained
-	}
-	return tunnelError{sent.Err}
 }
 
 // tunnelError is what a tunnel says. It is the error of no resource: a pod that is
@@ -165,19 +154,19 @@ func (e *Error) StatusCode() int { return e.Status }
 func (c *Client) fail(r request, a answer) error {
 	return &Error{
 		Method: r.method, Path: r.path, Status: a.status,
-		Detail: c.detail(r, a), hint: hintFor(a),
+		Detail: c.detail(a), hint: hintFor(a),
 	}
 }
 
 // detail says in one line what an answer that is no success says.
-func (c *Client) detail(r request, a answer) string {
+func (c *Client) detail(a answer) string {
 	if len(bytes.TrimSpace(a.body)) == 0 && a.status >= 400 {
 		return ""
 	}
 	if a.problem != "" {
 		return a.problem
 	}
-	return outcome(a.body, c.secret, r.password)
+	return outcome(a.body, c.sanitizer)
 }
 
 func hintFor(a answer) string {

@@ -3,13 +3,9 @@ package fhirclient
 import (
 	"encoding/json"
 	"strings"
-	"unicode"
 
 	"github.com/secretctl/secretctl/internal/secret"
 )
-
-// maxLine is how much of a text that Aidbox sent is shown, in characters.
-const maxLine = 200
 
 // operationOutcome has the fields of an error body that say something: of a FHIR
 // OperationOutcome, of an OAuth error, and of a plain message.
@@ -33,18 +29,18 @@ type operationOutcome struct {
 }
 
 // outcome returns what an error body says, in one line: each issue as
-// "severity/code: text (expression)". It is "" where the body says nothing, and
-// the message is withheld where it repeats one of the values.
-func outcome(body []byte, values ...secret.Value) string {
+// "severity/code: text (expression)". It is "" where the body says nothing.
+func outcome(body []byte, sanitizer *secret.Sanitizer) string {
 	var o operationOutcome
 	// A field of the wrong type is left out, and the others are read.
 	_ = json.Unmarshal(body, &o)
-	var lines []string
+	var lines, texts []string
 	for _, issue := range o.Issue {
 		text := first(issue.Diagnostics, issue.Details.Text)
 		for _, coding := range issue.Details.Coding {
 			text = first(text, coding.Display, coding.Code)
 		}
+		texts = append(texts, text)
 		line := join(": ", join("/", issue.Severity, issue.Code), text)
 		if at := join(", ", issue.Expression...); at != "" {
 			line = join(" ", line, "("+at+")")
@@ -54,7 +50,10 @@ func outcome(body []byte, values ...secret.Value) string {
 	if len(o.Issue) == 0 {
 		lines = []string{join(": ", o.OAuthError, first(o.Description, o.Message))}
 	}
-	return oneLine(join("; ", lines...), values...)
+	if spread := strings.Join(texts, ""); sanitizer.Repeats(spread) {
+		return sanitizer.Line(spread)
+	}
+	return sanitizer.Join("; ", lines...)
 }
 
 func first(texts ...string) string {
@@ -76,24 +75,3 @@ func join(separator string, texts ...string) string {
 	}
 	return strings.Join(out, separator)
 }
-
-// oneLine makes text that Aidbox sent fit to show: on one line, without control
-// characters, at most 200 characters long, and withheld where it repeats a value,
-// also one that is broken by white space or control characters.
-func oneLine(text string, values ...secret.Value) string {
-	clean := strings.Join(strings.FieldsFunc(strings.ToValidUTF8(text, "\uFFFD"), unprintable), " ")
-	squeezed := strings.Join(strings.FieldsFunc(text, unprintable), "")
-	for _, form := range []string{text, squeezed, clean} {
-		if scrubbed := secret.ScrubText(form, values...); scrubbed != form {
-			return scrubbed
-		}
-	}
-	if runes := []rune(clean); len(runes) > maxLine {
-		clean = string(runes[:maxLine]) + "..."
-	}
-	return clean
-}
-
-// unprintable says whether a character is white space, control, or one that
-// changes how the others are shown.
-func unprintable(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }

@@ -22,7 +22,7 @@ func (c *Client) Probe(ctx context.Context, path, clientID string, v secret.Valu
 	if err != nil {
 		return 0, "", err
 	}
-	return a.status, c.detail(r, a), nil
+	return a.status, c.detail(a), nil
 }
 
 // Token asks for an access token as clientID with the secret v, by the
@@ -39,7 +39,7 @@ func (c *Client) Token(ctx context.Context, clientID string, v secret.Value) (st
 		return 0, "", err
 	}
 	if a.status != http.StatusOK || a.problem != "" {
-		return a.status, c.detail(r, a), nil
+		return a.status, c.detail(a), nil
 	}
 	var granted struct {
 		Token string `json:"access_token"`
@@ -81,5 +81,5 @@ func (c *Client) Version(ctx context.Context) (string, error) {
 		a.problem = "answered no version"
 		return "", c.fail(r, a)
 	}
-	return oneLine(v.Version, c.secret), nil
+	return c.sanitizer.Line(v.Version), nil
 }

@@ -55,7 +55,7 @@ func (c *Client) Apply(ctx context.Context, r config.Resource) (Change, error) {
 		return Change{}, err
 	}
 	if err := checkMasked(r, want, got); err != nil {
-		return Change{}, err
+		return Change{}, c.sanitizer.Err(err)
 	}
 	return change, nil
 }
@@ -66,21 +66,30 @@ func (c *Client) ApplyPolicy(ctx context.Context, id string, r config.Resource) 
 }
 
 // Get returns the resource as indented JSON, in which "[literal value withheld]"
-// stands for each value of a secret field, and the paths of those. An absent
-// resource is [fs.ErrNotExist].
+// stands for each value of a secret field, and the paths of those. Every string is
+// clean, and one that repeats a known secret is masked. An absent resource is
+// [fs.ErrNotExist].
 func (c *Client) Get(ctx context.Context, r config.Resource) (body []byte, literals []string, err error) {
 	res, err := c.read(ctx, r.Type, r.ID)
 	if err != nil {
 		return nil, nil, err
 	}
-	literals = slices.Compact(literalPaths(r, res))
+	literals = c.lines(slices.Compact(literalPaths(r, res)))
 	visit(r, res, func(_ string, _ config.SecretField, p place) {
 		for _, key := range p.literals() {
 			p.at[key] = withheld
 		}
 	})
-	body, err = encode(res, "  ")
+	body, err = encode(c.sanitizer.Tree(res), "  ")
 	return body, literals, err
+}
+
+// lines cleans what has keys of Aidbox's in it.
+func (c *Client) lines(texts []string) []string {
+	for i, text := range texts {
+		texts[i] = c.sanitizer.Line(text)
+	}
+	return texts
 }
 
 // References returns which secret the resource in Aidbox refers to at each path
@@ -96,7 +105,11 @@ func (c *Client) References(ctx context.Context, r config.Resource) (refs map[st
 	if err != nil {
 		return nil, nil, err
 	}
-	return referencePaths(r, got), strayLiterals(r, want, got), nil
+	refs = referencePaths(r, got)
+	for path, name := range refs {
+		refs[path] = c.sanitizer.Line(name)
+	}
+	return refs, c.lines(strayLiterals(r, want, got)), nil
 }
 
 // Delete deletes a resource. One that is not there is no error.

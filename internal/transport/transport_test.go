@@ -156,8 +156,8 @@ func TestBackoffGrowsAndRespectsRetryAfter(t *testing.T) {
 	}
 }
 
-// explained makes a request and returns what Explain says of its error.
-func explained(t *testing.T, client *http.Client, address string) error {
+// explanation makes a request and returns what Explain says of its error.
+func explanation(t *testing.T, client *http.Client, address string) error {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
 	if err != nil {
@@ -210,8 +210,8 @@ func TestExplainSaysWhyThereIsNoAnswer(t *testing.T) {
 		"slow name server":  {lookup(&net.DNSError{Name: "vault.test", IsTimeout: true}), "http://vault.test", "host vault.test could not be looked up", "name server"},
 		"silent":            {&http.Client{Timeout: 20 * time.Millisecond}, silent.URL, "no answer in time", "firewall"},
 		"closed":            {new(http.Client), closing.URL, "the connection broke", "https"},
-		"unknown authority": {new(http.Client), secure.URL, "TLS: x509: certificate signed by unknown authority", "CA"},
-		"other name":        {otherName, secure.URL, "TLS: x509: certificate is valid for example.com, *.example.com, not other.test", "name"},
+		"unknown authority": {new(http.Client), secure.URL, "TLS: the server's certificate is signed by an unknown authority", "CA"},
+		"other name":        {otherName, secure.URL, "TLS: the server's certificate is not for other.test", "name"},
 		"wants a certificate": {
 			&http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}, strict.URL,
 			"tls: certificate required", "client certificate",
@@ -219,7 +219,7 @@ func TestExplainSaysWhyThereIsNoAnswer(t *testing.T) {
 		"plain http": {new(http.Client), strings.Replace(silent.URL, "http:", "https:", 1), "answered plain http", "http://"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := explained(t, tt.client, tt.address)
+			err := explanation(t, tt.client, tt.address)
 			if err == nil || err.Error() != tt.want {
 				t.Errorf("error is %q, want %q", err, tt.want)
 			}
@@ -249,7 +249,7 @@ func TestExplainReturnsTheContextsErrorFirst(t *testing.T) {
 	}
 }
 
-func TestExplainKeepsOnlyTheInnermostOfAnyOther(t *testing.T) {
+func TestExplainGivesTheOperatingSystemsWords(t *testing.T) {
 	err := Explain(t.Context(), fmt.Errorf("get: %w", fmt.Errorf("dial: %w", syscall.ENETUNREACH)))
 	if err.Error() != syscall.ENETUNREACH.Error() || !errors.Is(err, syscall.ENETUNREACH) {
 		t.Errorf("error is %v", err)
@@ -280,7 +280,7 @@ func TestWrapLogsNoCredentialHeaderOrBody(t *testing.T) {
 		t.Errorf("body is %q, %v", body, err)
 	}
 	_ = resp.Body.Close()
-	want := "PUT " + server.URL + "/v1/secret?list=true 418 "
+	want := "PUT " + server.URL + "/v1/secret 418 "
 	if got := lines.String(); !strings.HasPrefix(got, want) || strings.Contains(got, "canary") || strings.Count(got, "\n") != 1 {
 		t.Errorf("log is %q, want %q and a duration", got, want)
 	}
@@ -298,15 +298,6 @@ func TestWrapLogsThatThereWasNoAnswer(t *testing.T) {
 	}
 	if _, err := (&http.Client{Transport: Wrap(failing, nil)}).Get("http://127.0.0.1:1/x"); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("without a log: %v", err)
-	}
-}
-
-func TestWrapLogsTheStartOfALongQuery(t *testing.T) {
-	var lines bytes.Buffer
-	failing := roundTrip(func(*http.Request) (*http.Response, error) { return nil, syscall.ECONNREFUSED })
-	_, _ = (&http.Client{Transport: Wrap(failing, &lines)}).Get("http://127.0.0.1:1/x?a=" + strings.Repeat("b", 500))
-	if want := "/x?a=" + strings.Repeat("b", maxLoggedQuery-2) + "... no answer "; !strings.Contains(lines.String(), want) {
-		t.Errorf("log is %q, want %q in it", lines.String(), want)
 	}
 }
 

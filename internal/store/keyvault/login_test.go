@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -149,9 +150,9 @@ func TestReachTellsTheTenant(t *testing.T) {
 	if storetest.WantError(t, err, `key vault "contoso": is in tenant `+s.TenantID+", and not in "+tenant); !errors.Is(err, fs.ErrInvalid) {
 		t.Errorf("%v is no ErrInvalid", err)
 	}
-	s.transport = failing{errors.New("no such host")}
+	s.transport = failing{syscall.ECONNREFUSED}
 	_, err = s.vault(t).Reach(t.Context())
-	storetest.WantError(t, err, `key vault "contoso": tenant: contoso.vault.azure.net: no such host`)
+	storetest.WantError(t, err, `key vault "contoso": tenant: contoso.vault.azure.net: connection refused`)
 }
 
 func TestRoleOfTheNodesIsLookedAt(t *testing.T) {

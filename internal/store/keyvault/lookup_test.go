@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/msi/armmsi"
@@ -111,9 +112,9 @@ func TestOtherChallengesTellNoTenant(t *testing.T) {
 			t.Errorf("%s: no error", challenge)
 		}
 	}
-	b := &keyVault{transport: failing{errors.New("no such host")}, token: knownToken("x")}
+	b := &keyVault{transport: failing{syscall.ECONNREFUSED}, token: knownToken("x")}
 	_, err := b.provider().FillIn(t.Context(), withIdentity(config.IdentitySystem, ""), store.Options{})
-	storetest.WantError(t, err, `key vault "contoso": tenant: contoso.vault.azure.net: no such host`)
+	storetest.WantError(t, err, `key vault "contoso": tenant: contoso.vault.azure.net: connection refused`)
 	storetest.WantHint(t, err, "azure.keyVault")
 }
 

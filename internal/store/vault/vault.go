@@ -93,7 +93,7 @@ func open(d *config.Delivery, o store.Options) (store.Store, error) {
 	}
 	settings := api.DefaultConfig()
 	if settings.Error != nil {
-		return nil, fmt.Errorf("vault: settings in the environment: %w", settings.Error)
+		return nil, badEnvironment(settings.Error)
 	}
 	v := &Store{d: d, o: o, timeout: settings.Timeout}
 	if os.Getenv(api.EnvVaultClientTimeout) == "" { //nolint:forbidigo // as the vault library does
@@ -107,11 +107,12 @@ func open(d *config.Delivery, o store.Options) (store.Store, error) {
 	settings.CheckRetry, settings.Backoff = v.checkRetry, transport.Backoff
 	tcp := settings.HttpClient.Transport.(*http.Transport) //nolint:forcetypeassert // DefaultConfig makes it so
 	tcp.MaxIdleConns, tcp.MaxIdleConnsPerHost = idleConnections, idleConnections
-	settings.HttpClient.Transport = transport.Wrap(guard{tcp, o.AllowHTTP}, o.Log)
+	transport.Proxied(tcp, tcp.Proxy)
+	settings.HttpClient.Transport = transport.Wrap(transport.SameHost(tcp, d.Vault.Address), o.Log)
 
 	client, err := api.NewClient(settings)
 	if err != nil {
-		return nil, fmt.Errorf("vault: settings in the environment: %w", err)
+		return nil, badEnvironment(err)
 	}
 	client.ClearToken()
 	client.SetWrappingLookupFunc(func(string, string) string { return "" }) // VAULT_WRAP_TTL would hide every answer
@@ -131,17 +132,12 @@ func (v *Store) StatusVersions(context.Context, config.Secret) ([]string, error)
 	return nil, store.ErrNoStatusVersion
 }
 
-// guard refuses to follow a redirect to where the token may not go.
-type guard struct {
-	next      http.RoundTripper
-	allowHTTP bool
-}
-
-func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
-	if err := transport.CheckAddress("redirect", req.URL.Scheme+"://"+req.URL.Host, g.allowHTTP); err != nil {
-		return nil, errors.New(err.Error()) // it is the server's mistake, not the user's
+// badEnvironment does not quote an address, which may have the password of a proxy.
+func badEnvironment(err error) error {
+	if _, ok := errors.AsType[*url.Error](err); ok {
+		err = errors.New("VAULT_PROXY_ADDR, VAULT_HTTP_PROXY or VAULT_ADDR is not a valid address")
 	}
-	return g.next.RoundTrip(req)
+	return fmt.Errorf("vault: settings in the environment: %w", err)
 }
 
 // checkRetry is transport's, but for a sealed Vault, which stays so until somebody

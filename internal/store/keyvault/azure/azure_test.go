@@ -92,10 +92,10 @@ func TestTextIsShortAndOnOneLine(t *testing.T) {
 func TestWhatGotNoAnswerIsExplained(t *testing.T) {
 	s := azure.NewSession("", "", azure.Access{})
 	for want, err := range map[string]error{
-		"contoso.vault.azure.net: no answer in time": &url.Error{Op: "Get", URL: "https://contoso.vault.azure.net/secrets", Err: context.DeadlineExceeded},
-		"no answer in time":                          context.DeadlineExceeded,
-		"contoso.vault.azure.net: broke":             &url.Error{Op: "Get", URL: "https://contoso.vault.azure.net/secrets", Err: errors.New("broke")},
-		azure.ErrUnexpected.Error():                  errors.New("unmarshalling: hunter2"),
+		"contoso.vault.azure.net: no answer in time":  &url.Error{Op: "Get", URL: "https://contoso.vault.azure.net/secrets", Err: context.DeadlineExceeded},
+		"no answer in time":                           context.DeadlineExceeded,
+		"contoso.vault.azure.net: malformed response": &url.Error{Op: "Get", URL: "https://contoso.vault.azure.net/secrets", Err: errors.New("broke")},
+		azure.ErrUnexpected.Error():                   errors.New("unmarshalling: hunter2"),
 	} {
 		if got := s.Explain(t.Context(), err).Error(); got != want {
 			t.Errorf("%q, want %q", got, want)

@@ -1,0 +1,81 @@
+package transport
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// AddressError says that an address is not one that secretctl speaks to.
+type AddressError struct {
+	What, Reason string
+	hint         string
+}
+
+func (e *AddressError) Error() string { return e.What + ": " + e.Reason }
+
+// Hint says what to do.
+func (e *AddressError) Hint() string { return e.hint }
+
+// Usage says that it is a mistake of usage: nothing was attempted.
+func (*AddressError) Usage() bool { return true }
+
+// CheckAddress refuses an address to which no secret may be sent: one that is no
+// http or https URL, one with credentials, a query or a fragment in it, and plain
+// http to a host other than this one unless allowHTTP. what names the setting
+// that it came from. The error is an [*AddressError] and never quotes credentials.
+func CheckAddress(what, address string, allowHTTP bool) error {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil || u.Hostname() == "" || (u.Scheme != "http" && u.Scheme != "https"):
+		return &AddressError{what, "is no http or https address", "write it as https://host:port"}
+	case u.User != nil:
+		return &AddressError{what, "has credentials in the address", "leave them out: credentials have settings of their own"}
+	case strings.ContainsAny(address, "?#"): // also an empty one, which would swallow the path that is added
+		return &AddressError{what, "has a query or fragment in the address", "write it as https://host:port"}
+	case u.Scheme == "http" && !allowHTTP && !loopback(u.Hostname()):
+		return &AddressError{
+			what, fmt.Sprintf("%s://%s would carry secrets over plain http to another host", u.Scheme, u.Host),
+			"use https, or --allow-http where the network in between is trusted",
+		}
+	}
+	return nil
+}
+
+// Loopback says whether an address is one of the machine that asks it.
+func Loopback(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && loopback(u.Hostname())
+}
+
+func loopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+// SameHost returns a RoundTripper that sends requests to the host of address alone.
+// Others come from redirects, and would carry token and values there.
+func SameHost(next http.RoundTripper, address string) http.RoundTripper {
+	u, err := url.Parse(address)
+	if err != nil {
+		u = &url.URL{}
+	}
+	return sameHost{next, strings.ToLower(u.Scheme), strings.ToLower(u.Host)}
+}
+
+type sameHost struct {
+	next         http.RoundTripper
+	scheme, host string
+}
+
+func (s sameHost) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.URL.Scheme != s.scheme || strings.ToLower(req.URL.Host) != s.host {
+		return nil, errElsewhere
+	}
+	return s.next.RoundTrip(req)
+}

@@ -1,0 +1,140 @@
+package transport
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"runtime"
+	"syscall"
+)
+
+// Error says in words of its own why a request got no answer, or not the right one.
+// The error below it, which repeats what a server or a setting said, can be compared
+// with and not be had.
+type Error struct {
+	text, hint string
+	cause      error
+}
+
+func (e *Error) Error() string { return e.text }
+
+// Hint says what to do.
+func (e *Error) Hint() string { return e.hint }
+
+// Is says whether the cause is target. A deadline is the caller's own, and no cause.
+func (e *Error) Is(target error) bool {
+	return e.cause != nil && target != context.DeadlineExceeded && target != context.Canceled && errors.Is(e.cause, target)
+}
+
+const proxyHint = "check HTTPS_PROXY, HTTP_PROXY and NO_PROXY, and VAULT_PROXY_ADDR for Vault"
+
+var (
+	errMalformed = &Error{text: "malformed response", hint: "is it the right address and port, and what answers there, or in between?"}
+	errElsewhere = &Error{text: "answered a redirect to another host, which is not followed", hint: "put the final address into the config; a proxy or a login page in between answers so too"}
+	errHeader    = &Error{text: "a credential has a character that no header can carry, such as a line break", hint: "write it again without one: printf %s instead of echo"}
+	errProxyURL  = &Error{text: "the address of the proxy is not valid", hint: proxyHint}
+)
+
+// Explained marks an error as one in our own words, such as one of a tunnel that
+// dials. [Explain] returns it as it is.
+func Explained(err error) error { return explained{err} }
+
+type explained struct{ error }
+
+func (e explained) Unwrap() error { return e.error }
+
+// Explain restates why a request got no answer, in words of its own and with a hint:
+// the errors of net/http are several layers long, and repeat the URL, headers,
+// certificates and settings. Where ctx has ended, that is the reason.
+func Explain(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	if own, ok := errors.AsType[explained](err); ok {
+		return own.error
+	}
+	if own, ok := errors.AsType[*Error](err); ok {
+		return own
+	}
+	text, hint := words(err)
+	return &Error{text, hint, err}
+}
+
+func words(err error) (text, hint string) {
+	var dns *net.DNSError
+	var netErr net.Error
+	var op *net.OpError
+	var errno syscall.Errno
+	if errors.As(err, &op) && (op.Op == "proxyconnect" || op.Op == "socks connect") {
+		return "the proxy does not answer", proxyHint
+	}
+	switch {
+	case refused(runtime.GOOS, err):
+		return "connection refused", "is it running, and is the address right?"
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return fmt.Sprintf("host %s is not known", dns.Name), "check the address, or run where the name resolves"
+	case errors.As(err, &dns):
+		return fmt.Sprintf("host %s could not be looked up", dns.Name), "does the name server answer?"
+	case errors.As(err, &netErr) && netErr.Timeout():
+		return "no answer in time", "is a firewall in between?"
+	case transient(err):
+		return "the connection broke", "is it the right port, and does it want https?"
+	}
+	if text, hint, ok := tlsWords(err); ok {
+		return text, hint
+	}
+	if errors.As(err, &errno) {
+		return errno.Error(), ""
+	}
+	return errMalformed.text, errMalformed.hint
+}
+
+// tlsWords names no certificate: its fields are the server's words.
+func tlsWords(err error) (text, hint string, ok bool) {
+	var host x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	var authority x509.UnknownAuthorityError
+	var certificate *tls.CertificateVerificationError
+	var op *net.OpError
+	var record tls.RecordHeaderError
+	switch {
+	case errors.As(err, &host):
+		return fmt.Sprintf("TLS: the server's certificate is not for %s", host.Host), "use a name that the certificate has", true
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return "TLS: the server's certificate has expired or is not valid yet", "renew it, and check the clocks of both machines", true
+	case errors.As(err, &authority):
+		return "TLS: the server's certificate is signed by an unknown authority", "give the CA that signed it (VAULT_CACERT for Vault, SSL_CERT_FILE for Aidbox)", true
+	case errors.As(err, &certificate), errors.As(err, &invalid):
+		return "TLS: the server's certificate is not valid", "give the CA that signed it (VAULT_CACERT for Vault, SSL_CERT_FILE for Aidbox)", true
+	case errors.As(err, &op) && op.Op == "remote error": // the server says so, by a number
+		return op.Err.Error(), "does the server want a client certificate, or another version of TLS?", true
+	case errors.Is(err, http.ErrSchemeMismatch):
+		return "answered plain http", "write the address as http://, or give the port that speaks https", true
+	case errors.As(err, &record):
+		return "answered something that is not TLS", "is it the port that speaks https?", true
+	}
+	return "", "", false
+}
+
+// Answered is the error of an answer that a server gives only when something is
+// wrong with it or with the way to it, with a hint about which. detail follows the
+// status, and may be ""; what the server said in it is the caller's to clean.
+func Answered(status int, detail string) error {
+	e := &Error{text: fmt.Sprintf("answered %d%s", status, detail)}
+	switch {
+	case status >= http.StatusInternalServerError:
+		e.hint = "the fault is the server's own: its log says more, and it may pass; what was done stays done"
+	case status == http.StatusProxyAuthRequired:
+		e.hint = "the proxy wants credentials: " + proxyHint
+	case status >= http.StatusMultipleChoices && status < http.StatusBadRequest:
+		e.hint = "it leads elsewhere: is the address right, and is a proxy in between?"
+	}
+	return e
+}
