@@ -12,6 +12,7 @@ import (
 	"github.com/secretctl/secretctl/internal/install"
 	"github.com/secretctl/secretctl/internal/provision"
 	"github.com/secretctl/secretctl/internal/store"
+	"github.com/secretctl/secretctl/internal/store/providers"
 )
 
 type installOptions struct {
@@ -44,8 +45,8 @@ cluster that has none of it. helm gets no secret.
 	}
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "print the helm commands and run nothing")
 	cmd.Flags().DurationVar(&o.PollInterval, "rotation-poll-interval", 0, "how old a mount is at least when the driver fetches again (default 30s for a new driver, else as it is)")
-	cmd.Flags().BoolVar(&o.DevVault, "dev-vault", false, "also install a Vault server in dev mode: in memory, unsealed, for trying things out")
-	cmd.Flags().StringVar(&o.VaultNamespace, "vault-namespace", "default", "where Vault's provider, and the dev server, go")
+	cmd.Flags().BoolVar(&o.Dev, "dev-vault", false, "also install a Vault server in dev mode: in memory, unsealed, for trying things out")
+	cmd.Flags().StringVar(&o.Namespace, "vault-namespace", "default", "where Vault's provider, and the dev server, go")
 	cmd.Flags().StringVar(&o.kubeContext, "kube-context", "", "context of the kubeconfig (default: --context, else context of the config, else the current one)")
 	addOutput(cmd, &o.output, "text", "json")
 	return cmd
@@ -65,7 +66,7 @@ func (a *app) install(ctx context.Context, o installOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := o.check(all); err != nil {
+	if err := o.check(a, all); err != nil {
 		return err
 	}
 	if o.kubeContext == "" {
@@ -73,7 +74,7 @@ func (a *app) install(ctx context.Context, o installOptions) error {
 			return err
 		}
 	}
-	releases := install.Releases(all, o.Options)
+	releases := install.Releases(providers.All(a.Azure), all, o.Options)
 	helm := &install.Helm{Env: install.Environment(a.LookupEnv), Context: o.kubeContext, Timeout: a.timeout}
 	report := installReport{SchemaVersion: 1, DryRun: o.dryRun}
 	if o.dryRun {
@@ -85,15 +86,15 @@ func (a *app) install(ctx context.Context, o installOptions) error {
 	return join(err, a.printInstall(report, o.output))
 }
 
-func (o installOptions) check(all []*config.Delivery) error {
+func (o installOptions) check(a *app, all []*config.Delivery) error {
 	if o.PollInterval < 0 || o.PollInterval > 0 && o.PollInterval < time.Second {
 		return usagef("write it like 30s or 2m", "--rotation-poll-interval %s is below a second", o.PollInterval)
 	}
-	if o.VaultNamespace == "" {
+	if o.Namespace == "" {
 		return usagef("the default is default", "--vault-namespace is empty")
 	}
-	usesVault := slices.ContainsFunc(all, func(d *config.Delivery) bool { return d.Provider == config.ProviderVault })
-	if o.DevVault && !usesVault {
+	hasDev := slices.ContainsFunc(all, func(d *config.Delivery) bool { return a.provider(d).Chart.Dev != nil })
+	if o.Dev && !hasDev {
 		return usagef("leave it out", "--dev-vault is for provider vault, and no delivery has it")
 	}
 	return nil

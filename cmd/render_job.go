@@ -40,8 +40,8 @@ func (a *app) completeJob(job *render.Job) error {
 func (a *app) checkJob(d *config.Delivery, job render.Job) error {
 	type address struct{ what, url, hint string }
 	var all []address
-	if d.Vault != nil {
-		all = append(all, address{"vault.csiAddress", d.Vault.CSIAddress, "set it to where pods reach Vault"})
+	if p := a.provider(d); p.Address(d) != "" {
+		all = append(all, address{p.Name + ".csiAddress", p.Address(d), "set it to where pods reach " + p.Title})
 	}
 	if _, _, ok := d.Aidbox.Service(); !ok {
 		all = append(all, address{"aidbox.url", d.Aidbox.URL, "give --aidbox-url as pods reach Aidbox, or set aidbox.url to service"})

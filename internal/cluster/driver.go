@@ -12,6 +12,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/secretctl/secretctl/internal/store"
 )
 
 // The driver's defaults of its flags.
@@ -28,7 +30,7 @@ type CSIDriver struct {
 
 // CSIDriver returns the registration of the Secrets Store CSI driver.
 func (c *Cluster) CSIDriver(ctx context.Context) (CSIDriver, error) {
-	o := object{group: "storage.k8s.io", version: "v1", resource: "csidrivers", name: driverName}
+	o := object{group: "storage.k8s.io", version: "v1", resource: "csidrivers", name: store.DriverName}
 	found, err := get[storagev1.CSIDriver](ctx, c, o, nil)
 	if err != nil {
 		return CSIDriver{}, err
@@ -49,7 +51,7 @@ func (c *Cluster) DriverNodes(ctx context.Context) ([]string, error) {
 	}
 	var nodes []string
 	for _, n := range list.Items {
-		if slices.ContainsFunc(n.Spec.Drivers, func(d storagev1.CSINodeDriver) bool { return d.Name == driverName }) {
+		if slices.ContainsFunc(n.Spec.Drivers, func(d storagev1.CSINodeDriver) bool { return d.Name == store.DriverName }) {
 			nodes = append(nodes, n.Name)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // secretsStoreGroup is the API that the CSI driver brings with it.
-const secretsStoreGroup = "secrets-store.csi.x-k8s.io"
+const secretsStoreGroup = secretsstorev1.GroupName
 
 func secretsStoreObject(resource, namespace, name string) object {
 	return object{group: secretsStoreGroup, version: "v1", resource: resource, namespace: namespace, name: name}

@@ -5,10 +5,9 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-)
 
-// driverName is the CSI driver's, in volumes and as the name of its CSIDriver.
-const driverName = "secrets-store.csi.k8s.io"
+	"github.com/secretctl/secretctl/internal/store"
+)
 
 // vaultConfigVariables are the environment variables that tell Aidbox where its
 // vault config is.
@@ -62,7 +61,7 @@ func newSpec(spec corev1.PodSpec) Spec {
 	for _, v := range spec.Volumes {
 		volume := Volume{Name: v.Name}
 		switch {
-		case v.CSI != nil && v.CSI.Driver == driverName:
+		case v.CSI != nil && v.CSI.Driver == store.DriverName:
 			volume.SecretProviderClass = v.CSI.VolumeAttributes["secretProviderClass"]
 			volume.ReadOnly = v.CSI.ReadOnly != nil && *v.CSI.ReadOnly
 		case v.ConfigMap != nil:

@@ -10,6 +10,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/secretctl/secretctl/internal/store"
 )
 
 // owned returns the metadata of an object with a controller.
@@ -140,8 +142,8 @@ func TestSpecKeepsTheVolumesThatMatter(t *testing.T) {
 	}
 	s := newSpec(corev1.PodSpec{
 		Volumes: []corev1.Volume{
-			{Name: "secrets", VolumeSource: csi(driverName, &yes)},
-			{Name: "writable", VolumeSource: csi(driverName, nil)},
+			{Name: "secrets", VolumeSource: csi(store.DriverName, &yes)},
+			{Name: "writable", VolumeSource: csi(store.DriverName, nil)},
 			{Name: "other", VolumeSource: csi("example.org", &yes)},
 			{Name: "tmp"},
 		},

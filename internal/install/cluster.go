@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/version"
 
 	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/store"
 )
 
 // oldest is the first helm that has --reset-then-reuse-values.
@@ -17,6 +18,7 @@ const oldest = "3.14"
 
 // cluster is what helm tells of the releases in a cluster. It is for one plan.
 type cluster struct {
+	charts  []string // that are wanted
 	helm    *Helm
 	version *version.Version
 	all     []*live
@@ -37,8 +39,8 @@ type live struct {
 
 func (l *live) String() string { return fmt.Sprintf("release %q in namespace %q", l.Name, l.Namespace) }
 
-// releases returns those of the charts that secretctl knows, and all others by
-// their full chart, since name and version cannot be told apart for sure.
+// releases returns those of the charts that are wanted, and all others by their full
+// chart, since name and version cannot be told apart for sure.
 func (c *cluster) releases(ctx context.Context) ([]*live, error) {
 	if c.read {
 		return c.all, nil
@@ -52,7 +54,7 @@ func (c *cluster) releases(ctx context.Context) ([]*live, error) {
 	}
 	for _, l := range c.all {
 		l.chart = l.Chart
-		for _, name := range []string{driverChart, azureChart, vaultChart} {
+		for _, name := range c.charts {
 			rest, found := strings.CutPrefix(l.Chart, name+"-")
 			// secrets-store-csi-driver-provider-gcp-1.0.0 is no driver of version provider-gcp-1.0.0.
 			if v, err := version.ParseSemantic(rest); found && err == nil {
@@ -141,13 +143,13 @@ func (v values) at(key string) any {
 }
 
 // holds compares by text, and durations by their length: 2m is 2m0s.
-func (v values) holds(s setting) bool {
-	have := fmt.Sprint(v.at(s.key))
-	if have == s.value {
+func (v values) holds(s store.Parameter) bool {
+	have := fmt.Sprint(v.at(s.Name))
+	if have == s.Value {
 		return true
 	}
 	a, errA := time.ParseDuration(have)
-	b, errB := time.ParseDuration(s.value)
+	b, errB := time.ParseDuration(s.Value)
 	return errA == nil && errB == nil && a == b
 }
 

@@ -12,7 +12,11 @@ import (
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/provision"
 	"github.com/secretctl/secretctl/internal/store"
+	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
+	"github.com/secretctl/secretctl/internal/store/providers"
 )
+
+var known = providers.All(azure.Access{})
 
 const ready = `{"info": {"resources": {
 	"v1/ServiceAccount": [{"metadata": {"name": "csi"}, "secrets": []}],
@@ -104,10 +108,10 @@ func (f fake) endingWhen(is func() bool) context.Context {
 }
 
 func (f fake) run(o Options, deliveries ...*config.Delivery) ([]store.Change, error) {
-	if o.VaultNamespace == "" {
-		o.VaultNamespace = "default"
+	if o.Namespace == "" {
+		o.Namespace = "default"
 	}
-	return provision.Run(f.Context(), f.helm().Steps(Releases(deliveries, o)), nil, false)
+	return provision.Run(f.Context(), f.helm().Steps(Releases(known, deliveries, o)), nil, false)
 }
 
 func withVault(audience string) *config.Delivery {

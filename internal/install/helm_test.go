@@ -79,7 +79,7 @@ func TestHelmGetsNoSecretOfTheEnvironment(t *testing.T) {
 	set["HOME"] = f.home
 	h := f.helm()
 	h.Env = Environment(func(name string) (string, bool) { v, ok := set[name]; return v, ok })
-	if _, err := provision.Run(t.Context(), h.Steps(Releases([]*config.Delivery{withVault("vault")}, Options{VaultNamespace: "default"})), nil, false); err != nil {
+	if _, err := provision.Run(t.Context(), h.Steps(Releases(known, []*config.Delivery{withVault("vault")}, Options{Namespace: "default"})), nil, false); err != nil {
 		t.Fatal(err)
 	}
 	var names []string
@@ -101,7 +101,7 @@ func TestInterruptReachesHelmWhichMayTidyUp(t *testing.T) {
 	f := newFake(t, vaultThere)
 	f.write("upgrade", `trap 'echo tidy >"$HOME/tidied"; exit 1' INT; echo >"$HOME/started"; while :; do sleep 0.01; done`)
 	ctx := f.endingWhen(func() bool { return f.read("started") != "" })
-	_, err := provision.Run(ctx, f.helm().Steps(Releases([]*config.Delivery{withVault("")}, Options{VaultNamespace: "default"})), nil, false)
+	_, err := provision.Run(ctx, f.helm().Steps(Releases(known, []*config.Delivery{withVault("")}, Options{Namespace: "default"})), nil, false)
 	if !errors.Is(err, context.Canceled) || f.read("tidied") == "" {
 		t.Errorf("%v; tidied %q", err, f.read("tidied"))
 	}
@@ -113,7 +113,7 @@ func TestHelmThatDoesNotEndIsKilled(t *testing.T) {
 	ctx := f.endingWhen(func() bool { return f.read("started") != "" })
 	h := f.helm()
 	h.grace = 300 * time.Millisecond
-	_, err := provision.Run(ctx, h.Steps(Releases([]*config.Delivery{withVault("")}, Options{VaultNamespace: "default"})), nil, false)
+	_, err := provision.Run(ctx, h.Steps(Releases(known, []*config.Delivery{withVault("")}, Options{Namespace: "default"})), nil, false)
 	if !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
@@ -131,7 +131,7 @@ func TestCommandsAreWhatAShellRuns(t *testing.T) {
 	f := newFake(t)
 	h := f.helm()
 	h.Context = "my cluster; $(false)"
-	releases := Releases([]*config.Delivery{withVault("it's `a` \"vault\"\\ $HOME,x=[1]")}, Options{VaultNamespace: "default"})
+	releases := Releases(known, []*config.Delivery{withVault("it's `a` \"vault\"\\ $HOME,x=[1]")}, Options{Namespace: "default"})
 	for _, command := range h.Commands(releases) {
 		sh := exec.CommandContext(t.Context(), "sh", "-c", command)
 		sh.Env = []string{"HOME=" + f.home, "PATH=testdata/bin:" + os.Getenv("PATH")}

@@ -30,6 +30,7 @@ func (h *Helm) Steps(releases []Release) []store.Step {
 	c := &cluster{helm: h}
 	var steps []store.Step
 	for _, r := range releases {
+		c.charts = append(c.charts, r.Name)
 		s := &step{cluster: c, want: r}
 		steps = append(steps, store.Step{Name: r.phase, Diff: s.diff, Apply: s.apply})
 	}
@@ -66,11 +67,11 @@ func (s *step) pick(ctx context.Context) (*live, error) {
 	}
 	var others []*live
 	for _, l := range all {
-		here := l.Name == s.want.name && l.Namespace == s.want.namespace
+		here := l.Name == s.want.Chart.Release && l.Namespace == s.want.Namespace
 		switch {
-		case l.chart == s.want.chart && here:
+		case l.chart == s.want.Name && here:
 			return l, nil
-		case l.chart == s.want.chart:
+		case l.chart == s.want.Name:
 			others = append(others, l)
 		case here:
 			return nil, hint.Wrap(fmt.Errorf("%s: is of the chart %s", s.want, l.chart), "uninstall or rename it")
@@ -81,7 +82,7 @@ func (s *step) pick(ctx context.Context) (*live, error) {
 		if err != nil {
 			return nil, err
 		}
-		if broken == "" || s.want.alone {
+		if broken == "" || s.want.Alone {
 			return l, nil
 		}
 	}
@@ -94,16 +95,16 @@ func (s *step) broken(ctx context.Context, l *live) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	i := slices.IndexFunc(s.want.fixed, func(f setting) bool { return !values.holds(f) })
+	i := slices.IndexFunc(s.want.Needs, func(f store.Parameter) bool { return !values.holds(f) })
 	if i < 0 {
 		return "", nil
 	}
-	return values.describe(s.want.fixed[i].key), nil
+	return values.describe(s.want.Needs[i].Name), nil
 }
 
 func (s *step) plan(ctx context.Context, found *live) error {
-	s.name, s.space = s.want.name, s.want.namespace
-	s.change = store.Change{Phase: s.want.phase, Action: store.Create, Detail: s.want.chart + " " + s.want.version}
+	s.name, s.space = s.want.Chart.Release, s.want.Namespace
+	s.change = store.Change{Phase: s.want.phase, Action: store.Create, Detail: s.want.Name + " " + s.want.Version}
 	s.args = s.want.createArgs()
 	if found != nil {
 		s.name, s.space = found.Name, found.Namespace
@@ -125,7 +126,7 @@ func (s *step) planExisting(ctx context.Context, found *live) error {
 		return err
 	}
 	if broken != "" {
-		return hint.Wrap(fmt.Errorf("%s: %s", found, broken), "%s", s.want.fixedHint)
+		return hint.Wrap(fmt.Errorf("%s: %s", found, broken), "%s", s.want.NeedsHint)
 	}
 	values, err := s.cluster.values(ctx, found)
 	if err != nil {
@@ -134,7 +135,7 @@ func (s *step) planExisting(ctx context.Context, found *live) error {
 	target, why := s.version(found)
 	for _, n := range s.want.need {
 		if !values.holds(n) {
-			why = append(why, n.String())
+			why = append(why, assign(n))
 		}
 	}
 	requests := values.withAudiences(s.want.audiences)
@@ -145,29 +146,29 @@ func (s *step) planExisting(ctx context.Context, found *live) error {
 		why = append(why, "its last operation failed")
 	}
 	if len(why) == 0 {
-		s.change.Action, s.change.Detail = store.Unchanged, s.want.chart+" "+target
+		s.change.Action, s.change.Detail = store.Unchanged, s.want.Name+" "+target
 		s.change.Warning, err = s.warning(ctx, found)
 		return err
 	}
 	s.change.Action, s.change.Detail = store.Update, strings.Join(why, ", ")
 	s.args = append(s.want.upgrade(found.Name, found.Namespace, target), "--reset-then-reuse-values")
-	s.args = append(s.args, setArgs(slices.Concat(s.want.need, s.want.fixed), requests)...)
+	s.args = append(s.args, setArgs(slices.Concat(s.want.need, s.want.Needs), requests)...)
 	return nil
 }
 
 // ours says whether to try again where an operation failed: a Vault may be
 // somebody else's.
 func (s *step) ours(v values) bool {
-	return !s.want.keepVersion || !slices.ContainsFunc(s.want.fresh, func(f setting) bool { return !v.holds(f) })
+	return !s.want.KeepVersion || !slices.ContainsFunc(s.want.Fresh, func(f store.Parameter) bool { return !v.holds(f) })
 }
 
 // version returns the version that the release is to have, and why it has to be
 // upgraded if it has.
 func (s *step) version(found *live) (string, []string) {
-	if s.want.keepVersion || !found.version.LessThan(version.MustParseSemantic(s.want.version)) {
+	if s.want.KeepVersion || !found.version.LessThan(version.MustParseSemantic(s.want.Version)) {
 		return found.version.String(), nil
 	}
-	return s.want.version, []string{found.version.String() + " -> " + s.want.version}
+	return s.want.Version, []string{found.version.String() + " -> " + s.want.Version}
 }
 
 // warning says what deserves a look in a release that is as it has to be.
@@ -180,8 +181,8 @@ func (s *step) warning(ctx context.Context, found *live) (string, error) {
 		return "its last operation failed", nil
 	case waiting != "":
 		return waiting, nil
-	case !s.want.keepVersion && version.MustParseSemantic(s.want.version).LessThan(found.version):
-		return "newer than " + s.want.version + ", with which secretctl was tested", nil
+	case !s.want.KeepVersion && version.MustParseSemantic(s.want.Version).LessThan(found.version):
+		return "newer than " + s.want.Version + ", with which secretctl was tested", nil
 	}
 	return "", nil
 }

@@ -27,8 +27,8 @@ func TestNewClusterGetsWhatTheDeliveriesNeed(t *testing.T) {
 	}
 	want := []store.Change{
 		{Phase: "driver", Object: "kube-system/csi", Action: "create", Detail: "secrets-store-csi-driver 1.6.0"},
-		{Phase: "azure", Object: "kube-system/azure-kv", Action: "create", Detail: "csi-secrets-store-provider-azure 1.8.2"},
 		{Phase: "vault", Object: "default/vault", Action: "create", Detail: "vault 0.34.1"},
+		{Phase: "azure", Object: "kube-system/azure-kv", Action: "create", Detail: "csi-secrets-store-provider-azure 1.8.2"},
 	}
 	if d := cmp.Diff(want, changes); d != "" {
 		t.Error(d)
@@ -36,8 +36,8 @@ func TestNewClusterGetsWhatTheDeliveriesNeed(t *testing.T) {
 	calls := []string{
 		"upgrade --install csi secrets-store-csi-driver " + driverFrom + " --namespace kube-system --set enableSecretRotation=true --set rotationPollInterval=30s" +
 			` --set-json tokenRequests=[{"audience":"api://AzureADTokenExchange"},{"audience":"vault"}]` + waits,
-		"upgrade --install azure-kv csi-secrets-store-provider-azure " + azureFrom + " --namespace kube-system --set secrets-store-csi-driver.install=false" + waits,
 		"upgrade --install vault vault " + vaultFrom + " --namespace default --set csi.enabled=true --set server.enabled=false --set injector.enabled=false" + waits,
+		"upgrade --install azure-kv csi-secrets-store-provider-azure " + azureFrom + " --namespace kube-system --set secrets-store-csi-driver.install=false" + waits,
 	}
 	if d := cmp.Diff(calls, f.upgrades()); d != "" {
 		t.Error(d)
@@ -60,7 +60,7 @@ func TestOptionsDecideWhatANewClusterGets(t *testing.T) {
 		},
 		"dev Vault": {
 			withVault(""),
-			Options{DevVault: true, PollInterval: 90 * time.Second, VaultNamespace: "vault"},
+			Options{Dev: true, PollInterval: 90 * time.Second, Namespace: "vault"},
 			[]string{
 				"upgrade --install csi secrets-store-csi-driver " + driverFrom + " --namespace kube-system --set enableSecretRotation=true --set rotationPollInterval=1m30s" + waits,
 				"upgrade --install vault vault " + vaultFrom + " --namespace vault --create-namespace --set csi.enabled=true --set server.dev.enabled=true --set injector.enabled=false" + waits,
@@ -228,7 +228,7 @@ func TestReleaseThatCannotBeChangedSafelyIsRefused(t *testing.T) {
 		},
 		"Vault that is no dev server": {
 			vaultThere,
-			Options{DevVault: true},
+			Options{Dev: true},
 			withVault(""),
 			`release "vault" in namespace "default": server.dev.enabled is not set`, "--vault-namespace",
 		},

@@ -43,7 +43,7 @@ func TestPodsThatNeverGetReadyEndWithTheContext(t *testing.T) {
 	f := newFake(t, vaultThere)
 	f.write("status", notReady)
 	ctx := f.endingWhen(func() bool { return strings.Count(f.read("calls"), "status csi") > 1 }) // the second time it waits
-	_, err := provision.Run(ctx, f.helm().Steps(Releases([]*config.Delivery{withVault("")}, Options{VaultNamespace: "default"})), nil, false)
+	_, err := provision.Run(ctx, f.helm().Steps(Releases(known, []*config.Delivery{withVault("")}, Options{Namespace: "default"})), nil, false)
 	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "csi") {
 		t.Error(err)
 	}

@@ -1,6 +1,7 @@
 package install
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -8,29 +9,20 @@ import (
 	"time"
 
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/store"
 )
 
-// The charts, at the versions that secretctl was made for: what it knows of
-// rotation was measured with this driver and with HashiCorp's provider 1.7.4, which
-// the Vault chart brings; what it knows of the parameters is this Azure provider's.
+// The driver's chart, at the version that secretctl was made for: what it knows of
+// rotation was measured with it.
 const (
 	driverChart   = "secrets-store-csi-driver"
 	driverRepo    = "https://kubernetes-sigs.github.io/secrets-store-csi-driver/charts"
 	driverVersion = "1.6.0" // released 2026-04-29
-
-	azureChart   = "csi-secrets-store-provider-azure"
-	azureRepo    = "https://azure.github.io/secrets-store-csi-driver-provider-azure/charts"
-	azureVersion = "1.8.2" // Chart.yaml at the tag v1.8.2
-
-	vaultChart   = "vault"
-	vaultRepo    = "https://helm.releases.hashicorp.com"
-	vaultVersion = "0.34.1" // released 2026-08-13; tested upstream with Vault 2.0, 1.21, 1.20 and 1.19
 )
 
 const (
-	systemNamespace  = "kube-system"
-	workloadAudience = "api://AzureADTokenExchange" // the Azure provider looks for this one, in every cloud
-	defaultInterval  = 30 * time.Second
+	systemNamespace = "kube-system"
+	defaultInterval = 30 * time.Second
 )
 
 // Options are what the config does not say.
@@ -38,93 +30,65 @@ type Options struct {
 	// PollInterval is how old a mount is at least when the driver fetches again.
 	// 0 is 30 s where the driver is new, and leaves it alone where it is not.
 	PollInterval time.Duration
-	// DevVault also installs a Vault server in dev mode: in memory, unsealed.
-	DevVault bool
-	// VaultNamespace is where the release of the Vault chart goes.
-	VaultNamespace string
+	// Dev also installs a server for trying things out, where the provider's chart has
+	// one.
+	Dev bool
+	// Namespace is where the release of a chart goes that says nothing of it.
+	Namespace string
 }
 
 // Release is a chart that has to be in the cluster, and what has to hold of it.
 type Release struct {
-	phase                string // what it is called in a plan
-	name, namespace      string
-	chart, repo, version string
-	need                 []setting // it is upgraded where one of these does not hold
-	fixed                []setting // it is refused where one of these does not hold
-	fresh                []setting // besides, where it is new
-	audiences            []string  // of the tokens that kubelet hands to the driver
-	alone                bool      // a cluster has room for one release of the chart
-	keepVersion          bool      // what else is in the release is not secretctl's to upgrade
-	fixedHint            string
+	store.Chart
+
+	phase     string            // what it is called in a plan
+	need      []store.Parameter // it is upgraded where one of these does not hold
+	audiences []string          // of the tokens that kubelet hands to the driver
 }
 
-// setting is a value of a chart as --set takes it.
-type setting struct{ key, value string }
+// assign writes a value of a chart as --set takes it.
+func assign(p store.Parameter) string { return p.Name + "=" + p.Value }
 
-func (s setting) String() string { return s.key + "=" + s.value }
-
-// Releases returns what the deliveries need, in the order of installation: the
-// driver, and the provider of each store that they use.
-func Releases(deliveries []*config.Delivery, o Options) []Release {
-	releases := []Release{driver(deliveries, o.PollInterval)}
-	uses := func(provider string) bool {
-		return slices.ContainsFunc(deliveries, func(d *config.Delivery) bool { return d.Provider == provider })
-	}
-	if uses(config.ProviderAzure) {
-		releases = append(releases, azureProvider())
-	}
-	if uses(config.ProviderVault) {
-		releases = append(releases, vault(o))
-	}
-	return releases
-}
-
-func driver(deliveries []*config.Delivery, interval time.Duration) Release {
-	r := Release{
-		phase: "driver", name: "csi", namespace: systemNamespace,
-		chart: driverChart, repo: driverRepo, version: driverVersion, alone: true,
-		need: []setting{{"enableSecretRotation", "true"}},
-	}
-	if interval == 0 {
-		r.fresh = []setting{{intervalKey, defaultInterval.String()}}
-	} else {
-		r.need = append(r.need, setting{intervalKey, interval.String()})
-	}
-	for _, d := range deliveries {
-		switch {
-		case d.Provider == config.ProviderAzure && d.Azure.Identity.Type == config.IdentityWorkload:
-			r.audiences = append(r.audiences, workloadAudience)
-		case d.Provider == config.ProviderVault && d.Vault.Audience != "":
-			r.audiences = append(r.audiences, d.Vault.Audience)
+// Releases returns what deliveries need, in the order of installation: the driver, and
+// the providers of their stores.
+func Releases(providers []store.Provider, deliveries []*config.Delivery, o Options) []Release {
+	of := driver(o.PollInterval)
+	var releases []Release
+	for _, p := range providers {
+		uses := false
+		for _, d := range deliveries {
+			if d.Provider == p.Name {
+				uses = true
+				of.audiences = append(of.audiences, p.TokenRequests(d)...)
+			}
+		}
+		if uses {
+			releases = append(releases, provider(p, o))
 		}
 	}
-	slices.Sort(r.audiences)
-	r.audiences = slices.Compact(r.audiences)
+	slices.Sort(of.audiences)
+	of.audiences = slices.Compact(of.audiences)
+	return append([]Release{of}, releases...)
+}
+
+func driver(interval time.Duration) Release {
+	r := Release{
+		phase: "driver", need: []store.Parameter{{Name: "enableSecretRotation", Value: "true"}},
+		Chart: store.Chart{Release: "csi", Namespace: systemNamespace, Name: driverChart, Repo: driverRepo, Version: driverVersion, Alone: true},
+	}
+	if interval == 0 {
+		r.Fresh = []store.Parameter{{Name: intervalKey, Value: defaultInterval.String()}}
+	} else {
+		r.need = append(r.need, store.Parameter{Name: intervalKey, Value: interval.String()})
+	}
 	return r
 }
 
-func azureProvider() Release {
-	return Release{
-		phase: "azure", name: "azure-kv", namespace: systemNamespace,
-		chart: azureChart, repo: azureRepo, version: azureVersion, alone: true,
-		fixed:     []setting{{driverChart + ".install", "false"}},
-		fixedHint: "it brings a driver of its own, which would go with a change: uninstall that release first, while no pod mounts secrets",
-	}
-}
-
-// vault is the CSI provider alone, or with a dev server. A Vault that somebody
-// runs from the same chart is never touched.
-func vault(o Options) Release {
-	r := Release{
-		phase: "vault", name: "vault", namespace: o.VaultNamespace,
-		chart: vaultChart, repo: vaultRepo, version: vaultVersion, keepVersion: true,
-		fixed:     []setting{{"csi.enabled", "true"}},
-		fresh:     []setting{{"server.enabled", "false"}, {"injector.enabled", "false"}},
-		fixedHint: "secretctl does not change a Vault that is there: give another namespace with --vault-namespace",
-	}
-	if o.DevVault {
-		r.fixed = append(r.fixed, setting{"server.dev.enabled", "true"})
-		r.fresh = []setting{{"injector.enabled", "false"}}
+func provider(p store.Provider, o Options) Release {
+	r := Release{phase: p.Name, Chart: p.Chart}
+	r.Namespace = cmp.Or(r.Namespace, o.Namespace)
+	if o.Dev && r.Dev != nil {
+		r.Needs, r.Fresh = r.Dev.Needs, r.Dev.Fresh
 	}
 	return r
 }
@@ -146,21 +110,21 @@ func (r Release) createArgs() []string {
 	for _, audience := range r.audiences {
 		requests = append(requests, tokenRequest{Audience: audience})
 	}
-	args := r.upgrade(r.name, r.namespace, r.version)
-	if r.namespace != systemNamespace && r.namespace != "default" {
+	args := r.upgrade(r.Chart.Release, r.Namespace, r.Version)
+	if r.Namespace != systemNamespace && r.Namespace != "default" {
 		args = append(args, "--create-namespace")
 	}
-	return append(args, setArgs(slices.Concat(r.need, r.fixed, r.fresh), requests)...)
+	return append(args, setArgs(slices.Concat(r.need, r.Needs, r.Fresh), requests)...)
 }
 
 func (r Release) upgrade(name, namespace, version string) []string {
-	return []string{"upgrade", "--install", name, r.chart, "--repo", r.repo, "--version", version, "--namespace", namespace}
+	return []string{"upgrade", "--install", name, r.Name, "--repo", r.Repo, "--version", version, "--namespace", namespace}
 }
 
-func setArgs(settings []setting, requests []tokenRequest) []string {
+func setArgs(settings []store.Parameter, requests []tokenRequest) []string {
 	var args []string
 	for _, s := range settings {
-		args = append(args, "--set", s.String())
+		args = append(args, "--set", assign(s))
 	}
 	if len(requests) > 0 {
 		text, _ := json.Marshal(requests) // text and numbers: cannot go wrong
@@ -183,5 +147,5 @@ func quote(words []string) string {
 }
 
 func (r Release) String() string {
-	return fmt.Sprintf("release %q in namespace %q", r.name, r.namespace)
+	return fmt.Sprintf("release %q in namespace %q", r.Chart.Release, r.Namespace)
 }

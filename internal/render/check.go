@@ -81,10 +81,12 @@ func differs(what, got, want string) error {
 func (v *view) checkContents(m manifest) error {
 	switch o := m.decoded.(type) {
 	case *corev1.ServiceAccount:
-		if v.WorkloadIdentity == "" {
-			return nil
+		for name, value := range v.provider.Annotations(v.delivery) {
+			if err := differs("annotation "+name, o.Annotations[name], value); err != nil {
+				return err
+			}
 		}
-		return differs("annotation "+clientIDAnnotation, o.Annotations[clientIDAnnotation], v.WorkloadIdentity)
+		return nil
 	case *spcv1.SecretProviderClass:
 		return v.checkClass(o)
 	case *corev1.ConfigMap:

@@ -10,13 +10,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/secretctl/secretctl/internal/store"
 )
 
 const (
-	clientIDAnnotation = "azure.workload.identity/client-id"
 	workloadLabel      = "azure.workload.identity/use"
 	checksumAnnotation = "secretctl.dev/vault-config-checksum"
-	csiDriver          = "secrets-store.csi.k8s.io"
 )
 
 // workload is what the kinds have in common.
@@ -156,7 +156,7 @@ func checkMounts(mounts []corev1.VolumeMount, volumes []corev1.Volume, wanted []
 
 func isSecrets(class string) func(corev1.Volume) bool {
 	return func(o corev1.Volume) bool {
-		return o.CSI != nil && o.CSI.Driver == csiDriver && o.CSI.ReadOnly != nil && *o.CSI.ReadOnly &&
+		return o.CSI != nil && o.CSI.Driver == store.DriverName && o.CSI.ReadOnly != nil && *o.CSI.ReadOnly &&
 			o.CSI.VolumeAttributes["secretProviderClass"] == class
 	}
 }

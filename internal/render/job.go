@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/store"
 )
 
 // Job says how the CronJob of the group [GroupVerifyJob] runs.
@@ -23,8 +24,6 @@ const maxCronJobName = 52
 const (
 	jobConfigFile = "/etc/secretctl/secretctl.yaml"
 	jobTokenFile  = "/var/run/secrets/secretctl/token"
-
-	workloadAudience = "api://AzureADTokenExchange"
 )
 
 // viewJob is what the templates of the job see.
@@ -38,13 +37,10 @@ type viewJob struct {
 
 	Image, Schedule                 string
 	Args                            []string
-	Env                             []jobVariable
+	Env                             []store.Parameter // whose values are no secret
 	AdminSecretName, AdminSecretKey string
 	ByAPI                           bool // Aidbox is reached through the API server
 }
-
-// jobVariable is an environment variable whose value is no secret.
-type jobVariable struct{ Name, Value string }
 
 func (v *view) setJob(d *config.Delivery, o Job) error {
 	text, err := d.WithinCluster()
@@ -59,12 +55,16 @@ func (v *view) setJob(d *config.Delivery, o Job) error {
 		Args: []string{"verify", "mount"},
 	}
 	if o.AllowHTTP {
-		j.Env = append(j.Env, jobVariable{"SECRETCTL_ALLOW_HTTP", "true"})
+		j.Env = append(j.Env, store.Parameter{Name: "SECRETCTL_ALLOW_HTTP", Value: "true"})
 	}
 	if len(j.Name) > maxCronJobName {
 		return refuse("give the delivery a shorter name", "the name %s is longer than the %d characters that a CronJob may have", j.Name, maxCronJobName)
 	}
-	j.logIn(d)
+	login := v.provider.Job(d, jobTokenFile)
+	j.Env = append(j.Env, login.Env...)
+	if login.Token {
+		j.TokenAudience, j.TokenKey, j.TokenFolder = login.Audience, path.Base(jobTokenFile), path.Dir(jobTokenFile)
+	}
 	if o.AdminSecret != "" {
 		var ok bool
 		if j.AdminSecretName, j.AdminSecretKey, ok = strings.Cut(o.AdminSecret, "/"); !ok || j.AdminSecretName == "" || j.AdminSecretKey == "" {
@@ -73,28 +73,7 @@ func (v *view) setJob(d *config.Delivery, o Job) error {
 		j.Args = append(j.Args, "client")
 	}
 	j.Args = append(j.Args, "auth", "--target=local", "--timeout=5m", "--config="+jobConfigFile)
-	if d.Provider == config.ProviderVault {
-		j.Args = append(j.Args, "--vault-jwt-file="+jobTokenFile)
-	}
+	j.Args = append(j.Args, login.Args...)
 	v.Job = j
 	return nil
-}
-
-// logIn has the job log in to the store as the provider does for the pod: with a
-// token of the ServiceAccount, or as the identity of the node.
-func (j *viewJob) logIn(d *config.Delivery) {
-	if d.Provider == config.ProviderVault {
-		j.TokenAudience = d.Vault.Audience
-	} else {
-		j.Env = append(j.Env, jobVariable{"AZURE_TOKEN_CREDENTIALS", "prod"}) // which leaves out what a person logs in with
-		if id := d.Azure.Identity.ClientID; id != "" {
-			j.Env = append(j.Env, jobVariable{"AZURE_CLIENT_ID", id})
-		}
-		if d.Azure.Identity.Type != config.IdentityWorkload {
-			return
-		}
-		j.TokenAudience = workloadAudience
-		j.Env = append(j.Env, jobVariable{"AZURE_TENANT_ID", d.Azure.TenantID}, jobVariable{"AZURE_FEDERATED_TOKEN_FILE", jobTokenFile})
-	}
-	j.TokenKey, j.TokenFolder = path.Base(jobTokenFile), path.Dir(jobTokenFile)
 }

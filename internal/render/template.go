@@ -41,6 +41,7 @@ type view struct {
 	Values    viewValues // for the Helm values alone
 	Job       viewJob    // for the templates of the group verify-job alone
 
+	delivery *config.Delivery
 	provider store.Provider
 	wanted   store.Class // of a SecretProviderClass alone
 }
@@ -72,6 +73,7 @@ func newView(d *config.Delivery, p store.Provider) *view {
 		VaultConfigChecksum: hex.EncodeToString(sum[:]),
 		WorkloadIdentity:    d.WorkloadIdentity(),
 		Secrets:             viewSecrets(d, d.Secrets),
+		delivery:            d,
 		provider:            p,
 	}
 	v.Aidbox.Admin = config.Admin{} // no manifest is about it

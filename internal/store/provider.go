@@ -56,5 +56,12 @@ type Provider struct {
 	// Place says where a secret is in the store: the parts of its address.
 	Place func(d *config.Delivery, s config.Secret) []string
 
-	InstallHint string // how the provider of the CSI driver is installed
+	// Address is where the provider of the CSI driver reaches the store; "" where the
+	// config does not say.
+	Address func(d *config.Delivery) string
+	// Job says how a Job logs in whose token is in a file.
+	Job func(d *config.Delivery, tokenFile string) Job
+
+	Chart       Chart  // of the provider of the CSI driver
+	InstallHint string // how that is installed
 }

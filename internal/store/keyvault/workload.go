@@ -170,7 +170,7 @@ func (w *workloadIdentity) compare(all []*armmsi.FederatedIdentityCredential, su
 	if deref(p.Subject) != subject {
 		differs = append(differs, "subject")
 	}
-	if len(p.Audiences) != 1 || deref(p.Audiences[0]) != TokenAudience {
+	if len(p.Audiences) != 1 || deref(p.Audiences[0]) != tokenAudience {
 		differs = append(differs, "audience")
 	}
 	if len(differs) > 0 {
@@ -218,7 +218,7 @@ func (w *workloadIdentity) apply(ctx context.Context) ([]store.Change, error) {
 		}
 		_, err = client.CreateOrUpdate(ctx, w.group, w.name, w.credential, armmsi.FederatedIdentityCredential{
 			Properties: &armmsi.FederatedIdentityCredentialProperties{
-				Issuer: to.Ptr(w.issuer), Subject: to.Ptr(w.r.d.Subject()), Audiences: []*string{to.Ptr(TokenAudience)},
+				Issuer: to.Ptr(w.issuer), Subject: to.Ptr(w.r.d.Subject()), Audiences: []*string{to.Ptr(tokenAudience)},
 			},
 		}, nil)
 		if err != nil {
