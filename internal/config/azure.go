@@ -84,7 +84,7 @@ func (d *Delivery) KeyVaults() []string {
 // VaultSuffix is what tells the folder and the object of a Key Vault from those of
 // the delivery's own, for which it is "".
 func (d *Delivery) VaultSuffix(keyVault string) string {
-	if keyVault == "" || strings.EqualFold(keyVault, d.Azure.KeyVault) {
+	if keyVault == "" || d.Azure == nil || strings.EqualFold(keyVault, d.Azure.KeyVault) {
 		return ""
 	}
 	return "-" + strings.ToLower(keyVault)

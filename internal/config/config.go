@@ -83,6 +83,7 @@ type Secret struct {
 	ObjectName string        `json:"objectName,omitempty"`
 	KeyVault   string        `json:"keyVault,omitempty"`
 	ExpiresIn  string        `json:"expiresIn,omitempty"` // "90d" or "12h"; see Lifetime
+	File       string        `json:"file,omitempty"`      // see FileName
 	Scope      []string      `json:"scope"`               // "Type/id" or "Type"
 	Value      secret.Source `json:"value,omitzero"`
 }

@@ -33,7 +33,10 @@ func (w Workload) Resource() string { return strings.ToLower(w.Kind) + "s" }
 func (w Workload) String() string { return w.Kind + " " + w.Name }
 
 // MountedFile returns the path of a secret's file in the Aidbox container.
-func (d *Delivery) MountedFile(s Secret) string { return path.Join(d.MountFolder(s), s.Name) }
+func (d *Delivery) MountedFile(s Secret) string { return path.Join(d.MountFolder(s), s.FileName()) }
+
+// FileName returns the name of the secret's file in its folder.
+func (s Secret) FileName() string { return cmp.Or(s.File, s.Name) }
 
 // AccessPolicyID returns the id of the AccessPolicy of a resource that has
 // accessPolicy set.

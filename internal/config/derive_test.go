@@ -48,6 +48,9 @@ func TestNamesFollowFromTheDelivery(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" || !found {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
+	if got := d.MountedFile(Secret{Name: "bq-sa-key", File: "bq-sa-key.json"}); got != "/mnt/s/bq-sa-key.json" {
+		t.Errorf("file is %s", got)
+	}
 	if _, found := d.Secret("none"); found {
 		t.Error("found a secret that is not there")
 	}

@@ -127,6 +127,12 @@ type Warning struct{ Path, Message, Hint string }
 // Warnings returns what a delivery should be looked at for.
 func (d *Delivery) Warnings() []Warning {
 	var all []Warning
+	if d.Vault != nil && d.Vault.CSISkipTLSVerify {
+		all = append(all, Warning{
+			"vault.csiSkipTLSVerify", "has the CSI provider send the pod's token to whoever answers at vault.csiAddress",
+			"give it the CA with vault.csiCACertPath instead",
+		})
+	}
 	for i, r := range d.Resources {
 		if r.plainCredential() {
 			all = append(all, Warning{

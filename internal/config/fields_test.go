@@ -12,6 +12,8 @@ func TestWhatWorksAndMayNotBeMeantIsWarnedAbout(t *testing.T) {
 		text string
 		want []Warning
 	}{
+		"no verification": {"vault: {csiAddress: \"https://v\", csiSkipTLSVerify: true}\n", []Warning{{"vault.csiSkipTLSVerify", "has the CSI provider send the pod's token to whoever answers at vault.csiAddress", "give it the CA with vault.csiCACertPath instead"}}},
+		"verification":    {"vault: {csiAddress: \"https://v\", csiSkipTLSVerify: false}\n", nil},
 		"documented":      {begin + "parameter.header: s, parameter.awsAccessKeyId: s}}\n", nil},
 		"not documented":  {begin + "parameter.databricksClientSecret: s}}\n", []Warning{{"resources[0].secrets.parameter.databricksClientSecret", "is not documented as a parameter that takes a secret", "secretctl verify client shows whether Aidbox keeps the reference"}}},
 		"mistyped":        {begin + "parameter.headr: s}}\n", []Warning{{"resources[0].secrets.parameter.headr", "is not documented as a parameter that takes a secret", `did you mean "parameter.header"? secretctl verify client shows whether Aidbox keeps the reference`}}},

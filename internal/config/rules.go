@@ -92,10 +92,11 @@ var (
 	helmKey  = like(`[\w-]+(\.[\w-]+)*`, "is not a key of Helm values", "such as aidbox-admin; for a chart in a chart, with a dot between the two")
 	fileName = matching(func(s string) bool { return len(validation.IsConfigMapKey(s)) == 0 },
 		"is not a file name", `at most 253 of A-Z, a-z, 0-9, -, _ and ., not "." and not beginning with ".."`)
-	fhirID   = like(`[A-Za-z0-9._-]{1,64}`, "is not an id", "1 to 64 of A-Z, a-z, 0-9, -, _ and .")
-	uuid     = like(`[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}`, "is not a UUID", "such as 00000000-0000-0000-0000-000000000000")
-	variable = like(`[A-Za-z_][A-Za-z0-9_]*`, "is not the name of an environment variable", "a variable's name stands here, never its value")
-	image    = like(`[A-Za-z0-9][-\w./:@]*`, "is not the name of an image", "such as healthsamurai/aidboxone:2602")
+	fhirID     = like(`[A-Za-z0-9._-]{1,64}`, "is not an id", "1 to 64 of A-Z, a-z, 0-9, -, _ and .")
+	uuid       = like(`[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}`, "is not a UUID", "such as 00000000-0000-0000-0000-000000000000")
+	serverName = like(`[A-Za-z0-9:]([A-Za-z0-9.:-]*[A-Za-z0-9])?`, "is not the name of a server", "as in its certificate, such as vault.example.com")
+	variable   = like(`[A-Za-z_][A-Za-z0-9_]*`, "is not the name of an environment variable", "a variable's name stands here, never its value")
+	image      = like(`[A-Za-z0-9][-\w./:@]*`, "is not the name of an image", "such as healthsamurai/aidboxone:2602")
 )
 
 func address(text string) (string, string) {

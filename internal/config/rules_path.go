@@ -68,6 +68,14 @@ var systemFolders = []string{
 	"/app", "/bin", "/boot", "/home", "/lib", "/lib64", "/opt", "/root", "/sbin", "/srv", "/tmp", "/usr", "/var/lib", "/var/tmp",
 }
 
+// containerPath is a file or folder in some container.
+func containerPath(text string) (string, string) {
+	if !path.IsAbs(text) || path.Clean(text) != text || text == "/" {
+		return "is not an absolute path", "write it as the CSI provider's pod has it, such as /vault/tls/ca.crt"
+	}
+	return "", ""
+}
+
 // mountPath is a folder of the container that hides nothing else.
 func mountPath(text string) (string, string) {
 	const hint = "such as /run/vault-secrets"

@@ -198,6 +198,7 @@ func TestSchemaHasTheDefaultsThatLoadSets(t *testing.T) {
 		}
 	}
 	delete(got, "canary") // false is what is left out
+	delete(got, "vault.csiSkipTLSVerify")
 	if diff := cmp.Diff(map[string]string{}, got); diff != "" {
 		t.Errorf("not the default of a delivery (-want +got)\n%s", diff)
 	}

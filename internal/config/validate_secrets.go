@@ -22,33 +22,34 @@ func (doc *document) validateSecrets() {
 		doc.root.key("secrets").report("is empty", "name at least one secret")
 	}
 	provider, known := d.provider()
-	names, stored := map[string]int{}, map[[2]string]int{}
+	names, files, stored := map[string]int{}, map[string]int{}, map[[2]string]int{}
 	for i, s := range d.Secrets {
 		at := doc.secretAt(i)
 		doc.validateScope(at.key("scope"), s.Scope)
 		at.key("value").checkSource(s.Value)
 		named := at.key("name").require(s.Name, fileName)
+		fits := at.key("file").check(s.File, fileName)
 		if known {
 			doc.validateStored(provider, s, at, named)
 		}
-		if !named {
-			continue
+		switch {
+		case !named || !fits || !known:
+		case first(names, s.Name, i) < i:
+			at.report(fmt.Sprintf("has the same name as secrets[%d]", names[s.Name]), "give each secret its own")
+		case first(files, d.MountedFile(s), i) < i:
+			at.report(fmt.Sprintf("has the same file as secrets[%d]", files[d.MountedFile(s)]), "give each secret its own file")
+		case first(stored, provider.stored(s), i) < i:
+			at.report(fmt.Sprintf("is in the same place of the store as secrets[%d]", stored[provider.stored(s)]), "give each secret its own path and key, or objectName")
 		}
-		if first, taken := names[s.Name]; taken {
-			at.report(fmt.Sprintf("has the same name as secrets[%d]", first), "give each secret its own")
-			continue
-		}
-		names[s.Name] = i
-		if !known {
-			continue
-		}
-		where := provider.stored(s)
-		if first, taken := stored[where]; taken {
-			at.report(fmt.Sprintf("is in the same place of the store as secrets[%d]", first), "give each secret its own path and key, or objectName")
-			continue
-		}
-		stored[where] = i
 	}
+}
+
+// first returns the first index that was seen with a key: i where it is new.
+func first[K comparable](seen map[K]int, key K, i int) int {
+	if _, taken := seen[key]; !taken {
+		seen[key] = i
+	}
+	return seen[key]
 }
 
 func (doc *document) validateScope(at place, scope []string) {

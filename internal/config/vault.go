@@ -20,6 +20,7 @@ const (
 var vaultProvider = provider{
 	name:           ProviderVault,
 	choices:        map[string][]string{"vault.policyScope": {PolicyExact, PolicyPrefix}},
+	secretKeys:     []string{"encoding"},
 	showable:       []string{"vault.role", "vault.policy", "vault.policyScope", "vault.tokenTTL"},
 	setDefaults:    setVaultDefaults,
 	validate:       validateVault,
@@ -42,6 +43,28 @@ type Vault struct {
 	TokenTTL       string `json:"tokenTTL,omitempty"` // as time.ParseDuration reads it
 	Audience       string `json:"audience,omitempty"`
 	KubernetesHost string `json:"kubernetesHost,omitempty"`
+
+	// How the CSI provider checks Vault's certificate: what it is told is as its own
+	// pod has it.
+	CSICACertPath    string `json:"csiCACertPath,omitempty"`
+	CSICADirectory   string `json:"csiCADirectory,omitempty"`
+	CSITLSServerName string `json:"csiTLSServerName,omitempty"`
+	CSISkipTLSVerify bool   `json:"csiSkipTLSVerify,omitempty"`
+}
+
+// CSIAgent is a csiAddress: the provider is not told one, and goes through the agent
+// that runs beside it, which has an address and TLS settings of its own.
+const CSIAgent = "agent"
+
+// ByAgent says whether the provider reaches Vault through its agent.
+func (v *Vault) ByAgent() bool { return v.CSIAddress == CSIAgent }
+
+// PodAddress returns where pods reach Vault, as far as the config says it.
+func (v *Vault) PodAddress() string {
+	if v.ByAgent() {
+		return v.Address
+	}
+	return v.CSIAddress
 }
 
 func setVaultDefaults(d *Delivery) {
@@ -99,7 +122,7 @@ func validateVault(d *Delivery, at place) {
 	v := d.Vault
 	at.checkAll([]written{
 		{"address", v.Address, addressWithout("/v1")},
-		{"csiAddress", v.CSIAddress, addressWithout("/v1")},
+		{"csiAddress", v.CSIAddress, csiAddress},
 		{"namespace", v.Namespace, kvPath},
 		{"kvMount", v.KVMount, kvMount},
 		{"authMount", v.AuthMount, authMount},
@@ -108,10 +131,42 @@ func validateVault(d *Delivery, at place) {
 		{"policyScope", v.PolicyScope, oneOf(PolicyExact, PolicyPrefix)},
 		{"tokenTTL", v.TokenTTL, duration},
 		{"kubernetesHost", v.KubernetesHost, address},
+		{"csiCACertPath", v.CSICACertPath, containerPath},
+		{"csiCADirectory", v.CSICADirectory, containerPath},
+		{"csiTLSServerName", v.CSITLSServerName, serverName},
 	})
+	v.validateTLS(at)
 	if v.Policy == "root" || v.Policy == "default" { // it may follow from the role
 		at.key("policy").report("is a policy that Vault keeps for itself", "set vault.policy to another name")
 	}
+}
+
+// validateTLS refuses settings that would do nothing.
+func (v *Vault) validateTLS(at place) {
+	for _, name := range []string{"csiCACertPath", "csiCADirectory", "csiTLSServerName", "csiSkipTLSVerify"} {
+		switch key := at.key(name); {
+		case key.node == nil:
+		case v.ByAgent():
+			key.report("has no effect with csiAddress: agent", "remove it: the agent has TLS settings of its own, in the chart of Vault")
+		case !strings.HasPrefix(v.CSIAddress, "https://"):
+			key.report("has no effect on an http address", "write vault.csiAddress as https://host:port, or remove it")
+		}
+	}
+	if v.CSISkipTLSVerify && v.CSICACertPath+v.CSICADirectory != "" {
+		at.key("csiSkipTLSVerify").report("contradicts the CA of csiCACertPath or csiCADirectory", "remove one")
+	}
+}
+
+// csiAddress is an address, or the agent beside the provider.
+func csiAddress(text string) (string, string) {
+	if text == CSIAgent {
+		return "", ""
+	}
+	message, hint := addressWithout("/v1")(text)
+	if message != "" {
+		hint += ", or agent for the agent beside the CSI provider"
+	}
+	return message, hint
 }
 
 func validateVaultSecret(d *Delivery, s Secret, at place, _ bool) {

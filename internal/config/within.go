@@ -20,7 +20,7 @@ func (d *Delivery) WithinCluster() ([]byte, error) {
 	c := *d
 	if d.Vault != nil {
 		vault := *d.Vault
-		vault.Address = vault.CSIAddress
+		vault.Address = vault.PodAddress()
 		c.Vault = &vault
 	}
 	c.Context = ""   // there is no kubeconfig

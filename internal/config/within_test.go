@@ -32,6 +32,17 @@ resources:
   - {type: Client, id: basic, secrets: {secret: "on"}, body: {grant_types: [basic], description: hunter2}, accessPolicy: {engine: sql, sql: {query: hunter2}}}
 `
 
+func TestConfigForTheClusterDoesNotUseTheAgentOfTheProvider(t *testing.T) {
+	d := loadText(t, delivery("vault: {address: \"https://vault.example.com\", csiAddress: agent}\n"))
+	out, err := d.WithinCluster()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := loadText(t, string(out)).Vault; got.Address != "https://vault.example.com" || !got.ByAgent() {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestConfigForTheClusterIsTheDeliveryWithoutValues(t *testing.T) {
 	for _, text := range []string{azureText, vaultText} {
 		d := loadText(t, text)

@@ -36,10 +36,14 @@ func folder(t *testing.T, file, text string) string {
 	return dir
 }
 
-// edited is a user's folder with one template, ours with one thing changed.
+// edited is a user's folder with one template, ours with one thing changed. For a
+// SecretProviderClass it is one that names each parameter.
 func edited(t *testing.T, file, before, after string) string {
 	t.Helper()
-	text, err := fs.ReadFile(templates.FS, file)
+	text, err := os.ReadFile(filepath.Join("testdata/own", file))
+	if errors.Is(err, fs.ErrNotExist) {
+		text, err = fs.ReadFile(templates.FS, file)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,6 +75,7 @@ func TestTemplateThatMissesTheDeliveryIsAnError(t *testing.T) {
 		{"vault", vaultFile, "roleName:", "role:", `parameter roleName is "", not "aidbox"`},
 		{"vault", vaultFile, "{{quote .Vault.CSIAddress}}", "{{quote .Vault.Address}}", `parameter vaultAddress is "http://127.0.0.1:8200", not "http://vault.default:8200"`},
 		{"vault", vaultFile, "    objects:", "    audience: x\n    objects:", `parameter audience is "x", not ""`},
+		{"vault", vaultFile, "    objects:", "    vaultSkipTLSVerify: \"true\"\n    objects:", `parameter vaultSkipTLSVerify is "true", not "false"`},
 		{"vault", vaultFile, "secretKey: {{quote .Key}}", "", "client-secret: has no secretKey"},
 		{"vault", vaultFile, "secretKey:", "secretkey:", "client-secret: has no secretKey"},
 		{"vault", vaultFile, "{{quote .Key}}", "{{quote .Key}}\n      - objectName: more", "also more"},
@@ -128,7 +133,7 @@ func TestTemplateMayAddToTheObject(t *testing.T) {
 	for _, tt := range []struct{ delivery, file, old, new string }{
 		{"vault", accountFile, "metadata:", "# mine\r\nmetadata:\r\n  annotations: {team: a}"},
 		{"vault", accountFile, "apiVersion", "\n\napiVersion"},
-		{"vault", vaultFile, "    objects:", "    vaultSkipTLSVerify: \"true\"\n    objects:"},
+		{"vault", vaultFile, "    objects:", "    vaultSkipTLSVerify: \"false\"\n    objects:"},
 		{"vault", vaultFile, "secretKey:", "filePermission: 0640\n        encoding: utf-8\n        secretKey:"},
 		{"azure-system", azureFile, "objectType:", "filePermission: 0640\n          objectType:"},
 		{"vault", configMapFile, "\ndata:", "\ndata:\n  more: x"},
@@ -169,7 +174,7 @@ func TestErrorsDoNotQuoteEnvironmentValues(t *testing.T) {
 
 func TestIdentityThatTheProviderWouldMisreadIsRefused(t *testing.T) {
 	for _, identity := range []config.Identity{
-		{Type: config.IdentityKubelet}, {Type: config.IdentityWorkload}, {Type: "pod", ClientID: clientID},
+		{Type: config.IdentityKubelet}, {Type: config.IdentityWorkload},
 	} {
 		if _, err := objectsOf(azureDelivery(identity), Options{}); err == nil {
 			t.Errorf("%+v was rendered", identity)

@@ -52,6 +52,8 @@ func vaultEverything() *config.Delivery {
 	d := vaultDelivery()
 	d.Name, d.Namespace = "clinic", "prod"
 	d.Vault.Namespace, d.Vault.Audience, d.Vault.AuthMount, d.Vault.KVMount = "admin/clinic", "vault", "k8s/prod", "kv"
+	d.Vault.CSIAddress = "https://vault.vault.svc:8200"
+	d.Vault.CSICACertPath, d.Vault.CSICADirectory, d.Vault.CSITLSServerName, d.Vault.CSISkipTLSVerify = "/vault/ca/ca.crt", "/vault/ca", "vault.example.com", true
 	d.Aidbox.ScopeFormat = config.ScopeObject
 	d.Aidbox.Workload.Name, d.Aidbox.ServiceAccount = "clinic-aidbox", "clinic"
 	*d.Aidbox.Replicas = 3
@@ -69,7 +71,7 @@ func vaultEverything() *config.Delivery {
 		Limits:   corev1.ResourceList{"memory": resource.MustParse("4Gi")},
 	}
 	d.Secrets = append(d.Secrets, config.Secret{
-		Name: "jwt-key", Path: "aidbox/jwt", Key: "k", ObjectName: "jwt-key", Scope: []string{"TokenIntrospector"},
+		Name: "jwt-key", File: "jwt.key", Path: "aidbox/jwt", Key: "k", ObjectName: "jwt-key", Scope: []string{"TokenIntrospector"},
 	})
 	return d
 }
@@ -101,6 +103,7 @@ var deliveries = map[string]func() *config.Delivery{
 		d := vaultDelivery()
 		d.Aidbox.Workload = config.Workload{Kind: config.KindStatefulSet, Name: "records", Container: "app", ManagedBy: config.ManagedByKustomize}
 		d.Aidbox.Image, d.Aidbox.Replicas = "", nil
+		d.Vault.CSIAddress = config.CSIAgent
 		return d
 	},
 	"azure-kubelet": func() *config.Delivery {

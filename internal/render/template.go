@@ -29,6 +29,8 @@ type view struct {
 	Secrets                              []viewSecret // in a SecretProviderClass those that it mounts
 	Mounts                               []viewMount  // of the Deployment, one for each SecretProviderClass
 
+	Parameters          []store.Parameter // of a SecretProviderClass alone, as are the next
+	Objects             []store.Object
 	SecretProviderClass string // the object's name
 	ConfigMap           string // the object's name
 	VaultConfig         string
@@ -95,6 +97,7 @@ func (v *view) mount(d *config.Delivery, s config.Secret) {
 // Vaults the one that it is for.
 func (v *view) ofClass(d *config.Delivery, class store.Class) *view {
 	of := *v
+	of.Parameters, of.Objects = class.Parameters, class.Objects
 	of.wanted, of.SecretProviderClass, of.Secrets = class, class.Name, viewSecrets(d, class.Secrets)
 	if v.Azure != nil && len(class.Secrets) > 0 {
 		azure := *v.Azure
@@ -107,7 +110,7 @@ func (v *view) ofClass(d *config.Delivery, class store.Class) *view {
 func viewSecrets(d *config.Delivery, secrets []config.Secret) []viewSecret {
 	seen := make([]viewSecret, len(secrets))
 	for i, s := range secrets {
-		seen[i] = viewSecret{Name: s.Name, Path: d.DataPath(s), Key: s.Key, ObjectName: s.ObjectName}
+		seen[i] = viewSecret{Name: s.FileName(), Path: d.DataPath(s), Key: s.Key, ObjectName: s.ObjectName}
 	}
 	return seen
 }

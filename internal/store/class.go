@@ -29,6 +29,20 @@ type Parameter struct{ Name, Value string }
 // they are printed.
 type Object []Parameter
 
+// YAML returns the object as the embedded templates print it: its keys in lines that
+// begin with first and, after the first, with rest.
+func (o Object) YAML(first, rest string) string {
+	var text strings.Builder
+	for i, p := range o {
+		begin := rest
+		if i == 0 {
+			begin = first
+		}
+		fmt.Fprintf(&text, "%s%s: %+q\n", begin, p.Name, p.Value)
+	}
+	return text.String()
+}
+
 // Values returns parameters, or the keys of an object, by name.
 func Values(parameters []Parameter) Fields {
 	values := make(Fields, len(parameters))

@@ -54,7 +54,7 @@ func (l Local) Mount(d *config.Delivery) Mount {
 	}
 }
 
-func (l Local) file(s config.Secret) string { return filepath.Join(l.Dir, s.Name) }
+func (l Local) file(s config.Secret) string { return filepath.Join(l.Dir, s.FileName()) }
 
 func (l Local) present(s config.Secret) Result {
 	_, err := os.Stat(l.file(s))
@@ -77,13 +77,13 @@ func (l Local) present(s config.Secret) Result {
 	var others []string
 	for _, e := range entries {
 		switch {
-		case e.Name() == s.Name:
+		case e.Name() == s.FileName():
 			return Fail("%s is a link that leads nowhere", l.file(s)).WithHint("delete the pod, so that the driver mounts anew")
 		case !strings.HasPrefix(e.Name(), ".."):
 			others = append(others, e.Name())
 		}
 	}
-	return Fail("no file %s in %s; there is: %s", s.Name, l.Dir, (*secret.Sanitizer)(nil).Line(strings.Join(others, " "))).
+	return Fail("no file %s in %s; there is: %s", s.FileName(), l.Dir, (*secret.Sanitizer)(nil).Line(strings.Join(others, " "))).
 		WithHint("the SecretProviderClass does not name it, or did not when the pod started: apply what secretctl render writes, then delete the pod")
 }
 
@@ -156,7 +156,7 @@ func (l Local) status(s config.Secret) Result {
 			return Unknown("%v", err)
 		}
 	}
-	if link != filepath.Join(dataLink, s.Name) {
+	if link != filepath.Join(dataLink, s.FileName()) {
 		return Fail("does not go through %s: it keeps its first value", dataLink).WithHint("mount the folder as a whole, without subPath, and copy nothing into it")
 	}
 	at, err := publishedAt(published)

@@ -130,7 +130,7 @@ func (m *podMount) absent(ctx context.Context, s config.Secret) Result {
 		return Fail("folder %s is EMPTY, and the pod is %s", folder, readiness(m.pod)).
 			WithHint("%s; the driver answers OK without mounting while the folder is young, and so it stays", m.deletePod())
 	}
-	return Fail("no file %s in %s; there is: %s", s.Name, folder, m.line(strings.Join(names, " "))).
+	return Fail("no file %s in %s; there is: %s", s.FileName(), folder, m.line(strings.Join(names, " "))).
 		WithHint("the SecretProviderClass does not name it, or did not when the pod started: apply what secretctl render writes, then %s", m.deletePod())
 }
 
@@ -187,7 +187,7 @@ func (m *podMount) status(ctx context.Context, s config.Secret) Result {
 	switch {
 	case errors.Is(err, fs.ErrNotExist), unseen(err):
 		return Skip("there is no file to look at")
-	case err == nil && info.Link != path.Join(dataLink, s.Name):
+	case err == nil && info.Link != path.Join(dataLink, s.FileName()):
 		return Fail("does not go through %s: it keeps its first value", dataLink).WithHint("mount the folder as a whole, without subPath, and copy nothing into it")
 	}
 	status, err := m.podStatus(ctx, m.classes[s.Name])

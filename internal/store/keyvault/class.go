@@ -48,7 +48,7 @@ func classes(d *config.Delivery) []store.Class {
 			if d.ClassName(s.KeyVault) == class.Name {
 				class.Secrets = append(class.Secrets, s)
 				class.Objects = append(class.Objects, store.Object{
-					{Name: "objectName", Value: s.ObjectName}, {Name: "objectType", Value: secretType}, {Name: "objectAlias", Value: s.Name},
+					{Name: "objectName", Value: s.ObjectName}, {Name: "objectType", Value: secretType}, {Name: "objectAlias", Value: s.FileName()},
 				})
 			}
 		}
@@ -79,7 +79,7 @@ var dialect = store.Dialect{
 		text := new(strings.Builder)
 		text.WriteString("array:\n")
 		for _, o := range objects {
-			fmt.Fprintf(text, "  - |\n    objectName: %+q\n    objectType: %s\n    objectAlias: %+q\n", o[0].Value, o[1].Value, o[2].Value)
+			text.WriteString("  - |\n" + o.YAML("    ", "    "))
 		}
 		return text.String()
 	},

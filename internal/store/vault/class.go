@@ -19,26 +19,38 @@ const defaultAuthMount = "kubernetes"
 func classes(d *config.Delivery) []store.Class {
 	class := store.Class{
 		Name: d.SecretProviderClassName(), Provider: config.ProviderVault, Secrets: d.Secrets,
-		Parameters: []store.Parameter{{Name: "roleName", Value: d.Vault.Role}, {Name: "vaultAddress", Value: d.Vault.CSIAddress}},
+		Parameters: []store.Parameter{{Name: "roleName", Value: d.Vault.Role}},
 	}
 	add := func(name, value string) {
 		if value != "" {
 			class.Parameters = append(class.Parameters, store.Parameter{Name: name, Value: value})
 		}
 	}
+	if !d.Vault.ByAgent() {
+		add("vaultAddress", d.Vault.CSIAddress)
+	}
 	add("vaultNamespace", d.Vault.Namespace)
 	add("vaultKubernetesMountPath", d.Vault.AuthMount)
 	add("audience", d.Vault.Audience)
+	add("vaultCACertPath", d.Vault.CSICACertPath)
+	add("vaultCADirectory", d.Vault.CSICADirectory)
+	add("vaultTLSServerName", d.Vault.CSITLSServerName)
+	if d.Vault.CSISkipTLSVerify {
+		add("vaultSkipTLSVerify", "true")
+	}
 	for _, s := range d.Secrets {
 		class.Objects = append(class.Objects, store.Object{
-			{Name: "objectName", Value: s.Name}, {Name: "secretPath", Value: d.DataPath(s)}, {Name: "secretKey", Value: s.Key},
+			{Name: "objectName", Value: s.FileName()}, {Name: "secretPath", Value: d.DataPath(s)}, {Name: "secretKey", Value: s.Key},
 		})
 	}
 	return []store.Class{class}
 }
 
 var dialect = store.Dialect{
-	Parameters: []string{"audience", "roleName", "vaultAddress", "vaultKubernetesMountPath", "vaultNamespace"},
+	Parameters: []string{
+		"audience", "roleName", "vaultAddress", "vaultCACertPath", "vaultCADirectory", "vaultKubernetesMountPath", "vaultNamespace",
+		"vaultSkipTLSVerify", "vaultTLSServerName",
+	},
 	Parameter: func(parameters map[string]string, name string) string {
 		value := strings.TrimSpace(parameters[name])
 		switch name {
@@ -46,6 +58,8 @@ var dialect = store.Dialect{
 			return strings.Trim(cmp.Or(value, defaultAuthMount), "/")
 		case "vaultAddress":
 			return strings.TrimRight(value, "/")
+		case "vaultSkipTLSVerify":
+			return cmp.Or(value, "false")
 		}
 		return value
 	},
@@ -56,7 +70,7 @@ var dialect = store.Dialect{
 	Text: func(objects []store.Object) string {
 		var text strings.Builder
 		for _, o := range objects {
-			fmt.Fprintf(&text, "- objectName: %+q\n  secretPath: %+q\n  secretKey: %+q\n", o[0].Value, o[1].Value, o[2].Value)
+			text.WriteString(o.YAML("- ", "  "))
 		}
 		return text.String()
 	},
@@ -97,7 +111,11 @@ func read(live secretsstorev1.SecretProviderClassSpec, d *config.Delivery) error
 	v := d.Vault
 	v.Role, v.CSIAddress = dialect.Parameter(live.Parameters, "roleName"), dialect.Parameter(live.Parameters, "vaultAddress")
 	v.Namespace, v.Audience = dialect.Parameter(live.Parameters, "vaultNamespace"), dialect.Parameter(live.Parameters, "audience")
+	v.CSIAddress = cmp.Or(v.CSIAddress, config.CSIAgent)
 	v.AuthMount = dialect.Parameter(live.Parameters, "vaultKubernetesMountPath")
+	v.CSICACertPath, v.CSICADirectory = dialect.Parameter(live.Parameters, "vaultCACertPath"), dialect.Parameter(live.Parameters, "vaultCADirectory")
+	v.CSITLSServerName = dialect.Parameter(live.Parameters, "vaultTLSServerName")
+	v.CSISkipTLSVerify = dialect.Parameter(live.Parameters, "vaultSkipTLSVerify") == "true"
 	for _, o := range objects {
 		mount, path, isV2 := strings.Cut(strings.Trim(o["secretPath"], "/"), "/data/")
 		switch {

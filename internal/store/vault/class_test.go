@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/store"
 	"github.com/secretctl/secretctl/internal/store/storetest"
 )
 
@@ -28,6 +29,12 @@ func TestClassIsComparedByItsMeaning(t *testing.T) {
 		{"the default mount left out", []string{"vaultKubernetesMountPath", ""}, "", ""},
 		{"a slash behind the address", []string{"vaultAddress", "http://vault.default:8200/"}, "", ""},
 		{"another address", []string{"vaultAddress", "http://x"}, `parameter vaultAddress is "http://x"`, ""},
+		{"a CA", []string{"vaultCACertPath", "/ca"}, `parameter vaultCACertPath is "/ca", not ""`, ""},
+		{"a folder of CAs", []string{"vaultCADirectory", "/ca"}, `parameter vaultCADirectory is "/ca", not ""`, ""},
+		{"another server", []string{"vaultTLSServerName", "x"}, `parameter vaultTLSServerName is "x", not ""`, ""},
+		{"no verification", []string{"vaultSkipTLSVerify", "true"}, `parameter vaultSkipTLSVerify is "true", not "false"`, ""},
+		{"verification", []string{"vaultSkipTLSVerify", "false"}, "", ""},
+		{"the agent", []string{"vaultAddress", ""}, `parameter vaultAddress is "", not "http://vault.default:8200"`, ""},
 		{"not YAML", objects("{"), "nothing is mounted", ""},
 		{"no objects", objects(""), "no object makes the file client-secret", ""},
 		{"another style", objects("- {objectName: client-secret, secretPath: /v1/secret/data/aidbox/client/, secretKey: client-secret}"), "", ""},
@@ -52,8 +59,32 @@ func TestClassIsReadBack(t *testing.T) {
 	d := classDelivery()
 	storetest.ReadClassesBack(t, Provider, dialect, d, kept)
 	d.Vault.Namespace, d.Vault.Audience, d.Vault.AuthMount, d.Vault.KVMount = "admin/clinic", "vault", "k8s/prod", "kv/team"
+	d.Vault.CSICACertPath, d.Vault.CSICADirectory, d.Vault.CSITLSServerName, d.Vault.CSISkipTLSVerify = "/ca/ca.crt", "/ca", "vault", true
 	d.Secrets = append(d.Secrets, config.Secret{Name: `o"d\d`, Path: "ä b", Key: "#\t1"})
 	storetest.ReadClassesBack(t, Provider, dialect, d, kept)
+}
+
+func TestClassNamesNoAddressWhereTheAgentHasIt(t *testing.T) {
+	d := classDelivery()
+	d.Vault.CSIAddress = config.CSIAgent
+	if got, named := store.Values(classes(d)[0].Parameters)["vaultAddress"]; named {
+		t.Errorf("vaultAddress is %q", got)
+	}
+	storetest.ReadClassesBack(t, Provider, dialect, d, func(d config.Delivery) config.Delivery {
+		d.Name = ""
+		return d
+	})
+}
+
+func TestClassHasTheNameOfTheFile(t *testing.T) {
+	d := classDelivery()
+	d.Secrets[0].File = "key.json"
+	if got := dialect.File(store.Values(classes(d)[0].Objects[0])); got != "key.json" {
+		t.Error(got)
+	}
+	if got := Provider.StatusID(d.Secrets[0]); got != "key.json" {
+		t.Error(got)
+	}
 }
 
 func TestClassThatNoDeliveryCanHaveIsRefused(t *testing.T) {

@@ -47,11 +47,11 @@ var Provider = store.Provider{
 	TokenRequests:  ownAudience,
 	RequestsTokens: true,
 	Annotations:    func(*config.Delivery) map[string]string { return nil },
-	StatusID:       func(s config.Secret) string { return s.Name },
+	StatusID:       config.Secret.FileName,
 	Place: func(d *config.Delivery, s config.Secret) []string {
 		return []string{"Vault " + d.Vault.KVMount + "/" + s.Path, "key " + s.Key}
 	},
-	Address: func(d *config.Delivery) string { return d.Vault.CSIAddress },
+	Address: func(d *config.Delivery) string { return d.Vault.PodAddress() },
 	Job: func(d *config.Delivery, tokenFile string) store.Job {
 		return store.Job{Token: true, Audience: d.Vault.Audience, Args: []string{"--vault-jwt-file=" + tokenFile}}
 	},
