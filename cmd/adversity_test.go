@@ -185,7 +185,7 @@ var talkers = []string{
 	"vault diff --only store",
 	"vault client apply",
 	"vault client get",
-	"vault client delete",
+	"vault client delete --all --yes",
 	"vault diff --only aidbox",
 	"vault verify client",
 	"azure provision",

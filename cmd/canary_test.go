@@ -271,7 +271,7 @@ func (k *tracks) whenAllIsWell(t *testing.T) {
 	k.run("client", "apply", "-c", first)
 	k.run(append(local, "verify", "-c", first)...)
 	s.aidbox.SetFaults(sandboxtest.AidboxFaults{})
-	ok("client", "delete", "-c", first, "-v")
+	ok("client", "delete", "--all", "--yes", "-c", first, "-v")
 	s.holdsTheValue(t)
 }
 
@@ -295,7 +295,7 @@ func (k *tracks) whenServersEcho(t *testing.T) {
 				{"provision", "-o", "json"},
 				{"client", "apply"},
 				{"client", "get"},
-				{"client", "delete", "-o", "json"},
+				{"client", "delete", "--all", "--yes", "-o", "json"},
 				{"verify", "client", "auth", "-o", "json"},
 				{"verify", "client", "-o", "html"},
 				{"verify", "auth", "-o", "github"},

@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"fmt"
-	"text/tabwriter"
 
 	"github.com/secretctl/secretctl/internal/store"
 )
@@ -17,53 +16,58 @@ type changesReport struct {
 type deliveryChanges struct {
 	Name    string         `json:"name"`
 	Changes []store.Change `json:"changes"`
-	Error   string         `json:"error,omitempty"`
+	Error   *problem       `json:"error,omitempty"`
 }
 
 func (a *app) printChanges(done []outcome[[]store.Change], dryRun bool, output string) error {
 	r := changesReport{SchemaVersion: 1, DryRun: dryRun, Deliveries: []deliveryChanges{}}
 	for _, o := range done {
-		one := deliveryChanges{Name: o.delivery.Name, Changes: append([]store.Change{}, o.result...)}
-		if o.err != nil {
-			one.Error = oneLine(o.err)
-		}
-		r.Deliveries = append(r.Deliveries, one)
+		r.Deliveries = append(r.Deliveries, deliveryChanges{o.delivery.Name, append([]store.Change{}, o.result...), a.problem(o.err)})
 	}
 	if output == "json" {
 		return printJSON(a.Out, r)
 	}
-	return a.writeChanges(r)
+	return a.printTable(r)
 }
 
-// writeChanges writes a row for each change. Stderr has what deserves a look, and the
-// sum.
-func (a *app) writeChanges(r changesReport) error {
-	w := tabwriter.NewWriter(a.Out, 0, 0, 2, ' ', 0)
+// printTable prints a row for each change, and on stderr what deserves a look.
+func (a *app) printTable(r changesReport) error {
+	var t table
 	count := map[string]int{}
 	whole := true
 	for _, d := range r.Deliveries {
-		about := ""
 		if a.several && d.Name != "" && len(d.Changes) > 0 {
-			about = fmt.Sprintf("delivery %q: ", d.Name)
-			_, _ = fmt.Fprintf(w, "# %s\n", d.Name)
+			t.heading(d.Name)
 		}
 		for _, c := range d.Changes {
 			count[c.Action]++
-			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", c.Phase, c.Action, c.Object, c.Detail)
+			t.row(c.Phase, c.Action, c.Object, c.Detail)
+		}
+		whole = whole && d.Error == nil
+	}
+	if err := a.print(&t); err != nil {
+		return err
+	}
+	for _, d := range r.Deliveries {
+		about := ""
+		if a.several && d.Name != "" {
+			about = fmt.Sprintf("delivery %q: ", d.Name)
+		}
+		for _, c := range d.Changes {
 			if c.Warning != "" {
 				a.narrate("warning: %s%s: %s", about, c.Object, c.Warning)
 			}
 		}
-		whole = whole && d.Error == ""
 	}
 	created, updated, unchanged := count[store.Create], count[store.Update], count[store.Unchanged]
 	switch {
+	case !whole && len(t.rows) == 0: // nothing to sum up
 	case r.DryRun:
-		a.narrate("plan, nothing was changed: %d to create, %d to update, %d unchanged", created, updated, unchanged)
+		a.summarize("plan, nothing was changed: %d to create, %d to update, %d unchanged", created, updated, unchanged)
 	case whole:
-		a.narrate("done: %d created, %d updated, %d unchanged", created, updated, unchanged)
+		a.summarize("done: %d created, %d updated, %d unchanged", created, updated, unchanged)
 	default:
-		a.narrate("ended early: %d created, %d updated, %d unchanged", created, updated, unchanged)
+		a.summarize("stopped early: %d created, %d updated, %d unchanged", created, updated, unchanged)
 	}
-	return w.Flush()
+	return nil
 }

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,85 +16,21 @@ import (
 func newClient(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "client",
-		Short: "Apply, get or delete the Aidbox resources that refer to secrets",
-		Long: `The resources of the config: Clients, IdentityProviders, TokenIntrospectors and
-AidboxTopicDestinations. Where a secret belongs they hold a reference to it, so
-that Aidbox never stores the value.
+		Short: "Manage the Aidbox resources that refer to secrets",
+		Long: `Manages the resources of the config in Aidbox: Clients, IdentityProviders,
+TokenIntrospectors and AidboxTopicDestinations. In place of a secret they hold
+a reference to it, so that Aidbox never stores the value.
 
-` + exitStatus,
-		Example: `  secretctl client apply
-  secretctl client get Client/basic
-  secretctl client delete Client/basic`,
+` + exitCodes("the command of the group did what it was asked for", "", ""),
+		Example: `  # Create or update the resources
+  secretctl client apply
+
+  # Show one of them as Aidbox has it
+  secretctl client get Client/basic`,
 		Args: noSubcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newClientApply(a), newClientGet(a), newClientDelete(a))
-	return cmd
-}
-
-func newClientApply(a *app) *cobra.Command {
-	var dryRun bool
-	var output string
-	cmd := &cobra.Command{
-		Use:   "apply [TYPE/ID...]",
-		Short: "Create or update the resources",
-		Long: `Writes each resource that differs from what Aidbox has, with a masked reference in
-place of each secret, and reads it back: it is no success while a literal value
-stands where the reference should. A second run writes nothing.
-
-` + exitStatus,
-		Example: `  secretctl client apply
-  secretctl client apply --dry-run
-  secretctl client apply Client/basic -o json`,
-
-		ValidArgsFunction: offer(a.resourceRefs),
-
-		RunE: a.run(func(ctx context.Context, refs []string) error {
-			if dryRun {
-				return a.clientDryRun(refs)
-			}
-			return a.changeResources(ctx, "client apply", refs, output, applyResource)
-		}),
-	}
-	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "print the resources as JSON and send nothing")
-	addOutput(cmd, &output, "text", "json")
-	return cmd
-}
-
-func newClientGet(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use:   "get [TYPE/ID...]",
-		Short: "Show the resources as Aidbox has them",
-		Long: `Prints each resource as Aidbox returns it. Where it returns a literal secret that is
-withheld, and the exit code is 1.
-
-` + exitStatus,
-		Example: "  secretctl client get\n  secretctl client get Client/basic",
-
-		ValidArgsFunction: offer(a.resourceRefs),
-
-		RunE: a.run(a.clientGet),
-	}
-}
-
-func newClientDelete(a *app) *cobra.Command {
-	var output string
-	cmd := &cobra.Command{
-		Use:   "delete [TYPE/ID...]",
-		Short: "Delete the resources",
-		Long: `Deletes each resource of the config from Aidbox, with the AccessPolicy that was made
-for it. What is not there any more is no error. The secrets stay in the store.
-
-` + exitStatus,
-		Example: "  secretctl client delete Client/basic\n  secretctl client delete -o json",
-
-		ValidArgsFunction: offer(a.resourceRefs),
-
-		RunE: a.run(func(ctx context.Context, refs []string) error {
-			return a.changeResources(ctx, "client delete", refs, output, deleteResource)
-		}),
-	}
-	addOutput(cmd, &output, "text", "json")
 	return cmd
 }
 
@@ -120,69 +57,94 @@ func (a *app) chosen(refs []string) ([]*config.Delivery, map[*config.Delivery][]
 	}
 	for _, ref := range refs {
 		if !slices.Contains(known, ref) {
-			return nil, nil, usagef("there is "+strings.Join(known, ", "), "no resource %q in %s", ref, a.config)
+			return nil, nil, usagef("available: "+strings.Join(known, ", "), "no resource %q in %s", ref, a.config)
 		}
 	}
 	return with, resources, nil
 }
 
-func (a *app) clientDryRun(refs []string) error {
-	all, resources, err := a.chosen(refs)
-	if err != nil {
-		return err
+// resourceChange changes a resource in Aidbox, and what belongs to it.
+type resourceChange func(context.Context, *fhirclient.Client, *config.Delivery, config.Resource) ([]fhirclient.Change, error)
+
+// clientReport is the JSON output, documented in docs/json.md.
+type clientReport struct {
+	SchemaVersion int            `json:"schemaVersion"`
+	DryRun        bool           `json:"dryRun"`
+	Changes       []clientChange `json:"changes"`
+	Error         *problem       `json:"error,omitempty"`
+}
+
+type clientChange struct {
+	Delivery string `json:"delivery"`
+	fhirclient.Change
+}
+
+// changeResources changes the resources of each delivery, and prints what it did.
+func (a *app) changeResources(ctx context.Context, f fleet, resources map[*config.Delivery][]config.Resource, change resourceChange) ([]outcome[[]fhirclient.Change], error) {
+	f.app, f.taken = a, aidboxOf
+	return each(ctx, f, func(d *config.Delivery) (work[[]fhirclient.Change], error) {
+		c, err := a.aidbox(ctx, d)
+		return func(ctx context.Context, _ *progress) (changes []fhirclient.Change, err error) {
+			for _, r := range resources[d] {
+				more, err := change(ctx, c, d, r)
+				changes = append(changes, more...)
+				if errors.Is(err, fhirclient.ErrLiteral) || errors.Is(err, fhirclient.ErrReference) {
+					err = &noError{err}
+				}
+				if err != nil {
+					return changes, err
+				}
+			}
+			return changes, nil
+		}, err
+	})
+}
+
+func (a *app) printResources(done []outcome[[]fhirclient.Change], failed error, dryRun bool, output string) error {
+	report := clientReport{SchemaVersion: 1, DryRun: dryRun, Changes: []clientChange{}, Error: a.problem(failed)}
+	var t table
+	for _, o := range done {
+		if a.several && len(o.result) > 0 {
+			t.heading(o.delivery.Name)
+		}
+		for _, c := range o.result {
+			report.Changes = append(report.Changes, clientChange{o.delivery.Name, c})
+			t.row(c.Action, c.Object)
+		}
 	}
+	if output == "json" {
+		return printJSON(a.Out, report)
+	}
+	return a.print(&t)
+}
+
+// aidboxOf tells one Aidbox from another.
+func aidboxOf(d *config.Delivery) []string {
+	at := strings.TrimSuffix(d.Aidbox.URL, "/")
+	if _, _, ok := d.Aidbox.Service(); ok {
+		at = strings.Join([]string{d.Context, d.Namespace, d.Aidbox.Workload.Name}, "/")
+	}
+	return []string{at}
+}
+
+// checkShared refuses deliveries that describe the same resource of the same Aidbox
+// in two ways: each run would undo what the last one did.
+func checkShared(all []*config.Delivery, resources map[*config.Delivery][]config.Resource) error {
+	first := map[string]*config.Delivery{}
+	as := map[string]string{}
 	for _, d := range all {
 		for _, r := range resources[d] {
+			key := aidboxOf(d)[0] + " " + r.Ref()
 			body, err := fhirclient.JSON(r)
 			if err != nil {
 				return err
 			}
-			if _, err = fmt.Fprintf(a.Out, "%s\n", body); err != nil {
-				return err
+			described := string(body) + fmt.Sprint(r.AccessPolicy)
+			if first[key] != nil && as[key] != described {
+				return usagef("set aidbox.url of each, or name one with --delivery", "deliveries %q and %q have the same Aidbox, and describe %s in two ways", first[key].Name, d.Name, r.Ref())
 			}
-			if r.AccessPolicy == nil {
-				continue
-			}
-			if err := printJSON(a.Out, fhirclient.AccessPolicy(d.AccessPolicyID(r), r)); err != nil {
-				return err
-			}
+			first[key], as[key] = d, described
 		}
 	}
 	return nil
-}
-
-func (a *app) clientGet(ctx context.Context, refs []string) error {
-	all, resources, err := a.chosen(refs)
-	if err != nil {
-		return err
-	}
-	done, err := each(ctx, fleet{app: a, title: "client get", all: all}, func(d *config.Delivery) (work[[]byte], error) {
-		c, err := a.aidbox(ctx, d)
-		return func(ctx context.Context, _ *progress) ([]byte, error) { return getAll(ctx, c, resources[d]) }, err
-	})
-	for _, o := range done {
-		if _, printed := a.Out.Write(o.result); printed != nil {
-			return join(err, printed)
-		}
-	}
-	return err
-}
-
-// getAll returns resources as Aidbox has them, also beside an error.
-func getAll(ctx context.Context, c *fhirclient.Client, resources []config.Resource) (out []byte, err error) {
-	var literals []string
-	for _, r := range resources {
-		body, fields, err := c.Get(ctx, r)
-		if err != nil {
-			return out, err
-		}
-		for _, f := range fields {
-			literals = append(literals, r.Ref()+" "+f)
-		}
-		out = append(append(out, body...), '\n')
-	}
-	if len(literals) > 0 {
-		err = &noError{fmt.Errorf("aidbox holds literal secrets: %s", strings.Join(literals, ", "))}
-	}
-	return out, err
 }

@@ -86,11 +86,7 @@ func (a *app) diff(ctx context.Context, o diffOptions) error {
 			compared = append(compared, o.result)
 		}
 	}
-	failed := ""
-	if err != nil {
-		failed = oneLine(err)
-	}
-	return join(err, a.printDiff(diff.NewReport(compared, failed), o), answer(diff.NewReport(compared, "")))
+	return join(err, a.printDiff(diff.NewReport(compared, (*diff.Failure)(a.problem(err))), o), answer(diff.NewReport(compared, nil)))
 }
 
 // parts returns the parts to compare, in their order.

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -24,6 +25,29 @@ const exitStatus = `EXIT STATUS
   3    could not find out or could not act: unreachable, refused, sealed
   124  --timeout passed
   130  interrupted`
+
+// exitCodes closes a command's help with what its codes mean. One that is "" does not
+// occur, beside what every command has in common.
+func exitCodes(ok, no, unable string) string {
+	var out strings.Builder
+	out.WriteString("EXIT STATUS\n")
+	for _, line := range []struct {
+		code    int
+		meaning string
+	}{
+		{exitOK, ok},
+		{exitNo, no},
+		{exitUsage, "usage or config error; nothing was attempted"},
+		{exitUnable, cmp.Or(unable, "the output could not be written")},
+		{exitTimeout, "--timeout passed"},
+		{exitInterrupted, "interrupted"},
+	} {
+		if line.meaning != "" {
+			fmt.Fprintf(&out, "  %-3d  %s\n", line.code, line.meaning)
+		}
+	}
+	return strings.TrimSuffix(out.String(), "\n")
+}
 
 // usageError is a mistake on the command line or in the environment.
 type usageError struct {

@@ -87,7 +87,7 @@ func TestOneFailureKeepsNoDeliveryFromBeingDone(t *testing.T) {
 		t.Errorf("%v, exit code %d", err, exitCode(err))
 	}
 	f2, stderr := fleetOf(1)
-	f2.printError(err)
+	f2.conclude(err)
 	if diff := cmp.Diff("error: delivery \"d1\": sealed\nhint: unseal it\nerror: delivery \"d3\": a literal\n", stderr.String()); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
@@ -162,7 +162,7 @@ func TestWhatWasNotBegunInTimeIsToldInOneLine(t *testing.T) {
 		return fmt.Errorf("vault: %w", ctx.Err())
 	}))
 	err = whyEnded(ctx, err)
-	f.printError(err)
+	f.conclude(err)
 	lines := strings.Split(strings.TrimSpace(stderr.String()), "\n")
 	if len(lines) != atOnce+2 || lines[0] != `error: interrupted: delivery "d0": vault` ||
 		!strings.HasPrefix(lines[atOnce], "error: interrupted: not begun: d8, d9, ") || !strings.HasPrefix(lines[atOnce+1], "hint: run it again") {

@@ -85,7 +85,7 @@ cluster  create  AKS cluster aidbox-rg/aidbox-aks  OIDC issuer, workload identit
 
 func TestInfraThatIsRefusedSaysWhy(t *testing.T) {
 	code, stdout, stderr := onAzure(t, false, "infra", "-o", "json") // which refuses every write
-	if code != 3 || !strings.Contains(stdout, `"error": "azure: resource group aidbox-rg: answered 404 ResourceNotFound"`) || !strings.Contains(stderr, "error: azure: ") {
+	if code != 3 || !strings.Contains(stdout, `"message": "azure: resource group aidbox-rg: answered 404 ResourceNotFound"`) || !strings.Contains(stderr, "error: azure: ") {
 		t.Errorf("%d\n%s\n%s", code, stdout, stderr)
 	}
 }

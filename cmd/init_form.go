@@ -124,22 +124,3 @@ func (a *app) askInLines(ctx context.Context, o *initOptions, open []question) e
 	}
 	return nil
 }
-
-// readLine ends with the context, when the line may never come.
-func readLine(ctx context.Context, in *bufio.Reader) (string, error) {
-	type result struct {
-		line string
-		err  error
-	}
-	read := make(chan result, 1)
-	go func() {
-		line, err := in.ReadString('\n')
-		read <- result{strings.TrimSpace(line), err}
-	}()
-	select {
-	case <-ctx.Done():
-		return "", ctx.Err()
-	case r := <-read:
-		return r.line, r.err
-	}
-}

@@ -58,7 +58,7 @@ type installReport struct {
 	DryRun        bool           `json:"dryRun"`
 	Commands      []string       `json:"commands,omitempty"`
 	Changes       []store.Change `json:"changes,omitempty"`
-	Error         string         `json:"error,omitempty"`
+	Error         *problem       `json:"error,omitempty"`
 }
 
 func (a *app) install(ctx context.Context, o installOptions) error {
@@ -81,7 +81,7 @@ func (a *app) install(ctx context.Context, o installOptions) error {
 		report.Commands = helm.Commands(releases)
 		a.narrate("nothing was run; these are for a cluster that has none of it: secretctl install keeps what others have set")
 	} else if report.Changes, err = a.runHelm(ctx, helm, releases); err != nil {
-		report.Error = oneLine(err)
+		report.Error = a.problem(err)
 	}
 	return join(err, a.printInstall(report, o.output))
 }
@@ -134,5 +134,5 @@ func (a *app) printInstall(r installReport, output string) error {
 	if r.DryRun {
 		return nil
 	}
-	return a.writeChanges(changesReport{Deliveries: []deliveryChanges{{Changes: r.Changes, Error: r.Error}}})
+	return a.printTable(changesReport{Deliveries: []deliveryChanges{{Changes: r.Changes, Error: r.Error}}})
 }

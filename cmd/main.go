@@ -37,6 +37,7 @@ type IO struct {
 	Plugin bool
 	// OutTerminal and ErrTerminal say whether a person is looking.
 	OutTerminal, ErrTerminal bool
+	Columns                  func() int // how wide the terminal is; nil where there is none
 }
 
 // Main runs secretctl on the process's own arguments and streams, and returns
@@ -49,6 +50,7 @@ func Main() int {
 		Plugin:      strings.HasPrefix(name, "kubectl"),
 		OutTerminal: term.IsTerminal(int(os.Stdout.Fd())),
 		ErrTerminal: term.IsTerminal(int(os.Stderr.Fd())),
+		Columns:     columns,
 	}
 	if term.IsTerminal(int(os.Stdin.Fd())) {
 		keyboard := &keyboard{in: int(os.Stdin.Fd()), out: os.Stderr}
@@ -80,6 +82,8 @@ func Main() int {
 
 // Run runs secretctl with the given arguments and returns the exit code.
 func Run(ctx context.Context, args []string, world IO) int {
+	out := &stdout{Writer: world.Out}
+	world.Out = out
 	env := &environment{lookup: world.LookupEnv, unset: world.Unsetenv, taken: map[string]string{}}
 	world.LookupEnv = env.Lookup
 	sanitizer := &secret.Sanitizer{}
@@ -87,19 +91,20 @@ func Run(ctx context.Context, args []string, world IO) int {
 	world.Err = stderr
 	world.Prompt = stderr.alone(world.Prompt)
 	a := &app{
-		IO: world, env: env, console: stderr, sanitizer: sanitizer,
+		IO: world, env: env, stdout: out, console: stderr, sanitizer: sanitizer,
 		inputs: &secret.Inputs{LookupEnv: env.Secret, Stdin: world.In, Prompt: world.Prompt, Sanitizer: sanitizer},
 	}
-	err := a.guard(func() error {
+	var command *cobra.Command
+	err := a.guard(func() (err error) {
 		root := newRoot(a)
 		root.SetArgs(args)
-		err := root.ExecuteContext(ctx)
-		if err != nil && !a.started {
+		if command, err = root.ExecuteContextC(ctx); err != nil && !a.started {
 			return asUsage(err)
 		}
 		return err
 	})
-	a.printError(err)
+	err = join(err, a.printFailure(command, err))
+	a.conclude(err)
 	return exitCode(err)
 }
 
@@ -108,11 +113,13 @@ type app struct {
 	IO
 	settings
 	env       *environment // behind LookupEnv
+	stdout    *stdout      // Out
 	console   *console     // Err
 	sanitizer *secret.Sanitizer
 	inputs    *secret.Inputs
-	several   bool // deliveries are worked on
-	started   bool // a command began its work: what fails now is no usage error
+	summary   string // of what was done
+	several   bool   // deliveries are worked on
+	started   bool   // a command began its work: what fails now is no usage error
 
 	atEnd endings
 }

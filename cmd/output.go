@@ -1,10 +1,15 @@
 package cmd
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
+	"sync/atomic"
+	"unicode"
+	"unicode/utf16"
 
 	"github.com/spf13/cobra"
 )
@@ -21,7 +26,8 @@ func addEnum(cmd *cobra.Command, flag string, value *string, allowed ...string) 
 	before := cmd.PreRunE
 	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
 		if !slices.Contains(allowed, *value) {
-			return usagef("it is one of "+strings.Join(allowed, ", "), "--%s %q is unknown", flag, *value)
+			named := slices.DeleteFunc(slices.Clone(allowed), func(v string) bool { return v == "" })
+			return usagef("must be one of: "+strings.Join(named, ", "), "--%s %q is unknown", flag, *value)
 		}
 		if before != nil {
 			return before(cmd, args)
@@ -30,9 +36,85 @@ func addEnum(cmd *cobra.Command, flag string, value *string, allowed ...string) 
 	}
 }
 
+// stdout knows whether anything was written to it.
+type stdout struct {
+	io.Writer
+	used atomic.Bool
+}
+
+func (s *stdout) Write(p []byte) (int, error) {
+	s.used.Store(true)
+	return s.Writer.Write(p)
+}
+
+// problem is an error in JSON.
+type problem struct {
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+// problem returns nil where there is no error, or where the output says it already.
+func (a *app) problem(err error) *problem {
+	var texts, hints []string
+	for _, m := range messages(err) {
+		if m.text != "" {
+			texts = append(texts, a.clean(m.text))
+		}
+		if m.hint != "" {
+			hints = append(hints, a.clean(m.hint))
+		}
+	}
+	if len(texts) == 0 {
+		return nil
+	}
+	return &problem{strings.Join(texts, "; "), strings.Join(slices.Compact(hints), "; ")}
+}
+
+// printFailure reports an error as JSON, where that was asked for and the command
+// came to print nothing.
+func (a *app) printFailure(cmd *cobra.Command, err error) error {
+	if cmd == nil || a.stdout.used.Load() {
+		return nil
+	}
+	output := cmd.Flags().Lookup("output")
+	if p := a.problem(err); p != nil && output != nil && output.DefValue == "text" && output.Value.String() == "json" {
+		return printJSON(a.Out, struct {
+			SchemaVersion int      `json:"schemaVersion"`
+			Error         *problem `json:"error"`
+		}{1, p})
+	}
+	return nil
+}
+
 func printJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	return enc.Encode(v)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	_, err := w.Write(escapeUnseen(text.Bytes()))
+	return err
+}
+
+// escapeUnseen writes as \uXXXX what shows as nothing or changes how others are shown,
+// and one of two number signs, which begin a command of a CI system. To whoever reads
+// the JSON it is the same.
+func escapeUnseen(text []byte) []byte {
+	var out bytes.Buffer
+	var last rune
+	for _, r := range string(text) {
+		switch {
+		case r == '\n' || unicode.IsPrint(r) && !unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector) && (r != '#' || last != '#'):
+			out.WriteRune(r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&out, `\u%04x\u%04x`, high, low)
+		default:
+			fmt.Fprintf(&out, `\u%04x`, r)
+		}
+		last = r
+	}
+	return out.Bytes()
 }

@@ -29,6 +29,21 @@ type endedError struct {
 
 func (e *endedError) Unwrap() error { return e.error }
 
+func (e *endedError) what() string {
+	if e.timeout {
+		return "--timeout passed"
+	}
+	return "interrupted"
+}
+
+func (e *endedError) next() string {
+	const again = "run it again: what is done stays done"
+	if e.timeout {
+		return "give it longer with --timeout, or " + again
+	}
+	return again
+}
+
 // errBug is what came of work that ended in a panic.
 var errBug = hint.Wrap(errors.New("internal error"), "please report this, with the lines above")
 

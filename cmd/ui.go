@@ -5,9 +5,10 @@ package cmd
 // Stdout is for what the command was asked for, and for nothing else. Everything
 // that accompanies it goes to stderr, in lines of their own.
 //
-// An error is a line "error: what failed, where, why". What to type about it is a
-// line "hint:" below it. What works but deserves a look is a "warning:", and what a
-// reader may want to know a "note:". Errors come last, where they are seen.
+// Tables come first, then errors, and last one line that sums up what was done. An
+// error is a line "error: what failed, where, why"; what to type about it is a line
+// "hint:" below it. What works but deserves a look is a "warning:", and what a reader
+// may want to know a "note:".
 //
 // Colour and redrawn lines are for terminals alone, and NO_COLOR or --no-color turns
 // colour off. What a program may read, or a log may keep, looks the same everywhere.
@@ -38,12 +39,30 @@ func (a *app) color() bool {
 	return a.OutTerminal && !noColor && !a.noColor
 }
 
-// narrate writes a line to stderr.
+// narrate writes a line to stderr, which a terminal shows in as many as it needs.
 func (a *app) narrate(format string, args ...any) {
-	_, _ = fmt.Fprintln(a.Err, strings.Join(strings.Fields(fmt.Sprintf(format, args...)), " "))
+	line := oneSpace(fmt.Sprintf(format, args...))
+	_, _ = fmt.Fprintln(a.Err, wrap(line, a.width(a.ErrTerminal), "  "))
 }
 
-func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
+// summarize sums up what was done, when all else is said.
+func (a *app) summarize(format string, args ...any) { a.summary = fmt.Sprintf(format, args...) }
+
+func oneLine(err error) string { return oneSpace(err.Error()) }
+
+// conclude says what went wrong, and sums up what was done.
+func (a *app) conclude(err error) {
+	for _, m := range messages(err) {
+		a.printLine("error", m.text)
+		if m.excerpt != "" {
+			_, _ = fmt.Fprintln(a.Err, m.excerpt)
+		}
+		a.printLine("hint", m.hint)
+	}
+	if a.summary != "" {
+		a.narrate("%s", a.summary)
+	}
+}
 
 func (a *app) printLine(label, text string) {
 	if text != "" {
@@ -51,52 +70,35 @@ func (a *app) printLine(label, text string) {
 	}
 }
 
-// printError writes an error as lines of "error:", each with its "hint:".
-func (a *app) printError(err error) {
-	if ended, ok := errors.AsType[*endedError](err); ok {
-		a.printEnded(ended)
-		return
+// message is an error as it is told.
+type message struct{ text, excerpt, hint string }
+
+// messages returns what is to say about an error: nothing where the output says it
+// already, and several messages where it is several errors.
+func messages(err error) []message {
+	var all []message
+	ended, early := errors.AsType[*endedError](err)
+	if early {
+		err = ended.error
 	}
 	for _, part := range parts(err) {
-		if !errors.Is(part, errReported) {
-			a.printPart(part)
+		invalid, ok := errors.AsType[*config.Error](part)
+		switch {
+		case errors.Is(part, errReported):
+		case ok:
+			for _, p := range invalid.Problems {
+				all = append(all, message{p.String(), p.Excerpt, p.Hint})
+			}
+		case early:
+			all = append(all, message{text: strings.TrimSuffix(ended.what()+": "+withoutEnd(part), ": ")})
+		default:
+			all = append(all, message{text: withoutEnd(part), hint: hint.Of(part)})
 		}
 	}
-}
-
-func (a *app) printPart(err error) {
-	if invalid, ok := errors.AsType[*config.Error](err); ok {
-		a.printProblems(invalid)
-		return
+	if early {
+		all = append(all, message{hint: ended.next()})
 	}
-	a.printLine("error", err.Error())
-	a.printLine("hint", hint.Of(err))
-}
-
-func (a *app) printProblems(invalid *config.Error) {
-	for _, p := range invalid.Problems {
-		a.printLine("error", p.String())
-		if p.Excerpt != "" {
-			_, _ = fmt.Fprintln(a.Err, p.Excerpt)
-		}
-		a.printLine("hint", p.Hint)
-	}
-}
-
-// printEnded says what was not done when time was up, and what to do.
-func (a *app) printEnded(ended *endedError) {
-	what, next := "interrupted", "run it again: what is done stays done"
-	if ended.timeout {
-		what, next = "--timeout passed", "give it longer with --timeout, or run it again: what is done stays done"
-	}
-	for _, part := range parts(ended.error) {
-		if _, ok := errors.AsType[*config.Error](part); ok {
-			a.printPart(part)
-		} else if !errors.Is(part, errReported) {
-			a.printLine("error", strings.TrimSuffix(what+": "+withoutEnd(part), ": "))
-		}
-	}
-	a.printLine("hint", next)
+	return all
 }
 
 // withoutEnd leaves out that a context ended, which is Go's way to say it.

@@ -1,8 +1,12 @@
 package cmd
 
 import (
+	"bufio"
+	"context"
+	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 
 	"golang.org/x/term"
@@ -43,5 +47,40 @@ func (k *keyboard) restore() {
 	defer k.mu.Unlock()
 	if k.shown != nil {
 		_ = term.Restore(k.in, k.shown)
+	}
+}
+
+// confirm asks a person a question, whose answer is no unless it is yes.
+func (a *app) confirm(ctx context.Context, question string) error {
+	if a.Prompt == nil || !a.ErrTerminal {
+		return usagef("--yes is the answer, --dry-run shows what would be done", "nobody can be asked here: standard input or stderr is not a terminal")
+	}
+	_, _ = io.WriteString(a.Err, wrap(a.clean(question), a.width(true), "  ")+" [y/N] ")
+	answer, err := readLine(ctx, bufio.NewReader(a.In))
+	switch {
+	case ctx.Err() != nil:
+		return err
+	case err == nil && (strings.EqualFold(answer, "y") || strings.EqualFold(answer, "yes")):
+		return nil
+	}
+	return &noError{errors.New("not confirmed: nothing was done")}
+}
+
+// readLine ends with the context, when the line may never come.
+func readLine(ctx context.Context, in *bufio.Reader) (string, error) {
+	type result struct {
+		line string
+		err  error
+	}
+	read := make(chan result, 1)
+	go func() {
+		line, err := in.ReadString('\n')
+		read <- result{strings.TrimSpace(line), err}
+	}()
+	select {
+	case <-ctx.Done():
+		return "", ctx.Err()
+	case r := <-read:
+		return r.line, r.err
 	}
 }

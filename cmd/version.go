@@ -12,7 +12,10 @@ import (
 // Set by the linker in a release.
 var version, commit, date string
 
+// versionInfo is the JSON output, documented in docs/json.md.
 type versionInfo struct {
+	SchemaVersion int `json:"schemaVersion"`
+
 	Version  string `json:"version"`
 	Commit   string `json:"commit,omitempty"`
 	Date     string `json:"date,omitempty"`
@@ -22,7 +25,7 @@ type versionInfo struct {
 
 // buildVersion falls back to what the Go toolchain noted, for "go install".
 func buildVersion() versionInfo {
-	v := versionInfo{version, commit, date, runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
+	v := versionInfo{1, version, commit, date, runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
 	info, ok := debug.ReadBuildInfo()
 	if v.Version == "" && ok {
 		v.Version = info.Main.Version

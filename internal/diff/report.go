@@ -27,7 +27,13 @@ type Report struct {
 	SchemaVersion int        `json:"schemaVersion"`
 	Status        State      `json:"status"` // equal, different, or unknown where any object is
 	Deliveries    []Delivery `json:"deliveries"`
-	Error         string     `json:"error,omitempty"` // what ended the comparison early
+	Error         *Failure   `json:"error,omitempty"` // what ended the comparison early
+}
+
+// Failure is an error, as JSON has it.
+type Failure struct {
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
 }
 
 // Delivery is what was compared of one delivery.
@@ -63,15 +69,15 @@ func NewPart(name string, objects []Object) Part {
 	return p
 }
 
-// NewReport sums up. failed is what ended the comparison early, or "".
-func NewReport(deliveries []Delivery, failed string) Report {
+// NewReport sums up. failed is what ended the comparison early, or nil.
+func NewReport(deliveries []Delivery, failed *Failure) Report {
 	r := Report{SchemaVersion: SchemaVersion, Status: Equal, Deliveries: append([]Delivery{}, deliveries...), Error: failed}
 	for _, d := range deliveries {
 		for _, p := range d.Parts {
 			r.Status = worse(r.Status, p.Status)
 		}
 	}
-	if failed != "" {
+	if failed != nil {
 		r.Status = Unknown
 	}
 	return r
@@ -117,7 +123,7 @@ func WriteText(w io.Writer, r Report) error {
 }
 
 func (p Part) write(out *bytes.Buffer, delivery string) {
-	heading := fmt.Sprintf("%s: %s\n", delivery, p.Name)
+	heading := fmt.Sprintf("delivery %q: %s\n", delivery, p.Name)
 	line := func(state State, name, detail, hint string) {
 		out.WriteString(heading)
 		heading = ""

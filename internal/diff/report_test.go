@@ -25,11 +25,11 @@ func TestStatusIsTheWorstOfTheObjects(t *testing.T) {
 			objects = append(objects, Object{State: s})
 		}
 		p := NewPart("store", objects)
-		if r := NewReport([]Delivery{{Parts: []Part{p, {Status: Skipped}}}}, ""); p.Status != tt.want || r.Status != tt.want {
+		if r := NewReport([]Delivery{{Parts: []Part{p, {Status: Skipped}}}}, nil); p.Status != tt.want || r.Status != tt.want {
 			t.Errorf("%v: part is %s, report is %s, want %s", tt.states, p.Status, r.Status, tt.want)
 		}
 	}
-	if r := NewReport(nil, "interrupted"); r.Status != Unknown {
+	if r := NewReport(nil, &Failure{Message: "interrupted"}); r.Status != Unknown {
 		t.Errorf("a comparison that ended early is %s", r.Status)
 	}
 }
@@ -45,7 +45,7 @@ func aReport() Report {
 		part,
 		{Name: "store", Status: Skipped, Detail: "no store", Objects: []Object{}},
 		{Name: "aidbox", Status: Unknown, Detail: "connection refused", Hint: "start it", Objects: []Object{}},
-	}}}, "")
+	}}}, nil)
 }
 
 func TestTextHasWhatIsNotEqual(t *testing.T) {
@@ -53,14 +53,14 @@ func TestTextHasWhatIsNotEqual(t *testing.T) {
 	if err := WriteText(&out, aReport()); err != nil {
 		t.Fatal(err)
 	}
-	const want = `aidbox: cluster
+	const want = `delivery "aidbox": cluster
   ~ Deployment a/b
       spec.replicas: 1 -> 2
       env[A]: differs (not shown)
   + ConfigMap a/b: to be created
   ? X a/b: forbidden
       hint: ask for the right
-aidbox: aidbox
+delivery "aidbox": aidbox
   ? connection refused
       hint: start it
 `
@@ -71,7 +71,7 @@ aidbox: aidbox
 		t.Errorf("%d of %d", equal, all)
 	}
 	out.Reset()
-	equal := NewReport([]Delivery{{Name: "aidbox", Parts: []Part{NewPart("store", []Object{{Name: "x", State: Equal}})}}}, "")
+	equal := NewReport([]Delivery{{Name: "aidbox", Parts: []Part{NewPart("store", []Object{{Name: "x", State: Equal}})}}}, nil)
 	if err := WriteText(&out, equal); err != nil || out.Len() > 0 {
 		t.Errorf("where all is equal it says %q, %v", out.String(), err)
 	}

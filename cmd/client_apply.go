@@ -1,0 +1,91 @@
+package cmd
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/spf13/cobra"
+
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/fhirclient"
+)
+
+func newClientApply(a *app) *cobra.Command {
+	var dryRun bool
+	var output string
+	cmd := &cobra.Command{
+		Use:   "apply [TYPE/ID...]",
+		Short: "Create or update the resources in Aidbox",
+		Long: `Writes each resource that differs from the one in Aidbox, with a masked reference
+in place of each secret, and reads it back. It is an error if Aidbox returns a
+literal value where the reference should be. A second run writes nothing.
+
+` + exitCodes("Aidbox has the resources as the config describes them", "Aidbox returned a literal secret, or not the reference", "Aidbox could not be reached, or refused"),
+		Example: `  # Create or update every resource of the config
+  secretctl client apply
+
+  # Print the resources without sending them
+  secretctl client apply --dry-run
+
+  # Write one of them, and report as JSON
+  secretctl client apply Client/basic -o json`,
+
+		ValidArgsFunction: offer(a.resourceRefs),
+
+		RunE: a.run(func(ctx context.Context, refs []string) error {
+			all, resources, err := a.chosen(refs)
+			if err == nil {
+				err = checkShared(all, resources)
+			}
+			switch {
+			case err != nil:
+				return err
+			case dryRun:
+				return a.printBodies(all, resources, output)
+			}
+			done, err := a.changeResources(ctx, fleet{title: "client apply", all: all}, resources, applyResource)
+			return join(err, a.printResources(done, err, false, output))
+		}),
+	}
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "print the resources as JSON and send nothing")
+	addOutput(cmd, &output, "text", "json")
+	return cmd
+}
+
+func applyResource(ctx context.Context, c *fhirclient.Client, d *config.Delivery, r config.Resource) ([]fhirclient.Change, error) {
+	change, err := c.Apply(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	changes := []fhirclient.Change{change}
+	if r.AccessPolicy != nil {
+		change, err = c.ApplyPolicy(ctx, d.AccessPolicyID(r), r)
+		if err == nil {
+			changes = append(changes, change)
+		}
+	}
+	return changes, err
+}
+
+// printBodies prints what would be sent.
+func (a *app) printBodies(all []*config.Delivery, resources map[*config.Delivery][]config.Resource, output string) error {
+	var found []resourceReport
+	for _, d := range all {
+		for _, r := range resources[d] {
+			body, err := fhirclient.JSON(r)
+			if err != nil {
+				return err
+			}
+			found = append(found, resourceReport{d.Name, body})
+			if r.AccessPolicy == nil {
+				continue
+			}
+			policy, err := json.MarshalIndent(fhirclient.AccessPolicy(d.AccessPolicyID(r), r), "", "  ")
+			if err != nil {
+				return err
+			}
+			found = append(found, resourceReport{d.Name, policy})
+		}
+	}
+	return a.printFound(found, nil, output)
+}

@@ -1,0 +1,120 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/fhirclient"
+)
+
+type clientDeleteOptions struct {
+	all, yes, dryRun bool
+	output           string
+}
+
+func newClientDelete(a *app) *cobra.Command {
+	var o clientDeleteOptions
+	cmd := &cobra.Command{
+		Use:   "delete TYPE/ID... | --all",
+		Short: "Delete resources from Aidbox",
+		Long: `Deletes the named resources of the config from Aidbox, each with the AccessPolicy
+that was made for it. One that is already gone is no error. The secrets stay in
+the store.
+
+On a terminal it asks before it deletes. Elsewhere --yes is the answer.
+
+` + exitCodes("the resources are gone, or the plan was printed", "the question was not answered with yes; nothing was deleted", "Aidbox could not be reached, or refused"),
+		Example: `  # See what would be deleted, without deleting it
+  secretctl client delete --all --dry-run
+
+  # Delete one resource, after a question
+  secretctl client delete Client/basic
+
+  # Delete every resource of the config from a script
+  secretctl client delete --all --yes -o json`,
+
+		ValidArgsFunction: offer(a.resourceRefs),
+
+		RunE: a.run(func(ctx context.Context, refs []string) error { return a.clientDelete(ctx, o, refs) }),
+	}
+	cmd.Flags().BoolVar(&o.all, "all", false, "delete every resource of the config")
+	cmd.Flags().BoolVar(&o.yes, "yes", false, "delete without asking")
+	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "print what would be deleted and delete nothing")
+	addOutput(cmd, &o.output, "text", "json")
+	return cmd
+}
+
+func (a *app) clientDelete(ctx context.Context, o clientDeleteOptions, refs []string) error {
+	all, resources, err := a.chosen(refs)
+	switch {
+	case err != nil:
+		return err
+	case o.all == (len(refs) > 0):
+		return usagef("available: "+strings.Join(a.resourceRefs(), ", "), "name the resources to delete, or give --all")
+	case !o.dryRun && !o.yes:
+		if err := a.confirm(ctx, deletionQuestion(all, resources)); err != nil {
+			return err
+		}
+	}
+	change := deleteResource
+	if o.dryRun {
+		change = planDeletion
+	}
+	done, err := a.changeResources(ctx, fleet{title: "client delete", all: all}, resources, change)
+	return join(err, a.printResources(done, err, o.dryRun, o.output))
+}
+
+// deletionQuestion asks about all that would be deleted, by name.
+func deletionQuestion(all []*config.Delivery, resources map[*config.Delivery][]config.Resource) string {
+	var from []string
+	for _, d := range all {
+		var refs []string
+		for _, r := range resources[d] {
+			refs = append(refs, r.Ref())
+		}
+		from = append(from, fmt.Sprintf("%s from %s", strings.Join(refs, ", "), d.Aidbox.URL))
+	}
+	return "Delete " + strings.Join(from, ", and ") + "?"
+}
+
+// deleteResource takes the AccessPolicy first, which refers to the resource.
+func deleteResource(ctx context.Context, c *fhirclient.Client, d *config.Delivery, r config.Resource) ([]fhirclient.Change, error) {
+	var changes []fhirclient.Change
+	if r.AccessPolicy != nil {
+		change, err := c.Delete(ctx, "AccessPolicy", d.AccessPolicyID(r))
+		if err != nil {
+			return nil, err
+		}
+		changes = append(changes, change)
+	}
+	change, err := c.Delete(ctx, r.Type, r.ID)
+	if err == nil {
+		changes = append(changes, change)
+	}
+	return changes, err
+}
+
+// planDeletion says what deleteResource would do.
+func planDeletion(ctx context.Context, c *fhirclient.Client, d *config.Delivery, r config.Resource) (changes []fhirclient.Change, err error) {
+	found := func(compared fhirclient.Comparison, err error) error {
+		action := "delete"
+		if compared.Absent {
+			action = fhirclient.Absent
+		}
+		if err == nil {
+			changes = append(changes, fhirclient.Change{Object: compared.Object, Action: action})
+		}
+		return err
+	}
+	if r.AccessPolicy != nil {
+		err = found(c.ComparePolicy(ctx, d.AccessPolicyID(r), r))
+	}
+	if err == nil {
+		err = found(c.Compare(ctx, r))
+	}
+	return changes, err
+}

@@ -1,0 +1,96 @@
+package cmd
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/fhirclient"
+)
+
+func newClientGet(a *app) *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:   "get [TYPE/ID...]",
+		Short: "Show the resources as Aidbox has them",
+		Long: `Prints each resource as Aidbox returns it. A literal secret in it is withheld.
+
+` + exitCodes("the resources hold references, and no literal secrets", "Aidbox returned a literal secret", "Aidbox could not be reached, or does not have a resource"),
+		Example: `  # Show every resource of the config
+  secretctl client get
+
+  # Show one of them
+  secretctl client get Client/basic`,
+
+		ValidArgsFunction: offer(a.resourceRefs),
+
+		RunE: a.run(func(ctx context.Context, refs []string) error { return a.clientGet(ctx, refs, output) }),
+	}
+	addOutput(cmd, &output, "text", "json")
+	return cmd
+}
+
+// foundReport is the JSON output of resources, documented in docs/json.md.
+type foundReport struct {
+	SchemaVersion int              `json:"schemaVersion"`
+	Resources     []resourceReport `json:"resources"`
+	Error         *problem         `json:"error,omitempty"`
+}
+
+type resourceReport struct {
+	Delivery string          `json:"delivery"`
+	Resource json.RawMessage `json:"resource"`
+}
+
+func (a *app) clientGet(ctx context.Context, refs []string, output string) error {
+	all, resources, err := a.chosen(refs)
+	if err != nil {
+		return err
+	}
+	done, err := each(ctx, fleet{app: a, title: "client get", all: all}, func(d *config.Delivery) (work[[]resourceReport], error) {
+		c, err := a.aidbox(ctx, d)
+		return func(ctx context.Context, _ *progress) ([]resourceReport, error) {
+			return getAll(ctx, c, d.Name, resources[d])
+		}, err
+	})
+	var found []resourceReport
+	for _, o := range done {
+		found = append(found, o.result...)
+	}
+	return join(err, a.printFound(found, err, output))
+}
+
+// getAll returns resources as Aidbox has them, also beside an error.
+func getAll(ctx context.Context, c *fhirclient.Client, delivery string, resources []config.Resource) (found []resourceReport, err error) {
+	var literals []string
+	for _, r := range resources {
+		body, fields, err := c.Get(ctx, r)
+		if err != nil {
+			return found, err
+		}
+		for _, f := range fields {
+			literals = append(literals, r.Ref()+" "+f)
+		}
+		found = append(found, resourceReport{delivery, body})
+	}
+	if len(literals) > 0 {
+		err = &noError{fmt.Errorf("aidbox holds literal secrets: %s", strings.Join(literals, ", "))}
+	}
+	return found, err
+}
+
+func (a *app) printFound(found []resourceReport, failed error, output string) error {
+	if output == "json" {
+		return printJSON(a.Out, foundReport{1, append([]resourceReport{}, found...), a.problem(failed)})
+	}
+	for _, f := range found {
+		if err := printJSON(a.Out, f.Resource); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,68 @@
+package cmd
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+)
+
+// clean makes one line of a text that may have come from outside, without cutting it.
+func (a *app) clean(text string) string {
+	return oneSpace(a.sanitizer.Text(oneSpace(text)))
+}
+
+func oneSpace(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+// count returns "1 file", "2 files".
+func count(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
+}
+
+// wrap breaks a line between words, so that it fits into width columns, and indents
+// what follows the first one. A width of 0 breaks nothing.
+func wrap(line string, width int, indent string) string {
+	if width <= 0 || utf8.RuneCountInString(line) <= width {
+		return line
+	}
+	var out strings.Builder
+	column := 0
+	for word := range strings.FieldsSeq(line) {
+		length := utf8.RuneCountInString(word)
+		switch {
+		case column == 0:
+		case column+1+length > width:
+			out.WriteString("\n" + indent)
+			column = utf8.RuneCountInString(indent)
+		default:
+			out.WriteByte(' ')
+			column++
+		}
+		out.WriteString(word)
+		column += length
+	}
+	return out.String()
+}
+
+// width returns how many columns a terminal has; 0 where the stream is none.
+func (a *app) width(terminal bool) int {
+	if !terminal || a.Columns == nil {
+		return 0
+	}
+	return a.Columns()
+}
+
+// columns returns how wide the terminal is that stdout or stderr is.
+func columns() int {
+	for _, stream := range []*os.File{os.Stderr, os.Stdout} {
+		if width, _, err := term.GetSize(int(stream.Fd())); err == nil {
+			return width
+		}
+	}
+	return 0
+}

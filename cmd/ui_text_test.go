@@ -1,0 +1,73 @@
+package cmd
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/secretctl/secretctl/internal/secret"
+)
+
+func TestLinesBreakBetweenWords(t *testing.T) {
+	for _, test := range []struct {
+		line  string
+		width int
+		want  string
+	}{
+		{"error: vault: sealed", 0, "error: vault: sealed"},
+		{"error: vault: sealed", 80, "error: vault: sealed"},
+		{"error: vault: sealed", 14, "error: vault:\n  sealed"},
+		{"hint: https://vault.example.com:8200/v1/sys/health is long", 20, "hint:\n  https://vault.example.com:8200/v1/sys/health\n  is long"},
+		{"é é é é", 3, "é é\n  é\n  é"},
+	} {
+		if got := wrap(test.line, test.width, "  "); got != test.want {
+			t.Errorf("%q in %d columns is %q", test.line, test.width, got)
+		}
+	}
+}
+
+func TestTableHasColumnsAndWrapsTheLastOnATerminal(t *testing.T) {
+	var out bytes.Buffer
+	s := &secret.Sanitizer{}
+	s.Learn(secret.New([]byte("hunter2-value")))
+	a := &app{IO: IO{Out: &out, Columns: func() int { return 40 }}, sanitizer: s}
+	for _, test := range []struct {
+		terminal bool
+		want     string
+	}{
+		{false, `# berlin
+store   create     a  version 1 of a new secret
+policy  unchanged  a
+store   update     b  (message withheld: it repeats a secret value)
+role    create     c  forged store create [2K x
+`},
+		{true, `# berlin
+store  create  a  version 1 of a new
+                  secret
+`},
+	} {
+		tb := &table{}
+		tb.heading("berlin")
+		tb.row("store", "create", "a", "version 1 of a new secret")
+		if !test.terminal {
+			tb.row("policy", "unchanged", "a", "")
+			tb.row("store", "update", "b", "was hunter2-value")
+			tb.row("role", "create", "c", "forged\nstore  create\x1b[2K x")
+		}
+		out.Reset()
+		a.OutTerminal = test.terminal
+		if err := a.print(tb); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(test.want, out.String()); diff != "" {
+			t.Errorf("terminal %v (-want +got)\n%s", test.terminal, diff)
+		}
+	}
+}
+
+func TestNounsAgreeWithTheirNumber(t *testing.T) {
+	if got := count(0, "file") + count(1, "file") + count(2, "file"); got != "0 files1 file2 files" {
+		t.Error(got)
+	}
+}
