@@ -35,7 +35,7 @@ func (a *app) dependencies(ctx context.Context, d *config.Delivery, o reportOpti
 		err = a.connectPods(ctx, d, groups, &deps)
 	default:
 		a.narrate("note: %slooks at the mount on this machine, %s", a.of(d), cmp.Or(o.mountPath, d.MountPath))
-		deps.Mounts = []verify.Mount{verify.Local{Dir: o.mountPath, VaultConfig: o.vaultConfig}.Mount(d)}
+		deps.Local = &verify.Local{Dir: o.mountPath, VaultConfig: o.vaultConfig}
 	}
 	if err != nil {
 		return deps, err

@@ -36,7 +36,7 @@ type subject struct {
 	secret   config.Secret
 	resource config.Resource
 	client   client
-	mount    Mount
+	mount    *mount
 	class    store.Class
 }
 

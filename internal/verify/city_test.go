@@ -46,7 +46,7 @@ type city struct {
 	refuse     string            // a part of paths that are forbidden
 	noTools    bool
 	noLogin    bool
-	nudged     []string
+	onNudge    func(pod string)
 	onExec     func(pod, path string) (exitCode int, answered bool)
 }
 
@@ -187,8 +187,11 @@ func (w *city) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 		w.exec(out, r, name)
 	case r.Method == http.MethodPatch:
 		w.mu.Lock()
-		w.nudged = append(w.nudged, name)
+		nudge := w.onNudge
 		w.mu.Unlock()
+		if nudge != nil {
+			nudge(name)
+		}
 		_, _ = io.WriteString(out, "{}")
 	default:
 		w.objects().ServeHTTP(out, r)

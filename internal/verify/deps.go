@@ -25,9 +25,8 @@ type Dependencies struct {
 	AidboxAt func(p cluster.Pod) (Aidbox, error)
 	Admin    Admin // nil where nothing may be done as an administrator
 
-	Cluster *cluster.Cluster // where the delivery runs; nil for the local target
-	// Mounts has the replicas of Aidbox; those of a Cluster are found when the checks run.
-	Mounts []Mount
+	Cluster *cluster.Cluster // where the delivery runs; nil where that is not asked
+	Local   *Local           // the mount on this machine; nil for those in the pods of the Cluster
 
 	// Why Aidbox, Admin or Cluster is nil, where that is not on purpose: then what it
 	// would say is unknown, and not skipped.

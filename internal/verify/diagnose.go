@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -62,7 +63,7 @@ func (r *run) providerHop(ctx context.Context, agents []cluster.Agent, p cluster
 	if i < 0 || agents[i].Works() || agents[i].Ready > 0 && !r.lacks(ctx, agents[i], p.Node) {
 		return "", ""
 	}
-	return fmt.Sprintf("the provider does not run on node %s: %s", orWord(p.Node, "?"), podsReady(agents[i])),
+	return fmt.Sprintf("the provider does not run on node %s: %s", cmp.Or(p.Node, "?"), podsReady(agents[i])),
 		fmt.Sprintf("kubectl describe -n %s daemonset/%s", agents[i].Namespace, agents[i].Name)
 }
 

@@ -34,7 +34,7 @@ type fakes struct {
 	ProbeAt func(ctx context.Context, p cluster.Pod, path, clientID string, v secret.Value) (int, string, error) // nil: no pod by itself
 	TokenAt func(ctx context.Context, p cluster.Pod, clientID string, v secret.Value) (int, string, error)
 
-	Mounts             []Mount
+	Local              *Local
 	Cluster            *cluster.Cluster
 	NoAdmin, NoCluster error
 }
@@ -45,7 +45,7 @@ func (f *fakes) dependencies(d *config.Delivery) Dependencies {
 
 	w := Dependencies{
 		Provider: provider, Store: fakeStore{fakes: f}, Source: f.Source, Aidbox: fakeAidbox{f},
-		Mounts: f.Mounts, Cluster: f.Cluster, NoAdmin: f.NoAdmin, NoCluster: f.NoCluster, Sanitizer: &secret.Sanitizer{},
+		Local: f.Local, Cluster: f.Cluster, NoAdmin: f.NoAdmin, NoCluster: f.NoCluster, Sanitizer: &secret.Sanitizer{},
 	}
 	if f.References != nil && f.ApplyResource != nil && f.DeleteResource != nil && f.Version != nil {
 		w.Admin = fakeAdmin{f}

@@ -12,12 +12,16 @@ import (
 	"strings"
 	"time"
 
+	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/secret"
 )
 
 // aidboxUser is who Aidbox runs as in its container.
 const aidboxUser = 1000
+
+// maxFile is how long a file may be: a ConfigMap takes no longer vault config.
+const maxFile = 1 << 20
 
 // The names that the CSI driver publishes under: the files are links through
 // dataLink, which is a link to a folder named by the time.
@@ -33,95 +37,92 @@ type Local struct {
 	VaultConfig string // default: config.VaultConfigFile
 }
 
-// Mount returns the mount, as the checks want it.
-func (l Local) Mount(d *config.Delivery) Mount {
-	l.Dir = cmp.Or(l.Dir, d.MountPath)
-	l.VaultConfig = cmp.Or(l.VaultConfig, config.VaultConfigFile)
-	at := func(s config.Secret) Local {
-		return Local{Dir: l.Dir + strings.TrimPrefix(d.MountFolder(s), d.MountPath)}
-	}
-	return Mount{
-		Replica:  "local",
-		Present:  func(_ context.Context, s config.Secret) Result { return at(s).present(s) },
-		Readable: func(_ context.Context, s config.Secret) Result { return at(s).readable(s) },
-		Status:   func(_ context.Context, s config.Secret) Result { return at(s).status(s) },
-		Digest: func(_ context.Context, s config.Secret) (string, error) {
-			v, err := at(s).read(s)
-			return digest(v), err
+func (l Local) mount(d *config.Delivery) *mount {
+	return &mount{
+		files: localFiles{}, replica: "local",
+		folder: func(s config.Secret) string {
+			return cmp.Or(l.Dir, d.MountPath) + strings.TrimPrefix(d.MountFolder(s), d.MountPath)
 		},
-		Read:        func(_ context.Context, s config.Secret) (secret.Value, error) { return at(s).read(s) },
-		VaultConfig: func(context.Context) ([]byte, error) { return os.ReadFile(l.VaultConfig) },
+		vaultConfig: cmp.Or(l.VaultConfig, config.VaultConfigFile),
 	}
 }
 
-func (l Local) file(s config.Secret) string { return filepath.Join(l.Dir, s.FileName()) }
+// localFiles are files of this machine.
+type localFiles struct{}
 
-func (l Local) present(s config.Secret) Result {
-	_, err := os.Stat(l.file(s))
-	if err == nil {
-		return Pass("%s", l.file(s))
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return Unknown("%v", err)
-	}
-	entries, err := os.ReadDir(l.Dir)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return Fail("folder %s does not exist", l.Dir).WithHint("mount the volume here: the local target reads the mount path of this machine")
-	case err != nil:
-		return Unknown("%v", err)
-	case len(entries) == 0:
-		return Fail("folder %s is empty", l.Dir).
-			WithHint("a pod can be Ready and its mount empty for good, because the driver answers OK without mounting while the folder is young: delete the pod")
-	}
-	var others []string
-	for _, e := range entries {
-		switch {
-		case e.Name() == s.FileName():
-			return Fail("%s is a link that leads nowhere", l.file(s)).WithHint("delete the pod, so that the driver mounts anew")
-		case !strings.HasPrefix(e.Name(), ".."):
-			others = append(others, e.Name())
-		}
-	}
-	return Fail("no file %s in %s; there is: %s", s.FileName(), l.Dir, (*secret.Sanitizer)(nil).Line(strings.Join(others, " "))).
-		WithHint("the SecretProviderClass does not name it, or did not when the pod started: apply what secretctl render writes, then delete the pod")
-}
-
-func (l Local) readable(s config.Secret) Result {
-	const permissions = "leave filePermission at its default, 0644: the driver's files belong to root, and Aidbox runs as user 1000"
-	path, err := filepath.EvalSymlinks(l.file(s))
-	if err != nil {
-		return Unknown("%v", err)
-	}
+func (localFiles) stat(_ context.Context, path string) (cluster.FileInfo, error) {
 	info, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return Unknown("%v", err)
-	case !info.Mode().IsRegular():
-		return Fail("is no regular file (mode %s)", info.Mode()).WithHint("docker makes a folder where the file to mount is missing")
-	case info.Size() == 0:
-		return Fail("is empty").WithHint("store a value that is not empty")
-	case !allows(info, 0o4):
-		return Fail("mode %04o does not let user %d read it", info.Mode().Perm(), aidboxUser).WithHint(permissions)
+	if err != nil {
+		return cluster.FileInfo{}, notOurs(err)
 	}
-	if dir, closed := l.closedFolder(path); closed {
-		return Fail("folder %s does not let user %d through", dir, aidboxUser).WithHint(permissions)
-	}
-	if _, err := l.read(s); err != nil {
-		return Unknown("%v", err)
-	}
-	return Pass("mode %04o", info.Mode().Perm())
+	link, _ := os.Readlink(path) // "" where it is none
+	return cluster.FileInfo{Mode: info.Mode().Perm(), Size: info.Size(), ModTime: info.ModTime(), Link: link}, nil
 }
 
-// closedFolder finds a folder of the mount that Aidbox cannot pass on the way to
-// the file. What is above the mount differs in the container.
-func (l Local) closedFolder(file string) (string, bool) {
-	for _, dir := range []string{l.Dir, filepath.Dir(file)} {
+// digest judges by modes and owners, since secretctl runs as another user than Aidbox.
+func (f localFiles) digest(ctx context.Context, path string) (string, error) {
+	target, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return "", notOurs(err)
+	}
+	info, err := os.Stat(target)
+	switch {
+	case err != nil:
+		return "", notOurs(err)
+	case !info.Mode().IsRegular():
+		return "", cluster.ErrNotFile
+	case !allows(info, 0o4):
+		return "", deniedError(fmt.Sprintf("user %d may not read it", aidboxUser))
+	}
+	// What is above the mount differs in the container.
+	for _, dir := range []string{filepath.Dir(path), filepath.Dir(target)} {
 		if info, err := os.Stat(dir); err != nil || !allows(info, 0o1) {
-			return dir, true
+			return "", deniedError(fmt.Sprintf("user %d may not enter folder %s", aidboxUser, dir))
 		}
 	}
-	return "", false
+	v, err := f.read(ctx, path)
+	return digest(v), err
+}
+
+func (localFiles) list(_ context.Context, path string) (names []string, err error) {
+	entries, err := os.ReadDir(path)
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), ".") {
+			names = append(names, e.Name())
+		}
+	}
+	return names, notOurs(err)
+}
+
+func (localFiles) read(_ context.Context, path string) (secret.Value, error) {
+	// Opening a pipe would wait for ever.
+	if info, err := os.Stat(path); err != nil {
+		return secret.Value{}, notOurs(err)
+	} else if !info.Mode().IsRegular() {
+		return secret.Value{}, fmt.Errorf("%s: %w", path, cluster.ErrNotFile)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return secret.Value{}, notOurs(err)
+	}
+	defer func() { _ = f.Close() }()
+	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	switch {
+	case err != nil:
+		return secret.Value{}, notOurs(err)
+	case len(b) > maxFile:
+		return secret.Value{}, fmt.Errorf("%s: %w", path, cluster.ErrTooLong)
+	}
+	return secret.New(b), nil
+}
+
+// notOurs keeps from an error that it is about what secretctl's own user may do,
+// which says nothing of Aidbox's.
+func notOurs(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return errors.New(err.Error())
+	}
+	return err
 }
 
 // allows says whether the mode gives Aidbox's user the permission, 4 to read and
@@ -133,31 +134,33 @@ func allows(info fs.FileInfo, permission fs.FileMode) bool {
 	return info.Mode().Perm()&permission != 0
 }
 
-func (l Local) status(s config.Secret) Result {
+// localStatus looks for what keeps a rotation from the file.
+func localStatus(m *mount, s config.Secret) Result {
 	const again = "delete the pod, so that the driver mounts anew"
-	info, err := os.Lstat(l.file(s))
+	folder := m.folder(s)
+	info, err := os.Lstat(m.file(s))
 	if err != nil {
 		return Skip("there is no file to look at")
 	}
-	published, err := os.Readlink(filepath.Join(l.Dir, dataLink))
+	published, err := os.Readlink(filepath.Join(folder, dataLink))
 	if errors.Is(err, fs.ErrNotExist) {
 		return Warn("not published by the CSI driver: rotation will not arrive by itself").
 			WithHint("right for a file that something else keeps up to date; in a pod, mount the CSI volume as a folder, without subPath")
 	}
 	if err != nil {
-		return Fail("%s is no link: %v", dataLink, err).WithHint(again)
+		return Fail("%s is not a link: %v", dataLink, err).WithHint(again)
 	}
-	if target, err := os.Stat(filepath.Join(l.Dir, dataLink)); err != nil || !target.IsDir() {
-		return Fail("%s leads to %s, which is not there", dataLink, published).WithHint(again)
+	if target, err := os.Stat(filepath.Join(folder, dataLink)); err != nil || !target.IsDir() {
+		return Fail("%s leads to %s, which does not exist", dataLink, published).WithHint(again)
 	}
 	link := ""
 	if info.Mode()&fs.ModeSymlink != 0 {
-		if link, err = os.Readlink(l.file(s)); err != nil {
+		if link, err = os.Readlink(m.file(s)); err != nil {
 			return Unknown("%v", err)
 		}
 	}
 	if link != filepath.Join(dataLink, s.FileName()) {
-		return Fail("does not go through %s: it keeps its first value", dataLink).WithHint("mount the folder as a whole, without subPath, and copy nothing into it")
+		return notThroughDataLink()
 	}
 	at, err := publishedAt(published)
 	if err != nil {
@@ -166,24 +169,11 @@ func (l Local) status(s config.Secret) Result {
 	return Pass("published %s ago", max(0, time.Since(at)).Round(time.Second))
 }
 
+func notThroughDataLink() Result {
+	return Fail("does not go through %s: it keeps its first value", dataLink).WithHint("mount the folder as a whole, without subPath, and copy nothing into it")
+}
+
 // publishedAt reads the time from the name of a folder of the driver.
 func publishedAt(name string) (time.Time, error) {
 	return time.Parse(publishedName, name[:min(len(name), len(publishedName))])
-}
-
-func (l Local) read(s config.Secret) (secret.Value, error) {
-	// Opening a pipe would wait for ever.
-	if info, err := os.Stat(l.file(s)); err != nil || !info.Mode().IsRegular() {
-		return secret.Value{}, cmp.Or(err, fmt.Errorf("%s is no regular file", l.file(s)))
-	}
-	f, err := os.Open(l.file(s))
-	if err != nil {
-		return secret.Value{}, err
-	}
-	defer func() { _ = f.Close() }()
-	b, err := io.ReadAll(io.LimitReader(f, secret.MaxLength+1))
-	if err != nil {
-		return secret.Value{}, err
-	}
-	return secret.New(b), nil
 }

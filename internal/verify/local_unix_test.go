@@ -12,7 +12,7 @@ func TestPipeInTheMountIsNotWaitedFor(t *testing.T) {
 	s := newScene(t)
 	must(t, os.Remove(s.file("client-secret")))
 	must(t, syscall.Mkfifo(s.file("client-secret"), 0o644))
-	if _, err := s.local.Mount(s.d).Read(t.Context(), s.d.Secrets[0]); err == nil {
+	if _, err := s.local.mount(s.d).value(t.Context(), s.d.Secrets[0]); err == nil {
 		t.Error("a pipe was read")
 	}
 }

@@ -1,41 +1,41 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 
+	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/secret"
 )
-
-// driverHint is where to look when the mount does not follow the store.
-const driverHint = "the driver needs requiresRepublish: true in its CSIDriver object and --enable-secret-rotation=true, and takes up to " +
-	"--rotation-poll-interval and 90 s; if both are set, the logs of the driver and of its provider name the hop that fails"
 
 var mountChecks = []Check{
 	{
 		ID: "mount/present", Title: "the secret's file is in the mount",
 		subjects: perFile,
-		run:      func(ctx context.Context, _ *run, s subject) Result { return s.mount.Present(ctx, s.secret) },
+		run:      filePresent,
 	},
 	{
 		ID: "mount/readable", Title: "Aidbox may read the file",
 		Needs:    []string{"mount/present"},
 		subjects: perFile,
-		run:      func(ctx context.Context, _ *run, s subject) Result { return s.mount.Readable(ctx, s.secret) },
+		run:      fileReadable,
 	},
 	{
 		ID: "mount/matches-store", Title: "the file has the value of the store",
 		Needs:    []string{"mount/readable"},
 		subjects: perFile,
-		run:      matchesStore,
+		run:      fileMatchesStore,
 	},
 	{
 		ID: "mount/status", Title: "the file is published so that rotation reaches it",
 		subjects: perFile,
-		run:      func(ctx context.Context, _ *run, s subject) Result { return s.mount.Status(ctx, s.secret) },
+		run:      fileStatus,
 	},
 	{
 		ID: "mount/vault-config", Title: "the vault config names the files and scopes of the delivery",
@@ -49,7 +49,7 @@ func perFile(ctx context.Context, r *run) (all []subject) {
 	r.load(ctx)
 	for _, m := range r.mounts {
 		for _, s := range r.d.Secrets {
-			all = append(all, subject{name: s.Name + " " + m.Replica, secret: s, mount: m})
+			all = append(all, subject{name: s.Name + " " + m.replica, secret: s, mount: m})
 		}
 	}
 	return all
@@ -58,15 +58,111 @@ func perFile(ctx context.Context, r *run) (all []subject) {
 func perReplica(ctx context.Context, r *run) (all []subject) {
 	r.load(ctx)
 	for _, m := range r.mounts {
-		all = append(all, subject{name: m.Replica, mount: m})
+		all = append(all, subject{name: m.replica, mount: m})
 	}
 	return all
 }
 
-func matchesStore(ctx context.Context, r *run, s subject) Result {
-	mounted, err := s.mount.Digest(ctx, s.secret)
-	if err != nil {
+// filePresent says whether the file is there, also where it cannot be read.
+func filePresent(ctx context.Context, r *run, s subject) Result {
+	m, where := s.mount, ""
+	if m.pod != nil {
+		if status := m.pod.Status(m.container); m.pod.Phase == "Pending" && !status.Running {
+			return Fail("the pod has not started: %s", cmp.Or(status.Reason, m.pod.Phase)).
+				WithHint("the cause is at workload/deployment: secretctl verify workload")
+		}
+		where = " in container " + m.container
+	}
+	got := m.look(ctx, s.secret)
+	switch err := got.err; {
+	case got.found, errors.Is(err, fs.ErrPermission), errors.Is(err, cluster.ErrNotFile), errors.Is(err, cluster.ErrTooLong):
+		return Pass("%s%s", m.file(s.secret), where)
+	case errors.Is(err, errNoReplica):
+		return Fail("no pod of %s runs in namespace %s, so nothing is mounted", r.d.Aidbox.Workload, r.d.Namespace).
+			WithHint("secretctl verify workload says why")
+	case errors.Is(err, errGone):
+		return Skip("%v; the pods that replaced it follow", err)
+	case errors.Is(err, fs.ErrNotExist):
+		return fileAbsent(ctx, r, s, where)
+	default:
 		return r.unknown(err)
+	}
+}
+
+// fileAbsent says what is there in place of the file.
+func fileAbsent(ctx context.Context, r *run, s subject, where string) Result {
+	m, folder := s.mount, s.mount.folder(s.secret)
+	again, state := "delete the pod, so that the driver mounts anew", ""
+	if m.pod != nil {
+		if result, wrong := notMounted(r, s); wrong {
+			return result
+		}
+		again, state = deletePod(m.pod), ", and the pod is "+readiness(m.pod)
+	}
+	names, err := m.list(ctx, folder)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && m.pod == nil:
+		return Fail("folder %s does not exist", folder).WithHint("mount the volume here: the local target reads the mount path of this machine")
+	case errors.Is(err, fs.ErrNotExist):
+		return Fail("folder %s does not exist%s", folder, where).WithHint("%s", again)
+	case err != nil:
+		return r.unknown(err)
+	case len(names) == 0:
+		return Fail("folder %s is EMPTY%s", folder, state).
+			WithHint("%s; the driver answers OK without mounting while the folder is young, and so it stays", again)
+	case slices.Contains(names, s.secret.FileName()):
+		return Fail("%s is a link that leads nowhere", m.file(s.secret)).WithHint("%s", again)
+	}
+	return Fail("no file %s in %s; found: %s", s.secret.FileName(), folder, r.line(strings.Join(names, " "))).
+		WithHint("the SecretProviderClass does not name it, or did not when the pod started: apply what secretctl render writes, then %s", again)
+}
+
+// notMounted says whether the pod has no volume where the file belongs.
+func notMounted(r *run, s subject) (result Result, wrong bool) {
+	class, folder := r.classes[s.secret.Name], s.mount.folder(s.secret)
+	mounts := s.mount.pod.Spec.SecretMounts(class)
+	switch {
+	case len(mounts) == 0:
+		return Fail("the pod mounts no volume of SecretProviderClass %s", class).
+			WithHint("apply what secretctl render writes; for a Deployment of your own, what secretctl render --patch writes"), true
+	case !slices.ContainsFunc(mounts, func(v cluster.Mount) bool { return within(folder, v.Path) }):
+		return Fail("the volume is mounted at %s, not at %s", mounts[0].Path, folder).WithHint("set mountPath in the config, or the mountPath of the volume"), true
+	}
+	return Result{}, false
+}
+
+func readiness(p *cluster.Pod) string {
+	if p.Ready {
+		return p.Phase + " and Ready"
+	}
+	return p.Phase
+}
+
+func fileReadable(ctx context.Context, r *run, s subject) Result {
+	got, mode := s.mount.look(ctx, s.secret), ""
+	if got.found {
+		mode = fmt.Sprintf(" (mode %04o)", got.info.Mode)
+	}
+	switch err := got.err; {
+	case errors.Is(err, fs.ErrPermission):
+		return Fail("%v%s", err, mode).
+			WithHint("leave filePermission at its default, 0644: the driver's files belong to root, Aidbox runs as user 1000, and fsGroup has no effect on them")
+	case errors.Is(err, cluster.ErrNotFile):
+		return Fail("%v%s", cluster.ErrNotFile, mode).WithHint("mount the volume as a folder at %s", s.mount.folder(s.secret))
+	case errors.Is(err, cluster.ErrTooLong):
+		return Fail("%v", cluster.ErrTooLong).WithHint("store the secret alone: with secretKey, the file has one key of the path")
+	case err != nil:
+		return r.unknown(err)
+	case got.digest == emptyDigest:
+		return Fail("is empty").WithHint("store a value that is not empty")
+	}
+	return Pass("Aidbox's user may read it%s", mode)
+}
+
+func fileMatchesStore(ctx context.Context, r *run, s subject) Result {
+	mounted := s.mount.look(ctx, s.secret)
+	if mounted.err != nil {
+		return r.unknown(mounted.err)
 	}
 	want, err := r.values.expected(ctx, s.secret)
 	switch {
@@ -74,9 +170,9 @@ func matchesStore(ctx context.Context, r *run, s subject) Result {
 		return Fail("%s", r.line(err.Error())).WithHint("secretctl provision writes it; if it was deleted, the mount keeps the last value until its pod restarts")
 	case err != nil:
 		return uncompared(ctx, r, s, err)
-	case mounted != digest(want.value) && differsByLineBreak(mounted, want.value):
+	case mounted.digest != digest(want.value) && differsByLineBreak(mounted.digest, want.value):
 		return Fail("differs from %s by a line break at the end", want.from).WithHint(newlineHint)
-	case mounted != digest(want.value):
+	case mounted.digest != digest(want.value):
 		return Fail("differs from %s: stale, or from another place", want.from).WithHint("after a rotation, wait; %s", driverHint)
 	case want.value.EndsInNewline():
 		return Warn("equal to %s, and ends in a line break", want.from).WithHint(newlineHint)
@@ -86,7 +182,7 @@ func matchesStore(ctx context.Context, r *run, s subject) Result {
 
 // uncompared says what can be said of a file that nothing is known to compare with.
 func uncompared(ctx context.Context, r *run, s subject, why error) Result {
-	v, err := s.mount.Read(ctx, s.secret)
+	v, err := s.mount.value(ctx, s.secret)
 	r.Sanitizer.Learn(v)
 	if err == nil && v.EndsInNewline() {
 		return Unknown("%s; the mounted value ends in a line break", r.line(why.Error())).WithHint(newlineHint)
@@ -94,9 +190,19 @@ func uncompared(ctx context.Context, r *run, s subject, why error) Result {
 	return r.unknown(why)
 }
 
+func fileStatus(ctx context.Context, r *run, s subject) Result {
+	switch {
+	case s.mount.pod != nil:
+		return r.driverStatus(ctx, s.mount, s.secret)
+	case r.Local != nil:
+		return localStatus(s.mount, s.secret)
+	}
+	return Skip("%v", errNoReplica)
+}
+
 // vaultConfigMatches compares the file that a replica has.
 func vaultConfigMatches(ctx context.Context, r *run, s subject) Result {
-	data, err := s.mount.VaultConfig(ctx)
+	data, err := s.mount.read(ctx, s.mount.vaultConfig)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return Fail("%s", r.line(err.Error())).WithHint("mount the ConfigMap %s at %s: secretctl render writes both", r.d.ConfigMapName(), config.VaultConfigFile)
@@ -105,7 +211,7 @@ func vaultConfigMatches(ctx context.Context, r *run, s subject) Result {
 	case err != nil:
 		return r.unknown(err)
 	}
-	return compareVaultConfig(data, r.d, r.Sanitizer)
+	return compareVaultConfig(data.Reveal(), r.d, r.Sanitizer)
 }
 
 // differsByLineBreak says whether a file of that digest has the value but for the

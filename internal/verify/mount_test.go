@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -50,24 +49,15 @@ func mountRows() []row {
 		{"link to nothing", func(t *testing.T, s *scene) { must(t, os.Remove(s.file(dataLink))) }, present, StatusFail, "leads nowhere"},
 		{"a path through a file", func(_ *testing.T, s *scene) { s.local.Dir = s.file(file) }, present, StatusUnknown, "not a directory"},
 
-		{"as published", nil, readable, StatusPass, "mode 0644"},
-		{"closed file", mode("..data/client-secret", 0o640), readable, StatusFail, "mode 0640 does not let user 1000 read it"},
-		{"closed mount", mode(".", 0o750), readable, StatusFail, "does not let user 1000 through"},
-		{"closed published folder", mode(dataLink, 0o700), readable, StatusFail, "does not let user 1000 through"},
+		{"as published", nil, readable, StatusPass, "(mode 0644)"},
+		{"closed file", mode("..data/client-secret", 0o640), readable, StatusFail, "user 1000 may not read it (mode 0640)"},
+		{"closed mount", mode(".", 0o750), readable, StatusFail, "user 1000 may not enter folder"},
+		{"closed published folder", mode(dataLink, 0o700), readable, StatusFail, "user 1000 may not enter folder"},
 		{"empty file", plain(""), readable, StatusFail, "is empty"},
 		{"a folder", func(t *testing.T, s *scene) {
 			remove(t, s)
 			must(t, os.Mkdir(s.file(file), 0o755))
-		}, readable, StatusFail, "no regular file"},
-		{"replaced meanwhile", func(_ *testing.T, s *scene) {
-			m := s.local.Mount(s.d)
-			look := m.Present
-			m.Present = func(ctx context.Context, c config.Secret) Result {
-				defer func() { _ = os.Remove(s.file(file)) }()
-				return look(ctx, c)
-			}
-			s.w.Mounts = []Mount{m}
-		}, readable, StatusUnknown, "no such file"},
+		}, readable, StatusFail, "is not a regular file"},
 		{"nothing there", remove, readable, StatusSkip, "skipped: mount/present failed"},
 
 		{"as stored", nil, matches, StatusPass, "equal to the store, version 3"},
@@ -116,11 +106,11 @@ func mountRows() []row {
 		{"data link to nothing", func(t *testing.T, s *scene) {
 			must(t, os.Remove(s.file(dataLink)))
 			must(t, os.Symlink("..2026_01_01_00_00_00.1", s.file(dataLink)))
-		}, status, StatusFail, "leads to ..2026_01_01_00_00_00.1, which is not there"},
+		}, status, StatusFail, "leads to ..2026_01_01_00_00_00.1, which does not exist"},
 		{"data is a folder", func(t *testing.T, s *scene) {
 			must(t, os.Remove(s.file(dataLink)))
 			must(t, os.Mkdir(s.file(dataLink), 0o755))
-		}, status, StatusFail, "..data is no link"},
+		}, status, StatusFail, "..data is not a link"},
 		{"copy beside", func(t *testing.T, s *scene) {
 			must(t, os.Remove(s.file(file)))
 			write(t, s.file(file), canary)
@@ -132,7 +122,7 @@ func mountRows() []row {
 			"missing", func(t *testing.T, s *scene) { must(t, os.Remove(s.local.VaultConfig)) }, "mount/vault-config local", StatusFail,
 			"mount the ConfigMap aidbox-vault-config at /etc/aidbox/vault-config.json",
 		},
-		{"a folder", func(_ *testing.T, s *scene) { s.local.VaultConfig = s.local.Dir }, "mount/vault-config local", StatusUnknown, "is a directory"},
+		{"a folder", func(_ *testing.T, s *scene) { s.local.VaultConfig = s.local.Dir }, "mount/vault-config local", StatusUnknown, "is not a regular file"},
 	}
 }
 
@@ -149,15 +139,22 @@ func TestFileOfAidboxUserNeedsNoRightForOthers(t *testing.T) {
 	}
 }
 
+func TestLocalMountFindsTheFolderOfEachKeyVault(t *testing.T) {
+	d := &config.Delivery{Provider: config.ProviderAzure, Azure: &config.Azure{KeyVault: "contoso"}, MountPath: "/run/azure-secrets"}
+	m := Local{Dir: "/mnt"}.mount(d)
+	for vault, want := range map[string]string{"contoso": "/mnt/a", "Fabrikam": "/mnt-fabrikam/a"} {
+		if got := m.file(config.Secret{Name: "a", KeyVault: vault}); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
 func TestLocalTakesThePathsOfTheDelivery(t *testing.T) {
 	d := newScene(t).d
 	d.MountPath = t.TempDir() + "/absent"
-	m := Local{}.Mount(d)
-	if got := m.Present(t.Context(), d.Secrets[0]); !strings.Contains(got.Detail, d.MountPath) {
-		t.Errorf("got %q", got.Detail)
-	}
-	if _, err := m.VaultConfig(t.Context()); err == nil || !strings.Contains(err.Error(), config.VaultConfigFile) {
-		t.Errorf("got %v", err)
+	m := Local{}.mount(d)
+	if got := m.file(d.Secrets[0]); got != d.MountPath+"/client-secret" || m.vaultConfig != config.VaultConfigFile {
+		t.Errorf("got %s, %s", got, m.vaultConfig)
 	}
 }
 

@@ -92,7 +92,7 @@ func TestEachKeyVaultHasAClassAndAMount(t *testing.T) {
 		"another file": {func(t *testing.T, w *city, _ *scene) {
 			folder := w.other("b").local.Dir
 			must(t, os.Rename(filepath.Join(folder, "other"), filepath.Join(folder, "else")))
-		}, "mount/present other pod/b", StatusFail, "no file other in /run/vault-secrets-fabrikam; there is: else"},
+		}, "mount/present other pod/b", StatusFail, "no file other in /run/vault-secrets-fabrikam; found: else"},
 		"no volume": {func(t *testing.T, w *city, _ *scene) {
 			must(t, os.RemoveAll(w.other("b").local.Dir))
 			w.pods[1].Spec.Volumes = w.pods[1].Spec.Volumes[:2]
@@ -122,7 +122,7 @@ func TestEachKeyVaultHasAClassAndAMount(t *testing.T) {
 			t.Parallel()
 			s := newScene(t)
 			w := newCity(t, s)
-			s.w.Mounts, s.o.Groups = []Mount{}, []string{"workload", "mount"}
+			s.inPods, s.o.Groups = true, []string{"workload", "mount"}
 			twoKeyVaults(t, w, s)
 			if tt.spoil != nil {
 				tt.spoil(t, w, s)

@@ -73,7 +73,7 @@ func podRows() []row {
 		{"no folder", files(empty), present, StatusFail, "does not exist in container app"},
 		{"another file", files(func(folder string) error {
 			return os.Rename(filepath.Join(folder, "client-secret"), filepath.Join(folder, "other"))
-		}), present, StatusFail, "there is:"},
+		}), present, StatusFail, "found: other"},
 		{"no volume", in(func(w *city, _ *scene) {
 			w.pods[1].Spec.Volumes = nil
 			w.onExec = func(string, string) (int, bool) { return 114, true }
@@ -96,9 +96,9 @@ func podRows() []row {
 		{"nothing runs", in(func(w *city, _ *scene) { w.pods = nil }), "mount/present client-secret deployment/aidbox", StatusFail, "no pod of Deployment aidbox runs"},
 		{"nothing known", refusing("deployments"), "mount/present client-secret deployment/aidbox", StatusUnknown, "docs/rbac.md"},
 
-		{"mounted", in(nil), readable, StatusPass, "by the container's user (mode 0644)"},
+		{"mounted", in(nil), readable, StatusPass, "Aidbox's user may read it (mode 0644)"},
 		{"denied", exits(113), readable, StatusFail, "may not read it"},
-		{"no file", exits(115), readable, StatusFail, "no regular file"},
+		{"no file", exits(115), readable, StatusFail, "is not a regular file"},
 		{"empty", content(""), readable, StatusFail, "is empty"},
 		{"too long", content(strings.Repeat("x", 2<<20)), readable, StatusPass, "mode"}, // its digest is short
 		{"not there", emptied, readable, StatusSkip, "skipped: mount/present"},
@@ -109,7 +109,7 @@ func podRows() []row {
 		{"nothing to compare with", in(func(_ *city, s *scene) { s.w.Stored, s.d.Secrets[0].Value = nil, secret.Source{} }), matches, StatusUnknown, "nothing to compare with"},
 		{"not there", emptied, matches, StatusSkip, "skipped: mount/readable"},
 
-		{"mounted", in(nil), status, StatusPass, "the driver says mounted"},
+		{"mounted", in(nil), status, StatusPass, "the driver reports it as mounted"},
 		{"not listed", statuses(func(w *city) { w.statuses[1].Status.Objects[0].ID = "x" }), status, StatusFail, "does not list client-secret"},
 		{"not mounted", statuses(func(w *city) { w.statuses[1].Status.Mounted = false }), status, StatusFail, "mounted: false"},
 		{"of another pod", statuses(func(w *city) { w.statuses[1].OwnerReferences[0].UID = "x" }), status, StatusFail, "no SecretProviderClassPodStatus of this pod"},
@@ -119,11 +119,11 @@ func podRows() []row {
 		}), status, StatusFail, "does not go through ..data"},
 		{"not there", emptied, status, StatusSkip, "no file to look at"},
 		{"not started", unstarted, status, StatusSkip, "no file to look at"},
-		{"of Azure", inAzure("3", nil, "3"), status, StatusPass, "version 3 as in the store"},
-		{"of Azure, two in a second", inAzure("3", nil, "4", "3"), status, StatusPass, "version 3 as in the store"},
+		{"of Azure", inAzure("3", nil, "3"), status, StatusPass, "version 3 as mounted, which is the store's"},
+		{"of Azure, two in a second", inAzure("3", nil, "4", "3"), status, StatusPass, "version 3 as mounted, which is the store's"},
 		{"of Azure, stale", inAzure("2", nil, "3", "4"), status, StatusFail, "mounted version 2, and the store has 3 or 4"},
 		{"of Azure, disabled", inAzure("3", hint.Wrap(fmt.Errorf("is disabled: %w", fs.ErrInvalid), "enable")), status, StatusFail, "new pods get none: is disabled"},
-		{"of Azure, not to be listed", inAzure("3", hint.Wrap(fmt.Errorf("needs the role Key Vault Reader: %w", fs.ErrPermission), "assign")), status, StatusUnknown, "version 3; what the store has is not known: needs the role Key Vault Reader"},
+		{"of Azure, not to be listed", inAzure("3", hint.Wrap(fmt.Errorf("needs the role Key Vault Reader: %w", fs.ErrPermission), "assign")), status, StatusUnknown, "version 3 as mounted; what the store has is not known: needs the role Key Vault Reader"},
 
 		{"as rendered", in(nil), conf, StatusPass, "path and scope of 1"},
 		{"absent", in(func(w *city, _ *scene) {
@@ -157,7 +157,7 @@ func inAzure(version string, err error, newest ...string) func(*testing.T, *scen
 func TestReplacementOfAPodIsLookedAt(t *testing.T) {
 	s := newScene(t)
 	w := newCity(t, s)
-	s.w.Mounts, s.o.Groups = []Mount{}, []string{"mount"}
+	s.inPods, s.o.Groups = true, []string{"mount"}
 	w.onExec = func(pod, _ string) (int, bool) {
 		if pod == "b" && len(w.pods) == 2 {
 			w.remove("b")
@@ -178,4 +178,17 @@ func TestReplacementOfAPodIsLookedAt(t *testing.T) {
 			t.Errorf("%s is %+v, want %s", key, got, want)
 		}
 	}
+}
+
+func TestMountedFileOfAPodIsTriedWhereNothingElseIsKnown(t *testing.T) {
+	s := newScene(t)
+	newCity(t, s)
+	s.inPods, s.o.Groups = true, []string{"auth"}
+	s.w.Stored, s.d.Secrets[0].Value = nil, secret.Source{}
+	results, report, err := s.run(t.Context())
+	must(t, err)
+	if r := results["auth/accepts-secret Client/basic"]; r.Status != StatusPass || !strings.Contains(r.Detail, "with the value from the mounted file itself, pod/a") {
+		t.Errorf("%+v", r)
+	}
+	secretless(t, s, report)
 }

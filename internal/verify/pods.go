@@ -74,7 +74,7 @@ func (p *pods) wentAway(ctx context.Context, pod cluster.Pod) bool {
 // aidboxIn finds the container that Aidbox is in: of those that have the secrets
 // where they belong the one that is told of the vault config.
 func aidboxIn(d *config.Delivery, spec cluster.Spec) cluster.Container {
-	best, bestRank := cluster.Container{Name: "aidbox"}, -1
+	best, bestRank := cluster.Container{Name: d.Aidbox.Workload.Container}, -1
 	for _, c := range spec.Containers {
 		rank := 0
 		if slices.ContainsFunc(c.Mounts, func(m cluster.Mount) bool { return hasSecrets(d, m) }) {
@@ -83,7 +83,7 @@ func aidboxIn(d *config.Delivery, spec cluster.Spec) cluster.Container {
 		if len(c.VaultConfig) > 0 {
 			rank += 2
 		}
-		if c.Name == "aidbox" {
+		if c.Name == d.Aidbox.Workload.Container {
 			rank++
 		}
 		if rank > bestRank {

@@ -15,7 +15,7 @@ import (
 // has happened, beside the checks, so that the times are right for each replica.
 type trail struct {
 	name                    string  // of the replica; "" for aidbox.url
-	mount                   *Mount  // nil for aidbox.url, which is tried when every file has changed
+	mount                   *mount  // nil for aidbox.url, which is tried when every file has changed
 	client                  *client // how to ask it; nil where nobody asks
 	file, accepted, refused step
 }
@@ -29,7 +29,7 @@ type step struct {
 	err   error // why a file could not be read
 }
 
-func newTrail(name string, m *Mount, c *client) *trail {
+func newTrail(name string, m *mount, c *client) *trail {
 	made := func() step { return step{done: make(chan struct{})} }
 	return &trail{name: name, mount: m, client: c, file: made(), accepted: made(), refused: made()}
 }
@@ -76,12 +76,12 @@ func (r *rotation) layTrails(ctx context.Context) {
 	each := r.eachReplica(ctx)
 	for _, m := range r.mounts {
 		var asked *client
-		if each && m.Pod != nil {
-			if aidbox, err := r.AidboxAt(*m.Pod); err == nil {
+		if each && m.pod != nil {
+			if aidbox, err := r.AidboxAt(*m.pod); err == nil {
 				asked = r.client.at(aidbox)
 			}
 		}
-		r.trails = append(r.trails, newTrail(m.Replica, &m, asked))
+		r.trails = append(r.trails, newTrail(m.replica, m, asked))
 	}
 	if !each && r.client != nil {
 		r.trails = append(r.trails, newTrail("", nil, r.client))
@@ -138,7 +138,7 @@ func (r *rotation) followFile(ctx context.Context, t *trail) bool {
 	want := digest(r.New)
 	t.file.ok = r.poll(ctx, r.Poll, r.Deadline, func() (done bool) {
 		var got string
-		got, t.file.err = t.mount.Digest(ctx, r.secret)
+		got, t.file.err = t.mount.digestNow(ctx, r.secret)
 		return errors.Is(t.file.err, errGone) || t.blind() || t.file.err == nil && got == want
 	}) && t.file.err == nil
 	switch {

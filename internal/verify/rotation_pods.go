@@ -50,7 +50,7 @@ func (r *rotation) prepare(ctx context.Context) (stopped Result, ok bool) {
 	if hop, next, wrong := r.loginHop(ctx); wrong && !r.old.Empty() { // else the write may be what mends it
 		return Fail(cannot, hop, unwritten).WithHint("%s", next), false
 	}
-	r.mounts = r.podMounts()
+	r.mounts = r.pods.mounts(r.before)
 	r.setDeadline(ctx)
 	r.lookAtVersions(ctx)
 	r.layTrails(ctx)
@@ -114,7 +114,7 @@ func (r *rotation) nudge(ctx context.Context) {
 
 func (r *rotation) nudgeAll(ctx context.Context) {
 	for _, t := range r.trails {
-		if t.mount == nil || t.mount.Pod == nil {
+		if t.mount == nil || t.mount.pod == nil {
 			continue
 		}
 		select {
@@ -122,7 +122,7 @@ func (r *rotation) nudgeAll(ctx context.Context) {
 			continue
 		default:
 		}
-		if err := r.Cluster.Nudge(ctx, *t.mount.Pod); err != nil {
+		if err := r.Cluster.Nudge(ctx, *t.mount.pod); err != nil {
 			r.times.add(t.name, "not annotated: "+r.line(err.Error()))
 			continue
 		}

@@ -20,7 +20,7 @@ func cityRotation(t *testing.T, spoil func(w *city, s *scene)) (*city, *scene) {
 	t.Helper()
 	s := newScene(t)
 	w := newCity(t, s)
-	s.w.Mounts, s.o.Groups = []Mount{}, []string{"rotation"}
+	s.inPods, s.o.Groups = true, []string{"rotation"}
 	s.o.Rotation = &Rotation{Secret: "client-secret", New: value(rotated), Poll: 10 * time.Millisecond}
 	s.w.LogIn = func(ctx context.Context, jwt secret.Value) (store.Session, error) {
 		w.mu.Lock()
@@ -63,7 +63,7 @@ func (w *city) mount(t *testing.T, pod string) {
 }
 
 func TestRotationIsFollowedInEachPod(t *testing.T) {
-	w, s := cityRotation(t, func(_ *city, s *scene) { s.o.Rotation.Nudge = true })
+	_, s := cityRotation(t, nil)
 	results, report, err := s.run(t.Context())
 	must(t, err)
 	expect(t, report, StatusPass, StatusPass, StatusPass, StatusPass, StatusPass)
@@ -93,10 +93,33 @@ func TestRotationIsFollowedInEachPod(t *testing.T) {
 			t.Errorf("the timeline lacks %q: %v", moment, seen)
 		}
 	}
-	if len(w.nudged) == 0 && !slices.Contains(seen, "pod/a "+momentFile) {
-		t.Error("nobody was nudged")
-	}
 	secretless(t, s, report)
+}
+
+func TestNudgedPodsAreSyncedAtOnce(t *testing.T) {
+	_, s := cityRotation(t, func(w *city, s *scene) {
+		s.o.Rotation.Nudge, s.o.Rotation.Deadline = true, 20*time.Second
+		s.w.Put = func(ctx context.Context, c config.Secret, v secret.Value) (string, error) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.onNudge = func(pod string) { w.mount(t, pod) } // as kubelet does, which is otherwise asleep
+			s.valid = rotated
+			return s.put(ctx, c, v)
+		}
+	})
+	results, report, err := s.run(t.Context())
+	must(t, err)
+	expect(t, report, StatusPass, StatusPass, StatusPass, StatusPass, StatusPass)
+	if got := results["rotation/mounted client-secret"].Detail; !strings.Contains(got, "the pods were annotated") {
+		t.Errorf("got %q", got)
+	}
+	for _, pod := range []string{"pod/a", "pod/b"} {
+		nudged := slices.IndexFunc(report.Timeline, func(m Moment) bool { return m.Replica == pod && m.What == momentNudged })
+		changed := slices.IndexFunc(report.Timeline, func(m Moment) bool { return m.Replica == pod && m.What == momentFile })
+		if nudged < 0 || changed < 0 {
+			t.Errorf("%s: %+v", pod, report.Timeline)
+		}
+	}
 }
 
 func TestRotationOnPodsThatCannotWorkWritesNothing(t *testing.T) {
@@ -147,6 +170,9 @@ func TestStuckRotationNamesTheFirstHopAndWhatIsKnown(t *testing.T) {
 		"driver is silent": {func(w *city, _ *scene) {
 			w.fixed[daemonsPath] = daemons()
 		}, "pod/b: still the old value"},
+		"another value": {func(w *city, _ *scene) {
+			w.roots["b"].publish(t, map[string]string{"client-secret": "neither"}, time.Now())
+		}, "pod/b: another value"},
 		"class deleted meanwhile": {func(w *city, _ *scene) { w.class = nil }, "not found"},
 		"login refused meanwhile": {func(w *city, _ *scene) { w.noLogin = true }, "the login that the pod does, done here: role aidbox wants another audience"},
 		"a line in the driver's log": {func(w *city, _ *scene) {
@@ -234,5 +260,64 @@ func TestPodsThatCannotBeAskedAreAskedByTheURL(t *testing.T) {
 	expect(t, report, StatusPass, StatusPass, StatusPass, StatusPass, StatusPass)
 	if got := results["rotation/new-accepted client-secret"].Detail; strings.Contains(got, "pod/") {
 		t.Errorf("got %q", got)
+	}
+}
+
+func TestPodThatCameDuringARotationIsComparedWithTheNewValue(t *testing.T) {
+	w, s := cityRotation(t, nil)
+	s.o.Groups = []string{"mount", "rotation"}
+	put := s.w.Put
+	s.w.Put = func(ctx context.Context, c config.Secret, v secret.Value) (string, error) {
+		version, err := put(ctx, c, v)
+		w.remove("b")
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.addPod(t, s, "c")
+		return version, err
+	}
+	s.o.Rotation.Deadline = 20 * time.Second
+	results, _, err := s.run(t.Context())
+	must(t, err)
+	if r := results["mount/matches-store client-secret pod/c"]; r.Status != StatusPass {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestPodsThatGoAwayAreCountedInOrder is for the race detector.
+func TestPodsThatGoAwayAreCountedInOrder(t *testing.T) {
+	for i := range 12 {
+		w, s := cityRotation(t, nil)
+		s.o.Groups = []string{"mount", "rotation"}
+		wrote := make(chan struct{})
+		s.w.Put = func(ctx context.Context, c config.Secret, v secret.Value) (string, error) {
+			version, err := s.put(ctx, c, v)
+			close(wrote)
+			return version, err
+		}
+		stored := s.w.Stored
+		s.w.Stored = func(ctx context.Context, c config.Secret) (secret.Value, string, error) {
+			select {
+			case <-wrote:
+				<-time.After(time.Duration(i) * 3 * time.Millisecond)
+				return secret.Value{}, "", errUnreachable
+			default:
+			}
+			return stored(ctx, c)
+		}
+		w.onExec = func(pod, _ string) (int, bool) {
+			select {
+			case <-wrote:
+				if pod == "b" {
+					w.remove("b")
+					return 1, true
+				}
+			default:
+			}
+			return 0, false
+		}
+		s.o.Rotation.Deadline = 3 * time.Second
+		if _, _, err := s.run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-
-	"github.com/secretctl/secretctl/internal/config"
 )
 
 // stuck says what is in the mounts that the new value did not reach, and the first
@@ -20,16 +18,17 @@ func (r *rotation) stuck(ctx context.Context, late []*trail, have string) Result
 		detail += "; in time: " + have
 	}
 	m := late[0].mount
-	for _, look := range []func(context.Context, config.Secret) Result{m.Present, m.Status} {
-		if hop := look(ctx, r.secret); hop.Status == StatusFail || hop.Status == StatusWarn {
+	m.looks.forget()
+	for _, look := range []func(context.Context, *run, subject) Result{filePresent, fileStatus} {
+		if hop := look(ctx, r.run, subject{secret: r.secret, mount: m}); hop.Status == StatusFail || hop.Status == StatusWarn {
 			return Fail("%s", detail).WithHint("%s; %s", hop.Detail, hop.Hint)
 		}
 	}
-	if m.Pod == nil {
+	if m.pod == nil {
 		return Fail("%s", detail).WithHint(driverHint)
 	}
-	hop, next := r.firstHop(ctx, *m.Pod)
-	for _, found := range append([]string{hop}, r.evidence(ctx, *m.Pod, r.written)...) {
+	hop, next := r.firstHop(ctx, *m.pod)
+	for _, found := range append([]string{hop}, r.evidence(ctx, *m.pod, r.written)...) {
 		if found != "" {
 			detail += "; " + found
 		}
@@ -41,8 +40,8 @@ func (r *rotation) stuck(ctx context.Context, late []*trail, have string) Result
 }
 
 // content says what a mount has in place of the new value.
-func (r *rotation) content(ctx context.Context, m *Mount) string {
-	got, err := m.Digest(ctx, r.secret)
+func (r *rotation) content(ctx context.Context, m *mount) string {
+	got, err := m.digestNow(ctx, r.secret)
 	switch {
 	case err != nil:
 		return r.line(err.Error())

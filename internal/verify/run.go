@@ -27,11 +27,11 @@ type run struct {
 
 	once   sync.Once
 	pods   *pods // nil before load, and where there is no cluster to look into
-	mounts []Mount
+	mounts []*mount
 }
 
 func newRun(d *config.Delivery, deps Dependencies, o Options) *run {
-	r := &run{Dependencies: deps, d: d, o: o, values: &values{deps: deps}, driver: &driver{c: deps.Cluster}, classes: map[string]string{}, mounts: deps.Mounts}
+	r := &run{Dependencies: deps, d: d, o: o, values: &values{deps: deps}, driver: &driver{c: deps.Cluster}, classes: map[string]string{}}
 	for _, c := range deps.Provider.Classes(d) {
 		for _, s := range c.Secrets {
 			r.classes[s.Name] = c.Name
@@ -44,12 +44,14 @@ func newRun(d *config.Delivery, deps Dependencies, o Options) *run {
 // load finds the pods and their mounts, once: not every check is about them.
 func (r *run) load(ctx context.Context) {
 	r.once.Do(func() {
-		if r.Cluster == nil || len(r.Mounts) > 0 {
-			return
+		switch {
+		case r.Local != nil:
+			r.mounts = []*mount{r.Local.mount(r.d)}
+		case r.Cluster != nil:
+			r.pods = &pods{c: r.Cluster, d: r.d, gone: map[string]bool{}}
+			r.pods.load(ctx)
+			r.mounts = r.pods.mounts(r.pods.replicas())
 		}
-		r.pods = &pods{c: r.Cluster, d: r.d, gone: map[string]bool{}}
-		r.pods.load(ctx)
-		r.mounts = r.podMounts()
 	})
 }
 
@@ -63,13 +65,7 @@ func (r *run) replaceMounts(ctx context.Context) bool {
 	if !reloaded {
 		return false
 	}
-	r.mounts = nil
-	for _, p := range fresh {
-		r.mounts = append(r.mounts, r.podMount(p))
-	}
-	if len(r.pods.replicas()) == 0 {
-		r.mounts = []Mount{r.noMount()}
-	}
+	r.mounts = r.pods.mounts(fresh)
 	return true
 }
 

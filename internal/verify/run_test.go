@@ -78,10 +78,9 @@ func TestReadingGroupsWriteNothing(t *testing.T) {
 
 func TestEveryReplicaAndSecretIsLookedAt(t *testing.T) {
 	s := newScene(t)
+	newCity(t, s)
+	s.inPods, s.o.Groups = true, []string{"mount"}
 	s.d.Secrets = append(s.d.Secrets, config.Secret{Name: "other", Scope: []string{"Client"}})
-	a, b := s.local.Mount(s.d), s.local.Mount(s.d)
-	a.Replica, b.Replica = "pod/a", "pod/b"
-	s.w.Mounts = []Mount{a, b}
 	results, _, err := s.run(t.Context())
 	must(t, err)
 	for _, key := range []string{
@@ -98,6 +97,7 @@ func TestEveryNeedRunsBeforeWhatNeedsIt(t *testing.T) {
 	s := newScene(t)
 	s.o.Rotation = &Rotation{Secret: "client-secret", New: value(rotated)}
 	newCity(t, s)
+	s.inPods = true
 	r := newRun(s.d, s.w.dependencies(s.d), s.o)
 	ran := map[string]bool{}
 	var planned []string

@@ -27,6 +27,7 @@ type scene struct {
 	w       fakes
 	o       Options
 	local   Local
+	inPods  bool // the mounts are not local
 	store   map[string]string
 	version int
 	valid   string              // what Aidbox accepts
@@ -110,8 +111,8 @@ func (s *scene) status(id string, v secret.Value) int {
 
 // run runs the scene and returns the results by "ID subject".
 func (s *scene) run(ctx context.Context) (map[string]Result, DeliveryReport, error) {
-	if s.w.Mounts == nil {
-		s.w.Mounts = []Mount{s.local.Mount(s.d)}
+	if !s.inPods {
+		s.w.Local = &s.local
 	}
 	report, err := Run(ctx, s.d, s.w.dependencies(s.d), s.o)
 	results := map[string]Result{}
@@ -210,6 +211,7 @@ func TestEveryCheckIsSeenInEveryStatus(t *testing.T) {
 		"workload/vault-config":          {StatusSkip},
 		"workload/deployment":            {StatusSkip},
 		"workload/no-subpath":            {StatusSkip},
+		"mount/readable":                 {StatusUnknown},
 		"client/masked":                  {StatusUnknown},
 		"client/reference":               {StatusUnknown},
 		"rotation/no-restart":            {StatusUnknown},

@@ -54,15 +54,15 @@ func (vs *values) expected(ctx context.Context, s config.Secret) (expectation, e
 
 // toTry returns the value to authenticate with: the expected one, or else what
 // the first readable mount has.
-func (vs *values) toTry(ctx context.Context, s config.Secret, mounts []Mount) (expectation, error) {
+func (vs *values) toTry(ctx context.Context, s config.Secret, mounts []*mount) (expectation, error) {
 	e, err := vs.expected(ctx, s)
 	if err == nil {
 		return e, nil
 	}
 	for _, m := range mounts {
-		if v, readErr := m.Read(ctx, s); readErr == nil && !v.Empty() {
+		if v, readErr := m.value(ctx, s); readErr == nil && !v.Empty() {
 			vs.deps.Sanitizer.Learn(v)
-			return expectation{v, fmt.Sprintf("the mounted file itself, %s (%s)", m.Replica, vs.deps.Sanitizer.Line(err.Error()))}, nil
+			return expectation{v, fmt.Sprintf("the mounted file itself, %s (%s)", m.replica, vs.deps.Sanitizer.Line(err.Error()))}, nil
 		}
 	}
 	return expectation{}, fmt.Errorf("no value to try: %w; and the mounted file cannot be read", err)

@@ -13,29 +13,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/config"
-	"github.com/secretctl/secretctl/internal/secret"
 )
-
-// Mount is one replica's mount of the secrets. [Local] makes one; those of pods
-// follow from the Cluster of the [Dependencies].
-type Mount struct {
-	// Replica names it in subjects: "local", "pod/aidbox-7d4".
-	Replica string
-	// Pod is where the mount is; nil on this machine.
-	Pod *cluster.Pod
-	// Present, Readable and Status answer the checks of those names.
-	Present, Readable, Status func(ctx context.Context, s config.Secret) Result
-	// Digest returns the SHA-256 of the secret's file in hexadecimal, so that its
-	// content need not leave where it is.
-	Digest func(ctx context.Context, s config.Secret) (string, error)
-	// Read returns the bytes of the secret's file.
-	Read func(ctx context.Context, s config.Secret) (secret.Value, error)
-	// VaultConfig returns the file that Aidbox is told about; fs.ErrNotExist where
-	// there is none.
-	VaultConfig func(ctx context.Context) ([]byte, error)
-}
 
 // Options says what to run.
 type Options struct {

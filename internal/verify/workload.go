@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -130,7 +131,7 @@ func replicasRun(ctx context.Context, r *run, _ subject) Result {
 		case p.Phase == "Pending":
 			return podPending(ctx, r, p)
 		case p.Phase == "Running" && !container.Running:
-			return Fail("pod/%s: container %s does not run: %s; %s", p.Name, container.Name, orWord(container.Reason, "no reason given"), replicasReady(r)).
+			return Fail("pod/%s: container %s does not run: %s; %s", p.Name, container.Name, cmp.Or(container.Reason, "no reason given"), replicasReady(r)).
 				WithHint("kubectl logs -n %s %s -c %s --previous", p.Namespace, p.Name, container.Name)
 		}
 	}

@@ -17,7 +17,7 @@ import (
 func in(spoil func(w *city, s *scene)) func(*testing.T, *scene) {
 	return func(t *testing.T, s *scene) {
 		w := newCity(t, s)
-		s.w.Mounts = []Mount{}
+		s.inPods = true
 		if spoil != nil {
 			spoil(w, s)
 		}
