@@ -25,14 +25,13 @@ func (a *app) complete(root *cobra.Command) {
 	}
 	_ = root.MarkPersistentFlagFilename("config", "yaml", "yml") // and folders
 	flags := map[string]cobra.CompletionFunc{
-		"delivery":     offer(a.deliveryNames),
-		"secret":       offer(a.secretNames),
-		"context":      offer(a.contexts),
-		"kube-context": offer(a.contexts),
-		"only":         offerList(renderable),
-		"skip":         offerList(renderable),
-		"with":         offerList(render.Groups),
-		"phase":        offerList(a.phaseNames),
+		"delivery": offer(a.deliveryNames),
+		"secret":   offer(a.secretNames),
+		"context":  offer(a.contexts),
+		"only":     offerList(renderable),
+		"skip":     offerList(renderable),
+		"with":     offerList(render.Groups),
+		"phase":    offerList(a.phaseNames),
 	}
 	for _, name := range []string{"kubeconfig", "file", "json-file", "junit-file", "html-file", "report", "vault-jwt-file", "vault-config"} {
 		flags[name] = anyFile
@@ -55,15 +54,17 @@ func completeFlags(c *cobra.Command, flags map[string]cobra.CompletionFunc) {
 	}
 }
 
-// describeCompletion gives cobra's commands what every other one's help has.
+// describeCompletion gives cobra's commands what the help of every other one has.
 func describeCompletion(completion *cobra.Command) {
-	completion.Long += "\n" + exitStatus
-	completion.Example = "  secretctl completion bash"
+	completion.Short = "Write a completion script for a shell"
+	completion.Long += "\n" + exitCodes("the script was printed", "", "")
+	completion.Example = "  # Load completions into the current shell\n  source <(secretctl completion bash)"
 	completion.Args = noSubcommand
 	completion.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	for _, shell := range completion.Commands() {
-		shell.Long += "\n" + exitStatus
-		shell.Example = "  secretctl completion " + shell.Name()
+		shell.Short = "Write the completion script for " + shell.Name()
+		shell.Long += "\n" + exitCodes("the script was printed", "", "")
+		shell.Example = "  # Print the script\n  secretctl completion " + shell.Name()
 	}
 }
 

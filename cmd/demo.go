@@ -30,7 +30,7 @@ the commands of the whole job against them, with a rotation, as an operator woul
 It needs no cluster, no cloud and no network, touches nothing of yours, and leaves
 nothing.
 
-` + exitStatus,
+` + exitCodes("every step of the job worked", "", "a step failed"),
 		Example: "  secretctl demo\n  secretctl demo --provider azure",
 		Args:    cobra.NoArgs,
 		RunE:    a.run(func(ctx context.Context, _ []string) error { return a.demo(ctx, provider) }),

@@ -22,35 +22,33 @@ func newDiff(a *app) *cobra.Command {
 	var o diffOptions
 	cmd := &cobra.Command{
 		Use:   "diff",
-		Short: "Show where cluster, store and Aidbox are not as the config says",
-		Long: `Compares the config with what there is, and changes nothing:
+		Short: "Show drift between config, cluster, store and Aidbox",
+		Long: `Compares the config with three parts of the world, and changes nothing:
 
-  cluster  each object that render writes, with what the API server says that
-           applying it would change (so defaults are no difference)
-  store    the secrets' values, and the pod's right to read them (policy and role;
-           identity and role assignment): what provision would change
+  cluster  the objects that render writes: what applying them would change
+  store    the values, and the pod's right to read them: what provision would change
   aidbox   the resources and AccessPolicies: what client apply would change
 
-No value of a secret is shown, only whether it is equal. Of environment variables
-and of fields of Aidbox resources only the names that differ are shown. What is
-absent is listed with "+", what differs with "~", what could not be found out with
-"?". What others have added to an object of the cluster is no difference. A value
-that comes from standard input is read, as for provision. --templates, --patch and
---container are those of render: give them if it got them.
+What is absent is listed with "+", what differs with "~", and what could not be
+compared with "?". Values of secrets are compared and never shown; of environment
+variables and of fields of Aidbox resources only the names are. What others have added
+to an object of the cluster is no difference. If render got --templates, --patch or
+--container, give them here too.
 
 Without a configured cluster that part is left out with a note, unless --only names
 it. So are identity and role assignment without azure.subscriptionID.
 
-EXIT STATUS
-  0    no differences in what was compared
-  1    there are differences
-  2    usage or config error; nothing was attempted
-  3    some part could not be found out, whatever the others say
-  124  --timeout passed
-  130  interrupted`,
-		Example: `  secretctl diff
+` + exitCodes("no differences in what was compared", "there are differences", "a part could not be compared, whatever the others say"),
+		Example: `  # Show all differences
+  secretctl diff
+
+  # Compare with the cluster of another context
   secretctl diff --only cluster --context staging
+
+  # Compare store and Aidbox, and report as JSON
   secretctl diff --only store,aidbox -o json
+
+  # Compare a patch with the Deployment that it is for
   secretctl diff --only cluster --patch --container web`,
 		Args: cobra.NoArgs,
 		RunE: a.run(func(ctx context.Context, _ []string) error { return a.diff(ctx, o) }),
@@ -67,7 +65,7 @@ var diffParts = []string{"cluster", "store", "aidbox"}
 func (a *app) diff(ctx context.Context, o diffOptions) error {
 	for _, part := range o.only {
 		if !slices.Contains(diffParts, part) {
-			return usagef("it is one of "+strings.Join(diffParts, ", "), "--only %q is unknown", part)
+			return usagef("must be one of: "+strings.Join(diffParts, ", "), "--only %q is unknown", part)
 		}
 	}
 	if o.render.Container != "" && !o.render.Patch {

@@ -12,7 +12,7 @@ func newDoctor(a *app) *cobra.Command {
 	var o reportOptions
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Find out what is missing before the secrets can be delivered",
+		Short: "Check prerequisites",
 		Long: `Looks at what a delivery stands on, also before anything of it is installed:
 
   cluster  the API server, the Secrets Store CSI driver, whether it rotates, its
@@ -26,7 +26,7 @@ Nothing is written. What cannot be found out is unknown, with what to do about i
 the other checks run all the same. verify runs the same checks by the names of their
 groups, and docs/checks.md tells of each what it means.
 
-` + exitStatus,
+` + exitCodes("every prerequisite is met", "a prerequisite is missing", "a prerequisite could not be checked"),
 		Example: `  secretctl doctor
   secretctl doctor --context staging -o short
   secretctl doctor --json-file doctor.json

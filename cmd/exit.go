@@ -17,15 +17,6 @@ const (
 	exitInterrupted = 130
 )
 
-// exitStatus closes every command's help.
-const exitStatus = `EXIT STATUS
-  0    done; every check passed
-  1    the answer is no: a check failed, a literal secret came back
-  2    usage or config error; nothing was attempted
-  3    could not find out or could not act: unreachable, refused, sealed
-  124  --timeout passed
-  130  interrupted`
-
 // exitCodes closes a command's help with what its codes mean. One that is "" does not
 // occur, beside what every command has in common.
 func exitCodes(ok, no, unable string) string {

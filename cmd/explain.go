@@ -20,7 +20,7 @@ func newExplain(a *app) *cobra.Command {
 fails, and how to fix that. Without a name, or with the name of a group, lists the
 checks. Needs no config and no network.
 
-` + exitStatus,
+` + exitCodes("the checks were explained", "", ""),
 		Example: `  # List all checks
   secretctl explain
 

@@ -19,7 +19,7 @@ func newGraph(a *app) *cobra.Command {
 	var output, reportFile string
 	cmd := &cobra.Command{
 		Use:   "graph",
-		Short: "Draw the way of each secret, from the store to the resource",
+		Short: "Draw each secret's path",
 		Long: `Draws what the config says: store, SecretProviderClass, mounted file, entry of the
 vault config, resource and field, for Mermaid (GitHub, GitLab and many editors show
 it) or for Graphviz. It asks nobody.
@@ -28,7 +28,7 @@ With the report of verify, rotate or doctor each part has the status of the chec
 about it, as a word and as a colour. Mermaid draws 500 arrows at most, unless it is
 told otherwise; --delivery draws less, Graphviz draws all.
 
-` + exitStatus,
+` + exitCodes("the graph was printed", "", ""),
 		Example: `  secretctl graph
   secretctl graph -o dot | dot -Tsvg > secrets.svg
   secretctl verify --json-file report.json

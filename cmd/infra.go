@@ -24,20 +24,28 @@ func newInfra(a *app) *cobra.Command {
 	var o infraOptions
 	cmd := &cobra.Command{
 		Use:   "infra",
-		Short: "Make the resource group, the Key Vault and the AKS cluster",
-		Long: `Makes what the secrets live in and on, in Azure: the resource group, the Key Vault
-with RBAC authorization and soft delete, and the AKS cluster with OIDC issuer and
+		Short: "Create the resource group, Key Vault and AKS cluster",
+		Long: `Creates in Azure what the secrets live in: the resource group, the Key Vault with
+RBAC authorization and soft delete, and the AKS cluster with an OIDC issuer and
 workload identity. These are the phases group, vault and cluster.
 
-All phases are planned before the first write, what is there already is left as
-it is as far as the delivery can do with it, and nothing is ever deleted. A new
-cluster takes some minutes; interrupted, a second run waits for it. Whoever is
-logged in needs the role Contributor.
+Every phase is planned before anything is written. What already exists is changed
+only where the delivery needs it, and nothing is ever deleted. A new cluster takes
+some minutes; after an interrupt, a second run waits for it.
 
-` + exitStatus,
-		Example: `  secretctl infra --dry-run
+You have to be logged in to Azure with the role Contributor.
+
+` + exitCodes("everything exists as the config needs it, or the plan was printed", "", "Azure could not be reached, or refused"),
+		Example: `  # See what would be created, without creating it
+  secretctl infra --dry-run
+
+  # Create everything, and wait longer for the cluster
   secretctl infra --timeout 30m
+
+  # Create the Key Vault only
   secretctl infra --phase group,vault
+
+  # Fetch the kubeconfig of the cluster
   secretctl infra kubeconfig --file ~/.kube/config`,
 		Args: cobra.NoArgs,
 		RunE: a.run(func(ctx context.Context, _ []string) error { return a.infra(ctx, o) }),
@@ -45,8 +53,8 @@ logged in needs the role Contributor.
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "print the plan and change nothing")
 	cmd.Flags().StringSliceVar(&o.phases, "phase", nil, "run these phases only: "+strings.Join(infra.Phases(), ", "))
 	_ = cmd.RegisterFlagCompletionFunc("phase", offerList(infra.Phases))
-	cmd.Flags().Int32Var(&o.nodes, "nodes", 1, "how many nodes a new cluster gets")
-	cmd.Flags().StringVar(&o.nodeSize, "node-size", "", "size of a new cluster's virtual machines (default: as AKS chooses)")
+	cmd.Flags().Int32Var(&o.nodes, "nodes", 1, "number of nodes of a new cluster")
+	cmd.Flags().StringVar(&o.nodeSize, "node-size", "", "virtual machine size of a new cluster (default: as AKS chooses)")
 	addOutput(cmd, &o.output, "text", "json")
 	cmd.AddCommand(newInfraKubeconfig(a))
 	return cmd

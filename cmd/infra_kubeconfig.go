@@ -14,13 +14,16 @@ func newInfraKubeconfig(a *app) *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
 		Use:   "kubeconfig",
-		Short: "Fetch the cluster's kubeconfig",
-		Long: `Fetches the kubeconfig of the AKS cluster. It is a credential: it goes into a file
-that only you can read, where it is merged with what is there and becomes the
-current context, or to stdout if that is no terminal. --file - prints it anywhere.
+		Short: "Fetch the kubeconfig of the AKS cluster",
+		Long: `Fetches the kubeconfig of the AKS cluster. It is a credential: --file merges it
+into a file that only you can read, and makes it the current context. Without --file
+it goes to stdout, unless that is a terminal; --file - prints it anywhere.
 
-` + exitStatus,
-		Example: `  secretctl infra kubeconfig --file ~/.kube/config
+` + exitCodes("the kubeconfig was written", "", "Azure could not be reached, or refused"),
+		Example: `  # Merge it into your kubeconfig
+  secretctl infra kubeconfig --file ~/.kube/config
+
+  # Write it to a file of its own
   (umask 077; secretctl infra kubeconfig >aks.kubeconfig)`,
 		Args: cobra.NoArgs,
 		RunE: a.run(func(ctx context.Context, _ []string) error { return a.writeKubeconfig(ctx, file) }),

@@ -44,7 +44,7 @@ env, envFrom, ServiceAccount, replicas, resources and port, and from a vault con
 that it has already the secrets, their scopes and their folder. Values of variables
 that may be secret are not copied; their names are told.
 
-` + exitStatus,
+` + exitCodes("the config was written", "", "a file could not be written, or the cluster could not be read"),
 		Example: `  secretctl init --provider vault
   secretctl init --provider vault --secret client-secret,webhook-header --client basic
   secretctl init --provider azure --key-vault contoso-aidbox --no-input -c azure.yaml

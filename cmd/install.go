@@ -17,37 +17,40 @@ import (
 
 type installOptions struct {
 	install.Options
-	dryRun      bool
-	kubeContext string
-	output      string
+	dryRun bool
+	output string
 }
 
 func newInstall(a *app) *cobra.Command {
 	var o installOptions
 	cmd := &cobra.Command{
 		Use:   "install",
-		Short: "Install the CSI driver and the providers, through helm",
-		Long: `Installs with the helm on this machine, and waits until the pods are ready: the
-Secrets Store CSI driver with rotation on, and with tokens for workload identity
-or vault.audience where the config has them, and the provider of each store that
-the config names. --dev-vault also installs a Vault server for trying things out.
+		Short: "Install the CSI driver and its providers with helm",
+		Long: `Installs, with the helm on this machine, the Secrets Store CSI driver with rotation
+and the provider of each store in the config, and waits until their pods are ready.
+Where the config needs tokens for workload identity or vault.audience, the driver
+hands them out. --dev-vault also installs a Vault server to try things on.
 
-What is there already is upgraded only if it lacks one of these or is older; what
-others have set in it stays. --dry-run runs nothing and prints the commands for a
-cluster that has none of it. helm gets no secret.
+An existing release is upgraded only if it is older or lacks one of these settings;
+what others have set in it stays. --dry-run runs nothing, and prints the commands for
+a new cluster. helm gets no secret.
 
-` + exitStatus,
-		Example: `  secretctl install --dry-run
-  secretctl install --kube-context aidbox-aks
+` + exitCodes("everything is installed and ready, or the commands were printed", "", "helm is missing or failed"),
+		Example: `  # Print the helm commands for a new cluster
+  secretctl install --dry-run
+
+  # Install into the cluster of a context
+  secretctl install --context aidbox-aks
+
+  # Add a Vault server to try things on
   secretctl install --dev-vault`,
 		Args: cobra.NoArgs,
 		RunE: a.run(func(ctx context.Context, _ []string) error { return a.install(ctx, o) }),
 	}
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "print the helm commands and run nothing")
-	cmd.Flags().DurationVar(&o.PollInterval, "rotation-poll-interval", 0, "how old a mount is at least when the driver fetches again (default 30s for a new driver, else as it is)")
-	cmd.Flags().BoolVar(&o.Dev, "dev-vault", false, "also install a Vault server in dev mode: in memory, unsealed, for trying things out")
-	cmd.Flags().StringVar(&o.Namespace, "vault-namespace", "default", "where Vault's provider, and the dev server, go")
-	cmd.Flags().StringVar(&o.kubeContext, "kube-context", "", "context of the kubeconfig (default: --context, else context of the config, else the current one)")
+	cmd.Flags().DurationVar(&o.PollInterval, "rotation-poll-interval", 0, "least age of a mount before the driver fetches it again (default: 30s for a new driver, else unchanged)")
+	cmd.Flags().BoolVar(&o.Dev, "dev-vault", false, "also install a Vault server in dev mode: in memory, unsealed")
+	cmd.Flags().StringVar(&o.Namespace, "vault-namespace", "default", "namespace of Vault's provider and of the dev server")
 	addOutput(cmd, &o.output, "text", "json")
 	return cmd
 }
@@ -69,17 +72,16 @@ func (a *app) install(ctx context.Context, o installOptions) error {
 	if err := o.check(a, all); err != nil {
 		return err
 	}
-	if o.kubeContext == "" {
-		if o.kubeContext, err = oneContext(all); err != nil {
-			return err
-		}
+	kubeContext, err := oneContext(all)
+	if err != nil {
+		return err
 	}
 	releases := install.Releases(providers.All(a.Azure), all, o.Options)
-	helm := &install.Helm{Env: install.Environment(a.LookupEnv), Context: o.kubeContext, Timeout: a.timeout}
+	helm := &install.Helm{Env: install.Environment(a.LookupEnv), Context: kubeContext, Timeout: a.timeout}
 	report := installReport{SchemaVersion: 1, DryRun: o.dryRun}
 	if o.dryRun {
 		report.Commands = helm.Commands(releases)
-		a.narrate("nothing was run; these are for a cluster that has none of it: secretctl install keeps what others have set")
+		a.narrate("note: nothing was run; these commands are for a new cluster, and secretctl install keeps what others have set in an existing one")
 	} else if report.Changes, err = a.runHelm(ctx, helm, releases); err != nil {
 		report.Error = a.problem(err)
 	}

@@ -5,7 +5,6 @@ package cmd
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log"
 	"os"
@@ -122,64 +121,4 @@ type app struct {
 	started   bool   // a command began its work: what fails now is no usage error
 
 	atEnd endings
-}
-
-func newRoot(a *app) *cobra.Command {
-	root := &cobra.Command{
-		Use:   "secretctl",
-		Short: "Deliver secrets from Vault or Key Vault to Aidbox, and prove it",
-		Long: `secretctl puts the secrets of an Aidbox FHIR server into HashiCorp Vault or Azure
-Key Vault, renders the Kubernetes manifests that mount them, creates the Aidbox
-resources that refer to them, and verifies that Aidbox accepts them and that a
-rotation arrives. Everything follows from one file, secretctl.yaml.
-
-` + exitStatus,
-		Example: `  secretctl provision
-  secretctl render | kubectl apply -f -
-  secretctl client apply
-  secretctl verify`,
-		Args: noSubcommand,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-
-		PersistentPreRunE: a.fromEnvironment,
-
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		Version:       buildVersion().Version,
-	}
-	root.SetIn(a.In)
-	root.SetOut(a.Out)
-	root.SetErr(a.Err)
-	root.SetVersionTemplate("secretctl {{.Version}}\n")
-	a.addFlags(root.PersistentFlags())
-	root.SetFlagErrorFunc(invalidFlag)
-	root.AddCommand(
-		newInit(a), newProvision(a), newRender(a), newTemplates(a), newClient(a), newVerify(a), newRotate(a), newDoctor(a), newDiff(a),
-		newInfra(a), newInstall(a), newExplain(a), newGraph(a), newDemo(a), newSandbox(a), newSchema(a), newVersion(a),
-	)
-	root.InitDefaultHelpCmd()
-	a.complete(root)
-	if a.Plugin {
-		root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl secretctl"}
-	}
-	return root
-}
-
-// Root returns the command tree, for the generator of docs/cli.
-func Root() *cobra.Command {
-	return newRoot(&app{IO: IO{Out: io.Discard, Err: io.Discard}})
-}
-
-// noSubcommand refuses arguments of a command that only groups others; cobra
-// alone would show the help and report success.
-func noSubcommand(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	err := fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath())
-	cmd.SuggestionsMinimumDistance = 2
-	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-		return &usageError{err, "did you mean " + strings.Join(near, " or ") + "?"}
-	}
-	return &usageError{err, "run " + cmd.CommandPath() + " --help"}
 }

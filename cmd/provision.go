@@ -24,32 +24,39 @@ func newProvision(a *app) *cobra.Command {
 	var o provisionOptions
 	cmd := &cobra.Command{
 		Use:   "provision",
-		Short: "Put the secrets into the store and let the pod read them",
-		Long: `Makes the store match the config: the values of the secrets, and the right of the
-Aidbox pod to read them. For Vault these are the phases store (KV version 2
-values), auth (the kubernetes auth method), policy and role; for Key Vault store,
-identity (who the pod reads as) and grant (the role Key Vault Secrets User).
+		Short: "Write the secrets to the store and let the pod read them",
+		Long: `Makes the store match the config: it has the values of the secrets, and the Aidbox
+pod may read them. For Vault the phases are store (KV version 2 values), auth (the
+kubernetes auth method), policy and role; for Key Vault store, identity (who the pod
+is in Azure) and grant (the role Key Vault Secrets User).
 
-All phases of a delivery are planned before its first write, only what differs is
-written, and a second run writes nothing. Other keys of a Vault path stay as they are. Writes
-to Vault carry the version that was read, so that nobody's change is overwritten
-unseen; for Key Vault, which has no such thing, the version is compared right
-before the write. A Key Vault secret that has another value and not secretctl's
-tags is left alone, unless --adopt is given.
+Every phase of a delivery is planned before anything is written. Only what differs is
+written, so a second run writes nothing. Other keys of a Vault path stay as they are,
+and a value that somebody else wrote in the meantime is not overwritten.
 
-` + exitStatus,
-		Example: `  secretctl provision --dry-run
+A Key Vault secret of another owner is left alone without --adopt, and a deleted one
+without --recover.
+
+` + exitCodes("the store matches the config, or the plan was printed", "", "the store could not be reached, or refused"),
+		Example: `  # See what would change, without changing it
+  secretctl provision --dry-run
+
+  # Write what differs
   secretctl provision
+
+  # Write the values alone, and report as JSON
   secretctl provision --phase store -o json
+
+  # Recover deleted Key Vault secrets on the way
   secretctl provision --recover`,
 		Args: cobra.NoArgs,
 		RunE: a.run(func(ctx context.Context, _ []string) error { return a.provision(ctx, o) }),
 	}
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "print the plan and change nothing")
-	cmd.Flags().StringSliceVar(&o.phases, "phase", nil, "run these phases only: store, auth, policy, role; for Key Vault store, identity, grant")
-	cmd.Flags().BoolVar(&o.adopt, "adopt", false, "Key Vault: overwrite secrets that are not the delivery's, and make them so")
-	cmd.Flags().BoolVar(&o.recover, "recover", false, "Key Vault: recover secrets that are deleted")
-	cmd.Flags().IntVar(&o.concurrency, "concurrency", 16, "requests to the store of a delivery at the same time")
+	cmd.Flags().StringSliceVar(&o.phases, "phase", nil, "run these phases only (Vault: store, auth, policy, role; Key Vault: store, identity, grant)")
+	cmd.Flags().BoolVar(&o.adopt, "adopt", false, "Key Vault: take over secrets of another owner")
+	cmd.Flags().BoolVar(&o.recover, "recover", false, "Key Vault: recover deleted secrets")
+	cmd.Flags().IntVar(&o.concurrency, "concurrency", 16, "number of requests to a store at the same time")
 	addOutput(cmd, &o.output, "text", "json")
 	return cmd
 }

@@ -44,7 +44,7 @@ Two groups of objects are written only where --with or --only names them:
   verify-job  a CronJob that runs verify in the cluster, with its ConfigMap and what
               rights it needs (docs/operations-job.md)
 
-` + exitStatus,
+` + exitCodes("the manifests were written", "", "a file could not be written, or Azure could not be asked"),
 		Example: `  # Apply everything
   secretctl render | kubectl apply -f -
 
@@ -146,8 +146,8 @@ func (a *app) renderDir(dir string, objects []render.Object) error {
 		return err
 	}
 	for _, file := range written.Stale {
-		a.narrate("warning: %s is of an earlier run: delete it if nothing uses it", filepath.Join(dir, file))
+		a.narrate("warning: %s is left from an earlier run: delete it if nothing uses it", filepath.Join(dir, file))
 	}
-	a.narrate("%s: %d files written, %d unchanged", dir, len(written.Changed), len(written.Unchanged))
+	a.narrate("%s: %s written, %d unchanged", dir, count(len(written.Changed), "file"), len(written.Unchanged))
 	return nil
 }

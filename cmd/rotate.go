@@ -32,7 +32,7 @@ provision would put the source's value back. --canary rotates a secret and a
 Client that "canary: true" in the config makes for the purpose, so that no real
 credential changes.
 
-` + exitStatus,
+` + exitCodes("the new value was written, and every check passed", "a check failed", "the value could not be written, or a check could not be run"),
 		Example: `  secretctl rotate client-secret
   secretctl rotate client-secret --nudge
   secretctl rotate --canary

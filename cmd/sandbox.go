@@ -16,7 +16,7 @@ func newSandbox(a *app) *cobra.Command {
 		Long: `The stand-ins of the demo, in the foreground and one by one: for trying manifests and
 checks where the real server is not at hand. They keep everything in memory.
 
-` + exitStatus,
+` + exitCodes("the command of the group did what it was asked for", "", ""),
 		Example: "  secretctl sandbox aidbox --listen 127.0.0.1:8888",
 		Args:    noSubcommand,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -36,7 +36,7 @@ allow, scopes, rotation. Like Aidbox it takes its settings from the environment:
 BOX_ROOT_CLIENT_SECRET, and AIDBOX_VAULT_CONFIG or BOX_VAULT_CONFIG. --timeout
 does not apply.
 
-` + exitStatus,
+` + exitCodes("it ran until it was interrupted", "", "it could not listen on the address"),
 		Example: "  secretctl sandbox aidbox --listen 127.0.0.1:8888",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

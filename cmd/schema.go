@@ -22,7 +22,7 @@ tells those that use yaml-language-server where it is:
 The schema knows keys, types and choices. What it cannot know, such as whether a
 resource's secret exists, any command that reads the config tells.
 
-` + exitStatus,
+` + exitCodes("the schema was printed", "", ""),
 		Example: "  secretctl schema > secretctl.schema.json",
 		Args:    cobra.NoArgs,
 		RunE: a.run(func(context.Context, []string) error {

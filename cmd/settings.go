@@ -24,23 +24,25 @@ type settings struct {
 	vaultAddr, vaultLogin, aidboxURL string
 	kubeconfig, kubeContext          string
 	timeout                          time.Duration
-	allowHTTP, verbose, noColor      bool
+	allowHTTP, noColor               bool
+	verbose, quiet                   bool
 
 	origin map[string]string // what set a flag: "--vault-addr", "VAULT_ADDR"
 }
 
 func (s *settings) addFlags(flags *pflag.FlagSet) {
 	flags.StringVarP(&s.config, "config", "c", defaultConfig, "config file, or a folder of them")
-	flags.StringVar(&s.delivery, "delivery", "", "act on the delivery of this name only")
-	flags.StringVar(&s.vaultAddr, "vault-addr", "", "address of Vault (also VAULT_ADDR; default: vault.address of the config)")
-	flags.StringVar(&s.vaultLogin, "vault-login", "", "log in to Vault at this auth method with this role, as in jwt/ROLE, with the token in "+idTokenVariable)
+	flags.StringVar(&s.delivery, "delivery", "", "act on this delivery only")
+	flags.StringVar(&s.vaultAddr, "vault-addr", "", "address of Vault (default: vault.address of the config)")
+	flags.StringVar(&s.vaultLogin, "vault-login", "", "log in to Vault with `METHOD/ROLE` and the token in "+idTokenVariable)
 	flags.StringVar(&s.aidboxURL, "aidbox-url", "", "address of Aidbox (default: aidbox.url of the config)")
-	flags.StringVar(&s.kubeconfig, "kubeconfig", "", "kubeconfig file (default: KUBECONFIG, ~/.kube/config, or the pod that this runs in)")
+	flags.StringVar(&s.kubeconfig, "kubeconfig", "", "kubeconfig file (default: KUBECONFIG, ~/.kube/config, or the pod's own access)")
 	flags.StringVar(&s.kubeContext, "context", "", "context of the kubeconfig (default: context of the config, else the current one)")
-	flags.DurationVar(&s.timeout, "timeout", 10*time.Minute, "end everything after this time, with exit code 124")
-	flags.BoolVar(&s.allowHTTP, "allow-http", false, "allow plain http to other hosts, where the network is trusted")
+	flags.DurationVar(&s.timeout, "timeout", 10*time.Minute, "abort after this duration, with exit code 124")
+	flags.BoolVar(&s.allowHTTP, "allow-http", false, "allow plain http to other hosts, on a trusted network")
 	flags.BoolVarP(&s.verbose, "verbose", "v", false, "log each request to stderr: method, URL, status, duration")
-	flags.BoolVar(&s.noColor, "no-color", false, "no colour (also NO_COLOR)")
+	flags.BoolVarP(&s.quiet, "quiet", "q", false, "no notes, summary and progress on stderr")
+	flags.BoolVar(&s.noColor, "no-color", false, "no colour")
 }
 
 // variables returns the environment variables that set a global flag, in the order
@@ -99,14 +101,6 @@ func invalidValue(setting string, f *pflag.Flag) error {
 		"duration": "a duration such as 90s or 10m", "bool": "true or false", "int": "a whole number", "int32": "a whole number",
 	}[f.Value.Type()]
 	return usagef("see --help", "%s must be %s", setting, cmp.Or(want, "of type "+f.Value.Type()))
-}
-
-// invalidFlag restates a mistake in the flags of a command line.
-func invalidFlag(cmd *cobra.Command, err error) error {
-	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
-		return invalidValue("--"+invalid.GetFlag().Name, invalid.GetFlag())
-	}
-	return &usageError{err, "run " + cmd.CommandPath() + " --help"}
 }
 
 // log is where requests are logged; nil without -v.

@@ -11,12 +11,15 @@ import (
 func newTemplates(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "templates",
-		Short: "Make templates of your own for render",
-		Long: `Templates of your own, in a folder that render --templates names, take the place of
-those of secretctl that have the same name. docs/render.md tells what they see.
+		Short: "Manage your own templates for render",
+		Long: `Templates in a folder that render --templates names replace secretctl's own
+templates of the same names. docs/render.md explains what they may use.
 
-` + exitStatus,
-		Example: `  secretctl templates export deployment.yaml.tmpl
+` + exitCodes("the command of the group did what it was asked for", "", "a file could not be written"),
+		Example: `  # Get a template to change
+  secretctl templates export deployment.yaml.tmpl
+
+  # Render with it
   secretctl render --templates templates`,
 		Args: noSubcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -31,24 +34,29 @@ func newTemplatesExport(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export [NAME...]",
 		Short: "Write secretctl's own templates into a folder",
-		Long: `Writes the named templates, or all of them, into a folder, to be changed there. Keep
-those that you change and delete the rest: what is not in the folder comes from
-secretctl, and gets better with it. A file that is there and differs stays as it is.
+		Long: `Writes the named templates, or all of them, into a folder. Change those that you
+need and delete the others: render then uses secretctl's own, which improve with each
+release. A file that exists and differs is left alone without --force.
 
-` + exitStatus,
-		Example: `  secretctl templates export --dir templates
+` + exitCodes("the templates were written", "", "a file could not be written"),
+		Example: `  # Write all of them
+  secretctl templates export --dir templates
+
+  # Write two of them
   secretctl templates export deployment.yaml.tmpl configmap.yaml.tmpl
+
+  # Replace files that were changed
   secretctl templates export --force`,
 		ValidArgsFunction: offer(render.Templates),
 		RunE: a.run(func(_ context.Context, names []string) error {
 			written, err := render.Export(dir, names, force)
 			if err == nil {
-				a.narrate("%s: %d templates written, %d unchanged", dir, len(written.Changed), len(written.Unchanged))
+				a.narrate("%s: %s written, %d unchanged", dir, count(len(written.Changed), "template"), len(written.Unchanged))
 			}
 			return err
 		}),
 	}
-	cmd.Flags().StringVar(&dir, "dir", "templates", "the folder")
+	cmd.Flags().StringVar(&dir, "dir", "templates", "folder to write into")
 	cmd.Flags().BoolVar(&force, "force", false, "replace files that differ")
 	return cmd
 }

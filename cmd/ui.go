@@ -39,9 +39,14 @@ func (a *app) color() bool {
 	return a.OutTerminal && !noColor && !a.noColor
 }
 
-// narrate writes a line to stderr, which a terminal shows in as many as it needs.
+// narrate writes a line to stderr, which a terminal shows in as many as it needs. With
+// --quiet there are only errors, hints and warnings.
 func (a *app) narrate(format string, args ...any) {
 	line := oneSpace(fmt.Sprintf(format, args...))
+	label, _, _ := strings.Cut(line, ":")
+	if a.quiet && label != "error" && label != "hint" && label != "warning" {
+		return
+	}
 	_, _ = fmt.Fprintln(a.Err, wrap(line, a.width(a.ErrTerminal), "  "))
 }
 

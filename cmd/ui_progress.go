@@ -43,7 +43,9 @@ type progress struct {
 // startBoard begins to tell of total pieces of work.
 func (a *app) startBoard(title string, total int) *board {
 	b := &board{out: a.console, terminal: a.ErrTerminal, title: title, total: total, since: time.Now(), stop: make(chan struct{})}
-	b.ended.Go(b.loop)
+	if !a.quiet {
+		b.ended.Go(b.loop)
+	}
 	return b
 }
 

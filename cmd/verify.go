@@ -94,7 +94,7 @@ With --target pod the files are read inside the container of every replica, whic
 alone proves what is there. Every check that is not blocked by another one runs. docs/checks.md tells of each
 what it means and how to mend it.
 
-` + exitStatus,
+` + exitCodes("every check passed", "a check failed", "no check failed, but one could not be run: unreachable, refused"),
 		Example: `  secretctl verify
   secretctl verify mount auth -o short
   secretctl verify --context staging --target pod

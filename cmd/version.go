@@ -39,11 +39,15 @@ func buildVersion() versionInfo {
 func newVersion(a *app) *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
-		Use:     "version",
-		Short:   "Show the version of secretctl",
-		Long:    "Shows which secretctl this is, and with what it was built.\n\n" + exitStatus,
-		Example: "  secretctl version\n  secretctl version -o json",
-		Args:    cobra.NoArgs,
+		Use:   "version",
+		Short: "Show the version",
+		Long:  "Shows the version of secretctl, and what it was built with.\n\n" + exitCodes("the version was printed", "", ""),
+		Example: `  # Show the version
+  secretctl version
+
+  # Show also the commit and the date, as JSON
+  secretctl version -o json`,
+		Args: cobra.NoArgs,
 		RunE: a.run(func(context.Context, []string) error {
 			v := buildVersion()
 			if output == "json" {

@@ -40,7 +40,26 @@ func pages(dir string) error {
 	}
 	root := cmd.Root()
 	markdown(root, "### ")
-	return doc.GenMarkdownTree(root, dir)
+	if err := doc.GenMarkdownTree(root, dir); err != nil {
+		return err
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*.md"))
+	for _, file := range files {
+		err = errors.Join(err, refer(file))
+	}
+	return err
+}
+
+var inherited = regexp.MustCompile("(?s)### Options inherited from parent commands\n\n```\n(.*?)```\n")
+
+// refer has a page name where the global flags are, in place of repeating them.
+func refer(file string) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	text = inherited.ReplaceAll(text, []byte("The [global flags](secretctl.md#options) can be given too.\n"))
+	return os.WriteFile(file, text, 0o644) //nolint:gosec // docs, which everybody may read
 }
 
 func packaged(dir, date string) error {

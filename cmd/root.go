@@ -1,0 +1,138 @@
+package cmd
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/agnivade/levenshtein"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+func newRoot(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "secretctl",
+		Short: "Deliver secrets to Aidbox, and prove that they arrived",
+		Long: `secretctl puts the secrets of an Aidbox FHIR server into HashiCorp Vault or Azure
+Key Vault, renders the Kubernetes manifests that mount them, creates the Aidbox
+resources that refer to them, and verifies that Aidbox accepts them and that a
+rotation arrives. Everything follows from one file, secretctl.yaml.
+
+` + exitCodes("done; every check passed", "the answer is no: a check failed, a literal secret came back, there are differences",
+			"could not find out or could not act: unreachable, refused, sealed"),
+		Example: `  # Write the secrets to the store, and let the pod read them
+  secretctl provision
+
+  # Mount them
+  secretctl render | kubectl apply -f -
+
+  # Create the Aidbox resources that refer to them
+  secretctl client apply
+
+  # Prove that it all works
+  secretctl verify`,
+		Args: noSubcommand,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+
+		PersistentPreRunE: a.fromEnvironment,
+
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Version:       buildVersion().Version,
+	}
+	root.SetIn(a.In)
+	root.SetOut(a.Out)
+	root.SetErr(a.Err)
+	root.SetVersionTemplate("secretctl {{.Version}}\n")
+	a.addFlags(root.PersistentFlags())
+	root.SetFlagErrorFunc(invalidFlag)
+	root.SetUsageFunc(printUsage)
+	a.addCommands(root)
+	root.InitDefaultHelpCmd()
+	a.complete(root)
+	if a.Plugin {
+		root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl secretctl"}
+	}
+	return root
+}
+
+// addCommands adds the commands by what they are for, and the help topics.
+func (a *app) addCommands(root *cobra.Command) {
+	for _, group := range []struct {
+		title    string
+		commands []*cobra.Command
+	}{
+		{"Set up", []*cobra.Command{newInit(a), newSchema(a), newInstall(a), newInfra(a)}},
+		{"Deliver", []*cobra.Command{newProvision(a), newRender(a), newTemplates(a), newClient(a)}},
+		{"Prove", []*cobra.Command{newDoctor(a), newVerify(a), newRotate(a)}},
+		{"Look", []*cobra.Command{newDiff(a), newGraph(a), newExplain(a)}},
+		{"Try", []*cobra.Command{newDemo(a), newSandbox(a)}},
+	} {
+		root.AddGroup(&cobra.Group{ID: group.title, Title: group.title})
+		for _, c := range group.commands {
+			c.GroupID = group.title
+			root.AddCommand(c)
+		}
+	}
+	root.AddCommand(newVersion(a))
+	root.AddCommand(newTopics(root)...)
+}
+
+// Root returns the command tree, for the generator of docs/cli.
+func Root() *cobra.Command {
+	return newRoot(&app{IO: IO{Out: io.Discard, Err: io.Discard}})
+}
+
+// meant says what does here what commands of these names do elsewhere.
+var meant = map[string]string{
+	"apply":    "secretctl provision writes the store, secretctl render | kubectl apply -f - the cluster, secretctl client apply Aidbox",
+	"plan":     "secretctl provision --dry-run shows what would be written, secretctl diff all that differs",
+	"lint":     "every command checks the whole config before it begins; secretctl render writes nothing anywhere",
+	"validate": "every command checks the whole config before it begins; secretctl render writes nothing anywhere",
+	"check":    "secretctl verify runs the checks, secretctl doctor those of the prerequisites",
+	"test":     "secretctl verify runs the checks, secretctl doctor those of the prerequisites",
+	"logs":     "secretctl verify says what is wrong, secretctl doctor what is missing; the logs are with kubectl logs",
+	"get":      "secretctl client get shows the resources in Aidbox; secret values are never shown",
+	"delete":   "secretctl client delete deletes resources from Aidbox; secretctl deletes no secret",
+	"login":    "vault login or az login, or give --vault-login METHOD/ROLE",
+	"sync":     "secretctl provision",
+	"list":     "secretctl graph shows each secret, and what refers to it",
+}
+
+// noSubcommand refuses arguments of a command that only groups others; cobra
+// alone would show the help and report success.
+func noSubcommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	err := fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath())
+	cmd.SuggestionsMinimumDistance = 2
+	near := cmd.SuggestionsFor(args[0])
+	switch {
+	case meant[args[0]] != "" && !cmd.HasParent():
+		return &usageError{err, meant[args[0]]}
+	case len(near) > 0:
+		return &usageError{err, "did you mean " + strings.Join(near, " or ") + "?"}
+	}
+	return &usageError{err, "run " + cmd.CommandPath() + " --help"}
+}
+
+// invalidFlag restates a mistake in the flags of a command line.
+func invalidFlag(cmd *cobra.Command, err error) error {
+	switch err := err.(type) { //nolint:errorlint // pflag wraps nothing
+	case *pflag.InvalidValueError:
+		return invalidValue("--"+err.GetFlag().Name, err.GetFlag())
+	case *pflag.NotExistError:
+		near, distance := "", 3
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			if d := levenshtein.ComputeDistance(err.GetSpecifiedName(), f.Name); d < distance {
+				near, distance = f.Name, d
+			}
+		})
+		if near != "" {
+			return &usageError{err, "did you mean --" + near + "?"}
+		}
+	}
+	return &usageError{err, "run " + cmd.CommandPath() + " --help"}
+}
