@@ -41,7 +41,7 @@ func (v *Server) sys(req *request, path string) *reply {
 		}
 		return replyWith(granted)
 	case path == "auth" && req.op == opRead:
-		return replyWith(v.auths)
+		return replyWith(maps.Clone(v.auths)) // which is written after the lock is gone
 	case area == "auth" && req.op == opUpdate:
 		return v.enableAuth(req, rest+"/")
 	case area == "mounts" && req.op == opUpdate:
