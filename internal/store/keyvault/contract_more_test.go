@@ -40,8 +40,14 @@ func kvOffersRecovery(t *testing.T, b *keyVault) {
 		storetest.WantError(t, err, `secret "password": is deleted`)
 		storetest.WantHint(t, err, "provision --recover")
 	}
+	d.Secrets[0].Value = secret.Source{}
+	got, err := b.run(t, d, nil, store.Options{})
+	storetest.Want(t, got, err, "store absent contoso/password")
+	if !strings.Contains(got[0].Warning, "--recover") {
+		t.Errorf("warning %q", got[0].Warning)
+	}
 	v := b.connect(t, d, store.Options{})
-	_, _, err := v.Get(t.Context(), d.Secrets[0])
+	_, _, err = v.Get(t.Context(), d.Secrets[0])
 	storetest.WantError(t, err, "is deleted, and can be recovered")
 	if !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("%v is not fs.ErrNotExist", err)
@@ -139,22 +145,6 @@ func kvDryRunWritesNothing(t *testing.T, b *keyVault) {
 	v := b.connect(t, azureDelivery(secrets...), store.Options{Adopt: true, Recover: true})
 	got, err := provision.Run(t.Context(), v.Steps(storetest.Inputs(passwordEnv), 0), []string{"store"}, true)
 	storetest.Want(t, withoutRates(got), err, "store create contoso/create", "store update contoso/update", "store update contoso/adopt", "store update contoso/recover")
-}
-
-func kvGetsValue(t *testing.T, b *keyVault) {
-	b.store(t, "password", "old")
-	b.store(t, "password", storetest.Canary)
-	d := azureDelivery(config.Secret{Name: "password"}, config.Secret{Name: "absent"})
-	v := b.connect(t, d, store.Options{})
-	value, version, err := v.Get(t.Context(), d.Secrets[0])
-	if wanted := b.read(t, "password").ID.Version(); err != nil || version != wanted || string(value.Reveal()) != storetest.Canary {
-		t.Errorf("version %q, error %v, want the value in version %s", version, err, wanted)
-	}
-	_, _, err = v.Get(t.Context(), d.Secrets[1])
-	storetest.WantError(t, err, `key vault "contoso": secret "absent": is not in the store`)
-	if !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("%v is not fs.ErrNotExist", err)
-	}
 }
 
 func kvPutsValue(t *testing.T, b *keyVault) {

@@ -5,6 +5,7 @@ package memory
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -16,8 +17,22 @@ import (
 // Server is what holds the secrets. Several stores may have the same one; its zero
 // value is empty.
 type Server struct {
+	BeforeWrite func() // is called between a step's read and its write; may be nil
+
 	mu       sync.Mutex
 	versions map[string][]secret.Value // by the secret's name, oldest first
+}
+
+// Provider returns what there is to know of the store.
+func (s *Server) Provider() store.Provider {
+	return store.Provider{Name: "memory", Title: "the store in memory", Phases: []string{phaseStore}, Open: s.Open}
+}
+
+// Versions returns the values of a secret by its name, oldest first.
+func (s *Server) Versions(name string) []secret.Value {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.versions[name])
 }
 
 // Store is the secrets of one delivery at a server.
@@ -37,11 +52,9 @@ func (s *Store) Reach(context.Context) (string, error) { return "the store in me
 
 // Get implements [store.Store].
 func (s *Store) Get(_ context.Context, wanted config.Secret) (secret.Value, string, error) {
-	s.server.mu.Lock()
-	defer s.server.mu.Unlock()
-	versions := s.server.versions[wanted.Name]
+	versions := s.server.Versions(wanted.Name)
 	if len(versions) == 0 {
-		return secret.Value{}, "", store.NotFound(fmt.Sprintf("memory: secret %q not found", wanted.Name))
+		return secret.Value{}, "", store.NotFound(fmt.Sprintf("memory: secret %q: is not in the store", wanted.Name))
 	}
 	newest := versions[len(versions)-1]
 	s.o.Sanitizer.Learn(newest)
@@ -56,8 +69,12 @@ func (s *Store) Put(_ context.Context, wanted config.Secret, v secret.Value) (ve
 	if s.server.versions == nil {
 		s.server.versions = map[string][]secret.Value{}
 	}
-	s.server.versions[wanted.Name] = append(s.server.versions[wanted.Name], v)
-	return strconv.Itoa(len(s.server.versions[wanted.Name])), nil
+	versions := s.server.versions[wanted.Name]
+	if n := len(versions); n == 0 || !versions[n-1].Equal(v) {
+		versions = append(versions, v)
+	}
+	s.server.versions[wanted.Name] = versions
+	return strconv.Itoa(len(versions)), nil
 }
 
 // StatusVersions implements [store.Store].

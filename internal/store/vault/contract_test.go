@@ -14,29 +14,22 @@ import (
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/internal/store"
 	"github.com/secretctl/secretctl/internal/store/storetest"
 	"github.com/secretctl/secretctl/internal/store/vault"
 )
 
-// What a store has to be like. The stand-in and the real server pass the same
-// suite, so that what the stand-in proves elsewhere holds.
+// What Vault has to be like beside what every store has. The stand-in and the real
+// server pass the same tests, so that what the stand-in proves elsewhere holds.
 var contract = []struct {
 	name string
 	test func(*testing.T, *backend)
 }{
-	{"creates then leaves alone", createsThenLeavesAlone},
 	{"updates what differs and keeps other keys", updatesAndKeepsOtherKeys},
 	{"writes secrets that share a path in one version", sharesOneVersion},
 	{"writes after a soft delete", writesAfterSoftDelete},
-	{"generates once", generatesOnce},
-	{"keeps a generated value that another writer created first", yieldsToEarlierValue},
-	{"never writes a secret without a source", reportsAbsent},
-	{"warns of a trailing line break", warnsOfLineBreak},
-	{"reads all sources before the first write", readsSourcesFirst},
 	{"refuses to guess at a value that is no text", refusesOtherJSON},
 	{"merges a write by somebody else to another key", mergesOtherKeys},
-	{"takes an equal value by somebody else for its own", acceptsEqualConcurrentWrite},
-	{"does not overwrite a change by somebody else", refusesConflict},
 	{"finds its own write when the answer was lost", survivesLostAnswer},
 	{"agrees with 63 others that provision the same", agreesInParallel},
 	{"merges the writes of many to one path", mergesParallelWriters},
@@ -69,26 +62,29 @@ func TestStandInKeepsTheContract(t *testing.T) { testContract(t, startStandIn(t)
 func TestRealVaultKeepsTheContract(t *testing.T) { testContract(t, startReal(t)) }
 
 func testContract(t *testing.T, b *backend) {
+	storetest.Run(t, func(t *testing.T) storetest.Harness { return newHarness(t, b) })
 	for _, c := range contract {
 		t.Run(c.name, func(t *testing.T) { c.test(t, b) })
 	}
 }
 
-func createsThenLeavesAlone(t *testing.T, b *backend) {
-	d := b.delivery(t, config.Secret{Name: "password", Value: storetest.FromEnv("P")})
-	env := map[string]string{"P": storetest.Canary}
-	object := "secret/" + storetest.Place(t) + "#password"
-
-	got, err := b.run(t, d, env, "store")
-	storetest.Want(t, got, err, "store create "+object)
-	if got[0].Detail != "version 1" {
-		t.Errorf("detail %q, want version 1", got[0].Detail)
-	}
-	got, err = b.run(t, d, env, "store")
-	storetest.Want(t, got, err, "store unchanged "+object)
-	values, version := b.data(t, storetest.Place(t))
-	if diff := cmp.Diff(map[string]any{"password": storetest.Canary}, values); diff != "" || version != 1 {
-		t.Errorf("version %d, want 1; values (-want +got):\n%s", version, diff)
+func newHarness(t *testing.T, b *backend) storetest.Harness {
+	p := newProxy(t, b)
+	return storetest.Harness{
+		Provider: vault.Provider, Options: store.Options{Token: secret.New([]byte(b.token))},
+		Delivery: func(t *testing.T, secrets ...config.Secret) *config.Delivery {
+			for i := range secrets {
+				secrets[i].Path = storetest.Place(t) + "/" + secrets[i].Name
+			}
+			return p.delivery(t, secrets...)
+		},
+		Write: func(t *testing.T, s config.Secret, value string) { b.store(t, s.Path, map[string]any{s.Key: value}) },
+		Versions: func(t *testing.T, s config.Secret) (newest string, versions int) {
+			values, versions := b.data(t, s.Path)
+			newest, _ = values[s.Key].(string)
+			return newest, versions
+		},
+		BeforeWrite: func(_ bool, f func()) { p.onWrite(1, f) },
 	}
 }
 
@@ -135,69 +131,6 @@ func writesAfterSoftDelete(t *testing.T, b *backend) {
 	}
 }
 
-func generatesOnce(t *testing.T, b *backend) {
-	d := b.delivery(t, config.Secret{Name: "password", Value: secret.Source{Generate: &secret.Generate{Length: 40}}})
-	object := "secret/" + storetest.Place(t) + "#password"
-	got, err := b.run(t, d, nil, "store")
-	storetest.Want(t, got, err, "store create "+object)
-	first, _ := b.data(t, storetest.Place(t))
-	if value, _ := first["password"].(string); len(value) != 40 {
-		t.Errorf("generated %d characters, want 40", len(value))
-	}
-	got, err = b.run(t, d, nil, "store")
-	storetest.Want(t, got, err, "store unchanged "+object)
-	if again, _ := b.data(t, storetest.Place(t)); !cmp.Equal(first, again) {
-		t.Error("the second run generated another value")
-	}
-}
-
-func yieldsToEarlierValue(t *testing.T, b *backend) {
-	p := newProxy(t, b)
-	d := p.delivery(t, config.Secret{Name: "password", Value: storetest.Generated()})
-	p.onWrite(1, func() { b.store(t, storetest.Place(t), map[string]any{"password": "theirs"}) })
-
-	got, err := p.run(t, d, nil, "store")
-	storetest.Want(t, got, err, "store unchanged secret/"+storetest.Place(t)+"#password")
-	if values, version := b.data(t, storetest.Place(t)); values["password"] != "theirs" || version != 1 {
-		t.Errorf("version %d: the first writer's value was replaced", version)
-	}
-}
-
-func reportsAbsent(t *testing.T, b *backend) {
-	b.store(t, storetest.Place(t)+"/there", map[string]any{"there": "x"})
-	d := b.delivery(t, config.Secret{Name: "absent"}, config.Secret{Name: "there", Path: storetest.Place(t) + "/there"})
-	got, err := b.run(t, d, nil, "store")
-	storetest.Want(t, got, err, "store absent secret/"+storetest.Place(t)+"#absent", "store unchanged secret/"+storetest.Place(t)+"/there#there")
-	if got[0].Warning == "" || got[1].Warning != "" {
-		t.Errorf("warnings %q and %q, want one about the absent secret alone", got[0].Warning, got[1].Warning)
-	}
-	if _, version := b.data(t, storetest.Place(t)); version != 0 {
-		t.Error("something was written")
-	}
-}
-
-func warnsOfLineBreak(t *testing.T, b *backend) {
-	d := b.delivery(t, config.Secret{Name: "password", Value: storetest.FromEnv("P")})
-	for range 2 { // also when it is there already
-		got, err := b.run(t, d, map[string]string{"P": storetest.Canary + "\n"}, "store")
-		if err != nil || !strings.Contains(got[0].Warning, "line break") {
-			t.Errorf("changes %v, error %v, want a warning of the line break", got, err)
-		}
-	}
-}
-
-func readsSourcesFirst(t *testing.T, b *backend) {
-	d := b.delivery(t, config.Secret{Name: "a", Value: storetest.FromEnv("P")}, config.Secret{Name: "b", Path: storetest.Place(t) + "/b", Value: storetest.FromEnv("UNSET")})
-	got, err := b.run(t, d, map[string]string{"P": storetest.Canary})
-	storetest.WantError(t, err, `secret "b"`, "UNSET")
-	if _, ok := errors.AsType[*secret.SourceError](err); !ok || got != nil {
-		t.Errorf("error of type %T and %d changes, want a SourceError and none", err, len(got))
-	}
-	if _, version := b.data(t, storetest.Place(t)); version != 0 {
-		t.Error("a was written before the source of b was read")
-	}
-}
-
 func refusesOtherJSON(t *testing.T, b *backend) {
 	b.store(t, storetest.Place(t), map[string]any{"number": 42, "null": nil})
 	d := b.delivery(t, config.Secret{Name: "number"}, config.Secret{Name: "null"})
@@ -224,33 +157,6 @@ func mergesOtherKeys(t *testing.T, b *backend) {
 	values, version := b.data(t, storetest.Place(t))
 	if diff := cmp.Diff(map[string]any{"user": "theirs", "password": storetest.Canary}, values); diff != "" || version != 2 {
 		t.Errorf("version %d, want 2; values (-want +got):\n%s", version, diff)
-	}
-}
-
-func acceptsEqualConcurrentWrite(t *testing.T, b *backend) {
-	p := newProxy(t, b)
-	d := p.delivery(t, config.Secret{Name: "password", Value: storetest.FromEnv("P")})
-	p.onWrite(1, func() { b.store(t, storetest.Place(t), map[string]any{"password": storetest.Canary}) })
-	got, err := p.run(t, d, map[string]string{"P": storetest.Canary}, "store")
-	storetest.Want(t, got, err, "store unchanged secret/"+storetest.Place(t)+"#password")
-	if _, version := b.data(t, storetest.Place(t)); version != 1 {
-		t.Errorf("version %d, want 1", version)
-	}
-}
-
-func refusesConflict(t *testing.T, b *backend) {
-	b.store(t, storetest.Place(t), map[string]any{"password": "old"})
-	p := newProxy(t, b)
-	d := p.delivery(t, config.Secret{Name: "password", Value: storetest.FromEnv("P")})
-	p.onWrite(1, func() { b.store(t, storetest.Place(t), map[string]any{"password": "theirs"}) })
-
-	_, err := p.run(t, d, map[string]string{"P": storetest.Canary}, "store")
-	storetest.WantError(t, err, "#password changed since it was read (version 1, now 2); not overwritten")
-	if hint.Of(err) == "" {
-		t.Error("no hint")
-	}
-	if values, _ := b.data(t, storetest.Place(t)); values["password"] != "theirs" {
-		t.Error("the other writer's value was replaced")
 	}
 }
 

@@ -1,0 +1,316 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/provision"
+	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/internal/store"
+)
+
+// Harness is a store to test. What it writes and reads itself goes past the store.
+type Harness struct {
+	Provider store.Provider
+	Options  store.Options // of somebody who may do everything
+	// Delivery returns one with these secrets, at places that no other test uses.
+	Delivery func(t *testing.T, secrets ...config.Secret) *config.Delivery
+	// Write gives a secret a value, as another run of secretctl does.
+	Write func(t *testing.T, s config.Secret, value string)
+	// Versions returns the newest value, and how many versions there are.
+	Versions func(t *testing.T, s config.Secret) (newest string, versions int)
+	// BeforeWrite has f run once, after the store has read a secret, which exists or
+	// not, and before it writes it.
+	BeforeWrite func(exists bool, f func())
+}
+
+// suite is what every store has to be like.
+var suite = []struct {
+	name string
+	test func(*testing.T, Harness)
+}{
+	{"its steps are its phases", stepsArePhases},
+	{"creates then leaves alone", createsThenLeavesAlone},
+	{"updates what differs", updatesWhatDiffers},
+	{"generates once", generatesOnce},
+	{"never writes a secret without a source", reportsAbsent},
+	{"warns of a trailing line break", warnsOfLineBreak},
+	{"reads all sources before the first write", readsSourcesFirst},
+	{"writes nothing in a dry run", dryRunWritesNothing},
+	{"keeps a generated value that another writer created first", yieldsToEarlierValue},
+	{"takes an equal value by another writer for its own", acceptsEqualConcurrentWrite},
+	{"does not overwrite a change by another writer", refusesConflict},
+	{"gets the newest value", getsNewestValue},
+	{"puts a value once", putsOnce},
+	{"learns every value", learnsValues},
+	{"serves several at the same time", servesInParallel},
+	{"can be closed twice", closesTwice},
+}
+
+// Run runs the suite on the store that start starts, for each test or once for all.
+func Run(t *testing.T, start func(*testing.T) Harness) {
+	for _, c := range suite {
+		t.Run(c.name, func(t *testing.T) { c.test(t, start(t)) })
+	}
+}
+
+func (h Harness) open(t *testing.T, d *config.Delivery) store.Store {
+	t.Helper()
+	s, err := h.Provider.Open(d, h.Options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// provision returns what happens to the delivery's secrets, in their order.
+func (h Harness) provision(t *testing.T, d *config.Delivery, env map[string]string, dryRun bool) ([]store.Change, error) {
+	t.Helper()
+	changes, err := provision.Run(t.Context(), h.open(t, d).Steps(Inputs(env), 0), h.Provider.Phases[:1], dryRun)
+	if err != nil {
+		return changes, err
+	}
+	return changes[:len(d.Secrets)], nil
+}
+
+// wantActions provisions and compares what happens to each secret.
+func (h Harness) wantActions(t *testing.T, d *config.Delivery, env map[string]string, actions ...string) []store.Change {
+	t.Helper()
+	changes, err := h.provision(t, d, env, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range changes {
+		if c.Phase != h.Provider.Phases[0] || c.Action != actions[i] {
+			t.Errorf("%s: %s in phase %s, want %s", c.Object, c.Action, c.Phase, actions[i])
+		}
+	}
+	return changes
+}
+
+func (h Harness) wantStored(t *testing.T, s config.Secret, value string, versions int) {
+	t.Helper()
+	if got, n := h.Versions(t, s); got != value || n != versions {
+		t.Errorf("%s: another value, or %d versions and not %d", s.Name, n, versions)
+	}
+}
+
+var fromP = config.Secret{Name: "password", Value: FromEnv("P")}
+
+func withP(value string) map[string]string { return map[string]string{"P": value} }
+
+func stepsArePhases(t *testing.T, h Harness) {
+	var names []string
+	for _, step := range h.open(t, h.Delivery(t, fromP)).Steps(Inputs(nil), 0) {
+		names = append(names, step.Name)
+	}
+	if !slices.Equal(names, h.Provider.Phases) {
+		t.Errorf("steps %q, phases %q", names, h.Provider.Phases)
+	}
+}
+
+func createsThenLeavesAlone(t *testing.T, h Harness) {
+	d := h.Delivery(t, fromP)
+	h.wantActions(t, d, withP(Canary), store.Create)
+	_, version, err := h.open(t, d).Get(t.Context(), d.Secrets[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range h.wantActions(t, d, withP(Canary), store.Unchanged) {
+		if c.Detail != "version "+version {
+			t.Errorf("detail %q, want version %s", c.Detail, version)
+		}
+	}
+	h.wantStored(t, d.Secrets[0], Canary, 1)
+}
+
+func updatesWhatDiffers(t *testing.T, h Harness) {
+	other := config.Secret{Name: "other", Value: FromEnv("O")}
+	d := h.Delivery(t, fromP, other)
+	h.Write(t, d.Secrets[0], "old")
+	h.Write(t, d.Secrets[1], "kept")
+	changes := h.wantActions(t, d, map[string]string{"P": Canary, "O": "kept"}, store.Update, store.Unchanged)
+	if !changes[0].OtherValue {
+		t.Error("is not known to be another value")
+	}
+	if newest, _ := h.Versions(t, d.Secrets[0]); newest != Canary {
+		t.Error("another value is stored")
+	}
+	if newest, _ := h.Versions(t, d.Secrets[1]); newest != "kept" {
+		t.Error("the other secret has changed")
+	}
+}
+
+func generatesOnce(t *testing.T, h Harness) {
+	d := h.Delivery(t, config.Secret{Name: "password", Value: secret.Source{Generate: &secret.Generate{Length: 40}}})
+	h.wantActions(t, d, nil, store.Create)
+	first, _ := h.Versions(t, d.Secrets[0])
+	if len(first) != 40 {
+		t.Errorf("generated %d characters, want 40", len(first))
+	}
+	h.wantActions(t, d, nil, store.Unchanged)
+	h.wantStored(t, d.Secrets[0], first, 1)
+}
+
+func reportsAbsent(t *testing.T, h Harness) {
+	d := h.Delivery(t, config.Secret{Name: "absent"}, config.Secret{Name: "exists"})
+	h.Write(t, d.Secrets[1], "x")
+	changes := h.wantActions(t, d, nil, store.Absent, store.Unchanged)
+	if changes[0].Warning == "" || changes[1].Warning != "" {
+		t.Errorf("warnings %q and %q, want one about the absent secret alone", changes[0].Warning, changes[1].Warning)
+	}
+	if _, _, err := h.open(t, d).Get(t.Context(), d.Secrets[0]); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Get: %v", err)
+	}
+}
+
+func warnsOfLineBreak(t *testing.T, h Harness) {
+	d := h.Delivery(t, fromP)
+	for _, action := range []string{store.Create, store.Unchanged} {
+		if changes := h.wantActions(t, d, withP(Canary+"\n"), action); !strings.Contains(changes[0].Warning, "line break") {
+			t.Errorf("%s: warning %q", action, changes[0].Warning)
+		}
+	}
+}
+
+func readsSourcesFirst(t *testing.T, h Harness) {
+	d := h.Delivery(t, fromP, config.Secret{Name: "b", Value: FromEnv("UNSET")})
+	changes, err := h.provision(t, d, withP(Canary), false)
+	WantError(t, err, `secret "b"`, "UNSET")
+	if _, ok := errors.AsType[*secret.SourceError](err); !ok || changes != nil {
+		t.Errorf("error of type %T and %d changes, want a SourceError and none", err, len(changes))
+	}
+	if _, _, err := h.open(t, d).Get(t.Context(), d.Secrets[0]); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a was written before the source of b was read: %v", err)
+	}
+}
+
+func dryRunWritesNothing(t *testing.T, h Harness) {
+	d := h.Delivery(t, fromP, config.Secret{Name: "other", Value: FromEnv("P")})
+	h.Write(t, d.Secrets[1], "old")
+	changes, err := h.provision(t, d, withP(Canary), true)
+	if err != nil || Count(changes, store.Create) != 1 || Count(changes, store.Update) != 1 {
+		t.Errorf("%v, error %v", changes, err)
+	}
+	if _, _, err := h.open(t, d).Get(t.Context(), d.Secrets[0]); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("was created: %v", err)
+	}
+	if newest, _ := h.Versions(t, d.Secrets[1]); newest != "old" {
+		t.Error("was updated")
+	}
+}
+
+func yieldsToEarlierValue(t *testing.T, h Harness) {
+	d := h.Delivery(t, config.Secret{Name: "password", Value: Generated()})
+	h.BeforeWrite(false, func() { h.Write(t, d.Secrets[0], "theirs") })
+	h.wantActions(t, d, nil, store.Unchanged)
+	h.wantStored(t, d.Secrets[0], "theirs", 1)
+}
+
+func acceptsEqualConcurrentWrite(t *testing.T, h Harness) {
+	d := h.Delivery(t, fromP)
+	h.BeforeWrite(false, func() { h.Write(t, d.Secrets[0], Canary) })
+	h.wantActions(t, d, withP(Canary), store.Unchanged)
+	h.wantStored(t, d.Secrets[0], Canary, 1)
+}
+
+func refusesConflict(t *testing.T, h Harness) {
+	d := h.Delivery(t, fromP)
+	h.Write(t, d.Secrets[0], "old")
+	h.BeforeWrite(true, func() { h.Write(t, d.Secrets[0], "theirs") })
+	_, err := h.provision(t, d, withP(Canary), false)
+	WantError(t, err, "changed since it was read (version ", "not overwritten")
+	WantHint(t, err, "run again")
+	h.wantStored(t, d.Secrets[0], "theirs", 2)
+}
+
+func getsNewestValue(t *testing.T, h Harness) {
+	d := h.Delivery(t, config.Secret{Name: "password"}, config.Secret{Name: "absent"})
+	s := h.open(t, d)
+	h.Write(t, d.Secrets[0], "old")
+	_, old, err := s.Get(t.Context(), d.Secrets[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Write(t, d.Secrets[0], Canary)
+	value, version, err := s.Get(t.Context(), d.Secrets[0])
+	if err != nil || string(value.Reveal()) != Canary || version == "" || version == old {
+		t.Errorf("version %q after %q, error %v, or another value", version, old, err)
+	}
+	names, err := s.StatusVersions(t.Context(), d.Secrets[0])
+	if !errors.Is(err, store.ErrNoStatusVersion) && (err != nil || !slices.Contains(names, version)) {
+		t.Errorf("versions %q in the driver's status, error %v, want %s", names, err, version)
+	}
+	_, _, err = s.Get(t.Context(), d.Secrets[1])
+	WantError(t, err, "not in the store")
+	if !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%v is not fs.ErrNotExist", err)
+	}
+	if _, err := s.StatusVersions(t.Context(), d.Secrets[1]); !errors.Is(err, store.ErrNoStatusVersion) && !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("versions of what does not exist: %v", err)
+	}
+}
+
+func putsOnce(t *testing.T, h Harness) {
+	d := h.Delivery(t, config.Secret{Name: "password"}, config.Secret{Name: "new"})
+	s := h.open(t, d)
+	h.Write(t, d.Secrets[0], "old")
+	for _, wanted := range d.Secrets {
+		for range 2 { // an equal value is not written again
+			version, err := s.Put(t.Context(), wanted, secret.New([]byte(Canary)))
+			if _, is, _ := s.Get(t.Context(), wanted); err != nil || version != is {
+				t.Errorf("%s: version %q, error %v, want version %q", wanted.Name, version, err, is)
+			}
+		}
+	}
+	h.wantStored(t, d.Secrets[0], Canary, 2)
+	h.wantStored(t, d.Secrets[1], Canary, 1)
+}
+
+func learnsValues(t *testing.T, h Harness) {
+	d := h.Delivery(t, config.Secret{Name: "stored"}, fromP)
+	h.Write(t, d.Secrets[0], "st0red-value")
+	h.Options.Sanitizer = &secret.Sanitizer{}
+	s := h.open(t, d)
+	if _, _, err := s.Get(t.Context(), d.Secrets[0]); err != nil {
+		t.Fatal(err)
+	}
+	if err := provision.Prepare(t.Context(), s.Steps(Inputs(withP(Canary)), 0), h.Provider.Phases[:1]); err != nil {
+		t.Fatal(err)
+	}
+	for _, value := range []string{"st0red-value", Canary} {
+		if !h.Options.Sanitizer.Repeats("it is " + value) {
+			t.Errorf("%s would be shown", value)
+		}
+	}
+}
+
+func servesInParallel(t *testing.T, h Harness) {
+	d := h.Delivery(t, config.Secret{Name: "password"})
+	h.Write(t, d.Secrets[0], Canary)
+	s := h.open(t, d)
+	for _, err := range AtOnce(32, func(int) error {
+		_, _, err := s.Get(t.Context(), d.Secrets[0])
+		return err
+	}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func closesTwice(t *testing.T, h Harness) {
+	s := h.open(t, h.Delivery(t, fromP))
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 2 {
+		if err := s.Close(ended); err != nil {
+			t.Error(err)
+		}
+	}
+}
