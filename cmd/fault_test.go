@@ -49,14 +49,14 @@ func (w *stage) changeMount(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(os.Rename(path, saved))
 	case "empty":
 		ts.Check(os.Rename(path, saved))
-		ts.Check(os.Mkdir(path, 0o755))
+		makeFolder(ts, path)
 	case "plain":
 		ts.Check(os.Rename(path, saved))
-		ts.Check(os.Mkdir(path, 0o755))
-		ts.Check(os.WriteFile(file, content, 0o644))
+		makeFolder(ts, path)
+		writeFile(ts, file, content)
 	case "copied": // beside ..data, as a subPath mount is
 		ts.Check(os.Remove(file))
-		ts.Check(os.WriteFile(file, content, 0o644))
+		writeFile(ts, file, content)
 	case "uncopied":
 		ts.Check(os.Remove(file))
 		ts.Check(os.Symlink("..data/client-secret", file))
@@ -70,10 +70,22 @@ func (w *stage) changeMount(ts *testscript.TestScript, _ bool, args []string) {
 		text, err := os.ReadFile(conf)
 		ts.Check(err)
 		ts.Check(os.Rename(conf, savedConf))
-		ts.Check(os.WriteFile(conf, bytes.ReplaceAll(text, []byte("Client/basic"), []byte("Client/other")), 0o644))
+		writeFile(ts, conf, bytes.ReplaceAll(text, []byte("Client/basic"), []byte("Client/other")))
 	default:
 		ts.Fatalf("no such fault of the mount: %s", args[0])
 	}
+}
+
+// makeFolder makes a folder with the driver's mode, whatever the umask.
+func makeFolder(ts *testscript.TestScript, path string) {
+	ts.Check(os.Mkdir(path, 0o700))
+	ts.Check(os.Chmod(path, 0o755))
+}
+
+// writeFile writes a file with the driver's mode, whatever the umask.
+func writeFile(ts *testscript.TestScript, path string, content []byte) {
+	ts.Check(os.WriteFile(path, content, 0o600))
+	ts.Check(os.Chmod(path, 0o644))
 }
 
 var aidboxFaults = map[string]sandboxtest.AidboxFaults{

@@ -22,13 +22,14 @@ import (
 	"github.com/secretctl/secretctl/internal/sandbox/vault"
 	"github.com/secretctl/secretctl/test/realvault"
 	"github.com/secretctl/secretctl/test/sandboxtest"
+	"github.com/secretctl/secretctl/test/testenv"
 )
 
 // exitFile keeps the last exit code, which testscript itself does not tell.
 const exitFile = "exit-code"
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"secretctl": func() {
+	testscript.Main(testenv.Isolate(m, "secretctl"), map[string]func(){"secretctl": func() {
 		os.Args = append(os.Args, mountFlags(os.Args[1:])...)
 		code := runHere(cmd.Main)
 		if work := os.Getenv("WORK"); work != "" {

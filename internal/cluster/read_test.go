@@ -17,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/test/testenv"
 )
 
 // filesHere makes what the fake pod's containers find in its folder. What a user
@@ -25,9 +26,7 @@ func filesHere(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	for name, content := range map[string]string{"value": firstSecret, "with 'space\"$(x)": "x", ".hidden": "x", "long": strings.Repeat("x", 1<<20+1), "limit": strings.Repeat("x", 1<<20)} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o640); err != nil {
-			t.Fatal(err)
-		}
+		testenv.WriteFile(t, filepath.Join(dir, name), []byte(content))
 	}
 	if err := errors.Join(os.Symlink("value", filepath.Join(dir, "link")), os.Mkdir(filepath.Join(dir, "empty"), 0o755)); err != nil {
 		t.Fatal(err)
@@ -49,7 +48,7 @@ func TestFilesInAPodAreRead(t *testing.T) {
 		}
 	}
 	info, err := c.Stat(t.Context(), pod, shell, filepath.Join(dir, "link"))
-	if info.Mode != 0o640 || info.Size != int64(len(firstSecret)) || info.Link != "value" || time.Since(info.ModTime) > time.Hour || err != nil {
+	if info.Mode != 0o644 || info.Size != int64(len(firstSecret)) || info.Link != "value" || time.Since(info.ModTime) > time.Hour || err != nil {
 		t.Errorf("%+v, %v", info, err)
 	}
 	names, err := c.List(t.Context(), pod, shell, dir)

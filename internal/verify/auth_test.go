@@ -14,6 +14,7 @@ import (
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/test/testenv"
 )
 
 // probing replaces the answer to a Basic request.
@@ -66,7 +67,7 @@ func authRows() []row {
 		{"gone from the store", func(_ *testing.T, s *scene) { clear(s.store) }, accepts, StatusPass, "from the mounted file itself, local (the store has no such secret"},
 		{"no value, empty file", func(t *testing.T, s *scene) {
 			noValue(t, s)
-			must(t, os.Mkdir(s.local.Dir, 0o755))
+			testenv.Mkdir(t, s.local.Dir)
 			write(t, s.file("client-secret"), "")
 		}, accepts, StatusUnknown, "no value to try"},
 		{"no value", noValue, accepts, StatusUnknown, "no value to try"},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/test/testenv"
 )
 
 func mountRows() []row {
@@ -22,7 +23,7 @@ func mountRows() []row {
 	// remove empties the folder, so that a test can lay it out anew.
 	remove := func(t *testing.T, s *scene) {
 		must(t, os.RemoveAll(s.local.Dir))
-		must(t, os.Mkdir(s.local.Dir, 0o755))
+		testenv.Mkdir(t, s.local.Dir)
 	}
 	plain := func(content string) func(*testing.T, *scene) {
 		return func(t *testing.T, s *scene) {
@@ -56,7 +57,7 @@ func mountRows() []row {
 		{"empty file", plain(""), readable, StatusFail, "is empty"},
 		{"a folder", func(t *testing.T, s *scene) {
 			remove(t, s)
-			must(t, os.Mkdir(s.file(file), 0o755))
+			testenv.Mkdir(t, s.file(file))
 		}, readable, StatusFail, "is not a regular file"},
 		{"nothing there", remove, readable, StatusSkip, "skipped: mount/present failed"},
 
@@ -99,7 +100,7 @@ func mountRows() []row {
 		}, status, StatusPass, "published 0s ago"},
 		{"plain file", plain(canary), status, StatusWarn, "not published by the CSI driver: rotation will not arrive by itself"},
 		{"folder of another name", func(t *testing.T, s *scene) {
-			must(t, os.Mkdir(s.file("..v1"), 0o755))
+			testenv.Mkdir(t, s.file("..v1"))
 			must(t, os.Remove(s.file(dataLink)))
 			must(t, os.Symlink("..v1", s.file(dataLink)))
 		}, status, StatusWarn, "not how the CSI driver names"},
@@ -109,7 +110,7 @@ func mountRows() []row {
 		}, status, StatusFail, "leads to ..2026_01_01_00_00_00.1, which does not exist"},
 		{"data is a folder", func(t *testing.T, s *scene) {
 			must(t, os.Remove(s.file(dataLink)))
-			must(t, os.Mkdir(s.file(dataLink), 0o755))
+			testenv.Mkdir(t, s.file(dataLink))
 		}, status, StatusFail, "..data is not a link"},
 		{"copy beside", func(t *testing.T, s *scene) {
 			must(t, os.Remove(s.file(file)))

@@ -12,6 +12,7 @@ import (
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/test/testenv"
 )
 
 // rotated is the new value.
@@ -75,7 +76,7 @@ func rotationRows() []row {
 		{"never, and no driver", func(t *testing.T, s *scene) {
 			rotating(func(s *scene) { s.w.Put = s.put })(t, s)
 			must(t, os.RemoveAll(s.local.Dir))
-			must(t, os.Mkdir(s.local.Dir, 0o755))
+			testenv.Mkdir(t, s.local.Dir)
 			write(t, s.file("client-secret"), canary)
 		}, mounted, StatusFail, "still the old value"},
 		{"never, and no file", rotating(func(s *scene) {

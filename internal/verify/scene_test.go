@@ -16,6 +16,7 @@ import (
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/test/testenv"
 )
 
 // canary is the value of the secret in every test; it must show up nowhere.
@@ -131,7 +132,7 @@ func (s *scene) publish(t *testing.T, files map[string]string, at time.Time) {
 	t.Helper()
 	folder := at.UTC().Format(publishedName) + ".123456789"
 	must(t, os.Chmod(s.local.Dir, 0o755))
-	must(t, os.Mkdir(s.file(folder), 0o755))
+	testenv.Mkdir(t, s.file(folder))
 	must(t, os.Chmod(s.file(folder), 0o755))
 	must(t, os.Symlink(folder, s.file("..data_tmp")))
 	must(t, os.Rename(s.file("..data_tmp"), s.file(dataLink)))

@@ -128,6 +128,7 @@ func open(d *config.Delivery, o store.Options) (store.Store, error) {
 	settings.MinRetryWait, settings.MaxRetryWait = transport.MinRetryWait, transport.MaxRetryWait
 	settings.CheckRetry, settings.Backoff = v.checkRetry, transport.Backoff
 	tcp := settings.HttpClient.Transport.(*http.Transport) //nolint:forcetypeassert // DefaultConfig makes it so
+	tcp.DialContext = transport.Base().DialContext
 	tcp.MaxIdleConns, tcp.MaxIdleConnsPerHost = idleConnections, idleConnections
 	transport.Proxied(tcp, tcp.Proxy)
 	settings.HttpClient.Transport = transport.Wrap(transport.SameHost(tcp, d.Vault.Address), o.Log)
