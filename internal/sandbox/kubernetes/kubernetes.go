@@ -78,8 +78,10 @@ func (k *Server) Token(namespace, serviceAccount string, audiences ...string) (s
 	if len(audiences) == 0 {
 		audiences = []string{clusterIssuer}
 	}
+	now := time.Now()
 	claims := Claims{Audience: audiences, Claims: jwt.Claims{
-		Expiry: jwt.NewNumericDate(time.Now().Add(tokenLife)),
+		// Vault reckons from the expiry where it is not told from when a token is valid.
+		IssuedAt: jwt.NewNumericDate(now), NotBefore: jwt.NewNumericDate(now), Expiry: jwt.NewNumericDate(now.Add(tokenLife)),
 		Issuer: clusterIssuer, Subject: "system:serviceaccount:" + namespace + ":" + serviceAccount,
 	}}
 	claims.Kubernetes.Namespace = namespace
