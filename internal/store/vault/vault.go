@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -33,65 +32,6 @@ const requestTimeout = 15 * time.Second
 
 // errUnexpected is an answer that no Vault gives.
 var errUnexpected = errors.New("unexpected response")
-
-// Provider is what is known of Vault without a connection.
-var Provider = store.Provider{
-	Name: config.ProviderVault, Title: "HashiCorp Vault",
-	Phases: phases, Tokens: true,
-	Open:    open,
-	Classes: classes, Compare: dialect.Compare, Read: read,
-
-	LoginOnNode:    func(*config.Delivery) bool { return false },
-	PodIdentity:    func(d *config.Delivery) string { return "with role " + d.Vault.Role },
-	Audiences:      audiences,
-	TokenRequests:  ownAudience,
-	RequestsTokens: true,
-	Annotations:    func(*config.Delivery) map[string]string { return nil },
-	StatusID:       config.Secret.FileName,
-	Place: func(d *config.Delivery, s config.Secret) []string {
-		return []string{"Vault " + d.Vault.KVMount + "/" + s.Path, "key " + s.Key}
-	},
-	Address: func(d *config.Delivery) string { return d.Vault.PodAddress() },
-	Job: func(d *config.Delivery, tokenFile string) store.Job {
-		return store.Job{Token: true, Audience: d.Vault.Audience, Args: []string{"--vault-jwt-file=" + tokenFile}}
-	},
-	Chart:       chart,
-	InstallHint: "install it: secretctl install, or helm install vault hashicorp/vault --set csi.enabled=true",
-}
-
-// chart is the CSI provider alone, or with a dev server. A Vault that somebody runs
-// from the same chart is never touched. What secretctl knows of rotation was measured
-// with provider 1.7.4, which this version brings.
-var chart = store.Chart{
-	Release: "vault",
-	Name:    "vault", Repo: "https://helm.releases.hashicorp.com",
-	Version:     "0.34.1", // released 2026-08-13; tested upstream with Vault 2.0, 1.21, 1.20 and 1.19
-	KeepVersion: true,
-	Needs:       []store.Parameter{{Name: "csi.enabled", Value: "true"}},
-	Fresh:       []store.Parameter{{Name: "server.enabled", Value: "false"}, {Name: "injector.enabled", Value: "false"}},
-	NeedsHint:   "secretctl does not change a Vault that is there: give another namespace with --vault-namespace",
-	Dev: &store.Chart{
-		Needs: []store.Parameter{{Name: "csi.enabled", Value: "true"}, {Name: "server.dev.enabled", Value: "true"}},
-		Fresh: []store.Parameter{{Name: "injector.enabled", Value: "false"}},
-	},
-}
-
-// providerAudience is what the provider takes from the CSIDriver object by itself.
-const providerAudience = "vault"
-
-func audiences(d *config.Delivery, requested []string) []string {
-	if d.Vault.Audience == "" && slices.Contains(requested, providerAudience) {
-		return []string{providerAudience}
-	}
-	return ownAudience(d)
-}
-
-func ownAudience(d *config.Delivery) []string {
-	if d.Vault.Audience == "" {
-		return nil
-	}
-	return []string{d.Vault.Audience}
-}
 
 // Store is the HashiCorp Vault of one delivery.
 type Store struct {

@@ -1,0 +1,124 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"slices"
+	"testing"
+
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/provision"
+	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/internal/store"
+)
+
+func yieldsToEarlierValue(t *testing.T, h Harness) {
+	d := h.Delivery(t, config.Secret{Name: "password", Value: Generated()})
+	h.BeforeWrite(false, func() { h.Write(t, d.Secrets[0], "theirs") })
+	h.wantActions(t, d, nil, store.Unchanged)
+	h.wantStored(t, d.Secrets[0], "theirs", 1)
+}
+
+func acceptsEqualConcurrentWrite(t *testing.T, h Harness) {
+	d := h.Delivery(t, fromP)
+	h.BeforeWrite(false, func() { h.Write(t, d.Secrets[0], Canary) })
+	h.wantActions(t, d, withP(Canary), store.Unchanged)
+	h.wantStored(t, d.Secrets[0], Canary, 1)
+}
+
+func refusesConflict(t *testing.T, h Harness) {
+	d := h.Delivery(t, fromP)
+	h.Write(t, d.Secrets[0], "old")
+	h.BeforeWrite(true, func() { h.Write(t, d.Secrets[0], "theirs") })
+	_, err := h.provision(t, d, withP(Canary), false)
+	WantError(t, err, "changed since it was read (version ", "not overwritten")
+	WantHint(t, err, "run again")
+	h.wantStored(t, d.Secrets[0], "theirs", 2)
+}
+
+func getsNewestValue(t *testing.T, h Harness) {
+	d := h.Delivery(t, config.Secret{Name: "password"}, config.Secret{Name: "absent"})
+	s := h.open(t, d)
+	h.Write(t, d.Secrets[0], "old")
+	_, old, err := s.Get(t.Context(), d.Secrets[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Write(t, d.Secrets[0], Canary)
+	value, version, err := s.Get(t.Context(), d.Secrets[0])
+	if err != nil || string(value.Reveal()) != Canary || version == "" || version == old {
+		t.Errorf("version %q after %q, error %v, or another value", version, old, err)
+	}
+	names, err := s.StatusVersions(t.Context(), d.Secrets[0])
+	if !errors.Is(err, store.ErrNoStatusVersion) && (err != nil || !slices.Contains(names, version)) {
+		t.Errorf("versions %q in the driver's status, error %v, want %s", names, err, version)
+	}
+	_, _, err = s.Get(t.Context(), d.Secrets[1])
+	WantError(t, err, "not in the store")
+	if !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%v is not fs.ErrNotExist", err)
+	}
+	if _, err := s.StatusVersions(t.Context(), d.Secrets[1]); !errors.Is(err, store.ErrNoStatusVersion) && !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("versions of what does not exist: %v", err)
+	}
+}
+
+func putsOnce(t *testing.T, h Harness) {
+	d := h.Delivery(t, config.Secret{Name: "password"}, config.Secret{Name: "new"})
+	s := h.open(t, d)
+	h.Write(t, d.Secrets[0], "old")
+	for _, wanted := range d.Secrets {
+		for range 2 { // an equal value is not written again
+			version, err := s.Put(t.Context(), wanted, secret.New([]byte(Canary)))
+			if _, is, _ := s.Get(t.Context(), wanted); err != nil || version != is {
+				t.Errorf("%s: version %q, error %v, want version %q", wanted.Name, version, err, is)
+			}
+		}
+	}
+	h.wantStored(t, d.Secrets[0], Canary, 2)
+	h.wantStored(t, d.Secrets[1], Canary, 1)
+}
+
+func learnsValues(t *testing.T, h Harness) {
+	d := h.Delivery(t, config.Secret{Name: "stored"}, fromP)
+	h.Write(t, d.Secrets[0], "st0red-value")
+	h.Options.Sanitizer = &secret.Sanitizer{}
+	s := h.open(t, d)
+	if _, _, err := s.Get(t.Context(), d.Secrets[0]); err != nil {
+		t.Fatal(err)
+	}
+	if err := provision.Prepare(t.Context(), s.Steps(Inputs(withP(Canary)), 0), h.Provider.Phases[:1]); err != nil {
+		t.Fatal(err)
+	}
+	for _, value := range []string{"st0red-value", Canary} {
+		if !h.Options.Sanitizer.Repeats("it is " + value) {
+			t.Errorf("%s would be shown", value)
+		}
+	}
+}
+
+func servesInParallel(t *testing.T, h Harness) {
+	d := h.Delivery(t, config.Secret{Name: "password"})
+	h.Write(t, d.Secrets[0], Canary)
+	s := h.open(t, d)
+	for _, err := range AtOnce(32, func(int) error {
+		_, _, err := s.Get(t.Context(), d.Secrets[0])
+		return err
+	}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func closesTwice(t *testing.T, h Harness) {
+	s := h.open(t, h.Delivery(t, fromP))
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 2 {
+		if err := s.Close(ended); err != nil {
+			t.Error(err)
+		}
+	}
+}
