@@ -298,7 +298,7 @@ func TestSilentServerTimesOut(t *testing.T) {
 		})
 		for want, call := range map[time.Duration]func() error{
 			transport.RequestTimeout: func() error { _, err := c.Version(t.Context()); return err },
-			5 * time.Second:  func() error { return c.Health(t.Context()) },
+			5 * time.Second:          func() error { return c.Health(t.Context()) },
 		} {
 			start := time.Now()
 			err := call()

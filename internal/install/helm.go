@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/secret"
 )
 
 const (
@@ -41,14 +42,8 @@ func Find() (string, error) {
 	return path, err
 }
 
-// passed are the variables that helm gets, where they are set. Whatever else is
-// in the environment, such as VAULT_TOKEN, is none of its business.
+// passed are the variables that helm gets beside those of every child.
 var passed = []string{
-	"PATH", "HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME",
-	"USERPROFILE", "APPDATA", "LOCALAPPDATA", "TEMP", "TMP", "SystemRoot", "PATHEXT", // Windows
-	"KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT",
-	"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
-	"SSL_CERT_FILE", "SSL_CERT_DIR",
 	"HELM_BURST_LIMIT", "HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_CONTENT_CACHE", "HELM_DATA_HOME",
 	"HELM_DRIVER", "HELM_DRIVER_SQL_CONNECTION_STRING",
 	"HELM_KUBEAPISERVER", "HELM_KUBEASGROUPS", "HELM_KUBEASUSER", "HELM_KUBECAFILE", "HELM_KUBECONTEXT",
@@ -61,7 +56,7 @@ var passed = []string{
 // needs to find the cluster and the charts.
 func Environment(lookup func(string) (string, bool)) []string {
 	env := []string{}
-	for _, name := range passed {
+	for _, name := range append(secret.Inherited(), passed...) {
 		if value, ok := lookup(name); ok {
 			env = append(env, name+"="+value)
 		}

@@ -5,13 +5,24 @@ import (
 	"unicode"
 )
 
-// maxLine is how many characters of a text from outside are shown.
-const maxLine = 200
+// How many characters of a text from outside are shown.
+const (
+	maxLine = 200
+	maxTail = 400
+)
 
-// cut shortens a line that was cleaned.
+// cut shortens a line that was cleaned, but not one that cutStart has.
 func cut(line string) string {
-	if r := []rune(line); len(r) > maxLine {
+	r := []rune(line)
+	if len(r) > maxTail || len(r) > maxLine && r[0] != '…' {
 		return strings.TrimRight(string(r[:maxLine-1]), " ") + "…"
+	}
+	return line
+}
+
+func cutStart(line string) string {
+	if r := []rune(line); len(r) > maxTail {
+		return "…" + string(r[len(r)-maxTail+1:])
 	}
 	return line
 }

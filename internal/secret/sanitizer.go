@@ -57,14 +57,24 @@ func (s *Sanitizer) Line(text string) string { return s.Join("", text) }
 // pieces are left out.
 func (s *Sanitizer) Join(separator string, pieces ...string) string {
 	pieces = slices.DeleteFunc(slices.Clone(pieces), func(piece string) bool { return piece == "" })
-	text := strings.Join(pieces, separator)
+	if len(pieces) > 1 && s.Repeats(strings.Join(pieces, "")) {
+		return withheld
+	}
+	return cut(s.line(strings.Join(pieces, separator)))
+}
+
+// Tail is Line for a text that says at its end what matters, as the errors of
+// Kubernetes do. It keeps 400 characters of it, and Line leaves them.
+func (s *Sanitizer) Tail(text string) string { return cutStart(s.line(text)) }
+
+func (s *Sanitizer) line(text string) string {
 	switch {
 	case len(text) > maxText:
 		return tooLong
-	case s.Repeats(text), len(pieces) > 1 && s.Repeats(strings.Join(pieces, "")):
+	case s.Repeats(text):
 		return withheld
 	}
-	return cut(cleanLine(text))
+	return cleanLine(text)
 }
 
 // Text is Line for a text of several lines, such as a manifest: line breaks and tabs

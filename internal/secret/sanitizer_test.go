@@ -70,6 +70,20 @@ func TestLineIsCutAfterItWasScrubbed(t *testing.T) {
 	}
 }
 
+func TestTailKeepsTheEndOfALongText(t *testing.T) {
+	s := knowing(canary)
+	got := s.Tail("MountVolume.SetUp failed\n" + strings.Repeat("ä ", 400) + "invalid role\x1b name")
+	if utf8.RuneCountInString(got) != 400 || !strings.HasPrefix(got, "…") || !strings.HasSuffix(got, "ä invalid role name") {
+		t.Errorf("got %q", got)
+	}
+	if again := s.Line(got); again != got {
+		t.Errorf("it becomes %q", again)
+	}
+	if got := s.Tail(canary + strings.Repeat("x", 395)); got != withheld {
+		t.Errorf("the end of a value at the cut: %q", got)
+	}
+}
+
 func TestJoinFindsAValueThatIsSpreadOverPieces(t *testing.T) {
 	s := knowing(canary)
 	if got := s.Join("; ", "first", "", "second\n"); got != "first; second" {
