@@ -105,10 +105,19 @@ func aidboxTunnel(ctx context.Context, c *cluster.Cluster, d *config.Delivery, s
 
 // clusterOf says which cluster a delivery is in.
 func (a *app) clusterOf(d *config.Delivery) cluster.Options {
-	return cluster.Options{Kubeconfig: a.kubeconfig, Context: d.Context, Log: a.logOf(d)}
+	return cluster.Options{Kubeconfig: a.kubeconfig, Context: d.Context, Log: a.logOf(d), AllowHTTP: a.allowHTTP, Sanitizer: a.sanitizer}
 }
 
 // kubernetes connects to the delivery's cluster; nothing is sent yet.
 func (a *app) kubernetes(d *config.Delivery) (*cluster.Cluster, error) {
-	return cluster.Connect(a.clusterOf(d))
+	c, err := cluster.Connect(a.clusterOf(d))
+	if err != nil {
+		return nil, err
+	}
+	for _, warning := range c.Warnings() {
+		if _, again := a.warned.LoadOrStore(warning, true); !again {
+			a.narrate("warning: %s", warning)
+		}
+	}
+	return c, nil
 }

@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -116,9 +117,10 @@ type app struct {
 	console   *console     // Err
 	sanitizer *secret.Sanitizer
 	inputs    *secret.Inputs
-	summary   string // of what was done
-	several   bool   // deliveries are worked on
-	started   bool   // a command began its work: what fails now is no usage error
+	summary   string   // of what was done
+	several   bool     // deliveries are worked on
+	warned    sync.Map // what was warned about already
+	started   bool     // a command began its work: what fails now is no usage error
 
 	atEnd endings
 }

@@ -37,7 +37,9 @@ func (c *Cluster) ServiceAccountToken(ctx context.Context, namespace, name strin
 	if err != nil {
 		return secret.Value{}, err
 	}
-	return secret.New([]byte(made.Status.Token)), nil
+	token := secret.New([]byte(made.Status.Token))
+	c.sanitizer.Learn(token)
+	return token, nil
 }
 
 // Nudge has kubelet sync a pod now, and with it publish its volumes again, where
@@ -70,7 +72,7 @@ type Comparison struct {
 func (c *Cluster) DryRunApply(ctx context.Context, manifest []byte) (Comparison, error) {
 	var wanted unstructured.Unstructured
 	if err := wanted.UnmarshalJSON(manifest); err != nil {
-		return Comparison{}, fmt.Errorf("kubernetes: the object to compare: %w", brief(err))
+		return Comparison{}, fmt.Errorf("kubernetes: the object to compare: %w", c.sanitizer.Err(err))
 	}
 	kind := wanted.GroupVersionKind()
 	result := Comparison{Kind: kind.Kind, Namespace: wanted.GetNamespace(), Name: wanted.GetName()}

@@ -7,6 +7,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -25,7 +27,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
 
-	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/transport"
 )
 
@@ -41,13 +43,19 @@ type Options struct {
 	Kubeconfig string    // a file; "" means $KUBECONFIG, ~/.kube/config, or the pod that this runs in
 	Context    string    // of the kubeconfig; "" means its current one
 	Log        io.Writer // gets a line for each request; may be nil
+
+	AllowHTTP bool          // plain http to another host is fine
+	Timeout   time.Duration // of one request with its answer; [transport.RequestTimeout] where it is 0
+	// Sanitizer learns the credentials in use, and cleans what the cluster says.
+	Sanitizer *secret.Sanitizer
 }
 
 // Cluster is a connection to one Kubernetes cluster. Its methods may be called
 // from several goroutines.
 type Cluster struct {
-	config *rest.Config
-	client *rest.RESTClient
+	config    *rest.Config
+	client    *rest.RESTClient
+	sanitizer *secret.Sanitizer
 }
 
 // ConfigError says that no cluster can be connected to as configured; nothing
@@ -84,14 +92,25 @@ func Connect(o Options) (*Cluster, error) {
 	if err != nil {
 		return nil, configError(o, err)
 	}
-	return newCluster(config, o.Log)
+	if err := checkPrivacy(config, o.AllowHTTP); err != nil {
+		return nil, err
+	}
+	return newCluster(config, o)
 }
 
-func newCluster(config *rest.Config, log io.Writer) (*Cluster, error) {
+func newCluster(config *rest.Config, o Options) (*Cluster, error) {
+	c := &Cluster{config: config, sanitizer: cmp.Or(o.Sanitizer, &secret.Sanitizer{})}
 	config.UserAgent = "secretctl"
 	config.QPS, config.Burst = requestsPerSecond, requestsAtOnce
+	config.Timeout = cmp.Or(o.Timeout, transport.RequestTimeout)
 	config.WarningHandler = rest.NoWarnings{} // the default writes to stderr
-	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return transport.Wrap(next, log) })
+	klog.SetLogger(klog.Logger{})             // the same
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return learning{transport.Wrap(next, o.Log), c.sanitizer}
+	})
+	if err := c.guardCredentials(); err != nil {
+		return nil, err
+	}
 
 	// The scheme knows one type, the Status that errors come as.
 	scheme := runtime.NewScheme()
@@ -100,15 +119,21 @@ func newCluster(config *rest.Config, log io.Writer) (*Cluster, error) {
 	config.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
 	over, err := rest.HTTPClientFor(config)
 	if err != nil {
-		return nil, &ConfigError{brief(err), "kubectl config view shows what is configured"}
+		return nil, badConfig(err)
 	}
 	// client-go would give the token to whatever address a redirect names.
 	over.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	client, err := rest.UnversionedRESTClientForConfigAndClient(config, over)
 	if err != nil {
-		return nil, &ConfigError{brief(err), "kubectl config view shows what is configured"}
+		return nil, badConfig(err)
 	}
-	return &Cluster{config: config, client: client}, nil
+	c.client = client
+	return c, nil
+}
+
+// badConfig has the words of client-go, which name files and fields of the kubeconfig.
+func badConfig(err error) error {
+	return &ConfigError{(*secret.Sanitizer)(nil).Err(err), "kubectl config view shows what is configured"}
 }
 
 // Host returns the address of the API server.
@@ -145,29 +170,8 @@ func configError(o Options, err error) error {
 	case clientcmd.IsEmptyConfig(err):
 		return &ConfigError{errors.New("the context has no cluster"), "kubectl config view shows what is configured"}
 	}
-	return &ConfigError{brief(err), "kubectl config view shows what is configured"}
+	return badConfig(err)
 }
 
 // quiet keeps client-go from logging to stderr what it returns as an error too.
 func quiet(ctx context.Context) context.Context { return klog.NewContext(ctx, klog.Logger{}) }
-
-// maxText is how much is kept of a text that a server sent, in characters.
-const maxText = 400
-
-// line returns a text in one line. Of a long one it keeps the end, because
-// Kubernetes wraps the cause in layers that come before it.
-func line(text string) string {
-	text = strings.Join(strings.Fields(text), " ")
-	if runes := []rune(text); len(runes) > maxText {
-		text = "..." + string(runes[len(runes)-maxText:])
-	}
-	return text
-}
-
-// brief returns err, or an error of its text in one line where it has several.
-func brief(err error) error {
-	if text := line(err.Error()); text != err.Error() {
-		return hint.Wrap(errors.New(text), "%s", hint.Of(err))
-	}
-	return err
-}

@@ -3,7 +3,6 @@ package cluster
 import (
 	"bytes"
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -104,7 +103,7 @@ func TestRequestsAreLoggedWithoutTheirContent(t *testing.T) {
 	config := *c.config
 	config.BearerToken = "canary"
 	config.WrapTransport = nil
-	c, err := newCluster(&config, &log)
+	c, err := newCluster(&config, Options{Log: &log})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,15 +112,5 @@ func TestRequestsAreLoggedWithoutTheirContent(t *testing.T) {
 	}
 	if got := log.String(); !strings.HasPrefix(got, "GET "+c.Host()+"/api/v1/namespaces/default/configmaps/x 200 ") || strings.Contains(got, "canary") {
 		t.Errorf("log is %q", got)
-	}
-}
-
-func TestBriefKeepsAnErrorThatIsShort(t *testing.T) {
-	if err := brief(fs.ErrNotExist); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("error is %v", err)
-	}
-	err := brief(hint.Wrap(errors.New("a\n\n"+strings.Repeat("b", 500)), "do it"))
-	if len(err.Error()) != maxText+3 || strings.Contains(err.Error(), "\n") || hint.Of(err) != "do it" {
-		t.Errorf("error is %q, hint %q", err, hint.Of(err))
 	}
 }

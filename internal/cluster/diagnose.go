@@ -11,6 +11,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/secretctl/secretctl/internal/transport"
 )
 
 // Limits of what is read to explain a failure.
@@ -40,7 +42,9 @@ func (c *Cluster) Events(ctx context.Context, namespace, kind, name string) ([]E
 	}
 	var events []Event
 	for _, e := range list.Items {
-		events = append(events, newEvent(e))
+		event := newEvent(e)
+		event.Reason, event.Message = c.sanitizer.Line(event.Reason), c.sanitizer.Tail(event.Message)
+		events = append(events, event)
 	}
 	slices.SortStableFunc(events, func(a, b Event) int { return b.Time.Compare(a.Time) })
 	return events, nil
@@ -51,7 +55,7 @@ func (c *Cluster) Events(ctx context.Context, namespace, kind, name string) ([]E
 func newEvent(e corev1.Event) Event {
 	event := Event{
 		Time: e.LastTimestamp.Time, Warning: e.Type == corev1.EventTypeWarning,
-		Reason: e.Reason, Message: line(shortenAzureError(e.Message)), Count: max(1, e.Count),
+		Reason: e.Reason, Message: shortenAzureError(e.Message), Count: max(1, e.Count),
 	}
 	if e.EventTime.After(event.Time) {
 		event.Time = e.EventTime.Time
@@ -79,7 +83,7 @@ func (c *Cluster) Logs(ctx context.Context, p Pod, container string, since time.
 	var lines []string
 	for l := range strings.Lines(string(text)) {
 		if len(words) == 0 || slices.ContainsFunc(words, func(w string) bool { return strings.Contains(l, w) }) {
-			lines = append(lines, line(shortenAzureError(l)))
+			lines = append(lines, c.sanitizer.Tail(shortenAzureError(l)))
 		}
 	}
 	return lines, nil
@@ -107,7 +111,7 @@ func (c *Cluster) Metrics(ctx context.Context, p Pod, port int, names ...string)
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case err != nil:
-		return nil, fmt.Errorf("metrics of pod %s/%s: %w", p.Namespace, p.Name, brief(err))
+		return nil, fmt.Errorf("metrics of pod %s/%s: %w", p.Namespace, p.Name, transport.Explain(ctx, err))
 	}
 	return parseMetrics(text, names), nil
 }
@@ -119,7 +123,7 @@ func fetch(rt http.RoundTripper, req *http.Request) ([]byte, error) {
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("answered %d", resp.StatusCode)
+		return nil, transport.Answered(resp.StatusCode, "")
 	}
 	return io.ReadAll(io.LimitReader(resp.Body, maxMetricBytes))
 }

@@ -125,7 +125,7 @@ func (c *Cluster) whyNotRun(ctx context.Context, p Pod, container string, err er
 	o.sub = "exec"
 	refused, answered := errors.AsType[*apierrors.StatusError](err)
 	if answered && (apierrors.IsForbidden(refused) || apierrors.IsUnauthorized(refused)) {
-		return refusal("create", o, refused)
+		return c.refusal("create", o, refused)
 	}
 	live, getErr := c.Pod(ctx, p.Namespace, p.Name)
 	switch status := live.Status(container); {
@@ -134,13 +134,13 @@ func (c *Cluster) whyNotRun(ctx context.Context, p Pod, container string, err er
 	case getErr == nil && !status.Running:
 		reason := status.Reason
 		if reason == "" && answered {
-			reason = line(refused.ErrStatus.Message)
+			reason = refused.ErrStatus.Message
 		}
-		return hint.Wrap(fmt.Errorf("%w: %s", ErrNotRunning, reason), "kubectl describe pod -n %s %s tells why", p.Namespace, p.Name)
+		return hint.Wrap(fmt.Errorf("%w: %s", ErrNotRunning, c.sanitizer.Tail(reason)), "kubectl describe pod -n %s %s tells why", p.Namespace, p.Name)
 	case answered:
-		return refusal("create", o, refused)
+		return c.refusal("create", o, refused)
 	case getErr != nil || errors.Unwrap(err) != nil:
-		return unreachable(ctx, err)
+		return c.unreachable(ctx, err)
 	}
 	return noTool(p, container, ErrNoTool)
 }

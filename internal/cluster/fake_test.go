@@ -48,7 +48,7 @@ func serve(t *testing.T, handle http.HandlerFunc) *Cluster {
 
 func connectTo(t *testing.T, address string) *Cluster {
 	t.Helper()
-	c, err := newCluster(&rest.Config{Host: address}, nil)
+	c, err := newCluster(&rest.Config{Host: address}, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

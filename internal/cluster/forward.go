@@ -20,6 +20,8 @@ import (
 	"k8s.io/client-go/transport/websocket"
 	"k8s.io/streaming/pkg/httpstream"
 	"k8s.io/streaming/pkg/httpstream/spdy"
+
+	"github.com/secretctl/secretctl/internal/transport"
 )
 
 // PodTransport returns an HTTP transport that reaches a port of a pod through the
@@ -39,7 +41,7 @@ func (c *Cluster) ServiceTransport(namespace, service, port string) *http.Transp
 	return &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		pod, number, err := c.endpoint(ctx, namespace, service, port)
 		if err != nil {
-			return nil, err
+			return nil, transport.Explained(err)
 		}
 		return c.dial(ctx, namespace, pod, number)
 	}}
@@ -92,6 +94,14 @@ func readyEndpoint(slice discoveryv1.EndpointSlice, portName string) (pod string
 // dial opens a connection of its own to the API server for each that it returns,
 // so that the two end together.
 func (c *Cluster) dial(ctx context.Context, namespace, pod string, port int) (net.Conn, error) {
+	conn, err := c.dialPod(ctx, namespace, pod, port)
+	if err != nil {
+		return nil, transport.Explained(err)
+	}
+	return conn, nil
+}
+
+func (c *Cluster) dialPod(ctx context.Context, namespace, pod string, port int) (*tunnel, error) {
 	o := coreObject("pods", namespace, pod)
 	o.sub = "portforward"
 	link, err := c.link(ctx, o)
@@ -103,7 +113,7 @@ func (c *Cluster) dial(ctx context.Context, namespace, pod string, port int) (ne
 	conn, err := newTunnel(link, port)
 	if err != nil {
 		_ = link.Close()
-		return nil, fmt.Errorf("kubernetes: %s: %w", o, unreachable(ctx, err))
+		return nil, fmt.Errorf("kubernetes: %s: %w", o, c.unreachable(ctx, err))
 	}
 	conn.name = fmt.Sprintf("port %d of pod %s/%s", port, namespace, pod)
 	return conn, nil
@@ -192,7 +202,7 @@ func newTunnel(link httpstream.Connection, port int) (*tunnel, error) {
 func (t *tunnel) Read(b []byte) (int, error) {
 	n, err := t.Stream.Read(b)
 	if errors.Is(err, io.EOF) && n == 0 && !t.started && t.refused() {
-		return 0, fmt.Errorf("%s: %w", t.name, syscall.ECONNREFUSED)
+		return 0, transport.Explained(fmt.Errorf("%s: %w", t.name, syscall.ECONNREFUSED))
 	}
 	t.started = t.started || n > 0
 	return n, err

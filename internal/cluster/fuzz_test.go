@@ -11,7 +11,7 @@ import (
 )
 
 // longestFuzzed is how long an error may be: a message, and what it was about.
-const longestFuzzed = maxText + 200
+const longestFuzzed = 400 + 200
 
 type answering struct {
 	status int
@@ -44,7 +44,7 @@ func FuzzPodStatus(f *testing.F) {
 	}
 	statuses := []int{http.StatusOK, http.StatusForbidden, http.StatusNotFound, http.StatusConflict}
 	f.Fuzz(func(t *testing.T, status uint8, body string) {
-		c, err := newCluster(&rest.Config{Host: "http://127.0.0.1:1", Transport: answering{statuses[int(status)%len(statuses)], body}}, nil)
+		c, err := newCluster(&rest.Config{Host: "http://127.0.0.1:1", Transport: answering{statuses[int(status)%len(statuses)], body}}, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

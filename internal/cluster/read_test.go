@@ -119,7 +119,7 @@ func TestEventsOfBothFormsHaveATime(t *testing.T) {
 		want  Event
 	}{
 		"old": {
-			corev1.Event{LastTimestamp: at(5), Count: 3, Type: "Warning", Reason: "FailedMount", Message: "a\n\n  b"},
+			corev1.Event{LastTimestamp: at(5), Count: 3, Type: "Warning", Reason: "FailedMount", Message: "a b"},
 			Event{Time: at(5).Time, Count: 3, Warning: true, Reason: "FailedMount", Message: "a b"},
 		},
 		"new":    {corev1.Event{EventTime: metav1.NewMicroTime(time.Unix(6, 0)), Type: "Normal"}, Event{Time: time.Unix(6, 0), Count: 1}},
@@ -128,13 +128,6 @@ func TestEventsOfBothFormsHaveATime(t *testing.T) {
 		if diff := cmp.Diff(tt.want, newEvent(tt.event)); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
-	}
-}
-
-func TestLineKeepsTheEndOfALongText(t *testing.T) {
-	got := line("MountVolume.SetUp failed\n" + strings.Repeat("ä ", maxText) + "invalid role name")
-	if len([]rune(got)) != maxText+3 || !strings.HasPrefix(got, "...") || !strings.HasSuffix(got, "invalid role name") {
-		t.Errorf("line is %q", got)
 	}
 }
 

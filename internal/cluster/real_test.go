@@ -64,7 +64,7 @@ func withoutWebSocket(t *testing.T, c *Cluster) *Cluster {
 			return next.RoundTrip(req)
 		})
 	})
-	spdy, err := newCluster(config, nil)
+	spdy, err := newCluster(config, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"path"
 	"strings"
 
@@ -88,8 +89,13 @@ func send[T any](ctx context.Context, c *Cluster, verb string, o object, req *re
 	for k, v := range q {
 		req = req.Param(k, v)
 	}
-	result := req.Do(quiet(ctx))
-	if err := result.Error(); err != nil { // and not Raw's, which has no Status
+	watched, sent := watchSending(quiet(ctx))
+	result := req.Do(watched)
+	err := result.Error() // and not Raw's, which has no Status
+	switch {
+	case err != nil && !sent.Load() && ctx.Err() == nil:
+		return out, c.unsent(err)
+	case err != nil:
 		return out, c.fail(ctx, verb, o, err)
 	}
 	body, err := result.Raw()
@@ -100,11 +106,20 @@ func send[T any](ctx context.Context, c *Cluster, verb string, o object, req *re
 		*raw = body
 		return out, nil
 	}
-	if err := json.Unmarshal(body, &out); err != nil {
+	if err := json.Unmarshal(neat(body), &out); err != nil {
 		return out, hint.Wrap(fmt.Errorf("kubernetes: %s: answered with something that is not what was asked for", o),
 			"is %s the API server, or a proxy before it? see --kubeconfig and --context", c.config.Host)
 	}
 	return out, nil
+}
+
+// unsent restates what failed before a request was sent: the login.
+func (c *Cluster) unsent(err error) error {
+	if around, ok := errors.AsType[*url.Error](err); ok {
+		err = around.Err
+	}
+	return fmt.Errorf("kubernetes: %s: %w", c.config.Host,
+		hint.Wrap(c.sanitizer.Err(err), "log in to the cluster again: kubectl auth whoami says whether it worked"))
 }
 
 // ForbiddenError says which right is missing, in the words of RBAC.
@@ -138,13 +153,13 @@ var errNotServed error = absentError{"the cluster does not serve this API"}
 func (c *Cluster) fail(ctx context.Context, verb string, o object, err error) error {
 	status, answered := errors.AsType[*apierrors.StatusError](err)
 	if !answered {
-		return fmt.Errorf("kubernetes: %s: %w", c.config.Host, unreachable(ctx, err))
+		return fmt.Errorf("kubernetes: %s: %w", c.config.Host, c.unreachable(ctx, err))
 	}
-	return fmt.Errorf("kubernetes: %s: %w", o, refusal(verb, o, status))
+	return fmt.Errorf("kubernetes: %s: %w", o, c.refusal(verb, o, status))
 }
 
-func refusal(verb string, o object, status *apierrors.StatusError) error {
-	code, message := status.ErrStatus.Code, line(status.ErrStatus.Message)
+func (c *Cluster) refusal(verb string, o object, status *apierrors.StatusError) error {
+	code, message := status.ErrStatus.Code, c.sanitizer.Tail(status.ErrStatus.Message)
 	switch {
 	case code == http.StatusUnauthorized:
 		return hint.Wrap(errors.New("the API server does not accept the credentials"), "log in to the cluster again: kubectl auth whoami says whether it worked")
@@ -164,10 +179,10 @@ func refusal(verb string, o object, status *apierrors.StatusError) error {
 }
 
 // unreachable says why there was no answer.
-func unreachable(ctx context.Context, err error) error {
+func (c *Cluster) unreachable(ctx context.Context, err error) error {
 	err = transport.Explain(ctx, err)
 	if ctx.Err() != nil {
 		return err
 	}
-	return hint.Wrap(brief(err), "is this the right cluster, and does it run? kubectl cluster-info tells; see --kubeconfig and --context")
+	return hint.Wrap(err, "is this the right cluster, and does it run? kubectl cluster-info tells; see --kubeconfig and --context")
 }

@@ -174,7 +174,7 @@ func (s *scene) as(t *testing.T, serviceAccount string) *Cluster {
 	}
 	config := rest.AnonymousClientConfig(s.admin.config)
 	config.BearerToken = string(token.Reveal())
-	c, err := newCluster(config, nil)
+	c, err := newCluster(config, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/transport"
 )
 
 // WorkloadTransport is [Cluster.PodTransport] for a ready pod of a workload. It
@@ -30,7 +31,7 @@ type WorkloadTransport struct {
 func (t *WorkloadTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	pod, err := t.choose(req.Context())
 	if err != nil {
-		return nil, err
+		return nil, transport.Explained(err)
 	}
 	resp, err := pod.RoundTrip(req)
 	if err != nil {

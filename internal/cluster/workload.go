@@ -138,7 +138,11 @@ func (c *Cluster) Workload(ctx context.Context, namespace, kind, name string) (W
 	if err != nil {
 		return Workload{}, err
 	}
-	return ofDeployment(d, sets.Items, pods.Items), nil
+	w := ofDeployment(d, sets.Items, pods.Items)
+	for i, problem := range w.Problems {
+		w.Problems[i] = c.sanitizer.Tail(problem)
+	}
+	return w, nil
 }
 
 func (c *Cluster) statefulSet(ctx context.Context, namespace, name string) (Workload, error) {
@@ -161,7 +165,7 @@ func ofDeployment(d appsv1.Deployment, sets []appsv1.ReplicaSet, pods []corev1.P
 	for _, cond := range d.Status.Conditions {
 		stuck := cond.Type == appsv1.DeploymentProgressing && cond.Status == corev1.ConditionFalse
 		if stuck || cond.Type == appsv1.DeploymentReplicaFailure && cond.Status == corev1.ConditionTrue {
-			w.Problems = append(w.Problems, line(cond.Message))
+			w.Problems = append(w.Problems, cond.Message)
 		}
 	}
 	current := map[types.UID]bool{} // by ReplicaSet

@@ -102,7 +102,7 @@ func TestWorkloadNamesWhatHoldsItUp(t *testing.T) {
 	d := appsv1.Deployment{Status: appsv1.DeploymentStatus{Conditions: []appsv1.DeploymentCondition{
 		{Type: appsv1.DeploymentAvailable, Status: corev1.ConditionFalse, Message: "is said otherwise"},
 		{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionTrue, Message: "is well"},
-		{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionFalse, Message: "timed\nout"},
+		{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionFalse, Message: "timed out"},
 		{Type: appsv1.DeploymentReplicaFailure, Status: corev1.ConditionTrue, Message: "quota"},
 	}}}
 	if diff := cmp.Diff([]string{"timed out", "quota"}, ofDeployment(d, nil, nil).Problems); diff != "" {

@@ -1,0 +1,267 @@
+package cluster
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/secret"
+)
+
+const (
+	token  = "kube-T0ken-abcdef0123456789"
+	attack = "a\n::error::forged\x1b]52;c;QQ\x07 ##[error]x \u202eb " + token
+)
+
+// kubeconfigOf writes a kubeconfig for a server, with more of the cluster and the user
+// in YAML's flow style.
+func kubeconfigOf(t *testing.T, server, more, user string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "config")
+	text := fmt.Sprintf(`{apiVersion: v1, kind: Config, current-context: a, contexts: [{name: a, context: {cluster: a, user: a}}],
+		clusters: [{name: a, cluster: {server: %q%s}}], users: [{name: a, user: %s}]}`, server, more, user)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// secure serves over TLS, since client-go sends no credentials without, and returns
+// the address and what a kubeconfig has of the cluster besides.
+func secure(t *testing.T, handle http.HandlerFunc) (server, more string) {
+	t.Helper()
+	s := httptest.NewTLSServer(handle)
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	t.Cleanup(s.Close)
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
+	return s.URL, ", certificate-authority-data: " + base64.StdEncoding.EncodeToString(ca)
+}
+
+func quoted(text string) string {
+	b, _ := json.Marshal(text)
+	return string(b)
+}
+
+func TestPlainHTTPToAnotherHostIsRefused(t *testing.T) {
+	t.Setenv("HTTPS_PROXY", "")
+	for name, tt := range map[string]struct {
+		server, more string
+		allow        bool
+		want         string // of the error
+	}{
+		"https":              {"https://kube.example", "", false, ""},
+		"http":               {"http://kube.example:8001", "", false, "kubeconfig: server http://kube.example:8001 would carry secrets over plain http to another host"},
+		"no scheme":          {"kube.example:8001", "", false, "kubeconfig: server http://kube.example:8001 would carry secrets over plain http to another host"},
+		"allowed":            {"http://kube.example:8001", "", true, ""},
+		"loopback":           {"http://127.0.0.1:8001", "", false, ""},
+		"localhost":          {"localhost:8001", "", false, ""},
+		"loopback, by proxy": {"http://127.0.0.1:8001", `, proxy-url: "http://proxy.example"`, false, "kubeconfig: proxy-url would carry what is for http://127.0.0.1:8001 over plain http to the proxy"},
+		"https, by proxy":    {"https://kube.example", `, proxy-url: "http://proxy.example"`, false, ""},
+	} {
+		_, err := Connect(Options{Kubeconfig: kubeconfigOf(t, tt.server, tt.more, "{}"), AllowHTTP: tt.allow})
+		if (err == nil) != (tt.want == "") || err != nil && (err.Error() != tt.want || !strings.Contains(hint.Of(err), "--allow-http")) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestSkippedVerificationIsWarnedAbout(t *testing.T) {
+	for more, want := range map[string]int{"": 0, ", insecure-skip-tls-verify: true": 1} {
+		c, err := Connect(Options{Kubeconfig: kubeconfigOf(t, "https://kube.example", more, "{}")})
+		if err != nil || len(c.Warnings()) != want {
+			t.Errorf("%q: %v, %v", more, c.Warnings(), err)
+		}
+	}
+}
+
+// plugin writes a login program that notes its environment and then runs more.
+func plugin(t *testing.T, more string) (program, noted string) {
+	t.Helper()
+	dir := t.TempDir()
+	program, noted = filepath.Join(dir, "login"), filepath.Join(dir, "noted")
+	if err := os.WriteFile(program, []byte("#!/bin/sh\nenv >"+noted+"\n"+more+"\n"), 0o700); err != nil { //nolint:gosec // it is run
+		t.Fatal(err)
+	}
+	return program, noted
+}
+
+func execUser(program string) string {
+	return fmt.Sprintf(`{exec: {apiVersion: client.authentication.k8s.io/v1, command: %q, interactiveMode: Never, env: [{name: OWN_VALUE, value: of the kubeconfig}]}}`, program)
+}
+
+func TestALoginProgramGetsNoSecretAndItsTokenIsLearned(t *testing.T) {
+	for name, value := range map[string]string{
+		"VAULT_TOKEN": "s3cret-of-vault", "AIDBOX_CLIENT_SECRET": "s3cret-of-aidbox", "MY_VALUE": "s3cret-of-mine", "OWN_VALUE": "s3cret-of-env",
+		"SECRETCTL_ID_TOKEN": "s3cret-of-ci", "AZURE_CLIENT_ID": "for-kubelogin",
+	} {
+		t.Setenv(name, value)
+	}
+	program, noted := plugin(t, `echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"`+token+`"}}'`)
+	server, ca := secure(t, func(w http.ResponseWriter, req *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = fmt.Fprintf(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","code":403,"reason":"Forbidden","message":%s}`, quoted("not with "+req.Header.Get("Authorization")))
+	})
+	sanitizer := &secret.Sanitizer{}
+	c, err := Connect(Options{Kubeconfig: kubeconfigOf(t, server, ca, execUser(program)), Sanitizer: sanitizer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.ConfigMap(t.Context(), "default", "x")
+	if err == nil || strings.Contains(err.Error(), token) || !strings.Contains(err.Error(), "withheld") {
+		t.Errorf("error is %v", err)
+	}
+	env, err := os.ReadFile(noted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := string(env); strings.Contains(got, "s3cret") || !strings.Contains(got, "AZURE_CLIENT_ID=for-kubelogin") || !strings.Contains(got, "OWN_VALUE=of the kubeconfig") || !strings.Contains(got, "PATH=/") {
+		t.Errorf("the program has\n%s", got)
+	}
+}
+
+func TestAFailedLoginIsTheProgramsAndNotTheServers(t *testing.T) {
+	program, _ := plugin(t, "exit 3")
+	server, ca := secure(t, func(http.ResponseWriter, *http.Request) { t.Error("a request was sent") })
+	c, err := Connect(Options{Kubeconfig: kubeconfigOf(t, server, ca, execUser(program))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.ConfigMap(t.Context(), "default", "x")
+	if err == nil || !strings.Contains(err.Error(), "failed with exit code 3") || !strings.Contains(hint.Of(err), "log in") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("error is %v, hint %q", err, hint.Of(err))
+	}
+}
+
+// hostile answers everything with texts that would forge lines.
+func hostile(t *testing.T, code int) *Cluster {
+	t.Helper()
+	server, ca := secure(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(code)
+		_, _ = fmt.Fprintf(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","code":%d,"reason":%[2]s,"message":%[2]s,
+			"metadata":{"name":%[2]s},"spec":{"selector":{"matchLabels":{"a":"b"}},"template":{"spec":{"containers":[{"name":%[2]s,"image":%[2]s}]}}},
+			"items":[{"metadata":{"name":%[2]s},"reason":%[2]s,"message":%[2]s,"type":"Warning",
+				"status":{"podName":%[2]s,"secretProviderClassName":%[2]s,"objects":[{"id":%[2]s,"version":%[2]s}],"containerStatuses":[{"name":%[2]s,"state":{"waiting":{"reason":%[2]s}}}]}}]}`, code, quoted(attack))
+	})
+	c, err := Connect(Options{Kubeconfig: kubeconfigOf(t, server, ca, "{token: "+token+"}")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestErrorsOfAHostileClusterAreClean(t *testing.T) {
+	for _, code := range []int{400, 401, 403, 404, 409, 422, 500, 503} {
+		c := hostile(t, code)
+		_, err := c.ConfigMap(t.Context(), "default", "x")
+		_, statuses := c.PodStatuses(t.Context(), "default")
+		_, tokens := c.ServiceAccountToken(t.Context(), "default", "a", nil, time.Hour)
+		_, files := c.ReadFile(t.Context(), Pod{Namespace: "default", Name: "a"}, "c", "/x")
+		for _, err := range []error{err, statuses, tokens, files} {
+			if err == nil {
+				t.Errorf("%d: no error", code)
+				continue
+			}
+			wantClean(t, err.Error())
+			wantClean(t, hint.Of(err))
+		}
+	}
+}
+
+func TestFactsOfAHostileClusterAreClean(t *testing.T) {
+	c := hostile(t, 200)
+	events, err := c.Events(t.Context(), "default", "Pod", "a")
+	if err != nil || len(events) != 1 {
+		t.Fatalf("%v, %v", events, err)
+	}
+	wantClean(t, events[0].Message)
+	wantClean(t, events[0].Reason)
+	lines, err := c.Logs(t.Context(), Pod{Namespace: "default", Name: "a"}, "c", time.Time{})
+	if err != nil || len(lines) == 0 {
+		t.Fatalf("%v, %v", lines, err)
+	}
+	for _, line := range lines {
+		wantClean(t, line)
+	}
+	list, err := get[corev1.PodList](t.Context(), c, coreObject("pods", "default", ""), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{list.Items[0].Name, list.Items[0].Status.ContainerStatuses[0].Name, list.Items[0].Status.ContainerStatuses[0].State.Waiting.Reason} {
+		if strings.ContainsAny(text, "\n\x1b\x07\u202e") || strings.Contains(text, "##[") || strings.Contains(text, "::error::") {
+			t.Errorf("a name is %q", text)
+		}
+	}
+}
+
+func wantClean(t *testing.T, text string) {
+	t.Helper()
+	if strings.ContainsAny(text, "\n\x1b\x07\u202e") || strings.Contains(text, token) || strings.Contains(text, "##[") || strings.Contains(text, "::error::") {
+		t.Errorf("not clean: %q", text)
+	}
+}
+
+func TestNothingOfAClusterHangs(t *testing.T) {
+	for name, answer := range map[string]string{
+		"another protocol": "HTTP/1.1 101 x\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+		"silence":          "",
+		"half an answer":   "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := serve(t, func(w http.ResponseWriter, req *http.Request) {
+				conn, out, err := http.NewResponseController(w).Hijack()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				_, _ = out.WriteString(answer)
+				_ = out.Flush()
+				t.Cleanup(func() { _ = conn.Close() })
+			})
+			c, err := Connect(Options{Kubeconfig: kubeconfigOf(t, server.Host(), "", "{}"), Timeout: 100 * time.Millisecond})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := c.ConfigMap(t.Context(), "default", "x"); err == nil {
+				t.Error("no error")
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			defer cancel()
+			if _, err := c.ReadFile(ctx, Pod{Namespace: "default", Name: "a"}, "c", "/x"); err == nil {
+				t.Error("a file was read")
+			}
+			tunnel := c.PodTransport("default", "a", 80)
+			defer tunnel.CloseIdleConnections()
+			req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost/", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := tunnel.RoundTrip(req); err == nil { //nolint:bodyclose // there is none
+				t.Error("a tunnel answered")
+			}
+			if start := time.Now(); ctx.Err() == nil {
+				<-ctx.Done()
+				t.Logf("ended %s early", time.Since(start))
+			}
+			if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				t.Error("no deadline")
+			}
+		})
+	}
+}
