@@ -108,6 +108,7 @@ func answer(r diff.Report) error {
 
 func (a *app) printDiff(r diff.Report, o diffOptions) error {
 	var err error
+	a.cleanDiff(r)
 	if o.output == "json" {
 		err = printJSON(a.Out, r)
 	} else {
@@ -118,4 +119,29 @@ func (a *app) printDiff(r diff.Report, o diffOptions) error {
 		diff.Equal: "no differences", diff.Different: "there are differences", diff.Unknown: "not everything could be found out",
 	}[r.Status], equal, all)
 	return err
+}
+
+// cleanDiff cleans what came from cluster, store and Aidbox.
+func (a *app) cleanDiff(r diff.Report) {
+	for _, d := range r.Deliveries {
+		for i := range d.Parts {
+			p := &d.Parts[i]
+			p.Detail, p.Hint = a.clean(p.Detail), a.clean(p.Hint)
+			for i := range p.Objects {
+				o := &p.Objects[i]
+				o.Name, o.Detail, o.Hint = a.clean(o.Name), a.clean(o.Detail), a.clean(o.Hint)
+				for i := range o.Fields {
+					a.cleanField(&o.Fields[i])
+				}
+			}
+		}
+	}
+}
+
+func (a *app) cleanField(f *diff.Field) {
+	f.Path = a.clean(f.Path)
+	if a.sanitizer.Repeats(string(f.Before)) || a.sanitizer.Repeats(string(f.After)) {
+		f.Before, f.After, f.Hidden = nil, nil, true
+	}
+	f.Before, f.After = escapeUnseen(f.Before), escapeUnseen(f.After)
 }

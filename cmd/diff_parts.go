@@ -60,12 +60,12 @@ func (a *app) diffOne(ctx context.Context, d *config.Delivery, o diffOptions) (w
 			_, left := errors.AsType[notComparedError](err)
 			switch {
 			case left && len(o.only) == 0:
-				part.Status, part.Detail = diff.Skipped, oneLine(err)
+				part.Status, part.Detail = diff.Skipped, err.Error()
 				a.narrate("note: %s of delivery %s is not compared: %s", name, d.Name, part.Detail)
 			case !left && mistake(err):
 				return result, err
 			case err != nil:
-				part.Status, part.Detail, part.Hint = diff.Unknown, oneLine(err), hint.Of(err)
+				part.Status, part.Detail, part.Hint = diff.Unknown, err.Error(), hint.Of(err)
 			}
 			result.Parts = append(result.Parts, part)
 			if ctx.Err() != nil {
@@ -78,7 +78,7 @@ func (a *app) diffOne(ctx context.Context, d *config.Delivery, o diffOptions) (w
 
 // unknownObject is one that could not be compared.
 func unknownObject(name string, err error) diff.Object {
-	return diff.Object{Name: name, State: diff.Unknown, Detail: oneLine(err), Hint: hint.Of(err)}
+	return diff.Object{Name: name, State: diff.Unknown, Detail: err.Error(), Hint: hint.Of(err)}
 }
 
 func (a *app) diffCluster(d *config.Delivery, o render.Options) (comparison, error) {
@@ -119,7 +119,7 @@ func diffManifest(ctx context.Context, c *cluster.Cluster, m render.Object) diff
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && compared.Live == nil:
-		return diff.Object{Name: name, State: diff.Absent, Detail: "to be created, which does not work yet: " + oneLine(err), Hint: hint.Of(err)}
+		return diff.Object{Name: name, State: diff.Absent, Detail: "to be created, which does not work yet: " + err.Error(), Hint: hint.Of(err)}
 	case err != nil:
 		return unknownObject(name, err)
 	case compared.Live == nil:

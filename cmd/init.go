@@ -199,7 +199,7 @@ func (a *app) fromDeployment(ctx context.Context, o *initOptions, secretsNamed b
 	case ctx.Err() != nil:
 		return err
 	case err != nil:
-		a.narrate("warning: its vault config was not taken over: configmaps/%s, %s: %s", d.ConfigMap, d.Key, oneLine(err))
+		a.narrate("warning: its vault config was not taken over: configmaps/%s, %s: %s", d.ConfigMap, d.Key, err)
 	default:
 		a.narrate("read: %d secrets of its vault config, configmaps/%s", len(o.Secrets), d.ConfigMap)
 	}

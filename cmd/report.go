@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/secretctl/secretctl/internal/atomicfile"
-	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/report"
 	"github.com/secretctl/secretctl/internal/verify"
 )
@@ -29,18 +28,17 @@ func (o *reportFiles) addFlags(cmd *cobra.Command) {
 }
 
 // setupError is what a report says of the error that kept checks from running.
-type setupError struct{ error }
+type setupError struct{ told *problem }
 
-func (e setupError) Error() string { return oneLine(e.error) }
-func (e setupError) Unwrap() error { return e.error }
-func (e setupError) Hint() string  { return hint.Of(e.error) }
+func (e setupError) Error() string { return e.told.Message }
+func (e setupError) Hint() string  { return e.told.Hint }
 
 // report prints the report and writes its files, also when err kept the checks
 // from running, and returns what decides the exit code.
 func (a *app) report(o reportOptions, deliveries []verify.DeliveryReport, err error) error {
 	var setup error
-	if err != nil {
-		setup = setupError{err}
+	if p := a.problem(err); p != nil {
+		setup = setupError{p}
 	}
 	r := report.New(deliveries, setup)
 	r.Time = time.Now().UTC().Truncate(time.Second)

@@ -53,8 +53,6 @@ func (a *app) narrate(format string, args ...any) {
 // summarize sums up what was done, when all else is said.
 func (a *app) summarize(format string, args ...any) { a.summary = fmt.Sprintf(format, args...) }
 
-func oneLine(err error) string { return oneSpace(err.Error()) }
-
 // conclude says what went wrong, and sums up what was done.
 func (a *app) conclude(err error) {
 	for _, m := range messages(err) {

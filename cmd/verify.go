@@ -9,7 +9,6 @@ import (
 
 	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/config"
-	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/verify"
 )
 
@@ -179,7 +178,7 @@ func (a *app) checkAll(ctx context.Context, all []*config.Delivery, c checkup) (
 			continue
 		}
 		if r.Name, r.Checks = o.delivery.Name, append([]verify.Result{}, r.Checks...); o.err != nil && a.several {
-			r.Error = &verify.SetupError{Message: oneLine(o.err), Hint: hint.Of(o.err)}
+			r.Error = (*verify.SetupError)(a.problem(o.err))
 		}
 		reports = append(reports, r)
 	}

@@ -1,0 +1,51 @@
+package cmd
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/secretctl/secretctl/internal/diff"
+	"github.com/secretctl/secretctl/internal/secret"
+)
+
+func TestJSONShowsNothingThatCannotBeSeen(t *testing.T) {
+	const hostile = "a\u202eb\u200bc\U000e0041##vso[task.complete]\x1b[2K\n::error::x"
+	var out bytes.Buffer
+	if err := printJSON(&out, map[string]string{"detail": hostile}); err != nil {
+		t.Fatal(err)
+	}
+	if text := out.String(); strings.ContainsAny(text, "\u202e\u200b\U000e0041\x1b") || strings.Contains(text, "##") || strings.Contains(text, "\n:") {
+		t.Errorf("%q", text)
+	}
+	var back map[string]string
+	if err := json.Unmarshal(out.Bytes(), &back); err != nil || back["detail"] != hostile {
+		t.Errorf("%q, %v", back["detail"], err)
+	}
+}
+
+func TestDiffIsCleanedBeforeItIsPrinted(t *testing.T) {
+	s := &secret.Sanitizer{}
+	s.Learn(secret.New([]byte("hunter2-value")))
+	for _, output := range []string{"text", "json"} {
+		object := diff.Object{Name: "ConfigMap a/b\n  ~ forged", State: diff.Different, Detail: "\x1b[2Kgone", Hint: "the value is hunter2-value", Fields: []diff.Field{
+			{Path: "data\n::error::x", Before: []byte(`"\u001b[2K` + "\u202e" + `"`)},
+			{Path: "spec", Before: []byte(`"hunter2-value"`), After: []byte(`1`)},
+		}}
+		r := diff.NewReport([]diff.Delivery{{Name: "aidbox", Parts: []diff.Part{diff.NewPart("cluster", []diff.Object{object})}}}, nil)
+		var out, narration bytes.Buffer
+		a := &app{IO: IO{Out: &out, Err: newConsole(&narration, s)}, sanitizer: s}
+		if err := a.printDiff(r, diffOptions{output: output}); err != nil {
+			t.Fatal(err)
+		}
+		for _, bad := range []string{"\x1b", "\u202e", "hunter2", "\n  ~ forged", "\n::error"} {
+			if strings.Contains(out.String(), bad) {
+				t.Errorf("%s has %q:\n%s", output, bad, out.String())
+			}
+		}
+		if output == "text" && !strings.Contains(out.String(), "spec: differs (not shown)") {
+			t.Errorf("the value is not hidden:\n%s", out.String())
+		}
+	}
+}
