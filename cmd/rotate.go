@@ -112,6 +112,9 @@ func (a *app) newRotation(ctx context.Context, d *config.Delivery, s config.Secr
 	if err != nil {
 		return nil, fmt.Errorf("secret %q: %w", s.Name, err)
 	}
+	if _, err := s.InFile(value); err != nil {
+		return nil, usagef("give it such a value", "secret %q: the new value %v", s.Name, err)
+	}
 	if value.Equal(old) {
 		return nil, usagef("put the new value there first, or use --generate", "secret %q: %s still gives the value that is stored", s.Name, source)
 	}

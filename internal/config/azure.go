@@ -18,16 +18,25 @@ const (
 	IdentitySystem   = "system"
 )
 
+// The values of secrets[].objectType.
+const (
+	ObjectSecret = "secret"
+	ObjectCert   = "cert"
+	ObjectKey    = "key"
+)
+
 var azureChoices = map[string][]string{
-	"azure.cloud":         {"AzurePublicCloud", "AzureUSGovernmentCloud", "AzureChinaCloud", "AzureGermanCloud"},
-	"azure.identity.type": {IdentityKubelet, IdentityWorkload, IdentitySystem},
+	"secrets[].objectType":     {ObjectSecret, ObjectCert, ObjectKey},
+	"secrets[].objectEncoding": encodings,
+	"azure.cloud":              {"AzurePublicCloud", "AzureUSGovernmentCloud", "AzureChinaCloud", "AzureGermanCloud"},
+	"azure.identity.type":      {IdentityKubelet, IdentityWorkload, IdentitySystem},
 }
 
 var azureProvider = provider{
 	name:           ProviderAzure,
-	secretKeys:     []string{"keyVault", "expiresIn"},
+	secretKeys:     []string{"keyVault", "expiresIn", "objectType", "objectEncoding"},
 	choices:        azureChoices,
-	showable:       []string{"azure.keyVault", "azure.cloud", "azure.location", "azure.identity.type", "secrets[].expiresIn"},
+	showable:       []string{"azure.keyVault", "azure.cloud", "azure.location", "azure.identity.type", "secrets[].expiresIn", "secrets[].objectType", "secrets[].objectEncoding"},
 	setDefaults:    setAzureDefaults,
 	validate:       validateAzure,
 	validateSecret: validateAzureSecret,
@@ -89,6 +98,9 @@ func (d *Delivery) VaultSuffix(keyVault string) string {
 	}
 	return "-" + strings.ToLower(keyVault)
 }
+
+// KeyVaultType returns what a secret is in its Key Vault.
+func (s Secret) KeyVaultType() string { return cmp.Or(s.ObjectType, ObjectSecret) }
 
 // MountFolder returns the folder of the container that has a secret's file. A
 // mount has the secrets of one Key Vault, so those of another than the delivery's
@@ -175,6 +187,14 @@ func validateAzure(d *Delivery, at place) {
 func validateAzureSecret(_ *Delivery, s Secret, at place, named bool) {
 	at.key("keyVault").check(s.KeyVault, keyVault)
 	at.key("expiresIn").check(s.ExpiresIn, lifetime)
+	s.validateEncoding(at, "objectEncoding", s.ObjectEncoding)
+	if at.key("objectType").check(s.ObjectType, oneOf(azureChoices["secrets[].objectType"]...)) && s.KeyVaultType() != ObjectSecret {
+		for _, key := range []string{"value", "objectEncoding", "expiresIn"} {
+			if other := at.key(key); other.node != nil {
+				other.report("is only for objectType: secret", "remove it: Key Vault itself makes certificates and keys")
+			}
+		}
+	}
 	object := at.key("objectName")
 	if message, hint := objectName(s.ObjectName); message != "" && (named || object.node != nil) {
 		object.report(message, hint+"; where it is left out, the name stands for it")

@@ -77,15 +77,20 @@ type Admin struct {
 
 // Secret is one value in the store, and one file in the mount.
 type Secret struct {
-	Name       string        `json:"name"`
-	Path       string        `json:"path,omitempty"`
-	Key        string        `json:"key,omitempty"`
-	ObjectName string        `json:"objectName,omitempty"`
-	KeyVault   string        `json:"keyVault,omitempty"`
-	ExpiresIn  string        `json:"expiresIn,omitempty"` // "90d" or "12h"; see Lifetime
-	File       string        `json:"file,omitempty"`      // see FileName
-	Scope      []string      `json:"scope"`               // "Type/id" or "Type"
-	Value      secret.Source `json:"value,omitzero"`
+	Name       string `json:"name"`
+	Path       string `json:"path,omitempty"`
+	Key        string `json:"key,omitempty"`
+	ObjectName string `json:"objectName,omitempty"`
+	KeyVault   string `json:"keyVault,omitempty"`
+	ExpiresIn  string `json:"expiresIn,omitempty"` // "90d" or "12h"; see Lifetime
+	File       string `json:"file,omitempty"`      // see FileName
+
+	Encoding       string `json:"encoding,omitempty"`       // with Vault
+	ObjectType     string `json:"objectType,omitempty"`     // with Key Vault, as is the next
+	ObjectEncoding string `json:"objectEncoding,omitempty"` // see InFile
+
+	Scope []string      `json:"scope"` // "Type/id" or "Type"
+	Value secret.Source `json:"value,omitzero"`
 }
 
 // Resource is an Aidbox resource that refers to secrets.

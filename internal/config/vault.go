@@ -19,9 +19,9 @@ const (
 
 var vaultProvider = provider{
 	name:           ProviderVault,
-	choices:        map[string][]string{"vault.policyScope": {PolicyExact, PolicyPrefix}},
+	choices:        map[string][]string{"vault.policyScope": {PolicyExact, PolicyPrefix}, "secrets[].encoding": encodings},
 	secretKeys:     []string{"encoding"},
-	showable:       []string{"vault.role", "vault.policy", "vault.policyScope", "vault.tokenTTL"},
+	showable:       []string{"vault.role", "vault.policy", "vault.policyScope", "vault.tokenTTL", "secrets[].encoding"},
 	setDefaults:    setVaultDefaults,
 	validate:       validateVault,
 	validateSecret: validateVaultSecret,
@@ -170,6 +170,7 @@ func csiAddress(text string) (string, string) {
 }
 
 func validateVaultSecret(d *Delivery, s Secret, at place, _ bool) {
+	s.validateEncoding(at, "encoding", s.Encoding)
 	ok := at.key("path").check(s.Path, secretPath(d.Vault.KVMount))
 	if ok && d.Vault.PolicyScope == PolicyPrefix && !strings.Contains(s.Path, "/") {
 		at.key("path").report("is in no folder, so that vault.policyScope prefix would grant the whole of vault.kvMount",

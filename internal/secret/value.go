@@ -55,6 +55,27 @@ func (v Value) EndsInNewline() bool {
 	return len(b) > 0 && (b[len(b)-1] == '\n' || b[len(b)-1] == '\r')
 }
 
+// Oddity says what Aidbox takes as part of the secret and hardly anybody means, such as
+// "ends in a line break"; "" for nothing.
+func (v Value) Oddity() string {
+	b := v.Reveal()
+	switch {
+	case len(b) == 0:
+		return ""
+	case v.EndsInNewline():
+		return "ends in a line break"
+	case bytes.HasPrefix(b, []byte("\uFEFF")):
+		return "begins with a byte order mark"
+	case bytes.IndexByte(b, 0) >= 0:
+		return "has a NUL character"
+	case len(bytes.TrimLeft(b, " \t\r\n")) < len(b):
+		return "begins with white space"
+	case len(bytes.TrimRight(b, " \t")) < len(b):
+		return "ends in white space"
+	}
+	return ""
+}
+
 // String returns a mask, as do all the methods below it.
 func (v Value) String() string { return mask }
 

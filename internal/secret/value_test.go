@@ -96,6 +96,18 @@ func TestValuesAreEqualWhenTheirBytesAre(t *testing.T) {
 	}
 }
 
+func TestOddityIsWhatHardlyAnybodyMeans(t *testing.T) {
+	for text, want := range map[string]string{
+		"": "", "value": "", "two words": "", "a\nb": "", "\uFEFF": "begins with a byte order mark", "\uFEFFvalue": "begins with a byte order mark", "a\uFEFF": "",
+		"a\n": "ends in a line break", "\uFEFFa\r\n": "ends in a line break", "a\x00b": "has a NUL character",
+		" a": "begins with white space", "\na": "begins with white space", "\ta": "begins with white space", "a ": "ends in white space", "a\t": "ends in white space", " ": "begins with white space",
+	} {
+		if got := New([]byte(text)).Oddity(); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
 func TestEmptyAndEndsInNewline(t *testing.T) {
 	for text, want := range map[string][2]bool{
 		"": {true, false}, "a": {false, false}, "a\n": {false, true}, "a\r": {false, true}, "\n": {false, true}, "a\nb": {false, false},

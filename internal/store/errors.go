@@ -10,6 +10,8 @@ var (
 	ErrNoToken         error = noTokenError{}
 	ErrNoStatusVersion       = errors.New("the driver's status has no version that can be compared")
 	ErrLoginOnNode           = errors.New("only the node of the pod can do its login")
+	// ErrPEM is of a secret whose file is not the stored value, but made of it.
+	ErrPEM = errors.New("is a certificate or key, which the CSI provider writes as PEM")
 )
 
 type noTokenError struct{}

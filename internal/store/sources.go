@@ -31,13 +31,16 @@ func ReadSources(ctx context.Context, in *secret.Inputs, d *config.Delivery) (ma
 	return values, nil
 }
 
-// ValueWarning says what is odd about a value, or "".
-func ValueWarning(value secret.Value) string {
-	switch {
+// ValueWarning says what is odd about the value of a secret, or "".
+func ValueWarning(s config.Secret, value secret.Value) string {
+	inFile, err := s.InFile(value)
+	switch odd := inFile.Oddity(); {
 	case value.Empty():
 		return "is empty"
-	case value.EndsInNewline():
-		return "ends in a line break, which Aidbox takes as part of the secret"
+	case err != nil:
+		return err.Error()
+	case odd != "":
+		return odd + ", which Aidbox takes as part of the secret"
 	}
 	return ""
 }

@@ -23,7 +23,8 @@ type Store interface {
 	// takes no credential. What answers and is not what the delivery says is an
 	// [fs.ErrInvalid].
 	Reach(ctx context.Context) (string, error)
-	// Get returns the value of a secret and its version.
+	// Get returns the value of a secret and its version. What is no value by itself is
+	// an [ErrPEM], with the version where there is one.
 	Get(ctx context.Context, s config.Secret) (secret.Value, string, error)
 	// Put writes a value and returns the version that holds it. It overwrites no
 	// value that somebody else wrote in the meantime.

@@ -12,6 +12,7 @@ import (
 	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/internal/store"
 )
 
 var mountChecks = []Check{
@@ -168,14 +169,18 @@ func fileMatchesStore(ctx context.Context, r *run, s subject) Result {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return Fail("%s", r.line(err.Error())).WithHint("secretctl provision writes it; if it was deleted, the mount keeps the last value until its pod restarts")
+	case errors.Is(err, store.ErrPEM):
+		return Skip("%v; mount/status compares the versions", store.ErrPEM)
+	case errors.Is(err, fs.ErrInvalid):
+		return r.fail(err)
 	case err != nil:
 		return uncompared(ctx, r, s, err)
 	case mounted.digest != digest(want.value) && differsByLineBreak(mounted.digest, want.value):
-		return Fail("differs from %s by a line break at the end", want.from).WithHint(newlineHint)
+		return Fail("differs from %s by a line break at the end", want.from).WithHint(oddityHint)
 	case mounted.digest != digest(want.value):
 		return Fail("differs from %s: stale, or from another place", want.from).WithHint("after a rotation, wait; %s", driverHint)
-	case want.value.EndsInNewline():
-		return Warn("equal to %s, and ends in a line break", want.from).WithHint(newlineHint)
+	case want.value.Oddity() != "":
+		return Warn("equal to %s, and %s", want.from, want.value.Oddity()).WithHint(oddityHint)
 	}
 	return Pass("equal to %s", want.from)
 }
@@ -184,8 +189,8 @@ func fileMatchesStore(ctx context.Context, r *run, s subject) Result {
 func uncompared(ctx context.Context, r *run, s subject, why error) Result {
 	v, err := s.mount.value(ctx, s.secret)
 	r.Sanitizer.Learn(v)
-	if err == nil && v.EndsInNewline() {
-		return Unknown("%s; the mounted value ends in a line break", r.line(why.Error())).WithHint(newlineHint)
+	if err == nil && v.Oddity() != "" {
+		return Unknown("%s; the mounted value %s", r.line(why.Error()), v.Oddity()).WithHint(oddityHint)
 	}
 	return r.unknown(why)
 }

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"os"
 	"testing"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/internal/store"
 	"github.com/secretctl/secretctl/test/testenv"
 )
 
@@ -69,6 +71,20 @@ func mountRows() []row {
 			plain(canary+"\n")(t, s)
 			s.store[file] = canary + "\n"
 		}, matches, StatusWarn, "ends in a line break"},
+		{"decoded", func(t *testing.T, s *scene) {
+			s.d.Secrets[0].Encoding = config.EncodingBase64
+			s.store[file] = base64.StdEncoding.EncodeToString([]byte(canary))
+		}, matches, StatusPass, "equal to the store, version 3"},
+		{"not what is decoded", func(t *testing.T, s *scene) { s.d.Secrets[0].Encoding = config.EncodingHex }, matches, StatusFail, "the value is not hex, as which the CSI provider decodes it"},
+		{"a certificate", func(t *testing.T, s *scene) {
+			s.w.Stored = func(context.Context, config.Secret) (secret.Value, string, error) {
+				return secret.Value{}, "3", store.ErrPEM
+			}
+		}, matches, StatusSkip, "is a certificate or key, which the CSI provider writes as PEM; mount/status compares the versions"},
+		{"byte order mark", func(t *testing.T, s *scene) {
+			plain("\uFEFF"+canary)(t, s)
+			s.store[file] = "\uFEFF" + canary
+		}, matches, StatusWarn, "begins with a byte order mark"},
 		{"not in the store", func(_ *testing.T, s *scene) { clear(s.store) }, matches, StatusFail, "the store has no such secret"},
 		{
 			"no store access", func(_ *testing.T, s *scene) { s.w.Stored = nil }, matches, StatusPass,

@@ -77,7 +77,7 @@ func (r *run) readAllAsPod(ctx context.Context, session store.Session) Result {
 	for _, s := range r.d.Secrets {
 		v, _, err := session.Get(ctx, s)
 		r.Sanitizer.Learn(v)
-		if err == nil {
+		if err == nil || errors.Is(err, store.ErrPEM) {
 			continue
 		}
 		result := r.unknown(err)

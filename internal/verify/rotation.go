@@ -135,13 +135,18 @@ func (r *rotation) storeUpdated(ctx context.Context) Result {
 	r.Sanitizer.Learn(r.New)
 	old, before, err := r.Store.Get(ctx, r.secret)
 	r.Sanitizer.Learn(old)
-	r.old = old
+	stored := r.New
+	var invalid error
+	if r.New, invalid = r.values.inFile(r.secret, stored); invalid != nil {
+		return r.fail(invalid)
+	}
+	r.old, _ = r.values.inFile(r.secret, old) // one that is not decoded is in no file
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		before = "none"
 	case err != nil:
 		return r.unknown(err)
-	case old.Equal(r.New):
+	case old.Equal(stored):
 		return Fail("the store has the new value already, so that nothing would change").WithHint("give another value")
 	}
 	if stopped, ok := r.prepare(ctx); !ok {
@@ -150,7 +155,7 @@ func (r *rotation) storeUpdated(ctx context.Context) Result {
 	if r.pods == nil {
 		r.watch.start(ctx)
 	}
-	if _, err := r.Store.Put(ctx, r.secret, r.New); err != nil {
+	if _, err := r.Store.Put(ctx, r.secret, stored); err != nil {
 		return r.unknown(err)
 	}
 	r.written = time.Now()
@@ -161,7 +166,7 @@ func (r *rotation) storeUpdated(ctx context.Context) Result {
 	switch {
 	case err != nil:
 		return r.unknown(err)
-	case !back.Equal(r.New):
+	case !back.Equal(stored):
 		return Fail("the store does not give back what was written").WithHint("does something else write there too?")
 	case version == before:
 		return Fail("the version is still %s after the write", version).WithHint("secretctl needs a store that counts versions")

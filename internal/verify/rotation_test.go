@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"os"
 	"slices"
@@ -51,6 +52,17 @@ func rotationRows() []row {
 	return []row{
 		{"done", ok, updated, StatusPass, "version 4, was 3"},
 		{"first value", rotating(func(s *scene) { clear(s.store) }), updated, StatusPass, "version 4, was none"},
+		{"encoded", rotating(func(s *scene) {
+			s.d.Secrets[0].Encoding = config.EncodingHex
+			s.store["client-secret"] = hex.EncodeToString([]byte(canary))
+			s.o.Rotation.New = value(hex.EncodeToString([]byte(rotated)))
+		}), mounted, StatusPass, "after the write"},
+		{"encoded, and accepted", rotating(func(s *scene) {
+			s.d.Secrets[0].Encoding = config.EncodingHex
+			s.store["client-secret"] = hex.EncodeToString([]byte(canary))
+			s.o.Rotation.New = value(hex.EncodeToString([]byte(rotated)))
+		}), accepted, StatusPass, "answered 200"},
+		{"not what is decoded", rotating(func(s *scene) { s.d.Secrets[0].Encoding = config.EncodingHex }), updated, StatusFail, "the value is not hex"},
 		{"no token", rotating(func(s *scene) { s.w.Stored = nil }), updated, StatusUnknown, "no token"},
 		{"not readable", rotating(func(s *scene) {
 			s.w.Stored = func(context.Context, config.Secret) (secret.Value, string, error) {

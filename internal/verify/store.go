@@ -5,10 +5,13 @@ import (
 	"errors"
 	"io/fs"
 	"strings"
+
+	"github.com/secretctl/secretctl/internal/store"
 )
 
-// newlineHint is what to do about a value that ends in a line break.
-const newlineHint = "Aidbox takes the line break as part of the secret: store the value without it (printf, not echo)"
+// oddityHint is what to do about a value with a line break, white space or a byte order
+// mark at an end.
+const oddityHint = "Aidbox takes it as part of the secret: store the value without it (printf, not echo)"
 
 var storeChecks = []Check{
 	{
@@ -55,14 +58,18 @@ func secretStored(ctx context.Context, r *run, s subject) Result {
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrInvalid):
 		return r.fail(err)
+	case errors.Is(err, store.ErrPEM) && got.version == "":
+		return Skip("%s, and not looked at", r.line(err.Error()))
+	case errors.Is(err, store.ErrPEM):
+		return Pass("stored, version %s; it %v", got.version, store.ErrPEM)
 	case errors.Is(err, fs.ErrPermission):
 		return secretSeen(ctx, r, s, err)
 	case err != nil:
 		return r.unknown(err)
 	case got.value.Empty():
 		return Fail("the stored value is empty, version %s", got.version).WithHint("secretctl provision, or write a value")
-	case got.value.EndsInNewline():
-		return Warn("the stored value ends in a line break, version %s", got.version).WithHint(newlineHint)
+	case got.value.Oddity() != "":
+		return Warn("the stored value %s, version %s", got.value.Oddity(), got.version).WithHint(oddityHint)
 	}
 	return Pass("stored, version %s", got.version)
 }

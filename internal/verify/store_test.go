@@ -113,6 +113,15 @@ func storeRows() []row {
 		{"absent", func(_ *testing.T, s *scene) { delete(s.store, "client-secret") }, "store/secret-present client-secret", StatusFail, "not exist"},
 		{"empty", func(_ *testing.T, s *scene) { s.store["client-secret"] = "" }, "store/secret-present client-secret", StatusFail, "empty"},
 		{"with a line break", func(_ *testing.T, s *scene) { s.store["client-secret"] = canary + "\n" }, "store/secret-present client-secret", StatusWarn, "line break"},
+		{"with a byte order mark", func(_ *testing.T, s *scene) { s.store["client-secret"] = "\uFEFF" + canary }, "store/secret-present client-secret", StatusWarn, "the stored value begins with a byte order mark, version 3"},
+		{"not what is decoded", func(_ *testing.T, s *scene) { s.d.Secrets[0].Encoding = config.EncodingHex }, "store/secret-present client-secret", StatusFail, "is not hex"},
+		{"a certificate", func(_ *testing.T, s *scene) {
+			s.w.Stored = func(context.Context, config.Secret) (secret.Value, string, error) {
+				return secret.Value{}, "7", fmt.Errorf("key vault: %w", store.ErrPEM)
+			}
+		}, "store/secret-present client-secret", StatusPass, "stored, version 7; it is a certificate or key"},
+		{"a key", storedErr(fmt.Errorf("key vault: %w", store.ErrPEM)), "store/secret-present client-secret", StatusSkip, "key vault: is a certificate or key, which the CSI provider writes as PEM, and not looked at"},
+		{"certificate, as the pod", then(login(&session{}, nil), storedErr(store.ErrPEM)), "store/pod-can-read serviceaccount/aidbox", StatusPass, "reads the delivery's 1 secret"},
 		{"denied", func(_ *testing.T, s *scene) {
 			s.w.Stored = func(context.Context, config.Secret) (secret.Value, string, error) {
 				return secret.Value{}, "", errUnreachable

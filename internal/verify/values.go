@@ -8,6 +8,7 @@ import (
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/internal/store"
 )
 
 // values finds out which value each secret should have, and asks the store once
@@ -39,6 +40,8 @@ func (vs *values) expected(ctx context.Context, s config.Secret) (expectation, e
 		return expectation{got.value, "the store, version " + got.version}, nil
 	case errors.Is(err, fs.ErrNotExist):
 		return expectation{}, fmt.Errorf("the store has no such secret: %w", err)
+	case errors.Is(err, fs.ErrInvalid), errors.Is(err, store.ErrPEM):
+		return expectation{}, err
 	}
 	why := "store not readable: " + vs.deps.Sanitizer.Line(err.Error())
 	if s.Value.Env == "" && s.Value.File == "" {
@@ -49,6 +52,9 @@ func (vs *values) expected(ctx context.Context, s config.Secret) (expectation, e
 		return expectation{}, fmt.Errorf("nothing to compare with: %s; %w", why, err)
 	}
 	vs.deps.Sanitizer.Learn(v)
+	if v, err = vs.inFile(s, v); err != nil {
+		return expectation{}, err
+	}
 	return expectation{v, fmt.Sprintf("%s (%s)", s.Value, why)}, nil
 }
 
@@ -73,8 +79,21 @@ func (vs *values) inStore(ctx context.Context, s config.Secret) (stored, error) 
 	return vs.stored.get(s.Name, func() (stored, error) {
 		v, version, err := vs.deps.Store.Get(ctx, s)
 		vs.deps.Sanitizer.Learn(v)
+		if err == nil {
+			v, err = vs.inFile(s, v)
+		}
 		return stored{v, version}, err
 	})
+}
+
+// inFile returns what the file has where the store has v.
+func (vs *values) inFile(s config.Secret, v secret.Value) (secret.Value, error) {
+	decoded, err := s.InFile(v)
+	if err != nil {
+		return secret.Value{}, store.Invalid("the value " + err.Error())
+	}
+	vs.deps.Sanitizer.Learn(decoded)
+	return decoded, nil
 }
 
 // newestVersions returns the newest version of a secret, or a few of which one is

@@ -12,10 +12,7 @@ import (
 	"github.com/secretctl/secretctl/internal/store"
 )
 
-const (
-	defaultCloud = "AzurePublicCloud"
-	secretType   = "secret" // of an object
-)
+const defaultCloud = "AzurePublicCloud"
 
 // classes returns a SecretProviderClass for each Key Vault of the delivery.
 func classes(d *config.Delivery) []store.Class {
@@ -47,9 +44,11 @@ func classes(d *config.Delivery) []store.Class {
 		for _, s := range d.Secrets {
 			if d.ClassName(s.KeyVault) == class.Name {
 				class.Secrets = append(class.Secrets, s)
-				class.Objects = append(class.Objects, store.Object{
-					{Name: "objectName", Value: s.ObjectName}, {Name: "objectType", Value: secretType}, {Name: "objectAlias", Value: s.FileName()},
-				})
+				object := store.Object{{Name: "objectName", Value: s.ObjectName}, {Name: "objectType", Value: s.KeyVaultType()}, {Name: "objectAlias", Value: s.FileName()}}
+				if s.StoredEncoding() != config.EncodingUTF8 {
+					object = append(object, store.Parameter{Name: "objectEncoding", Value: s.StoredEncoding()})
+				}
+				class.Objects = append(class.Objects, object)
 			}
 		}
 		all = append(all, class)
@@ -106,9 +105,10 @@ func objects(text string) ([]store.Fields, error) {
 
 func differs(wanted store.Object, got store.Fields) string {
 	want := store.Values(wanted)
-	switch encoding := cmp.Or(got["objectEncoding"], "utf-8"); {
-	case encoding != "utf-8":
-		return "encoding is " + encoding + ", which changes the value"
+	encoding, must := cmp.Or(got["objectEncoding"], config.EncodingUTF8), cmp.Or(want["objectEncoding"], config.EncodingUTF8)
+	switch {
+	case encoding != must:
+		return fmt.Sprintf("encoding is %s, not %s, which changes the value", encoding, must)
 	case got["objectName"] != want["objectName"]:
 		return fmt.Sprintf("objectName is %q, not %q", got["objectName"], want["objectName"])
 	case got["objectType"] != want["objectType"]:
@@ -148,10 +148,15 @@ func read(live secretsstorev1.SecretProviderClassSpec, d *config.Delivery) error
 	}
 	d.Provider = config.ProviderAzure
 	for _, o := range all {
-		if o["objectType"] != secretType {
-			return store.Invalid(fmt.Sprintf("object %s: is a %s, not a secret", o["objectName"], o["objectType"]))
+		s := config.Secret{Name: dialect.File(o), ObjectName: o["objectName"], KeyVault: name, ObjectEncoding: o["objectEncoding"]}
+		switch o["objectType"] {
+		case config.ObjectSecret:
+		case config.ObjectCert, config.ObjectKey:
+			s.ObjectType = o["objectType"]
+		default:
+			return store.Invalid(fmt.Sprintf("object %s: is a %s, which no secret is", o["objectName"], o["objectType"]))
 		}
-		d.Secrets = append(d.Secrets, config.Secret{Name: dialect.File(o), ObjectName: o["objectName"], KeyVault: name})
+		d.Secrets = append(d.Secrets, s)
 	}
 	return nil
 }

@@ -33,7 +33,7 @@ func TestClassIsComparedByItsMeaning(t *testing.T) {
 		{"another Key Vault", []string{"keyvaultName", "x"}, `parameter keyvaultName is "x"`, ""},
 		{"both identities", []string{"clientID", "c"}, `parameter clientID is "c", not ""`, ""},
 		{"pinned", []string{"objects", objects + "    objectVersion: \"1\"\n"}, "stops rotation", ""},
-		{"encoded", []string{"objects", objects + "    objectEncoding: hex\n"}, "encoding is hex", ""},
+		{"encoded", []string{"objects", objects + "    objectEncoding: hex\n"}, "encoding is hex, not utf-8", ""},
 		{"a list of maps", []string{"objects", "array:\n  - objectName: object\n"}, "cannot be read", ""},
 		{"an object that is no map", []string{"objects", "array:\n  - object\n"}, "object 0: ", ""},
 		{"a key", []string{"objects", strings.ReplaceAll(objects, ": secret", ": key")}, `objectType is "key"`, ""},
@@ -50,6 +50,25 @@ func TestClassIsComparedByItsMeaning(t *testing.T) {
 		{"workload", nil, "", ""},
 		{"workload, as the nodes", []string{"useVMManagedIdentity", "true"}, `parameter useVMManagedIdentity is "true"`, ""},
 	})
+}
+
+func TestClassHasTheTypeAndEncodingThatTheConfigSays(t *testing.T) {
+	d := classDelivery(config.IdentitySystem, "")
+	d.Secrets[0].ObjectEncoding = config.EncodingHex
+	const objects = "array:\n  - |\n    objectName: object\n    objectType: secret\n    objectAlias: file\n"
+	storetest.CompareClasses(t, provider, dialect, d, storetest.ClassRows{
+		{"as rendered", nil, "", ""},
+		{"as wanted", []string{"objects", objects + "    objectEncoding: hex\n"}, "", ""},
+		{"left out", []string{"objects", objects}, "encoding is utf-8, not hex", ""},
+	})
+	d.Secrets[0] = config.Secret{Name: "name", File: "file", ObjectName: "object", KeyVault: "kv", ObjectType: config.ObjectCert}
+	storetest.CompareClasses(t, provider, dialect, d, storetest.ClassRows{
+		{"a certificate", nil, "", ""},
+		{"its secret", []string{"objects", objects}, `objectType is "secret", not cert`, ""},
+	})
+	if got := provider.StatusID(d.Secrets[0]); got != "cert/object" {
+		t.Error(got)
+	}
 }
 
 func TestClassesAreReadBack(t *testing.T) {
@@ -69,7 +88,7 @@ func TestClassThatNoDeliveryCanHaveIsRefused(t *testing.T) {
 	for says, parameters := range map[string][]string{
 		"objects":      {"objects", "{"},
 		"identity":     {"useVMManagedIdentity", "false", "userAssignedIdentityID", ""},
-		"not a secret": {"objects", "array:\n  - |\n    objectName: x\n    objectType: cert\n"},
+		"is a storage": {"objects", "array:\n  - |\n    objectName: x\n    objectType: storage\n"},
 	} {
 		live := storetest.Live(classes(classDelivery(config.IdentityKubelet, "c"))[0], dialect)
 		for i := 0; i < len(parameters); i += 2 {

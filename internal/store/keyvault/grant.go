@@ -8,17 +8,32 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/authorization/armauthorization/v2"
 
+	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/store"
 )
 
-// userRoleID is the role Key Vault Secrets User, in every tenant.
-const userRoleID = "4633458b-17de-408a-b874-0445c86b69e6"
+// The ids that the roles have in every tenant.
+var roleIDs = map[string]string{
+	userRole: "4633458b-17de-408a-b874-0445c86b69e6",
+	certRole: "db79e9a7-68ee-4b58-9aeb-b90e7c24fcba",
+}
+
+// roleFor returns the least role by which the pod reads what it mounts of a Key Vault.
+func roleFor(d *config.Delivery, vault string) string {
+	if slices.ContainsFunc(d.Secrets, func(s config.Secret) bool {
+		return strings.EqualFold(s.KeyVault, vault) && s.KeyVaultType() != config.ObjectSecret
+	}) {
+		return certRole
+	}
+	return userRole
+}
 
 const assignerRole = "Role Based Access Control Administrator"
 
@@ -35,6 +50,7 @@ type grant struct {
 	store.Change
 	reader int // in the identity step's list: for one that is yet to be made, its principal comes later
 	vault  string
+	role   string
 }
 
 func (s *grantStep) diff(ctx context.Context) ([]store.Change, error) {
@@ -51,14 +67,15 @@ func (s *grantStep) diff(ctx context.Context) ([]store.Change, error) {
 		if err != nil {
 			return nil, err
 		}
+		role := roleFor(s.r.d, name)
 		for i, to := range s.identity.readers {
 			if to.principal == "" && s.identity.workload == nil {
 				continue // which was told already
 			}
-			g := grant{reader: i, vault: vault, Change: store.Change{
-				Phase: phaseGrant, Object: userRole + " on " + name, Action: store.Create, Detail: "to " + to.name,
+			g := grant{reader: i, vault: vault, role: role, Change: store.Change{
+				Phase: phaseGrant, Object: role + " on " + name, Action: store.Create, Detail: "to " + to.name,
 			}}
-			granted, err := s.granted(ctx, vault, to.principal)
+			granted, err := s.granted(ctx, vault, to.principal, role)
 			if err != nil {
 				return nil, err
 			}
@@ -84,7 +101,7 @@ func (s *grantStep) client() (*armauthorization.RoleAssignmentsClient, error) {
 }
 
 // granted says whether a principal has the role on a Key Vault, or on what that is in.
-func (s *grantStep) granted(ctx context.Context, vault, principal string) (bool, error) {
+func (s *grantStep) granted(ctx context.Context, vault, principal, role string) (bool, error) {
 	if principal == "" {
 		return false, nil
 	}
@@ -100,7 +117,7 @@ func (s *grantStep) granted(ctx context.Context, vault, principal string) (bool,
 		}
 		for _, assignment := range page.Value {
 			if p := assignment.Properties; p != nil && strings.EqualFold(deref(p.PrincipalID), principal) &&
-				endsInFold(deref(p.RoleDefinitionID), "/"+userRoleID) && within(vault, deref(p.Scope)) {
+				endsInFold(deref(p.RoleDefinitionID), "/"+roleIDs[role]) && within(vault, deref(p.Scope)) {
 				return true, nil
 			}
 		}
@@ -132,11 +149,11 @@ func (s *grantStep) apply(ctx context.Context) ([]store.Change, error) {
 		if principal == "" {
 			return s.changes(i), hint.Wrap(fmt.Errorf("azure: %s: %w", s.identity.readers[g.reader].name, store.NotFound("is not there")), "run the phase identity too, which makes it")
 		}
-		_, err := client.Create(ctx, strings.TrimPrefix(g.vault, "/"), assignmentName(g.vault, principal), armauthorization.RoleAssignmentCreateParameters{
+		_, err := client.Create(ctx, strings.TrimPrefix(g.vault, "/"), assignmentName(g.vault, principal, g.role), armauthorization.RoleAssignmentCreateParameters{
 			Properties: &armauthorization.RoleAssignmentProperties{
 				PrincipalID:      to.Ptr(principal),
 				PrincipalType:    to.Ptr(armauthorization.PrincipalTypeServicePrincipal), // else Azure looks for one that it may not know of yet
-				RoleDefinitionID: to.Ptr("/subscriptions/" + s.r.d.Azure.SubscriptionID + "/providers/Microsoft.Authorization/roleDefinitions/" + userRoleID),
+				RoleDefinitionID: to.Ptr("/subscriptions/" + s.r.d.Azure.SubscriptionID + "/providers/Microsoft.Authorization/roleDefinitions/" + roleIDs[g.role]),
 			},
 		}, nil)
 		refusal := s.r.azure.RefusalOf(err)
@@ -154,8 +171,8 @@ func (s *grantStep) apply(ctx context.Context) ([]store.Change, error) {
 
 // assignmentName returns the GUID of a role assignment, the same one each time: two
 // runs at once do not make two.
-func assignmentName(vault, principal string) string {
-	b := sha256.Sum256([]byte(strings.ToLower(vault + "|" + principal + "|" + userRoleID)))
+func assignmentName(vault, principal, role string) string {
+	b := sha256.Sum256([]byte(strings.ToLower(vault + "|" + principal + "|" + roleIDs[role])))
 	b[6], b[8] = b[6]&0x0f|0x80, b[8]&0x3f|0x80 // a UUID of version 8, whose content is one's own
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:16])
 }

@@ -33,6 +33,7 @@ const (
 const (
 	readerRole  = "Key Vault Reader"
 	userRole    = "Key Vault Secrets User"
+	certRole    = "Key Vault Certificate User" // and what the one above may do
 	officerRole = "Key Vault Secrets Officer"
 )
 
@@ -97,6 +98,9 @@ type held struct {
 // Get implements [store.Store]. The version is its id, which is also what the driver's
 // status of a pod shows.
 func (v *Store) Get(ctx context.Context, s config.Secret) (secret.Value, string, error) {
+	if s.KeyVaultType() == config.ObjectKey { // which is no secret, and is not looked at
+		return secret.Value{}, "", v.about(s, store.ErrPEM)
+	}
 	is, err := v.find(ctx, s)
 	switch {
 	case err != nil:
@@ -106,6 +110,9 @@ func (v *Store) Get(ctx context.Context, s config.Secret) (secret.Value, string,
 		return secret.Value{}, "", hint.Wrap(v.about(s, err), "run: secretctl provision --recover")
 	case is.version == "":
 		return secret.Value{}, "", hint.Wrap(v.about(s, store.NotFound("is not in the store")), "run: secretctl provision")
+	}
+	if is.ofCertificate || s.KeyVaultType() == config.ObjectCert {
+		return secret.Value{}, is.version, v.about(s, store.ErrPEM)
 	}
 	return is.value, is.version, nil
 }

@@ -12,8 +12,10 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	azfake "github.com/Azure/azure-sdk-for-go/sdk/azcore/fake"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
+	vaultfake "github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets/fake"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/secretctl/secretctl/internal/config"
@@ -150,6 +152,59 @@ func TestSecretsGoToTheirKeyVaults(t *testing.T) {
 	storetest.Want(t, got, err, "store create contoso/a", "store create Fabrikam/b")
 	if diff := cmp.Diff(map[string]string{"/secrets/a": "contoso.vault.azure.net", "/secrets/b": "fabrikam.vault.azure.net"}, hosts); diff != "" {
 		t.Errorf("hosts (-want +got):\n%s", diff)
+	}
+}
+
+func TestCertificatesAndKeysAreNotReadAsValues(t *testing.T) {
+	fake := newFakeVault()
+	b := &keyVault{transport: vaultfake.NewServerTransport(fake.server()), token: &azfake.TokenCredential{}}
+	d := azureDelivery(
+		config.Secret{Name: "cert", ObjectType: config.ObjectCert}, config.Secret{Name: "key", ObjectType: config.ObjectKey},
+		config.Secret{Name: "pfx"}, config.Secret{Name: "text", Value: storetest.FromEnv("P")},
+	)
+	if _, err := b.run(t, azureDelivery(
+		config.Secret{Name: "cert", Value: storetest.FromEnv("P")}, config.Secret{Name: "pfx", Value: storetest.FromEnv("P")},
+	), map[string]string{"P": "-----BEGIN CERTIFICATE-----\n"}, store.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"cert", "pfx"} { // which a certificate has written
+		fake.secrets[name].versions[0].Managed = to.Ptr(true)
+	}
+	got, err := b.run(t, d, passwordEnv, store.Options{})
+	storetest.Want(t, got, err, "store unchanged contoso/cert", "store unchanged contoso/key", "store unchanged contoso/pfx", "store create contoso/text")
+	for _, c := range got {
+		if c.Warning != "" {
+			t.Errorf("%s: %s", c.Object, c.Warning)
+		}
+	}
+	v := b.connect(t, d, store.Options{})
+	for i, versioned := range []bool{true, false, true} {
+		value, version, err := v.Get(t.Context(), d.Secrets[i])
+		if !errors.Is(err, store.ErrPEM) || !value.Empty() || (version != "") != versioned {
+			t.Errorf("%s: version %q, %v", d.Secrets[i].Name, version, err)
+		}
+		if _, err := v.StatusVersions(t.Context(), d.Secrets[i]); errors.Is(err, store.ErrNoStatusVersion) == versioned {
+			t.Errorf("%s: %v", d.Secrets[i].Name, err)
+		}
+	}
+}
+
+func TestOddValuesAreWarnedAbout(t *testing.T) {
+	for text, want := range map[string]string{
+		"\uFEFF" + storetest.Canary: "begins with a byte order mark, which Aidbox takes as part of the secret",
+		" " + storetest.Canary:      "begins with white space, which Aidbox takes as part of the secret",
+		storetest.Canary:            "",
+	} {
+		got, err := fakeKeyVault(t).run(t, password(), map[string]string{"P": text}, store.Options{})
+		if err != nil || got[0].Warning != want {
+			t.Errorf("%v, error %v, want the warning %q", got, err, want)
+		}
+	}
+	d := password()
+	d.Secrets[0].ObjectEncoding = config.EncodingHex
+	got, err := fakeKeyVault(t).run(t, d, passwordEnv, store.Options{})
+	if err != nil || got[0].Warning != "is not hex, as which the CSI provider decodes it" {
+		t.Errorf("%v, error %v", got, err)
 	}
 }
 

@@ -38,9 +38,9 @@ func NewProvider(access azure.Access) store.Provider {
 		Audiences:     func(*config.Delivery, []string) []string { return []string{tokenAudience} },
 		TokenRequests: tokenRequests,
 		Annotations:   annotations,
-		StatusID:      func(s config.Secret) string { return "secret/" + s.ObjectName },
+		StatusID:      func(s config.Secret) string { return s.KeyVaultType() + "/" + s.ObjectName },
 		Place: func(d *config.Delivery, s config.Secret) []string {
-			return []string{"Key Vault " + cmp.Or(s.KeyVault, d.Azure.KeyVault), "secret " + s.ObjectName}
+			return []string{"Key Vault " + cmp.Or(s.KeyVault, d.Azure.KeyVault), s.KeyVaultType() + " " + s.ObjectName}
 		},
 		Address:     func(*config.Delivery) string { return "" },
 		Job:         job,

@@ -60,6 +60,25 @@ func TestKubeletIdentityGetsTheRoleOnce(t *testing.T) {
 	}
 }
 
+func TestCertificatesTakeAnotherRole(t *testing.T) {
+	const object = "Key Vault Certificate User on contoso"
+	for _, kind := range []string{config.ObjectCert, config.ObjectKey} {
+		m := newManager()
+		d := password()
+		m.assignments = []*armauthorization.RoleAssignment{{Properties: &armauthorization.RoleAssignmentProperties{
+			PrincipalID: to.Ptr(principalID), RoleDefinitionID: to.Ptr(userRole), Scope: to.Ptr(vaultID),
+		}}}
+		d.Secrets[0].ObjectType = kind
+		got, err := m.run(t, d, "grant")
+		storetest.Want(t, got, err, "grant create "+object)
+		if role := *m.assignments[len(m.assignments)-1].Properties.RoleDefinitionID; !strings.HasSuffix(role, "/db79e9a7-68ee-4b58-9aeb-b90e7c24fcba") {
+			t.Errorf("role %s", role)
+		}
+		got, err = m.run(t, d, "grant")
+		storetest.Want(t, got, err, "grant unchanged "+object)
+	}
+}
+
 func TestAssignmentsCountWhereTheyReachTheKeyVault(t *testing.T) {
 	for name, c := range map[string]struct {
 		principal, role, scope string

@@ -58,6 +58,9 @@ func (s *storeStep) diff(ctx context.Context) ([]store.Change, error) {
 	secrets := s.v.d.Secrets
 	s.held, s.plan = make([]held, len(secrets)), nil
 	err := store.Parallel(len(secrets), s.concurrency, func(i int) (err error) {
+		if secrets[i].KeyVaultType() == config.ObjectKey {
+			return nil
+		}
 		s.held[i], err = s.v.find(ctx, secrets[i])
 		return err
 	})
@@ -85,6 +88,9 @@ func (s *storeStep) compare(wanted config.Secret, is held) (plannedChange, error
 	c := plannedChange{Change: store.Change{Phase: phaseStore, Object: s.v.object(wanted)}}
 	value, hasSource := s.values[wanted.Name]
 	switch differs := hasSource && wanted.Value.Generate == nil && !is.value.Equal(value); {
+	case wanted.KeyVaultType() == config.ObjectKey:
+		c.Action, c.Detail = store.Unchanged, "a key, which secretctl does not look at"
+		return c, nil
 	case is.deleted:
 		return s.compareDeleted(c, wanted, is)
 	case is.version == "" && !hasSource:
@@ -109,7 +115,9 @@ func (s *storeStep) compare(wanted config.Secret, is held) (plannedChange, error
 			c.Action, c.Detail, c.describe = store.Update, what+", in version "+is.version, true
 		}
 	}
-	c.Warning = store.ValueWarning(value)
+	if !is.ofCertificate || c.set {
+		c.Warning = store.ValueWarning(wanted, value)
+	}
 	if !c.set && !is.expires.IsZero() && is.expires.Before(time.Now()) {
 		c.Warning = "has expired on " + is.expires.UTC().Format(time.DateOnly) + ": rotate it"
 	}

@@ -17,6 +17,9 @@ import (
 // role Key Vault Reader gives it, and no more. Key Vault says when a version was made
 // to the second, so where some were made in the same one there are several ids.
 func (v *Store) StatusVersions(ctx context.Context, s config.Secret) (ids []string, err error) {
+	if s.KeyVaultType() == config.ObjectKey {
+		return nil, store.ErrNoStatusVersion
+	}
 	var newest []*azsecrets.SecretProperties
 	err = v.retryWhilePropagating(ctx, s, readerRole, func() (err error) {
 		newest, err = v.newest(ctx, s)

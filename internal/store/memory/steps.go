@@ -49,13 +49,13 @@ func (s *storeStep) diff(ctx context.Context) ([]store.Change, error) {
 		case err != nil && !absent:
 			return s.changes, err
 		case absent && sourced:
-			c.Action, c.Warning = store.Create, store.ValueWarning(value)
+			c.Action, c.Warning = store.Create, store.ValueWarning(wanted, value)
 		case absent:
 			c.Action, c.Warning = store.Absent, "is not in the store, and the config names no source for it"
 		case sourced && wanted.Value.Generate == nil && !is.Equal(value):
-			c.Action, c.Detail, c.Warning, c.OtherValue = store.Update, wanted.Value.String(), store.ValueWarning(value), true
+			c.Action, c.Detail, c.Warning, c.OtherValue = store.Update, wanted.Value.String(), store.ValueWarning(wanted, value), true
 		default:
-			c.Detail, c.Warning = "version "+version, store.ValueWarning(is)
+			c.Detail, c.Warning = "version "+version, store.ValueWarning(wanted, is)
 		}
 		s.changes, s.found = append(s.changes, c), append(s.found, version)
 	}

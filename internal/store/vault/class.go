@@ -39,9 +39,11 @@ func classes(d *config.Delivery) []store.Class {
 		add("vaultSkipTLSVerify", "true")
 	}
 	for _, s := range d.Secrets {
-		class.Objects = append(class.Objects, store.Object{
-			{Name: "objectName", Value: s.FileName()}, {Name: "secretPath", Value: d.DataPath(s)}, {Name: "secretKey", Value: s.Key},
-		})
+		object := store.Object{{Name: "objectName", Value: s.FileName()}, {Name: "secretPath", Value: d.DataPath(s)}, {Name: "secretKey", Value: s.Key}}
+		if s.StoredEncoding() != config.EncodingUTF8 {
+			object = append(object, store.Parameter{Name: "encoding", Value: s.StoredEncoding()})
+		}
+		class.Objects = append(class.Objects, object)
 	}
 	return []store.Class{class}
 }
@@ -81,10 +83,10 @@ var dialect = store.Dialect{
 func differs(wanted store.Object, got store.Fields) string {
 	want := store.Values(wanted)
 	isPath := strings.Trim(strings.TrimPrefix(strings.TrimPrefix(got["secretPath"], "/"), "v1/"), "/")
-	encoding := cmp.Or(got["encoding"], "utf-8")
+	encoding, must := cmp.Or(got["encoding"], config.EncodingUTF8), cmp.Or(want["encoding"], config.EncodingUTF8)
 	switch {
-	case encoding != "utf-8":
-		return "encoding is " + encoding + ", which changes the value"
+	case encoding != must:
+		return fmt.Sprintf("encoding is %s, not %s, which changes the value", encoding, must)
 	case isPath == strings.Replace(want["secretPath"], "/data/", "/", 1):
 		return fmt.Sprintf("secretPath %q lacks the data/ of KV version 2: %s", got["secretPath"], want["secretPath"])
 	case isPath != want["secretPath"]:
@@ -125,7 +127,7 @@ func read(live secretsstorev1.SecretProviderClassSpec, d *config.Delivery) error
 			return store.Invalid(fmt.Sprintf("object %s: is in the KV mount %s, and others are in %s", o["objectName"], mount, v.KVMount))
 		}
 		v.KVMount = mount
-		d.Secrets = append(d.Secrets, config.Secret{Name: o["objectName"], Path: path, Key: o["secretKey"]})
+		d.Secrets = append(d.Secrets, config.Secret{Name: o["objectName"], Path: path, Key: o["secretKey"], Encoding: o["encoding"]})
 	}
 	return nil
 }

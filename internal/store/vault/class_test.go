@@ -42,12 +42,26 @@ func TestClassIsComparedByItsMeaning(t *testing.T) {
 		{"another path", objects("- {objectName: client-secret, secretPath: secret/data/x, secretKey: client-secret}"), `secretPath is "secret/data/x"`, ""},
 		{"the whole answer", objects("- {objectName: client-secret, secretPath: secret/data/aidbox/client}"), "no secretKey", ""},
 		{"another key", objects("- {objectName: client-secret, secretPath: secret/data/aidbox/client, secretKey: x}"), `secretKey is "x"`, ""},
-		{"encoded", objects("- {objectName: client-secret, secretPath: secret/data/aidbox/client, secretKey: client-secret, encoding: hex}"), "encoding is hex", ""},
+		{"encoded", objects("- {objectName: client-secret, secretPath: secret/data/aidbox/client, secretKey: client-secret, encoding: hex}"), "encoding is hex, not utf-8", ""},
 		{"a key twice", objects("- {objectName: client-secret, objectName: client-secret}"), "key objectName is there twice", ""},
 		{"a text", objects("- client-secret"), "is not an object with keys", ""},
 		{"a file twice", objects("- {objectName: client-secret}\n- {objectName: client-secret, secretPath: secret/data/aidbox/client, secretKey: client-secret}"), "several objects make the file client-secret", ""},
 		{"a misspelt key", objects("- {objectName: client-secret, secretPath: secret/data/aidbox/client, secretKey: client-secret, filePermissions: 0640}"), "", "does not know the key filePermissions"},
 		{"another file", objects("- {objectName: client-secret, secretPath: secret/data/aidbox/client, secretKey: client-secret}\n- {objectName: more}"), "", "also more"},
+	})
+}
+
+func TestClassHasTheEncodingThatTheConfigSays(t *testing.T) {
+	d := classDelivery()
+	d.Secrets[0].Encoding = config.EncodingHex
+	object := func(more string) []string {
+		return []string{"objects", "- {objectName: client-secret, secretPath: secret/data/aidbox/client, secretKey: client-secret" + more + "}"}
+	}
+	storetest.CompareClasses(t, Provider, dialect, d, storetest.ClassRows{
+		{"as rendered", nil, "", ""},
+		{"as wanted", object(", encoding: hex"), "", ""},
+		{"another", object(", encoding: base64"), "encoding is base64, not hex", ""},
+		{"left out", object(""), "encoding is utf-8, not hex", ""},
 	})
 }
 
@@ -60,7 +74,7 @@ func TestClassIsReadBack(t *testing.T) {
 	storetest.ReadClassesBack(t, Provider, dialect, d, kept)
 	d.Vault.Namespace, d.Vault.Audience, d.Vault.AuthMount, d.Vault.KVMount = "admin/clinic", "vault", "k8s/prod", "kv/team"
 	d.Vault.CSICACertPath, d.Vault.CSICADirectory, d.Vault.CSITLSServerName, d.Vault.CSISkipTLSVerify = "/ca/ca.crt", "/ca", "vault", true
-	d.Secrets = append(d.Secrets, config.Secret{Name: `o"d\d`, Path: "ä b", Key: "#\t1"})
+	d.Secrets = append(d.Secrets, config.Secret{Name: `o"d\d`, Path: "ä b", Key: "#\t1", Encoding: config.EncodingBase64})
 	storetest.ReadClassesBack(t, Provider, dialect, d, kept)
 }
 

@@ -111,7 +111,7 @@ func (s *storeStep) compare(wanted config.Secret, is entry) (store.Change, error
 		value = current
 		change.Action, change.Detail = store.Unchanged, version(is.version)
 	}
-	change.Warning = store.ValueWarning(value)
+	change.Warning = store.ValueWarning(wanted, value)
 	return change, nil
 }
 
