@@ -22,7 +22,7 @@ import (
 
 // with writes a config that has n secrets, whose values are generated, and returns
 // the word that stands for it in a talker.
-func (s *scene) with(provider string, n int) string {
+func (s *fixture) with(provider string, n int) string {
 	s.t.Helper()
 	text, err := os.ReadFile(filepath.Join(s.dir, provider+".yaml"))
 	if err != nil {
@@ -72,7 +72,7 @@ type victim struct {
 }
 
 // note takes down each write that a server has done.
-func (s *scene) note(r *http.Response) error {
+func (s *fixture) note(r *http.Response) error {
 	if r.Request.Method == http.MethodGet || r.StatusCode >= 300 {
 		return nil
 	}
@@ -108,7 +108,7 @@ func TestProvisionGoesOnAfterAKill(t *testing.T) {
 				}
 			}
 			for _, n := range try.writes {
-				s := newScene(t)
+				s := newFixture(t)
 				talker := s.with(provider, secrets) + " provision -o json"
 				killed := s.killed(talker, n)
 				if code, _, narration := s.at(talker, "1m"); code != 0 {
@@ -134,7 +134,7 @@ func TestProvisionGoesOnAfterAKill(t *testing.T) {
 
 // killed runs one of the talkers as a process that is killed at its nth write, and
 // says whether it did that many.
-func (s *scene) killed(talker string, n int64) bool {
+func (s *fixture) killed(talker string, n int64) bool {
 	ctx, kill := context.WithCancel(s.t.Context())
 	defer kill()
 	v := &victim{kill: kill, n: n}
@@ -166,7 +166,7 @@ func TestASignalEndsACommandInOrder(t *testing.T) {
 		"azure provision":                        syscall.SIGINT,
 	} {
 		all.Go(func() {
-			s := newScene(t)
+			s := newFixture(t)
 			if strings.Contains(talker, "rotate") {
 				s.at("vault provision", "1m")
 			}
@@ -205,7 +205,7 @@ func TestASignalEndsACommandInOrder(t *testing.T) {
 func TestParallelProvisionsAgree(t *testing.T) {
 	t.Parallel()
 	const runs, secrets = 64, 5
-	s := newScene(t)
+	s := newFixture(t)
 	talker := s.with("vault", secrets) + " provision -o json"
 	var all sync.WaitGroup
 	for range runs {
@@ -225,7 +225,7 @@ func TestParallelProvisionsAgree(t *testing.T) {
 // The vault config of so many is just short of what a ConfigMap can hold.
 func TestTenThousandSecretsAreRendered(t *testing.T) {
 	const secrets, limit = 10_000, 512 // MiB, of all that is allocated in the course
-	s := newScene(t)
+	s := newFixture(t)
 	talkers := []string{" render"}
 	if *thorough {
 		talkers = append(talkers, " provision", " provision --dry-run")

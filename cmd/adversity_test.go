@@ -31,9 +31,9 @@ import (
 	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 )
 
-// scene has stand-ins for all servers, which a command reaches by way of two
-// addresses: one for all of Azure, and one for all others. trouble spoils both.
-type scene struct {
+// fixture has stand-ins for all servers, which a command reaches by way of two
+// addresses: one for all of Azure, and one for all others. trouble breaks both.
+type fixture struct {
 	t        *testing.T
 	dir      string
 	env      map[string]string
@@ -47,7 +47,7 @@ type scene struct {
 	victim   atomic.Pointer[victim]
 }
 
-const sceneConfig = `apiVersion: secretctl.dev/v1
+const fixtureConfig = `apiVersion: secretctl.dev/v1
 provider: %s
 %[1]s: %s
 aidbox: {url: "%s"}
@@ -55,15 +55,15 @@ resources: [{type: Client, id: basic, secrets: {secret: client-secret}, body: {g
 secrets: [{name: client-secret, scope: [Client/basic], value: {generate: {}}}]
 `
 
-const sceneKubeconfig = `current-context: x
+const fixtureKubeconfig = `current-context: x
 contexts: [{name: x, context: {cluster: x, user: x}}]
 clusters: [{name: x, cluster: {server: "%s", insecure-skip-tls-verify: true}}]
 users: [{name: x, user: {token: kubernetes-t0ken}}]
 `
 
-func newScene(t *testing.T) *scene {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	s := &scene{t: t, dir: t.TempDir()}
+	s := &fixture{t: t, dir: t.TempDir()}
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -106,10 +106,10 @@ func newScene(t *testing.T) *scene {
 	s.findAzure(overTLS, manager.Token)
 	s.env = map[string]string{"VAULT_TOKEN": vault.RootToken, "AIDBOX_CLIENT_SECRET": aidbox.RootSecret}
 	for name, text := range map[string]string{
-		"vault.yaml": fmt.Sprintf(sceneConfig, "vault", fmt.Sprintf("{address: %q, kubernetesHost: %q}", plain.URL, kubernetes.URL), plain.URL),
-		"azure.yaml": fmt.Sprintf(sceneConfig, "azure", fmt.Sprintf("{keyVault: contoso-aidbox, subscriptionID: %s, resourceGroup: aidbox-rg, cluster: aidbox-aks}", manager.Subscription), plain.URL),
-		"infra.yaml": fmt.Sprintf(sceneConfig, "azure", fmt.Sprintf("{keyVault: contoso-aidbox, subscriptionID: %s, resourceGroup: aidbox-rg, tenantID: %s, location: eastus}", manager.Subscription, manager.TenantID), plain.URL),
-		"kubeconfig": fmt.Sprintf(sceneKubeconfig, overTLS.URL),
+		"vault.yaml": fmt.Sprintf(fixtureConfig, "vault", fmt.Sprintf("{address: %q, kubernetesHost: %q}", plain.URL, kubernetes.URL), plain.URL),
+		"azure.yaml": fmt.Sprintf(fixtureConfig, "azure", fmt.Sprintf("{keyVault: contoso-aidbox, subscriptionID: %s, resourceGroup: aidbox-rg, cluster: aidbox-aks}", manager.Subscription), plain.URL),
+		"infra.yaml": fmt.Sprintf(fixtureConfig, "azure", fmt.Sprintf("{keyVault: contoso-aidbox, subscriptionID: %s, resourceGroup: aidbox-rg, tenantID: %s, location: eastus}", manager.Subscription, manager.TenantID), plain.URL),
+		"kubeconfig": fmt.Sprintf(fixtureKubeconfig, overTLS.URL),
 	} {
 		must(os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600))
 	}
@@ -124,7 +124,7 @@ func quiet(handler http.Handler) *httptest.Server {
 }
 
 // findAzure has the commands take a server for all of Azure.
-func (s *scene) findAzure(server *httptest.Server, token string) {
+func (s *fixture) findAzure(server *httptest.Server, token string) {
 	where := standIns{
 		Host: "example.com", Token: token, Addresses: map[string]string{},
 		CA: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}),
@@ -140,7 +140,7 @@ func (s *scene) findAzure(server *httptest.Server, token string) {
 }
 
 // between spoils what goes to the servers, or hands it on.
-func (s *scene) between(server func(*http.Request) (string, http.RoundTripper)) http.Handler {
+func (s *fixture) between(server func(*http.Request) (string, http.RoundTripper)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		first := s.requests.Add(1) == 1
 		switch f := s.trouble.Load(); {
@@ -162,14 +162,14 @@ func (s *scene) between(server func(*http.Request) (string, http.RoundTripper)) 
 }
 
 // run runs secretctl and looks for what is secret in what it printed.
-func (s *scene) run(args ...string) (code int, out, narration string) {
+func (s *fixture) run(args ...string) (code int, out, narration string) {
 	s.t.Helper()
 	var stdout, stderr lockedBuffer
-	world := cmd.IO{
+	streams := cmd.IO{
 		In: strings.NewReader(""), Out: &stdout, Err: &stderr, Azure: s.azure,
 		LookupEnv: func(name string) (string, bool) { v, ok := s.env[name]; return v, ok },
 	}
-	code = cmd.Run(s.t.Context(), args, world)
+	code = cmd.Run(s.t.Context(), args, streams)
 	for name, value := range s.env {
 		if strings.Contains(stdout.String()+stderr.String(), value) {
 			s.t.Errorf("%v shows %s:\n%s%s", args, name, stdout.String(), stderr.String())
@@ -206,7 +206,7 @@ var others = []string{
 }
 
 // at runs one of the talkers.
-func (s *scene) at(talker, timeout string) (code int, out, narration string) {
+func (s *fixture) at(talker, timeout string) (code int, out, narration string) {
 	s.t.Helper()
 	words := strings.Fields(strings.ReplaceAll(talker, "DIR", s.dir))
 	return s.run(append(words[1:], "-c", filepath.Join(s.dir, words[0]+".yaml"), "--timeout", timeout)...)
@@ -222,7 +222,7 @@ func TestCommandsGetOverAFault(t *testing.T) {
 				continue
 			}
 			all.Go(func() error {
-				s := newScene(t)
+				s := newFixture(t)
 				for _, before := range []string{"vault provision", "azure provision", "vault client apply"} {
 					if code, _, narration := s.at(before, "1m"); code != 0 {
 						t.Errorf("%s: exit code %d: %s", before, code, narration)
@@ -254,7 +254,7 @@ func TestCommandsSayThatAServerIsOfNoUse(t *testing.T) {
 		if f.passes || name == "huge" {
 			continue
 		}
-		s := newScene(t)
+		s := newFixture(t)
 		s.trouble.Store(&f)
 		for _, talker := range slices.Concat(talkers, others) {
 			all.Go(func() {
@@ -275,7 +275,7 @@ func TestCommandsSayThatAServerIsOfNoUse(t *testing.T) {
 // What is allocated in all is an upper bound of what is held at a time. The whole
 // answer would be 256 MiB.
 func TestAHugeAnswerTakesLittleMemory(t *testing.T) {
-	s := newScene(t)
+	s := newFixture(t)
 	s.trouble.Store(&trouble{spoil: huge})
 	for _, talker := range []string{"vault provision", "vault client get", "azure rotate client-secret --no-verify"} {
 		var before, after runtime.MemStats
@@ -289,7 +289,7 @@ func TestAHugeAnswerTakesLittleMemory(t *testing.T) {
 }
 
 // process is one of the talkers that is still to be started.
-func (s *scene) process(ctx context.Context, talker string) *exec.Cmd {
+func (s *fixture) process(ctx context.Context, talker string) *exec.Cmd {
 	words := strings.Fields(strings.ReplaceAll(talker, "DIR", s.dir))
 	c := exec.CommandContext(ctx, "secretctl", append(words[1:], "-c", filepath.Join(s.dir, words[0]+".yaml"))...)
 	c.Env = []string{"GORACE=atexit_sleep_ms=0", standInVariable + "=" + s.standIns}

@@ -35,7 +35,7 @@ resources:
 `
 
 // azureConfig writes a config file and returns its path.
-func (k *tracks) azureConfig(name, subscription, identity, aidbox, env string) string {
+func (k *leakTest) azureConfig(name, subscription, identity, aidbox, env string) string {
 	k.t.Helper()
 	source, path := filepath.Join(k.dir, "source"), filepath.Join(k.dir, name)
 	text := fmt.Sprintf(azureCanaryConfig, subscription, identity, aidbox, env, source)
@@ -47,7 +47,7 @@ func (k *tracks) azureConfig(name, subscription, identity, aidbox, env string) s
 	return path
 }
 
-func (k *tracks) whenAzureIsWell(t *testing.T) {
+func (k *leakTest) whenAzureIsWell(t *testing.T) {
 	vault := sandboxtest.StartKeyVault(t, keyvault.Options{Name: "contoso-aidbox"})
 	manager, err := keyvault.StartAzure(keyvault.AzureOptions{KeyVaults: []*keyvault.Server{vault.Server}})
 	if err != nil {
@@ -112,7 +112,7 @@ func (k *tracks) whenAzureIsWell(t *testing.T) {
 }
 
 // startTokens starts an API server that makes tokens of ServiceAccounts and no more.
-func (k *tracks) startTokens(t *testing.T) (url string) {
+func (k *leakTest) startTokens(t *testing.T) (url string) {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -152,7 +152,7 @@ func (e echoing) Do(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-func (k *tracks) whenAzureEchoes(t *testing.T) {
+func (k *leakTest) whenAzureEchoes(t *testing.T) {
 	canaries["AZURE_TOKEN"] = "TokenOfAzurec4n4ry" // which could be a code
 	kube := k.kubeconfig("echoed-tokens", k.startTokens(t))
 	for name, shape := range map[string]string{
@@ -181,7 +181,7 @@ func (k *tracks) whenAzureEchoes(t *testing.T) {
 					}
 					t.Run(fmt.Sprintf("%s %s %d %v", what, name, status, args), func(t *testing.T) {
 						t.Parallel()
-						own := &tracks{t: t, dir: k.dir, seen: map[string]bool{}}
+						own := &leakTest{t: t, dir: k.dir, seen: map[string]bool{}}
 						own.azure = azure.Access{Credential: token(canaries["AZURE_TOKEN"]), Transport: echoing{status, shape, text}}
 						if code, out := own.run(append(args, "-c", conf, "-v", "--timeout", "5s")...); code == 0 {
 							t.Errorf("exit code 0:\n%s", out)

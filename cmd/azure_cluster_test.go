@@ -17,7 +17,7 @@ import (
 )
 
 // jwt is a token of a ServiceAccount, by the cluster that Azure knows.
-func (s *azureStage) jwt(account string, audiences []string) string {
+func (s *azureScriptEnv) jwt(account string, audiences []string) string {
 	claims, _ := json.Marshal(map[string]any{
 		"iss": s.azure.Issuer, "sub": "system:serviceaccount:default:" + account, "aud": audiences, "exp": time.Now().Add(time.Hour).Unix(),
 	})
@@ -26,7 +26,7 @@ func (s *azureStage) jwt(account string, audiences []string) string {
 
 // cluster starts as much of an API server as a login of the pod takes: it makes
 // tokens of ServiceAccounts, as the cluster does that Azure knows.
-func (s *azureStage) cluster(ts *testscript.TestScript, _ bool, _ []string) {
+func (s *azureScriptEnv) cluster(ts *testscript.TestScript, _ bool, _ []string) {
 	const accounts = "/api/v1/namespaces/default/serviceaccounts/"
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -49,7 +49,7 @@ func (s *azureStage) cluster(ts *testscript.TestScript, _ bool, _ []string) {
 
 // job makes the environment and the files that the pod of a rendered CronJob has:
 // job.yaml is its config.
-func (s *azureStage) job(ts *testscript.TestScript, _ bool, args []string) {
+func (s *azureScriptEnv) job(ts *testscript.TestScript, _ bool, args []string) {
 	s.as(ts, ownLogin)
 	for document := range strings.SplitSeq(ts.ReadFile(args[0]), "\n---\n") {
 		var config corev1.ConfigMap
@@ -79,7 +79,7 @@ func (s *azureStage) job(ts *testscript.TestScript, _ bool, args []string) {
 
 // onNode has a job run on a node: the metadata service there gives out tokens of
 // the node's identities.
-func (s *azureStage) onNode(ts *testscript.TestScript, _ bool, _ []string) {
+func (s *azureScriptEnv) onNode(ts *testscript.TestScript, _ bool, _ []string) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token := s.azure.PodToken(r.URL.Query().Get("client_id"))
 		if r.Header.Get("Metadata") != "true" || r.URL.Path != "/metadata/identity/oauth2/token" || token == "" {

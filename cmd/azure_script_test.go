@@ -44,7 +44,7 @@ type standIns struct {
 	Token     string
 }
 
-// runHere runs secretctl as its own process: against the real world, or with the
+// runHere runs secretctl as its own process: against real servers, or with the
 // stand-ins in the place of Azure.
 func runHere(main func() int) int {
 	text := os.Getenv(standInVariable)
@@ -103,7 +103,7 @@ func TestAzureScripts(t *testing.T) {
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
 			t.Parallel()
-			s := &azureStage{}
+			s := &azureScriptEnv{}
 			testscript.Run(t, testscript.Params{
 				Files: []string{file},
 				Setup: func(env *testscript.Env) error {
@@ -120,8 +120,8 @@ func TestAzureScripts(t *testing.T) {
 	}
 }
 
-// azureStage is what a script plays on.
-type azureStage struct {
+// azureScriptEnv is the servers of a script, and who it acts as.
+type azureScriptEnv struct {
 	keyVaults []*sandboxtest.KeyVault
 	azure     *keyvault.Azure
 	mount     *mount.Mount
@@ -133,7 +133,7 @@ var scriptVaults = []string{"contoso-aidbox", "fabrikam"}
 
 // start [SETTLING] starts the Key Vaults and the resource manager, and tells the
 // configs where they are.
-func (s *azureStage) start(ts *testscript.TestScript, _ bool, args []string) {
+func (s *azureScriptEnv) start(ts *testscript.TestScript, _ bool, args []string) {
 	o := keyvault.Options{TenantID: "1e7d0000-0000-4000-8000-000000000001"}
 	settling := 0
 	if len(args) > 0 {
@@ -162,7 +162,7 @@ func (s *azureStage) start(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // as lets secretctl act as the owner of a token.
-func (s *azureStage) as(ts *testscript.TestScript, token string) {
+func (s *azureScriptEnv) as(ts *testscript.TestScript, token string) {
 	in := standIns{Addresses: map[string]string{}, CA: s.azure.CA, Token: token}
 	in.Addresses["169.254.169.254"] = s.metadata
 	for _, host := range []string{"management.azure.com", "login.microsoftonline.com"} {
@@ -179,7 +179,7 @@ func (s *azureStage) as(ts *testscript.TestScript, token string) {
 
 // change does something to a Key Vault that secretctl does not do. NAME is that of
 // a secret in the first one, or KEYVAULT/NAME.
-func (s *azureStage) change(ts *testscript.TestScript, _ bool, args []string) {
+func (s *azureScriptEnv) change(ts *testscript.TestScript, _ bool, args []string) {
 	ctx, at := context.Background(), 0
 	if vault, name, ok := strings.Cut(args[1], "/"); ok {
 		at, args[1] = slices.Index(scriptVaults, vault), name
@@ -242,7 +242,7 @@ func (s *azureStage) change(ts *testscript.TestScript, _ bool, args []string) {
 
 // apply mounts what a file of manifests describes, as the identity that it names,
 // and starts Aidbox on it.
-func (s *azureStage) apply(ts *testscript.TestScript, _ bool, args []string) {
+func (s *azureScriptEnv) apply(ts *testscript.TestScript, _ bool, args []string) {
 	root := ts.MkAbs("root")
 	var err error
 	s.mount, err = mount.Start(context.Background(), mount.Options{

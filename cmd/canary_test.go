@@ -70,8 +70,8 @@ secrets:
 resources: [{type: Client, id: other, secrets: {secret: other-secret}, body: {grant_types: [basic]}}]
 `
 
-// tracks is where a run of secretctl may leave traces.
-type tracks struct {
+// leakTest is where a run of secretctl may leave a value.
+type leakTest struct {
 	t     *testing.T
 	dir   string       // configs, reports, manifests and temporary files
 	azure azure.Access // the stand-ins
@@ -81,17 +81,17 @@ type tracks struct {
 }
 
 // run runs secretctl and looks for the canaries in all that it left.
-func (k *tracks) run(args ...string) (code int, stdout string) {
+func (k *leakTest) run(args ...string) (code int, stdout string) {
 	k.t.Helper()
 	var out, narration lockedBuffer
-	code = cmd.Run(k.t.Context(), args, k.world(&out, &narration))
+	code = cmd.Run(k.t.Context(), args, k.io(&out, &narration))
 	k.search(strings.Join(args, " ")+": stdout", out.String())
 	k.search(strings.Join(args, " ")+": stderr", narration.String())
 	k.note(args)
 	return code, out.String()
 }
 
-func (k *tracks) world(out, narration io.Writer) cmd.IO {
+func (k *leakTest) io(out, narration io.Writer) cmd.IO {
 	return cmd.IO{
 		In: strings.NewReader(canaries["CANARY_VALUE"]), Out: out, Err: narration, ErrTerminal: true, Azure: k.azure,
 		LookupEnv: func(name string) (string, bool) { v, ok := canaries[name]; return v, ok },
@@ -99,7 +99,7 @@ func (k *tracks) world(out, narration io.Writer) cmd.IO {
 }
 
 // note remembers which commands have run.
-func (k *tracks) note(args []string) {
+func (k *leakTest) note(args []string) {
 	root := cmd.Root()
 	if found, _, err := root.Find(args); err == nil {
 		k.mu.Lock()
@@ -108,7 +108,7 @@ func (k *tracks) note(args []string) {
 	}
 }
 
-func (k *tracks) search(where, text string) {
+func (k *leakTest) search(where, text string) {
 	k.t.Helper()
 	for name, value := range canaries {
 		if strings.Contains(text, "c4n4ry") || secret.ScrubText(text, secret.New([]byte(value))) != text {
@@ -118,7 +118,7 @@ func (k *tracks) search(where, text string) {
 }
 
 // searchFiles looks into every file but those that are meant to hold a value.
-func (k *tracks) searchFiles() {
+func (k *leakTest) searchFiles() {
 	k.t.Helper()
 	err := filepath.WalkDir(k.dir, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
@@ -139,7 +139,7 @@ func (k *tracks) searchFiles() {
 }
 
 // config writes a config file and returns its path.
-func (k *tracks) config(name, vault, kubernetes, aidbox, env string) string {
+func (k *leakTest) config(name, vault, kubernetes, aidbox, env string) string {
 	k.t.Helper()
 	source := filepath.Join(k.dir, "source")
 	path := filepath.Join(k.dir, name)
@@ -153,7 +153,7 @@ func (k *tracks) config(name, vault, kubernetes, aidbox, env string) string {
 }
 
 // fleet is config, with a second delivery.
-func (k *tracks) fleet(name, vault, kubernetes, aidbox, env string) string {
+func (k *leakTest) fleet(name, vault, kubernetes, aidbox, env string) string {
 	k.t.Helper()
 	path := k.config(name, vault, kubernetes, aidbox, env)
 	text, err := os.ReadFile(path)
@@ -168,7 +168,7 @@ func (k *tracks) fleet(name, vault, kubernetes, aidbox, env string) string {
 }
 
 // kubeconfig writes one with a token for a server, and returns its path.
-func (k *tracks) kubeconfig(name, server string) string {
+func (k *leakTest) kubeconfig(name, server string) string {
 	k.t.Helper()
 	path := filepath.Join(k.dir, name, "source") // which holds a value, so it is not searched
 	text := fmt.Sprintf(`{"apiVersion": "v1", "kind": "Config", "current-context": "c",
@@ -183,7 +183,7 @@ func (k *tracks) kubeconfig(name, server string) string {
 }
 
 func TestNoSecretValueLeavesTheProcess(t *testing.T) {
-	k := &tracks{t: t, dir: t.TempDir(), seen: map[string]bool{}}
+	k := &leakTest{t: t, dir: t.TempDir(), seen: map[string]bool{}}
 	t.Setenv("TMPDIR", k.dir)
 	t.Setenv("HOME", k.dir)
 	t.Setenv("KUBECONFIG", "")
@@ -207,7 +207,7 @@ func TestNoSecretValueLeavesTheProcess(t *testing.T) {
 	k.everyCommandRan(cmd.Root())
 }
 
-func (k *tracks) whenAllIsWell(t *testing.T) {
+func (k *leakTest) whenAllIsWell(t *testing.T) {
 	s := startServers(t, k.dir)
 	first := k.config("first.yaml", s.vault.URL, s.kubernetes.URL, s.aidbox.URL, "CANARY_VALUE")
 	next := k.config("next.yaml", s.vault.URL, s.kubernetes.URL, s.aidbox.URL, "CANARY_NEXT")
@@ -277,7 +277,7 @@ func (k *tracks) whenAllIsWell(t *testing.T) {
 
 // whenServersEcho has servers that repeat the whole request in every error. A 500
 // is tried again for some seconds before it is told of.
-func (k *tracks) whenServersEcho(t *testing.T) {
+func (k *leakTest) whenServersEcho(t *testing.T) {
 	for _, kind := range []string{"application/json", "text/html"} {
 		for status, timeout := range map[int]string{200: "1s", 400: "1s", 401: "1s", 403: "1s", 404: "1s", 422: "1s", 500: "5s"} {
 			server := httptest.NewServer(echo(kind, status))
@@ -334,7 +334,7 @@ func echo(kind string, status int) http.HandlerFunc {
 	}
 }
 
-func (k *tracks) whenAValueIsInTheConfig(t *testing.T) {
+func (k *leakTest) whenAValueIsInTheConfig(t *testing.T) {
 	for i, text := range []string{
 		"secrets: [{name: a, scope: [Client], value: %q}]",
 		"secrets: [{name: a, scope: [Client], value: {literal: %q}}]",
@@ -372,9 +372,9 @@ type panicking struct{}
 
 func (panicking) Write([]byte) (int, error) { panic("writing " + canaries["CANARY_VALUE"]) }
 
-func (k *tracks) inAPanic(t *testing.T) {
+func (k *leakTest) inAPanic(t *testing.T) {
 	var narration lockedBuffer
-	if code := cmd.Run(t.Context(), []string{"version"}, k.world(panicking{}, &narration)); code != 3 {
+	if code := cmd.Run(t.Context(), []string{"version"}, k.io(panicking{}, &narration)); code != 3 {
 		t.Errorf("exit code %d", code)
 	}
 	k.search("a panic's message", narration.String())
@@ -384,7 +384,7 @@ func (k *tracks) inAPanic(t *testing.T) {
 }
 
 // everyCommandRan fails when a command was added and this test was not.
-func (k *tracks) everyCommandRan(c *cobra.Command) {
+func (k *leakTest) everyCommandRan(c *cobra.Command) {
 	for _, sub := range c.Commands() {
 		k.everyCommandRan(sub)
 	}

@@ -16,7 +16,7 @@ import (
 
 // changeMount breaks the mount in one way, or restores it. What was there is kept
 // beside it meanwhile.
-func (w *stage) changeMount(ts *testscript.TestScript, _ bool, args []string) {
+func (w *scriptEnv) changeMount(ts *testscript.TestScript, _ bool, args []string) {
 	path, saved := w.mountPath(), w.mountPath()+".saved"
 	conf, savedConf := w.vaultConfig(), w.vaultConfig()+".saved"
 	file := filepath.Join(path, "client-secret")
@@ -105,7 +105,7 @@ var aidboxFaults = map[string]sandboxtest.AidboxFaults{
 }
 
 // changeAidbox gives Aidbox a fault, ends it, or has it away for a while.
-func (w *stage) changeAidbox(ts *testscript.TestScript, _ bool, args []string) {
+func (w *scriptEnv) changeAidbox(ts *testscript.TestScript, _ bool, args []string) {
 	switch args[0] {
 	case "down":
 		w.aidbox.Close()
@@ -131,7 +131,7 @@ func (w *stage) changeAidbox(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // changeVault seals or unseals Vault.
-func (w *stage) changeVault(ts *testscript.TestScript, _ bool, args []string) {
+func (w *scriptEnv) changeVault(ts *testscript.TestScript, _ bool, args []string) {
 	body := fmt.Sprintf(`{"key": %q}`, w.vault.unsealKey)
 	req, err := http.NewRequestWithContext(context.Background(), http.MethodPut, w.vault.address+"/v1/sys/"+args[0], bytes.NewBufferString(body))
 	ts.Check(err)
@@ -145,7 +145,7 @@ func (w *stage) changeVault(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // whenHanging waits until a request has met the fault "hang".
-func (w *stage) whenHanging(ts *testscript.TestScript, _ bool, _ []string) {
+func (w *scriptEnv) whenHanging(ts *testscript.TestScript, _ bool, _ []string) {
 	for deadline := time.Now().Add(10 * time.Second); w.aidbox.Hanging() == 0; <-time.After(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			ts.Fatalf("no request came")

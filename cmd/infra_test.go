@@ -119,7 +119,7 @@ func TestKubeconfigGoesWhereItIsAskedFor(t *testing.T) {
 }
 
 // onHelmAndAzure has a helm that shows in its error all that it was given.
-func (k *tracks) onHelmAndAzure(t *testing.T) {
+func (k *leakTest) onHelmAndAzure(t *testing.T) {
 	conf := k.config("install.yaml", "http://127.0.0.1:1", "http://127.0.0.1:1", "http://127.0.0.1:1", "CANARY_VALUE")
 	bin := t.TempDir()
 	if err := os.WriteFile(filepath.Join(bin, "helm"), []byte("#!/bin/sh\necho Error: \"$@\" >&2\nset >&2\nexit 1\n"), 0o755); err != nil {

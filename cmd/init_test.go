@@ -117,7 +117,7 @@ func deployments(t *testing.T) *httptest.Server {
 }
 
 func TestInitTakesOverADeploymentWithoutItsSecrets(t *testing.T) {
-	k := &tracks{t: t, dir: t.TempDir(), seen: map[string]bool{}}
+	k := &leakTest{t: t, dir: t.TempDir(), seen: map[string]bool{}}
 	kubeconfig := k.kubeconfig("cluster", deployments(t).URL)
 	path, code, narration := initIn(t, nil, "--provider", "vault", "--no-input", "--from-deployment", "fhir", "--kubeconfig", kubeconfig)
 	if code != 0 {

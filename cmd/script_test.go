@@ -84,7 +84,7 @@ func runScripts(t *testing.T, startVault func(*testing.T) store) {
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
 			t.Parallel()
-			w := &stage{vault: startVault(t)}
+			w := &scriptEnv{vault: startVault(t)}
 			testscript.Run(t, testscript.Params{
 				Files: []string{file},
 				Setup: func(env *testscript.Env) error {
@@ -104,8 +104,8 @@ func runScripts(t *testing.T, startVault func(*testing.T) store) {
 	}
 }
 
-// stage is what a script plays on: the servers that it has started.
-type stage struct {
+// scriptEnv is the servers that a script has started.
+type scriptEnv struct {
 	vault      store
 	kubernetes *kubernetes.Server
 	mount      *mount.Mount
@@ -116,7 +116,7 @@ type stage struct {
 
 // stores starts Kubernetes, and tells the environment and the config of it and
 // of Vault.
-func (w *stage) stores(ts *testscript.TestScript, _ bool, _ []string) {
+func (w *scriptEnv) stores(ts *testscript.TestScript, _ bool, _ []string) {
 	var err error
 	w.kubernetes, err = kubernetes.Start()
 	ts.Check(err)
@@ -134,7 +134,7 @@ func (w *stage) stores(ts *testscript.TestScript, _ bool, _ []string) {
 }
 
 // apply mounts what a file of manifests describes and starts Aidbox on it.
-func (w *stage) apply(ts *testscript.TestScript, _ bool, args []string) {
+func (w *scriptEnv) apply(ts *testscript.TestScript, _ bool, args []string) {
 	w.root, w.manifests = ts.MkAbs("root"), ts.ReadFile(args[0])
 	w.startMount(ts)
 	var err error
@@ -149,7 +149,7 @@ func (w *stage) apply(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(vaultConfigVariable, w.vaultConfig())
 }
 
-func (w *stage) startMount(ts *testscript.TestScript) {
+func (w *scriptEnv) startMount(ts *testscript.TestScript) {
 	var err error
 	w.mount, err = mount.Start(context.Background(), mount.Options{
 		Manifests: []byte(w.manifests), Root: w.root, Kubernetes: w.kubernetes,
@@ -159,11 +159,11 @@ func (w *stage) startMount(ts *testscript.TestScript) {
 	ts.Defer(w.mount.Close)
 }
 
-func (w *stage) mountPath() string   { return filepath.Join(w.root, "run/vault-secrets") }
-func (w *stage) vaultConfig() string { return filepath.Join(w.root, "etc/aidbox/vault-config.json") }
+func (w *scriptEnv) mountPath() string   { return filepath.Join(w.root, "run/vault-secrets") }
+func (w *scriptEnv) vaultConfig() string { return filepath.Join(w.root, "etc/aidbox/vault-config.json") }
 
 // kvVersion PATH N wants the current version of a KV path to be N; 0 is none.
-func (w *stage) kvVersion(ts *testscript.TestScript, _ bool, args []string) {
+func (w *scriptEnv) kvVersion(ts *testscript.TestScript, _ bool, args []string) {
 	mount, path, _ := strings.Cut(args[0], "/")
 	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, w.vault.address+"/v1/"+mount+"/metadata/"+path, http.NoBody)
 	ts.Check(err)
@@ -183,7 +183,7 @@ func (w *stage) kvVersion(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // token FILE writes a token of the pod's ServiceAccount.
-func (w *stage) token(ts *testscript.TestScript, _ bool, args []string) {
+func (w *scriptEnv) token(ts *testscript.TestScript, _ bool, args []string) {
 	token, err := w.kubernetes.Token("default", "aidbox")
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(token), 0o600))
