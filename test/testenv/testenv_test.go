@@ -44,8 +44,8 @@ func TestTrapNotesWhoComes(t *testing.T) {
 	traps := Trap(t)
 	for _, port := range DefaultPorts {
 		if conn, err := net.Dial("tcp", "127.0.0.1:"+port); err == nil {
+			t.Cleanup(func() { _ = conn.Close() })
 			_, _ = conn.Write([]byte("GET /\n"))
-			_ = conn.Close()
 		}
 	}
 	for deadline := time.Now().Add(10 * time.Second); len(traps.Noted()) == 0; <-time.After(time.Millisecond) {

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// Traps listen where a developer's own servers would, and note who comes.
+// Traps listen where a developer's own servers would, and note which of a test's
+// processes come.
 type Traps struct {
 	mu    sync.Mutex
 	noted []string
@@ -49,6 +50,9 @@ func (tr *Traps) serve(listener net.Listener) {
 		}
 		go func() {
 			defer func() { _ = conn.Close() }()
+			if !isOwn(conn) { // somebody else may well look for a server of theirs
+				return
+			}
 			_ = conn.SetDeadline(time.Now().Add(time.Second))
 			line, _ := bufio.NewReader(conn).ReadString('\n')
 			tr.mu.Lock()
