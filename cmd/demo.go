@@ -24,16 +24,21 @@ func newDemo(a *app) *cobra.Command {
 	var provider string
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Run the whole job against stand-ins on this machine",
-		Long: `Starts stand-ins for Vault or Azure, for Aidbox and the mount on loopback and runs
-the commands of the whole job against them, with a rotation, as an operator would.
-It needs no cluster, no cloud and no network, touches nothing of yours, and leaves
-nothing.
+		Short: "Run the whole workflow against stand-ins",
+		Long: `Starts stand-ins for Vault or Azure, the mount and Aidbox on this machine, and runs
+the commands of an operator against them: provision, render, verify, rotate.
 
-` + exitCodes("every step of the job worked", "", "a step failed"),
-		Example: "  secretctl demo\n  secretctl demo --provider azure",
-		Args:    cobra.NoArgs,
-		RunE:    a.run(func(ctx context.Context, _ []string) error { return a.demo(ctx, provider) }),
+The demo needs no cluster, no cloud account and no network. It reads none of your
+settings, and removes what it made.
+
+` + exitCodes("every command worked", "", "a command failed"),
+		Example: `  # See a secret delivered from Vault, verified and rotated
+  secretctl demo
+
+  # The same from Azure Key Vault
+  secretctl demo --provider azure`,
+		Args: cobra.NoArgs,
+		RunE: a.run(func(ctx context.Context, _ []string) error { return a.demo(ctx, provider) }),
 	}
 	cmd.Flags().StringVar(&provider, "provider", config.ProviderVault, "store to show: vault, azure")
 	addEnum(cmd, "provider", &provider, config.ProviderVault, config.ProviderAzure)
@@ -99,54 +104,53 @@ func (a *app) demo(ctx context.Context, provider string) (err error) {
 	if err := os.WriteFile(filepath.Join(dir, defaultConfig), []byte(d.conf), 0o600); err != nil {
 		return err
 	}
-	d.say("stand-ins for %s listen on loopback; this is secretctl.yaml:\n\n%s", d.standIns, indent(d.conf))
+	d.say("stand-ins for %s run on this machine; this is secretctl.yaml:\n\n%s", d.standIns, indent(d.conf))
 
-	if err := d.secretctl(ctx, a.Out, "provision"); err != nil {
-		return err
-	}
-	if err := d.secretctl(ctx, a.Out, "provision"); err != nil {
-		return err
-	}
 	var manifests bytes.Buffer
-	if err := d.secretctl(ctx, &manifests, "render"); err != nil {
-		return err
+	for _, step := range []struct {
+		out     io.Writer
+		command string
+	}{{a.Out, "provision"}, {a.Out, "provision"}, {&manifests, "render"}} {
+		if err := d.secretctl(ctx, step.out, step.command); err != nil {
+			return err
+		}
 	}
 	d.mount.Manifests, d.mount.Root, d.mount.Interval = manifests.Bytes(), dir, demoPoll
-	mount, err := mount.Start(ctx, d.mount)
+	pod, err := mount.Start(ctx, d.mount)
 	if err != nil {
 		return err
 	}
-	defer mount.Close()
-	d.say("%d bytes of manifests applied: the pod may read the secrets, the files are mounted", manifests.Len())
+	defer pod.Close()
+	d.say("applied %d bytes of manifests: the pod may read the secrets, and the files are mounted", manifests.Len())
 
-	aidbox, err := aidbox.Start(aidbox.Options{VaultConfig: config.VaultConfigFile, Root: dir, CacheTTL: demoCache})
+	server, err := aidbox.Start(aidbox.Options{VaultConfig: config.VaultConfigFile, Root: dir, CacheTTL: demoCache})
 	if err != nil {
 		return err
 	}
-	defer aidbox.Close()
-	d.env["AIDBOX_CLIENT_SECRET"] = aidbox.RootSecret
-	d.say("a stand-in for Aidbox has started on the mount")
-	return d.onAidbox(ctx, aidbox.URL, filepath.Join(dir, "run", provider+"-secrets"))
+	defer server.Close()
+	d.env["AIDBOX_CLIENT_SECRET"] = server.RootSecret
+	d.say("a stand-in for Aidbox reads the mounted files")
+	return d.onAidbox(ctx, server.URL, filepath.Join(dir, "run", provider+"-secrets"))
 }
 
 // startVault starts Vault, and Kubernetes, which it asks about the pod's token.
 func (d *demo) startVault() (stop func(), err error) {
-	kubernetes, err := kubernetes.Start()
+	cluster, err := kubernetes.Start()
 	if err != nil {
 		return nil, err
 	}
-	vault, err := vault.Start()
+	server, err := vault.Start()
 	if err != nil {
-		kubernetes.Close()
+		cluster.Close()
 		return nil, err
 	}
-	d.env["VAULT_TOKEN"] = vault.RootToken
-	d.standIns, d.conf = "Vault and Kubernetes", fmt.Sprintf(demoConfig, vault.URL, kubernetes.URL)
-	d.mount.Kubernetes = kubernetes
-	return func() { vault.Close(); kubernetes.Close() }, nil
+	d.env["VAULT_TOKEN"] = server.RootToken
+	d.standIns, d.conf = "Vault and Kubernetes", fmt.Sprintf(demoConfig, server.URL, cluster.URL)
+	d.mount.Kubernetes = cluster
+	return func() { server.Close(); cluster.Close() }, nil
 }
 
-// onAidbox is the part of the job that needs a running Aidbox.
+// onAidbox runs the commands that need a running Aidbox.
 func (d *demo) onAidbox(ctx context.Context, url, mountPath string) error {
 	onMachine := []string{"--mount-path", mountPath, "--vault-config", filepath.Join(d.dir, config.VaultConfigFile)}
 	for _, args := range [][]string{
@@ -158,18 +162,18 @@ func (d *demo) onAidbox(ctx context.Context, url, mountPath string) error {
 			return err
 		}
 	}
-	d.say("done: everything was delivered, proven and rotated")
+	d.say("done: the secret was delivered, verified and rotated")
 	return nil
 }
 
 // secretctl runs a command as the shell would, in this process.
 func (d *demo) secretctl(ctx context.Context, out io.Writer, args ...string) error {
 	d.say("$ secretctl %s", strings.ReplaceAll(strings.Join(args, " "), d.dir, "$DEMO"))
-	world := d.IO
-	world.Out, world.Err = out, d.console.out // which a console of its own speaks to
-	world.Prompt = nil
-	world.Azure = d.azure
-	world.LookupEnv = func(name string) (string, bool) {
+	streams := d.IO
+	streams.Out, streams.Err = out, d.console.out // which a console of its own speaks to
+	streams.Prompt = nil
+	streams.Azure = d.azure
+	streams.LookupEnv = func(name string) (string, bool) {
 		if value, ok := d.env[name]; ok {
 			return value, true
 		}
@@ -179,7 +183,7 @@ func (d *demo) secretctl(ctx context.Context, out io.Writer, args ...string) err
 		return "", false
 	}
 	args = append(args, "--config", filepath.Join(d.dir, defaultConfig))
-	if code := Run(ctx, args, world); code != exitOK {
+	if code := Run(ctx, args, streams); code != exitOK {
 		return fmt.Errorf("demo: secretctl %s ended with exit code %d", args[0], code)
 	}
 	return nil

@@ -29,20 +29,20 @@ secrets:
 // startAzure starts a Key Vault, and the resource manager, which knows the cluster
 // and lets its nodes read the Key Vault once the role is assigned.
 func (d *demo) startAzure() (stop func(), err error) {
-	vault, err := keyvault.Start(keyvault.Options{Name: "contoso-aidbox"})
+	server, err := keyvault.Start(keyvault.Options{Name: "contoso-aidbox"})
 	if err != nil {
 		return nil, err
 	}
-	manager, err := keyvault.StartAzure(keyvault.AzureOptions{KeyVaults: []*keyvault.Server{vault}})
+	manager, err := keyvault.StartAzure(keyvault.AzureOptions{KeyVaults: []*keyvault.Server{server}})
 	if err != nil {
-		vault.Close()
+		server.Close()
 		return nil, err
 	}
 	d.standIns = "Key Vault and the resource manager of Azure"
 	d.conf = fmt.Sprintf(demoAzureConfig, manager.Subscription, manager.ResourceGroup, manager.Cluster)
 	d.azure = azure.Access{Credential: knownToken(manager.Token), Transport: manager.Client}
 	d.mount.Azure = manager
-	return func() { manager.Close(); vault.Close() }, nil
+	return func() { manager.Close(); server.Close() }, nil
 }
 
 // knownToken is a credential that needs no login.

@@ -12,14 +12,15 @@ import (
 func newSandbox(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sandbox",
-		Short: "Run a stand-in for a server, to try things on",
-		Long: `The stand-ins of the demo, in the foreground and one by one: for trying manifests and
-checks where the real server is not at hand. They keep everything in memory.
+		Short: "Run a stand-in for a server",
+		Long: `Runs one of the demo's stand-ins in the foreground, to try manifests and checks where
+the real server is not available. A stand-in keeps everything in memory.
 
 ` + exitCodes("the command of the group did what it was asked for", "", ""),
-		Example: "  secretctl sandbox aidbox --listen 127.0.0.1:8888",
-		Args:    noSubcommand,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Example: `  # Try manifests without an Aidbox licence
+  secretctl sandbox aidbox --listen 127.0.0.1:8888`,
+		Args: noSubcommand,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newSandboxAidbox(a))
 	return cmd
@@ -31,14 +32,16 @@ func newSandboxAidbox(a *app) *cobra.Command {
 		Use:   "aidbox",
 		Short: "Run a stand-in for Aidbox until it is interrupted",
 		Long: `Answers as Aidbox does where external secrets are concerned: Clients with masked
-secrets, Basic and client_credentials authentication, AccessPolicies of engine
-allow, scopes, rotation. Like Aidbox it takes its settings from the environment:
-BOX_ROOT_CLIENT_SECRET, and AIDBOX_VAULT_CONFIG or BOX_VAULT_CONFIG. --timeout
-does not apply.
+secrets, Basic and client_credentials authentication, AccessPolicies of the engine
+allow, scopes and rotation.
+
+Like Aidbox, it reads its settings from the environment: BOX_ROOT_CLIENT_SECRET, and
+AIDBOX_VAULT_CONFIG or BOX_VAULT_CONFIG. --timeout does not apply.
 
 ` + exitCodes("it ran until it was interrupted", "", "it could not listen on the address"),
-		Example: "  secretctl sandbox aidbox --listen 127.0.0.1:8888",
-		Args:    cobra.NoArgs,
+		Example: `  # Listen where Aidbox does by default
+  secretctl sandbox aidbox --listen 127.0.0.1:8888`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			a.started = true
 			return a.sandboxAidbox(cmd.Context(), listen)
@@ -57,12 +60,12 @@ func (a *app) sandboxAidbox(ctx context.Context, listen string) error {
 	if vaultConfig == "" {
 		vaultConfig, _ = a.LookupEnv("BOX_VAULT_CONFIG")
 	}
-	aidbox, err := aidbox.Start(aidbox.Options{Listen: listen, RootSecret: secret, VaultConfig: vaultConfig})
+	server, err := aidbox.Start(aidbox.Options{Listen: listen, RootSecret: secret, VaultConfig: vaultConfig})
 	if err != nil {
 		return fmt.Errorf("sandbox aidbox: %w", err)
 	}
-	defer aidbox.Close()
-	a.narrate("listening at %s; end it with Ctrl-C", aidbox.URL)
+	defer server.Close()
+	a.narrate("listening at %s; end it with Ctrl-C", server.URL)
 	<-ctx.Done()
 	return nil
 }

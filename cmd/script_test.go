@@ -159,8 +159,10 @@ func (w *scriptEnv) startMount(ts *testscript.TestScript) {
 	ts.Defer(w.mount.Close)
 }
 
-func (w *scriptEnv) mountPath() string   { return filepath.Join(w.root, "run/vault-secrets") }
-func (w *scriptEnv) vaultConfig() string { return filepath.Join(w.root, "etc/aidbox/vault-config.json") }
+func (w *scriptEnv) mountPath() string { return filepath.Join(w.root, "run/vault-secrets") }
+func (w *scriptEnv) vaultConfig() string {
+	return filepath.Join(w.root, "etc/aidbox/vault-config.json")
+}
 
 // kvVersion PATH N wants the current version of a KV path to be N; 0 is none.
 func (w *scriptEnv) kvVersion(ts *testscript.TestScript, _ bool, args []string) {
