@@ -62,9 +62,10 @@ func (t *roundTripper) roundTrip(req *http.Request) (*http.Response, error) {
 			}
 		}
 	}
+	asked := upgrades(req) // client-go takes its headers out of the request on the way
 	resp, err := t.next.RoundTrip(req)
 	// The connection of such an answer is nobody's any more, and reading it knows no timeout.
-	if err == nil && resp.StatusCode == http.StatusSwitchingProtocols && !upgrades(req) {
+	if err == nil && resp.StatusCode == http.StatusSwitchingProtocols && !asked {
 		_ = resp.Body.Close()
 		return nil, errMalformed
 	}
@@ -72,7 +73,7 @@ func (t *roundTripper) roundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // upgrades says whether a request asks for another protocol: as client-go does with
-// headers of its own, which it replaces on the way.
+// headers of its own.
 func upgrades(req *http.Request) bool {
 	for _, name := range []string{"Upgrade", "Sec-Websocket-Protocol", "X-Stream-Protocol-Version"} {
 		if len(req.Header.Values(name)) > 0 {
