@@ -31,6 +31,7 @@ type keptVersion struct {
 // attributes are as in the REST API; the times are Unix seconds.
 type attributes struct {
 	Enabled         *bool  `json:"enabled,omitempty"`
+	NotBefore       *int64 `json:"nbf,omitempty"`
 	Expires         *int64 `json:"exp,omitempty"`
 	Created         int64  `json:"created"`
 	Updated         int64  `json:"updated"`
@@ -73,8 +74,8 @@ func (v *Server) set(req *request) *reply {
 	return withValue(req, s, version)
 }
 
-// get reads a version, the last one by default. That it has expired does not
-// matter: Key Vault leaves this to the reader.
+// get reads a version, the last one by default. That it has expired, or is not yet
+// valid, does not matter: Key Vault leaves this to the reader.
 func (v *Server) get(req *request) *reply {
 	version, refused := req.find()
 	switch {
@@ -155,7 +156,8 @@ func (req *request) find() (*keptVersion, *reply) {
 			}
 		}
 	}
-	return nil, refuse(http.StatusNotFound, "SecretNotFound", "A secret with (name/id) %s/%s was not found in this key vault.", req.name, req.version)
+	asked := strings.TrimSuffix(req.name+"/"+req.version, "/")
+	return nil, refuse(http.StatusNotFound, "SecretNotFound", "A secret with (name/id) %s was not found in this key vault.", asked)
 }
 
 func (s *keptSecret) last() *keptVersion { return s.versions[len(s.versions)-1] }
@@ -171,6 +173,9 @@ func (version *keptVersion) change(given parameters) {
 	}
 	if given.Attributes.Enabled != nil {
 		is.Attributes.Enabled = given.Attributes.Enabled
+	}
+	if given.Attributes.NotBefore != nil {
+		is.Attributes.NotBefore = given.Attributes.NotBefore
 	}
 	if given.Attributes.Expires != nil {
 		is.Attributes.Expires = given.Attributes.Expires
