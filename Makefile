@@ -47,7 +47,7 @@ test-azure: ## test rendered manifests with the Azure provider's own code
 
 .PHONY: test-peers
 test-peers: ## test rendered manifests with the real helm and kubectl
-	test/peers/with $(TEST) -run=Peer ./internal/render ./cmd
+	test/peers/with $(TEST) -run=Peer ./internal/install ./internal/render ./cmd
 
 .PHONY: test-release
 test-release: ## make a release twice, compare, install and run the packages (root, Debian)

@@ -17,11 +17,13 @@ number=$(($(cksum <<<"$instance" | cut -d' ' -f1) % 250 + 1))
 run=/run/$id                     # process ids, sockets, namespaces: exists while the cluster does
 dir=$cache/cluster-$instance     # the rest; it stays for a look until the next up
 bin=$dir/bin conf=$dir/conf log=$dir/log pki=$dir/pki state=$dir/state
-mount_ns=$run/mnt net_ns=$run/net
+azure=$dir/azure                 # what clients of Azure need
+mount_ns=$run/mnt net_ns=$run/net azure_ns=$run/azure
 
 subnet=10.91.$number
 host_ip=$subnet.1 node_ip=$subnet.2
 vault_ip=$subnet.3               # apart from the host's, so that a route can cut off Vault alone
+azure_ip=$subnet.4               # in a namespace of its own, behind the node
 vault_loopback=127.91.$number.1  # where secretctl may send secrets without TLS
 pods=10.245.$number services=10.96.0
 node=node1 api=https://$node_ip driver=secrets-store.csi.k8s.io
