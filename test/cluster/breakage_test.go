@@ -203,6 +203,9 @@ func (rc *realCluster) reportDuring(t *testing.T, begin func(*realCluster, *test
 // version returns the version of the secret in the store.
 func (rc *realCluster) version(t *testing.T) string {
 	t.Helper()
+	if rc.azure != nil {
+		return rc.azure.version(t, rc.in("NAMESPACE-client-secret"))
+	}
 	found, err := rc.vault.KVv2("secret").GetMetadata(t.Context(), rc.namespace+"/client")
 	if err != nil {
 		t.Fatal(err)

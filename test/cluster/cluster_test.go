@@ -17,10 +17,12 @@ import (
 const rootSecret = "root-secret-of-the-stand-in"
 
 // realCluster is a namespace of a real cluster that the secretctl binary has set up as the
-// tutorial does. Its auth method, role, policy and path in Vault have the same name.
+// tutorial does, with one of the stores. Its auth method, role, policy and path in Vault
+// have the same name.
 type realCluster struct {
 	namespace, dir string
 	vault          *api.Client
+	azure          *azureCloud
 	fastProbes     bool // probe the pods every second
 }
 
@@ -51,10 +53,27 @@ resources:
     accessPolicy: allow
 `
 
-// newRealCluster needs a cluster from test/cluster/with. Without SECRETCTL_TEST_CLUSTER it
-// skips the test, or fails it if SECRETCTL_REQUIRE_CLUSTER is set. replace changes the
-// config.
+// newRealCluster sets up a namespace with Vault. replace changes the config.
 func newRealCluster(t *testing.T, name string, replace ...string) *realCluster {
+	t.Helper()
+	requireCluster(t)
+	vault, err := api.NewClient(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rc := &realCluster{namespace: name, vault: vault}
+	t.Cleanup(func() {
+		_ = vault.Sys().DisableAuth(name)
+		_ = vault.Sys().DeletePolicy(name)
+		rc.deleteSecret()
+	})
+	rc.setUp(t, strings.NewReplacer("NAMESPACE", name, "ADDRESS", vault.Address(), "ADMIN", rootSecret).Replace(clusterConfig), replace...)
+	return rc
+}
+
+// requireCluster needs a cluster from test/cluster/with. Without SECRETCTL_TEST_CLUSTER it
+// skips the test, or fails it if SECRETCTL_REQUIRE_CLUSTER is set.
+func requireCluster(t *testing.T) {
 	t.Helper()
 	switch {
 	case os.Getenv("SECRETCTL_TEST_CLUSTER") != "":
@@ -63,29 +82,25 @@ func newRealCluster(t *testing.T, name string, replace ...string) *realCluster {
 	default:
 		t.Skip("SECRETCTL_TEST_CLUSTER is not set")
 	}
-	vault, err := api.NewClient(nil)
-	if err != nil {
+}
+
+// setUp follows the tutorial up to the Clients.
+func (rc *realCluster) setUp(t *testing.T, config string, replace ...string) {
+	t.Helper()
+	rc.dir, rc.fastProbes = t.TempDir(), strings.HasSuffix(rc.namespace, "faults")
+	if err := os.WriteFile(rc.config(), []byte(strings.NewReplacer(replace...).Replace(config)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	rc := &realCluster{namespace: name, dir: t.TempDir(), vault: vault, fastProbes: name == "faults"}
-	text := strings.NewReplacer("NAMESPACE", name, "ADDRESS", vault.Address(), "ADMIN", rootSecret).Replace(clusterConfig)
-	if err := os.WriteFile(rc.config(), []byte(strings.NewReplacer(replace...).Replace(text)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	rc.kubectl(t, "", "delete", "namespace", name, "--ignore-not-found") // left by an earlier run
-	rc.kubectl(t, "", "create", "namespace", name)
-	rc.kubectl(t, "", "label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
+	rc.kubectl(t, "", "delete", "namespace", rc.namespace, "--ignore-not-found") // left by an earlier run
+	rc.kubectl(t, "", "create", "namespace", rc.namespace)
+	rc.kubectl(t, "", "label", "namespace", rc.namespace, "pod-security.kubernetes.io/enforce=restricted")
 	t.Cleanup(func() {
-		_ = exec.Command("kubectl", "delete", "namespace", name, "--wait=false").Run()
-		_ = vault.Sys().DisableAuth(name)
-		_ = vault.Sys().DeletePolicy(name)
-		rc.deleteSecret()
+		_ = exec.Command("kubectl", "delete", "namespace", rc.namespace, "--wait=false").Run()
 	})
 	rc.ok(t, "provision")
 	rc.apply(t)
 	rc.waitForRollout(t)
 	rc.applyClients(t)
-	return rc
 }
 
 func (rc *realCluster) config() string { return filepath.Join(rc.dir, "secretctl.yaml") }
@@ -164,6 +179,9 @@ func (rc *realCluster) start(t *testing.T, command string) (wait func() (code in
 	t.Helper()
 	var out, narration bytes.Buffer
 	c := exec.Command("secretctl", strings.Fields(command)...)
+	if rc.azure != nil {
+		c = exec.Command(withAzure(), append([]string{"secretctl"}, strings.Fields(command)...)...)
+	}
 	c.Dir, c.Stdout, c.Stderr = rc.dir, &out, &narration
 	c.Env = append(os.Environ(), "SECRETCTL_CONFIG="+rc.config(), "AIDBOX_CLIENT_SECRET="+rootSecret, "VAULT_CLIENT_TIMEOUT=5s")
 	if err := c.Start(); err != nil {

@@ -162,7 +162,12 @@ var faults = []fault{
 // TestRealClusterFaults breaks one thing after another and expects the right check to
 // report it. It breaks what the whole cluster shares, and takes long with real intervals.
 func TestRealClusterFaults(t *testing.T) {
-	rc := newRealCluster(t, "faults")
+	newRealCluster(t, "faults").checkFaults(t, faults)
+}
+
+// checkFaults begins and ends each fault, and logs what the checks said.
+func (rc *realCluster) checkFaults(t *testing.T, faults []fault) {
+	t.Helper()
 	var table strings.Builder
 	out := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	for _, f := range faults {

@@ -1,0 +1,233 @@
+package cluster_test
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"maps"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const azureConfig = `apiVersion: secretctl.dev/v1
+provider: azure
+namespace: NAMESPACE
+azure:
+  keyVault: contoso-aidbox
+  subscriptionID: SUBSCRIPTION
+  resourceGroup: GROUP
+  location: eastus
+  cluster: CLUSTER
+  identity: {type: IDENTITY}
+aidbox:
+  url: service
+  image: aidbox-standin:1
+  replicas: 2
+  env: [{name: BOX_ROOT_CLIENT_SECRET, value: ADMIN}]
+secrets:
+  - name: client-secret
+    objectName: NAMESPACE-client-secret
+    scope: [Client/basic]
+    value: {generate: {length: 32}}
+    expiresIn: 90d
+resources:
+  - type: Client
+    id: basic
+    secrets: {secret: client-secret}
+    body: {grant_types: [client_credentials, basic]}
+    accessPolicy: allow
+`
+
+// newAzureCluster sets up a namespace with Azure Key Vault and a type of identity.
+func newAzureCluster(t *testing.T, name, identity string, replace ...string) *realCluster {
+	t.Helper()
+	requireCluster(t)
+	rc := &realCluster{namespace: name, azure: openAzure(t)}
+	env := rc.azure.env
+	rc.setUp(t, strings.NewReplacer("NAMESPACE", name, "SUBSCRIPTION", env["AZURE_SUBSCRIPTION"], "GROUP", env["AZURE_RESOURCE_GROUP"],
+		"CLUSTER", env["AZURE_CLUSTER"], "IDENTITY", identity, "ADMIN", rootSecret).Replace(azureConfig), replace...)
+	return rc
+}
+
+func withAzure() string { return filepath.Join(os.Getenv("SECRETCTL_TEST_CLUSTER"), "with-azure") }
+
+const (
+	keyVaultURL = "https://contoso-aidbox.vault.azure.net/"
+	armURL      = "https://management.azure.com"
+)
+
+// azureCloud is what the cluster has for Azure, asked as its owner.
+type azureCloud struct {
+	env    map[string]string
+	client *http.Client
+}
+
+func openAzure(t *testing.T) *azureCloud {
+	t.Helper()
+	dir := os.Getenv("CLUSTER_AZURE")
+	text, err := os.ReadFile(filepath.Join(dir, "env"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := map[string]string{}
+	for word := range strings.FieldsSeq(string(text)) {
+		if name, value, found := strings.Cut(word, "="); found {
+			env[name] = value
+		}
+	}
+	ca, err := os.ReadFile(filepath.Join(dir, "ca.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(ca)
+	return &azureCloud{env, &http.Client{Transport: &http.Transport{
+		TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, env["AZURE_ADDRESS"]+":443")
+		},
+	}}}
+}
+
+// ok makes a request that has to succeed, and returns the decoded answer.
+func (a *azureCloud) ok(t *testing.T, method, address string, body any) (answer map[string]any) {
+	t.Helper()
+	text, err := json.Marshal(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	query := at.Query()
+	query.Set("api-version", "7.4")
+	at.RawQuery = query.Encode()
+	req, err := http.NewRequestWithContext(t.Context(), method, at.String(), strings.NewReader(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+a.env["AZURE_TOKEN"])
+	resp, err := a.client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if json.NewDecoder(resp.Body).Decode(&answer) != nil || resp.StatusCode >= http.StatusMultipleChoices {
+		t.Fatalf("%s %s: %d %v", method, address, resp.StatusCode, answer)
+	}
+	return answer
+}
+
+// version returns the id of a secret's current version.
+func (a *azureCloud) version(t *testing.T, secret string) string {
+	t.Helper()
+	id, _ := a.ok(t, http.MethodGet, keyVaultURL+"secrets/"+secret, nil)["id"].(string)
+	return path.Base(id)
+}
+
+// list returns what is at an address of the resource manager.
+func (a *azureCloud) list(t *testing.T, address string) (found []map[string]any) {
+	t.Helper()
+	values, _ := a.ok(t, http.MethodGet, address, nil)["value"].([]any)
+	for _, v := range values {
+		found = append(found, v.(map[string]any))
+	}
+	return found
+}
+
+func (a *azureCloud) group() string {
+	return "/subscriptions/" + a.env["AZURE_SUBSCRIPTION"] + "/resourceGroups/" + a.env["AZURE_RESOURCE_GROUP"]
+}
+
+// identity is the managed identity that provision created for workload identity.
+func (a *azureCloud) identity() string {
+	return a.group() + "/providers/Microsoft.ManagedIdentity/userAssignedIdentities/aidbox-azure-secrets"
+}
+
+// The tutorial for each type of identity. The one with workload identity has a second
+// Key Vault.
+func TestRealClusterAzureTutorial(t *testing.T) {
+	t.Parallel()
+	for identity, replace := range map[string][]string{
+		"kubelet": nil,
+		"system":  nil,
+		"workload": {"resources:\n", `  - name: signing-key
+    objectName: azure-workload-signing-key
+    keyVault: fabrikam
+    scope: [Client/basic]
+    value: {generate: {length: 64}}
+resources:
+`},
+	} {
+		t.Run(identity, func(t *testing.T) {
+			t.Parallel()
+			newAzureCluster(t, "azure-"+identity, identity, replace...).checkAzureTutorial(t, identity)
+		})
+	}
+}
+
+func (rc *realCluster) checkAzureTutorial(t *testing.T, identity string) {
+	before := rc.pods(t, ".metadata.name")
+	t.Log("\n$ secretctl verify\n" + rc.ok(t, "verify"))
+	rc.checkEveryReplicaVerified(t)
+	rc.checkVersionInStatus(t)
+	t.Log("\n$ secretctl rotate client-secret\n" + rc.ok(t, "rotate client-secret"))
+	rc.checkTimeline(t)
+	rc.checkVersionInStatus(t)
+	if out := rc.ok(t, "diff"); out != "" {
+		t.Errorf("diff prints\n%s", out)
+	}
+	rc.checkDoctor(t, identity)
+	if after := rc.pods(t, ".metadata.name"); !slices.Equal(before, after) {
+		t.Errorf("the pods were %v and are %v", before, after)
+	}
+}
+
+// checkDoctor expects doctor to pass, as far as it can look: the login of a node's
+// identity works on the node alone, and takes no token of the pod.
+func (rc *realCluster) checkDoctor(t *testing.T, identity string) {
+	want := map[string]string{}
+	if identity != "workload" {
+		want = map[string]string{podCanRead: "unknown", "cluster/token-requests": "skip"}
+	}
+	_, checks, _ := rc.report(t, "doctor")
+	for _, c := range checks {
+		if c.Status != cmp.Or(want[c.ID], "pass") {
+			t.Errorf("doctor: %s", c)
+		}
+	}
+}
+
+// checkVersionInStatus compares what the provider reports of each pod with the store.
+func (rc *realCluster) checkVersionInStatus(t *testing.T) {
+	t.Helper()
+	secret := rc.in("NAMESPACE-client-secret")
+	want := "secret/" + secret + " " + rc.azure.version(t, secret)
+	pods := rc.pods(t, ".metadata.name")
+	got := map[string]string{}
+	for line := range strings.Lines(rc.kubectl(t, "", "get", "secretproviderclasspodstatuses", "-o",
+		`go-template={{range .items}}{{$pod := .status.podName}}{{range .status.objects}}{{$pod}} {{.id}} {{.version}}{{"\n"}}{{end}}{{end}}`)) {
+		pod, object, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if strings.HasPrefix(object, "secret/"+secret+" ") {
+			got[pod] = object
+		}
+	}
+	for _, pod := range pods {
+		if got[pod] != want {
+			t.Errorf("the status of %s has %q, and the store has %q", pod, got[pod], want)
+		}
+	}
+	if len(got) != len(pods) {
+		t.Errorf("pods %v, and the status of %v", pods, slices.Collect(maps.Keys(got)))
+	}
+}

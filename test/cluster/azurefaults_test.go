@@ -1,0 +1,160 @@
+package cluster_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+const present = "store/secret-present"
+
+// workloadFaults are what goes wrong with workload identity, and with the Key Vault
+// whoever asks it.
+var workloadFaults = []fault{
+	// Who the pod is, and what that may do.
+	{"no role assignment", (*realCluster).revokeRole, (*realCluster).provision, []expectation{
+		{"doctor", podCanRead, "fail", "permission denied: needs the role Key Vault Secrets User...secretctl provision --phase grant"},
+		{newPods + workload, deployment, "fail", "FailedMount...ForbiddenByRbac...permission denied...secretctl provision --phase grant"},
+	}},
+	{"no federated credential", (*realCluster).deleteCredential, (*realCluster).provision, []expectation{
+		{"doctor", podCanRead, "fail", "AADSTS700211...has no federated credential...secretctl provision --phase identity"},
+		{newPods + workload, deployment, "fail", "FailedMount...AADSTS700211...has no federated credential"},
+	}},
+	{"credential for another subject", changeCredential("subject", "system:serviceaccount:other:aidbox"), (*realCluster).provision, []expectation{
+		{"doctor", podCanRead, "fail", "AADSTS700213...for another subject...secretctl provision --phase identity"},
+		{newPods + workload, deployment, "fail", "FailedMount...AADSTS700213...for another subject"},
+	}},
+	{"another ServiceAccount", runAs("default"), (*realCluster).reapply, []expectation{
+		{newPods + workload, "workload/service-account", "fail", "runs its pods as default"},
+		{workload, deployment, "fail", "FailedMount...AADSTS700213"},
+	}},
+	{"no tokens requested", beginFault("no-token-requests"), endFault("no-token-requests"), []expectation{
+		{"doctor", "cluster/token-requests", "fail", "api://AzureADTokenExchange...tokenRequests"},
+		{newPods + workload, deployment, "fail", "FailedMount...service account tokens not found"},
+	}},
+
+	// What is applied.
+	{"another tenant in the class", setParameter("tenantID", "00000000-0000-0000-0000-000000000009"), (*realCluster).reapply, []expectation{
+		{newPods + workload, class, "fail", `tenantID is "00000000-0000-0000-0000-000000000009", not...secretctl render --only SecretProviderClass`},
+		{workload, deployment, "fail", "FailedMount...AADSTS90002...tenantID is"},
+	}},
+	{"another client id in the class", setParameter("clientID", "00000000-0000-0000-0000-000000000008"), (*realCluster).reapply, []expectation{
+		{newPods + workload, class, "fail", `clientID is "00000000-0000-0000-0000-000000000008", not`},
+		{workload, deployment, "fail", "FailedMount...AADSTS700016...clientID is"},
+	}},
+	{"another Key Vault in the class", setParameter("keyvaultName", "no-such-vault"), (*realCluster).reapply, []expectation{
+		{newPods + workload, class, "fail", `keyvaultName is "no-such-vault", not "contoso-aidbox"`},
+		{workload, deployment, "fail", "FailedMount...no such host...keyvaultName is"},
+	}},
+
+	{"another secret in the class", setParameter("objects", "array:\n  - |\n    objectName: absent\n    objectType: secret\n    objectAlias: client-secret\n"), (*realCluster).reapply, []expectation{
+		{newPods + workload, class, "fail", `objectName is "absent", not "NAMESPACE-client-secret"`},
+		{workload, deployment, "fail", "FailedMount...SecretNotFound...objectName is"},
+	}},
+
+	// The secret.
+	{"secret deleted", (*realCluster).softDelete, (*realCluster).recover, []expectation{
+		{"doctor", present, "fail", "is deleted, and can be recovered...secretctl provision --recover"},
+		{newPods + workload, deployment, "fail", "FailedMount...SecretNotFound...is deleted, and can be recovered...secretctl provision --recover"},
+	}},
+	{"secret disabled", setAttribute("enabled", false), setAttribute("enabled", true), []expectation{
+		{"doctor", present, "fail", "is disabled...az keyvault secret set-attributes"},
+		{newPods + workload, deployment, "fail", "FailedMount...SecretDisabled...is disabled"},
+	}},
+
+	// Azure, and the network before it.
+	{"firewall", beginFault("azure-firewall"), endFault("azure-firewall"), []expectation{
+		{"doctor", present, "unknown", "does not take requests from this network...az keyvault network-rule add"},
+		{newPods + workload, deployment, "fail", "FailedMount...ForbiddenByFirewall...does not take requests from this network"},
+	}},
+	{"throttled", beginFault("azure-throttled"), endFault("azure-throttled"), []expectation{
+		{newPods + workload, deployment, "fail", "FailedMount...429...Throttled"},
+	}},
+	{"login down", beginFault("azure-login-down"), endFault("azure-login-down"), []expectation{
+		{newPods + workload, deployment, "fail", "FailedMount...AADSTS90033"},
+	}},
+}
+
+// kubeletFaults are what goes wrong with the identity of the nodes.
+var kubeletFaults = []fault{
+	{"identity not on the node", setParameter("userAssignedIdentityID", "00000000-0000-0000-0000-000000000008"), (*realCluster).reapply, []expectation{
+		{newPods + workload, class, "fail", `userAssignedIdentityID is "00000000-0000-0000-0000-000000000008", not`},
+		{workload, deployment, "fail", "FailedMount...the requested identity isn't assigned to this resource...userAssignedIdentityID is"},
+	}},
+}
+
+// TestRealClusterAzureFaults is TestRealClusterFaults with Azure Key Vault.
+func TestRealClusterAzureFaults(t *testing.T) {
+	t.Run("workload", func(t *testing.T) {
+		rc := newAzureCluster(t, "azure-workload-faults", "workload")
+		t.Log("\n$ secretctl rotate client-secret\n" + rc.ok(t, "rotate client-secret"))
+		rc.checkFaults(t, workloadFaults)
+	})
+	t.Run("kubelet", func(t *testing.T) {
+		newAzureCluster(t, "azure-kubelet-faults", "kubelet").checkFaults(t, kubeletFaults)
+	})
+}
+
+// revokeRole removes the roles of the workload identity.
+func (rc *realCluster) revokeRole(t *testing.T) {
+	a := rc.azure
+	identity, _ := a.ok(t, http.MethodGet, armURL+a.identity(), nil)["properties"].(map[string]any)
+	principal, _ := identity["principalId"].(string)
+	for _, role := range a.list(t, armURL+a.group()+"/providers/Microsoft.Authorization/roleAssignments?$filter=principalId%20eq%20'"+principal+"'") {
+		a.ok(t, http.MethodDelete, armURL+role["id"].(string), nil)
+	}
+}
+
+// credential returns the federated credential of the namespace.
+func (rc *realCluster) credential(t *testing.T) map[string]any {
+	t.Helper()
+	for _, c := range rc.azure.list(t, armURL+rc.azure.identity()+"/federatedIdentityCredentials") {
+		if strings.Contains(c["name"].(string), rc.namespace) {
+			return c
+		}
+	}
+	t.Fatal("there is no federated credential of the namespace")
+	return nil
+}
+
+func (rc *realCluster) deleteCredential(t *testing.T) {
+	rc.azure.ok(t, http.MethodDelete, armURL+rc.credential(t)["id"].(string), nil)
+}
+
+func changeCredential(field string, value any) func(*realCluster, *testing.T) {
+	return func(rc *realCluster, t *testing.T) {
+		c := rc.credential(t)
+		c["properties"].(map[string]any)[field] = value
+		rc.azure.ok(t, http.MethodPut, armURL+c["id"].(string), c)
+	}
+}
+
+func runAs(account string) func(*realCluster, *testing.T) {
+	return func(rc *realCluster, t *testing.T) {
+		rc.kubectl(t, "", "patch", "deployment", "aidbox", "-p", `{"spec": {"template": {"spec": {"serviceAccountName": "`+account+`"}}}}`)
+	}
+}
+
+func setParameter(name, value string) func(*realCluster, *testing.T) {
+	return func(rc *realCluster, t *testing.T) {
+		rc.kubectl(t, "", "patch", "secretproviderclass", "aidbox-azure-secrets", "--type=merge", "-p", fmt.Sprintf(`{"spec": {"parameters": {%q: %q}}}`, name, value))
+	}
+}
+
+// inKeyVault is the address of the secret below a part of the Key Vault's API.
+func (rc *realCluster) inKeyVault(part string) string {
+	return keyVaultURL + part + "/" + rc.in("NAMESPACE-client-secret")
+}
+
+func (rc *realCluster) softDelete(t *testing.T) {
+	rc.azure.ok(t, http.MethodDelete, rc.inKeyVault("secrets"), nil)
+}
+
+func (rc *realCluster) recover(t *testing.T) { rc.ok(t, "provision --recover") }
+
+func setAttribute(name string, value any) func(*realCluster, *testing.T) {
+	return func(rc *realCluster, t *testing.T) {
+		rc.azure.ok(t, http.MethodPatch, rc.inKeyVault("secrets"), map[string]any{"attributes": map[string]any{name: value}})
+	}
+}
