@@ -9,8 +9,9 @@ import (
 	"path/filepath"
 )
 
-// Write leaves at path a file of that text and mode. An error is a [*fs.PathError]
-// about path.
+// Write leaves at path a file of that text. A new one has the mode that is left of
+// mode by the umask; one that exists keeps its own, but nobody else may read what is
+// written with a mode for the owner alone. An error is a [*fs.PathError] about path.
 func Write(path string, text []byte, mode fs.FileMode) error {
 	return written(path, text, mode, os.Rename)
 }
@@ -37,7 +38,8 @@ func written(path string, text []byte, mode fs.FileMode, place func(tmp, path st
 	if err == nil {
 		defer func() { _ = os.Remove(tmp.Name()) }()
 		_, err = tmp.Write(text)
-		err = errors.Join(err, tmp.Chmod(mode), tmp.Close())
+		final, modeErr := finalMode(path, tmp.Name(), mode)
+		err = errors.Join(err, modeErr, tmp.Chmod(final), tmp.Close())
 	}
 	if err == nil {
 		err = place(tmp.Name(), path)
@@ -46,6 +48,27 @@ func written(path string, text []byte, mode fs.FileMode, place func(tmp, path st
 		return &fs.PathError{Op: "write", Path: path, Err: reason(err)}
 	}
 	return nil
+}
+
+// finalMode returns the mode that the file at path is to have. Only the system itself
+// says what the umask is without changing it: by a file that is made beside tmp.
+func finalMode(path, tmp string, mode fs.FileMode) (fs.FileMode, error) {
+	if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() {
+		if mode&0o077 == 0 {
+			return info.Mode().Perm() & mode, nil
+		}
+		return info.Mode().Perm(), nil
+	}
+	probe, err := os.OpenFile(tmp+".mode", os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
+	if err != nil {
+		return mode, err
+	}
+	defer func() { _ = os.Remove(probe.Name()) }()
+	info, err := probe.Stat()
+	if err = errors.Join(err, probe.Close()); err != nil {
+		return mode, err
+	}
+	return info.Mode().Perm(), nil
 }
 
 // reason takes off what os says of the temporary file.

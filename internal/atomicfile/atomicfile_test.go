@@ -40,3 +40,25 @@ func TestAnErrorNamesTheFileAndNoOther(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestAFileThatExistsKeepsItsMode(t *testing.T) {
+	for _, tt := range []struct{ was, asked, want fs.FileMode }{
+		{0o600, 0o644, 0o600}, {0o664, 0o644, 0o664}, {0o400, 0o644, 0o400}, {0o644, 0o600, 0o600}, {0o600, 0o600, 0o600},
+	} {
+		path := filepath.Join(t.TempDir(), "a")
+		err := errors.Join(os.WriteFile(path, nil, 0o600), os.Chmod(path, tt.was), atomicfile.Write(path, []byte("text"), tt.asked))
+		if info, statErr := os.Stat(path); err != nil || statErr != nil || info.Mode() != tt.want {
+			t.Errorf("%o, asked for %o: %v, %v, %v", tt.was, tt.asked, info.Mode(), err, statErr)
+		}
+	}
+}
+
+func TestALinkIsReplacedAndNotFollowed(t *testing.T) {
+	dir := t.TempDir()
+	target, link := filepath.Join(dir, "target"), filepath.Join(dir, "link")
+	err := errors.Join(os.WriteFile(target, []byte("precious"), 0o600), os.Symlink(target, link), atomicfile.Write(link, []byte("new"), 0o644))
+	kept, readErr := os.ReadFile(target)
+	if info, statErr := os.Lstat(link); err != nil || readErr != nil || statErr != nil || string(kept) != "precious" || info.Mode() != 0o644 {
+		t.Errorf("%q, %v, %v, %v", kept, info.Mode(), err, readErr)
+	}
+}
