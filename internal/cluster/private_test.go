@@ -94,7 +94,7 @@ func plugin(t *testing.T, more string) (program, noted string) {
 	t.Helper()
 	dir := t.TempDir()
 	program, noted = filepath.Join(dir, "login"), filepath.Join(dir, "noted")
-	if err := os.WriteFile(program, []byte("#!/bin/sh\nenv >"+noted+"\n"+more+"\n"), 0o700); err != nil { //nolint:gosec // it is run
+	if err := os.WriteFile(program, []byte("#!/bin/sh\nenv >"+noted+"\n"+more+"\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	return program, noted
@@ -224,7 +224,7 @@ func TestNothingOfAClusterHangs(t *testing.T) {
 		"half an answer":   "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := serve(t, func(w http.ResponseWriter, req *http.Request) {
+			server := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 				conn, out, err := http.NewResponseController(w).Hijack()
 				if err != nil {
 					t.Error(err)
@@ -252,7 +252,7 @@ func TestNothingOfAClusterHangs(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := tunnel.RoundTrip(req); err == nil { //nolint:bodyclose // there is none
+			if _, err := tunnel.RoundTrip(req); err == nil {
 				t.Error("a tunnel answered")
 			}
 			if start := time.Now(); ctx.Err() == nil {

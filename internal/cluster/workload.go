@@ -174,7 +174,7 @@ func ofDeployment(d appsv1.Deployment, sets []appsv1.ReplicaSet, pods []corev1.P
 			current[s.UID] = s.Annotations[revisionAnnotation] == d.Annotations[revisionAnnotation]
 		}
 	}
-	w.addPods(pods, func(p corev1.Pod, owner types.UID) (isCurrent, ours bool) {
+	w.addPods(pods, func(_ corev1.Pod, owner types.UID) (isCurrent, ours bool) {
 		isCurrent, ours = current[owner]
 		return isCurrent, ours
 	})

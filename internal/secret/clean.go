@@ -65,16 +65,25 @@ func disarm(line string) string {
 	var b strings.Builder
 	last := strings.LastIndex(line, "::")
 	start := len(line) - len(strings.TrimLeft(line, " \t"))
-	for i := 0; i < len(line); i++ {
+	for i := range len(line) {
 		b.WriteByte(line[i])
-		switch rest := line[i+1:]; {
-		case line[i] == ':' && len(rest) > 1 && rest[0] == ':' && letter(rest[1]) && (i == start || i+1 < last):
-			b.WriteByte(' ')
-		case line[i] == '#' && len(rest) > 0 && rest[0] == '#' && strings.HasPrefix(strings.TrimLeftFunc(rest[1:], func(r rune) bool { return r < 128 && letter(byte(r)) }), "["):
+		rest := line[i:]
+		named := strings.HasPrefix(rest, "::") && len(rest) > 2 && letter(rest[2])
+		if named && (i == start || i+1 < last) || azureCommand(rest) {
 			b.WriteByte(' ')
 		}
 	}
 	return b.String()
+}
+
+// azureCommand says whether text starts as a command of Azure Pipelines does.
+func azureCommand(text string) bool {
+	name, marked := strings.CutPrefix(text, "##")
+	end := 0
+	for end < len(name) && letter(name[end]) {
+		end++
+	}
+	return marked && strings.HasPrefix(name[end:], "[")
 }
 
 func letter(b byte) bool { return 'a' <= b|0x20 && b|0x20 <= 'z' }

@@ -4,6 +4,7 @@ import (
 	"html"
 	"iter"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -46,12 +47,9 @@ func (s *search) finds(text string) bool {
 	squeezed := squeeze(bare)
 	// What is strewn among the characters comes off first: what cannot be seen alone,
 	// where blanks keep numbers apart, or all of it. Queries have a plus sign for a blank.
-	bases := []string{text, spaced(text), squeezed}
 	var forms []string
-	for i, base := range bases {
-		if i == 0 || base != bases[i-1] {
-			forms = append(forms, undone(base)...)
-		}
+	for _, base := range slices.Compact([]string{text, spaced(text), squeezed}) {
+		forms = append(forms, undone(base)...)
 	}
 	for _, form := range append(forms, strings.ReplaceAll(squeezed, "+", "")) {
 		key := dense(form) // blanks make no other difference

@@ -60,12 +60,19 @@ func foldSimple(to []byte, r rune) []byte {
 	case r == '+' || r == utf8.RuneError || unseen(r) || unicode.IsSpace(r) || unicode.IsMark(r):
 		return to
 	case r < utf8.RuneSelf:
-		return append(to, byte(unicode.ToLower(r)))
+		return append(to, lower(byte(r&0x7f)))
 	case isWord(r):
 		r = unicode.ToLower(r)
 		return append(to, 0x80|byte((r^r>>7^r>>14)&0x7f))
 	}
 	return append(to, 1+mixed%' '/2) // no character that can be seen
+}
+
+func lower(b byte) byte {
+	if 'A' <= b && b <= 'Z' {
+		return b | 0x20
+	}
+	return b
 }
 
 // isWordByte says whether a folded character is a letter or a digit.

@@ -3,28 +3,18 @@ package secret
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"math/big"
 	"os"
+	"strconv"
 	"sync"
-	"unicode"
-	"unicode/utf8"
-
-	"github.com/secretctl/secretctl/internal/hint"
 )
 
 // MaxLength is the longest value in bytes that is accepted: what Azure Key Vault
 // takes, which is less than what Vault does.
 const MaxLength = 25 * 1024
-
-const (
-	defaultAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-	defaultLength   = 32
-)
 
 var (
 	errEmpty   = errors.New("is empty")
@@ -37,12 +27,6 @@ type Source struct {
 	Env      string    `json:"env,omitempty"`
 	File     string    `json:"file,omitempty"`
 	Stdin    bool      `json:"stdin,omitempty"`
-}
-
-// Generate describes a random value.
-type Generate struct {
-	Length   int    `json:"length,omitempty"`   // in characters; default 32
-	Alphabet string `json:"alphabet,omitempty"` // default A-Z a-z 0-9
 }
 
 // IsZero says whether no source is named.
@@ -81,6 +65,22 @@ func (e *SourceError) Hint() string { return e.hint }
 func (*SourceError) Usage() bool { return true }
 
 var _ interface{ Hint() string } = (*SourceError)(nil)
+
+// hinted is an error with a hint.
+type hinted struct {
+	error
+	hint string
+}
+
+func (h hinted) Unwrap() error { return h.error }
+func (h hinted) Hint() string  { return h.hint }
+
+func hintOf(err error) string {
+	if h, ok := errors.AsType[hinted](err); ok {
+		return h.hint
+	}
+	return ""
+}
 
 // Inputs is where sources read. Prompt is nil where there is no terminal; it
 // shows the label and reads a line without echo. Several goroutines may read: one
@@ -121,7 +121,7 @@ func (in *Inputs) read(ctx context.Context, s Source, label string) (Value, erro
 	case s.Generate != nil:
 		v, err := s.Generate.Value()
 		if err != nil {
-			return fail(err, "%s", hint.Of(err))
+			return fail(err, "%s", hintOf(err))
 		}
 		return v, nil
 	case s.Env != "":
@@ -133,12 +133,12 @@ func (in *Inputs) read(ctx context.Context, s Source, label string) (Value, erro
 	case s.File != "":
 		b, err = await(ctx, func() ([]byte, error) { return readFile(s.File) })
 		if err != nil {
-			return fail(err, "%s", cmp.Or(hint.Of(err), "name a file that you can read, or another source for "+label))
+			return fail(err, "%s", cmp.Or(hintOf(err), "name a file that you can read, or another source for "+label))
 		}
 	case s.Stdin:
 		b, err = await(ctx, func() ([]byte, error) { return in.readStdin(label) })
 		if err != nil {
-			return fail(err, "%s", hint.Of(err))
+			return fail(err, "%s", hintOf(err))
 		}
 	default:
 		return fail(errors.New("is named"), "give %s a source: env, file, stdin or generate", label)
@@ -169,8 +169,9 @@ func await(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
 	}
 }
 
-// readFile refuses what other users of the machine can read, as ssh does with
-// its keys: such a value has to be taken as known.
+// readFile refuses what other users of the machine can read or have written, as ssh
+// does with its keys: such a value has to be taken as known, or as theirs. Root is
+// trusted, and nobody else is by root.
 func readFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -188,10 +189,18 @@ func readFile(path string) ([]byte, error) {
 		return nil, errors.New("is a folder")
 	}
 	if info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
-		return nil, hint.Wrap(fmt.Errorf("can be read or written by others (mode %04o)", info.Mode().Perm()), "chmod 600 %s", path)
+		err := fmt.Errorf("can be read or written by others (mode %04o)", info.Mode().Perm())
+		return nil, hinted{err, "chmod 600 " + path}
+	}
+	if uid, ok := owner(info); ok && !trusted(uid, os.Geteuid()) {
+		err := fmt.Errorf("belongs to another user (uid %d)", uid)
+		return nil, hinted{err, "make it yours: chown " + strconv.Itoa(os.Geteuid()) + " " + path}
 	}
 	return readable(io.ReadAll(io.LimitReader(f, MaxLength+1)))
 }
+
+// trusted says whether a user may write what another one takes as a secret.
+func trusted(owner, user int) bool { return owner == 0 || owner == user }
 
 // readStdin reads all of it, or asks where it is a terminal.
 func (in *Inputs) readStdin(label string) ([]byte, error) {
@@ -201,7 +210,8 @@ func (in *Inputs) readStdin(label string) ([]byte, error) {
 		return readable(in.Prompt(label))
 	}
 	if in.Stdin == nil || in.stdinUsed {
-		return nil, hint.Wrap(errors.New("was read already, for another secret"), "only one secret of a run can come from a pipe: use env or file for the others")
+		err := errors.New("was read already, for another secret")
+		return nil, hinted{err, "only one secret of a run can come from a pipe: use env or file for the others"}
 	}
 	in.stdinUsed = true
 	return readable(io.ReadAll(io.LimitReader(in.Stdin, MaxLength+1)))
@@ -212,50 +222,4 @@ func readable(b []byte, err error) ([]byte, error) {
 		return nil, fmt.Errorf("cannot be read: %w", err)
 	}
 	return b, nil
-}
-
-// Value makes a new random value, from crypto/rand and without bias.
-func (g *Generate) Value() (Value, error) {
-	length, alphabet := g.Length, []rune(g.Alphabet)
-	if length == 0 {
-		length = defaultLength
-	}
-	if len(alphabet) == 0 {
-		alphabet = []rune(defaultAlphabet)
-	}
-	if err := g.Validate(); err != nil {
-		return Value{}, err
-	}
-	out := make([]rune, length)
-	for i := range out {
-		n, err := rand.Int(rand.Reader, big.NewInt(int64(len(alphabet))))
-		if err != nil {
-			return Value{}, err
-		}
-		out[i] = alphabet[n.Int64()]
-	}
-	return New([]byte(string(out))), nil
-}
-
-// Validate says what is wrong with the description, as an error, or nil: fewer
-// than 8 or more than 4096 characters, an alphabet of fewer than 8 characters,
-// with one twice, or with one that does not print. The error repeats nothing.
-func (g *Generate) Validate() error {
-	seen := map[rune]bool{}
-	for _, r := range g.Alphabet {
-		if seen[r] {
-			return errors.New("alphabet has a character twice")
-		}
-		if !unicode.IsPrint(r) || r == utf8.RuneError {
-			return errors.New("alphabet has a character that does not print")
-		}
-		seen[r] = true
-	}
-	switch {
-	case g.Length != 0 && (g.Length < 8 || g.Length > 4096):
-		return errors.New("length is not between 8 and 4096")
-	case g.Alphabet != "" && len(seen) < 8:
-		return errors.New("alphabet has fewer than 8 characters")
-	}
-	return nil
 }

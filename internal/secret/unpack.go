@@ -30,9 +30,9 @@ func (p packing) table() *[256]byte {
 	var t [256]byte
 	for i := range t {
 		t[i] = absent
-		if at := strings.IndexByte(p.alphabet, byte(i)); at >= 0 {
-			t[i] = byte(at)
-		}
+	}
+	for i := range len(p.alphabet) {
+		t[p.alphabet[i]] = byte(i & 0x3f)
 	}
 	for i := 0; i < len(p.alike); i += 2 {
 		t[p.alike[i]] = t[p.alike[i+1]]
@@ -92,13 +92,13 @@ func gcd(a, b uint) uint {
 
 func unpack(symbols []byte, bits uint) string {
 	var out strings.Builder
-	out.Grow(len(symbols) * int(bits) / 8) //nolint:gosec // at most 6
+	out.Grow(len(symbols) * int(bits) / 8)
 	var held, n uint
 	for _, s := range symbols {
 		held, n = held<<bits|uint(s), n+bits
 		if n >= 8 {
 			n -= 8
-			out.WriteByte(byte(held >> n))
+			out.WriteByte(byte(held >> n & 0xff))
 		}
 	}
 	return out.String()
@@ -117,7 +117,7 @@ func numbers(text string, base int) string {
 		case digits > 0 && n < 256:
 			out.WriteByte(byte(n))
 		case digits > 0:
-			out.WriteRune(rune(n)) //nolint:gosec // at most eight digits
+			out.WriteRune(rune(n))
 		}
 		n, digits = 0, 0
 	}

@@ -59,7 +59,7 @@ func ordinary(g gram) bool {
 	var different [256]bool
 	kinds, digits := 0, 0
 	for i := range text {
-		b := byte(g >> (8 * (gramLength - 1 - i)))
+		b := byte(g >> (8 * (gramLength - 1 - i)) & 0xff)
 		if text[i] = b; !different[b] {
 			kinds++
 		}

@@ -71,7 +71,6 @@ func words(err error) (text, hint string) {
 	var dns *net.DNSError
 	var netErr net.Error
 	var op *net.OpError
-	var errno syscall.Errno
 	if errors.As(err, &op) && (op.Op == "proxyconnect" || op.Op == "socks connect") {
 		return "the proxy does not answer", proxyHint
 	}
@@ -90,7 +89,7 @@ func words(err error) (text, hint string) {
 	if text, hint, ok := tlsWords(err); ok {
 		return text, hint
 	}
-	if errors.As(err, &errno) {
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
 		return errno.Error(), ""
 	}
 	return errMalformed.text, errMalformed.hint

@@ -232,7 +232,7 @@ func TestACredentialThatNoHeaderCanCarryIsToldApart(t *testing.T) {
 		t.Fatal(err)
 	}
 	req.Header.Set("X-Vault-Token", "c4nary\n")
-	_, err = (&http.Client{Transport: Wrap(Base(), nil)}).Do(req) //nolint:bodyclose // there is none
+	_, err = (&http.Client{Transport: Wrap(Base(), nil)}).Do(req)
 	if err = Explain(t.Context(), err); err == nil || !strings.Contains(err.Error(), "line break") || strings.Contains(err.Error(), "c4nary") {
 		t.Errorf("%v", err)
 	}

@@ -1,0 +1,81 @@
+package secret
+
+import (
+	"cmp"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"math"
+	"math/big"
+	"unicode"
+	"unicode/utf8"
+)
+
+const (
+	defaultAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+	defaultLength   = 32
+	leastBits       = 96 // of a value that nobody guesses
+)
+
+// Generate describes a random value.
+type Generate struct {
+	Length   int    `json:"length,omitempty"`   // in characters; default 32
+	Alphabet string `json:"alphabet,omitempty"` // default A-Z a-z 0-9
+}
+
+// Value makes a new random value, from crypto/rand and without bias.
+func (g *Generate) Value() (Value, error) {
+	length, alphabet := g.Length, []rune(g.Alphabet)
+	if length == 0 {
+		length = defaultLength
+	}
+	if len(alphabet) == 0 {
+		alphabet = []rune(defaultAlphabet)
+	}
+	if err := g.Validate(); err != nil {
+		return Value{}, err
+	}
+	out := make([]rune, length)
+	for i := range out {
+		n, err := rand.Int(rand.Reader, big.NewInt(int64(len(alphabet))))
+		if err != nil {
+			return Value{}, err
+		}
+		out[i] = alphabet[n.Int64()]
+	}
+	return New([]byte(string(out))), nil
+}
+
+// Validate says what is wrong with the description, as an error, or nil: fewer
+// than 8 or more than 4096 characters, an alphabet of fewer than 8 characters,
+// with one twice, or with one that does not print, or so few characters of it that
+// the value could be guessed. The error repeats nothing of the alphabet.
+func (g *Generate) Validate() error {
+	seen := map[rune]bool{}
+	for _, r := range g.Alphabet {
+		if seen[r] {
+			return errors.New("alphabet has a character twice")
+		}
+		if !unicode.IsPrint(r) || r == utf8.RuneError {
+			return errors.New("alphabet has a character that does not print")
+		}
+		seen[r] = true
+	}
+	switch {
+	case g.Length != 0 && (g.Length < 8 || g.Length > 4096):
+		return errors.New("length is not between 8 and 4096")
+	case g.Alphabet != "" && len(seen) < 8:
+		return errors.New("alphabet has fewer than 8 characters")
+	}
+	size, length := len(defaultAlphabet), cmp.Or(g.Length, defaultLength)
+	if g.Alphabet != "" {
+		size = len(seen)
+	}
+	if enough := int(math.Ceil(leastBits / math.Log2(float64(size)))); length < enough {
+		return hinted{
+			fmt.Errorf("length %d makes values of fewer than %d bits, which can be guessed", length, leastBits),
+			fmt.Sprintf("with an alphabet of %d characters, write a length of at least %d", size, enough),
+		}
+	}
+	return nil
+}
