@@ -9,15 +9,19 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/secretctl/secretctl/docs"
 	"github.com/secretctl/secretctl/internal/atomicfile"
+	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/starter"
+	"github.com/secretctl/secretctl/internal/store"
+	"github.com/secretctl/secretctl/internal/store/providers"
 )
 
 type initOptions struct {
@@ -40,9 +44,10 @@ On a terminal it asks for what no flag has said; --no-input keeps it from asking
 It asks in plain lines where TERM is dumb or ACCESSIBLE is set.
 
 --from-deployment takes over what an existing Deployment of the cluster says: image,
-env, envFrom, ServiceAccount, replicas, resources and port, and from a vault config
-that it has already the secrets, their scopes and their folder. Values of variables
-that may be secret are not copied; their names are told.
+env, envFrom, ServiceAccount, replicas, resources and port, from its vault config the
+secrets, their scopes and their folder, and from the SecretProviderClasses that it
+mounts where the secrets are in the store. Values of variables that may be secret
+are not copied; their names are listed.
 
 ` + exitCodes("the config was written", "", "a file could not be written, or the cluster could not be read"),
 		Example: `  secretctl init --provider vault
@@ -184,6 +189,9 @@ func (a *app) fromDeployment(ctx context.Context, o *initOptions, secretsNamed b
 	if len(d.Withheld) > 0 {
 		a.narrate("not copied, because they may be secret: the values of %s", strings.Join(d.Withheld, ", "))
 	}
+	if err := a.readClasses(ctx, c, o, d.Classes); err != nil {
+		return err
+	}
 	switch {
 	case d.VaultConfig == "" || secretsNamed:
 		return nil
@@ -202,6 +210,37 @@ func (a *app) fromDeployment(ctx context.Context, o *initOptions, secretsNamed b
 		a.narrate("warning: its vault config was not taken over: configmaps/%s, %s: %s", d.ConfigMap, d.Key, err)
 	default:
 		a.narrate("read: %d secrets of its vault config, configmaps/%s", len(o.Secrets), d.ConfigMap)
+	}
+	return nil
+}
+
+// readClasses takes over what the SecretProviderClasses of the Deployment say about
+// the store. Of what it cannot take over it says why.
+func (a *app) readClasses(ctx context.Context, c *cluster.Cluster, o *initOptions, names []string) error {
+	var read config.Delivery
+	for _, name := range names {
+		spec, err := c.SecretProviderClass(ctx, o.Namespace, name)
+		known := providers.All(a.Azure)
+		i := slices.IndexFunc(known, func(p store.Provider) bool { return p.Name == string(spec.Provider) })
+		switch {
+		case ctx.Err() != nil:
+			return err
+		case err != nil:
+		case i < 0:
+			err = fmt.Errorf("its provider %s is not one of %s", a.sanitizer.Line(string(spec.Provider)), strings.Join(config.Providers(), ", "))
+		case o.Provider != "" && o.Provider != known[i].Name:
+			err = fmt.Errorf("its provider is %s, not %s", known[i].Name, o.Provider)
+		default:
+			err = known[i].Read(spec, &read)
+		}
+		if err != nil {
+			a.narrate("warning: secretproviderclasses/%s was not taken over: %s", name, err)
+			return nil
+		}
+	}
+	if len(names) > 0 {
+		o.Provider, o.Class = read.Provider, &read
+		a.narrate("read: secretproviderclasses/%s", strings.Join(names, ", "))
 	}
 	return nil
 }

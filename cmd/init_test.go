@@ -100,6 +100,8 @@ func deployments(t *testing.T) *httptest.Server {
 		t.Fatal(err)
 	}
 	answers := map[string][]byte{
+		"/apis/secrets-store.csi.x-k8s.io/v1/namespaces/default/secretproviderclasses/fhir-secrets": []byte(`{"spec": {"provider": "vault", "parameters": {
+			"roleName": "clinic", "vaultAddress": "https://vault:8200", "objects": "- {objectName: idp, secretPath: kv/data/fhir, secretKey: idp-key}"}}}`),
 		"/apis/apps/v1/namespaces/default/deployments/fhir":  deployment,
 		"/api/v1/namespaces/default/configmaps/vault-config": configMap,
 	}
@@ -130,7 +132,7 @@ func TestInitTakesOverADeploymentWithoutItsSecrets(t *testing.T) {
 	if strings.Contains(string(text)+narration, "hunter2") {
 		t.Errorf("a value was copied\n%s\n%s", narration, text)
 	}
-	for _, want := range []string{"container server of deployments/fhir", "BOX_ADMIN_PASSWORD", "1 secrets of its vault config"} {
+	for _, want := range []string{"container server of deployments/fhir", "BOX_ADMIN_PASSWORD", "1 secrets of its vault config", "read: secretproviderclasses/fhir-secrets"} {
 		if !strings.Contains(narration, want) {
 			t.Errorf("%q is not told\n%s", want, narration)
 		}
@@ -142,6 +144,13 @@ func TestInitTakesOverADeploymentWithoutItsSecrets(t *testing.T) {
 	d := deliveries[0]
 	if s, ok := d.Secret("idp"); !ok || d.MountedFile(s) != "/secrets/idp" || d.Aidbox.ScopeFormat != "object" || d.Aidbox.Workload.Name != "fhir" || *d.Aidbox.Replicas != 2 {
 		t.Errorf("%+v", d)
+	}
+	if s, _ := d.Secret("idp"); d.Vault.Role != "clinic" || d.Vault.KVMount != "kv" || d.Vault.CSIAddress != "https://vault:8200" || s.Path != "fhir" || s.Key != "idp-key" {
+		t.Errorf("not as the SecretProviderClass says: %+v, %+v", d.Vault, s)
+	}
+	path, code, narration = initIn(t, nil, "--provider", "azure", "--no-input", "--from-deployment", "fhir", "--kubeconfig", kubeconfig)
+	if code != 0 || !strings.Contains(narration, "secretproviderclasses/fhir-secrets was not taken over: its provider is vault, not azure") {
+		t.Errorf("exit code %d\n%s", code, narration)
 	}
 	path, code, narration = initIn(t, nil, "--provider", "vault", "--no-input", "--from-deployment", "absent", "--kubeconfig", kubeconfig)
 	if _, err := os.Stat(path); code != 3 || err == nil || !strings.Contains(narration, "name its namespace with --namespace") {

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/store"
 )
 
 // Deployment is what a Deployment of Aidbox says already, without what may be a
@@ -29,6 +30,8 @@ type Deployment struct {
 	// The vault config that Aidbox is told of, "" where it is told of none, and the
 	// ConfigMap that holds it, "" where it is from elsewhere.
 	VaultConfig, ConfigMap, Key string
+
+	Classes []string // the SecretProviderClasses that are mounted
 }
 
 // Describe takes from a Deployment what its config file says.
@@ -59,6 +62,11 @@ func Describe(d appsv1.Deployment) (Deployment, error) {
 		}
 	}
 	found.findVaultConfig(pod.Volumes, c.VolumeMounts)
+	for _, v := range pod.Volumes {
+		if v.CSI != nil && v.CSI.Driver == store.DriverName && v.CSI.VolumeAttributes["secretProviderClass"] != "" {
+			found.Classes = append(found.Classes, v.CSI.VolumeAttributes["secretProviderClass"])
+		}
+	}
 	return found, nil
 }
 
@@ -135,6 +143,9 @@ func (o *Options) Adopt(vaultConfig []byte) error {
 	format := ""
 	for _, name := range slices.Sorted(maps.Keys(parsed.Secret)) {
 		s := Secret{Name: name}
+		if file := path.Base(parsed.Secret[name].Path); file != name {
+			s.File = file
+		}
 		var object struct {
 			ResourceType string `json:"resource_type"`
 			ID           string `json:"id"`

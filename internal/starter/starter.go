@@ -5,6 +5,7 @@ package starter
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed" // of the template
 	"encoding/json"
 	"regexp"
@@ -31,13 +32,36 @@ type Options struct {
 	AidboxURL                              string
 	MountPath, ScopeFormat                 string // of a vault config that there is already
 	Secrets                                []Secret
-	Deployment                             *Deployment // that there is already; may be nil
+	Deployment                             *Deployment      // that there is already; may be nil
+	Class                                  *config.Delivery // what its SecretProviderClasses say; may be nil
 }
 
 // Secret is one secret of the config.
 type Secret struct {
 	Name  string
+	File  string   // the mounted file, where that has another name
 	Scope []string // "Type/id" or "Type"
+}
+
+// Place is where a secret is, as a SecretProviderClass says it.
+type Place struct {
+	File       string `json:"file,omitempty"`
+	Path       string `json:"path,omitempty"`
+	Key        string `json:"key,omitempty"`
+	ObjectName string `json:"objectName,omitempty"`
+	KeyVault   string `json:"keyVault,omitempty"`
+}
+
+// Place returns where a secret is, nil where no SecretProviderClass says it.
+func (o Options) Place(s Secret) *Place {
+	if o.Class == nil {
+		return nil
+	}
+	mounted, found := o.Class.Secret(cmp.Or(s.File, s.Name))
+	if !found {
+		return nil
+	}
+	return &Place{s.File, mounted.Path, mounted.Key, mounted.ObjectName, mounted.KeyVault}
 }
 
 // Client is an Aidbox Client that authenticates with a secret.

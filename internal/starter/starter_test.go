@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -63,9 +64,23 @@ func variants(t *testing.T) map[string]starter.Options {
 		"a": {"path": "/secrets/a", "scope": ["TokenIntrospector", "Client/one"]}}}`)); err != nil {
 		t.Fatal(err)
 	}
+	mounted := adopted
+	mounted.Secrets = append(slices.Clone(adopted.Secrets), starter.Secret{Name: "c", File: "c.pem", Scope: []string{"Client"}}, starter.Secret{Name: "d", File: "d.pem", Scope: []string{"Client"}})
+	mounted.Class = &config.Delivery{
+		Provider: "vault", Vault: &config.Vault{CSIAddress: "https://vault:8200", Namespace: "admin", KVMount: "kv", AuthMount: "k8s", Role: "fhir", Audience: "vault"},
+		Secrets: []config.Secret{{Name: "a", Path: "x/y", Key: "k"}, {Name: "c.pem", Path: "x/z", Key: "pem"}},
+	}
+	identity := azure()
+	identity.Class = &config.Delivery{
+		Provider: "azure", Azure: &config.Azure{
+			KeyVault: "fhir", TenantID: "00000000-0000-0000-0000-000000000000", Cloud: "AzurePublicCloud",
+			Identity: config.Identity{Type: "workload", ClientID: "11111111-1111-1111-1111-111111111111"},
+		},
+		Secrets: []config.Secret{{Name: "client-secret", ObjectName: "basic", KeyVault: "other"}},
+	}
 	odd := azure()
 	odd.Name, odd.ResourceGroup, odd.Secrets = "on", "123", []starter.Secret{{Name: "007", Scope: []string{"TokenIntrospector"}}, {Name: "null", Scope: []string{"Client", "Client/1"}}}
-	return map[string]starter.Options{"vault": vault(), "azure": azure(), "adopted": adopted, "odd": odd}
+	return map[string]starter.Options{"vault": vault(), "azure": azure(), "adopted": adopted, "odd": odd, "mounted": mounted, "identity": identity}
 }
 
 func TestEveryVariantLoadsAndSaysWhatItWasTold(t *testing.T) {
@@ -93,7 +108,7 @@ func TestEveryVariantLoadsAndSaysWhatItWasTold(t *testing.T) {
 				t.Fatal(err)
 			}
 			d := deliveries[0]
-			if d.Name != o.Name || d.Provider != o.Provider || d.Namespace != o.Namespace || len(d.Secrets) != len(o.Secrets) || len(d.Resources) > 0 != (name == "vault" || name == "azure" || name == "odd") {
+			if d.Name != o.Name || d.Provider != o.Provider || d.Namespace != o.Namespace || len(d.Secrets) != len(o.Secrets) || len(d.Resources) > 0 != (name != "adopted" && name != "mounted") {
 				t.Errorf("%+v", d)
 			}
 			for i, s := range o.Secrets {
@@ -188,7 +203,7 @@ func TestDeploymentIsDescribed(t *testing.T) {
 	d.Env, d.Withheld, d.EnvFrom, d.Resources.Limits = nil, nil, nil, nil
 	want := starter.Deployment{
 		Name: "fhir", Container: "server", Image: "healthsamurai/aidboxone:2602", ServiceAccount: "default", Replicas: new(int32(2)), Port: 8765,
-		VaultConfig: "/config/vault/my.json", ConfigMap: "vault-config", Key: "vault.json",
+		VaultConfig: "/config/vault/my.json", ConfigMap: "vault-config", Key: "vault.json", Classes: []string{"fhir-secrets"},
 	}
 	if diff := cmp.Diff(want, d); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
@@ -203,9 +218,9 @@ func TestVaultConfigIsAdoptedInBothDialects(t *testing.T) {
 		text, format string
 		want         []starter.Secret
 	}{
-		"references":   {`{"secret": {"a": {"path": "/s/a", "scope": ["Client/x", "Client"]}}}`, "", []starter.Secret{{"a", []string{"Client/x", "Client"}}}},
-		"object":       {`{"secret": {"a": {"path": "/s/a", "scope": {"resource_type": "Client", "id": "x"}}}}`, "object", []starter.Secret{{"a", []string{"Client/x"}}}},
-		"object, type": {`{"secret": {"a": {"path": "/s/a", "scope": {"resource_type": "Client"}}}}`, "object", []starter.Secret{{"a", []string{"Client"}}}},
+		"references":   {`{"secret": {"a": {"path": "/s/a", "scope": ["Client/x", "Client"]}}}`, "", []starter.Secret{{Name: "a", Scope: []string{"Client/x", "Client"}}}},
+		"object":       {`{"secret": {"a": {"path": "/s/a", "scope": {"resource_type": "Client", "id": "x"}}}}`, "object", []starter.Secret{{Name: "a", Scope: []string{"Client/x"}}}},
+		"object, type": {`{"secret": {"a": {"path": "/s/a", "scope": {"resource_type": "Client"}}}}`, "object", []starter.Secret{{Name: "a", Scope: []string{"Client"}}}},
 	} {
 		var o starter.Options
 		if err := o.Adopt([]byte(test.text)); err != nil {

@@ -138,15 +138,15 @@ func read(live secretsstorev1.SecretProviderClassSpec, d *config.Delivery) error
 	default:
 		return store.Invalid("its identity is none that secretctl knows")
 	}
-	if before := d.Azure; before != nil {
-		section.KeyVault = before.KeyVault
-		if section.TenantID != before.TenantID || section.Cloud != before.Cloud || section.Identity != before.Identity {
-			return store.Invalid("is of another tenant or identity than the one before")
-		}
-	} else {
-		d.Azure = &section
+	if d.Azure == nil {
+		d.Provider, d.Azure = config.ProviderAzure, new(section)
 	}
-	d.Provider = config.ProviderAzure
+	if section.KeyVault = d.Azure.KeyVault; section != *d.Azure {
+		return store.Invalid("is of another tenant or identity than the one before")
+	}
+	if name == d.Azure.KeyVault {
+		name = "" // which the delivery says for all
+	}
 	for _, o := range all {
 		s := config.Secret{Name: dialect.File(o), ObjectName: o["objectName"], KeyVault: name, ObjectEncoding: o["objectEncoding"]}
 		switch o["objectType"] {
