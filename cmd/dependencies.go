@@ -14,36 +14,42 @@ import (
 	"github.com/secretctl/secretctl/internal/verify"
 )
 
-// dependencies connects what the checks of the groups look at. Where all of them
-// are prerequisites, what is not there to connect to is for the checks to report.
-func (a *app) dependencies(ctx context.Context, d *config.Delivery, o reportOptions, groups []string) (verify.Dependencies, error) {
-	prerequisite := func(group string) bool { return slices.Contains(verify.Prerequisites(), group) }
-	deps := verify.Dependencies{
-		Provider:  a.provider(d),
-		Sanitizer: a.sanitizer,
+// dependencies connects what a checkup looks at.
+func (a *app) dependencies(ctx context.Context, d *config.Delivery, c checkup) (deps verify.Dependencies, err error) {
+	deps = verify.Dependencies{
+		Provider: a.provider(d), Sanitizer: a.sanitizer,
 		Source: func(ctx context.Context, s config.Secret) (secret.Value, error) {
 			return a.inputs.Read(ctx, s.Value, s.Name)
 		},
 	}
-	var err error
+	if !c.writeOnly {
+		if err = a.connectReplicas(ctx, d, c, &deps); err == nil {
+			err = a.connectAidbox(ctx, d, c.groups, &deps)
+		}
+	}
+	if err == nil {
+		deps.Store, err = a.storeToVerify(d, c.options.jwtFile)
+	}
+	return deps, err
+}
+
+// connectReplicas connects to where Aidbox runs. Where all groups are prerequisites,
+// they report themselves that there is no cluster.
+func (a *app) connectReplicas(ctx context.Context, d *config.Delivery, c checkup, deps *verify.Dependencies) (err error) {
+	beyond := func(group string) bool { return !slices.Contains(verify.Prerequisites(), group) }
+	o := c.options
 	switch {
-	case !slices.ContainsFunc(groups, func(group string) bool { return !prerequisite(group) }):
+	case !slices.ContainsFunc(c.groups, beyond):
 		if deps.Cluster, err = a.kubernetes(d); err != nil && !cluster.Configured(a.clusterOf(d)) {
 			deps.NoCluster, err = err, nil
 		}
 	case o.target == targetPod:
-		err = a.connectPods(ctx, d, groups, &deps)
+		err = a.connectPods(ctx, d, c.groups, deps)
 	default:
 		a.narrate("note: %slooks at the mount on this machine, %s", a.of(d), cmp.Or(o.mountPath, d.MountPath))
 		deps.Local = &verify.Local{Dir: o.mountPath, VaultConfig: o.vaultConfig}
 	}
-	if err != nil {
-		return deps, err
-	}
-	if deps.Store, err = a.storeToVerify(d, o.jwtFile); err != nil {
-		return deps, err
-	}
-	return deps, a.connectAidbox(ctx, d, groups, &deps)
+	return err
 }
 
 // connectPods connects to the cluster that the pods run in.
@@ -74,7 +80,7 @@ func (a *app) connectAidbox(ctx context.Context, d *config.Delivery, groups []st
 	_, noCluster := errors.AsType[*cluster.ConfigError](err)
 	switch {
 	case noCluster && deps.NoCluster != nil: // which Aidbox is reached through
-		deps.NoAidbox = deps.NoCluster
+		deps.Aidbox = noAidbox{deps.NoCluster}
 		return nil
 	case err != nil:
 		return err
@@ -101,22 +107,35 @@ func (a aidboxAdmin) Delete(ctx context.Context, resourceType, id string) error 
 
 // aidboxAt returns how to reach the Aidbox of one pod through the API server. Each
 // pod is connected to once; the connections end with ctx.
-func (a *app) aidboxAt(ctx context.Context, d *config.Delivery, c *cluster.Cluster) func(cluster.Pod) (verify.Aidbox, error) {
+func (a *app) aidboxAt(ctx context.Context, d *config.Delivery, c *cluster.Cluster) func(cluster.Pod) verify.Aidbox {
 	var mu sync.Mutex
 	open := map[string]verify.Aidbox{}
-	return func(p cluster.Pod) (verify.Aidbox, error) {
+	return func(p cluster.Pod) verify.Aidbox {
 		mu.Lock()
 		defer mu.Unlock()
 		if client, ok := open[p.UID]; ok {
-			return client, nil
+			return client
 		}
 		tunnel := c.PodTransport(p.Namespace, p.Name, int(d.Aidbox.Port))
 		context.AfterFunc(ctx, tunnel.CloseIdleConnections)
 		client, err := fhirclient.New(fhirclient.Options{URL: "http://" + p.Name, Tunnel: tunnel, Log: a.logOf(d), Sanitizer: a.sanitizer})
 		if err != nil {
-			return nil, err
+			return noAidbox{err}
 		}
 		open[p.UID] = client
-		return client, nil
+		return client
 	}
+}
+
+// noAidbox is one that cannot be reached.
+type noAidbox struct{ err error }
+
+func (a noAidbox) Health(context.Context) error { return a.err }
+
+func (a noAidbox) Probe(context.Context, string, string, secret.Value) (int, string, error) {
+	return 0, "", a.err
+}
+
+func (a noAidbox) Token(context.Context, string, secret.Value) (int, string, error) {
+	return 0, "", a.err
 }

@@ -56,15 +56,12 @@ credential changes.
 
 func (a *app) rotate(ctx context.Context, o rotateOptions, args []string) error {
 	all, rotated, err := a.toRotate(o, args)
-	if o.noVerify {
-		if err == nil {
-			err = a.putAll(ctx, all, o, rotated)
-		}
-		return err
-	}
 	var reports []verify.DeliveryReport
 	if err == nil {
 		c := checkup{title: "rotate", groups: []string{groupRotation}, options: o.reportOptions, rotated: rotated, generate: o.generate}
+		if c.writeOnly = o.noVerify; c.writeOnly {
+			c.groups = []string{checkStoreUpdated}
+		}
 		reports, err = a.checkAll(ctx, all, c)
 	}
 	return a.report(o.reportOptions, reports, err)
@@ -92,17 +89,13 @@ func (a *app) toRotate(o rotateOptions, args []string) ([]*config.Delivery, func
 }
 
 // newRotation finds the new value; nothing is written yet.
-func (a *app) newRotation(ctx context.Context, d *config.Delivery, s config.Secret, o reportOptions, generate bool) (*verify.Rotation, error) {
-	connected, err := a.store(d, store.Options{})
-	if err != nil {
-		return nil, err
-	}
-	old, _, err := connected.Get(ctx, s)
+func (a *app) newRotation(ctx context.Context, d *config.Delivery, s config.Secret, from store.Store, c checkup) (*verify.Rotation, error) {
+	old, _, err := from.Get(ctx, s)
 	if err != nil {
 		return nil, fmt.Errorf("secret %q: %w", s.Name, err)
 	}
 	source := s.Value
-	if generate && source.Generate == nil {
+	if c.generate && source.Generate == nil {
 		source = secret.Source{Generate: &secret.Generate{}}
 	}
 	if source.IsZero() {
@@ -121,28 +114,8 @@ func (a *app) newRotation(ctx context.Context, d *config.Delivery, s config.Secr
 	if source.Generate != nil && s.Value.Generate == nil && !s.Value.IsZero() {
 		a.narrate("warning: %s%s: the next provision puts back what %s gives", a.of(d), s.Name, s.Value)
 	}
-	return &verify.Rotation{Secret: s.Name, New: value, Deadline: o.deadline, Nudge: o.nudge && o.target == targetPod}, nil
-}
-
-// putAll gives a secret of each delivery a new value.
-func (a *app) putAll(ctx context.Context, all []*config.Delivery, o rotateOptions, rotated func(*config.Delivery) (config.Secret, bool)) error {
-	done, err := each(ctx, fleet{app: a, title: "rotate", all: all}, func(d *config.Delivery) (work[string], error) {
-		connected, err := a.store(d, store.Options{})
-		return func(ctx context.Context, _ *progress) (string, error) {
-			s, _ := rotated(d)
-			rotation, err := a.newRotation(ctx, d, s, o.reportOptions, o.generate)
-			if err != nil {
-				return "", err
-			}
-			return connected.Put(ctx, s, rotation.New)
-		}, err
-	})
-	errs := []error{err}
-	for _, o := range done {
-		if s, _ := rotated(o.delivery); o.err == nil {
-			_, err := fmt.Fprintf(a.Out, "%s%s\tversion %s\n", a.of(o.delivery), s.Name, o.result)
-			errs = append(errs, err)
-		}
-	}
-	return join(errs...)
+	return &verify.Rotation{
+		Secret: s.Name, New: value, WriteOnly: c.writeOnly,
+		Deadline: c.options.deadline, Nudge: c.options.nudge && c.options.target == targetPod,
+	}, nil
 }

@@ -110,13 +110,15 @@ what it means and how to mend it.
 	return cmd
 }
 
-// The groups whose checks cmd has to prepare for.
+// The groups and checks that cmd has to prepare for.
 const (
 	groupAidbox   = "aidbox"
 	groupWorkload = "workload"
 	groupClient   = "client"
 	groupScope    = "scope"
 	groupRotation = "rotation"
+
+	checkStoreUpdated = "rotation/store-updated"
 )
 
 func (a *app) verify(ctx context.Context, o verifyOptions, names []string) error {
@@ -157,12 +159,13 @@ func (a *app) verifyAll(ctx context.Context, o verifyOptions, names []string) ([
 
 // checkup is what is checked of each delivery.
 type checkup struct {
-	title    string
-	groups   []string
-	named    []string // those of the groups that were asked for by name
-	options  reportOptions
-	rotated  func(*config.Delivery) (config.Secret, bool) // what is rotated, if anything; may be nil
-	generate bool                                         // the new value, whatever the secret's source
+	title     string
+	groups    []string // or the IDs of single checks
+	named     []string // those of the groups that were asked for by name
+	options   reportOptions
+	rotated   func(*config.Delivery) (config.Secret, bool) // what is rotated, if anything; may be nil
+	generate  bool                                         // the new value, whatever the secret's source
+	writeOnly bool                                         // the new value, and look at nothing but the store
 }
 
 // checkAll does a checkup on deliveries. What kept one of several from it is in its
@@ -194,7 +197,7 @@ func (a *app) check(ctx context.Context, d *config.Delivery, c checkup) (work[ve
 		}
 		c.groups = slices.DeleteFunc(slices.Clone(c.groups), func(g string) bool { return g == groupWorkload })
 	}
-	deps, err := a.dependencies(ctx, d, c.options, c.groups)
+	deps, err := a.dependencies(ctx, d, c)
 	if err != nil {
 		return nil, err
 	}
@@ -203,7 +206,7 @@ func (a *app) check(ctx context.Context, d *config.Delivery, c checkup) (work[ve
 		if c.rotated != nil {
 			if s, ok := c.rotated(d); ok {
 				var err error
-				if o.Rotation, err = a.newRotation(ctx, d, s, c.options, c.generate); err != nil {
+				if o.Rotation, err = a.newRotation(ctx, d, s, deps.Store, c); err != nil {
 					return verify.DeliveryReport{}, err
 				}
 			}

@@ -22,9 +22,6 @@ var aidboxChecks = []Check{
 }
 
 func aidboxAnswers(ctx context.Context, r *run, _ subject) Result {
-	if r.Aidbox == nil {
-		return r.unknown(r.NoAidbox)
-	}
 	if err := r.Aidbox.Health(ctx); err != nil {
 		return r.unknown(err)
 	}

@@ -22,15 +22,15 @@ type Dependencies struct {
 	Aidbox Aidbox // whatever answers at aidbox.url
 	// AidboxAt returns the Aidbox of one pod, whatever aidbox.url says. Nil: each
 	// replica cannot be asked by itself.
-	AidboxAt func(p cluster.Pod) (Aidbox, error)
+	AidboxAt func(p cluster.Pod) Aidbox
 	Admin    Admin // nil where nothing may be done as an administrator
 
 	Cluster *cluster.Cluster // where the delivery runs; nil where that is not asked
 	Local   *Local           // the mount on this machine; nil for those in the pods of the Cluster
 
-	// Why Aidbox, Admin or Cluster is nil, where that is not on purpose: then what it
-	// would say is unknown, and not skipped.
-	NoAidbox, NoAdmin, NoCluster error
+	// Why Admin or Cluster is nil, where that is not on purpose: then what it would say
+	// is unknown, and not skipped.
+	NoAdmin, NoCluster error
 
 	Sanitizer *secret.Sanitizer // learns every value, and cleans what servers say
 }

@@ -14,9 +14,9 @@ import (
 	"github.com/secretctl/secretctl/internal/cluster"
 )
 
-// firstHop goes the way of a secret to a pod, and returns the first thing on it
-// that is wrong, and what to do. Where all looks well, hop says what was tried.
-func (r *run) firstHop(ctx context.Context, p cluster.Pod) (hop, next string) {
+// firstCause goes the way of a secret to a pod, and returns the first thing on it
+// that is wrong, and what to do. Where all looks well, cause says what was tried.
+func (r *run) firstCause(ctx context.Context, p cluster.Pod) (cause, next string) {
 	if found := r.serviceAccount(ctx); found.Status == StatusFail {
 		return found.Detail, found.Hint
 	}
@@ -30,16 +30,16 @@ func (r *run) firstHop(ctx context.Context, p cluster.Pod) (hop, next string) {
 			return fmt.Sprintf("volume %s lacks readOnly: true, and the driver refuses it", v.Name), renderHint
 		}
 	}
-	if hop, next := r.driverHop(ctx, p); hop != "" {
-		return hop, next
+	if cause, next := r.driverCause(ctx, p); cause != "" {
+		return cause, next
 	}
-	hop, next, _ = r.loginHop(ctx)
-	return hop, next
+	cause, next, _ = r.loginCause(ctx)
+	return cause, next
 }
 
-// driverHop looks for the driver and the provider on the pod's node. Where their
+// driverCause looks for the driver and the provider on the pod's node. Where their
 // DaemonSets are not to be seen it says nothing.
-func (r *run) driverHop(ctx context.Context, p cluster.Pod) (hop, next string) {
+func (r *run) driverCause(ctx context.Context, p cluster.Pod) (cause, next string) {
 	const install = "secretctl install; secretctl doctor looks closer"
 	if _, err := r.Cluster.CSIDriver(ctx); errors.Is(err, fs.ErrNotExist) {
 		return "the Secrets Store CSI driver is not installed", install
@@ -54,11 +54,11 @@ func (r *run) driverHop(ctx context.Context, p cluster.Pod) (hop, next string) {
 	if !slices.ContainsFunc(agents, func(a cluster.Agent) bool { return a.Role == r.d.Provider }) {
 		return "no DaemonSet of the provider " + r.d.Provider + " is there", install
 	}
-	return r.providerHop(ctx, agents, p)
+	return r.providerCause(ctx, agents, p)
 }
 
-// providerHop looks for the provider on the pod's node, where its DaemonSet is known.
-func (r *run) providerHop(ctx context.Context, agents []cluster.Agent, p cluster.Pod) (hop, next string) {
+// providerCause looks for the provider on the pod's node, where its DaemonSet is known.
+func (r *run) providerCause(ctx context.Context, agents []cluster.Agent, p cluster.Pod) (cause, next string) {
 	i := slices.IndexFunc(agents, func(a cluster.Agent) bool { return a.Role == r.d.Provider })
 	if i < 0 || agents[i].Works() || agents[i].Ready > 0 && !r.lacks(ctx, agents[i], p.Node) {
 		return "", ""
@@ -74,8 +74,8 @@ func (r *run) lacks(ctx context.Context, a cluster.Agent, node string) bool {
 	return node != "" && (errors.Is(err, fs.ErrNotExist) || err == nil && !there.Ready)
 }
 
-// loginHop does at the store what the provider does for the pod.
-func (r *run) loginHop(ctx context.Context) (hop, next string, wrong bool) {
+// loginCause does at the store what the provider does for the pod.
+func (r *run) loginCause(ctx context.Context) (cause, next string, wrong bool) {
 	found := r.podCanRead(ctx)
 	switch {
 	case found.Status == StatusSkip:

@@ -51,7 +51,7 @@ func (f *fakes) dependencies(d *config.Delivery) Dependencies {
 		w.Admin = fakeAdmin{f}
 	}
 	if f.ProbeAt != nil {
-		w.AidboxAt = func(p cluster.Pod) (Aidbox, error) { return podAidbox{fakeAidbox{f}, p}, nil }
+		w.AidboxAt = func(p cluster.Pod) Aidbox { return podAidbox{fakeAidbox{f}, p} }
 	}
 	return w
 }

@@ -8,289 +8,248 @@ import (
 	"strings"
 	"time"
 
-	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
-	"github.com/secretctl/secretctl/internal/secret"
 )
-
-const (
-	defaultDeadline = 4 * time.Minute // of a driver with its default poll interval
-	defaultPoll     = 200 * time.Millisecond
-	podPoll         = time.Second // of files in pods, which takes a command in each
-	aidboxPoll      = time.Second
-	aidboxCache     = 30 * time.Second // how long Aidbox may take to look at the file again; at most the deadline
-)
-
-// Rotation is a new value for a secret, which the rotation checks write to the
-// store and follow to Aidbox.
-type Rotation struct {
-	Secret   string
-	New      secret.Value
-	Deadline time.Duration // from the write to the changed file; default: what the driver takes, or 4 minutes
-	Poll     time.Duration // how often files are read; default 200 ms, in pods 1 s
-	Nudge    bool          // annotate the pods after the write, so that kubelet syncs them at once
-}
 
 var rotationChecks = []Check{
 	{
 		ID: "rotation/store-updated", Title: "the store took the new value",
 		subjects: rotatedSecret,
-		run:      func(ctx context.Context, r *run, _ subject) Result { return r.rotation.storeUpdated(ctx) },
+		run:      storeUpdated,
 	},
 	{
 		ID: "rotation/mounted", Title: "the new value reached the mount",
 		Needs:    []string{"rotation/store-updated"},
 		subjects: rotatedSecret,
-		run:      func(ctx context.Context, r *run, _ subject) Result { return r.rotation.mounted(ctx) },
+		run:      newValueMounted,
 	},
 	{
 		ID: "rotation/new-accepted", Title: "Aidbox accepts the new value",
 		Needs:    []string{"rotation/mounted"},
 		subjects: rotatedSecret,
-		run:      func(ctx context.Context, r *run, _ subject) Result { return r.rotation.newAccepted(ctx) },
+		run:      newValueAccepted,
 	},
 	{
 		ID: "rotation/old-rejected", Title: "Aidbox refuses the old value",
 		Needs:    []string{"rotation/new-accepted"},
 		subjects: rotatedSecret,
-		run:      func(ctx context.Context, r *run, _ subject) Result { return r.rotation.oldRejected(ctx) },
+		run:      oldValueRejected,
 	},
 	{
 		ID: "rotation/no-restart", Title: "Aidbox stayed up meanwhile",
 		subjects: rotatedSecret,
-		run:      func(ctx context.Context, r *run, _ subject) Result { return r.rotation.noRestart(ctx) },
+		run:      noRestart,
 	},
 }
 
+// rotatedSecret has the secret that gets a new value; where there is none, the
+// delivery stands in its place.
 func rotatedSecret(_ context.Context, r *run) []subject {
-	return []subject{{name: r.rotation.secret.Name}}
+	s := subject{name: r.d.Name, secret: r.rotation.secret}
+	if s.secret.Name != "" {
+		s.name = s.secret.Name
+	}
+	return []subject{s}
 }
 
-// rotation is one under way.
-type rotation struct {
-	*run
-	Rotation
-	secret config.Secret
-	none   *Result // why there is none
-	client *client // one that uses the secret; or nil
-	watch  healthWatch
-
-	mechanism cluster.Rotation
-	why       string        // of the deadline
-	age       time.Duration // of what is mounted
-	before    []cluster.Pod
-	// What the driver said before the write, by the UID of the pod; and whether it
-	// has said something else of each since.
-	versions   map[string]string
-	statusSeen chan struct{}
-
-	old     secret.Value
-	written time.Time
-	times   timeline
-	trails  []*trail
-	follow  following
+func noRotation() Result {
+	return Skip("no secret to rotate").WithHint("canary: true in the config adds a secret and a Client for the purpose; or name a secret")
 }
 
-func newRotation(of *run) *rotation {
-	r := &rotation{run: of, watch: healthWatch{aidbox: of.Aidbox}, secret: config.Secret{Name: of.d.Name}}
-	none := func(format string, args ...any) *Result {
-		result := Skip(format, args...)
-		return &result
+func storeUpdated(ctx context.Context, r *run, s subject) Result {
+	if s.secret.Name == "" {
+		return noRotation()
 	}
-	asked := of.o.Rotation
-	if asked == nil {
-		r.none = none("no secret to rotate")
-		r.none.Hint = "canary: true in the config adds a secret and a Client for the purpose; or name a secret"
-		return r
+	is := r.rotation
+	r.Sanitizer.Learn(is.New)
+	var err error
+	if is.value, err = r.values.inFile(s.secret, is.New); err != nil {
+		return r.fail(err)
 	}
-	r.Rotation = *asked
-	s, known := of.d.Secret(r.Secret)
-	if !known {
-		r.none = none("%s has no secret %s", of.d.Name, r.Secret)
-		return r
-	}
-	r.secret = s
-	r.client = clientWith(of.d, of.Dependencies, s, grantBasic, grantCredentials)
-	return r
-}
-
-func orDuration(d, otherwise time.Duration) time.Duration {
-	if d <= 0 {
-		return otherwise
-	}
-	return d
-}
-
-// stop ends what is under way beside the checks.
-func (r *rotation) stop() {
-	r.follow.stop()
-	r.watch.stop()
-}
-
-func (r *rotation) storeUpdated(ctx context.Context) Result {
-	if r.none != nil {
-		return *r.none
-	}
-	r.Sanitizer.Learn(r.New)
-	old, before, err := r.Store.Get(ctx, r.secret)
+	old, before, err := r.Store.Get(ctx, s.secret)
 	r.Sanitizer.Learn(old)
-	stored := r.New
-	var invalid error
-	if r.New, invalid = r.values.inFile(r.secret, stored); invalid != nil {
-		return r.fail(invalid)
-	}
-	r.old, _ = r.values.inFile(r.secret, old) // one that is not decoded is in no file
+	is.old, _ = r.values.inFile(s.secret, old) // one that cannot be decoded is in no file
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		before = "none"
 	case err != nil:
 		return r.unknown(err)
-	case old.Equal(stored):
+	case old.Equal(is.New):
 		return Fail("the store has the new value already, so that nothing would change").WithHint("give another value")
 	}
-	if stopped, ok := r.prepare(ctx); !ok {
-		return stopped
+	if !is.WriteOnly {
+		if result, ok := r.prepareRotation(ctx); !ok {
+			result.Detail += "; nothing was written"
+			return result
+		}
 	}
-	if r.pods == nil {
-		r.watch.start(ctx)
-	}
-	if _, err := r.Store.Put(ctx, r.secret, stored); err != nil {
+	if _, err := r.Store.Put(ctx, s.secret, is.New); err != nil {
 		return r.unknown(err)
 	}
-	r.written = time.Now()
 	r.values.forget()
-	r.times.add("", momentWritten)
-	r.followTrails(ctx)
-	back, version, err := r.Store.Get(ctx, r.secret)
+	is.written = time.Now()
+	is.times.add("", momentWritten)
+	r.followRotation(ctx)
+	return storeGivesBack(ctx, r, s, before)
+}
+
+// storeGivesBack reads what was written.
+func storeGivesBack(ctx context.Context, r *run, s subject, before string) Result {
+	back, version, err := r.Store.Get(ctx, s.secret)
 	switch {
 	case err != nil:
 		return r.unknown(err)
-	case !back.Equal(stored):
+	case !back.Equal(r.rotation.New):
 		return Fail("the store does not give back what was written").WithHint("does something else write there too?")
 	case version == before:
 		return Fail("the version is still %s after the write", version).WithHint("secretctl needs a store that counts versions")
 	}
 	detail := fmt.Sprintf("version %s, was %s", version, before)
-	if r.mechanism.Why != "" {
-		detail += "; " + r.mechanism.Why
+	if r.podWatch != nil {
+		detail += "; " + r.podWatch.driver.Why
 	}
 	return Pass("%s", detail)
 }
 
-func (r *rotation) mounted(ctx context.Context) Result {
+func newValueMounted(ctx context.Context, r *run, s subject) Result {
+	is := r.rotation
 	if len(r.mounts) == 0 {
 		return Unknown("there is no mount to look at")
 	}
 	var arrived, gone []string
-	var late, blind []*trail
-	for _, t := range r.trails {
-		if t.mount == nil {
+	var late, unseen []*follower
+	for _, f := range is.followers {
+		if f.mount == nil {
 			continue
 		}
-		r.wait(ctx, "rotation/mounted", r.Deadline, t.file.done)
+		r.await(ctx, "rotation/mounted "+s.name, is.Deadline, &f.file)
 		switch {
-		case t.file.ok:
-			arrived = append(arrived, t.name+" "+tenths(t.file.after))
-		case errors.Is(t.file.err, errGone):
-			gone = append(gone, t.name+" went away meanwhile")
-		case t.blind():
-			blind = append(blind, t)
+		case f.file.ok:
+			arrived = append(arrived, f.replica+" "+tenths(f.file.after))
+		case f.gone():
+			gone = append(gone, f.replica+" went away meanwhile")
+		case f.unseen():
+			unseen = append(unseen, f)
 		default:
-			late = append(late, t)
+			late = append(late, f)
 		}
 	}
 	have := strings.Join(arrived, ", ")
 	switch {
 	case ctx.Err() != nil:
-		return Unknown("not yet %s", r.sinceWrite())
+		return Unknown("not yet %s", is.sinceWrite())
 	case len(late) > 0:
-		return r.stuck(ctx, late, have)
-	case len(blind) > 0:
-		return r.unseen(blind, have)
+		return r.explainLate(ctx, late, have)
+	case len(unseen) > 0:
+		return fileUnseen(r, unseen[0].file.err, have)
 	case len(arrived) == 0:
 		return Unknown("%s", strings.Join(gone, ", ")).WithHint("something replaces the pods; run it again when that is over")
 	}
-	r.awaitStatus(ctx)
 	detail := have + " after the write"
-	if r.pods != nil {
-		detail += fmt.Sprintf(", of at most %s: %s", tenths(r.Deadline), r.why)
+	if r.podWatch != nil {
+		r.podWatch.await(ctx)
+		detail += fmt.Sprintf(", of at most %s: %s", tenths(is.Deadline), r.podWatch.why)
 	}
 	for _, g := range gone {
 		detail += "; " + g
 	}
-	if r.Nudge {
+	if is.Nudge {
 		detail += "; the pods were annotated, so that kubelet synced them at once"
 	}
 	return Pass("%s", detail)
 }
 
-// unseen says that nobody could look at some files. Where Aidbox can be asked, its
-// answer to the new value tells more than they would.
-func (r *rotation) unseen(blind []*trail, have string) Result {
-	detail := r.line(blind[0].file.err.Error())
+// fileUnseen says that nobody could look at some files. Where Aidbox can be asked,
+// its answer to the new value says more than they would.
+func fileUnseen(r *run, err error, have string) Result {
+	detail := r.line(err.Error())
 	if have != "" {
 		detail += "; in time: " + have
 	}
-	if r.client == nil {
-		return Unknown("%s", detail).WithHint("%s", hint.Of(blind[0].file.err))
+	if rotationClient(r) == nil {
+		return Unknown("%s", detail).WithHint("%s", hint.Of(err))
 	}
-	return Warn("%s; rotation/new-accepted tells whether it arrived", detail).WithHint("%s", hint.Of(blind[0].file.err))
+	return Warn("%s; rotation/new-accepted shows whether it arrived", detail).WithHint("%s", hint.Of(err))
 }
 
-func (r *rotation) newAccepted(ctx context.Context) Result {
-	if r.client == nil {
-		return Skip("no Client of the config uses %s with the grant type basic or client_credentials", r.secret.Name)
+func newValueAccepted(ctx context.Context, r *run, s subject) Result {
+	if rotationClient(r) == nil {
+		return Skip("no Client of the config uses %s with the grant type basic or client_credentials", s.name)
 	}
-	var said []string
-	for _, t := range r.speaking() {
-		r.wait(ctx, "rotation/new-accepted", r.patience(), t.accepted.done)
-		switch got := t.accepted.last; {
-		case !t.accepted.ok && (ctx.Err() != nil || got.outcome == unclear):
-			return r.at(t, got).unknown()
-		case got.outcome == odd:
-			return Fail("%s%s: that says nothing about the secret", t.prefix(), got).WithHint("%s", got.hint)
-		case got.outcome == refused:
-			return Fail("%s: %s%s to the new value, %s", r.client.Ref(), t.prefix(), got, r.sinceWrite()).
+	return askReplicas(ctx, r, "rotation/new-accepted "+s.name, func(f *follower) *step { return &f.accepted }, func(f *follower) Result {
+		switch got := f.accepted.last; got.outcome {
+		case odd:
+			return Fail("%s%s: that says nothing about the secret", f.prefix(), got).WithHint("%s", got.hint)
+		case refused:
+			return Fail("%s: %s%s to the new value, %s", f.client.Ref(), f.prefix(), got, r.rotation.sinceWrite()).
 				WithHint("does this Aidbox read the file that changed? a vault config of the object dialect is read only at its start")
+		default:
+			return Unknown("%s%s", f.prefix(), got).WithHint("%s", got.hint)
 		}
-		said = append(said, fmt.Sprintf("%s%s, %s after the write", t.prefix(), t.accepted.last.brief(), tenths(t.accepted.after)))
-	}
-	return Pass("%s: %s", r.client.Ref(), strings.Join(said, "; "))
+	})
 }
 
-func (r *rotation) oldRejected(ctx context.Context) Result {
-	if r.old.Empty() {
+func oldValueRejected(ctx context.Context, r *run, s subject) Result {
+	if r.rotation.old.Empty() {
 		return Skip("the store had no value before")
 	}
-	var said []string
-	for _, t := range r.speaking() {
-		r.wait(ctx, "rotation/old-rejected", r.patience(), t.refused.done)
-		switch got := t.refused.last; {
-		case t.refused.ok:
-		case ctx.Err() == nil && (got.outcome == accepted || got.outcome == forbidden):
-			return Fail("the old value is still ACCEPTED: %s: %s%s, %s", r.client.Ref(), t.prefix(), got, r.sinceWrite()).
+	return askReplicas(ctx, r, "rotation/old-rejected "+s.name, func(f *follower) *step { return &f.refused }, func(f *follower) Result {
+		switch got := f.refused.last; got.outcome {
+		case accepted, forbidden:
+			return Fail("the old value is still ACCEPTED: %s: %s%s, %s", f.client.Ref(), f.prefix(), got, r.rotation.sinceWrite()).
 				WithHint("is there a replica that has the old file, or another Client with this value?")
 		default:
-			return r.at(t, got).unknown()
+			return Unknown("%s%s", f.prefix(), got).WithHint("%s", got.hint)
 		}
-		said = append(said, fmt.Sprintf("%s%s, %s after the write", t.prefix(), t.refused.last.brief(), tenths(t.refused.after)))
-	}
-	return Pass("%s: %s", r.client.Ref(), strings.Join(said, "; "))
+	})
 }
 
-func (r *rotation) noRestart(ctx context.Context) Result {
-	if r.none != nil {
-		return *r.none
+// askReplicas waits for a step of each follower that asks Aidbox. A pod that went away
+// has nothing to say. wrong is the result where the step did not come.
+func askReplicas(ctx context.Context, r *run, what string, of func(*follower) *step, wrong func(*follower) Result) Result {
+	var said []string
+	for _, f := range r.rotation.followers {
+		if f.client == nil || f.gone() {
+			continue
+		}
+		step := of(f)
+		r.await(ctx, what, r.rotation.aidboxDeadline(), step)
+		switch {
+		case step.ok:
+			said = append(said, fmt.Sprintf("%s%s, %s after the write", f.prefix(), step.last.brief(), tenths(step.after)))
+		case ctx.Err() != nil:
+			return Unknown("%s%s", f.prefix(), step.last).WithHint("%s", step.last.hint)
+		default:
+			return wrong(f)
+		}
 	}
-	if r.load(ctx); r.pods != nil {
-		return r.samePods(ctx)
-	}
-	return r.watch.result(ctx, r.written, r.Sanitizer)
+	return Pass("%s: %s", rotationClient(r).Ref(), strings.Join(said, "; "))
 }
 
-func (r *rotation) sinceWrite() string {
-	return tenths(time.Since(r.written)) + " after the write"
+func noRestart(ctx context.Context, r *run, s subject) Result {
+	switch {
+	case s.secret.Name == "":
+		return noRotation()
+	case r.podWatch != nil && !r.rotation.written.IsZero():
+		return r.podsStayed(ctx, r.podWatch.before)
+	case r.pods != nil:
+		return Skip("nothing was written")
+	}
+	return r.health.result(ctx, r.rotation.written, r.Sanitizer)
 }
 
-func tenths(d time.Duration) string { return d.Round(100 * time.Millisecond).String() }
+// rotationClient returns the Client that the new value is tried with, if there is one.
+func rotationClient(r *run) *client {
+	return clientWith(r.d, r.Dependencies, r.rotation.secret, grantBasic, grantCredentials)
+}
+
+// newRotation returns the rotation that was asked for. Without one its secret is none.
+func newRotation(d *config.Delivery, asked *Rotation) *rotation {
+	r := &rotation{}
+	if asked != nil {
+		r.Rotation = *asked
+		r.secret, _ = d.Secret(asked.Secret)
+	}
+	return r
+}

@@ -226,7 +226,7 @@ func TestRestartDuringARotationIsSeen(t *testing.T) {
 	}{
 		"restarted":  {func(w *city) { w.pods[1].Status.ContainerStatuses[0].RestartCount++ }, "container app of pod/b was restarted: 1 restarts, before 0"},
 		"replaced":   {func(w *city) { w.pods = w.pods[:1] }, "pod/b is gone"},
-		"going away": {func(w *city) { w.pods[1].DeletionTimestamp = &w.pods[1].CreationTimestamp }, "pod/b is going away"},
+		"going away": {func(w *city) { w.pods[1].DeletionTimestamp = &w.pods[1].CreationTimestamp }, "pod/b is terminating"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, s := cityRotation(t, func(w *city, s *scene) {

@@ -24,6 +24,8 @@ type run struct {
 	driver    *driver
 	resources memo[resource] // of Aidbox, by reference
 	rotation  *rotation
+	podWatch  *podWatch   // of the rotation, in pods
+	health    healthWatch // of the rotation, on this machine
 
 	once   sync.Once
 	pods   *pods // nil before load, and where there is no cluster to look into
@@ -37,7 +39,8 @@ func newRun(d *config.Delivery, deps Dependencies, o Options) *run {
 			r.classes[s.Name] = c.Name
 		}
 	}
-	r.rotation = newRotation(r)
+	r.rotation = newRotation(d, o.Rotation)
+	r.health.aidbox = deps.Aidbox
 	return r
 }
 
@@ -100,4 +103,10 @@ func (r *run) noAdmin() Result {
 		return r.unknown(r.NoAdmin)
 	}
 	return Skip("no administrator's access to Aidbox").WithHint("set aidbox.admin in the config")
+}
+
+// stop ends what is under way beside the checks.
+func (r *run) stop() {
+	r.rotation.stop()
+	r.health.stop()
 }

@@ -30,11 +30,11 @@ type Options struct {
 // while the report stays usable.
 func Run(ctx context.Context, d *config.Delivery, deps Dependencies, o Options) (DeliveryReport, error) {
 	r := newRun(d, deps, o)
-	defer r.rotation.stop()
+	defer r.stop()
 	report := DeliveryReport{Name: d.Name, Checks: []Result{}}
 	statuses := map[string]Status{}
 	r.do(ctx, r.plan(ctx, o.Groups), statuses, &report)
-	r.rotation.stop()
+	r.stop()
 	if report.Timeline = r.rotation.times.sorted(); len(report.Timeline) > 0 {
 		report.DeadlineMS = r.rotation.Deadline.Milliseconds()
 	}

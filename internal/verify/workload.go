@@ -171,9 +171,9 @@ func podPending(ctx context.Context, r *run, p cluster.Pod) Result {
 	if e, ok := worst(events); ok {
 		what += fmt.Sprintf("; event %s: %s", e.Reason, r.line(cause(e.Message)))
 	}
-	hop, next := r.firstHop(ctx, p)
-	if hop != "" {
-		what += "; " + hop
+	cause, next := r.firstCause(ctx, p)
+	if cause != "" {
+		what += "; " + cause
 	}
 	if next == "" {
 		next = fmt.Sprintf("kubectl describe pod -n %s %s", p.Namespace, p.Name)

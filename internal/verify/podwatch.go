@@ -1,0 +1,129 @@
+package verify
+
+import (
+	"context"
+	"time"
+
+	"github.com/secretctl/secretctl/internal/cluster"
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/secret"
+)
+
+// statusDelay is how much later than a file its status may change.
+const statusDelay = 3 * time.Second
+
+// podWatch is what is known of a rotation from the cluster, besides the files.
+type podWatch struct {
+	c         *cluster.Cluster
+	namespace string
+	clean     *secret.Sanitizer
+
+	before []cluster.Pod // as they were before the write
+	driver cluster.Rotation
+	age    time.Duration // of the mounted files
+	why    string        // of the deadline
+
+	class, id string            // of the secret, in the driver's status
+	versions  map[string]string // that the status had before the write, by the pod's UID
+	seen      chan struct{}     // closed when each has another one
+}
+
+// watchPods notes how things are before a secret gets a new value.
+func (r *run) watchPods(ctx context.Context, s config.Secret) *podWatch {
+	w := &podWatch{
+		c: r.Cluster, namespace: r.d.Namespace, clean: r.Sanitizer, before: r.pods.replicas(), driver: r.driver.rotation(ctx),
+		class: r.classes[s.Name], id: r.Provider.StatusID(s), versions: map[string]string{}, seen: make(chan struct{}),
+	}
+	w.age = age(ctx, r.mounts, s).Truncate(time.Second)
+	running := map[string]bool{}
+	for _, p := range w.before {
+		running[p.UID] = true
+	}
+	all, _ := w.c.PodStatuses(ctx, w.namespace) // evidence for the timeline, and no more
+	for _, status := range all {
+		if running[status.PodUID] && status.SecretProviderClass == w.class {
+			w.versions[status.PodUID] = status.Versions[w.id]
+		}
+	}
+	return w
+}
+
+// age returns how long ago the folder of a replica last changed, of all replicas
+// the shortest time; 0 where that cannot be told.
+func age(ctx context.Context, mounts []*mount, s config.Secret) time.Duration {
+	youngest := time.Duration(-1)
+	for _, m := range mounts {
+		info, err := m.stat(ctx, m.folder(s))
+		if err != nil {
+			return 0
+		}
+		if age := time.Since(info.ModTime); youngest < 0 || age < youngest {
+			youngest = age
+		}
+	}
+	return max(0, youngest)
+}
+
+// follow notes when the driver reports for a pod that it mounted another version. It
+// ends when every pod was seen.
+func (w *podWatch) follow(ctx context.Context, every time.Duration, times *timeline) {
+	defer close(w.seen)
+	changed := map[string]bool{}
+	for len(w.versions) > len(changed) {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(every):
+		}
+		all, _ := w.c.PodStatuses(ctx, w.namespace)
+		for _, s := range all {
+			if was, ours := w.versions[s.PodUID]; ours && s.SecretProviderClass == w.class && !changed[s.PodUID] && s.Versions[w.id] != was {
+				changed[s.PodUID] = true
+				times.add("pod/"+s.Pod, momentStatus)
+			}
+		}
+	}
+}
+
+// await gives the driver a moment to report what it has done: it writes the status
+// after the files.
+func (w *podWatch) await(ctx context.Context) {
+	select {
+	case <-w.seen:
+	case <-ctx.Done():
+	case <-time.After(statusDelay):
+	}
+}
+
+// nudge has kubelet sync the pods whose file has not changed yet: at once, and where
+// the driver would skip that because of its poll interval, when the interval is over.
+func (w *podWatch) nudge(ctx context.Context, followers []*follower, times *timeline) {
+	w.nudgeAll(ctx, followers, times)
+	gate := w.driver.Interval - w.age
+	if gate <= 0 {
+		return
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(gate + time.Second):
+		w.nudgeAll(ctx, followers, times)
+	}
+}
+
+func (w *podWatch) nudgeAll(ctx context.Context, followers []*follower, times *timeline) {
+	for _, f := range followers {
+		if f.mount == nil {
+			continue
+		}
+		select {
+		case <-f.file.done:
+			continue
+		default:
+		}
+		if err := w.c.Nudge(ctx, *f.mount.pod); err != nil {
+			times.add(f.replica, "not annotated: "+w.clean.Line(err.Error()))
+			continue
+		}
+		times.add(f.replica, momentNudged)
+	}
+}

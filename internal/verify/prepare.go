@@ -1,0 +1,148 @@
+package verify
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/secretctl/secretctl/internal/cluster"
+)
+
+// prepareRotation finds out, before anything is written, what there is to follow and
+// how long it may take. ok is false where the new value could not arrive.
+func (r *run) prepareRotation(ctx context.Context) (stopped Result, ok bool) {
+	is := r.rotation
+	if r.load(ctx); r.pods == nil {
+		is.Deadline, is.Poll = cmp.Or(is.Deadline, defaultDeadline), cmp.Or(is.Poll, defaultPoll)
+		is.followers = r.newFollowers(ctx)
+		r.health.start(ctx)
+		return Result{}, true
+	}
+	r.pods.load(ctx)
+	switch {
+	case r.pods.err != nil:
+		return r.unknown(r.pods.err), false
+	case len(r.pods.replicas()) == 0:
+		return Unknown("no pod of %s runs in namespace %s, so nothing would be seen", r.d.Aidbox.Workload, r.d.Namespace).
+			WithHint("secretctl verify workload says why; rotate --no-verify only writes"), false
+	}
+	r.mounts = r.pods.mounts(r.pods.replicas())
+	w := r.watchPods(ctx, is.secret)
+	if w.driver.Known && !w.driver.Enabled {
+		return Fail("%s", w.driver.Why).
+			WithHint("the driver rotates with --enable-secret-rotation=true and, from 1.6.0, requiresRepublish: true in its CSIDriver object; rotate --no-verify only writes, then new pods have the value"), false
+	}
+	const cannot = "the new value would not arrive: %s"
+	agents, _ := r.Cluster.Agents(ctx)
+	for _, p := range w.before {
+		if cause, next := r.providerCause(ctx, agents, p); cause != "" {
+			return Fail(cannot, cause).WithHint("%s", next), false
+		}
+	}
+	if cause, next, wrong := r.loginCause(ctx); wrong && !is.old.Empty() { // else the write may be what fixes it
+		return Fail(cannot, cause).WithHint("%s", next), false
+	}
+	if w.why = "as --rotation-deadline says"; is.Deadline == 0 {
+		is.Deadline, w.why = w.driver.Deadline(w.age)
+	}
+	is.Poll = cmp.Or(is.Poll, podPoll)
+	r.podWatch, is.followers = w, r.newFollowers(ctx)
+	return Result{}, true
+}
+
+// newFollowers returns who follows: one for every mount; and who asks Aidbox: each
+// replica where that can be done, or else whatever answers at aidbox.url.
+func (r *run) newFollowers(ctx context.Context) (followers []*follower) {
+	c := rotationClient(r)
+	each := c != nil && r.asksPods(ctx, *c)
+	for _, m := range r.mounts {
+		var asked *client
+		if each {
+			asked = c.at(r.AidboxAt(*m.pod))
+		}
+		followers = append(followers, newFollower(m.replica, m, asked))
+	}
+	if !each && c != nil {
+		followers = append(followers, newFollower("", nil, c))
+	}
+	return followers
+}
+
+// asksPods says whether each replica can be asked by itself.
+func (r *run) asksPods(ctx context.Context, c client) bool {
+	if r.AidboxAt == nil || r.mounts[0].pod == nil {
+		return false
+	}
+	_, _, err := r.AidboxAt(*r.mounts[0].pod).Probe(ctx, c.path, c.ID, r.rotation.old)
+	_, forbidden := errors.AsType[*cluster.ForbiddenError](err)
+	return !forbidden
+}
+
+// followRotation starts what follows the new value.
+func (r *run) followRotation(ctx context.Context) {
+	is, w := r.rotation, r.podWatch
+	var besides []func(context.Context)
+	if w != nil {
+		besides = append(besides, func(ctx context.Context) { w.follow(ctx, is.Poll, &is.times) })
+	}
+	if w != nil && is.Nudge {
+		besides = append(besides, func(ctx context.Context) { w.nudge(ctx, is.followers, &is.times) })
+	}
+	is.start(ctx, besides...)
+}
+
+// await waits for a step, and says how long at most.
+func (r *run) await(ctx context.Context, what string, deadline time.Duration, s *step) {
+	r.progress(what, deadline)
+	select {
+	case <-s.done:
+	case <-ctx.Done():
+		<-s.done // which comes at once
+	}
+}
+
+// explainLate says what is in the mounts that the new value did not reach, and the
+// first thing that is wrong on its way.
+func (r *run) explainLate(ctx context.Context, late []*follower, have string) Result {
+	is := r.rotation
+	var what []string
+	for _, f := range late {
+		what = append(what, f.prefix()+r.content(ctx, f.mount))
+	}
+	detail := fmt.Sprintf("%s, %s", strings.Join(what, "; "), is.sinceWrite())
+	if have != "" {
+		detail += "; in time: " + have
+	}
+	m := late[0].mount
+	m.looks.forget()
+	for _, check := range []func(context.Context, *run, subject) Result{filePresent, fileStatus} {
+		if found := check(ctx, r, subject{secret: is.secret, mount: m}); found.Status == StatusFail || found.Status == StatusWarn {
+			return Fail("%s", detail).WithHint("%s; %s", found.Detail, found.Hint)
+		}
+	}
+	if m.pod == nil {
+		return Fail("%s", detail).WithHint(driverHint)
+	}
+	cause, next := r.firstCause(ctx, *m.pod)
+	for _, found := range append([]string{cause}, r.evidence(ctx, *m.pod, is.written)...) {
+		if found != "" {
+			detail += "; " + found
+		}
+	}
+	return Fail("%s", detail).WithHint("%s", cmp.Or(next, driverHint))
+}
+
+// content says what a mount has in place of the new value.
+func (r *run) content(ctx context.Context, m *mount) string {
+	got, err := m.digestNow(ctx, r.rotation.secret)
+	switch {
+	case err != nil:
+		return r.line(err.Error())
+	case got == digest(r.rotation.old):
+		return "still the old value"
+	}
+	return "another value"
+}
