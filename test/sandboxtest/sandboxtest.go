@@ -96,7 +96,7 @@ func (v VaultClient) Deliver(t *testing.T, k *kubernetes.Server, value string) {
 // Store writes the secret, and beside it a second one.
 func (v VaultClient) Store(t *testing.T, value string) {
 	t.Helper()
-	v.Must(t, `POST secret/data/aidbox/client {"data":{"client-secret":"`+value+`","other":"else"}}`)
+	v.Must(t, `POST secret/data/aidbox/client {"data":{"client-secret":"`+value+`","other":"00ff"}}`)
 }
 
 func Send(t *testing.T, method, url, body string, header http.Header) (status int, content []byte) {

@@ -6,6 +6,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -68,6 +69,7 @@ type Claims struct {
 		Namespace      string `json:"namespace"`
 		ServiceAccount struct {
 			Name string `json:"name"`
+			UID  string `json:"uid"`
 		} `json:"serviceaccount"`
 	} `json:"kubernetes.io"`
 }
@@ -86,6 +88,7 @@ func (k *Server) Token(namespace, serviceAccount string, audiences ...string) (s
 	}}
 	claims.Kubernetes.Namespace = namespace
 	claims.Kubernetes.ServiceAccount.Name = serviceAccount
+	claims.Kubernetes.ServiceAccount.UID = fmt.Sprintf("%x", sha256.Sum256([]byte(claims.Subject)))[:32] // the same in each of its tokens
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: k.key}, nil)
 	if err != nil {
 		return "", err
@@ -150,7 +153,8 @@ func (k *Server) review(spec authenticationv1.TokenReviewSpec) authenticationv1.
 		return authenticationv1.TokenReviewStatus{Error: err.Error()}
 	}
 	return authenticationv1.TokenReviewStatus{
-		Authenticated: true, Audiences: common, User: authenticationv1.UserInfo{Username: claims.Subject},
+		Authenticated: true, Audiences: common,
+		User: authenticationv1.UserInfo{Username: claims.Subject, UID: claims.Kubernetes.ServiceAccount.UID},
 	}
 }
 

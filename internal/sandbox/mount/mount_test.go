@@ -42,6 +42,7 @@ spec:
       - objectName: other
         secretPath: secret/data/aidbox/client
         secretKey: other
+        encoding: hex
 ---
 apiVersion: v1
 kind: ConfigMap
@@ -121,7 +122,7 @@ func TestMountLaysFilesOutAsTheDriverDoes(t *testing.T) {
 	s := newFixture(t)
 	defer syscall.Umask(syscall.Umask(0o077)) // which the modes do not depend on
 	s.mount(t)
-	if got := s.read(t, "client-secret") + " " + s.read(t, "other"); got != "first else" {
+	if got := s.read(t, "client-secret") + " " + s.read(t, "other"); got != "first \x00\xff" {
 		t.Errorf("content %q", got)
 	}
 	links := map[string]string{}
@@ -207,6 +208,7 @@ func TestMountRefusesWhatAClusterWouldNotRun(t *testing.T) {
 		{"path without data/", "secret/data/aidbox/client", "secret/aidbox/client", nil, `403 Forbidden`},
 		{"path absent", "secret/data/aidbox/client", "secret/data/aidbox/none", nil, `404 Not Found`},
 		{"key absent", "secretKey: other", "secretKey: none", nil, `key "none" does not exist at the secret path`},
+		{"not in its encoding", "", "", []string{`POST secret/data/aidbox/client {"data":{"client-secret":"x","other":"x"}}`}, `key "other": the value is not in hex`},
 		{"sealed", "", "", []string{`PUT sys/seal`}, `Vault is sealed`},
 		{"no objects", "objects: |", "other: |", nil, `no secrets configured`},
 		{"a name with a slash", "objectName: other", "objectName: a/../../other", nil, `is no plain file name`},
@@ -325,7 +327,7 @@ func TestMountReadsFromARealVault(t *testing.T) {
 	if err := m.Publish(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got := s.read(t, "client-secret") + " " + s.read(t, "other"); got != "second else" {
+	if got := s.read(t, "client-secret") + " " + s.read(t, "other"); got != "second \x00\xff" {
 		t.Errorf("content %q", got)
 	}
 	s.Must(t, "DELETE auth/kubernetes/role/aidbox", "DELETE sys/policies/acl/aidbox")

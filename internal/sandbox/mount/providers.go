@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,9 +27,10 @@ const providerTimeout = 20 * time.Second
 // HashiCorp's provider does.
 func (m *Mount) fromVault(ctx context.Context, parameters map[string]string) (map[string][]byte, error) {
 	var objects []struct {
-		Name string `json:"objectName"`
-		Path string `json:"secretPath"`
-		Key  string `json:"secretKey"`
+		Name     string `json:"objectName"`
+		Path     string `json:"secretPath"`
+		Key      string `json:"secretKey"`
+		Encoding string `json:"encoding"`
 	}
 	if err := yaml.Unmarshal([]byte(parameters["objects"]), &objects); err != nil || len(objects) == 0 {
 		return nil, errors.New("no secrets configured - the provider will not read any secret material")
@@ -66,7 +69,9 @@ func (m *Mount) fromVault(ctx context.Context, parameters map[string]string) (ma
 		if !found {
 			return nil, fmt.Errorf("{%s}: key %q does not exist at the secret path", o.Path, o.Key)
 		}
-		files[o.Name] = []byte(value)
+		if files[o.Name], err = decode(value, o.Encoding); err != nil {
+			return nil, fmt.Errorf("{%s}: key %q: %w", o.Path, o.Key, err)
+		}
 	}
 	return files, nil
 }
@@ -93,11 +98,16 @@ func (m *Mount) fromAzure(ctx context.Context, parameters map[string]string) (ma
 	files := map[string][]byte{}
 	for _, text := range objects.Array {
 		var o struct {
-			Name  string `json:"objectName"`
-			Alias string `json:"objectAlias"`
+			Name     string `json:"objectName"`
+			Alias    string `json:"objectAlias"`
+			Type     string `json:"objectType"`
+			Encoding string `json:"objectEncoding"`
 		}
 		if err := yaml.Unmarshal([]byte(text), &o); err != nil {
 			return nil, fmt.Errorf("unmarshal failed for keyVaultObjects, error: %w", err)
+		}
+		if o.Type != "secret" {
+			return nil, fmt.Errorf("objectName:%s: this stand-in has neither certificates nor keys", o.Name)
 		}
 		var secret struct {
 			Value string `json:"value"`
@@ -106,9 +116,30 @@ func (m *Mount) fromAzure(ctx context.Context, parameters map[string]string) (ma
 		if err := ask(ctx, m.options.Azure.KeyVaults[at].Client, address, header, nil, &secret); err != nil {
 			return nil, fmt.Errorf("failed to get objectType:secret, objectName:%s: %w", o.Name, err)
 		}
-		files[cmp.Or(o.Alias, o.Name)] = []byte(secret.Value)
+		file, err := decode(secret.Value, o.Encoding)
+		if err != nil {
+			return nil, fmt.Errorf("objectName:%s: %w", o.Name, err)
+		}
+		files[cmp.Or(o.Alias, o.Name)] = file
 	}
 	return files, nil
+}
+
+// decode returns what a value stands for. The error does not quote it, as the
+// decoders' would.
+func decode(value, encoding string) (decoded []byte, err error) {
+	switch encoding {
+	case "", "utf-8":
+		return []byte(value), nil
+	case "base64":
+		decoded, err = base64.StdEncoding.DecodeString(value)
+	case "hex":
+		decoded, err = hex.DecodeString(value)
+	}
+	if err != nil || decoded == nil {
+		return nil, fmt.Errorf("the value is not in %s", encoding)
+	}
+	return decoded, nil
 }
 
 // ask makes a request, a POST where there is a body, and decodes the answer. The
