@@ -50,7 +50,7 @@ func TestRealVaultLetsAPipelineIn(t *testing.T) {
 		{"that somebody else signed", "jwt/ci", newIssuer(t).token(t, "https://vault.example", "repo:acme/aidbox:ref:refs/heads/main"), 3, []string{"login refused"}},
 		{"with a role that is not there", "jwt/none", good, 3, []string{"login refused", `role "none" could not be found`}},
 		{"without a token", "jwt/ci", "", 2, []string{"SECRETCTL_ID_TOKEN"}},
-		{"with a role alone", "ci", good, 2, []string{`"ci" is no auth method and role`}},
+		{"with a role alone", "ci", good, 2, []string{`"ci" is not an auth method and a role`}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var out, narration lockedBuffer
