@@ -120,7 +120,7 @@ func without(c client, grant string) Result {
 // that is not v.
 func otherThan(v secret.Value, length int) (secret.Value, error) {
 	for {
-		made, err := (&secret.Generate{Length: min(max(length, 8), 4096)}).Value()
+		made, err := (&secret.Generate{Length: min(max(length, 32), 4096)}).Value()
 		if err != nil {
 			return secret.Value{}, err
 		}

@@ -32,25 +32,11 @@ var clientChecks = []Check{
 	},
 }
 
-// resource is what Aidbox has for a resource of the config.
-type resource struct {
-	refs     map[string]string // the secret that each field refers to
-	literals []string          // fields that hold a literal value
-}
-
-// read asks Aidbox for a resource, once.
-func (r *run) read(ctx context.Context, s subject) (resource, error) {
-	return r.resources.get(s.name, func() (resource, error) {
-		refs, literals, err := r.Admin.References(ctx, s.resource)
-		return resource{refs, literals}, err
-	})
-}
-
 func resourceExists(ctx context.Context, r *run, s subject) Result {
 	if r.Admin == nil {
 		return r.noAdmin()
 	}
-	switch _, err := r.read(ctx, s); {
+	switch _, err := r.resources.read(ctx, s.resource); {
 	case errors.Is(err, fs.ErrNotExist):
 		return Fail("not in Aidbox").WithHint(applyHint)
 	case err != nil:
@@ -62,7 +48,7 @@ func resourceExists(ctx context.Context, r *run, s subject) Result {
 // resourceMasked names only fields that the config names: nothing that comes from a
 // resource with a literal secret in it is worth the risk of showing.
 func resourceMasked(ctx context.Context, r *run, s subject) Result {
-	got, err := r.read(ctx, s)
+	got, err := r.resources.read(ctx, s.resource)
 	if err != nil {
 		return r.unknown(err)
 	}
@@ -85,7 +71,7 @@ func resourceMasked(ctx context.Context, r *run, s subject) Result {
 // resourceRefers shows no name from Aidbox that the config does not have, because a
 // value that was put in the place of a name would come with it.
 func resourceRefers(ctx context.Context, r *run, s subject) Result {
-	is, err := r.read(ctx, s)
+	is, err := r.resources.read(ctx, s.resource)
 	if err != nil {
 		return r.unknown(err)
 	}

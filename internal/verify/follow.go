@@ -43,6 +43,16 @@ type rotation struct {
 	done   sync.WaitGroup
 }
 
+// newRotation returns the rotation that was asked for. Without one its secret is none.
+func newRotation(d *config.Delivery, asked *Rotation) *rotation {
+	r := &rotation{}
+	if asked != nil {
+		r.Rotation = *asked
+		r.secret, _ = d.Secret(asked.Secret)
+	}
+	return r
+}
+
 // follower follows the new value to one replica, or to whatever answers at
 // aidbox.url. Each step begins when the one before it has happened, beside the
 // checks, so that the times are right for each replica.

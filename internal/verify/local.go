@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/config"
@@ -22,13 +21,6 @@ const aidboxUser = 1000
 
 // maxFile is how long a file may be: a ConfigMap takes no longer vault config.
 const maxFile = 1 << 20
-
-// The names that the CSI driver publishes under: the files are links through
-// dataLink, which is a link to a folder named by the time.
-const (
-	dataLink      = "..data"
-	publishedName = "..2006_01_02_15_04_05"
-)
 
 // Local is a mount on this machine: the path itself in a container, or a volume
 // that is mounted here too.
@@ -132,48 +124,4 @@ func allows(info fs.FileInfo, permission fs.FileMode) bool {
 		permission <<= 6
 	}
 	return info.Mode().Perm()&permission != 0
-}
-
-// localStatus looks for what keeps a rotation from the file.
-func localStatus(m *mount, s config.Secret) Result {
-	const again = "delete the pod, so that the driver mounts anew"
-	folder := m.folder(s)
-	info, err := os.Lstat(m.file(s))
-	if err != nil {
-		return Skip("there is no file to look at")
-	}
-	published, err := os.Readlink(filepath.Join(folder, dataLink))
-	if errors.Is(err, fs.ErrNotExist) {
-		return Warn("not published by the CSI driver: rotation will not arrive by itself").
-			WithHint("right for a file that something else keeps up to date; in a pod, mount the CSI volume as a folder, without subPath")
-	}
-	if err != nil {
-		return Fail("%s is not a link: %v", dataLink, err).WithHint(again)
-	}
-	if target, err := os.Stat(filepath.Join(folder, dataLink)); err != nil || !target.IsDir() {
-		return Fail("%s leads to %s, which does not exist", dataLink, published).WithHint(again)
-	}
-	link := ""
-	if info.Mode()&fs.ModeSymlink != 0 {
-		if link, err = os.Readlink(m.file(s)); err != nil {
-			return Unknown("%v", err)
-		}
-	}
-	if link != filepath.Join(dataLink, s.FileName()) {
-		return notThroughDataLink()
-	}
-	at, err := publishedAt(published)
-	if err != nil {
-		return Warn("%s leads to %s, which is not how the CSI driver names its folders", dataLink, published).WithHint("rotation arrives if whatever published it publishes again")
-	}
-	return Pass("published %s ago", max(0, time.Since(at)).Round(time.Second))
-}
-
-func notThroughDataLink() Result {
-	return Fail("does not go through %s: it keeps its first value", dataLink).WithHint("mount the folder as a whole, without subPath, and copy nothing into it")
-}
-
-// publishedAt reads the time from the name of a folder of the driver.
-func publishedAt(name string) (time.Time, error) {
-	return time.Parse(publishedName, name[:min(len(name), len(publishedName))])
 }

@@ -1,13 +1,11 @@
 package verify
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
-	"strings"
 
 	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/config"
@@ -19,7 +17,7 @@ var mountChecks = []Check{
 	{
 		ID: "mount/present", Title: "the secret's file is in the mount",
 		subjects: perFile,
-		run:      filePresent,
+		run:      func(ctx context.Context, r *run, s subject) Result { return filePresent(ctx, r, s.mount, s.secret) },
 	},
 	{
 		ID: "mount/readable", Title: "Aidbox may read the file",
@@ -36,7 +34,7 @@ var mountChecks = []Check{
 	{
 		ID: "mount/status", Title: "the file is published so that rotation reaches it",
 		subjects: perFile,
-		run:      fileStatus,
+		run:      func(ctx context.Context, r *run, s subject) Result { return filePublished(ctx, r, s.mount, s.secret) },
 	},
 	{
 		ID: "mount/vault-config", Title: "the vault config names the files and scopes of the delivery",
@@ -62,81 +60,6 @@ func perReplica(ctx context.Context, r *run) (all []subject) {
 		all = append(all, subject{name: m.replica, mount: m})
 	}
 	return all
-}
-
-// filePresent says whether the file is there, also where it cannot be read.
-func filePresent(ctx context.Context, r *run, s subject) Result {
-	m, where := s.mount, ""
-	if m.pod != nil {
-		if status := m.pod.Status(m.container); m.pod.Phase == "Pending" && !status.Running {
-			return Fail("the pod has not started: %s", cmp.Or(status.Reason, m.pod.Phase)).
-				WithHint("the cause is at workload/deployment: secretctl verify workload")
-		}
-		where = " in container " + m.container
-	}
-	got := m.look(ctx, s.secret)
-	switch err := got.err; {
-	case got.found, errors.Is(err, fs.ErrPermission), errors.Is(err, cluster.ErrNotFile), errors.Is(err, cluster.ErrTooLong):
-		return Pass("%s%s", m.file(s.secret), where)
-	case errors.Is(err, errNoReplica):
-		return Fail("no pod of %s runs in namespace %s, so nothing is mounted", r.d.Aidbox.Workload, r.d.Namespace).
-			WithHint("secretctl verify workload says why")
-	case errors.Is(err, errGone):
-		return Skip("%v; the pods that replaced it follow", err)
-	case errors.Is(err, fs.ErrNotExist):
-		return fileAbsent(ctx, r, s, where)
-	default:
-		return r.unknown(err)
-	}
-}
-
-// fileAbsent says what is there in place of the file.
-func fileAbsent(ctx context.Context, r *run, s subject, where string) Result {
-	m, folder := s.mount, s.mount.folder(s.secret)
-	again, state := "delete the pod, so that the driver mounts anew", ""
-	if m.pod != nil {
-		if result, wrong := notMounted(r, s); wrong {
-			return result
-		}
-		again, state = deletePod(m.pod), ", and the pod is "+readiness(m.pod)
-	}
-	names, err := m.list(ctx, folder)
-	switch {
-	case errors.Is(err, fs.ErrNotExist) && m.pod == nil:
-		return Fail("folder %s does not exist", folder).WithHint("mount the volume here: the local target reads the mount path of this machine")
-	case errors.Is(err, fs.ErrNotExist):
-		return Fail("folder %s does not exist%s", folder, where).WithHint("%s", again)
-	case err != nil:
-		return r.unknown(err)
-	case len(names) == 0:
-		return Fail("folder %s is EMPTY%s", folder, state).
-			WithHint("%s; the driver answers OK without mounting while the folder is young, and so it stays", again)
-	case slices.Contains(names, s.secret.FileName()):
-		return Fail("%s is a link that leads nowhere", m.file(s.secret)).WithHint("%s", again)
-	}
-	return Fail("no file %s in %s; found: %s", s.secret.FileName(), folder, r.line(strings.Join(names, " "))).
-		WithHint("the SecretProviderClass does not name it, or did not when the pod started: apply what secretctl render writes, then %s", again)
-}
-
-// notMounted says whether the pod has no volume where the file belongs.
-func notMounted(r *run, s subject) (result Result, wrong bool) {
-	class, folder := r.classes[s.secret.Name], s.mount.folder(s.secret)
-	mounts := s.mount.pod.Spec.SecretMounts(class)
-	switch {
-	case len(mounts) == 0:
-		return Fail("the pod mounts no volume of SecretProviderClass %s", class).
-			WithHint("apply what secretctl render writes; for a Deployment of your own, what secretctl render --patch writes"), true
-	case !slices.ContainsFunc(mounts, func(v cluster.Mount) bool { return within(folder, v.Path) }):
-		return Fail("the volume is mounted at %s, not at %s", mounts[0].Path, folder).WithHint("set mountPath in the config, or the mountPath of the volume"), true
-	}
-	return Result{}, false
-}
-
-func readiness(p *cluster.Pod) string {
-	if p.Ready {
-		return p.Phase + " and Ready"
-	}
-	return p.Phase
 }
 
 func fileReadable(ctx context.Context, r *run, s subject) Result {
@@ -193,16 +116,6 @@ func uncompared(ctx context.Context, r *run, s subject, why error) Result {
 		return Unknown("%s; the mounted value %s", r.line(why.Error()), v.Oddity()).WithHint(oddityHint)
 	}
 	return r.unknown(why)
-}
-
-func fileStatus(ctx context.Context, r *run, s subject) Result {
-	switch {
-	case s.mount.pod != nil:
-		return r.driverStatus(ctx, s.mount, s.secret)
-	case r.Local != nil:
-		return localStatus(s.mount, s.secret)
-	}
-	return Skip("%v", errNoReplica)
 }
 
 // vaultConfigMatches compares the file that a replica has.

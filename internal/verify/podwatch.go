@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/secretctl/secretctl/internal/cluster"
-	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/secret"
 )
 
@@ -26,42 +25,6 @@ type podWatch struct {
 	class, id string            // of the secret, in the driver's status
 	versions  map[string]string // that the status had before the write, by the pod's UID
 	seen      chan struct{}     // closed when each has another one
-}
-
-// watchPods notes how things are before a secret gets a new value.
-func (r *run) watchPods(ctx context.Context, s config.Secret) *podWatch {
-	w := &podWatch{
-		c: r.Cluster, namespace: r.d.Namespace, clean: r.Sanitizer, before: r.pods.replicas(), driver: r.driver.rotation(ctx),
-		class: r.classes[s.Name], id: r.Provider.StatusID(s), versions: map[string]string{}, seen: make(chan struct{}),
-	}
-	w.age = age(ctx, r.mounts, s).Truncate(time.Second)
-	running := map[string]bool{}
-	for _, p := range w.before {
-		running[p.UID] = true
-	}
-	all, _ := w.c.PodStatuses(ctx, w.namespace) // evidence for the timeline, and no more
-	for _, status := range all {
-		if running[status.PodUID] && status.SecretProviderClass == w.class {
-			w.versions[status.PodUID] = status.Versions[w.id]
-		}
-	}
-	return w
-}
-
-// age returns how long ago the folder of a replica last changed, of all replicas
-// the shortest time; 0 where that cannot be told.
-func age(ctx context.Context, mounts []*mount, s config.Secret) time.Duration {
-	youngest := time.Duration(-1)
-	for _, m := range mounts {
-		info, err := m.stat(ctx, m.folder(s))
-		if err != nil {
-			return 0
-		}
-		if age := time.Since(info.ModTime); youngest < 0 || age < youngest {
-			youngest = age
-		}
-	}
-	return max(0, youngest)
 }
 
 // follow notes when the driver reports for a pod that it mounted another version. It

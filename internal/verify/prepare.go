@@ -4,11 +4,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"strings"
 	"time"
 
 	"github.com/secretctl/secretctl/internal/cluster"
+	"github.com/secretctl/secretctl/internal/config"
 )
 
 // prepareRotation finds out, before anything is written, what there is to follow and
@@ -51,6 +50,47 @@ func (r *run) prepareRotation(ctx context.Context) (stopped Result, ok bool) {
 	is.Poll = cmp.Or(is.Poll, podPoll)
 	r.podWatch, is.followers = w, r.newFollowers(ctx)
 	return Result{}, true
+}
+
+// watchPods notes how things are before a secret gets a new value.
+func (r *run) watchPods(ctx context.Context, s config.Secret) *podWatch {
+	w := &podWatch{
+		c: r.Cluster, namespace: r.d.Namespace, clean: r.Sanitizer, before: r.pods.replicas(), driver: r.driver.rotation(ctx),
+		class: r.classes[s.Name], id: r.Provider.StatusID(s), versions: map[string]string{}, seen: make(chan struct{}),
+	}
+	w.age = age(ctx, r.mounts, s).Truncate(time.Second)
+	running := map[string]bool{}
+	for _, p := range w.before {
+		running[p.UID] = true
+	}
+	all, _ := w.c.PodStatuses(ctx, w.namespace) // evidence for the timeline, and no more
+	for _, status := range all {
+		if running[status.PodUID] && status.SecretProviderClass == w.class {
+			w.versions[status.PodUID] = status.Versions[w.id]
+		}
+	}
+	return w
+}
+
+// age returns how long ago the folder of a replica last changed, of all replicas
+// the shortest time; 0 where that cannot be told.
+func age(ctx context.Context, mounts []*mount, s config.Secret) time.Duration {
+	youngest := time.Duration(-1)
+	for _, m := range mounts {
+		info, err := m.stat(ctx, m.folder(s))
+		if err != nil {
+			return 0
+		}
+		if age := time.Since(info.ModTime); youngest < 0 || age < youngest {
+			youngest = age
+		}
+	}
+	return max(0, youngest)
+}
+
+// rotationClient returns the Client that the new value is tried with, if there is one.
+func rotationClient(r *run) *client {
+	return clientWith(r.d, r.Dependencies, r.rotation.secret, grantBasic, grantCredentials)
 }
 
 // newFollowers returns who follows: one for every mount; and who asks Aidbox: each
@@ -102,47 +142,4 @@ func (r *run) await(ctx context.Context, what string, deadline time.Duration, s 
 	case <-ctx.Done():
 		<-s.done // which comes at once
 	}
-}
-
-// explainLate says what is in the mounts that the new value did not reach, and the
-// first thing that is wrong on its way.
-func (r *run) explainLate(ctx context.Context, late []*follower, have string) Result {
-	is := r.rotation
-	var what []string
-	for _, f := range late {
-		what = append(what, f.prefix()+r.content(ctx, f.mount))
-	}
-	detail := fmt.Sprintf("%s, %s", strings.Join(what, "; "), is.sinceWrite())
-	if have != "" {
-		detail += "; in time: " + have
-	}
-	m := late[0].mount
-	m.looks.forget()
-	for _, check := range []func(context.Context, *run, subject) Result{filePresent, fileStatus} {
-		if found := check(ctx, r, subject{secret: is.secret, mount: m}); found.Status == StatusFail || found.Status == StatusWarn {
-			return Fail("%s", detail).WithHint("%s; %s", found.Detail, found.Hint)
-		}
-	}
-	if m.pod == nil {
-		return Fail("%s", detail).WithHint(driverHint)
-	}
-	cause, next := r.firstCause(ctx, *m.pod)
-	for _, found := range append([]string{cause}, r.evidence(ctx, *m.pod, is.written)...) {
-		if found != "" {
-			detail += "; " + found
-		}
-	}
-	return Fail("%s", detail).WithHint("%s", cmp.Or(next, driverHint))
-}
-
-// content says what a mount has in place of the new value.
-func (r *run) content(ctx context.Context, m *mount) string {
-	got, err := m.digestNow(ctx, r.rotation.secret)
-	switch {
-	case err != nil:
-		return r.line(err.Error())
-	case got == digest(r.rotation.old):
-		return "still the old value"
-	}
-	return "another value"
 }

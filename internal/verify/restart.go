@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/secretctl/secretctl/internal/cluster"
@@ -112,16 +111,4 @@ func restarts(was, is cluster.Pod) (found []string) {
 		}
 	}
 	return found
-}
-
-// podsStayed says whether the pods are the ones from before the write.
-func (r *run) podsStayed(ctx context.Context, before []cluster.Pod) Result {
-	now, err := r.Cluster.Workload(ctx, r.d.Namespace, r.d.Aidbox.Workload.Kind, r.d.Aidbox.Workload.Name)
-	if err != nil {
-		return r.unknown(err)
-	}
-	if wrong := samePods(before, now.Pods); len(wrong) > 0 {
-		return Fail("%s", r.line(strings.Join(wrong, "; "))).WithHint("a rotation needs no restart: did something else roll or evict the pods? kubectl get events -n %s", r.d.Namespace)
-	}
-	return Pass("UID, restart count and start time of %s are as before the write", count(len(before), "pod"))
 }

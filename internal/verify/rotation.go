@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
 )
@@ -160,6 +162,49 @@ func newValueMounted(ctx context.Context, r *run, s subject) Result {
 	return Pass("%s", detail)
 }
 
+// explainLate says what is in the mounts that the new value did not reach, and the
+// first thing that is wrong on its way.
+func (r *run) explainLate(ctx context.Context, late []*follower, have string) Result {
+	is := r.rotation
+	var what []string
+	for _, f := range late {
+		what = append(what, f.prefix()+r.content(ctx, f.mount))
+	}
+	detail := fmt.Sprintf("%s, %s", strings.Join(what, "; "), is.sinceWrite())
+	if have != "" {
+		detail += "; in time: " + have
+	}
+	m := late[0].mount
+	m.looks.forget()
+	for _, look := range []func(context.Context, *run, *mount, config.Secret) Result{filePresent, filePublished} {
+		if found := look(ctx, r, m, is.secret); found.Status == StatusFail || found.Status == StatusWarn {
+			return Fail("%s", detail).WithHint("%s; %s", found.Detail, found.Hint)
+		}
+	}
+	if m.pod == nil {
+		return Fail("%s", detail).WithHint(driverHint)
+	}
+	cause, next := r.firstCause(ctx, *m.pod)
+	for _, found := range append([]string{cause}, r.evidence(ctx, *m.pod, is.written)...) {
+		if found != "" {
+			detail += "; " + found
+		}
+	}
+	return Fail("%s", detail).WithHint("%s", cmp.Or(next, driverHint))
+}
+
+// content says what a mount has in place of the new value.
+func (r *run) content(ctx context.Context, m *mount) string {
+	got, err := m.digestNow(ctx, r.rotation.secret)
+	switch {
+	case err != nil:
+		return r.line(err.Error())
+	case got == digest(r.rotation.old):
+		return "still the old value"
+	}
+	return "another value"
+}
+
 // fileUnseen says that nobody could look at some files. Where Aidbox can be asked,
 // its answer to the new value says more than they would.
 func fileUnseen(r *run, err error, have string) Result {
@@ -239,17 +284,14 @@ func noRestart(ctx context.Context, r *run, s subject) Result {
 	return r.health.result(ctx, r.rotation.written, r.Sanitizer)
 }
 
-// rotationClient returns the Client that the new value is tried with, if there is one.
-func rotationClient(r *run) *client {
-	return clientWith(r.d, r.Dependencies, r.rotation.secret, grantBasic, grantCredentials)
-}
-
-// newRotation returns the rotation that was asked for. Without one its secret is none.
-func newRotation(d *config.Delivery, asked *Rotation) *rotation {
-	r := &rotation{}
-	if asked != nil {
-		r.Rotation = *asked
-		r.secret, _ = d.Secret(asked.Secret)
+// podsStayed says whether the pods are the ones from before the write.
+func (r *run) podsStayed(ctx context.Context, before []cluster.Pod) Result {
+	now, err := r.Cluster.Workload(ctx, r.d.Namespace, r.d.Aidbox.Workload.Kind, r.d.Aidbox.Workload.Name)
+	if err != nil {
+		return r.unknown(err)
 	}
-	return r
+	if wrong := samePods(before, now.Pods); len(wrong) > 0 {
+		return Fail("%s", r.line(strings.Join(wrong, "; "))).WithHint("a rotation needs no restart: did something else roll or evict the pods? kubectl get events -n %s", r.d.Namespace)
+	}
+	return Pass("UID, restart count and start time of %s are as before the write", count(len(before), "pod"))
 }

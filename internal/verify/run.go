@@ -9,6 +9,15 @@ import (
 	"github.com/secretctl/secretctl/internal/hint"
 )
 
+// Options says what to run.
+type Options struct {
+	Groups   []string  // as [Select] returns them, or the IDs of single checks
+	Rotation *Rotation // nil: the rotation checks are skipped
+	// Progress is told which check runs, and how long it waits at most; 0: not long.
+	// It is called from the goroutine of Run. Nil: nobody watches.
+	Progress func(check string, deadline time.Duration)
+}
+
 // groupMount is the group whose results others refer to.
 const groupMount = "mount"
 
@@ -22,7 +31,7 @@ type run struct {
 	classes   map[string]string // names of SecretProviderClasses, by the secret's name
 	values    *values
 	driver    *driver
-	resources memo[resource] // of Aidbox, by reference
+	resources *resources
 	rotation  *rotation
 	podWatch  *podWatch   // of the rotation, in pods
 	health    healthWatch // of the rotation, on this machine
@@ -33,7 +42,7 @@ type run struct {
 }
 
 func newRun(d *config.Delivery, deps Dependencies, o Options) *run {
-	r := &run{Dependencies: deps, d: d, o: o, values: &values{deps: deps}, driver: &driver{c: deps.Cluster}, classes: map[string]string{}}
+	r := &run{Dependencies: deps, d: d, o: o, values: &values{deps: deps}, resources: &resources{admin: deps.Admin}, driver: &driver{c: deps.Cluster}, classes: map[string]string{}}
 	for _, c := range deps.Provider.Classes(d) {
 		for _, s := range c.Secrets {
 			r.classes[s.Name] = c.Name

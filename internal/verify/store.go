@@ -9,10 +9,6 @@ import (
 	"github.com/secretctl/secretctl/internal/store"
 )
 
-// oddityHint is what to do about a value with a line break, white space or a byte order
-// mark at an end.
-const oddityHint = "Aidbox takes it as part of the secret: store the value without it (printf, not echo)"
-
 var storeChecks = []Check{
 	{
 		ID: "store/reachable", Title: "the store answers",

@@ -11,6 +11,10 @@ import (
 	"github.com/secretctl/secretctl/internal/store"
 )
 
+// oddityHint is what to do about a value with a line break, white space or a byte order
+// mark at an end.
+const oddityHint = "Aidbox takes it as part of the secret: store the value without it (printf, not echo)"
+
 // values finds out which value each secret should have, and asks the store once
 // for each.
 type values struct {

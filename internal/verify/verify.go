@@ -16,15 +16,6 @@ import (
 	"github.com/secretctl/secretctl/internal/config"
 )
 
-// Options says what to run.
-type Options struct {
-	Groups   []string  // as [Select] returns them, or the IDs of single checks
-	Rotation *Rotation // nil: the rotation checks are skipped
-	// Progress is told which check runs, and how long it waits at most; 0: not long.
-	// It is called from the goroutine of Run. Nil: nobody watches.
-	Progress func(check string, deadline time.Duration)
-}
-
 // Run runs the checks of the named groups, and those of other groups that they
 // need. Where ctx ends first, the rest is unknown, and the error wraps ctx.Err()
 // while the report stays usable.
