@@ -108,7 +108,7 @@ var faults = []fault{
 	}},
 	{"no shell in the container", rollOutReplacing("aidbox-standin:1", "aidbox-bare:1"), (*realCluster).reapply, []expectation{
 		{mount, "mount/present", "unknown", "the container lacks the tools to read files with: sh, cat...--target local in a Job...kubectl debug"},
-		{rotate, mounted, "warn", "the container lacks the tools...rotation/new-accepted tells"},
+		{rotate, mounted, "warn", "the container lacks the tools...rotation/new-accepted shows whether it arrived"},
 		{rotate, "rotation/new-accepted", "pass", "answered 200"},
 	}},
 	{"no replica", (*realCluster).scaleDown, (*realCluster).reapply, []expectation{
