@@ -19,7 +19,7 @@ func TestOutcomeIsOneLine(t *testing.T) {
 		`{"issue":[{"code":"invalid","details":{"coding":[{"system":"x"},{"code":"c1"},{"code":"c2","display":"d"}]}}]}`:                         "invalid: c1",
 		`{"issue":[{"severity":"fatal","code":"forbidden"}]}`:                                                                                    "fatal/forbidden",
 		`{"issue":[{"diagnostics":"a"},{},{"diagnostics":"b","expression":["x","y"]}]}`:                                                          "a; b (x, y)",
-		`{"issue":[{"diagnostics":"two\nlines\tand  \u001b[31mred\u202e\u2028\u0000"}]}`:                                                         "two lines and [31mred",
+		`{"issue":[{"diagnostics":"two\nlines\tand  \u001b[31mred\u202e\u2028\u0000"}]}`:                                                         "two lines and red",
 		`{"issue":[{"severity":3,"code":"c","diagnostics":["no text"]}]}`:                                                                        "c",
 		`{"issue":{"severity":"error"}}`:                                  "",
 		`{"error":"invalid_client","error_description":"no such client"}`: "invalid_client: no such client",

@@ -28,11 +28,20 @@ func cutStart(line string) string {
 }
 
 // cleanLine makes one line of text, with one blank where there was white space or
-// something that cannot be seen.
+// something that cannot be seen. Colors go as a whole, lest they stand in the middle
+// of a value that is learned later.
 func cleanLine(text string) string {
-	return disarm(strings.Join(strings.FieldsFunc(strings.ToValidUTF8(text, "\uFFFD"), func(r rune) bool {
+	return disarm(strings.Join(strings.FieldsFunc(colorless(text), func(r rune) bool {
 		return unicode.IsSpace(r) || unseen(r)
 	}), " "))
+}
+
+func colorless(text string) string {
+	text = strings.ToValidUTF8(text, "\uFFFD")
+	for plain := range layers(text, escapes[0]) {
+		text = plain
+	}
+	return text
 }
 
 // clean puts a blank in place of what cannot be seen, and leaves white space as it
@@ -43,7 +52,7 @@ func clean(line string) string {
 			return ' '
 		}
 		return r
-	}, strings.ToValidUTF8(line, "\uFFFD")))
+	}, colorless(line)))
 }
 
 // unseen says whether a character is control, changes how others are shown, or

@@ -25,17 +25,11 @@ type Generate struct {
 
 // Value makes a new random value, from crypto/rand and without bias.
 func (g *Generate) Value() (Value, error) {
-	length, alphabet := g.Length, []rune(g.Alphabet)
-	if length == 0 {
-		length = defaultLength
-	}
-	if len(alphabet) == 0 {
-		alphabet = []rune(defaultAlphabet)
-	}
 	if err := g.Validate(); err != nil {
 		return Value{}, err
 	}
-	out := make([]rune, length)
+	alphabet := []rune(cmp.Or(g.Alphabet, defaultAlphabet))
+	out := make([]rune, cmp.Or(g.Length, defaultLength))
 	for i := range out {
 		n, err := rand.Int(rand.Reader, big.NewInt(int64(len(alphabet))))
 		if err != nil {

@@ -79,7 +79,7 @@ func TestTextIsShortAndOnOneLine(t *testing.T) {
 	s.Learn(secret.New([]byte("hunter2")))
 	for text, want := range map[string]string{
 		"terraform":               "terraform",
-		"two\r\nlines\x1b[31m":    "two lines [31m",
+		"two\r\nlines\x1b[31m":    "two lines",
 		"has hunter2":             "(message withheld: it repeats a secret value)",
 		strings.Repeat("x", 1000): strings.Repeat("x", 199) + "…",
 	} {

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/secretctl/secretctl/internal/secret/secrettest"
 )
 
 // values are of the kinds that are stored: made by a generator, by a person, of
@@ -26,14 +28,14 @@ var values = []string{
 func TestNoEncodingOfAValuePasses(t *testing.T) {
 	for _, value := range values {
 		s := knowing("another-v4lue", value)
-		for _, e := range encoders {
-			if e.name == "rot13" && strings.Contains(value, "ö") {
+		for _, e := range secrettest.Encoders {
+			if e.Name == "rot13" && strings.Contains(value, "ö") {
 				continue // what is left of it tells nothing
 			}
 			for _, around := range [][2]string{{"", ""}, {"you sent ", ", sorry"}, {"denied:", "y"}, {"abc", "defg"}} {
-				text := around[0] + e.encode(value) + around[1]
+				text := around[0] + e.Encode(value) + around[1]
 				if got := s.Line(text); got != withheld {
-					t.Errorf("%q passes as %s: %q", value, e.name, got)
+					t.Errorf("%q passes as %s: %q", value, e.Name, got)
 				}
 			}
 		}
@@ -43,16 +45,16 @@ func TestNoEncodingOfAValuePasses(t *testing.T) {
 func TestNoTwoEncodingsOfAValuePass(t *testing.T) {
 	for _, value := range values[:6] {
 		s := knowing(value)
-		for _, inner := range encoders[:chains] {
-			for _, outer := range encoders[:chains] {
+		for _, inner := range secrettest.Chained() {
+			for _, outer := range secrettest.Chained() {
 				if blanksIn(inner, outer) {
 					continue
 				}
-				text := "you sent " + outer.encode("x="+inner.encode(value)+"&y") + "."
+				text := "you sent " + outer.Encode("x="+inner.Encode(value)+"&y") + "."
 				if s.Repeats(text) {
 					continue
 				}
-				t.Errorf("%q passes as %s in %s: %q", value, inner.name, outer.name, text)
+				t.Errorf("%q passes as %s in %s: %q", value, inner.Name, outer.Name, text)
 			}
 		}
 	}
@@ -60,19 +62,19 @@ func TestNoTwoEncodingsOfAValuePass(t *testing.T) {
 
 // blanksIn says whether nobody can tell what was meant: blanks within numbers that
 // blanks separate, or a line break of quoted-printable that is among others.
-func blanksIn(inner, outer encoder) bool {
+func blanksIn(inner, outer secrettest.Encoder) bool {
 	numbers := map[string]bool{"decimal bytes": true, "octal bytes": true, "quoted-printable": true}
 	blanks := map[string]bool{"blanks inside": true, "line breaks inside": true}
-	return numbers[inner.name] && blanks[outer.name]
+	return numbers[inner.Name] && blanks[outer.Name]
 }
 
 func TestNoEightCharactersOfAValuePass(t *testing.T) {
 	for _, value := range []string{values[0], values[1], "Xq7-Pz3_Kw9.Rt5"} {
 		s := knowing(value)
 		for i := range len(value) - 7 {
-			for _, e := range encoders[:chains] {
-				if text := "bad " + e.encode(value[i:i+8]) + ", sorry"; !s.Repeats(text) {
-					t.Errorf("%q passes as %s: %q", value[i:i+8], e.name, text)
+			for _, e := range secrettest.Chained() {
+				if text := "bad " + e.Encode(value[i:i+8]) + ", sorry"; !s.Repeats(text) {
+					t.Errorf("%q passes as %s: %q", value[i:i+8], e.Name, text)
 				}
 			}
 		}
@@ -82,15 +84,15 @@ func TestNoEightCharactersOfAValuePass(t *testing.T) {
 func TestAShortValueCountsAsAWord(t *testing.T) {
 	for _, value := range []string{"hunter2", "p@ss!", "zq4-x", "größ1", "!?!?!", "aaaa b"} {
 		s := knowing(value)
-		for _, e := range encoders[:chains] {
-			if e.name == "blanks inside" || e.name == "line breaks inside" {
+		for _, e := range secrettest.Chained() {
+			if e.Name == "blanks inside" || e.Name == "line breaks inside" {
 				continue // it is another word then
 			}
-			if value == "größ1" && strings.HasSuffix(e.encode("a"), " ") {
+			if value == "größ1" && strings.HasSuffix(e.Encode("a"), " ") {
 				continue // the same
 			}
-			if text := "you sent " + e.encode(value) + ", sorry"; !s.Repeats(text) {
-				t.Errorf("%q passes as %s: %q", value, e.name, text)
+			if text := "you sent " + e.Encode(value) + ", sorry"; !s.Repeats(text) {
+				t.Errorf("%q passes as %s: %q", value, e.Name, text)
 			}
 		}
 	}
@@ -161,7 +163,7 @@ func TestWhatAServerMakesOfAnEncodedValueIsFoundToo(t *testing.T) {
 func TestWhatIsPackedDeeperThanAnybodyPacksIsWithheld(t *testing.T) {
 	text := values[0]
 	for range 40 {
-		text = encoders[5].encode(text)
+		text = secrettest.Encoders[5].Encode(text)
 		if len(text) > 1<<20 {
 			break
 		}
@@ -202,14 +204,14 @@ func TestATextThatIsLongerThanAnybodyReadsIsWithheld(t *testing.T) {
 }
 
 func TestEncodersEncode(t *testing.T) {
-	for _, e := range encoders {
+	for _, e := range secrettest.Encoders {
 		for _, value := range values {
-			if e.decode == nil || strings.Contains(e.encode(""), ":") {
+			if e.Decode == nil || strings.Contains(e.Encode(""), ":") {
 				continue
 			}
-			got, err := e.decode(e.encode(value))
+			got, err := e.Decode(e.Encode(value))
 			if want := value; err != nil || got != want && got != "root:"+want && got != strings.ReplaceAll(want, " ", "") && got != strings.ReplaceAll(want, "\n", "") && got != strings.ReplaceAll(want, "\n", "\r\n") {
-				t.Errorf("%s: %q, %v", e.name, got, err)
+				t.Errorf("%s: %q, %v", e.Name, got, err)
 			}
 		}
 	}
@@ -226,16 +228,16 @@ func FuzzSanitizer(f *testing.F) {
 		if !utf8.ValidString(value) || len(plain.grams) == 0 || len(value)+len(before)+len(after) > 1<<13 || len(chain) > 16 {
 			return // that takes another rule
 		}
-		text, names := value, []string{}
+		text, names, chained := value, []string{}, secrettest.Chained()
 		for i, n := range chain {
-			e := encoders[int(n)%chains]
+			e := chained[int(n)%len(chained)]
 			for _, earlier := range chain[:i] {
-				if blanksIn(encoders[int(earlier)%chains], e) {
+				if blanksIn(chained[int(earlier)%len(chained)], e) {
 					return
 				}
 			}
-			names = append(names, e.name)
-			if text = e.encode(text); len(text) > 1<<14 {
+			names = append(names, e.Name)
+			if text = e.Encode(text); len(text) > 1<<14 {
 				break
 			}
 		}

@@ -1,4 +1,6 @@
-package secret
+// Package secrettest is for tests of what a hostile server says: it repeats a secret
+// in every encoding, and sends what steers a terminal or a CI system.
+package secrettest
 
 import (
 	"bytes"
@@ -10,17 +12,18 @@ import (
 	"html"
 	"mime/quotedprintable"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf16"
 )
 
-// encoder is a way in which a server may repeat what it was sent. decode is nil where
-// a reader decodes with his eyes.
-type encoder struct {
-	name   string
-	encode func(string) string
-	decode func(string) (string, error)
+// Encoder is a way in which a server may repeat what it was sent. Decode is nil where
+// a reader decodes with the eyes.
+type Encoder struct {
+	Name   string
+	Encode func(string) string
+	Decode func(string) (string, error)
 }
 
 func eachByte(format string) func(string) string {
@@ -126,10 +129,11 @@ func toUTF16(s string) string {
 }
 
 func uuencoded(s string) string {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 	bits := []byte(base64.StdEncoding.EncodeToString([]byte(s)))
 	for i, c := range bits {
-		if v := tables()[0][c]; v != absent {
-			bits[i] = ' ' + v
+		if v := strings.IndexByte(alphabet, c); v >= 0 {
+			bits[i] = ' ' + byte(v&0x3f)
 		}
 	}
 	return string(rune(' '+len(s)%64)) + strings.ReplaceAll(string(bits), " ", "`")
@@ -145,9 +149,9 @@ func reversedText(s string) string {
 
 var rawBase32 = base32.StdEncoding.WithPadding(base32.NoPadding)
 
-// encoders come first that a chain may be made of; those from "reversed" on change
-// what is around letters or the letters, and only stand alone.
-var encoders = []encoder{
+// Encoders has those first that a chain may be made of. Those from "reversed" on change
+// the letters or what is among them, and only stand alone.
+var Encoders = []Encoder{
 	{"as it is", strings.Clone, without()},
 	{"encodeURIComponent", func(s string) string { return python(s, "!'()*") }, url.PathUnescape},
 	{"Python's quote", func(s string) string { return python(s, "/") }, url.PathUnescape},
@@ -228,12 +232,24 @@ var encoders = []encoder{
 	}, nil},
 }
 
-// chains is how many of the encoders may follow one another.
-var chains = func() int {
-	for i, e := range encoders {
-		if e.name == "reversed" {
-			return i
+// Chained returns the encoders that a chain may be made of.
+func Chained() []Encoder {
+	return Encoders[:slices.IndexFunc(Encoders, func(e Encoder) bool { return e.Name == "reversed" })]
+}
+
+func letter(b byte) bool { return 'a' <= b|0x20 && b|0x20 <= 'z' }
+
+// Attack is a text that clears the screen, writes the clipboard, turns the direction of
+// writing, breaks the line, and forges commands of CI systems and lines of a plan.
+const Attack = "x\n::error title=forged::x\r##[error]forged ##vso[task.complete]x\n::stop-commands::pwn" +
+	"\x1b]52;c;QQ\x07\x1b[2J\u009b31m\u202egnp.exe\u2066\u200b\u2028\x00 done: 0 created"
+
+// Forged says what of [Attack] is in effect in a text of one line, or "".
+func Forged(line string) string {
+	for _, bad := range []string{"\n", "\r", "\x1b", "\x07", "\u009b", "\u202e", "\u2066", "\u200b", "\u2028", "\x00", "::error", "::stop", "##[", "##vso["} {
+		if strings.Contains(line, bad) {
+			return strconv.Quote(bad)
 		}
 	}
-	return 0
-}()
+	return ""
+}
