@@ -34,8 +34,10 @@ Every phase of a delivery is planned before anything is written. Only what diffe
 written, so a second run writes nothing. Other keys of a Vault path stay as they are,
 and a value that somebody else wrote in the meantime is not overwritten.
 
-A Key Vault secret of another owner is left alone without --adopt, and a deleted one
-without --recover.
+What belongs to another delivery, or to nobody secretctl knows, is left alone without
+--adopt: a policy, a role that others log in with, a Key Vault secret. An existing
+auth method keeps its settings. A deleted Key Vault secret stays deleted without
+--recover.
 
 ` + exitCodes("the store matches the config, or the plan was printed", "", "the store could not be reached, or refused"),
 		Example: `  # See what would change, without changing it
@@ -54,7 +56,7 @@ without --recover.
 	}
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "print the plan and change nothing")
 	cmd.Flags().StringSliceVar(&o.phases, "phase", nil, "run these phases only (Vault: store, auth, policy, role; Key Vault: store, identity, grant)")
-	cmd.Flags().BoolVar(&o.adopt, "adopt", false, "Key Vault: take over secrets of another owner")
+	cmd.Flags().BoolVar(&o.adopt, "adopt", false, "take over what has another owner: a policy, a role, a Key Vault secret")
 	cmd.Flags().BoolVar(&o.recover, "recover", false, "Key Vault: recover deleted secrets")
 	cmd.Flags().IntVar(&o.concurrency, "concurrency", 16, "number of requests to a store at the same time")
 	addOutput(cmd, &o.output, "text", "json")
@@ -90,8 +92,8 @@ func (a *app) checkProvision(o provisionOptions, all []*config.Delivery) error {
 			}
 		}
 	}
-	if (o.adopt || o.recover) && !recovers {
-		return usagef("leave them out", "--adopt and --recover are for Key Vault, and no delivery has one")
+	if o.recover && !recovers {
+		return usagef("leave it out", "--recover is for Key Vault, and no delivery has one")
 	}
 	return provision.CheckPhases(o.phases, known)
 }

@@ -23,6 +23,9 @@ func (d *Delivery) SecretProviderClassName() string {
 	return d.Name + "-" + d.Provider + "-secrets"
 }
 
+// Owner is what marks the delivery's own in a store that others share.
+func (d *Delivery) Owner() string { return d.Namespace + "/" + d.Name }
+
 // ConfigMapName returns the name of the ConfigMap that holds the vault config.
 func (d *Delivery) ConfigMapName() string { return d.Name + "-vault-config" }
 

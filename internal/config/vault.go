@@ -42,7 +42,7 @@ type Vault struct {
 	PolicyScope    string `json:"policyScope,omitempty"`
 	TokenTTL       string `json:"tokenTTL,omitempty"` // as time.ParseDuration reads it
 	Audience       string `json:"audience,omitempty"`
-	KubernetesHost string `json:"kubernetesHost,omitempty"`
+	KubernetesHost string `json:"kubernetesHost,omitempty"` // "": leave that of an existing auth method
 
 	// How the CSI provider checks Vault's certificate: what it is told is as its own
 	// pod has it.
@@ -51,6 +51,9 @@ type Vault struct {
 	CSITLSServerName string `json:"csiTLSServerName,omitempty"`
 	CSISkipTLSVerify bool   `json:"csiSkipTLSVerify,omitempty"`
 }
+
+// DefaultKubernetesHost is what a new auth method asks to review tokens.
+const DefaultKubernetesHost = "https://kubernetes.default.svc"
 
 // CSIAgent is a csiAddress: the provider is not told one, and goes through the agent
 // that runs beside it, which has an address and TLS settings of its own.
@@ -80,7 +83,6 @@ func setVaultDefaults(d *Delivery) {
 	v.Policy = cmp.Or(v.Policy, v.Role)
 	v.PolicyScope = cmp.Or(v.PolicyScope, PolicyExact)
 	v.TokenTTL = cmp.Or(v.TokenTTL, "1h")
-	v.KubernetesHost = cmp.Or(v.KubernetesHost, "https://kubernetes.default.svc")
 	for i := range d.Secrets {
 		s := &d.Secrets[i]
 		s.Path = cmp.Or(s.Path, "aidbox/"+s.Name)
@@ -189,8 +191,10 @@ func claimVault(shared claims, doc *document) {
 		"the same role as in %s, with another ServiceAccount, namespace, policy, audience or tokenTTL", "set vault.role, or aidbox.serviceAccount")
 	shared.add(at.key("policy"), server+"policy\x00"+v.Policy, d.PolicyPaths(),
 		"the same policy as in %s, with other paths", "set vault.policy")
-	shared.add(at.key("kubernetesHost"), server+"auth\x00"+v.AuthMount, []string{v.KubernetesHost},
-		"the same authMount as in %s, with another kubernetesHost", "set vault.authMount")
+	if v.KubernetesHost != "" {
+		shared.add(at.key("kubernetesHost"), server+"auth\x00"+v.AuthMount, []string{v.KubernetesHost},
+			"the same authMount as in %s, with another kubernetesHost", "set vault.authMount")
+	}
 }
 
 // server tells one Vault, or namespace in it, from another.

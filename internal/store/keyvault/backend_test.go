@@ -136,7 +136,7 @@ func (b *keyVault) store(t testing.TB, name, value string, tags ...string) {
 // storeOurs sets a secret with the tags of the delivery.
 func (b *keyVault) storeOurs(t testing.TB, name, value string) {
 	t.Helper()
-	b.store(t, name, value, "managed-by", "secretctl", "secretctl-delivery", "aidbox")
+	b.store(t, name, value, "managed-by", "secretctl", "secretctl-delivery", "default/aidbox")
 }
 
 func (b *keyVault) remove(t testing.TB, name string) {
@@ -183,7 +183,7 @@ func (b *keyVault) read(t testing.TB, name string) azsecrets.GetSecretResponse {
 }
 
 func ours(value string, versions int) kept {
-	return kept{Value: value, ContentType: "text/plain", Tags: map[string]string{"managed-by": "secretctl", "secretctl-delivery": "aidbox"}, Versions: versions}
+	return kept{Value: value, ContentType: "text/plain", Tags: map[string]string{"managed-by": "secretctl", "secretctl-delivery": "default/aidbox"}, Versions: versions}
 }
 
 // azureDelivery is one whose secrets have their names as names in the Key Vault.

@@ -93,7 +93,7 @@ func (b *keyVault) wantKept(t *testing.T, name string, wanted kept) {
 }
 
 func kvUpdatesAndKeepsTags(t *testing.T, b *keyVault) {
-	b.store(t, "password", "old", "managed-by", "secretctl", "secretctl-delivery", "aidbox", "team", "a")
+	b.store(t, "password", "old", "managed-by", "secretctl", "secretctl-delivery", "default/aidbox", "team", "a")
 	got, err := b.run(t, password(), passwordEnv, store.Options{})
 	storetest.Want(t, got, err, "store update contoso/password")
 	wanted := ours(storetest.Canary, 2)

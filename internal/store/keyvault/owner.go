@@ -26,7 +26,7 @@ func (v *Store) otherOwner(is held) string {
 		return "has no tag " + managerTag + ", so that it is somebody else's"
 	case by != manager:
 		return fmt.Sprintf("is managed by %q, as its tag %s says", v.azure.Text(by), managerTag)
-	case delivery != "" && delivery != v.d.Name:
+	case delivery != "" && delivery != v.d.Owner():
 		return fmt.Sprintf("is of delivery %q, as its tag %s says", v.azure.Text(delivery), deliveryTag)
 	}
 	return ""
@@ -57,7 +57,7 @@ func (v *Store) recoverable(s config.Secret) error {
 func (v *Store) tags(is held) map[string]*string {
 	tags := map[string]*string{}
 	maps.Copy(tags, is.tags)
-	tags[managerTag], tags[deliveryTag] = to.Ptr(manager), to.Ptr(v.d.Name)
+	tags[managerTag], tags[deliveryTag] = to.Ptr(manager), to.Ptr(v.d.Owner())
 	return tags
 }
 
@@ -66,7 +66,7 @@ func (v *Store) tags(is held) map[string]*string {
 func (v *Store) misdescribed(s config.Secret, is held) string {
 	expires := is.created.Add(s.Lifetime())
 	switch {
-	case deref(is.tags[managerTag]) != manager || deref(is.tags[deliveryTag]) != v.d.Name:
+	case deref(is.tags[managerTag]) != manager || deref(is.tags[deliveryTag]) != v.d.Owner():
 		return "tags"
 	case is.contentType != contentType:
 		return "content type"

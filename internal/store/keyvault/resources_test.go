@@ -177,7 +177,7 @@ func TestWorkloadIdentityIsMadeOnce(t *testing.T) {
 	if diff := cmp.Diff([]*armmsi.FederatedIdentityCredential{credential("aidbox-aks-default-aidbox", issuer, subject, audience)}, m.credentials); diff != "" {
 		t.Errorf("credentials (-want +got):\n%s", diff)
 	}
-	if made := m.identities[0]; *made.Location != "eastus" || *made.Tags["managed-by"] != "secretctl" || *made.Tags["secretctl-delivery"] != "aidbox" {
+	if made := m.identities[0]; *made.Location != "eastus" || *made.Tags["managed-by"] != "secretctl" || *made.Tags["secretctl-delivery"] != "default/aidbox" {
 		t.Errorf("identity %+v", made)
 	}
 	if *m.assignments[0].Properties.PrincipalID != principalID {

@@ -201,7 +201,7 @@ func (w *workloadIdentity) apply(ctx context.Context) ([]store.Change, error) {
 		if err != nil {
 			return nil, err
 		}
-		tags := map[string]*string{managerTag: to.Ptr(manager), deliveryTag: to.Ptr(w.r.d.Name)}
+		tags := map[string]*string{managerTag: to.Ptr(manager), deliveryTag: to.Ptr(w.r.d.Owner())}
 		made, err := client.CreateOrUpdate(ctx, w.group, w.name, armmsi.Identity{Location: to.Ptr(w.location), Tags: tags}, nil)
 		if err != nil {
 			return nil, w.r.fail(ctx, w.access(), err)

@@ -1,11 +1,13 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
 	"net/http"
 
+	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/store"
 )
@@ -25,17 +27,17 @@ func (s *authStep) access(path string, needs ...string) access {
 }
 
 func (s *authStep) diff(ctx context.Context) ([]store.Change, error) {
-	host := s.v.d.Vault.KubernetesHost
+	host := s.host()
 	method := store.Change{Phase: phaseAuth, Object: s.path(), Action: store.Unchanged}
-	config := store.Change{Phase: phaseAuth, Object: s.path() + "/config", Action: store.Unchanged, Detail: host}
+	settings := store.Change{Phase: phaseAuth, Object: s.path() + "/config", Action: store.Unchanged, Detail: host}
 	enabled, err := s.enabled(ctx)
 	if err != nil {
 		return nil, err
 	}
 	s.absent, s.config = !enabled, nil
 	if enabled {
-		if _, err := s.v.get(ctx, config.Object, &s.config); err != nil {
-			return nil, s.v.fail(ctx, s.access(config.Object, "read"), err)
+		if _, err := s.v.get(ctx, settings.Object, &s.config); err != nil {
+			return nil, s.v.fail(ctx, s.access(settings.Object, "read"), err)
 		}
 	} else {
 		method.Action, method.Detail = store.Create, "kubernetes auth"
@@ -43,15 +45,22 @@ func (s *authStep) diff(ctx context.Context) ([]store.Change, error) {
 	before, _ := s.config["kubernetes_host"].(string)
 	switch {
 	case s.config == nil:
-		config.Action = store.Create
+		settings.Action = store.Create
+	case before != host && s.v.d.Vault.KubernetesHost == "": // others may log in by it
+		settings.Detail = before + "; vault.kubernetesHost is not set, so it stays"
 	case before != host:
-		config.Action, config.Detail = store.Update, fmt.Sprintf("kubernetes_host from %s to %s", before, host)
+		settings.Action, settings.Detail = store.Update, fmt.Sprintf("kubernetes_host from %s to %s", before, host)
 		if err := s.keepsReviewer(before); err != nil {
 			return nil, err
 		}
 	}
-	s.plan = []store.Change{method, config}
+	s.plan = []store.Change{method, settings}
 	return s.plan, nil
+}
+
+// host returns what Vault asks to review tokens, where nobody has set anything else.
+func (s *authStep) host() string {
+	return cmp.Or(s.v.d.Vault.KubernetesHost, config.DefaultKubernetesHost)
 }
 
 // enabled says whether there is kubernetes auth at the mount.
@@ -92,15 +101,15 @@ func (s *authStep) apply(ctx context.Context) ([]store.Change, error) {
 		}
 		s.absent = false
 	}
-	method, config := s.plan[0], s.plan[1]
-	if config.Pending() {
-		warning, err := s.writeConfig(ctx, config.Object)
+	method, settings := s.plan[0], s.plan[1]
+	if settings.Pending() {
+		warning, err := s.writeConfig(ctx, settings.Object)
 		if err != nil {
 			return []store.Change{method}, err
 		}
-		config.Warning = warning
+		settings.Warning = warning
 	}
-	return []store.Change{method, config}, nil
+	return []store.Change{method, settings}, nil
 }
 
 // writeConfig sets kubernetes_host and keeps the rest.
@@ -108,7 +117,7 @@ func (s *authStep) writeConfig(ctx context.Context, path string) (warning string
 	body := map[string]any{}
 	maps.Copy(body, s.config)
 	delete(body, "token_reviewer_jwt_set")
-	body["kubernetes_host"] = s.v.d.Vault.KubernetesHost
+	body["kubernetes_host"] = s.host()
 	_, err = s.v.put(ctx, path, body)
 	// A Vault outside of Kubernetes refuses to take the cluster's CA from the files
 	// of its own pod, which it has not.
@@ -116,7 +125,7 @@ func (s *authStep) writeConfig(ctx context.Context, path string) (warning string
 		body["disable_local_ca_jwt"] = true
 		if _, again := s.v.put(ctx, path, body); again == nil {
 			return fmt.Sprintf("Vault seems to run outside of Kubernetes and does not know the cluster's CA: give it with "+
-				"vault write %s kubernetes_host=%s kubernetes_ca_cert=@ca.crt", path, s.v.d.Vault.KubernetesHost), nil
+				"vault write %s kubernetes_host=%s kubernetes_ca_cert=@ca.crt", path, s.host()), nil
 		}
 	}
 	if err != nil {

@@ -122,7 +122,7 @@ func (b *backend) delivery(t testing.TB, secrets ...config.Secret) *config.Deliv
 		APIVersion: config.APIVersion, Name: "aidbox", Provider: config.ProviderVault, Namespace: "default",
 		Vault: &config.Vault{
 			Address: b.url, KVMount: "secret", AuthMount: name, Role: name, Policy: name, PolicyScope: config.PolicyExact,
-			TokenTTL: "1h", KubernetesHost: "https://kubernetes.default.svc",
+			TokenTTL: "1h",
 		},
 		Aidbox:  config.Aidbox{ServiceAccount: "aidbox"},
 		Secrets: secrets,
@@ -141,9 +141,22 @@ func (b *backend) runAs(t testing.TB, token string, d *config.Delivery, env map[
 	return provision.Run(t.Context(), steps, phases, dryRun)
 }
 
+// runWith is one provision as root with options.
+func (b *backend) runWith(t testing.TB, d *config.Delivery, env map[string]string, o store.Options, phases ...string) ([]store.Change, error) {
+	t.Helper()
+	o.Token = secret.New([]byte(b.token))
+	steps := b.open(t, d, o).Steps(storetest.Inputs(env), 0)
+	return provision.Run(t.Context(), steps, phases, o.Compare)
+}
+
 func (b *backend) vault(t testing.TB, token string, d *config.Delivery) store.Store {
 	t.Helper()
-	v, err := vault.Provider.Open(d, store.Options{Token: secret.New([]byte(token))})
+	return b.open(t, d, store.Options{Token: secret.New([]byte(token))})
+}
+
+func (b *backend) open(t testing.TB, d *config.Delivery, o store.Options) store.Store {
+	t.Helper()
+	v, err := vault.Provider.Open(d, o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/store"
 	"github.com/secretctl/secretctl/internal/store/storetest"
 	"github.com/secretctl/secretctl/internal/store/vault"
 )
@@ -92,13 +93,13 @@ func updatesPolicy(t *testing.T, b *backend) {
 	d := b.delivery(t, config.Secret{Name: "a", Path: name + "/a"}, config.Secret{Name: "b", Path: name + "/b"})
 	b.call(t, http.MethodPut, "sys/policies/acl/"+name, map[string]any{"policy": `path "secret/data/` + name + "/*\" {\ncapabilities = [\"read\"]\n}\n"})
 
-	got, err := b.run(t, d, nil, "policy")
+	got, err := b.runWith(t, d, nil, store.Options{Adopt: true}, "policy")
 	storetest.Want(t, got, err, "policy update sys/policies/acl/"+name)
 	if wanted := "+secret/data/" + name + "/a, +secret/data/" + name + "/b, -secret/data/" + name + "/*"; got[0].Detail != wanted || got[0].Warning == "" {
 		t.Errorf("detail %q, want %q; warning %q, want one", got[0].Detail, wanted, got[0].Warning)
 	}
 	text, _ := b.read(t, "sys/policies/acl/"+name)["policy"].(string)
-	if !strings.HasPrefix(text, "# Managed by secretctl") {
+	if !strings.HasPrefix(text, "# Managed by secretctl for default/aidbox: ") {
 		t.Errorf("the policy does not say whose it is:\n%s", text)
 	}
 	grants(t, b, name, "secret/data/"+name+"/a", true)
@@ -134,7 +135,7 @@ func repairsRole(t *testing.T, b *backend) {
 		"token_policies": []string{storetest.Place(t)}, "token_ttl": "2h", "token_max_ttl": "24h", "audience": "was",
 	})
 	d := b.delivery(t, config.Secret{Name: "a"})
-	got, err := b.run(t, d, nil, "role")
+	got, err := b.runWith(t, d, nil, store.Options{Adopt: true}, "role")
 	storetest.Want(t, got, err, "role update "+path)
 	if wanted := `bound_service_account_names from [other] to [aidbox], token_ttl from 2h0m0s to 1h0m0s, audience from "was" to ""`; got[0].Detail != wanted {
 		t.Errorf("detail %q, want %q", got[0].Detail, wanted)
@@ -166,6 +167,7 @@ func refusesOtherAuthMethod(t *testing.T, b *backend) {
 func changesKubernetesHost(t *testing.T, b *backend) {
 	mount := withAuth(t, b, map[string]any{"issuer": "kept", "use_annotations_as_alias_metadata": true})
 	d := b.delivery(t, config.Secret{Name: "a"})
+	d.Vault.KubernetesHost = "https://kubernetes.default.svc"
 	got, err := b.run(t, d, nil, "auth")
 	storetest.Want(t, got, err, "auth unchanged "+mount, "auth update "+mount+"/config")
 	if !strings.Contains(got[1].Detail, "from https://10.96.0.1:443 to https://kubernetes.default.svc") {
@@ -180,6 +182,7 @@ func changesKubernetesHost(t *testing.T, b *backend) {
 func keepsReviewerToken(t *testing.T, b *backend) {
 	mount := withAuth(t, b, map[string]any{"token_reviewer_jwt": "eyJhbGciOiJSUzI1NiJ9.eyJhIjoxfQ.abcd"})
 	d := b.delivery(t, config.Secret{Name: "a", Value: storetest.FromEnv("P")})
+	d.Vault.KubernetesHost = "https://kubernetes.default.svc"
 	_, err := b.run(t, d, map[string]string{"P": storetest.Canary})
 	storetest.WantError(t, err, mount+"/config", "token_reviewer_jwt")
 	if !strings.Contains(hint.Of(err), "vault.kubernetesHost") {

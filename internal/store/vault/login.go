@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"path"
 	"slices"
 	"sync"
 
@@ -169,11 +168,7 @@ func (v *Store) Reach(ctx context.Context) (string, error) {
 // read that.
 func (v *Store) whyNoLogin(ctx context.Context, c store.Claims) (why, next string) {
 	const provision = "run: secretctl provision --phase auth,policy,role"
-	var is struct {
-		role
-
-		Selector string `json:"bound_service_account_namespace_selector"`
-	}
+	var is role
 	name, account, namespace := fmt.Sprintf("role %q", v.d.Vault.Role), c.Kubernetes.ServiceAccount.Name, c.Kubernetes.Namespace
 	found, err := false, store.ErrNoToken
 	if v.own != nil {
@@ -192,20 +187,21 @@ func (v *Store) whyNoLogin(ctx context.Context, c store.Claims) (why, next strin
 		return fmt.Sprintf("%s wants a token for the audience %q, and the pod's is for %s", name, is.Audience, quoted(c.Audiences)),
 			fmt.Sprintf("set vault.audience to %q and apply what secretctl render writes, or give the role the audience of the config: secretctl provision --phase role", is.Audience)
 	case !admits(is.ServiceAccounts, account):
-		return fmt.Sprintf("%s admits the ServiceAccounts %s, not %q", name, quoted(is.ServiceAccounts), account), provision
+		return fmt.Sprintf("%s admits the ServiceAccounts %s, not %q", name, quoted(is.ServiceAccounts), account), v.ownRoleHint(is, provision)
 	case is.Selector == "" && !admits(is.Namespaces, namespace):
-		return fmt.Sprintf("%s admits the namespaces %s, not %q", name, quoted(is.Namespaces), namespace), provision
+		return fmt.Sprintf("%s admits the namespaces %s, not %q", name, quoted(is.Namespaces), namespace), v.ownRoleHint(is, provision)
 	}
 	return fmt.Sprintf("%s fits the token, so Vault could not have the cluster review it", name),
 		fmt.Sprintf("see vault read auth/%s/config: is kubernetes_host reachable for Vault, is kubernetes_ca_cert the cluster's, and may its token_reviewer_jwt, or without one the pod's ServiceAccount, make TokenReviews (system:auth-delegator)?", v.d.Vault.AuthMount)
 }
 
-// admits says whether a name is among those of a role, which may be patterns.
-func admits(patterns []string, name string) bool {
-	return slices.ContainsFunc(patterns, func(p string) bool {
-		matched, err := path.Match(p, name)
-		return matched && err == nil
-	})
+// ownRoleHint is what to do about a role that admits others than the pod: to change it
+// would shut these out.
+func (v *Store) ownRoleHint(is role, provision string) string {
+	if len(is.ServiceAccounts)+len(is.Namespaces) == 0 {
+		return provision
+	}
+	return fmt.Sprintf("the role is in use by others: set vault.role to a name of the delivery's own, such as %s, and %s", v.ownName(), provision)
 }
 
 // whyDenied says which policy lacks the right to read a secret.

@@ -11,8 +11,6 @@ import (
 	"github.com/secretctl/secretctl/internal/store"
 )
 
-const managedLine = "# Managed by secretctl: the next provision undoes what is changed here.\n"
-
 // policyStep grants the pod read on the delivery's secrets.
 type policyStep struct {
 	v      *Store
@@ -29,7 +27,7 @@ func (s *policyStep) access(needs ...string) access {
 func (s *policyStep) diff(ctx context.Context) ([]store.Change, error) {
 	s.change = store.Change{Phase: phasePolicy, Object: s.path(), Action: store.Unchanged}
 	paths := s.v.d.PolicyPaths()
-	s.text = policyText(paths)
+	s.text = policyText(s.v.d.Owner(), paths)
 	var is struct {
 		Policy string `json:"policy"`
 	}
@@ -40,12 +38,42 @@ func (s *policyStep) diff(ctx context.Context) ([]store.Change, error) {
 	case !found:
 		s.change.Action, s.change.Detail = store.Create, "read on "+strings.Join(paths, ", ")
 	case is.Policy != s.text:
-		s.change.Action, s.change.Detail = store.Update, policyDifference(is.Policy, paths)
-		if !strings.HasPrefix(is.Policy, managedLine) {
-			s.change.Warning = "replaces a policy that secretctl did not write"
-		}
+		err = s.compare(is.Policy, paths)
 	}
-	return []store.Change{s.change}, nil
+	return []store.Change{s.change}, err
+}
+
+// compare says what is to happen to a policy of another text. One of somebody else
+// that grants what the pod needs is left as it is.
+func (s *policyStep) compare(is string, paths []string) error {
+	owner := policyOwner(is)
+	difference := policyDifference(is, paths)
+	if owner == s.v.d.Owner() || s.v.o.Adopt {
+		s.change.Action, s.change.Detail = store.Update, difference
+		if owner != s.v.d.Owner() {
+			s.change.Warning = "takes over a policy that " + writtenBy(owner)
+		}
+		return nil
+	}
+	if !slices.ContainsFunc(paths, func(p string) bool { return !grantsRead(is, p) }) {
+		s.change.Detail = "grants read already; " + writtenBy(owner)
+		return nil
+	}
+	if s.v.o.Compare {
+		s.change.Action, s.change.Detail = store.Update, difference
+		s.change.Warning = writtenBy(owner) + ": provision leaves it alone without --adopt"
+		return nil
+	}
+	why := fmt.Sprintf("does not grant what the delivery needs (%s), and %s", difference, writtenBy(owner))
+	return refuseOther(s.access().object, why, "vault.policy", s.v.ownName())
+}
+
+// writtenBy says whose a policy is.
+func writtenBy(owner string) string {
+	if owner == "" {
+		return "secretctl did not write it"
+	}
+	return fmt.Sprintf("it belongs to the delivery %s", owner)
 }
 
 func (s *policyStep) apply(ctx context.Context) ([]store.Change, error) {
@@ -57,16 +85,16 @@ func (s *policyStep) apply(ctx context.Context) ([]store.Change, error) {
 
 // policyText returns a policy with read on each path. The config has refused what
 // Vault would take for a pattern, but for the "/*" that the prefix scope adds.
-func policyText(paths []string) string {
+func policyText(owner string, paths []string) string {
 	var text strings.Builder
-	text.WriteString(managedLine)
+	fmt.Fprintf(&text, ownerLine, owner)
 	for _, path := range paths {
 		fmt.Fprintf(&text, "path %q {\n  capabilities = [\"read\"]\n}\n", path)
 	}
 	return text.String()
 }
 
-// policyDifference tells which paths come and go.
+// policyDifference says which paths come and go.
 func policyDifference(before string, paths []string) string {
 	var parsed struct {
 		Path map[string]any `hcl:"path"`

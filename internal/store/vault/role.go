@@ -23,13 +23,34 @@ type roleStep struct {
 	change store.Change
 }
 
-// role is the part of a kubernetes auth role that secretctl writes.
+// role is the part of a kubernetes auth role that secretctl reads and writes.
 type role struct {
 	ServiceAccounts []string `json:"bound_service_account_names"`
 	Namespaces      []string `json:"bound_service_account_namespaces"`
+	Selector        string   `json:"bound_service_account_namespace_selector"`
 	Policies        []string `json:"token_policies"`
 	TTL             int64    `json:"token_ttl"` // in seconds
 	Audience        string   `json:"audience"`
+}
+
+// admits says whether the pod with a token for these audiences may log in. Whom a
+// selector of namespaces admits the cluster alone knows: it counts as admitting.
+func (is role) admits(account, namespace string) bool {
+	return admits(is.ServiceAccounts, account) && (is.Selector != "" || admits(is.Namespaces, namespace))
+}
+
+// ownedBy says whether a role is bound to a pod's ServiceAccount and to no other.
+func (is role) ownedBy(account, namespace string) bool {
+	return is.Selector == "" && sameSet(is.ServiceAccounts, []string{account}) && sameSet(is.Namespaces, []string{namespace})
+}
+
+// bound says to whom a role is bound.
+func (is role) bound() string {
+	text := fmt.Sprintf("is bound to the ServiceAccounts %s in the namespaces %s", quoted(is.ServiceAccounts), quoted(is.Namespaces))
+	if is.Selector != "" {
+		text += " and those that its selector finds"
+	}
+	return text
 }
 
 func (s *roleStep) path() string { return s.auth.path() + "/role/" + s.v.d.Vault.Role }
@@ -58,10 +79,6 @@ func (s *roleStep) diff(ctx context.Context) ([]store.Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.body = map[string]any{
-		"bound_service_account_names": wanted.ServiceAccounts, "bound_service_account_namespaces": wanted.Namespaces,
-		"token_policies": wanted.Policies, "token_ttl": wanted.TTL, "audience": wanted.Audience,
-	}
 	var is role
 	found := false
 	if !s.auth.absent { // else the auth step is about to make the mount
@@ -72,10 +89,50 @@ func (s *roleStep) diff(ctx context.Context) ([]store.Change, error) {
 	if !found {
 		s.change.Action = store.Create
 		s.change.Detail = fmt.Sprintf("for ServiceAccount %s/%s", s.v.d.Namespace, s.v.d.Aidbox.ServiceAccount)
-	} else if difference := is.difference(wanted); difference != "" {
-		s.change.Action, s.change.Detail = store.Update, difference
+	} else if err := s.compare(is, &wanted); err != nil {
+		return nil, err
+	}
+	s.body = map[string]any{
+		"bound_service_account_names": wanted.ServiceAccounts, "bound_service_account_namespaces": wanted.Namespaces,
+		"token_policies": wanted.Policies, "token_ttl": wanted.TTL, "audience": wanted.Audience,
+	}
+	if found && is.Selector != "" {
+		s.body["bound_service_account_namespace_selector"] = ""
 	}
 	return []store.Change{s.change}, nil
+}
+
+// compare says what is to happen to a role that exists. One that admits the pod and
+// gives it the policy is left alone, whomever else it admits; one that would have to
+// lose somebody's account, namespace or policy is refused.
+func (s *roleStep) compare(is role, wanted *role) error {
+	account, namespace := s.v.d.Aidbox.ServiceAccount, s.v.d.Namespace
+	own := is.ownedBy(account, namespace)
+	works := is.admits(account, namespace) && slices.Contains(is.Policies, s.v.d.Vault.Policy)
+	if own { // other policies were given to the pod by somebody who meant it
+		wanted.Policies = is.Policies
+		if !slices.Contains(is.Policies, s.v.d.Vault.Policy) {
+			wanted.Policies = append(slices.Clone(is.Policies), s.v.d.Vault.Policy)
+		}
+	} else if works && !s.v.o.Adopt {
+		s.change.Detail = "admits the pod; " + is.bound()
+		if is.Audience != "" && is.Audience != wanted.Audience {
+			s.change.Warning = fmt.Sprintf("wants a token for the audience %q: set vault.audience to that", is.Audience)
+		}
+		return nil
+	}
+	difference := is.difference(*wanted)
+	switch {
+	case difference == "":
+		return nil
+	case own, s.v.o.Adopt:
+	case s.v.o.Compare:
+		s.change.Warning = is.bound() + ": provision leaves it alone without --adopt"
+	default:
+		return refuseOther(s.access().object, is.bound()+", and cannot admit the pod without losing them", "vault.role", s.v.ownName())
+	}
+	s.change.Action, s.change.Detail = store.Update, difference
+	return nil
 }
 
 func (s *roleStep) readFailed(ctx context.Context, err error) error {
