@@ -198,6 +198,9 @@ func TestNoSecretValueLeavesTheProcess(t *testing.T) {
 	k.run("explain", "mount/present")
 	k.run("init", "--provider", "vault", "-c", filepath.Join(k.dir, "init.yaml"))
 	k.run("schema")
+	k.run("config", "schema")
+	k.run("config", "validate", "-c", filepath.Join(k.dir, "init.yaml"))
+	k.run("config", "view", "-c", filepath.Join(k.dir, "init.yaml"))
 	k.run("version", "-v")
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
 		k.run("completion", shell)

@@ -63,7 +63,7 @@ func (a *app) addCommands(root *cobra.Command) {
 		title    string
 		commands []*cobra.Command
 	}{
-		{"Set up", []*cobra.Command{newInit(a), newSchema(a), newInstall(a), newInfra(a)}},
+		{"Set up", []*cobra.Command{newInit(a), newConfig(a), newInstall(a), newInfra(a)}},
 		{"Deliver", []*cobra.Command{newProvision(a), newRender(a), newTemplates(a), newClient(a)}},
 		{"Prove", []*cobra.Command{newDoctor(a), newVerify(a), newRotate(a)}},
 		{"Look", []*cobra.Command{newDiff(a), newGraph(a), newExplain(a)}},
@@ -75,7 +75,9 @@ func (a *app) addCommands(root *cobra.Command) {
 			root.AddCommand(c)
 		}
 	}
-	root.AddCommand(newVersion(a))
+	schema := newSchema(a) // also config schema
+	schema.Hidden = true
+	root.AddCommand(newVersion(a), schema)
 	root.AddCommand(newTopics(root)...)
 }
 
@@ -88,8 +90,8 @@ func Root() *cobra.Command {
 var meant = map[string]string{
 	"apply":    "secretctl provision writes the store, secretctl render | kubectl apply -f - the cluster, secretctl client apply Aidbox",
 	"plan":     "secretctl provision --dry-run shows what would be written, secretctl diff all that differs",
-	"lint":     "every command checks the whole config before it begins; secretctl render writes nothing anywhere",
-	"validate": "every command checks the whole config before it begins; secretctl render writes nothing anywhere",
+	"lint":     "secretctl config validate",
+	"validate": "secretctl config validate",
 	"check":    "secretctl verify runs the checks, secretctl doctor those of the prerequisites",
 	"test":     "secretctl verify runs the checks, secretctl doctor those of the prerequisites",
 	"logs":     "secretctl verify says what is wrong, secretctl doctor what is missing; the logs are with kubectl logs",

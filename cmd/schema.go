@@ -23,7 +23,7 @@ The schema knows keys, types and choices. What it cannot know, such as whether a
 resource's secret exists, any command that reads the config tells.
 
 ` + exitCodes("the schema was printed", "", ""),
-		Example: "  secretctl schema > secretctl.schema.json",
+		Example: "  # Write the schema beside the config\n  secretctl config schema > secretctl.schema.json",
 		Args:    cobra.NoArgs,
 		RunE: a.run(func(context.Context, []string) error {
 			text, err := config.Schema(docs.Config)

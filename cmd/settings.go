@@ -132,22 +132,30 @@ func (s settings) load() ([]*config.Delivery, error) {
 	if s.delivery != "" {
 		i := slices.IndexFunc(all, func(d *config.Delivery) bool { return d.Name == s.delivery })
 		if i < 0 {
-			return nil, usagef("there is "+names(all), "%s has no delivery %q", s.config, s.delivery)
+			return nil, usagef("available: "+names(all), "%s has no delivery %q", s.config, s.delivery)
 		}
 		all = all[i : i+1]
 	}
 	for _, d := range all {
-		if s.vaultAddr != "" && d.Vault != nil {
-			d.Vault.Address = s.vaultAddr
-		}
-		if s.aidboxURL != "" {
-			d.Aidbox.URL = s.aidboxURL
-		}
-		if s.kubeContext != "" {
-			d.Context = s.kubeContext
-		}
+		s.override(d)
 	}
 	return all, nil
+}
+
+// override puts the settings over a delivery's own. It returns what set those that it
+// changed, by their paths in the config.
+func (s settings) override(d *config.Delivery) map[string]string {
+	from := map[string]string{}
+	if s.vaultAddr != "" && d.Vault != nil {
+		d.Vault.Address, from["vault.address"] = s.vaultAddr, s.origin["vault-addr"]
+	}
+	if s.aidboxURL != "" {
+		d.Aidbox.URL, from["aidbox.url"] = s.aidboxURL, s.origin["aidbox-url"]
+	}
+	if s.kubeContext != "" {
+		d.Context, from["context"] = s.kubeContext, s.origin["context"]
+	}
+	return from
 }
 
 // oneDelivery returns the delivery that has the secret.
@@ -164,7 +172,7 @@ func oneDelivery(all []*config.Delivery, secretName string) (*config.Delivery, c
 	}
 	switch len(found) {
 	case 0:
-		return nil, config.Secret{}, usagef("there is "+strings.Join(known, ", "), "no secret %q in the config", secretName)
+		return nil, config.Secret{}, usagef("available: "+strings.Join(known, ", "), "no secret %q in the config", secretName)
 	case 1:
 		s, _ := found[0].Secret(secretName)
 		return found[0], s, nil

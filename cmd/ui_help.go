@@ -67,7 +67,6 @@ func newTopics(root *cobra.Command) []*cobra.Command {
 	return []*cobra.Command{
 		{Use: "environment", Short: "Environment variables and global flags", Long: environmentTopic(root.PersistentFlags())},
 		{Use: "exit-codes", Short: "What the exit codes mean", Long: exitCodesTopic},
-		{Use: "config", Short: "The config file", Long: configTopic},
 		{Use: "checks", Short: "The checks of verify, rotate and doctor", Long: checksTopic},
 	}
 }
@@ -113,28 +112,6 @@ highest code counts. Among checks it is the other way round: one that failed (1)
 outweighs one that could not be run (3).
 
 After 124 and 130 the same command can be run again: what is done stays done.`
-
-const configTopic = `One YAML file, secretctl.yaml, describes what is delivered. -c or SECRETCTL_CONFIG
-names another file, or a folder of them. Several documents in a file, or several
-files, are several deliveries: commands act on all of them, or on --delivery NAME.
-
-  apiVersion: secretctl.dev/v1
-  provider: vault
-  vault:
-    address: https://vault.example.com:8200
-  secrets:
-    - name: client-secret
-      scope: [Client/basic]
-      value: {generate: {length: 32}}
-  resources:
-    - type: Client
-      id: basic
-      secrets: {secret: client-secret}
-      body: {grant_types: [client_credentials]}
-
-secretctl init writes a file to begin with, and secretctl schema the JSON Schema that
-editors use. Every key is explained at
-https://github.com/secretctl/secretctl/blob/main/docs/config.md`
 
 const checksTopic = `verify runs checks in groups; each check has an ID such as mount/matches-store.
 

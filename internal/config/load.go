@@ -75,6 +75,32 @@ func (p Problem) String() string {
 // in a folder, in the order of their names. They have their defaults and are
 // valid, each and together. What goes wrong is an [*Error] that lists it all.
 func Load(path string) ([]*Delivery, error) {
+	docs, err := read(path)
+	return deliveries(docs), err
+}
+
+// Parse is [Load] for the text of a file of that name.
+func Parse(file string, text []byte) ([]*Delivery, error) {
+	docs, problems := documents(file, text)
+	return load(file, docs, problems)
+}
+
+// load makes deliveries of documents. problems are those of their files.
+func load(path string, docs []*document, problems []Problem) ([]*Delivery, error) {
+	docs, err := check(path, docs, problems)
+	return deliveries(docs), err
+}
+
+func deliveries(docs []*document) []*Delivery {
+	var all []*Delivery
+	for _, doc := range docs {
+		all = append(all, doc.delivery)
+	}
+	return all
+}
+
+// read returns the documents of a file or a folder, each of which is a delivery.
+func read(path string) ([]*document, error) {
 	files, err := configFiles(path)
 	if err != nil {
 		return nil, &Error{[]Problem{fileProblem(path, err)}}
@@ -90,13 +116,7 @@ func Load(path string) ([]*Delivery, error) {
 		more, garbled := documents(file, text)
 		docs, problems = append(docs, more...), append(problems, garbled...)
 	}
-	return load(path, docs, problems)
-}
-
-// Parse is [Load] for the text of a file of that name.
-func Parse(file string, text []byte) ([]*Delivery, error) {
-	docs, problems := documents(file, text)
-	return load(file, docs, problems)
+	return check(path, docs, problems)
 }
 
 // documents returns the documents of a file, or what keeps it from being read as
@@ -118,14 +138,13 @@ func documents(file string, text []byte) ([]*document, []Problem) {
 	return docs, nil
 }
 
-// load makes deliveries of documents. problems are those of their files.
-func load(path string, docs []*document, problems []Problem) ([]*Delivery, error) {
-	var deliveries []*Delivery
+// check returns the documents that are not empty, if all of them are sound. problems
+// are those of their files.
+func check(path string, docs []*document, problems []Problem) ([]*document, error) {
 	more := 0
 	for _, doc := range docs {
 		doc.parse()
 		if doc.delivery != nil {
-			deliveries = append(deliveries, doc.delivery)
 			doc.validate()
 		}
 	}
@@ -143,7 +162,7 @@ func load(path string, docs []*document, problems []Problem) ([]*Delivery, error
 	if len(problems) > 0 {
 		return nil, &Error{shorten(problems, more)}
 	}
-	return deliveries, nil
+	return docs, nil
 }
 
 // shorten cuts a list of problems to what fits into maxLines, and adds how many it

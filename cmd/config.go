@@ -1,0 +1,148 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/secretctl/secretctl/internal/config"
+)
+
+func newConfig(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "config",
+		Short: "Validate and show the config file",
+		Long: `One YAML file, secretctl.yaml, describes what is delivered. -c or SECRETCTL_CONFIG
+names another file, or a folder of them. Several documents in a file, or several
+files, are several deliveries: commands act on all of them, or on --delivery NAME.
+
+  apiVersion: secretctl.dev/v1
+  provider: vault
+  vault:
+    address: https://vault.example.com:8200
+  secrets:
+    - name: client-secret
+      scope: [Client/basic]
+      value: {generate: {length: 32}}
+  resources:
+    - type: Client
+      id: basic
+      secrets: {secret: client-secret}
+      body: {grant_types: [client_credentials]}
+
+secretctl init writes a file to begin with. Every key is explained at
+https://github.com/secretctl/secretctl/blob/main/docs/config.md
+
+` + exitCodes("the command of the group did what it was asked for", "", ""),
+		Example: `  # Check the config
+  secretctl config validate
+
+  # Show it with the defaults filled in
+  secretctl config view`,
+		Args: noSubcommand,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newConfigValidate(a), newConfigView(a), newSchema(a))
+	return cmd
+}
+
+func newConfigValidate(a *app) *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:   "validate",
+		Short: "Check the config file",
+		Long: `Checks the config without asking any server, and lists every mistake in it with its
+file and line. Every other command does so before it begins.
+
+` + exitCodes("the config is valid", "", ""),
+		Example: `  # Check ./secretctl.yaml
+  secretctl config validate
+
+  # Check every config file of a folder, and report as JSON
+  secretctl config validate -c deliveries -o json`,
+		Args: cobra.NoArgs,
+		RunE: a.run(func(context.Context, []string) error { return a.validateConfig(output) }),
+	}
+	addOutput(cmd, &output, "text", "json")
+	return cmd
+}
+
+// configReport is the JSON output of config validate, documented in docs/json.md.
+type configReport struct {
+	SchemaVersion int             `json:"schemaVersion"`
+	Valid         bool            `json:"valid"`
+	Deliveries    []string        `json:"deliveries"`
+	Problems      []configProblem `json:"problems"`
+	Error         *problem        `json:"error,omitempty"`
+}
+
+type configProblem struct {
+	File    string `json:"file"`
+	Line    int    `json:"line,omitempty"`
+	Column  int    `json:"column,omitempty"`
+	Path    string `json:"path,omitempty"`
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+func (a *app) validateConfig(output string) error {
+	all, err := a.deliveries()
+	if output == "json" {
+		r := configReport{SchemaVersion: 1, Valid: err == nil, Deliveries: []string{}, Problems: []configProblem{}, Error: a.problem(err)}
+		for _, d := range all {
+			r.Deliveries = append(r.Deliveries, d.Name)
+		}
+		if invalid, ok := errors.AsType[*config.Error](err); ok {
+			for _, p := range invalid.Problems {
+				r.Problems = append(r.Problems, configProblem{p.File, p.Line, p.Column, p.Path, p.Message, p.Hint})
+			}
+		}
+		return join(err, printJSON(a.Out, r))
+	}
+	if err != nil {
+		return err
+	}
+	secrets, resources := 0, 0
+	for _, d := range all {
+		secrets, resources = secrets+len(d.Secrets), resources+len(d.Resources)
+	}
+	deliveries := count(len(all), "delivery")
+	if len(all) != 1 {
+		deliveries = fmt.Sprintf("%d deliveries", len(all))
+	}
+	_, err = fmt.Fprintf(a.Out, "%s is valid: %s, %s, %s\n", a.config, deliveries, count(secrets, "secret"), count(resources, "resource"))
+	return err
+}
+
+func newConfigView(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "view",
+		Short: "Show the config with its defaults filled in",
+		Long: `Prints the config as it holds, with the defaults filled in. A comment says where each
+setting comes from: the file and line, a flag, an environment variable, or a default.
+Values of environment variables of Aidbox are not shown.
+
+` + exitCodes("the config was printed", "", ""),
+		Example: `  # Show every delivery
+  secretctl config view
+
+  # Show one of them
+  secretctl config view --delivery aidbox`,
+		Args: cobra.NoArgs,
+		RunE: a.run(func(context.Context, []string) error {
+			if _, err := a.deliveries(); err != nil { // which knows --delivery
+				return err
+			}
+			text, err := config.View(a.config, func(d *config.Delivery) (map[string]string, bool) {
+				return a.override(d), a.delivery == "" || a.delivery == d.Name
+			})
+			if err != nil {
+				return err
+			}
+			_, err = a.Out.Write(text)
+			return err
+		}),
+	}
+}

@@ -1,0 +1,97 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	yaml "go.yaml.in/yaml/v3"
+)
+
+// View returns the config as it holds: with the defaults filled in, and with a comment
+// at each setting that says where it comes from. override changes a delivery, and
+// returns what set the settings that it changed, by their paths; it may leave a
+// delivery out. Values of environment variables of Aidbox are not shown, as they may be
+// secret. What goes wrong is an [*Error].
+func View(path string, override func(*Delivery) (from map[string]string, ok bool)) ([]byte, error) {
+	docs, err := read(path)
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	enc := yaml.NewEncoder(&out)
+	enc.SetIndent(2)
+	for _, doc := range docs {
+		from, ok := override(doc.delivery)
+		if !ok {
+			continue
+		}
+		text, err := json.Marshal(doc.delivery) // whose keys are in the order of the types
+		if err != nil {
+			return nil, err
+		}
+		var node yaml.Node
+		if err := yaml.Unmarshal(text, &node); err != nil {
+			return nil, err
+		}
+		origins{doc.file, from}.annotate(node.Content[0], doc.root)
+		if err := enc.Encode(&node); err != nil {
+			return nil, err
+		}
+	}
+	return out.Bytes(), enc.Close()
+}
+
+// origins says where the settings of a document come from.
+type origins struct {
+	file string
+	from map[string]string // by path; what is not here is in the file, or a default
+}
+
+// annotate comments the settings of node, which is at p in the file.
+func (o origins) annotate(node *yaml.Node, p place) {
+	node.Style = 0
+	switch node.Kind {
+	case yaml.MappingNode:
+		for i := 0; i < len(node.Content); i += 2 {
+			node.Content[i].Style = 0
+			o.annotate(node.Content[i+1], p.key(node.Content[i].Value))
+		}
+		o.dropEmpty(node)
+	case yaml.SequenceNode:
+		for i, item := range node.Content {
+			o.annotate(item, p.item(i))
+		}
+	default:
+		if hidden(p) {
+			node.SetString("[not shown]")
+		}
+		node.LineComment = o.of(p)
+	}
+}
+
+// dropEmpty leaves out what JSON has for a struct without a setting.
+func (origins) dropEmpty(node *yaml.Node) {
+	for i := 0; i < len(node.Content); i += 2 {
+		if value := node.Content[i+1]; value.Kind == yaml.MappingNode && len(value.Content) == 0 {
+			node.Content = slices.Delete(node.Content, i, i+2)
+			i -= 2
+		}
+	}
+}
+
+// hidden says whether p is the value of an environment variable.
+func hidden(p place) bool {
+	return p.name == "value" && p.up != nil && p.up.up != nil && p.up.up.String() == "aidbox.env"
+}
+
+func (o origins) of(p place) string {
+	switch from := o.from[p.String()]; {
+	case from != "":
+		return from
+	case p.node != nil:
+		return fmt.Sprintf("%s:%d", o.file, p.line)
+	}
+	return "default"
+}

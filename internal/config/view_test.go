@@ -1,0 +1,60 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestViewSaysWhereEachSettingComesFrom(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "secretctl.yaml")
+	const text = `apiVersion: secretctl.dev/v1
+provider: vault
+vault: {address: "http://127.0.0.1:8200"}
+aidbox:
+  env: [{name: PASSWORD, value: hunter2}]
+secrets:
+  - name: client-secret
+    scope: [Client/basic]
+---
+apiVersion: secretctl.dev/v1
+name: other
+provider: vault
+vault: {role: other}
+secrets: [{name: x, path: other/x, scope: [Client]}]
+`
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := View(file, func(d *Delivery) (map[string]string, bool) {
+		d.Aidbox.URL = "https://aidbox.example"
+		return map[string]string{"aidbox.url": "--aidbox-url"}, d.Name == "aidbox"
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := string(out)
+	for _, want := range []string{
+		"\nname: aidbox # default\n",
+		"  address: http://127.0.0.1:8200 # " + file + ":3\n",
+		"  url: https://aidbox.example # --aidbox-url\n",
+		"      value: '[not shown]' # " + file + ":5\n",
+		"  - name: client-secret # " + file + ":7\n",
+		"    path: aidbox/client-secret # default\n",
+		"      - Client/basic # " + file + ":8\n",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("lacks %q:\n%s", want, got)
+		}
+	}
+	if strings.Contains(got, "hunter2") || strings.Contains(got, "name: other") || strings.Contains(got, "{}") {
+		t.Errorf("shows too much:\n%s", got)
+	}
+	if _, err := Parse("view.yaml", out); err != nil {
+		t.Errorf("is no config itself: %v", err)
+	}
+	if _, err := View(filepath.Join(t.TempDir(), "absent.yaml"), nil); err == nil {
+		t.Error("shows a config that is absent")
+	}
+}
