@@ -30,7 +30,7 @@ func (a *app) printChanges(done []outcome[[]store.Change], dryRun bool, output s
 	return a.printTable(r)
 }
 
-// printTable prints a row for each change, and on stderr what deserves a look.
+// printTable prints a row for each change, and then the warnings.
 func (a *app) printTable(r changesReport) error {
 	var t table
 	count := map[string]int{}

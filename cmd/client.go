@@ -34,8 +34,8 @@ a reference to it, so that Aidbox never stores the value.
 	return cmd
 }
 
-// chosen returns the deliveries that have one of the resources that refs name, or any
-// where it names none, and the resources of each.
+// chosen returns the deliveries that have a resource named in refs, or any resource if
+// refs is empty, and those resources.
 func (a *app) chosen(refs []string) ([]*config.Delivery, map[*config.Delivery][]config.Resource, error) {
 	all, err := a.deliveries()
 	if err != nil {
@@ -63,7 +63,7 @@ func (a *app) chosen(refs []string) ([]*config.Delivery, map[*config.Delivery][]
 	return with, resources, nil
 }
 
-// resourceChange changes a resource in Aidbox, and what belongs to it.
+// resourceChange changes a resource in Aidbox and its AccessPolicy.
 type resourceChange func(context.Context, *fhirclient.Client, *config.Delivery, config.Resource) ([]fhirclient.Change, error)
 
 // clientReport is the JSON output, documented in docs/json.md.
@@ -79,9 +79,9 @@ type clientChange struct {
 	fhirclient.Change
 }
 
-// changeResources changes the resources of each delivery, and prints what it did.
+// changeResources changes the resources of each delivery.
 func (a *app) changeResources(ctx context.Context, f fleet, resources map[*config.Delivery][]config.Resource, change resourceChange) ([]outcome[[]fhirclient.Change], error) {
-	f.app, f.taken = a, aidboxOf
+	f.app, f.exclusive = a, aidboxOf
 	return each(ctx, f, func(d *config.Delivery) (work[[]fhirclient.Change], error) {
 		c, err := a.aidbox(ctx, d)
 		return func(ctx context.Context, _ *progress) (changes []fhirclient.Change, err error) {
@@ -118,7 +118,7 @@ func (a *app) printResources(done []outcome[[]fhirclient.Change], failed error, 
 	return a.print(&t)
 }
 
-// aidboxOf tells one Aidbox from another.
+// aidboxOf identifies the Aidbox of a delivery.
 func aidboxOf(d *config.Delivery) []string {
 	at := strings.TrimSuffix(d.Aidbox.URL, "/")
 	if _, _, ok := d.Aidbox.Service(); ok {
@@ -128,7 +128,7 @@ func aidboxOf(d *config.Delivery) []string {
 }
 
 // checkShared refuses deliveries that describe the same resource of the same Aidbox
-// in two ways: each run would undo what the last one did.
+// differently: each run would undo the last one.
 func checkShared(all []*config.Delivery, resources map[*config.Delivery][]config.Resource) error {
 	first := map[string]*config.Delivery{}
 	as := map[string]string{}
@@ -141,7 +141,7 @@ func checkShared(all []*config.Delivery, resources map[*config.Delivery][]config
 			}
 			described := string(body) + fmt.Sprint(r.AccessPolicy)
 			if first[key] != nil && as[key] != described {
-				return usagef("set aidbox.url of each, or name one with --delivery", "deliveries %q and %q have the same Aidbox, and describe %s in two ways", first[key].Name, d.Name, r.Ref())
+				return usagef("set aidbox.url of each, or name one with --delivery", "deliveries %q and %q have the same Aidbox, and describe %s differently", first[key].Name, d.Name, r.Ref())
 			}
 			first[key], as[key] = d, described
 		}

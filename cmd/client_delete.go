@@ -68,7 +68,7 @@ func (a *app) clientDelete(ctx context.Context, o clientDeleteOptions, refs []st
 	return join(err, a.printResources(done, err, o.dryRun, o.output))
 }
 
-// deletionQuestion asks about all that would be deleted, by name.
+// deletionQuestion names everything that would be deleted.
 func deletionQuestion(all []*config.Delivery, resources map[*config.Delivery][]config.Resource) string {
 	var from []string
 	for _, d := range all {
@@ -81,7 +81,7 @@ func deletionQuestion(all []*config.Delivery, resources map[*config.Delivery][]c
 	return "Delete " + strings.Join(from, ", and ") + "?"
 }
 
-// deleteResource takes the AccessPolicy first, which refers to the resource.
+// deleteResource deletes the AccessPolicy first, since it refers to the resource.
 func deleteResource(ctx context.Context, c *fhirclient.Client, d *config.Delivery, r config.Resource) ([]fhirclient.Change, error) {
 	var changes []fhirclient.Change
 	if r.AccessPolicy != nil {
@@ -98,7 +98,7 @@ func deleteResource(ctx context.Context, c *fhirclient.Client, d *config.Deliver
 	return changes, err
 }
 
-// planDeletion says what deleteResource would do.
+// planDeletion returns what deleteResource would do.
 func planDeletion(ctx context.Context, c *fhirclient.Client, d *config.Delivery, r config.Resource) (changes []fhirclient.Change, err error) {
 	found := func(compared fhirclient.Comparison, err error) error {
 		action := "delete"

@@ -12,9 +12,9 @@ import (
 	"github.com/secretctl/secretctl/internal/render"
 )
 
-// complete adds the completion command to the others, and to each flag what a
-// shell can offer for it. The values come from the config file and the kubeconfig;
-// where these are missing or wrong there are none. No server is asked.
+// complete adds the completion command, and completions to each flag. The values come
+// from the config file and the kubeconfig; without these, nothing is offered. No server
+// is asked.
 func (a *app) complete(root *cobra.Command) {
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	root.InitDefaultCompletionCmd()
@@ -42,7 +42,7 @@ func (a *app) complete(root *cobra.Command) {
 	completeFlags(root, flags)
 }
 
-// completeFlags leaves alone the flags whose command knows better.
+// completeFlags leaves alone the flags that have a completion of their own.
 func completeFlags(c *cobra.Command, flags map[string]cobra.CompletionFunc) {
 	c.LocalFlags().VisitAll(func(f *pflag.Flag) {
 		if _, known := c.GetFlagCompletionFunc(f.Name); !known && flags[f.Name] != nil {
@@ -54,7 +54,7 @@ func completeFlags(c *cobra.Command, flags map[string]cobra.CompletionFunc) {
 	}
 }
 
-// describeCompletion gives cobra's commands what the help of every other one has.
+// describeCompletion gives cobra's own commands the help that every other one has.
 func describeCompletion(completion *cobra.Command) {
 	completion.Short = "Write a completion script for a shell"
 	completion.Long += "\n" + exitCodes("the script was printed", "", "")
@@ -76,7 +76,7 @@ func anyFolder(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirec
 	return nil, cobra.ShellCompDirectiveFilterDirs
 }
 
-// offer offers the values that are not yet among the arguments.
+// offer completes values that are not among the arguments yet.
 func offer(values func() []string) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		_ = cmd.Root().PersistentPreRunE(cmd, nil) // which config file it is
@@ -96,7 +96,7 @@ func offerOne(values func() []string) cobra.CompletionFunc {
 	}
 }
 
-// offerList offers the values that are not yet in a list with commas.
+// offerList completes values that are not in a comma-separated list yet.
 func offerList(values func() []string) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 		there := typed[:strings.LastIndex(typed, ",")+1]
@@ -138,7 +138,7 @@ func (a *app) phaseNames() []string {
 	return collect(all, func(d *config.Delivery) []string { return a.provider(d).Phases })
 }
 
-// collect returns what each delivery has, once.
+// collect returns the values of all deliveries, each once.
 func collect(all []*config.Delivery, values func(*config.Delivery) []string) (out []string) {
 	for _, d := range all {
 		out = append(out, values(d)...)
@@ -149,7 +149,7 @@ func collect(all []*config.Delivery, values func(*config.Delivery) []string) (ou
 
 func (a *app) contexts() []string { return cluster.Contexts(cluster.Options{Kubeconfig: a.kubeconfig}) }
 
-// renderable is what --only and --skip of render may name.
+// renderable returns what --only and --skip of render accept.
 func renderable() []string {
 	return append([]string{"ServiceAccount", "SecretProviderClass", "ConfigMap", config.KindDeployment, config.KindStatefulSet}, render.Groups()...)
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/secretctl/secretctl/internal/store/providers"
 )
 
-// provider returns what is known of the delivery's kind of store.
+// provider returns the provider of the delivery's store.
 func (a *app) provider(d *config.Delivery) store.Provider {
 	return providers.Of(providers.All(a.Azure), d)
 }
@@ -90,8 +90,8 @@ func (a *app) aidboxFor(ctx context.Context, d *config.Delivery, asAdmin bool) (
 	return aidbox, a.nameOrigin(err)
 }
 
-// aidboxTunnel reaches Aidbox through the API server: by a Service, or without a name
-// by the Deployment. Its connections end with ctx.
+// aidboxTunnel reaches Aidbox through the API server: by a Service, or without one by a
+// pod of the workload. Its connections end with ctx.
 func aidboxTunnel(ctx context.Context, c *cluster.Cluster, d *config.Delivery, service, port string) http.RoundTripper {
 	if service == "" {
 		t := c.WorkloadTransport(d.Namespace, d.Aidbox.Workload.Kind, d.Aidbox.Workload.Name, int(d.Aidbox.Port))

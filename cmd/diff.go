@@ -23,7 +23,7 @@ func newDiff(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "diff",
 		Short: "Show drift between config, cluster, store and Aidbox",
-		Long: `Compares the config with three parts of the world, and changes nothing:
+		Long: `Compares the config with what is deployed, and changes nothing:
 
   cluster  the objects that render writes: what applying them would change
   store    the values, and the pod's right to read them: what provision would change
@@ -95,7 +95,7 @@ func (o diffOptions) parts() []string {
 	return slices.DeleteFunc(slices.Clone(diffParts), func(part string) bool { return !slices.Contains(o.only, part) })
 }
 
-// answer returns what decides the exit code.
+// answer returns the error that decides the exit code.
 func answer(r diff.Report) error {
 	switch r.Status {
 	case diff.Different:
@@ -115,13 +115,13 @@ func (a *app) printDiff(r diff.Report, o diffOptions) error {
 		err = diff.WriteText(a.Out, r)
 	}
 	equal, all := r.Count()
-	a.narrate("%s: %d of %d objects are equal", map[diff.State]string{
-		diff.Equal: "no differences", diff.Different: "there are differences", diff.Unknown: "not everything could be found out",
+	a.summarize("%s: %d of %d objects are equal", map[diff.State]string{
+		diff.Equal: "no differences", diff.Different: "differences found", diff.Unknown: "not everything could be compared",
 	}[r.Status], equal, all)
 	return err
 }
 
-// cleanDiff cleans what came from cluster, store and Aidbox.
+// cleanDiff cleans the text that came from cluster, store and Aidbox.
 func (a *app) cleanDiff(r diff.Report) {
 	for _, d := range r.Deliveries {
 		for i := range d.Parts {

@@ -23,8 +23,8 @@ type notComparedError struct{ error }
 
 func (e notComparedError) Unwrap() error { return e.error }
 
-// mistake says whether nothing will come of it before the user has changed a
-// setting. A value or a token that is not there concerns one part alone.
+// mistake says whether the comparison is pointless until a setting is changed. A missing
+// value or token concerns one part only.
 func mistake(err error) bool {
 	_, source := errors.AsType[*secret.SourceError](err)
 	return isUsage(err) && !source && !errors.Is(err, store.ErrNoToken)
@@ -110,7 +110,7 @@ func (a *app) diffCluster(d *config.Delivery, o render.Options) (comparison, err
 }
 
 // diffManifest compares one object. One that cannot be applied because it, its
-// namespace or its kind is not there is absent.
+// namespace or its kind does not exist is absent.
 func diffManifest(ctx context.Context, c *cluster.Cluster, m render.Object) diff.Object {
 	name := m.Kind + " " + m.Namespace + "/" + m.Name
 	compared, err := c.DryRunApply(ctx, m.JSON)
@@ -155,7 +155,7 @@ func (a *app) compareStore(ctx context.Context, d *config.Delivery, steps []stor
 		changes, err := provision.Run(ctx, steps, []string{phase}, true)
 		_, left := errors.AsType[*keyvault.SettingError](err)
 		switch {
-		case left: // it is somebody else's
+		case left: // somebody else manages it
 			a.narrate("note: store of delivery %s: %s, so it is not compared", d.Name, err)
 		case errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrInvalid), errors.Is(err, fs.ErrNotExist):
 			objects = append(objects, unknownObject("phase "+phase, err))
@@ -191,8 +191,8 @@ func (a *app) diffAidbox(ctx context.Context, d *config.Delivery) (comparison, e
 }
 
 func compareAidbox(ctx context.Context, aidbox *fhirclient.Client, d *config.Delivery) ([]diff.Object, error) {
-	if err := aidbox.Health(ctx); err != nil { // it is told once, and not for each resource
-		if _, still := aidbox.Version(ctx); still != nil { // which does not give up at the first fault
+	if err := aidbox.Health(ctx); err != nil { // reported once, and not for each resource
+		if _, still := aidbox.Version(ctx); still != nil { // which retries
 			return nil, err
 		}
 	}

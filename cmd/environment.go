@@ -2,17 +2,17 @@ package cmd
 
 import "sync"
 
-// environment is that of the process. What is read from it as a secret is taken away,
-// so that no child process has it: az, an exec plugin of the kubeconfig, helm.
+// environment is that of the process. A variable that a secret was read from is removed
+// from it, so that no child process inherits it: az, a login plugin, helm.
 type environment struct {
 	lookup func(string) (string, bool)
-	unset  func(string) error // nil where it is no process's own
+	unset  func(string) error // nil unless it is the process's own
 
 	mu    sync.Mutex
 	taken map[string]string
 }
 
-// Lookup returns the value of a variable, also of one that was taken away.
+// Lookup returns the value of a variable, even if it was removed.
 func (e *environment) Lookup(name string) (string, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -22,7 +22,7 @@ func (e *environment) Lookup(name string) (string, bool) {
 	return e.lookup(name)
 }
 
-// Secret is Lookup for what is secret.
+// Secret is Lookup for a secret.
 func (e *environment) Secret(name string) (string, bool) {
 	value, set := e.Lookup(name)
 	e.mu.Lock()

@@ -17,8 +17,8 @@ const (
 	exitInterrupted = 130
 )
 
-// exitCodes closes a command's help with what its codes mean. One that is "" does not
-// occur, beside what every command has in common.
+// exitCodes ends a command's help: it says what the exit codes of that command mean.
+// Without a meaning, 1 does not occur.
 func exitCodes(ok, no, unable string) string {
 	var out strings.Builder
 	out.WriteString("EXIT STATUS\n")
@@ -61,19 +61,19 @@ func asUsage(err error) error {
 	return &usageError{err, "run with --help to see what there is"}
 }
 
-// isUsage says whether an error says of itself that it is a mistake of usage. The
-// outermost one that says anything decides.
+// isUsage says whether an error reports itself as a usage error. The outermost error
+// that reports anything decides.
 func isUsage(err error) bool {
 	var said interface{ Usage() bool }
 	return errors.As(err, &said) && said.Usage()
 }
 
-// noError says that everything was found out and the answer is no.
+// noError says that everything was found out, and that the answer is no.
 type noError struct{ error }
 
 func (e *noError) Unwrap() error { return e.error }
 
-// failures is an error of several, each of which is told in lines of its own.
+// failures is several errors, each of which is printed on lines of its own.
 type failures []error
 
 func (f failures) Error() string {
@@ -86,7 +86,7 @@ func (f failures) Error() string {
 
 func (f failures) Unwrap() []error { return f }
 
-// join returns an error of those that are not nil, or nil.
+// join returns the errors that are not nil as one, or nil.
 func join(errs ...error) error {
 	var all failures
 	for _, err := range errs {
@@ -101,7 +101,7 @@ func join(errs ...error) error {
 	return all
 }
 
-// parts returns the errors that one was joined from.
+// parts returns the errors that an error was joined from.
 func parts(err error) []error {
 	if all, ok := err.(failures); ok { //nolint:errorlint // one with words around it is one error
 		return all
@@ -112,8 +112,8 @@ func parts(err error) []error {
 	return []error{err}
 }
 
-// exitCode returns the highest code of what went wrong, so that 2 is never said
-// where something was attempted and failed.
+// exitCode returns the highest code of all errors, so that 2 is never returned where
+// something was attempted and failed.
 func exitCode(err error) int {
 	if ended, ok := errors.AsType[*endedError](err); ok {
 		if ended.timeout {
@@ -139,5 +139,5 @@ func codeOf(err error) int {
 	return exitUnable
 }
 
-// errReported ends a command whose output says already what is wrong.
+// errReported fails a command whose output already says what is wrong.
 var errReported = errors.New("reported")

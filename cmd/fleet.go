@@ -13,10 +13,10 @@ import (
 	"github.com/secretctl/secretctl/internal/config"
 )
 
-// atOnce is how many deliveries are worked on at the same time.
-const atOnce = 8
+// maxParallel is how many deliveries are worked on at the same time.
+const maxParallel = 8
 
-// work is what there is to do about a delivery.
+// work is what a command does for one delivery.
 type work[T any] func(ctx context.Context, p *progress) (T, error)
 
 // outcome is what came of a delivery: a result, an error, or both.
@@ -26,27 +26,26 @@ type outcome[T any] struct {
 	err      error
 }
 
-// errNotBegun is what came of a delivery when time was up before its turn.
-var errNotBegun = errors.New("not begun")
+// errNotStarted is the outcome of a delivery when time was up before its work started.
+var errNotStarted = errors.New("not started")
 
-// fleet is how a command goes through its deliveries.
+// fleet is the deliveries that a command works on.
 type fleet struct {
 	*app
 	title string // for the progress line
 	all   []*config.Delivery
-	// taken names what the work on a delivery needs for itself: deliveries that have a
-	// name in common are done one after the other. Nil: they need nothing.
-	taken func(*config.Delivery) []string
+	// exclusive names what the work on a delivery must have for itself: deliveries that
+	// share a name are worked on one after the other. Nil: nothing.
+	exclusive func(*config.Delivery) []string
 }
 
-// each does the work on every delivery, several at the same time, and returns what
-// came of them in the order of the config, beside an error of all their errors. One
-// that fails keeps none of the others from being done.
+// each does the work on every delivery, several at the same time, and returns the
+// outcomes in the order of the config, with an error that has all their errors. A
+// delivery that fails keeps no other from being worked on.
 //
-// prepare is called for all of them first, one after the other. It asks no server,
-// but reads what the work needs and connects. A mistake of usage that it finds in
-// any of them ends it all before anything is attempted: then only those are returned
-// that have one.
+// prepare is called first, for one delivery after the other. It reads what the work
+// needs, opens connections and sends nothing. If it finds a usage error in any of them,
+// nothing is attempted, and only the outcomes with a usage error are returned.
 func each[T any](ctx context.Context, f fleet, prepare func(*config.Delivery) (work[T], error)) ([]outcome[T], error) {
 	outcomes := make([]outcome[T], len(f.all))
 	works := make([]work[T], len(f.all))
@@ -54,16 +53,16 @@ func each[T any](ctx context.Context, f fleet, prepare func(*config.Delivery) (w
 		outcomes[i].delivery = d
 		works[i], outcomes[i].err = prepare(d)
 	}
-	if mistakes := slices.DeleteFunc(slices.Clone(outcomes), func(o outcome[T]) bool { return !isUsage(o.err) }); len(mistakes) > 0 {
-		return mistakes, failuresOf(ctx, f.app, mistakes)
+	if refused := slices.DeleteFunc(slices.Clone(outcomes), func(o outcome[T]) bool { return !isUsage(o.err) }); len(refused) > 0 {
+		return refused, failuresOf(ctx, f.app, refused)
 	}
 	var group errgroup.Group
-	group.SetLimit(atOnce)
-	board := f.startBoard(f.title, len(f.all))
-	for _, turn := range f.turns() {
+	group.SetLimit(maxParallel)
+	display := f.startDisplay(f.title, len(f.all))
+	for _, members := range f.serialGroups() {
 		group.Go(func() error {
-			for _, i := range turn {
-				outcomes[i].do(ctx, f.app, board, works[i])
+			for _, i := range members {
+				outcomes[i].do(ctx, f.app, display, works[i])
 			}
 			return nil
 		})
@@ -72,13 +71,13 @@ func each[T any](ctx context.Context, f fleet, prepare func(*config.Delivery) (w
 	return outcomes, failuresOf(ctx, f.app, outcomes)
 }
 
-func (o *outcome[T]) do(ctx context.Context, a *app, b *board, do work[T]) {
-	p := b.start(o.delivery.Name)
+func (o *outcome[T]) do(ctx context.Context, a *app, display *display, do work[T]) {
+	p := display.start(o.delivery.Name)
 	defer p.end()
 	switch {
 	case o.err != nil:
-	case ctx.Err() != nil && b.total > 1:
-		o.err = fmt.Errorf("%w: %w", errNotBegun, ctx.Err())
+	case ctx.Err() != nil && display.total > 1:
+		o.err = fmt.Errorf("%w: %w", errNotStarted, ctx.Err())
 	default:
 		o.err = a.guard(func() (err error) {
 			o.result, err = do(ctx, p)
@@ -87,58 +86,58 @@ func (o *outcome[T]) do(ctx context.Context, a *app, b *board, do work[T]) {
 	}
 }
 
-// turns returns the indexes of the deliveries in the order of the config, those
-// together that are to be done one after the other.
-func (f fleet) turns() [][]int {
-	type turn struct {
+// serialGroups returns the indexes of the deliveries, in the order of the config. Those
+// of a group are worked on one after the other.
+func (f fleet) serialGroups() [][]int {
+	type group struct {
 		members []int
-		taken   []string
+		names   []string
 	}
-	var turns []turn
+	var groups []group
 	for i, d := range f.all {
-		next := turn{members: []int{i}}
-		if f.taken != nil {
-			next.taken = f.taken(d)
+		next := group{members: []int{i}}
+		if f.exclusive != nil {
+			next.names = f.exclusive(d)
 		}
-		var apart []turn
-		for _, t := range turns {
-			if slices.ContainsFunc(t.taken, func(name string) bool { return slices.Contains(next.taken, name) }) {
-				next.members = append(t.members, next.members...)
-				next.taken = append(t.taken, next.taken...)
+		var others []group
+		for _, g := range groups {
+			if slices.ContainsFunc(g.names, func(name string) bool { return slices.Contains(next.names, name) }) {
+				next.members = append(g.members, next.members...)
+				next.names = append(g.names, next.names...)
 			} else {
-				apart = append(apart, t)
+				others = append(others, g)
 			}
 		}
-		turns = append(apart, next)
+		groups = append(others, next)
 	}
 	var out [][]int
-	for _, t := range turns {
-		slices.Sort(t.members)
-		out = append(out, t.members)
+	for _, g := range groups {
+		slices.Sort(g.members)
+		out = append(out, g.members)
 	}
 	slices.SortFunc(out, func(a, b []int) int { return a[0] - b[0] })
 	return out
 }
 
-// failuresOf returns an error of all errors, each with the name of its delivery.
+// failuresOf returns an error that has all errors, each with the name of its delivery.
 func failuresOf[T any](ctx context.Context, a *app, outcomes []outcome[T]) error {
 	var all []error
 	var left []string
 	for _, o := range outcomes {
 		switch {
-		case errors.Is(o.err, errNotBegun):
+		case errors.Is(o.err, errNotStarted):
 			left = append(left, o.delivery.Name)
 		case o.err != nil:
 			all = append(all, fmt.Errorf("%s%w", a.of(o.delivery), o.err))
 		}
 	}
 	if len(left) > 0 {
-		all = append(all, fmt.Errorf("%w: %s: %w", errNotBegun, strings.Join(left, ", "), ctx.Err()))
+		all = append(all, fmt.Errorf("%w: %s: %w", errNotStarted, strings.Join(left, ", "), ctx.Err()))
 	}
 	return join(all...)
 }
 
-// of begins a line about a delivery, where there are several.
+// of starts a line about a delivery, if there are several.
 func (a *app) of(d *config.Delivery) string {
 	if !a.several {
 		return ""
@@ -146,7 +145,7 @@ func (a *app) of(d *config.Delivery) string {
 	return fmt.Sprintf("delivery %q: ", d.Name)
 }
 
-// logOf is where requests about a delivery are logged; nil without -v.
+// logOf returns where requests for a delivery are logged; nil without -v.
 func (a *app) logOf(d *config.Delivery) io.Writer {
 	if log := a.log(); log == nil || !a.several {
 		return log
@@ -154,7 +153,7 @@ func (a *app) logOf(d *config.Delivery) io.Writer {
 	return prefixed{a.Err, d.Name + ": "}
 }
 
-// prefixed puts something before each line, which come one at a time.
+// prefixed puts a prefix before each line. Lines come one at a time.
 type prefixed struct {
 	out    io.Writer
 	prefix string

@@ -45,7 +45,7 @@ func results(done []outcome[string]) (out []string) {
 	return out
 }
 
-func TestDeliveriesAreUnderWayAtTheSameTime(t *testing.T) {
+func TestDeliveriesAreWorkedOnAtTheSameTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, _ := fleetOf(20)
 		var now, most atomic.Int32
@@ -61,13 +61,13 @@ func TestDeliveriesAreUnderWayAtTheSameTime(t *testing.T) {
 		if err != nil || len(done) != 20 {
 			t.Fatalf("%d done, %v", len(done), err)
 		}
-		if took := time.Since(started); most.Load() != atOnce || took != 3*time.Second {
+		if took := time.Since(started); most.Load() != maxParallel || took != 3*time.Second {
 			t.Errorf("%d at once, in %v", most.Load(), took)
 		}
 	})
 }
 
-func TestOneFailureKeepsNoDeliveryFromBeingDone(t *testing.T) {
+func TestOneFailureStopsNoOtherDelivery(t *testing.T) {
 	f, _ := fleetOf(4)
 	failed := hint.Wrap(errors.New("sealed"), "unseal it")
 	done, err := each(t.Context(), f, doing(func(_ context.Context, d *config.Delivery) error {
@@ -93,7 +93,7 @@ func TestOneFailureKeepsNoDeliveryFromBeingDone(t *testing.T) {
 	}
 }
 
-func TestMistakeInOneDeliveryKeepsAllFromBeingBegun(t *testing.T) {
+func TestUsageErrorInOneDeliveryStartsNone(t *testing.T) {
 	f, _ := fleetOf(3)
 	done, err := each(t.Context(), f, func(d *config.Delivery) (work[string], error) {
 		switch d.Name {
@@ -109,11 +109,11 @@ func TestMistakeInOneDeliveryKeepsAllFromBeingBegun(t *testing.T) {
 	}
 }
 
-func TestDeliveriesThatTakeTheSameAreDoneInOrder(t *testing.T) {
+func TestDeliveriesThatShareANameAreWorkedOnInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, _ := fleetOf(6)
 		takes := map[string][]string{"d0": {"a"}, "d1": {"b"}, "d2": {"x"}, "d3": {"a", "c"}, "d4": {"c", "b"}}
-		f.taken = func(d *config.Delivery) []string { return takes[d.Name] }
+		f.exclusive = func(d *config.Delivery) []string { return takes[d.Name] }
 		var mu sync.Mutex
 		var ends []string
 		_, _ = each(t.Context(), f, doing(func(_ context.Context, d *config.Delivery) error {
@@ -134,7 +134,7 @@ func TestDeliveriesThatTakeTheSameAreDoneInOrder(t *testing.T) {
 // begun is when every bubble of synctest begins.
 var begun = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-func TestBugInOneDeliveryIsToldWithoutItsMessage(t *testing.T) {
+func TestBugInOneDeliveryIsReportedWithoutItsMessage(t *testing.T) {
 	f, stderr := fleetOf(2)
 	done, err := each(t.Context(), f, doing(func(_ context.Context, d *config.Delivery) error {
 		if d.Name == "d0" {
@@ -150,11 +150,11 @@ func TestBugInOneDeliveryIsToldWithoutItsMessage(t *testing.T) {
 	}
 }
 
-func TestWhatWasNotBegunInTimeIsToldInOneLine(t *testing.T) {
+func TestWhatWasNotStartedInTimeIsReportedInOneLine(t *testing.T) {
 	f, stderr := fleetOf(30)
 	ctx, cancel := context.WithCancel(t.Context())
 	var all sync.WaitGroup
-	all.Add(atOnce)
+	all.Add(maxParallel)
 	_, err := each(ctx, f, doing(func(ctx context.Context, _ *config.Delivery) error {
 		all.Done()
 		all.Wait()
@@ -164,8 +164,8 @@ func TestWhatWasNotBegunInTimeIsToldInOneLine(t *testing.T) {
 	err = whyEnded(ctx, err)
 	f.conclude(err)
 	lines := strings.Split(strings.TrimSpace(stderr.String()), "\n")
-	if len(lines) != atOnce+2 || lines[0] != `error: interrupted: delivery "d0": vault` ||
-		!strings.HasPrefix(lines[atOnce], "error: interrupted: not begun: d8, d9, ") || !strings.HasPrefix(lines[atOnce+1], "hint: run it again") {
+	if len(lines) != maxParallel+2 || lines[0] != `error: interrupted: delivery "d0": vault` ||
+		!strings.HasPrefix(lines[maxParallel], "error: interrupted: not started: d8, d9, ") || !strings.HasPrefix(lines[maxParallel+1], "hint: run it again") {
 		t.Errorf("told\n%s", stderr)
 	}
 	if code := exitCode(err); code != exitInterrupted {

@@ -62,7 +62,7 @@ You have to be logged in to Azure with the role Contributor.
 
 func (a *app) infra(ctx context.Context, o infraOptions) error {
 	if o.nodes < 1 || o.nodes > 1000 {
-		return usagef("the default is 1", "--nodes %d is not between 1 and 1000", o.nodes)
+		return usagef("the default is 1", "--nodes must be between 1 and 1000, not %d", o.nodes)
 	}
 	if err := provision.CheckPhases(o.phases, infra.Phases()); err != nil {
 		return err
@@ -71,12 +71,13 @@ func (a *app) infra(ctx context.Context, o infraOptions) error {
 	if err != nil {
 		return err
 	}
-	f := fleet{app: a, title: "infra", all: all, taken: (*config.Delivery).Provisioned}
+	f := fleet{app: a, title: "infra", all: all, exclusive: (*config.Delivery).Provisioned}
 	done, err := each(ctx, f, func(d *config.Delivery) (work[[]store.Change], error) { return a.infraOne(d, o), nil })
 	return join(err, a.printChanges(done, o.dryRun, o.output))
 }
 
-// azureDeliveries returns those with a Key Vault, each with all that the phases need.
+// azureDeliveries returns the deliveries with a Key Vault. Each has all settings that the
+// phases need.
 func (a *app) azureDeliveries(phases []string) ([]*config.Delivery, error) {
 	all, err := a.deliveries()
 	if err != nil {
@@ -88,13 +89,13 @@ func (a *app) azureDeliveries(phases []string) ([]*config.Delivery, error) {
 			continue
 		}
 		if missing := infra.Missing(d, phases); len(missing) > 0 {
-			return nil, usagef("write them in the config; phases that need less can be run alone with --phase",
+			return nil, usagef("add them to the config, or run phases that need less with --phase",
 				"delivery %q: infra needs %s in the config", d.Name, strings.Join(missing, ", "))
 		}
 		found = append(found, d)
 	}
 	if len(found) == 0 {
-		return nil, usagef("for provider vault, secretctl install does it all", "infra is for Azure, and no delivery has provider azure")
+		return nil, usagef("for provider vault, run: secretctl install", "infra is for Azure, and no delivery has provider azure")
 	}
 	return found, nil
 }

@@ -42,7 +42,7 @@ func (a *app) writeKubeconfig(ctx context.Context, file string) error {
 	}
 	toStdout := file == "" || file == "-"
 	if toStdout && len(all) > 1 {
-		return usagef("name one with --delivery, or merge them with --file PATH: "+names(all), "there are %d deliveries", len(all))
+		return usagef("name one with --delivery, or merge them with --file PATH: "+names(all), "a kubeconfig on stdout is for one delivery, and the config has %d", len(all))
 	}
 	done, err := each(ctx, fleet{app: a, title: "kubeconfig", all: all}, func(d *config.Delivery) (work[secret.Value], error) {
 		i := a.infraOf(d, infra.Options{})
@@ -58,7 +58,7 @@ func (a *app) writeKubeconfig(ctx context.Context, file string) error {
 			if failed := infra.WriteKubeconfig(file, o.result); failed != nil {
 				return join(err, failed)
 			}
-			a.narrate("%s: the context of AKS cluster %s is in it, and the current one", file, o.delivery.Azure.Cluster)
+			a.narrate("%s: the current context is now that of AKS cluster %s", file, o.delivery.Azure.Cluster)
 		}
 	}
 	return err

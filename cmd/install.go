@@ -90,10 +90,10 @@ func (a *app) install(ctx context.Context, o installOptions) error {
 
 func (o installOptions) check(a *app, all []*config.Delivery) error {
 	if o.PollInterval < 0 || o.PollInterval > 0 && o.PollInterval < time.Second {
-		return usagef("write it like 30s or 2m", "--rotation-poll-interval %s is below a second", o.PollInterval)
+		return usagef("write it like 30s or 2m", "--rotation-poll-interval must be at least 1s, not %s", o.PollInterval)
 	}
 	if o.Namespace == "" {
-		return usagef("the default is default", "--vault-namespace is empty")
+		return usagef("leave it out for the namespace default", "--vault-namespace must not be empty")
 	}
 	hasDev := slices.ContainsFunc(all, func(d *config.Delivery) bool { return a.provider(d).Chart.Dev != nil })
 	if o.Dev && !hasDev {
@@ -106,7 +106,7 @@ func (o installOptions) check(a *app, all []*config.Delivery) error {
 func oneContext(all []*config.Delivery) (string, error) {
 	for _, d := range all[1:] {
 		if d.Context != all[0].Context {
-			return "", usagef("name one delivery of each with --delivery, one after the other", "the deliveries are in several clusters: %q, %q", all[0].Context, d.Context)
+			return "", usagef("run it once for each cluster, with --delivery", "the deliveries are in several clusters: %q, %q", all[0].Context, d.Context)
 		}
 	}
 	return all[0].Context, nil
@@ -123,7 +123,7 @@ func (a *app) runHelm(ctx context.Context, helm *install.Helm, releases []instal
 	return provision.Run(ctx, helm.Steps(releases), nil, false)
 }
 
-// printInstall prints under no heading: what is installed is for all deliveries.
+// printInstall has no headings: an installation is for all deliveries.
 func (a *app) printInstall(r installReport, output string) error {
 	if output == "json" {
 		return printJSON(a.Out, r)

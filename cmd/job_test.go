@@ -47,7 +47,7 @@ func TestJobThatCouldNotWorkIsNotRendered(t *testing.T) {
 		{nil, 2, "aidbox.url is this machine"},
 		{[]string{"--aidbox-url", "http://aidbox.example"}, 2, "plain http"},
 		{[]string{"--aidbox-url", "https://localhost:8888"}, 2, "aidbox.url is this machine"},
-		{[]string{"--aidbox-url", "service", "--image", ""}, 2, "which is no release"},
+		{[]string{"--aidbox-url", "service", "--image", ""}, 2, "is not a release"},
 		{[]string{"--aidbox-url", "http://aidbox.example", "--allow-http"}, 0, ""},
 		{[]string{"--aidbox-url", "service"}, 0, ""},
 	} {

@@ -21,7 +21,7 @@ import (
 	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 )
 
-// IO is the world that a command runs in. The demo and the tests make their own.
+// IO is what a command reads from and writes to. The demo and the tests have their own.
 type IO struct {
 	In        io.Reader
 	Out, Err  io.Writer
@@ -31,19 +31,19 @@ type IO struct {
 	Unsetenv func(string) error
 	// Prompt reads a line without echo; nil where standard input is no terminal.
 	Prompt func(label string) ([]byte, error)
-	// Azure is as whom and how Azure is reached; its zero value is whoever is logged in.
+	// Azure says how to reach Azure, and as whom; the zero value is whoever is logged in.
 	Azure azure.Access
-	// Plugin says that kubectl runs this, so that it is called "kubectl secretctl".
+	// Plugin says that kubectl runs this, as "kubectl secretctl".
 	Plugin bool
-	// OutTerminal and ErrTerminal say whether a person is looking.
+	// OutTerminal and ErrTerminal say whether a person sees the stream.
 	OutTerminal, ErrTerminal bool
-	Columns                  func() int // how wide the terminal is; nil where there is none
+	Columns                  func() int // the width of the terminal; nil without one
 }
 
 // Main runs secretctl on the process's own arguments and streams, and returns
-// the exit code. The first interrupt ends the work in order, a second one at once.
+// the exit code. The first interrupt cancels the work, a second one ends it at once.
 func Main() int {
-	log.SetOutput(io.Discard)         // net/http logs what a server sent unasked, which may hold anything
+	log.SetOutput(io.Discard)         // net/http logs what a server sends unasked, and that may be anything
 	name := filepath.Base(os.Args[0]) // kubectl-secretctl and kubectl_complete-secretctl as a plugin
 	world := IO{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, LookupEnv: os.LookupEnv, Unsetenv: os.Unsetenv,
@@ -117,10 +117,10 @@ type app struct {
 	console   *console     // Err
 	sanitizer *secret.Sanitizer
 	inputs    *secret.Inputs
-	summary   string   // of what was done
-	several   bool     // deliveries are worked on
-	warned    sync.Map // what was warned about already
-	started   bool     // a command began its work: what fails now is no usage error
+	summary   string   // the last line: what was done
+	several   bool     // more than one delivery
+	warned    sync.Map // the warnings that were given
+	started   bool     // the command runs: an error is no longer a usage error by default
 
 	atEnd endings
 }

@@ -20,7 +20,7 @@ func addOutput(cmd *cobra.Command, output *string, formats ...string) {
 	addEnum(cmd, "output", output, formats...)
 }
 
-// addEnum refuses what is not one of the values, before the command starts.
+// addEnum makes a command refuse other values of a flag before it starts.
 func addEnum(cmd *cobra.Command, flag string, value *string, allowed ...string) {
 	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(allowed, cobra.ShellCompDirectiveNoFileComp))
 	before := cmd.PreRunE
@@ -53,7 +53,7 @@ type problem struct {
 	Hint    string `json:"hint,omitempty"`
 }
 
-// problem returns nil where there is no error, or where the output says it already.
+// problem returns nil without an error, or if the output already says it.
 func (a *app) problem(err error) *problem {
 	var texts, hints []string
 	for _, m := range messages(err) {
@@ -70,8 +70,7 @@ func (a *app) problem(err error) *problem {
 	return &problem{strings.Join(texts, "; "), strings.Join(slices.Compact(hints), "; ")}
 }
 
-// printFailure reports an error as JSON, where that was asked for and the command
-// came to print nothing.
+// printFailure prints an error as JSON if JSON was asked for and nothing was printed.
 func (a *app) printFailure(cmd *cobra.Command, err error) error {
 	if cmd == nil || a.stdout.used.Load() {
 		return nil
@@ -98,9 +97,9 @@ func printJSON(w io.Writer, v any) error {
 	return err
 }
 
-// escapeUnseen writes as \uXXXX what shows as nothing or changes how others are shown,
-// and one of two number signs, which begin a command of a CI system. To whoever reads
-// the JSON it is the same.
+// escapeUnseen writes as \uXXXX every character that is invisible or changes how others
+// are shown, and one of two number signs, which start a command of a CI system. The JSON
+// means the same.
 func escapeUnseen(text []byte) []byte {
 	var out bytes.Buffer
 	var last rune

@@ -65,7 +65,7 @@ auth method keeps its settings. A deleted Key Vault secret stays deleted without
 
 func (a *app) provision(ctx context.Context, o provisionOptions) error {
 	if o.concurrency < 1 || o.concurrency > 256 {
-		return usagef("the default is 16", "--concurrency %d is not between 1 and 256", o.concurrency)
+		return usagef("the default is 16", "--concurrency must be between 1 and 256, not %d", o.concurrency)
 	}
 	all, err := a.deliveries()
 	if err != nil {
@@ -74,12 +74,12 @@ func (a *app) provision(ctx context.Context, o provisionOptions) error {
 	if err := a.checkProvision(o, all); err != nil {
 		return err
 	}
-	f := fleet{app: a, title: "provision", all: all, taken: (*config.Delivery).Provisioned}
+	f := fleet{app: a, title: "provision", all: all, exclusive: (*config.Delivery).Provisioned}
 	done, err := each(ctx, f, func(d *config.Delivery) (work[[]store.Change], error) { return a.provisionOne(ctx, d, o) })
 	return join(err, a.printChanges(done, o.dryRun, o.output))
 }
 
-// checkProvision refuses what none of the deliveries has.
+// checkProvision refuses what applies to none of the deliveries.
 func (a *app) checkProvision(o provisionOptions, all []*config.Delivery) error {
 	var known []string
 	recovers := false
@@ -100,11 +100,11 @@ func (a *app) checkProvision(o provisionOptions, all []*config.Delivery) error {
 
 func (a *app) provisionOne(ctx context.Context, d *config.Delivery, o provisionOptions) (work[[]store.Change], error) {
 	has := func(phase string) bool { return slices.Contains(a.provider(d).Phases, phase) }
-	if len(o.phases) > 0 && !slices.ContainsFunc(o.phases, has) { // they are another delivery's
+	if len(o.phases) > 0 && !slices.ContainsFunc(o.phases, has) { // the phases are another delivery's
 		return func(context.Context, *progress) ([]store.Change, error) { return nil, nil }, nil
 	}
 	named := slices.DeleteFunc(slices.Clone(o.phases), func(phase string) bool { return !has(phase) })
-	var p *progress // from when the work begins
+	var p *progress // set when the work starts
 	s, err := a.store(d, store.Options{Adopt: o.adopt, Recover: o.recover, Waiting: func(why string) { p.set("waiting: "+why, 0) }})
 	if err != nil {
 		return nil, err
@@ -113,8 +113,8 @@ func (a *app) provisionOne(ctx context.Context, d *config.Delivery, o provisionO
 	if err := provision.Prepare(ctx, steps, named); err != nil {
 		return nil, err
 	}
-	return func(ctx context.Context, begun *progress) ([]store.Change, error) {
-		p = begun
+	return func(ctx context.Context, started *progress) ([]store.Change, error) {
+		p = started
 		return provision.Run(ctx, steps, named, o.dryRun)
 	}, nil
 }

@@ -127,7 +127,7 @@ func (a *app) render(ctx context.Context, o renderOptions) error {
 	}
 }
 
-// fillIn looks up what the config leaves empty.
+// fillIn looks up the settings that the config leaves empty.
 func (a *app) fillIn(ctx context.Context, d *config.Delivery) error {
 	p := a.provider(d)
 	if p.FillIn == nil {
@@ -135,7 +135,7 @@ func (a *app) fillIn(ctx context.Context, d *config.Delivery) error {
 	}
 	found, err := p.FillIn(ctx, d, a.storeOptions(d, store.Options{}))
 	for _, f := range found {
-		a.narrate("looked up: %s%s is %s (%s)", a.of(d), f.Setting, f.Value, f.From)
+		a.narrate("note: looked up: %s%s is %s (%s)", a.of(d), f.Setting, f.Value, f.From)
 	}
 	return err
 }

@@ -28,7 +28,7 @@ func addHelmFlags(cmd *cobra.Command, o *renderOptions) {
 	_ = cmd.MarkFlagFilename("values", "yaml", "yml")
 }
 
-// check refuses flags that contradict each other, or would be without effect.
+// check refuses flags that contradict each other or would have no effect.
 func (o renderOptions) check() error {
 	chosen := len(o.Only)+len(o.Skip)+len(o.With) > 0
 	switch {
@@ -53,8 +53,8 @@ func (o renderOptions) wantsValues(all []*config.Delivery) bool {
 	return o.helmValues || managed && !o.Patch && o.dir == "" && len(o.Only)+len(o.Skip)+len(o.With) == 0
 }
 
-// of returns the options for a delivery. A workload that Helm manages is left out: it
-// has values.
+// of returns the options for a delivery. A workload that Helm manages is left out, since
+// it gets values.
 func (o renderOptions) of(d *config.Delivery, options render.Options) render.Options {
 	switch w := d.Aidbox.Workload; {
 	case o.Patch && o.dir == "":

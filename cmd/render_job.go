@@ -11,7 +11,7 @@ import (
 	"github.com/secretctl/secretctl/internal/transport"
 )
 
-// release is the version of one, and not of a build in between.
+// release matches the version of a release, and not of a build in between.
 var release = regexp.MustCompile(`^v?[0-9]+\.[0-9]+\.[0-9]+(-[a-z]+[.0-9]*)?$`)
 
 func addJobFlags(cmd *cobra.Command, job *render.Job) {
@@ -21,7 +21,7 @@ func addJobFlags(cmd *cobra.Command, job *render.Job) {
 	f.StringVar(&job.AdminSecret, "admin-secret", "", "verify-job: the Kubernetes Secret with the admin Client's secret, as NAME/KEY; adds the checks of the group client")
 }
 
-// completeJob fills in what follows from this build and its settings.
+// completeJob fills in what depends on this build and the settings.
 func (a *app) completeJob(job *render.Job) error {
 	job.AllowHTTP = a.allowHTTP
 	if job.Image != "" {
@@ -29,14 +29,14 @@ func (a *app) completeJob(job *render.Job) error {
 	}
 	version := buildVersion().Version
 	if !release.MatchString(version) {
-		return usagef("name one with --image", "there is no image of secretctl %s, which is no release", version)
+		return usagef("name one with --image", "secretctl %s is not a release, so it has no image", version)
 	}
 	job.Image = "secretctl/secretctl:" + strings.TrimPrefix(version, "v")
 	return nil
 }
 
-// checkJob refuses a job that could never succeed: one that would look for a server
-// in its own pod, or refuse to speak to it.
+// checkJob refuses a job that could never succeed: one that looks for a server in its own
+// pod, or that would refuse plain http.
 func (a *app) checkJob(d *config.Delivery, job render.Job) error {
 	type address struct{ what, url, hint string }
 	var all []address

@@ -57,7 +57,7 @@ rotation arrives. Everything follows from one file, secretctl.yaml.
 	return root
 }
 
-// addCommands adds the commands by what they are for, and the help topics.
+// addCommands adds the commands in their groups, and the help topics.
 func (a *app) addCommands(root *cobra.Command) {
 	for _, group := range []struct {
 		title    string
@@ -86,7 +86,7 @@ func Root() *cobra.Command {
 	return newRoot(&app{IO: IO{Out: io.Discard, Err: io.Discard}})
 }
 
-// meant says what does here what commands of these names do elsewhere.
+// meant says which command does what a command of this name does in other tools.
 var meant = map[string]string{
 	"apply":    "secretctl provision writes the store, secretctl render | kubectl apply -f - the cluster, secretctl client apply Aidbox",
 	"plan":     "secretctl provision --dry-run shows what would be written, secretctl diff all that differs",
@@ -102,8 +102,8 @@ var meant = map[string]string{
 	"list":     "secretctl graph shows each secret, and what refers to it",
 }
 
-// noSubcommand refuses arguments of a command that only groups others; cobra
-// alone would show the help and report success.
+// noSubcommand refuses arguments of a command that only groups others. Cobra alone would
+// show the help and exit with 0.
 func noSubcommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -120,7 +120,7 @@ func noSubcommand(cmd *cobra.Command, args []string) error {
 	return &usageError{err, "run " + cmd.CommandPath() + " --help"}
 }
 
-// invalidFlag restates a mistake in the flags of a command line.
+// invalidFlag explains an error in the flags of a command line.
 func invalidFlag(cmd *cobra.Command, err error) error {
 	switch err := err.(type) { //nolint:errorlint // pflag wraps nothing
 	case *pflag.InvalidValueError:

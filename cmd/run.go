@@ -16,12 +16,12 @@ import (
 )
 
 // endWithin is how long a command may take to end after a timeout or an interrupt.
-// Most of them need milliseconds. What cannot be told to stop, such as reading a
-// pipe that nobody writes to, is left behind.
+// Most need milliseconds. What cannot be canceled, such as reading a pipe that nobody
+// writes to, is abandoned.
 const endWithin = time.Second
 
-// endedError is what kept a command from being done when --timeout passed or it was
-// interrupted.
+// endedError is the error of a command that did not finish because --timeout passed or
+// it was interrupted.
 type endedError struct {
 	error
 	timeout bool
@@ -44,11 +44,11 @@ func (e *endedError) next() string {
 	return again
 }
 
-// errBug is what came of work that ended in a panic.
+// errBug is the error of work that panicked.
 var errBug = hint.Wrap(errors.New("internal error"), "please report this, with the lines above")
 
-// run wraps the work of a command and sets its deadline. Until it is called,
-// whatever goes wrong is a usage error.
+// run runs the work of a command within --timeout. Any error before that is a usage
+// error.
 func (a *app) run(work func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		if a.timeout <= 0 {
@@ -69,8 +69,8 @@ func (a *app) run(work func(ctx context.Context, args []string) error) func(*cob
 	}
 }
 
-// await returns what comes, or ctx.Err() where that takes longer than endWithin
-// after the end of ctx.
+// await returns the error that arrives, or ctx.Err() if none does within endWithin of
+// the end of ctx.
 func await(ctx context.Context, ended <-chan error) error {
 	select {
 	case err := <-ended:
@@ -85,7 +85,7 @@ func await(ctx context.Context, ended <-chan error) error {
 	}
 }
 
-// whyEnded says of an error that it came because ctx had ended.
+// whyEnded makes an error say that it came from the end of ctx.
 func whyEnded(ctx context.Context, err error) error {
 	if _, known := errors.AsType[*endedError](err); err == nil || known || ctx.Err() == nil {
 		return err
@@ -93,7 +93,7 @@ func whyEnded(ctx context.Context, err error) error {
 	return &endedError{err, errors.Is(ctx.Err(), context.DeadlineExceeded)}
 }
 
-// guard makes an error of a panic, which it reports. Each goroutine needs its own.
+// guard reports a panic and returns an error. Each goroutine needs its own.
 func (a *app) guard(do func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -104,7 +104,7 @@ func (a *app) guard(do func() error) (err error) {
 	return do()
 }
 
-// printPanic reports a bug without its message, which could hold anything.
+// printPanic reports a bug without its message, which could contain anything.
 func (a *app) printPanic(p any) {
 	what := fmt.Sprintf("%T", p)
 	var rt runtime.Error
@@ -114,7 +114,7 @@ func (a *app) printPanic(p any) {
 	_, _ = fmt.Fprintf(a.Err, "internal error (%s) at:\n%s", what, frames(debug.Stack()))
 }
 
-// frames leaves of a stack trace its file lines, which hold no arguments.
+// frames returns the file lines of a stack trace, which have no arguments in them.
 func frames(stack []byte) []byte {
 	var out []byte
 	for line := range strings.Lines(string(stack)) {
@@ -125,8 +125,8 @@ func frames(stack []byte) []byte {
 	return out
 }
 
-// endings are what is left to do when a command is over, also where its context has
-// ended. Several goroutines may add to it.
+// endings are the cleanups of a command. They run even if its context has ended.
+// Several goroutines may add to them.
 type endings struct {
 	mu    sync.Mutex
 	funcs []func(context.Context)

@@ -18,7 +18,7 @@ import (
 
 const defaultConfig = "secretctl.yaml"
 
-// settings are what every command takes.
+// settings are the global flags.
 type settings struct {
 	config, delivery                 string
 	vaultAddr, vaultLogin, aidboxURL string
@@ -45,9 +45,9 @@ func (s *settings) addFlags(flags *pflag.FlagSet) {
 	flags.BoolVar(&s.noColor, "no-color", false, "no colour")
 }
 
-// variables returns the environment variables that set a global flag, in the order
-// in which they count. The flags of a single command have none: a variable that was
-// set for another purpose must not turn a check into a write, or show a secret.
+// variables returns the environment variables of a global flag; the first one that is
+// set counts. The flags of a single command have none: a variable that was set for
+// another purpose must not turn a check into a write, or print a secret.
 func variables(flag string) []string {
 	own := "SECRETCTL_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 	if flag == "vault-addr" {
@@ -57,7 +57,7 @@ func variables(flag string) []string {
 }
 
 // fromEnvironment sets each global flag that was not given from its environment
-// variable, and remembers what set it.
+// variable, and records where its value comes from.
 func (a *app) fromEnvironment(cmd *cobra.Command, _ []string) error {
 	a.origin = map[string]string{}
 	global := cmd.Root().PersistentFlags()
@@ -85,7 +85,7 @@ func (a *app) fromEnvironment(cmd *cobra.Command, _ []string) error {
 	return nil
 }
 
-// nameOrigin has an error about an address say what the address came from.
+// nameOrigin makes an error about an address say where the address comes from.
 func (s settings) nameOrigin(err error) error {
 	flags := map[string]string{"vault.address": "vault-addr", "aidbox.url": "aidbox-url"}
 	if invalid, ok := errors.AsType[*transport.AddressError](err); ok && flags[invalid.What] != "" {
@@ -94,8 +94,8 @@ func (s settings) nameOrigin(err error) error {
 	return err
 }
 
-// invalidValue says what a setting should be. It does not quote what it is, which
-// was meant for something else.
+// invalidValue says what a setting must be. It does not quote the value, which may have
+// been meant for something else.
 func invalidValue(setting string, f *pflag.Flag) error {
 	want := map[string]string{
 		"duration": "a duration such as 90s or 10m", "bool": "true or false", "int": "a whole number", "int32": "a whole number",
@@ -103,7 +103,7 @@ func invalidValue(setting string, f *pflag.Flag) error {
 	return usagef("see --help", "%s must be %s", setting, cmp.Or(want, "of type "+f.Value.Type()))
 }
 
-// log is where requests are logged; nil without -v.
+// log returns where requests are logged; nil without -v.
 func (a *app) log() io.Writer {
 	if !a.verbose {
 		return nil
@@ -111,7 +111,7 @@ func (a *app) log() io.Writer {
 	return a.Err
 }
 
-// deliveries returns what the command is about.
+// deliveries returns the deliveries that the command works on.
 func (a *app) deliveries() ([]*config.Delivery, error) {
 	all, err := a.load()
 	a.several = len(all) > 1
@@ -123,7 +123,7 @@ func (a *app) deliveries() ([]*config.Delivery, error) {
 	return all, err
 }
 
-// load loads the config file and puts the settings over it.
+// load loads the config file and overrides it with the settings.
 func (s settings) load() ([]*config.Delivery, error) {
 	all, err := config.Load(s.config)
 	if err != nil {
@@ -142,8 +142,8 @@ func (s settings) load() ([]*config.Delivery, error) {
 	return all, nil
 }
 
-// override puts the settings over a delivery's own. It returns what set those that it
-// changed, by their paths in the config.
+// override overrides a delivery with the settings. It returns where the values come
+// from, by their paths in the config.
 func (s settings) override(d *config.Delivery) map[string]string {
 	from := map[string]string{}
 	if s.vaultAddr != "" && d.Vault != nil {

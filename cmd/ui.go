@@ -1,27 +1,26 @@
 package cmd
 
-// How secretctl speaks to people, which the files ui_*.go keep to:
+// How secretctl speaks to people. The files ui_*.go follow these rules:
 //
-// Stdout is for what the command was asked for, and for nothing else. Everything
-// that accompanies it goes to stderr, in lines of their own.
+// Stdout has what the command was asked for, and nothing else. Everything that
+// accompanies it goes to stderr.
 //
-// Tables come first, then errors, and last one line that sums up what was done. An
-// error is a line "error: what failed, where, why"; what to type about it is a line
-// "hint:" below it. What works but deserves a look is a "warning:", and what a reader
-// may want to know a "note:".
+// Tables come first, then errors, and last a line that sums up what was done. An
+// error is a line "error: what failed, where, why", followed by a line "hint:" that
+// says what to type. A "warning:" is about something that works but deserves a look,
+// a "note:" about something good to know.
 //
-// Colour and redrawn lines are for terminals alone, and NO_COLOR or --no-color turns
-// colour off. What a program may read, or a log may keep, looks the same everywhere.
+// Only terminals get colour, wrapped text and redrawn lines; NO_COLOR and --no-color
+// turn colour off. Whatever a program may read looks the same everywhere.
 //
-// Progress is one line that is drawn again on a terminal; elsewhere it is a plain
-// line every 15 seconds, so that a pipeline's log shows that work goes on.
+// Progress is one line that is redrawn on a terminal. Elsewhere it is a plain line
+// every 15 seconds, so that the log of a pipeline shows that work goes on.
 //
-// Only a person is asked, which is somebody at a terminal; what is typed is not
-// shown where it is secret. No question has an answer of its own that writes or
-// deletes: it has to be given. Elsewhere a flag says it.
+// Questions are for terminals; elsewhere a flag is the answer. Secrets are typed
+// without echo. No question deletes or writes by default: the answer has to be typed.
 //
-// Text that came from outside is cleaned before it is shown: it breaks no line,
-// steers no terminal, starts no command of a CI system, and repeats no secret.
+// Text from outside is cleaned before it is shown: it breaks no line, controls no
+// terminal, runs no command of a CI system, and repeats no secret.
 
 import (
 	"context"
@@ -39,8 +38,8 @@ func (a *app) color() bool {
 	return a.OutTerminal && !noColor && !a.noColor
 }
 
-// narrate writes a line to stderr, which a terminal shows in as many as it needs. With
-// --quiet there are only errors, hints and warnings.
+// narrate writes a line to stderr, wrapped on a terminal. With --quiet it writes errors,
+// hints and warnings only.
 func (a *app) narrate(format string, args ...any) {
 	line := oneSpace(fmt.Sprintf(format, args...))
 	label, _, _ := strings.Cut(line, ":")
@@ -50,10 +49,10 @@ func (a *app) narrate(format string, args ...any) {
 	_, _ = fmt.Fprintln(a.Err, wrap(line, a.width(a.ErrTerminal), "  "))
 }
 
-// summarize sums up what was done, when all else is said.
+// summarize sets the last line of the output: what was done.
 func (a *app) summarize(format string, args ...any) { a.summary = fmt.Sprintf(format, args...) }
 
-// conclude says what went wrong, and sums up what was done.
+// conclude prints what went wrong, and the summary.
 func (a *app) conclude(err error) {
 	for _, m := range messages(err) {
 		a.printLine("error", m.text)
@@ -73,11 +72,11 @@ func (a *app) printLine(label, text string) {
 	}
 }
 
-// message is an error as it is told.
+// message is an error as it is printed.
 type message struct{ text, excerpt, hint string }
 
-// messages returns what is to say about an error: nothing where the output says it
-// already, and several messages where it is several errors.
+// messages returns what to print about an error: nothing if the output already says it,
+// and several messages for several errors.
 func messages(err error) []message {
 	var all []message
 	ended, early := errors.AsType[*endedError](err)
@@ -104,7 +103,7 @@ func messages(err error) []message {
 	return all
 }
 
-// withoutEnd leaves out that a context ended, which is Go's way to say it.
+// withoutEnd removes Go's words for the end of a context.
 func withoutEnd(err error) string {
 	text := err.Error()
 	for _, end := range []error{context.DeadlineExceeded, context.Canceled} {

@@ -8,18 +8,18 @@ import (
 	"github.com/secretctl/secretctl/internal/secret"
 )
 
-// console is stderr. Whoever writes to it writes whole lines, one at a time; on a
-// terminal a status line is below them, which goes when something else is written.
-// Nobody else writes while a person is asked.
+// console is stderr. Each write is one or more whole lines. On a terminal there may be a
+// status line below them, which other output replaces. While a person is asked, writers
+// wait.
 type console struct {
 	out       io.Writer
-	sanitizer *secret.Sanitizer // cleans the lines
+	sanitizer *secret.Sanitizer // cleans each line
 
 	mu       sync.Mutex
-	free     *sync.Cond // nobody is being asked
+	free     *sync.Cond // signals that nobody is being asked
 	asking   bool
-	released bool // nobody is asked any more
-	drawn    bool // there is a status line
+	released bool // nobody will be asked any more
+	drawn    bool // a status line is shown
 }
 
 func newConsole(out io.Writer, sanitizer *secret.Sanitizer) *console {
@@ -38,8 +38,8 @@ func (c *console) Write(lines []byte) (int, error) {
 	return len(lines), nil
 }
 
-// commands is where secretctl itself writes commands of a CI system, which Write
-// would take apart.
+// commands returns where secretctl writes commands of a CI system, which Write would
+// defuse.
 func (c *console) commands() io.Writer { return consoleCommands{c} }
 
 type consoleCommands struct{ *console }
@@ -51,7 +51,7 @@ func (c consoleCommands) Write(lines []byte) (int, error) {
 	return c.out.Write(lines)
 }
 
-// status puts a status line in place of the last one; "" takes it away.
+// status replaces the status line; "" removes it.
 func (c *console) status(text string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -67,11 +67,11 @@ func (c *console) draw(text string) {
 		_, _ = io.WriteString(c.out, "\r\x1b[K")
 	}
 	if c.drawn = text != ""; c.drawn {
-		_, _ = fmt.Fprintf(c.out, "\x1b[?7l%s\x1b[?7h", text) // cut where the terminal ends, not wrapped
+		_, _ = fmt.Fprintf(c.out, "\x1b[?7l%s\x1b[?7h", text) // cut at the edge of the terminal, not wrapped
 	}
 }
 
-// alone returns prompt, during which nobody else writes.
+// alone returns prompt, during which other writers wait.
 func (c *console) alone(prompt func(string) ([]byte, error)) func(string) ([]byte, error) {
 	if prompt == nil {
 		return nil
@@ -93,8 +93,7 @@ func (c *console) answered() {
 	c.free.Broadcast()
 }
 
-// release ends the asking: the answer may never come, and what is left to say is
-// said all the same, on a line of its own.
+// release lets writers go on although the answer has not come: it may never come.
 func (c *console) release() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -96,7 +96,9 @@ none. A flag wins over its variable, and a variable over the config.
 	}
 	out.WriteString(`
 A variable that a secret was read from is removed from secretctl's own environment,
-so that no child process has it: helm, az, a login plugin of the kubeconfig.`)
+so that no child process inherits it: az, helm, a login plugin of the kubeconfig. helm
+and login plugins inherit only what finds programs, home, proxies, certificates and
+the cluster; login plugins also have the variables of their cloud.`)
 	return out.String()
 }
 

@@ -11,121 +11,119 @@ import (
 
 const (
 	redrawEvery = 100 * time.Millisecond
-	tellEvery   = 15 * time.Second
+	reportEvery = 15 * time.Second
 )
 
-// board tells on stderr that work goes on: on a terminal by one line that is drawn
-// again and again, elsewhere by plain lines every 15 seconds, one for each piece of
-// work that is under way.
-type board struct {
+// display shows on stderr that work goes on: on a terminal by one line that is redrawn,
+// elsewhere by plain lines every 15 seconds, one for each task that is running.
+type display struct {
 	out      *console
 	terminal bool
 	title    string
-	total    int // pieces of work; the board ends with the last one
+	total    int // tasks; the display ends with the last one
 	since    time.Time
 	stop     chan struct{}
 	ended    sync.WaitGroup
 
 	mu      sync.Mutex
 	done    int
-	running []*progress // in the order in which they began
+	running []*progress // in the order in which they started
 }
 
-// progress is one piece of work.
+// progress is that of one task.
 type progress struct {
-	board    *board
+	display  *display
 	name     string
-	what     string // is being waited for; "" where that is not known
+	what     string // it waits for; "" if that is not known
 	since    time.Time
-	deadline time.Duration // 0 where there is none
+	deadline time.Duration // 0 without one
 }
 
-// startBoard begins to tell of total pieces of work.
-func (a *app) startBoard(title string, total int) *board {
-	b := &board{out: a.console, terminal: a.ErrTerminal, title: title, total: total, since: time.Now(), stop: make(chan struct{})}
+// startDisplay shows the progress of a number of tasks.
+func (a *app) startDisplay(title string, total int) *display {
+	d := &display{out: a.console, terminal: a.ErrTerminal, title: title, total: total, since: time.Now(), stop: make(chan struct{})}
 	if !a.quiet {
-		b.ended.Go(b.loop)
+		d.ended.Go(d.loop)
 	}
-	return b
+	return d
 }
 
-// startProgress begins to tell of one piece of work.
-func (a *app) startProgress(title string) *progress { return a.startBoard(title, 1).start("") }
+// startProgress shows the progress of a single task.
+func (a *app) startProgress(title string) *progress { return a.startDisplay(title, 1).start("") }
 
-func (b *board) start(name string) *progress {
-	p := &progress{board: b, name: name, since: time.Now()}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.running = append(b.running, p)
+func (d *display) start(name string) *progress {
+	p := &progress{display: d, name: name, since: time.Now()}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.running = append(d.running, p)
 	return p
 }
 
-// set says what is being waited for from now on, and for how long at most;
-// 0 where there is no deadline.
+// set says what the task waits for from now on, and for how long at most; 0 without a
+// deadline.
 func (p *progress) set(what string, deadline time.Duration) {
-	p.board.mu.Lock()
-	defer p.board.mu.Unlock()
+	p.display.mu.Lock()
+	defer p.display.mu.Unlock()
 	if what != p.what {
 		p.what, p.since = what, time.Now()
 	}
 	p.deadline = deadline
 }
 
-// end ends the piece of work. After the last one it clears the line, and waits until
-// nothing more is written.
+// end ends the task. After the last one nothing more is written, and the line is gone.
 func (p *progress) end() {
-	b := p.board
-	b.mu.Lock()
-	b.running = slices.DeleteFunc(b.running, func(other *progress) bool { return other == p })
-	b.done++
-	last := b.done == b.total
-	b.mu.Unlock()
+	d := p.display
+	d.mu.Lock()
+	d.running = slices.DeleteFunc(d.running, func(other *progress) bool { return other == p })
+	d.done++
+	last := d.done == d.total
+	d.mu.Unlock()
 	if last {
-		close(b.stop)
-		b.ended.Wait()
-		b.out.status("")
+		close(d.stop)
+		d.ended.Wait()
+		d.out.status("")
 	}
 }
 
-func (b *board) loop() {
-	every := tellEvery
-	if b.terminal {
+func (d *display) loop() {
+	every := reportEvery
+	if d.terminal {
 		every = redrawEvery
 	}
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		select {
-		case <-b.stop:
+		case <-d.stop:
 			return
 		case <-tick.C:
-			b.show()
+			d.show()
 		}
 	}
 }
 
-func (b *board) show() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if len(b.running) == 0 {
+func (d *display) show() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.running) == 0 {
 		return
 	}
-	longest := b.running[0]
-	names := []string{strings.TrimSpace(b.title+" "+longest.name) + longest.waiting()}
-	if b.total > 1 {
-		names = []string{fmt.Sprintf("%s: %d of %d done, %d under way", b.title, b.done, b.total, len(b.running)), longest.name + longest.waiting()}
+	longest := d.running[0]
+	names := []string{strings.TrimSpace(d.title+" "+longest.name) + longest.waiting()}
+	if d.total > 1 {
+		names = []string{fmt.Sprintf("%s: %d of %d done, %d running", d.title, d.done, d.total, len(d.running)), longest.name + longest.waiting()}
 	}
-	if b.terminal { // the time comes first, as a narrow one cuts off the rest
+	if d.terminal { // the time comes first, since a narrow terminal cuts off the end
 		spinner := []rune("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
-		turn := int(time.Since(b.since) / redrawEvery)
-		b.out.status(fmt.Sprintf("%c %s %s", spinner[turn%len(spinner)], longest.elapsed(), strings.Join(names, "; ")))
+		turn := int(time.Since(d.since) / redrawEvery)
+		d.out.status(fmt.Sprintf("%c %s %s", spinner[turn%len(spinner)], longest.elapsed(), strings.Join(names, "; ")))
 		return
 	}
 	names[len(names)-1] += ": " + longest.elapsed()
-	for _, p := range b.running[1:] {
+	for _, p := range d.running[1:] {
 		names = append(names, p.name+p.waiting()+": "+p.elapsed())
 	}
-	_, _ = io.WriteString(b.out, strings.Join(names, "\n")+"\n")
+	_, _ = io.WriteString(d.out, strings.Join(names, "\n")+"\n")
 }
 
 func (p *progress) waiting() string {

@@ -8,10 +8,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestPlainProgressNamesEveryDeliveryThatIsUnderWay(t *testing.T) {
+func TestPlainProgressNamesEveryRunningDelivery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, stderr := fleetOf(3)
-		b := f.startBoard("verify", 3)
+		b := f.startDisplay("verify", 3)
 		first, second := b.start("berlin"), b.start("paris")
 		first.set("waiting for rotation/mounted", 4*time.Minute)
 		<-time.After(16 * time.Second)
@@ -19,10 +19,10 @@ func TestPlainProgressNamesEveryDeliveryThatIsUnderWay(t *testing.T) {
 		<-time.After(15 * time.Second)
 		second.end()
 		b.start("rome").end()
-		want := `verify: 0 of 3 done, 2 under way
+		want := `verify: 0 of 3 done, 2 running
 berlin: waiting for rotation/mounted: 15s of at most 4m0s
 paris: 15s
-verify: 1 of 3 done, 1 under way
+verify: 1 of 3 done, 1 running
 paris: 30s
 `
 		if diff := cmp.Diff(want, stderr.String()); diff != "" {
@@ -35,7 +35,7 @@ func TestProgressOnATerminalIsOneLineBelowTheOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, stderr := fleetOf(2)
 		f.ErrTerminal = true
-		b := f.startBoard("verify", 2)
+		b := f.startDisplay("verify", 2)
 		first, second := b.start("berlin"), b.start("paris")
 		<-time.After(redrawEvery + time.Millisecond)
 		f.narrate("note: something")
@@ -43,9 +43,9 @@ func TestProgressOnATerminalIsOneLineBelowTheOthers(t *testing.T) {
 		<-time.After(redrawEvery)
 		second.end()
 		const on, off, gone = "\x1b[?7l", "\x1b[?7h", "\r\x1b[K"
-		want := on + "⠙ 0s verify: 0 of 2 done, 2 under way; berlin" + off +
+		want := on + "⠙ 0s verify: 0 of 2 done, 2 running; berlin" + off +
 			gone + "note: something\n" +
-			on + "⠹ 0s verify: 1 of 2 done, 1 under way; paris" + off + gone
+			on + "⠹ 0s verify: 1 of 2 done, 1 running; paris" + off + gone
 		if diff := cmp.Diff(want, stderr.String()); diff != "" {
 			t.Errorf("(-want +got)\n%s", diff)
 		}
@@ -55,7 +55,7 @@ func TestProgressOnATerminalIsOneLineBelowTheOthers(t *testing.T) {
 func TestProgressOfOneDeliveryNamesIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, stderr := fleetOf(1)
-		p := f.startBoard("verify", 1).start("berlin")
+		p := f.startDisplay("verify", 1).start("berlin")
 		<-time.After(16 * time.Second)
 		p.set("waiting for auth/token", 0)
 		<-time.After(15 * time.Second)

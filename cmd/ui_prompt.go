@@ -12,13 +12,13 @@ import (
 	"golang.org/x/term"
 )
 
-// keyboard is the terminal at which a person types what nobody may see.
+// keyboard is a terminal at which a person types a secret.
 type keyboard struct {
 	in  int // its file descriptor
 	out io.Writer
 
 	mu    sync.Mutex
-	shown *term.State // how the terminal is while it shows what is typed; nil unless somebody is asked
+	shown *term.State // the terminal's state with echo; nil unless somebody is asked
 }
 
 // ask reads a line without echo.
@@ -40,8 +40,7 @@ func (k *keyboard) asking(shown *term.State) {
 	k.shown = shown
 }
 
-// restore has the terminal show again what is typed, where nobody waits any more for
-// the answer to a question.
+// restore turns echo back on if the process ends before a question was answered.
 func (k *keyboard) restore() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -50,10 +49,10 @@ func (k *keyboard) restore() {
 	}
 }
 
-// confirm asks a person a question, whose answer is no unless it is yes.
+// confirm asks a person a question. Only yes is a yes.
 func (a *app) confirm(ctx context.Context, question string) error {
 	if a.Prompt == nil || !a.ErrTerminal {
-		return usagef("--yes is the answer, --dry-run shows what would be done", "nobody can be asked here: standard input or stderr is not a terminal")
+		return usagef("give --yes, or --dry-run to see what would be done", "cannot ask for confirmation: this is not a terminal")
 	}
 	_, _ = io.WriteString(a.Err, wrap(a.clean(question), a.width(true), "  ")+" [y/N] ")
 	answer, err := readLine(ctx, bufio.NewReader(a.In))
@@ -66,7 +65,7 @@ func (a *app) confirm(ctx context.Context, question string) error {
 	return &noError{errors.New("not confirmed: nothing was done")}
 }
 
-// readLine ends with the context, when the line may never come.
+// readLine returns when ctx ends, as the line may never come.
 func readLine(ctx context.Context, in *bufio.Reader) (string, error) {
 	type result struct {
 		line string

@@ -24,8 +24,8 @@ func count(n int, noun string) string {
 	return fmt.Sprintf("%d %s", n, noun)
 }
 
-// wrap breaks a line between words, so that it fits into width columns, and indents
-// what follows the first one. A width of 0 breaks nothing.
+// wrap breaks a line between words to fit into width columns, and indents the lines after
+// the first. A width of 0 breaks nothing.
 func wrap(line string, width int, indent string) string {
 	if width <= 0 || utf8.RuneCountInString(line) <= width {
 		return line
@@ -49,7 +49,7 @@ func wrap(line string, width int, indent string) string {
 	return out.String()
 }
 
-// width returns how many columns a terminal has; 0 where the stream is none.
+// width returns the columns of the terminal, or 0 for a stream that is none.
 func (a *app) width(terminal bool) int {
 	if !terminal || a.Columns == nil {
 		return 0
@@ -57,7 +57,7 @@ func (a *app) width(terminal bool) int {
 	return a.Columns()
 }
 
-// columns returns how wide the terminal is that stdout or stderr is.
+// columns returns the width of the terminal that stdout or stderr is connected to.
 func columns() int {
 	for _, stream := range []*os.File{os.Stderr, os.Stdout} {
 		if width, _, err := term.GetSize(int(stream.Fd())); err == nil {
