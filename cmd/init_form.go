@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"charm.land/huh/v2"
@@ -77,7 +78,7 @@ func (a *app) form(o *initOptions, open []question) *huh.Form {
 
 // passes says whether a question is for the other provider.
 func (o *initOptions) passes(q question) bool {
-	return (q.page == config.ProviderVault || q.page == config.ProviderAzure) && q.page != o.Provider
+	return slices.Contains(config.Providers(), q.page) && q.page != o.Provider
 }
 
 func (a *app) field(o *initOptions, q question) huh.Field {

@@ -12,6 +12,7 @@ import (
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/store"
+	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 )
 
 // The states in which nobody works on a cluster, and those of work that matters.
@@ -34,11 +35,11 @@ type clusterStep struct {
 }
 
 func (i *Infra) cluster() object {
-	return object{"AKS cluster " + i.d.Azure.ResourceGroup + "/" + i.d.Azure.Cluster, "Microsoft.ContainerService", i.groupID()}
+	return object{"AKS cluster " + i.config.ResourceGroup + "/" + i.config.Cluster, "Microsoft.ContainerService", i.groupID()}
 }
 
 func (i *Infra) clusters() (*armcontainerservice.ManagedClustersClient, error) {
-	return armcontainerservice.NewManagedClustersClient(i.d.Azure.SubscriptionID, i.azure.Credential(), i.azure.ARM())
+	return armcontainerservice.NewManagedClustersClient(i.config.SubscriptionID, i.azure.Credential(), i.azure.ARM())
 }
 
 func (s *clusterStep) diff(ctx context.Context) ([]store.Change, error) {
@@ -48,7 +49,7 @@ func (s *clusterStep) diff(ctx context.Context) ([]store.Change, error) {
 	}
 	if s.found == nil {
 		s.change.Action = store.Create
-		s.change.Detail = fmt.Sprintf("OIDC issuer, workload identity, nodes: %d; in %s", s.o.Nodes, s.d.Azure.Location)
+		s.change.Detail = fmt.Sprintf("OIDC issuer, workload identity, nodes: %d; in %s", s.o.Nodes, s.config.Location)
 		return []store.Change{s.change}, nil
 	}
 	if err := s.compare(); err != nil {
@@ -64,7 +65,7 @@ func (s *clusterStep) read(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	got, err := client.Get(ctx, s.d.Azure.ResourceGroup, s.d.Azure.Cluster, nil)
+	got, err := client.Get(ctx, s.config.ResourceGroup, s.config.Cluster, nil)
 	switch {
 	case s.absent(err):
 		return nil
@@ -77,7 +78,7 @@ func (s *clusterStep) read(ctx context.Context) error {
 	return nil
 }
 
-func (s *clusterStep) state() string { return deref(s.found.Properties.ProvisioningState) }
+func (s *clusterStep) state() string { return azure.Deref(s.found.Properties.ProvisioningState) }
 
 func (s *clusterStep) busy() bool {
 	return !slices.Contains([]string{"", stateSucceeded, stateFailed, stateCanceled}, s.state())
@@ -87,10 +88,10 @@ func (s *clusterStep) busy() bool {
 func (s *clusterStep) lacking() []string {
 	var off []string
 	p := s.found.Properties
-	if p.OidcIssuerProfile == nil || !deref(p.OidcIssuerProfile.Enabled) {
+	if p.OidcIssuerProfile == nil || !azure.Deref(p.OidcIssuerProfile.Enabled) {
 		off = append(off, "OIDC issuer")
 	}
-	if p.SecurityProfile == nil || p.SecurityProfile.WorkloadIdentity == nil || !deref(p.SecurityProfile.WorkloadIdentity.Enabled) {
+	if p.SecurityProfile == nil || p.SecurityProfile.WorkloadIdentity == nil || !azure.Deref(p.SecurityProfile.WorkloadIdentity.Enabled) {
 		off = append(off, "workload identity")
 	}
 	return off
@@ -99,13 +100,13 @@ func (s *clusterStep) lacking() []string {
 // needed says whether the delivery cannot do without what is lacking. Switching it
 // on restarts the API server, so nobody else's cluster is made to.
 func (s *clusterStep) needed(lacking []string) bool {
-	return len(lacking) > 0 && s.d.Azure.Identity.Type == config.IdentityWorkload
+	return len(lacking) > 0 && s.config.Identity.Type == config.IdentityWorkload
 }
 
 // compare completes the change for a cluster that is there.
 func (s *clusterStep) compare() error {
 	lacking, p := s.lacking(), s.found.Properties
-	s.change.Action, s.change.Detail = store.Unchanged, "in "+s.azure.Text(deref(s.found.Location))
+	s.change.Action, s.change.Detail = store.Unchanged, "in "+s.azure.Text(azure.Deref(s.found.Location))
 	var warnings []string
 	switch {
 	case s.state() == stateDeleting:
@@ -120,10 +121,10 @@ func (s *clusterStep) compare() error {
 	case len(lacking) > 0:
 		warnings = append(warnings, strings.Join(lacking, " and ")+" off, which azure.identity.type workload would need")
 	}
-	if p.PowerState != nil && deref(p.PowerState.Code) == armcontainerservice.CodeStopped {
-		warnings = append(warnings, fmt.Sprintf("is stopped: az aks start --resource-group %s --name %s", s.d.Azure.ResourceGroup, s.d.Azure.Cluster))
+	if p.PowerState != nil && azure.Deref(p.PowerState.Code) == armcontainerservice.CodeStopped {
+		warnings = append(warnings, fmt.Sprintf("is stopped: az aks start --resource-group %s --name %s", s.config.ResourceGroup, s.config.Cluster))
 	}
-	if addOn := p.AddonProfiles[driverAddOn]; addOn != nil && deref(addOn.Enabled) {
+	if addOn := p.AddonProfiles[driverAddOn]; addOn != nil && azure.Deref(addOn.Enabled) {
 		warnings = append(warnings, "its add-on "+driverAddOn+" brings the CSI driver and the Azure provider: do without secretctl install")
 	}
 	s.change.Warning = join(warnings...)
@@ -132,7 +133,7 @@ func (s *clusterStep) compare() error {
 
 func (s *clusterStep) apply(ctx context.Context) ([]store.Change, error) {
 	s.o.Waiting(s.change.Object)
-	for s.found != nil && s.busy() { // an earlier run, or somebody else: no request is taken meanwhile
+	for s.found != nil && s.busy() { // an earlier run, or another writer: no request is taken meanwhile
 		if err := sleep(ctx, s.o.askEvery); err != nil {
 			return nil, s.fail(ctx, s.cluster(), err)
 		}
@@ -160,7 +161,7 @@ func (s *clusterStep) put(ctx context.Context) error {
 	if s.found != nil {
 		cluster, options = s.completed(), &armcontainerservice.ManagedClustersClientBeginCreateOrUpdateOptions{IfMatch: s.found.ETag}
 	}
-	poller, err := client.BeginCreateOrUpdate(ctx, s.d.Azure.ResourceGroup, s.d.Azure.Cluster, cluster, options)
+	poller, err := client.BeginCreateOrUpdate(ctx, s.config.ResourceGroup, s.config.Cluster, cluster, options)
 	if err != nil {
 		return err
 	}
@@ -180,11 +181,11 @@ func (s *clusterStep) fresh() armcontainerservice.ManagedCluster {
 		pool.VMSize = &s.o.NodeSize
 	}
 	return armcontainerservice.ManagedCluster{
-		Location: &s.d.Azure.Location,
+		Location: &s.config.Location,
 		Tags:     tags(),
 		Identity: &armcontainerservice.ManagedClusterIdentity{Type: new(armcontainerservice.ResourceIdentityTypeSystemAssigned)},
 		Properties: &armcontainerservice.ManagedClusterProperties{
-			DNSPrefix:         new(dnsPrefix(s.d.Azure.Cluster)),
+			DNSPrefix:         new(dnsPrefix(s.config.Cluster)),
 			AgentPoolProfiles: []*armcontainerservice.ManagedClusterAgentPoolProfile{pool},
 			NetworkProfile: &armcontainerservice.NetworkProfile{ // the default of the API is being retired
 				NetworkPlugin:     new(armcontainerservice.NetworkPluginAzure),
@@ -211,7 +212,7 @@ func (s *clusterStep) completed() armcontainerservice.ManagedCluster {
 }
 
 func workloadIdentity(profile *armcontainerservice.ManagedClusterSecurityProfile) *armcontainerservice.ManagedClusterSecurityProfile {
-	on := deref(profile)
+	on := azure.Deref(profile)
 	on.WorkloadIdentity = &armcontainerservice.ManagedClusterSecurityProfileWorkloadIdentity{Enabled: new(true)}
 	return &on
 }

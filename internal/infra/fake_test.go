@@ -190,7 +190,7 @@ func (w *world) aksServer() *aksfake.ManagedClustersServer {
 		},
 		BeginCreateOrUpdate: func(_ context.Context, _, name string, cluster armcontainerservice.ManagedCluster, o *armcontainerservice.ManagedClustersClientBeginCreateOrUpdateOptions) (resp azfake.PollerResponder[armcontainerservice.ManagedClustersClientCreateOrUpdateResponse], err azfake.ErrorResponder) {
 			w.wrote("cluster " + name)
-			w.ifMatch = deref(o.IfMatch) + deref(o.IfNoneMatch)
+			w.ifMatch = azure.Deref(o.IfMatch) + azure.Deref(o.IfNoneMatch)
 			w.cluster = &cluster
 			for range w.polls {
 				resp.AddNonTerminalResponse(http.StatusCreated, nil)

@@ -38,9 +38,10 @@ type Options struct {
 
 // Infra is what a delivery stands on.
 type Infra struct {
-	d     *config.Delivery
-	azure *azure.Session
-	o     Options
+	d      *config.Delivery
+	config *config.Azure // d's section
+	azure  *azure.Session
+	o      Options
 }
 
 // New makes no request. The delivery's provider has to be Key Vault.
@@ -49,7 +50,7 @@ func New(d *config.Delivery, o Options) *Infra {
 	if o.Waiting == nil {
 		o.Waiting = func(string) {}
 	}
-	return &Infra{d: d, azure: azure.NewSession(d.Azure.Cloud, d.Azure.TenantID, o.Access), o: o}
+	return &Infra{d: d, config: d.Azure, azure: azure.NewSession(d.Azure.Cloud, d.Azure.TenantID, o.Access), o: o}
 }
 
 // Phases returns the names of the steps, in their order.
@@ -100,7 +101,7 @@ func (i *Infra) Steps() []store.Step {
 }
 
 func (i *Infra) groupID() string {
-	return "/subscriptions/" + i.d.Azure.SubscriptionID + "/resourceGroups/" + i.d.Azure.ResourceGroup
+	return "/subscriptions/" + i.config.SubscriptionID + "/resourceGroups/" + i.config.ResourceGroup
 }
 
 // sleep returns early, with its error, when the context ends.
@@ -115,13 +116,6 @@ func sleep(ctx context.Context, d time.Duration) error {
 
 // tags mark what secretctl has made.
 func tags() map[string]*string { return map[string]*string{"managed-by": new("secretctl")} }
-
-func deref[T any](p *T) (t T) {
-	if p != nil {
-		t = *p
-	}
-	return t
-}
 
 func join(warnings ...string) string {
 	return strings.Join(slices.DeleteFunc(warnings, func(w string) bool { return w == "" }), "; ")

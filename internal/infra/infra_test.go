@@ -11,6 +11,7 @@ import (
 	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/provision"
 	"github.com/secretctl/secretctl/internal/store"
+	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 )
 
 func TestInfraIsMadeOnce(t *testing.T) {
@@ -71,7 +72,7 @@ func TestWhatIsMadeIsAsTheDeliveryNeedsIt(t *testing.T) {
 		t.Errorf("%+v %+v", c, pool)
 	}
 	for what, tags := range map[string]map[string]*string{"group": w.group.Tags, "vault": w.vaults[0].Tags, "cluster": w.cluster.Tags} {
-		if deref(tags["managed-by"]) != "secretctl" {
+		if azure.Deref(tags["managed-by"]) != "secretctl" {
 			t.Errorf("%s: tags %v", what, tags)
 		}
 	}

@@ -26,11 +26,11 @@ func (i *Infra) Kubeconfig(ctx context.Context) (secret.Value, error) {
 	}
 	// Of a cluster with Entra ID, kubectl knows no other format any more.
 	options := &armcontainerservice.ManagedClustersClientListClusterUserCredentialsOptions{Format: new(armcontainerservice.FormatExec)}
-	got, err := client.ListClusterUserCredentials(ctx, i.d.Azure.ResourceGroup, i.d.Azure.Cluster, options)
+	got, err := client.ListClusterUserCredentials(ctx, i.config.ResourceGroup, i.config.Cluster, options)
 	o := i.cluster()
 	switch {
 	case i.absent(err):
-		return secret.Value{}, hint.Wrap(fmt.Errorf("azure: %s: is not there", o.name), "run: secretctl infra")
+		return secret.Value{}, hint.Wrap(fmt.Errorf("azure: %s: not found", o.name), "run: secretctl infra")
 	case err != nil:
 		return secret.Value{}, i.fail(ctx, o, err)
 	case len(got.Kubeconfigs) == 0 || got.Kubeconfigs[0] == nil || len(got.Kubeconfigs[0].Value) == 0:

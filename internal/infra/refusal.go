@@ -65,7 +65,7 @@ func (i *Infra) fail(ctx context.Context, o object, err error) error {
 	next, known := hints[refusal.Code]
 	switch {
 	case refusal.Has("MissingSubscriptionRegistration"):
-		known, next = true, fmt.Sprintf("run: az provider register --wait --namespace %s --subscription %s", o.provider, i.d.Azure.SubscriptionID)
+		known, next = true, fmt.Sprintf("run: az provider register --wait --namespace %s --subscription %s", o.provider, i.config.SubscriptionID)
 	case refusal.Status == http.StatusForbidden && !known:
 		return hint.Wrap(fmt.Errorf("azure: %s: permission denied: needs the role Contributor on %s", o.name, o.scope),
 			"run: az role assignment create --role Contributor --scope %s --assignee YOU", o.scope)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/store"
+	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 )
 
 // vaultStep makes the Key Vaults: the delivery's own, and those of single secrets.
@@ -34,13 +35,13 @@ func (s *vaultStep) object(name string) object {
 }
 
 func (s *vaultStep) client() (*armkeyvault.VaultsClient, error) {
-	return armkeyvault.NewVaultsClient(s.d.Azure.SubscriptionID, s.azure.Credential(), s.azure.ARM())
+	return armkeyvault.NewVaultsClient(s.config.SubscriptionID, s.azure.Credential(), s.azure.ARM())
 }
 
 func (s *vaultStep) names() []string {
-	names := []string{s.d.Azure.KeyVault}
+	names := []string{s.config.KeyVault}
 	for _, name := range s.d.KeyVaults() {
-		if !strings.EqualFold(name, s.d.Azure.KeyVault) {
+		if !strings.EqualFold(name, s.config.KeyVault) {
 			names = append(names, name)
 		}
 	}
@@ -61,7 +62,7 @@ func (s *vaultStep) diff(ctx context.Context) ([]store.Change, error) {
 		}
 		plan := vaultPlan{name: name, Change: store.Change{Phase: phaseVault, Object: s.object(name).name}}
 		if vault == nil {
-			plan.Action, plan.Detail = store.Create, "RBAC authorization, soft delete; in "+s.d.Azure.Location
+			plan.Action, plan.Detail = store.Create, "RBAC authorization, soft delete; in "+s.config.Location
 		} else if err := s.compare(&plan, vault); err != nil {
 			return nil, err
 		}
@@ -74,7 +75,7 @@ func (s *vaultStep) diff(ctx context.Context) ([]store.Change, error) {
 // find returns the Key Vault: that of the resource group, or one elsewhere in the
 // subscription, since many share one. nil is none, and a name that is free.
 func (s *vaultStep) find(ctx context.Context, client *armkeyvault.VaultsClient, name string) (*armkeyvault.Vault, error) {
-	got, err := client.Get(ctx, s.d.Azure.ResourceGroup, name, nil)
+	got, err := client.Get(ctx, s.config.ResourceGroup, name, nil)
 	switch {
 	case err == nil:
 		return &got.Vault, nil
@@ -89,10 +90,10 @@ func (s *vaultStep) find(ctx context.Context, client *armkeyvault.VaultsClient, 
 		return nil, nil
 	case err != nil:
 		return nil, s.fail(ctx, s.object(name), err)
-	case deref(free.NameAvailable):
+	case azure.Deref(free.NameAvailable):
 		return nil, nil
-	case deref(free.Reason) == armkeyvault.ReasonAccountNameInvalid:
-		return nil, hint.Wrap(fmt.Errorf("azure: %s: is no name for a Key Vault: %s", s.object(name).name, s.azure.Text(deref(free.Message))), "correct azure.keyVault")
+	case azure.Deref(free.Reason) == armkeyvault.ReasonAccountNameInvalid:
+		return nil, hint.Wrap(fmt.Errorf("azure: %s: is no name for a Key Vault: %s", s.object(name).name, s.azure.Text(azure.Deref(free.Message))), "correct azure.keyVault")
 	}
 	return s.findTaken(ctx, client, name)
 }
@@ -108,7 +109,7 @@ func (s *vaultStep) findTaken(ctx context.Context, client *armkeyvault.VaultsCli
 			return nil, s.fail(ctx, s.object(name), err)
 		}
 		for _, vault := range page.Value {
-			if strings.EqualFold(deref(vault.Name), name) {
+			if strings.EqualFold(azure.Deref(vault.Name), name) {
 				return vault, nil
 			}
 		}
@@ -122,9 +123,9 @@ func (s *vaultStep) findTaken(ctx context.Context, client *armkeyvault.VaultsCli
 			return nil, s.fail(ctx, s.object(name), err)
 		}
 		for _, deleted := range page.Value {
-			if p := deleted.Properties; p != nil && strings.EqualFold(deref(deleted.Name), name) {
-				return nil, about("was deleted and can be recovered until "+deref(p.ScheduledPurgeDate).UTC().Format(time.DateOnly)+"; until then the name is taken",
-					fmt.Sprintf("run: az keyvault recover --name %s --location %s; or choose another azure.keyVault", name, s.azure.Text(deref(p.Location))))
+			if p := deleted.Properties; p != nil && strings.EqualFold(azure.Deref(deleted.Name), name) {
+				return nil, about("was deleted and can be recovered until "+azure.Deref(p.ScheduledPurgeDate).UTC().Format(time.DateOnly)+"; until then the name is taken",
+					fmt.Sprintf("run: az keyvault recover --name %s --location %s; or choose another azure.keyVault", name, s.azure.Text(azure.Deref(p.Location))))
 			}
 		}
 	}
@@ -139,22 +140,22 @@ func (s *vaultStep) denied(err error) bool {
 // compare completes the plan for a Key Vault that is there.
 func (s *vaultStep) compare(plan *vaultPlan, vault *armkeyvault.Vault) error {
 	o := s.object(plan.name)
-	id, err := arm.ParseResourceID(deref(vault.ID))
+	id, err := arm.ParseResourceID(azure.Deref(vault.ID))
 	p := vault.Properties
 	if err != nil || p == nil {
 		return unexpected(o)
 	}
 	plan.group = id.ResourceGroupName
-	plan.Action, plan.Detail = store.Unchanged, "in "+s.azure.Text(deref(vault.Location))
-	if !strings.EqualFold(plan.group, s.d.Azure.ResourceGroup) {
+	plan.Action, plan.Detail = store.Unchanged, "in "+s.azure.Text(azure.Deref(vault.Location))
+	if !strings.EqualFold(plan.group, s.config.ResourceGroup) {
 		plan.Detail += ", resource group " + s.azure.Text(plan.group)
 	}
-	if tenant := deref(p.TenantID); s.d.Azure.TenantID != "" && !strings.EqualFold(tenant, s.d.Azure.TenantID) {
-		return hint.Wrap(fmt.Errorf("azure: %s: is of the tenant %s, and azure.tenantID is %s", o.name, s.azure.Text(tenant), s.d.Azure.TenantID),
+	if tenant := azure.Deref(p.TenantID); s.config.TenantID != "" && !strings.EqualFold(tenant, s.config.TenantID) {
+		return hint.Wrap(fmt.Errorf("azure: %s: is of the tenant %s, and azure.tenantID is %s", o.name, s.azure.Text(tenant), s.config.TenantID),
 			"correct azure.tenantID, or choose another azure.keyVault")
 	}
 	var why []string
-	if !deref(p.EnableRbacAuthorization) {
+	if !azure.Deref(p.EnableRbacAuthorization) {
 		if n := len(p.AccessPolicies); n > 0 {
 			err := fmt.Errorf("azure: %s: %w: its access policies (%d) would end with that", o.name, errNoRBAC, n)
 			return hint.Wrap(err, "give their owners roles instead, then run: az keyvault update --name %s --enable-rbac-authorization true", plan.name)
@@ -169,14 +170,14 @@ func (s *vaultStep) compare(plan *vaultPlan, vault *armkeyvault.Vault) error {
 	if len(why) > 0 {
 		plan.Action, plan.Detail = store.Update, strings.Join(why, "; ")
 	}
-	if strings.EqualFold(deref(p.PublicNetworkAccess), "Disabled") {
+	if strings.EqualFold(azure.Deref(p.PublicNetworkAccess), "Disabled") {
 		plan.Warning = "takes requests from private networks only: provision, and the cluster's nodes, have to be in one"
 	}
 	return nil
 }
 
 // errNoRBAC is a Key Vault in which no role counts.
-var errNoRBAC = errors.New("goes by access policies, and switching to RBAC authorization is not safe")
+var errNoRBAC = errors.New("uses access policies, and switching to RBAC authorization is not safe")
 
 func (s *vaultStep) apply(ctx context.Context) ([]store.Change, error) {
 	client, err := s.client()
@@ -201,11 +202,11 @@ func (s *vaultStep) apply(ctx context.Context) ([]store.Change, error) {
 }
 
 func (s *vaultStep) create(ctx context.Context, client *armkeyvault.VaultsClient, name string) error {
-	poller, err := client.BeginCreateOrUpdate(ctx, s.d.Azure.ResourceGroup, name, armkeyvault.VaultCreateOrUpdateParameters{
-		Location: &s.d.Azure.Location,
+	poller, err := client.BeginCreateOrUpdate(ctx, s.config.ResourceGroup, name, armkeyvault.VaultCreateOrUpdateParameters{
+		Location: &s.config.Location,
 		Tags:     tags(),
 		Properties: &armkeyvault.VaultProperties{
-			TenantID:                &s.d.Azure.TenantID,
+			TenantID:                &s.config.TenantID,
 			SKU:                     &armkeyvault.SKU{Family: new(armkeyvault.SKUFamilyA), Name: new(armkeyvault.SKUNameStandard)},
 			EnableRbacAuthorization: new(true),
 			EnableSoftDelete:        new(true),

@@ -114,7 +114,7 @@ func TestKeyVaultThatCannotBeHadIsAnError(t *testing.T) {
 				v.Properties.AccessPolicies = []*armkeyvault.AccessPolicyEntry{{ObjectID: new("o"), TenantID: new(tenant), Permissions: &armkeyvault.Permissions{}}}
 			})},
 			nil,
-			"azure: Key Vault contoso: goes by access policies, and switching to RBAC authorization is not safe: its access policies (1) would end with that",
+			"azure: Key Vault contoso: uses access policies, and switching to RBAC authorization is not safe: its access policies (1) would end with that",
 			"give their owners roles instead, then run: az keyvault update --name contoso --enable-rbac-authorization true",
 		},
 		"no answer of Azure": {

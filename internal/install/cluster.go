@@ -16,7 +16,7 @@ import (
 // oldest is the first helm that has --reset-then-reuse-values.
 const oldest = "3.14"
 
-// cluster is what helm tells of the releases in a cluster. It is for one plan.
+// cluster is what helm says of the releases in a cluster. It is for one plan.
 type cluster struct {
 	charts  []string // that are wanted
 	helm    *Helm
@@ -112,7 +112,7 @@ func (c *cluster) notReady(ctx context.Context, name, namespace string) (string,
 	return strings.Join(waiting, "; "), nil
 }
 
-// daemonSet is of a DaemonSet what tells whether its pods are ready.
+// daemonSet is what of a DaemonSet says whether its pods are ready.
 type daemonSet struct {
 	Metadata struct {
 		Name       string `json:"name"`

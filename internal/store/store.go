@@ -1,5 +1,5 @@
 // Package store says what a secret store is: what secretctl asks of one, what a
-// provider tells about itself, and the errors and steps that all of them share. It
+// provider says about itself, and the errors and steps that all of them share. It
 // knows no provider; those are the packages below it, and store/providers lists them.
 package store
 

@@ -121,7 +121,7 @@ func (b *keyVault) client(t testing.TB) *azsecrets.Client {
 	return client
 }
 
-// store sets a secret as somebody else would; tags are pairs.
+// store sets a secret as another writer would; tags are pairs.
 func (b *keyVault) store(t testing.TB, name, value string, tags ...string) {
 	t.Helper()
 	parameters := azsecrets.SetSecretParameters{Value: &value, Tags: map[string]*string{}}

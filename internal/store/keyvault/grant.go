@@ -17,6 +17,7 @@ import (
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/store"
+	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 )
 
 // The ids that the roles have in every tenant.
@@ -116,8 +117,8 @@ func (s *grantStep) granted(ctx context.Context, vault, principal, role string) 
 			return false, s.r.fail(ctx, armAccess{"role assignments", "Reader", vault}, err)
 		}
 		for _, assignment := range page.Value {
-			if p := assignment.Properties; p != nil && strings.EqualFold(deref(p.PrincipalID), principal) &&
-				endsInFold(deref(p.RoleDefinitionID), "/"+roleIDs[role]) && within(vault, deref(p.Scope)) {
+			if p := assignment.Properties; p != nil && strings.EqualFold(azure.Deref(p.PrincipalID), principal) &&
+				endsInFold(azure.Deref(p.RoleDefinitionID), "/"+roleIDs[role]) && within(vault, azure.Deref(p.Scope)) {
 				return true, nil
 			}
 		}
@@ -147,7 +148,7 @@ func (s *grantStep) apply(ctx context.Context) ([]store.Change, error) {
 		}
 		principal := s.identity.readers[g.reader].principal
 		if principal == "" {
-			return s.changes(i), hint.Wrap(fmt.Errorf("azure: %s: %w", s.identity.readers[g.reader].name, store.NotFound("is not there")), "run the phase identity too, which makes it")
+			return s.changes(i), hint.Wrap(fmt.Errorf("azure: %s: %w", s.identity.readers[g.reader].name, store.NotFound("not found")), "run the phase identity too, which makes it")
 		}
 		_, err := client.Create(ctx, strings.TrimPrefix(g.vault, "/"), assignmentName(g.vault, principal, g.role), armauthorization.RoleAssignmentCreateParameters{
 			Properties: &armauthorization.RoleAssignmentProperties{

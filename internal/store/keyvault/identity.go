@@ -9,6 +9,7 @@ import (
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/store"
+	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 )
 
 // reader is who the CSI provider reads the Key Vault as.
@@ -92,7 +93,7 @@ func (r *resources) kubeletIdentity(ctx context.Context) (reader, error) {
 		return reader{}, err
 	}
 	kubelet := cluster.Properties.IdentityProfile["kubeletidentity"]
-	if kubelet == nil || deref(kubelet.ClientID) == "" || deref(kubelet.ObjectID) == "" {
+	if kubelet == nil || azure.Deref(kubelet.ClientID) == "" || azure.Deref(kubelet.ObjectID) == "" {
 		err := fmt.Errorf("azure: %s: %w", r.clusterName(), errors.New("has no kubelet identity; is it one of the older kind, with a service principal?"))
 		return reader{}, hint.Wrap(err, "run: az aks update --resource-group %s --name %s --enable-managed-identity", r.d.Azure.ResourceGroup, r.d.Azure.Cluster)
 	}

@@ -183,10 +183,10 @@ func (v *Store) holds(got azsecrets.Secret) (held, error) {
 	}
 	is := held{
 		version: version, value: secret.New([]byte(*got.Value)), tags: got.Tags,
-		contentType: deref(got.ContentType), ofCertificate: deref(got.Managed),
+		contentType: azure.Deref(got.ContentType), ofCertificate: azure.Deref(got.Managed),
 	}
 	if a := got.Attributes; a != nil {
-		is.created, is.expires = deref(a.Created), deref(a.Expires)
+		is.created, is.expires = azure.Deref(a.Created), azure.Deref(a.Expires)
 	}
 	v.azure.Learn(is.value)
 	return is, nil
@@ -219,12 +219,4 @@ func (v *Store) set(ctx context.Context, s config.Secret, is held, value secret.
 		return err
 	})
 	return version, err
-}
-
-// deref returns what p points to, the zero value for nil.
-func deref[T any](p *T) (t T) {
-	if p != nil {
-		t = *p
-	}
-	return t
 }

@@ -99,18 +99,18 @@ func unlike(all []*armmsi.FederatedIdentityCredential, c store.Claims) string {
 			continue
 		}
 		var differs []string
-		if deref(p.Issuer) != c.Issuer {
+		if azure.Deref(p.Issuer) != c.Issuer {
 			differs = append(differs, "issuer")
 		}
-		if deref(p.Subject) != c.Subject {
+		if azure.Deref(p.Subject) != c.Subject {
 			differs = append(differs, "subject")
 		}
-		if !slices.ContainsFunc(p.Audiences, func(a *string) bool { return slices.Contains(c.Audiences, deref(a)) }) {
+		if !slices.ContainsFunc(p.Audiences, func(a *string) bool { return slices.Contains(c.Audiences, azure.Deref(a)) }) {
 			differs = append(differs, "audience")
 		}
 		if len(differs) < fewest {
 			fewest = len(differs)
-			best = fmt.Sprintf("has a federated credential for another %s: %s", strings.Join(differs, ", "), deref(credential.Name))
+			best = fmt.Sprintf("has a federated credential for another %s: %s", strings.Join(differs, ", "), azure.Deref(credential.Name))
 		}
 	}
 	if fewest == 0 {

@@ -19,17 +19,17 @@ import (
 	"github.com/secretctl/secretctl/internal/store/storetest"
 )
 
-// azureStage is a subscription with two Key Vaults.
-type azureStage struct {
+// azureFixture is a subscription with two Key Vaults.
+type azureFixture struct {
 	*sandbox.Azure
 	*keyVault
 
 	d *config.Delivery
 }
 
-func newAzureStage(t *testing.T, kind string) *azureStage {
+func newAzureFixture(t *testing.T, kind string) *azureFixture {
 	t.Helper()
-	s := &azureStage{d: withIdentity(kind, "")}
+	s := &azureFixture{d: withIdentity(kind, "")}
 	var vaults []*sandbox.Server
 	for _, name := range []string{vaultName, "fabrikam"} {
 		o := sandbox.Options{Name: name}
@@ -54,12 +54,12 @@ func newAzureStage(t *testing.T, kind string) *azureStage {
 	return s
 }
 
-func (s *azureStage) vault(t *testing.T) store.Store {
+func (s *azureFixture) vault(t *testing.T) store.Store {
 	t.Helper()
 	return s.connect(t, s.d, store.Options{})
 }
 
-func (s *azureStage) provision(t *testing.T, phases ...string) {
+func (s *azureFixture) provision(t *testing.T, phases ...string) {
 	t.Helper()
 	if _, err := provision.Run(t.Context(), s.vault(t).Steps(storetest.Inputs(passwordEnv), 0), phases, false); err != nil {
 		t.Fatal(err)
@@ -67,7 +67,7 @@ func (s *azureStage) provision(t *testing.T, phases ...string) {
 }
 
 // jwt is a token as the cluster makes it for the delivery's ServiceAccount.
-func (s *azureStage) jwt() secret.Value { return jwtOf(s.Issuer, s.d.Subject(), audience) }
+func (s *azureFixture) jwt() secret.Value { return jwtOf(s.Issuer, s.d.Subject(), audience) }
 
 func jwtOf(issuer, subject, audience string) secret.Value {
 	claims := fmt.Sprintf(`{"iss": %q, "sub": %q, "aud": [%q], "exp": %d}`, issuer, subject, audience, time.Now().Add(time.Hour).Unix())
@@ -75,7 +75,7 @@ func jwtOf(issuer, subject, audience string) secret.Value {
 }
 
 func TestPodWithWorkloadIdentityReadsEachKeyVault(t *testing.T) {
-	s := newAzureStage(t, config.IdentityWorkload)
+	s := newAzureFixture(t, config.IdentityWorkload)
 	s.provision(t)
 	session, err := s.vault(t).Login(t.Context(), s.jwt())
 	if err != nil {
@@ -92,7 +92,7 @@ func TestPodWithWorkloadIdentityReadsEachKeyVault(t *testing.T) {
 }
 
 func TestPodWithoutTheRoleIsNamed(t *testing.T) {
-	s := newAzureStage(t, config.IdentityWorkload)
+	s := newAzureFixture(t, config.IdentityWorkload)
 	s.provision(t, "store", "identity")
 	session, err := s.vault(t).Login(t.Context(), s.jwt())
 	if err != nil {
@@ -107,7 +107,7 @@ func TestPodWithoutTheRoleIsNamed(t *testing.T) {
 }
 
 func TestRefusedLoginNamesWhatDoesNotFit(t *testing.T) {
-	s := newAzureStage(t, config.IdentityWorkload)
+	s := newAzureFixture(t, config.IdentityWorkload)
 	s.provision(t)
 	v := s.vault(t)
 	const identity = "managed identity aidbox-rg/aidbox-azure-secrets has a federated credential for another "
@@ -139,7 +139,7 @@ func TestRefusedLoginNamesWhatDoesNotFit(t *testing.T) {
 }
 
 func TestReachTellsTheTenant(t *testing.T) {
-	s := newAzureStage(t, config.IdentityKubelet)
+	s := newAzureFixture(t, config.IdentityKubelet)
 	s.token = credentialFunc(func() error { t.Error("a login"); return nil })
 	got, err := s.vault(t).Reach(t.Context())
 	if want := "Key Vault contoso, fabrikam (tenant " + s.TenantID + ")"; got != want || err != nil {
@@ -156,7 +156,7 @@ func TestReachTellsTheTenant(t *testing.T) {
 }
 
 func TestRoleOfTheNodesIsLookedAt(t *testing.T) {
-	s := newAzureStage(t, config.IdentityKubelet)
+	s := newAzureFixture(t, config.IdentityKubelet)
 	_, err := s.vault(t).Granted(t.Context())
 	storetest.WantError(t, err, "Key Vault Secrets User on contoso is not assigned to kubelet identity of AKS cluster aidbox-rg/aidbox-aks")
 	storetest.WantHint(t, err, "provision --phase grant")

@@ -69,7 +69,7 @@ func (v *Store) tenant(ctx context.Context) (string, error) {
 	return tenant, hint.Wrap(err, "is azure.keyVault the right name? or write azure.tenantID in the config")
 }
 
-// tenantOf asks a Key Vault where to log in, which it tells whoever comes without
+// tenantOf asks a Key Vault where to log in, which it says to whoever comes without
 // a token.
 func (v *Store) tenantOf(ctx context.Context, keyVault string) (string, error) {
 	about := func(err error) error { return fmt.Errorf("key vault %q: tenant: %w", keyVault, err) }

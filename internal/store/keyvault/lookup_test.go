@@ -69,7 +69,7 @@ func TestLookingUpNeedsSomethingToLookAt(t *testing.T) {
 	d = withIdentity(config.IdentityWorkload, "")
 	d.Azure.TenantID = tenant
 	_, err = m.provider().FillIn(t.Context(), d, store.Options{})
-	storetest.WantError(t, err, "managed identity aidbox-rg/aidbox-azure-secrets: is not there")
+	storetest.WantError(t, err, "managed identity aidbox-rg/aidbox-azure-secrets: not found")
 	storetest.WantHint(t, err, "secretctl provision --phase identity")
 }
 

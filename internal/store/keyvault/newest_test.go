@@ -103,7 +103,7 @@ func kvComparesAll(t *testing.T, b *keyVault) {
 		return store.Change{Phase: "store", Object: "contoso/" + name, Action: action, Detail: detail}
 	}
 	want := []store.Change{
-		change("theirs", store.Update, "environment variable P; it has no tag managed-by, so that it is somebody else's"),
+		change("theirs", store.Update, "environment variable P; it has no tag managed-by: it has another owner"),
 		change("deleted", store.Absent, ""), change("other", store.Update, "environment variable P"),
 		change("bare", store.Update, bare), change("absent", store.Create, "environment variable P"),
 	}

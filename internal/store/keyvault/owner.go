@@ -12,6 +12,7 @@ import (
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 )
 
 // How far the expiry of a version may be from what it should be: the clocks of
@@ -20,10 +21,10 @@ const expirySlack = 10 * time.Minute
 
 // otherOwner says whose a secret is, in words; "" where it is the delivery's.
 func (v *Store) otherOwner(is held) string {
-	by, delivery := deref(is.tags[managerTag]), deref(is.tags[deliveryTag])
+	by, delivery := azure.Deref(is.tags[managerTag]), azure.Deref(is.tags[deliveryTag])
 	switch {
 	case by == "":
-		return "has no tag " + managerTag + ", so that it is somebody else's"
+		return "has no tag " + managerTag + ": it has another owner"
 	case by != manager:
 		return fmt.Sprintf("is managed by %q, as its tag %s says", v.azure.Text(by), managerTag)
 	case delivery != "" && delivery != v.d.Owner():
@@ -66,7 +67,7 @@ func (v *Store) tags(is held) map[string]*string {
 func (v *Store) misdescribed(s config.Secret, is held) string {
 	expires := is.created.Add(s.Lifetime())
 	switch {
-	case deref(is.tags[managerTag]) != manager || deref(is.tags[deliveryTag]) != v.d.Owner():
+	case azure.Deref(is.tags[managerTag]) != manager || azure.Deref(is.tags[deliveryTag]) != v.d.Owner():
 		return "tags"
 	case is.contentType != contentType:
 		return "content type"
@@ -76,7 +77,7 @@ func (v *Store) misdescribed(s config.Secret, is held) string {
 	return ""
 }
 
-// describe mends what misdescribed finds. The version stays, so that this is no
+// describe fixes what misdescribed finds. The version stays, so that this is no
 // rotation.
 func (v *Store) describe(ctx context.Context, s config.Secret, is held) error {
 	parameters := azsecrets.UpdateSecretPropertiesParameters{ContentType: to.Ptr(contentType), Tags: v.tags(is)}

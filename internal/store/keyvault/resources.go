@@ -28,7 +28,7 @@ type resources struct {
 // armAccess is what a request was about, and what it takes to be allowed to make it.
 type armAccess struct{ object, role, scope string }
 
-// fail restates in one line why a request did not work. What is not there is an
+// fail restates in one line why a request did not work. What does not exist is an
 // fs.ErrNotExist.
 func (r *resources) fail(ctx context.Context, a armAccess, err error) error {
 	refusal := r.azure.RefusalOf(err)
@@ -37,7 +37,7 @@ func (r *resources) fail(ctx context.Context, a armAccess, err error) error {
 		err = hint.Wrap(fmt.Errorf("%w: needs the role %s on %s", store.ErrDenied, a.role, a.scope),
 			"run: az role assignment create --role %q --scope %s --assignee YOU", a.role, a.scope)
 	case refusal != nil && refusal.Status == http.StatusNotFound:
-		err = hint.Wrap(store.NotFound("is not there"), "see azure.subscriptionID, azure.resourceGroup and the names in the config; secretctl infra makes what is missing")
+		err = hint.Wrap(store.NotFound("not found"), "see azure.subscriptionID, azure.resourceGroup and the names in the config; secretctl infra makes what is missing")
 	default:
 		err = r.azure.Explain(ctx, err)
 	}
@@ -87,7 +87,7 @@ func (r *resources) scaleSets(ctx context.Context) ([]scaleSet, error) {
 	if err != nil {
 		return nil, err
 	}
-	group := deref(cluster.Properties.NodeResourceGroup)
+	group := azure.Deref(cluster.Properties.NodeResourceGroup)
 	filter := "resourceType eq 'Microsoft.Compute/virtualMachineScaleSets'"
 	var sets []scaleSet
 	for pages := client.NewListByResourceGroupPager(group, &armresources.ClientListByResourceGroupOptions{Filter: &filter}); pages.More(); {
@@ -97,9 +97,9 @@ func (r *resources) scaleSets(ctx context.Context) ([]scaleSet, error) {
 			return nil, r.fail(ctx, armAccess{"nodes of " + r.clusterName(), "Reader", scope}, err)
 		}
 		for _, resource := range page.Value {
-			set := scaleSet{name: deref(resource.Name), group: group}
+			set := scaleSet{name: azure.Deref(resource.Name), group: group}
 			if resource.Identity != nil {
-				set.principal = deref(resource.Identity.PrincipalID)
+				set.principal = azure.Deref(resource.Identity.PrincipalID)
 			}
 			sets = append(sets, set)
 		}
@@ -129,7 +129,7 @@ func (r *resources) keyVault(ctx context.Context, name string) (id string, err e
 			return "", absent
 		}
 		for _, vault := range page.Value {
-			if strings.EqualFold(deref(vault.Name), name) {
+			if strings.EqualFold(azure.Deref(vault.Name), name) {
 				return r.withRoles(*vault)
 			}
 		}
@@ -139,13 +139,13 @@ func (r *resources) keyVault(ctx context.Context, name string) (id string, err e
 
 // withRoles returns the id of a Key Vault in which roles count.
 func (r *resources) withRoles(vault armkeyvault.Vault) (id string, err error) {
-	object, id := "Key Vault "+deref(vault.Name), deref(vault.ID)
+	object, id := "Key Vault "+azure.Deref(vault.Name), azure.Deref(vault.ID)
 	switch {
 	case id == "" || vault.Properties == nil:
 		return "", fmt.Errorf("azure: %s: %w", object, azure.ErrUnexpected)
-	case !deref(vault.Properties.EnableRbacAuthorization):
-		err := fmt.Errorf("azure: %s: %w", object, errors.New("goes by access policies, and no role counts in it"))
-		return "", hint.Wrap(err, "run: az keyvault update --name %s --enable-rbac-authorization true; its access policies end with that", deref(vault.Name))
+	case !azure.Deref(vault.Properties.EnableRbacAuthorization):
+		err := fmt.Errorf("azure: %s: %w", object, errors.New("uses access policies (RBAC is disabled)"))
+		return "", hint.Wrap(err, "run: az keyvault update --name %s --enable-rbac-authorization true; its access policies end with that", azure.Deref(vault.Name))
 	}
 	return id, nil
 }

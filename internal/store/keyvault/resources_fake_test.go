@@ -123,7 +123,7 @@ func (m *manager) Do(req *http.Request) (*http.Response, error) {
 	return nil, errors.New("nobody answers " + operation)
 }
 
-// found answers with what f finds, or that it is not there.
+// found answers with what f finds, or that it does not exist.
 func found[T any](all []*T, f func(*T) bool) (got T, e azfake.ErrorResponder) {
 	if i := slices.IndexFunc(all, f); i >= 0 {
 		return *all[i], e

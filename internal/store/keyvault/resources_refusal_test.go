@@ -31,7 +31,7 @@ func TestResourceErrorsAreOneLineWithTheWayOut(t *testing.T) {
 		says, hint string
 	}{
 		"cluster denied":     {password(), "ManagedClustersClient.Get", denied, "azure: AKS cluster aidbox-rg/aidbox-aks: permission denied: needs the role Reader on " + clusterID, `az role assignment create --role "Reader"`},
-		"cluster absent":     {password(), "ManagedClustersClient.Get", absent, "azure: AKS cluster aidbox-rg/aidbox-aks: is not there", "secretctl infra"},
+		"cluster absent":     {password(), "ManagedClustersClient.Get", absent, "azure: AKS cluster aidbox-rg/aidbox-aks: not found", "secretctl infra"},
 		"cluster throttled":  {password(), "ManagedClustersClient.Get", answer{429, "TooManyRequests"}, "limits how many requests it takes", "run again later"},
 		"cluster odd":        {password(), "ManagedClustersClient.Get", answer{http.StatusBadRequest, "InvalidResourceName"}, "answered 400 InvalidResourceName", ""},
 		"Key Vault denied":   {password(), "VaultsClient.Get", denied, "azure: Key Vault contoso: permission denied: needs the role Reader on " + vaultID, "az role assignment create"},
@@ -42,7 +42,7 @@ func TestResourceErrorsAreOneLineWithTheWayOut(t *testing.T) {
 		"federation denied":  {workload, "FederatedIdentityCredentialsClient.CreateOrUpdate", denied, "needs the role Managed Identity Contributor", ""},
 		"nodes denied":       {withIdentity(config.IdentitySystem, ""), "Client.NewListByResourceGroupPager", denied, "azure: nodes of AKS cluster aidbox-rg/aidbox-aks: permission denied: needs the role Reader on /subscriptions/" + subscription + "/resourceGroups/MC_nodes", ""},
 		"identities denied":  {withIdentity(config.IdentityWorkload, kubeletID), "UserAssignedIdentitiesClient.NewListBySubscriptionPager", denied, "azure: managed identities: permission denied", ""},
-		"another subscript.": {password(), "VaultsClient.NewListBySubscriptionPager", denied, "azure: Key Vault contoso: is not there", "azure.resourceGroup"},
+		"another subscript.": {password(), "VaultsClient.NewListBySubscriptionPager", denied, "azure: Key Vault contoso: not found", "azure.resourceGroup"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -69,7 +69,7 @@ func TestUnusableResourcesAreNamed(t *testing.T) {
 	}{
 		"access policies": {
 			password(), func(m *manager) { m.vaults = []*armkeyvault.Vault{armVault(vaultID, "contoso", false)} },
-			"azure: Key Vault contoso: goes by access policies", "az keyvault update --name contoso --enable-rbac-authorization true",
+			"azure: Key Vault contoso: uses access policies", "az keyvault update --name contoso --enable-rbac-authorization true",
 		},
 		"service principal": {password(), func(m *manager) { m.cluster.Properties.IdentityProfile = nil }, "has no kubelet identity", "az aks update"},
 		"another client id": {withIdentity(config.IdentityKubelet, principalID), func(*manager) {}, "its kubelet identity has the client id " + kubeletID, "leave azure.identity.clientID out"},

@@ -166,7 +166,7 @@ func TestWorkloadIdentityIsMadeOnce(t *testing.T) {
 		t.Errorf("a dry run wrote %v", m.wrote())
 	}
 	_, err = m.run(t, d, "grant")
-	storetest.WantError(t, err, "azure: managed identity aidbox-rg/aidbox-azure-secrets: is not there")
+	storetest.WantError(t, err, "azure: managed identity aidbox-rg/aidbox-azure-secrets: not found")
 	storetest.WantHint(t, err, "run the phase identity too")
 
 	got, err := m.run(t, d)

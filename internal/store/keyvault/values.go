@@ -184,7 +184,7 @@ func (s *storeStep) writeDeleted(ctx context.Context, wanted config.Secret) (sto
 	}
 	is, err := s.v.find(ctx, wanted)
 	if err == nil {
-		_, err = s.compare(wanted, is) // which refuses what is somebody else's
+		_, err = s.compare(wanted, is) // which refuses what has another owner
 	}
 	if err != nil {
 		return store.Change{}, err
@@ -225,7 +225,7 @@ func (s *storeStep) do(ctx context.Context, wanted config.Secret, is held, c pla
 	return c.Change, nil
 }
 
-// conflict accepts what somebody else wrote meanwhile if it is what was wanted.
+// conflict accepts what another writer wrote meanwhile if it is what was wanted.
 func (s *storeStep) conflict(wanted config.Secret, was, now held, c store.Change) (store.Change, error) {
 	yields := wanted.Value.Generate != nil
 	if now.version != "" && (yields || now.value.Equal(s.values[wanted.Name])) {

@@ -90,7 +90,7 @@ func (v *Store) recover(ctx context.Context, s config.Secret) (held, error) {
 		}
 		_, err := v.client(s).RecoverDeletedSecret(ctx, s.ObjectName, nil)
 		if r := v.azure.RefusalOf(err); r.Has(beingRecovered) || r != nil && r.Status == http.StatusNotFound {
-			return nil // somebody else was faster
+			return nil // another run was faster
 		}
 		return err
 	})

@@ -73,10 +73,10 @@ func (w *workloadIdentity) findByClientID(ctx context.Context, client *armmsi.Us
 			return w.r.fail(ctx, a, err)
 		}
 		for _, identity := range page.Value {
-			if identity.Properties == nil || !strings.EqualFold(deref(identity.Properties.ClientID), wanted) {
+			if identity.Properties == nil || !strings.EqualFold(azure.Deref(identity.Properties.ClientID), wanted) {
 				continue
 			}
-			if id, err := arm.ParseResourceID(deref(identity.ID)); err == nil {
+			if id, err := arm.ParseResourceID(azure.Deref(identity.ID)); err == nil {
 				w.group, w.name = id.ResourceGroupName, id.Name
 			}
 			return w.is(*identity)
@@ -89,7 +89,7 @@ func (w *workloadIdentity) findByClientID(ctx context.Context, client *armmsi.Us
 // is takes over what Azure says of the identity.
 func (w *workloadIdentity) is(identity armmsi.Identity) error {
 	p := identity.Properties
-	if p == nil || deref(p.ClientID) == "" || deref(p.PrincipalID) == "" {
+	if p == nil || azure.Deref(p.ClientID) == "" || azure.Deref(p.PrincipalID) == "" {
 		return fmt.Errorf("azure: %s: %w", w.object(), azure.ErrUnexpected)
 	}
 	w.reader = reader{name: w.object(), clientID: *p.ClientID, principal: *p.PrincipalID}
@@ -101,14 +101,14 @@ func (w *workloadIdentity) diff(ctx context.Context) ([]store.Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	if oidc := cluster.Properties.OidcIssuerProfile; oidc != nil && deref(oidc.Enabled) {
-		w.issuer = deref(oidc.IssuerURL)
+	if oidc := cluster.Properties.OidcIssuerProfile; oidc != nil && azure.Deref(oidc.Enabled) {
+		w.issuer = azure.Deref(oidc.IssuerURL)
 	}
 	if w.issuer == "" {
 		err := fmt.Errorf("azure: %s: %w", w.r.clusterName(), errors.New("has no OIDC issuer, without which Azure takes no token of it"))
 		return nil, hint.Wrap(err, "run: az aks update --resource-group %s --name %s --enable-oidc-issuer --enable-workload-identity", w.r.d.Azure.ResourceGroup, w.r.d.Azure.Cluster)
 	}
-	w.location = cmp.Or(w.r.d.Azure.Location, deref(cluster.Location))
+	w.location = cmp.Or(w.r.d.Azure.Location, azure.Deref(cluster.Location))
 	err = w.find(ctx)
 	absent := errors.Is(err, fs.ErrNotExist)
 	if err != nil && !absent {
@@ -149,10 +149,10 @@ func (w *workloadIdentity) compareCredential(ctx context.Context, none bool) (st
 
 func (w *workloadIdentity) compare(all []*armmsi.FederatedIdentityCredential, subject string) (action, detail string) {
 	same := func(c *armmsi.FederatedIdentityCredential) bool {
-		return c.Properties != nil && deref(c.Properties.Issuer) == w.issuer && deref(c.Properties.Subject) == subject
+		return c.Properties != nil && azure.Deref(c.Properties.Issuer) == w.issuer && azure.Deref(c.Properties.Subject) == subject
 	}
 	named := func(c *armmsi.FederatedIdentityCredential) bool {
-		return strings.EqualFold(deref(c.Name), w.credential)
+		return strings.EqualFold(azure.Deref(c.Name), w.credential)
 	}
 	at := slices.IndexFunc(all, same)
 	if at < 0 {
@@ -161,16 +161,16 @@ func (w *workloadIdentity) compare(all []*armmsi.FederatedIdentityCredential, su
 	if at < 0 || all[at].Properties == nil {
 		return store.Create, subject
 	}
-	w.credential = deref(all[at].Name)
+	w.credential = azure.Deref(all[at].Name)
 	p := all[at].Properties
 	var differs []string
-	if deref(p.Issuer) != w.issuer {
+	if azure.Deref(p.Issuer) != w.issuer {
 		differs = append(differs, "issuer")
 	}
-	if deref(p.Subject) != subject {
+	if azure.Deref(p.Subject) != subject {
 		differs = append(differs, "subject")
 	}
-	if len(p.Audiences) != 1 || deref(p.Audiences[0]) != tokenAudience {
+	if len(p.Audiences) != 1 || azure.Deref(p.Audiences[0]) != tokenAudience {
 		differs = append(differs, "audience")
 	}
 	if len(differs) > 0 {

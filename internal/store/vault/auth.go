@@ -12,7 +12,7 @@ import (
 	"github.com/secretctl/secretctl/internal/store"
 )
 
-// authStep enables kubernetes auth and tells it where the cluster is.
+// authStep enables kubernetes auth and sets where the cluster is.
 type authStep struct {
 	v      *Store
 	absent bool           // the whole method
@@ -91,7 +91,7 @@ func (s *authStep) apply(ctx context.Context) ([]store.Change, error) {
 	if s.absent {
 		path := "sys/" + s.path()
 		_, err := s.v.put(ctx, path, map[string]any{"type": "kubernetes"})
-		if isStatus(err, http.StatusBadRequest) { // has somebody else enabled it meanwhile?
+		if isStatus(err, http.StatusBadRequest) { // has another run enabled it meanwhile?
 			if _, err := s.diff(ctx); err != nil {
 				return nil, err
 			}

@@ -91,7 +91,7 @@ func (b *backend) data(t testing.TB, path string) (values map[string]any, versio
 	return values, int(n)
 }
 
-// store writes values to a KV path as somebody else would.
+// store writes values to a KV path as another writer would.
 func (b *backend) store(t testing.TB, path string, values map[string]any) {
 	t.Helper()
 	b.call(t, http.MethodPut, "secret/data/"+path, map[string]any{"data": values})

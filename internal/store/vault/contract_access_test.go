@@ -117,7 +117,7 @@ func updatesPolicy(t *testing.T, b *backend) {
 	storetest.Want(t, got, err, "policy unchanged sys/policies/acl/"+name)
 }
 
-// withAuth enables kubernetes auth as somebody else would, with a config.
+// withAuth enables kubernetes auth as another writer would, with a config.
 func withAuth(t *testing.T, b *backend, more map[string]any) string {
 	t.Helper()
 	mount := "auth/" + storetest.Place(t)

@@ -29,16 +29,16 @@ var contract = []struct {
 	{"writes secrets that share a path in one version", sharesOneVersion},
 	{"writes after a soft delete", writesAfterSoftDelete},
 	{"refuses to guess at a value that is no text", refusesOtherJSON},
-	{"merges a write by somebody else to another key", mergesOtherKeys},
+	{"merges the write of another key", mergesOtherKeys},
 	{"finds its own write when the answer was lost", survivesLostAnswer},
 	{"agrees with 63 others that provision the same", agreesInParallel},
 	{"merges the writes of many to one path", mergesParallelWriters},
 	{"names what a token may not do", namesMissingRight},
-	{"tells an invalid token", tellsInvalidToken},
+	{"recognizes an invalid token", recognizesInvalidToken},
 	{"skips folders it may not list", worksWithoutListing},
 	{"skips reading what a folder does not have", skipsReadsOfNewPaths},
 	{"refuses KV version 1", refusesVersion1},
-	{"refuses a mount that is not there", refusesWrongMount},
+	{"refuses a mount that does not exist", refusesWrongMount},
 	{"stops at once when sealed in the middle", stopsWhenSealed},
 	{"converges after Vault was gone half-way", convergesAfterOutage},
 	{"gets a value and its version", getsValue},
@@ -60,7 +60,7 @@ var contract = []struct {
 	{"keeps apart two deliveries with default names", keepsDeliveriesApart},
 	{"wants the auth method before the role", wantsAuthBeforeRole},
 	{"logs in as the pod", logsInAsThePod},
-	{"names the hop that refuses the pod", namesTheHopThatRefusesThePod},
+	{"names what refuses the pod", namesWhatRefusesThePod},
 	{"says what answers at its address", reachesVault},
 }
 
@@ -204,7 +204,7 @@ func namesMissingRight(t *testing.T, b *backend) {
 	}
 }
 
-func tellsInvalidToken(t *testing.T, b *backend) {
+func recognizesInvalidToken(t *testing.T, b *backend) {
 	d := b.delivery(t, config.Secret{Name: "password", Value: storetest.FromEnv("P")})
 	for _, phase := range vault.Provider.Phases {
 		_, err := b.runAs(t, "no-token-of-this-server", d, map[string]string{"P": storetest.Canary}, false, phase)

@@ -84,7 +84,7 @@ func (v *Store) notVault(code int) error {
 	return hint.Wrap(err, "is %s Vault, or a proxy in front of it?", v.client.Address())
 }
 
-// denied tells a token that is not valid from one that may not do this: Vault
+// denied distinguishes a token that is not valid from one that may not do this: Vault
 // answers 403 to both.
 func (v *Store) denied(ctx context.Context, a access) error {
 	if _, err := v.visibleMounts(ctx); isStatus(err, http.StatusForbidden) {

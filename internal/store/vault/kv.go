@@ -150,7 +150,7 @@ func (v *Store) readEntry(ctx context.Context, path string) (entry, error) {
 type keyWrite struct {
 	secret config.Secret
 	value  secret.Value
-	yields bool // to whatever value is there already
+	yields bool // to whatever value already exists
 }
 
 // done says whether nothing is left to write.
@@ -166,11 +166,11 @@ func (k keyWrite) done(e entry) bool {
 // written is what became of a write.
 type written struct {
 	version int64
-	keys    []keyWrite // that this write changed; the others were somebody else's
+	keys    []keyWrite // that this write changed; the others were another writer's
 }
 
 // writeEntry writes keys to a path that was read as was, in one version, and keeps
-// the path's other keys. A write by somebody else in between is merged, unless it
+// the path's other keys. Another write in between is merged, unless it
 // was to the same key and not the same value.
 func (v *Store) writeEntry(ctx context.Context, path string, was entry, keys []keyWrite) (written, error) {
 	a := access{object: v.d.Vault.KVMount + "/" + path, path: v.dataPath(path)}
@@ -184,7 +184,7 @@ func (v *Store) writeEntry(ctx context.Context, path string, was entry, keys []k
 			a.needs = []string{"create"}
 		}
 		// Vault gives a lost race no code of its own. That the version has moved
-		// tells it from other refusals.
+		// distinguishes it from other refusals.
 		if !isStatus(err, http.StatusBadRequest) {
 			return written{}, v.fail(ctx, a, err)
 		}

@@ -17,8 +17,8 @@ import (
 	"github.com/secretctl/secretctl/internal/store/vault"
 )
 
-// podScene is a store that is provisioned for a delivery, and its cluster.
-type podScene struct {
+// podFixture is a store that is provisioned for a delivery, and its cluster.
+type podFixture struct {
 	*proxy
 	t          *testing.T
 	d          *config.Delivery
@@ -27,14 +27,14 @@ type podScene struct {
 	anonymous  bool
 }
 
-func newPodScene(t *testing.T, b *backend) *podScene {
+func newPodFixture(t *testing.T, b *backend) *podFixture {
 	t.Helper()
 	k, err := kubernetes.Start()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(k.Close)
-	s := &podScene{proxy: newProxy(t, b), t: t, kubernetes: k, audiences: []string{"vault"}}
+	s := &podFixture{proxy: newProxy(t, b), t: t, kubernetes: k, audiences: []string{"vault"}}
 	s.d = s.delivery(t, config.Secret{Name: "password", Value: storetest.FromEnv("P")})
 	s.d.Vault.Audience, s.d.Vault.KubernetesHost = "vault", k.URL
 	if _, err := s.run(t, s.d, map[string]string{"P": storetest.Canary}); err != nil {
@@ -44,7 +44,7 @@ func newPodScene(t *testing.T, b *backend) *podScene {
 }
 
 // get does what the pod does.
-func (s *podScene) get() (store.Session, secret.Value, error) {
+func (s *podFixture) get() (store.Session, secret.Value, error) {
 	s.t.Helper()
 	jwt, err := s.kubernetes.Token("default", "aidbox", s.audiences...)
 	if err != nil {
@@ -65,7 +65,7 @@ func (s *podScene) get() (store.Session, secret.Value, error) {
 }
 
 func logsInAsThePod(t *testing.T, b *backend) {
-	s := newPodScene(t, b)
+	s := newPodFixture(t, b)
 	session, value, err := s.get()
 	if err != nil || !value.Equal(secret.New([]byte(storetest.Canary))) {
 		t.Fatalf("got %v", err)
@@ -85,33 +85,33 @@ func logsInAsThePod(t *testing.T, b *backend) {
 	}
 }
 
-func namesTheHopThatRefusesThePod(t *testing.T, b *backend) {
-	role := func(s *podScene, fields map[string]any) {
+func namesWhatRefusesThePod(t *testing.T, b *backend) {
+	role := func(s *podFixture, fields map[string]any) {
 		s.call(s.t, http.MethodPost, "auth/"+s.d.Vault.AuthMount+"/role/"+s.d.Vault.Role, fields)
 	}
 	for _, tt := range []struct {
-		name  string
-		spoil func(s *podScene)
-		want  error
-		says  string
-		hint  string
+		name    string
+		breakIt func(s *podFixture)
+		want    error
+		says    string
+		hint    string
 	}{
-		{"role absent", func(s *podScene) { s.d.Vault.Role = "nobody" }, fs.ErrPermission, `role "nobody" does not exist`, "--phase"},
-		{"mount absent", func(s *podScene) { s.d.Vault.AuthMount = "nowhere" }, fs.ErrPermission, "no auth method at auth/nowhere", "--phase auth"},
-		{"other ServiceAccount", func(s *podScene) { role(s, map[string]any{"bound_service_account_names": "other"}) }, fs.ErrPermission, `admits the ServiceAccounts "other", not "aidbox"`, "provision"},
-		{"other namespace", func(s *podScene) { role(s, map[string]any{"bound_service_account_namespaces": "other"}) }, fs.ErrPermission, `admits the namespaces "other", not "default"`, "provision"},
-		{"other audience", func(s *podScene) { s.audiences = []string{"other"} }, fs.ErrPermission, `wants a token for the audience "vault", and the pod's is for "other"`, "vault.audience"},
-		{"review fails", func(s *podScene) { s.kubernetes.Close() }, fs.ErrPermission, "could not have the cluster review it", "kubernetes_host"},
-		{"not told why", func(s *podScene) { s.anonymous, s.d.Vault.Role = true, "nobody" }, fs.ErrPermission, "cannot be read to say why", "token"},
-		{"policy absent", func(s *podScene) { s.call(s.t, http.MethodDelete, "sys/policies/acl/"+s.d.Vault.Policy, nil) }, fs.ErrPermission, "does not exist", "--phase policy"},
-		{"policy without the path", func(s *podScene) { s.d.Secrets[0].Path = "other/path" }, fs.ErrPermission, "does not grant it", "--phase policy"},
-		{"role without the policy", func(s *podScene) { role(s, map[string]any{"token_policies": "other"}) }, fs.ErrPermission, `"other" and not`, "--phase policy,role"},
-		{"path absent", func(s *podScene) { s.call(s.t, http.MethodDelete, "secret/metadata/"+storetest.Place(s.t), nil) }, fs.ErrNotExist, "is not in the store", "provision"},
-		{"key absent", func(s *podScene) { s.d.Secrets[0].Key = "other" }, fs.ErrNotExist, "has no such key", "it has password"},
+		{"role absent", func(s *podFixture) { s.d.Vault.Role = "nobody" }, fs.ErrPermission, `role "nobody" does not exist`, "--phase"},
+		{"mount absent", func(s *podFixture) { s.d.Vault.AuthMount = "nowhere" }, fs.ErrPermission, "no auth method at auth/nowhere", "--phase auth"},
+		{"other ServiceAccount", func(s *podFixture) { role(s, map[string]any{"bound_service_account_names": "other"}) }, fs.ErrPermission, `admits the ServiceAccounts "other", not "aidbox"`, "provision"},
+		{"other namespace", func(s *podFixture) { role(s, map[string]any{"bound_service_account_namespaces": "other"}) }, fs.ErrPermission, `admits the namespaces "other", not "default"`, "provision"},
+		{"other audience", func(s *podFixture) { s.audiences = []string{"other"} }, fs.ErrPermission, `wants a token for the audience "vault", and the pod's is for "other"`, "vault.audience"},
+		{"review fails", func(s *podFixture) { s.kubernetes.Close() }, fs.ErrPermission, "could not have the cluster review it", "kubernetes_host"},
+		{"not told why", func(s *podFixture) { s.anonymous, s.d.Vault.Role = true, "nobody" }, fs.ErrPermission, "cannot be read to say why", "token"},
+		{"policy absent", func(s *podFixture) { s.call(s.t, http.MethodDelete, "sys/policies/acl/"+s.d.Vault.Policy, nil) }, fs.ErrPermission, "does not exist", "--phase policy"},
+		{"policy without the path", func(s *podFixture) { s.d.Secrets[0].Path = "other/path" }, fs.ErrPermission, "does not grant it", "--phase policy"},
+		{"role without the policy", func(s *podFixture) { role(s, map[string]any{"token_policies": "other"}) }, fs.ErrPermission, `"other" and not`, "--phase policy,role"},
+		{"path absent", func(s *podFixture) { s.call(s.t, http.MethodDelete, "secret/metadata/"+storetest.Place(s.t), nil) }, fs.ErrNotExist, "is not in the store", "provision"},
+		{"key absent", func(s *podFixture) { s.d.Secrets[0].Key = "other" }, fs.ErrNotExist, "has no such key", "it has password"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := newPodScene(t, b)
-			tt.spoil(s)
+			s := newPodFixture(t, b)
+			tt.breakIt(s)
 			session, _, err := s.get()
 			if session != nil {
 				defer func() { _ = session.End(t.Context()) }()

@@ -26,7 +26,7 @@ type mount struct {
 // checkMount refuses what is not a KV engine of version 2: in one of version 1 the
 // same requests would write, to a path that nobody reads. The error is an
 // [*unseenError] where the token may not see the mount, or there is none: Vault
-// does not tell which.
+// does not say which.
 func (v *Store) checkMount(ctx context.Context) error {
 	path := v.d.Vault.KVMount + "/"
 	var m mount

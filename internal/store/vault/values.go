@@ -149,7 +149,7 @@ func (s *storeStep) apply(ctx context.Context) ([]store.Change, error) {
 			}
 			change.Detail = version(result.version)
 			if !slices.ContainsFunc(result.keys, func(k keyWrite) bool { return k.secret.Key == wanted.Key }) {
-				change.Action = store.Unchanged // somebody else wrote it meanwhile
+				change.Action = store.Unchanged // another writer was faster
 			}
 		}
 		done = append(done, change)

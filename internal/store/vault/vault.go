@@ -27,7 +27,7 @@ import (
 const idleConnections = 256
 
 // requestTimeout is for one request with its retries, where VAULT_CLIENT_TIMEOUT
-// says nothing: the library's minute is long for somebody who watches.
+// says nothing: the library's minute is long for a person who watches.
 const requestTimeout = 15 * time.Second
 
 // errUnexpected is an answer that no Vault gives.
@@ -192,7 +192,7 @@ func (v *Store) put(ctx context.Context, path string, body map[string]any) (map[
 	return answer.Data, nil
 }
 
-// unexpected tells an answer that cannot be decoded from one that did not come. The
+// unexpected distinguishes an answer that cannot be decoded from one that did not come. The
 // decoder's own errors quote what it has read.
 func unexpected(err error) error {
 	_, unsent := errors.AsType[*url.Error](err)

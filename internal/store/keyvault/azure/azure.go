@@ -156,3 +156,12 @@ func (c *checked) RoundTrip(req *http.Request) (*http.Response, error) {
 type transporter struct{ policy.Transporter }
 
 func (t transporter) RoundTrip(req *http.Request) (*http.Response, error) { return t.Do(req) }
+
+// Deref returns what p points to, the zero value for nil: the SDK has a pointer for
+// every field.
+func Deref[T any](p *T) (t T) {
+	if p != nil {
+		t = *p
+	}
+	return t
+}
