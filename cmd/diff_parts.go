@@ -15,7 +15,6 @@ import (
 	"github.com/secretctl/secretctl/internal/render"
 	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/store"
-	"github.com/secretctl/secretctl/internal/store/keyvault"
 )
 
 // notComparedError is why a part is left out, unless it is asked for by name.
@@ -153,7 +152,7 @@ func (a *app) compareStore(ctx context.Context, d *config.Delivery, steps []stor
 	var objects []diff.Object
 	for _, phase := range a.provider(d).Phases {
 		changes, err := provision.Run(ctx, steps, []string{phase}, true)
-		_, left := errors.AsType[*keyvault.SettingError](err)
+		_, left := errors.AsType[*store.SettingError](err)
 		switch {
 		case left: // somebody else manages it
 			a.narrate("note: store of delivery %s: %s, so it is not compared", d.Name, err)

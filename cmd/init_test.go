@@ -148,7 +148,7 @@ func TestInitTakesOverADeploymentWithoutItsSecrets(t *testing.T) {
 	if s, _ := d.Secret("idp"); d.Vault.Role != "clinic" || d.Vault.KVMount != "kv" || d.Vault.CSIAddress != "https://vault:8200" || s.Path != "fhir" || s.Key != "idp-key" {
 		t.Errorf("not as the SecretProviderClass says: %+v, %+v", d.Vault, s)
 	}
-	path, code, narration = initIn(t, nil, "--provider", "azure", "--no-input", "--from-deployment", "fhir", "--kubeconfig", kubeconfig)
+	_, code, narration = initIn(t, nil, "--provider", "azure", "--no-input", "--from-deployment", "fhir", "--kubeconfig", kubeconfig)
 	if code != 0 || !strings.Contains(narration, "secretproviderclasses/fhir-secrets was not taken over: its provider is vault, not azure") {
 		t.Errorf("exit code %d\n%s", code, narration)
 	}

@@ -2,7 +2,9 @@ package store
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
+	"strings"
 )
 
 // Errors that say what a store cannot do, besides those of io/fs.
@@ -41,3 +43,20 @@ func Invalid(text string) error { return &kindError{text, fs.ErrInvalid} }
 
 // Refused returns an [fs.ErrPermission] with this text.
 func Refused(text string) error { return &kindError{text, fs.ErrPermission} }
+
+// SettingError says what the config lacks for something that was asked for.
+type SettingError struct {
+	For     string
+	Missing []string // keys
+	Next    string   // what to do
+}
+
+func (e *SettingError) Error() string {
+	return fmt.Sprintf("%s needs %s in the config", e.For, strings.Join(e.Missing, ", "))
+}
+
+// Hint says what to do.
+func (e *SettingError) Hint() string { return e.Next }
+
+// Usage says that it is a mistake of usage: nothing was attempted.
+func (*SettingError) Usage() bool { return true }

@@ -97,7 +97,7 @@ func TestMissingSettingsAreToldBeforeAnythingIsAsked(t *testing.T) {
 	d := password()
 	d.Azure.SubscriptionID, d.Azure.Cluster = "", ""
 	_, err := provision.Run(t.Context(), m.connect(t, d).Steps(storetest.Inputs(nil), 0), nil, false)
-	setting, ok := errors.AsType[*keyvault.SettingError](err)
+	setting, ok := errors.AsType[*store.SettingError](err)
 	if !ok || len(m.asked) > 0 {
 		t.Fatalf("error %v, asked %v", err, m.asked)
 	}

@@ -1,9 +1,6 @@
 package keyvault
 
 import (
-	"fmt"
-	"strings"
-
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/store"
@@ -40,25 +37,7 @@ func (v *Store) Steps(in *secret.Inputs, concurrency int) []store.Step {
 	return steps
 }
 
-// SettingError says what the config lacks for something that was asked for.
-type SettingError struct {
-	For     string
-	Missing []string // keys
-}
-
-func (e *SettingError) Error() string {
-	return fmt.Sprintf("%s needs %s in the config", e.For, strings.Join(e.Missing, ", "))
-}
-
-// Hint says what to do.
-func (e *SettingError) Hint() string {
-	return "write them there, or go without: --phase store provisions the values alone, and render needs only azure.tenantID and azure.identity.clientID"
-}
-
-// Usage says that it is a mistake of usage: nothing was attempted.
-func (*SettingError) Usage() bool { return true }
-
-// needs returns a [*SettingError] where the config lacks one of these keys below azure.
+// needs returns a [*store.SettingError] where the config lacks one of these keys below azure.
 func needs(d *config.Delivery, what string, keys ...string) error {
 	values := map[string]string{"subscriptionID": d.Azure.SubscriptionID, "resourceGroup": d.Azure.ResourceGroup, "cluster": d.Azure.Cluster}
 	var missing []string
@@ -70,5 +49,6 @@ func needs(d *config.Delivery, what string, keys ...string) error {
 	if len(missing) == 0 {
 		return nil
 	}
-	return &SettingError{For: what, Missing: missing}
+	return &store.SettingError{For: what, Missing: missing, Next: "write them there, or go without: " +
+		"--phase store provisions the values alone, and render needs only azure.tenantID and azure.identity.clientID"}
 }

@@ -100,12 +100,13 @@ func (s *storeStep) compare(wanted config.Secret, is held) (plannedChange, error
 		c.Action, c.Detail, c.set = store.Create, wanted.Value.String(), true
 	case differs:
 		c.Action, c.Detail, c.set, c.OtherValue = store.Update, wanted.Value.String(), true, true
-		err, otherOwner := s.v.mayOverwrite(wanted, is), s.v.otherOwner(is)
-		switch {
-		case err != nil && !s.v.o.Compare:
-			return c, err
-		case err != nil && otherOwner != "":
-			c.Detail += "; it " + otherOwner
+		if err := s.v.mayOverwrite(wanted, is); err != nil {
+			if !s.v.o.Compare {
+				return c, err
+			}
+			if otherOwner := s.v.otherOwner(is); otherOwner != "" {
+				c.Detail += "; it " + otherOwner
+			}
 		}
 	default:
 		value = is.value
@@ -115,11 +116,11 @@ func (s *storeStep) compare(wanted config.Secret, is held) (plannedChange, error
 			c.Action, c.Detail, c.describe = store.Update, what+", in version "+is.version, true
 		}
 	}
-	if !is.ofCertificate || c.set {
-		c.Warning = store.ValueWarning(wanted, value)
-	}
-	if !c.set && !is.expires.IsZero() && is.expires.Before(time.Now()) {
+	switch expired := !is.expires.IsZero() && is.expires.Before(time.Now()); {
+	case !c.set && expired:
 		c.Warning = "has expired on " + is.expires.UTC().Format(time.DateOnly) + ": rotate it"
+	case !is.ofCertificate || c.set:
+		c.Warning = store.ValueWarning(wanted, value)
 	}
 	return c, nil
 }

@@ -11,7 +11,7 @@ import (
 )
 
 func TestMemoryIsAStore(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) storetest.Harness {
+	storetest.Run(t, func(*testing.T) storetest.Harness {
 		server := &memory.Server{}
 		return storetest.Harness{
 			Provider: server.Provider(),

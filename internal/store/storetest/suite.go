@@ -84,9 +84,9 @@ func (h Harness) wantActions(t *testing.T, d *config.Delivery, env map[string]st
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, c := range changes {
-		if c.Phase != h.Provider.Phases[0] || c.Action != actions[i] {
-			t.Errorf("%s: %s in phase %s, want %s", c.Object, c.Action, c.Phase, actions[i])
+	for i, action := range actions {
+		if c := changes[i]; c.Phase != h.Provider.Phases[0] || c.Action != action {
+			t.Errorf("%s: %s in phase %s, want %s", c.Object, c.Action, c.Phase, action)
 		}
 	}
 	return changes
