@@ -37,8 +37,9 @@ settings, and removes what it made.
 
   # The same from Azure Key Vault
   secretctl demo --provider azure`,
-		Args: cobra.NoArgs,
-		RunE: a.run(func(ctx context.Context, _ []string) error { return a.demo(ctx, provider) }),
+		Args:              cobra.NoArgs,
+		PersistentPreRunE: func(*cobra.Command, []string) error { return nil }, // instead of the root's, which reads the settings
+		RunE:              a.run(func(ctx context.Context, _ []string) error { return a.demo(ctx, provider) }),
 	}
 	cmd.Flags().StringVar(&provider, "provider", config.ProviderVault, "store to show: vault, azure")
 	addEnum(cmd, "provider", &provider, config.ProviderVault, config.ProviderAzure)

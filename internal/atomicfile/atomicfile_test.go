@@ -5,12 +5,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/secretctl/secretctl/internal/atomicfile"
 )
 
 func TestOnlyWriteReplacesAFile(t *testing.T) {
+	defer syscall.Umask(syscall.Umask(0o022))
 	path := filepath.Join(t.TempDir(), "a.yaml")
 	for _, step := range []struct {
 		text  string
@@ -54,6 +56,7 @@ func TestAFileThatExistsKeepsItsMode(t *testing.T) {
 }
 
 func TestALinkIsReplacedAndNotFollowed(t *testing.T) {
+	defer syscall.Umask(syscall.Umask(0o022))
 	dir := t.TempDir()
 	target, link := filepath.Join(dir, "target"), filepath.Join(dir, "link")
 	err := errors.Join(os.WriteFile(target, []byte("precious"), 0o600), os.Symlink(target, link), atomicfile.Write(link, []byte("new"), 0o644))

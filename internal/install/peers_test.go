@@ -25,8 +25,9 @@ const (
 
 // The real charts come with the sources of the driver and the provider.
 func TestPeerDriverChartKnowsTheValuesThatAreSet(t *testing.T) {
+	helm := realHelm(t)
 	chart := filepath.Join(moduleFolder(t, ".", driverModule), "charts", driverChart)
-	objects := rendered(t, chart, withVault("vault"), withAzure(config.IdentityWorkload))
+	objects := rendered(t, helm, chart, withVault("vault"), withAzure(config.IdentityWorkload))
 
 	driver := find[storagev1.CSIDriver](t, objects, "CSIDriver")
 	var audiences []string
@@ -48,6 +49,7 @@ func TestPeerDriverChartKnowsTheValuesThatAreSet(t *testing.T) {
 
 // The cluster of the tests runs the Azure provider as the chart would.
 func TestPeerAzureChartInstallsWhatTheTestClusterRuns(t *testing.T) {
+	helm := realHelm(t)
 	chart := filepath.Join(t.TempDir(), azureChart)
 	for to, from := range map[string]string{
 		chart: filepath.Join(moduleFolder(t, azureSources, azureModule), "charts", azureChart),
@@ -57,7 +59,7 @@ func TestPeerAzureChartInstallsWhatTheTestClusterRuns(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	objects := rendered(t, chart, withAzure(config.IdentityKubelet))
+	objects := rendered(t, helm, chart, withAzure(config.IdentityKubelet))
 	if strings.Contains(objects, "kind: CSIDriver") {
 		t.Error("it installs a driver of its own")
 	}
@@ -71,9 +73,8 @@ func TestPeerAzureChartInstallsWhatTheTestClusterRuns(t *testing.T) {
 	}
 }
 
-// rendered has the real helm render a chart with what install gives it for a new
-// cluster.
-func rendered(t *testing.T, chart string, deliveries ...*config.Delivery) string {
+// realHelm returns the real helm, or skips the test.
+func realHelm(t *testing.T) string {
 	t.Helper()
 	folder := os.Getenv("SECRETCTL_TEST_PEERS")
 	if folder == "" {
@@ -82,6 +83,13 @@ func rendered(t *testing.T, chart string, deliveries ...*config.Delivery) string
 		}
 		t.Skip("SECRETCTL_TEST_PEERS is not set: see test/peers/with")
 	}
+	return filepath.Join(folder, "helm")
+}
+
+// rendered has the real helm render a chart with what install gives it for a new
+// cluster.
+func rendered(t *testing.T, helm, chart string, deliveries ...*config.Delivery) string {
+	t.Helper()
 	f := newFake(t)
 	if _, err := f.run(Options{}, deliveries...); err != nil {
 		t.Fatal(err)
@@ -92,7 +100,7 @@ func rendered(t *testing.T, chart string, deliveries ...*config.Delivery) string
 			continue
 		}
 		args := append([]string{"template", words[2], chart, "--kube-version=1.36.3"}, words[8:]...)
-		out, err := exec.CommandContext(t.Context(), filepath.Join(folder, "helm"), args...).CombinedOutput()
+		out, err := exec.CommandContext(t.Context(), helm, args...).CombinedOutput()
 		if err != nil {
 			t.Fatalf("helm %v: %s", args, out)
 		}

@@ -5,6 +5,7 @@ package testenv
 
 import (
 	"context"
+	"go/build"
 	"net"
 	"net/http"
 	"os"
@@ -20,8 +21,11 @@ import (
 var DefaultPorts = []string{"8200", "8888", "6443", "443", "80"}
 
 // kept are the variables that a test inherits, or what their names begin with: what
-// it takes to run a program, and what chooses real servers for tests.
-var kept = []string{"PATH=", "TMPDIR=", "GOCOVERDIR=", "GODEBUG=", "GOMAXPROCS=", "GORACE=", "GOTRACEBACK=", "SECRETCTL_TEST_", "SECRETCTL_REQUIRE_"}
+// it takes to run a program and Go's own, and what chooses real servers for tests.
+var kept = []string{
+	"PATH=", "TMPDIR=", "SECRETCTL_TEST_", "SECRETCTL_REQUIRE_",
+	"GOCACHE=", "GOCOVERDIR=", "GODEBUG=", "GOENV=", "GOFLAGS=", "GOMAXPROCS=", "GOMODCACHE=", "GOPATH=", "GOPROXY=", "GORACE=", "GOSUMDB=", "GOTRACEBACK=",
+}
 
 // homeVariable is set in a process that was isolated.
 const homeVariable = "SECRETCTL_TEST_HOME"
@@ -60,6 +64,12 @@ func startOver() error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
+	}
+	if os.Getenv("GOPATH") == "" { // which Go looks for at home, as it does for what it has built
+		environment = append(environment, "GOPATH="+build.Default.GOPATH)
+	}
+	if cache, err := os.UserCacheDir(); err == nil && os.Getenv("GOCACHE") == "" {
+		environment = append(environment, "GOCACHE="+filepath.Join(cache, "go-build"))
 	}
 	return syscall.Exec(self, os.Args, append(environment, "HOME="+home, homeVariable+"="+home)) //nolint:gosec // itself
 }

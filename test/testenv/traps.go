@@ -12,34 +12,33 @@ import (
 // Traps listen where a developer's own servers would, and note which of a test's
 // processes come.
 type Traps struct {
+	addresses []string
+
 	mu    sync.Mutex
 	noted []string
 }
 
 // Trap listens on the default ports that are free and that this user may listen on.
-// At least one has to be: another run of the tests may have them for a while.
+// Where somebody listens already, a test that reached it would find out.
 func Trap(t testing.TB) *Traps {
 	t.Helper()
+	return trap(t, DefaultPorts...)
+}
+
+func trap(t testing.TB, ports ...string) *Traps {
+	t.Helper()
 	traps := &Traps{}
-	for deadline := time.Now().Add(time.Minute); ; <-time.After(time.Second) {
-		listening := false
-		for _, port := range DefaultPorts {
-			listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:"+port)
-			if err != nil {
-				t.Logf("port %s is left out: %v", port, err)
-				continue
-			}
-			listening = true
-			t.Cleanup(func() { _ = listener.Close() })
-			go traps.serve(listener)
+	for _, port := range ports {
+		listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:"+port)
+		if err != nil {
+			t.Logf("port %s is left out: %v", port, err)
+			continue
 		}
-		if listening {
-			return traps
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("every default port is in use")
-		}
+		t.Cleanup(func() { _ = listener.Close() })
+		traps.addresses = append(traps.addresses, listener.Addr().String())
+		go traps.serve(listener)
 	}
+	return traps
 }
 
 func (tr *Traps) serve(listener net.Listener) {
