@@ -106,7 +106,7 @@ func newFixture(t *testing.T) *fixture {
 	s.findAzure(overTLS, manager.Token)
 	s.env = map[string]string{"VAULT_TOKEN": vault.RootToken, "AIDBOX_CLIENT_SECRET": aidbox.RootSecret}
 	for name, text := range map[string]string{
-		"vault.yaml": fmt.Sprintf(fixtureConfig, "vault", fmt.Sprintf("{address: %q, kubernetesHost: %q}", plain.URL, kubernetes.URL), plain.URL),
+		"vault.yaml": fmt.Sprintf(fixtureConfig, "vault", fmt.Sprintf("{address: %q, csiAddress: \"http://vault.default:8200\", kubernetesHost: %q}", plain.URL, kubernetes.URL), plain.URL),
 		"azure.yaml": fmt.Sprintf(fixtureConfig, "azure", fmt.Sprintf("{keyVault: contoso-aidbox, subscriptionID: %s, resourceGroup: aidbox-rg, cluster: aidbox-aks}", manager.Subscription), plain.URL),
 		"infra.yaml": fmt.Sprintf(fixtureConfig, "azure", fmt.Sprintf("{keyVault: contoso-aidbox, subscriptionID: %s, resourceGroup: aidbox-rg, tenantID: %s, location: eastus}", manager.Subscription, manager.TenantID), plain.URL),
 		"kubeconfig": fmt.Sprintf(fixtureKubeconfig, overTLS.URL),

@@ -42,7 +42,7 @@ var canaries = map[string]string{
 const canaryConfig = `apiVersion: secretctl.dev/v1
 provider: vault
 canary: true
-vault: {address: %s, kubernetesHost: %s}
+vault: {address: %s, csiAddress: "http://vault.default:8200", kubernetesHost: %s}
 aidbox: {url: %s}
 secrets:
   - {name: client-secret, path: aidbox/client, scope: [Client/basic], value: {env: %s}}
@@ -62,7 +62,7 @@ apiVersion: secretctl.dev/v1
 name: other
 provider: vault
 canary: true
-vault: {address: %s, kubernetesHost: %s, role: other}
+vault: {address: %s, csiAddress: "http://vault.default:8200", kubernetesHost: %s, role: other}
 aidbox: {url: %s}
 secrets:
   - {name: other-secret, scope: [Client/other], value: {env: %s}}
@@ -344,7 +344,7 @@ func (k *leakTest) whenAValueIsInTheConfig(t *testing.T) {
 		"secrets: [{name: a, scope: [Client], value: {env: %q}}]",
 		"secrets: [{name: %q, scope: [Client]}]",
 		"aidbox: {admin: {secret: %q}}",
-		"vault: {address: %q}",
+		"vault: {address: %q, csiAddress: \"http://vault.default:8200\"}",
 		"secrets: [{name: a, scope: [Client], password: %q}]",
 		"secrets: [{name: a, scope: [Client, %q]}]",
 		"secrets: [{name: a, scope: [Client]}, %q]",
@@ -433,7 +433,7 @@ func (s *servers) vaultConfig() string { return filepath.Join(s.dir, "etc/aidbox
 func (s *servers) apply(t *testing.T, manifests string) {
 	t.Helper()
 	mount, err := mount.Start(context.Background(), mount.Options{
-		Manifests: []byte(manifests), Root: s.dir, Kubernetes: s.kubernetes, Interval: 20 * time.Millisecond,
+		Manifests: []byte(manifests), Root: s.dir, Kubernetes: s.kubernetes, VaultAddress: s.vault.URL, Interval: 20 * time.Millisecond,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -50,6 +50,7 @@ const demoConfig = `apiVersion: secretctl.dev/v1
 provider: vault
 vault:
   address: %s
+  csiAddress: http://vault.default:8200
   kubernetesHost: %s
 secrets:
   - name: client-secret
@@ -147,7 +148,7 @@ func (d *demo) startVault() (stop func(), err error) {
 	}
 	d.env["VAULT_TOKEN"] = server.RootToken
 	d.standIns, d.conf = "Vault and Kubernetes", fmt.Sprintf(demoConfig, server.URL, cluster.URL)
-	d.mount.Kubernetes = cluster
+	d.mount.Kubernetes, d.mount.VaultAddress = cluster, server.URL
 	return func() { server.Close(); cluster.Close() }, nil
 }
 

@@ -2,7 +2,9 @@ package cmd
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -10,6 +12,7 @@ import (
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/render"
 	"github.com/secretctl/secretctl/internal/store"
+	"github.com/secretctl/secretctl/internal/transport"
 )
 
 type renderOptions struct {
@@ -17,6 +20,8 @@ type renderOptions struct {
 	dir, output string
 	helmValues  bool
 	values      string
+
+	allowLoopback bool
 }
 
 func newRender(a *app) *cobra.Command {
@@ -73,6 +78,7 @@ Two groups of objects are written only where --with or --only names them:
 	cmd.Flags().StringSliceVar(&o.Skip, "skip", nil, "all but these kinds and groups")
 	cmd.Flags().StringSliceVar(&o.With, "with", nil, "these groups too: "+strings.Join(render.Groups(), ", "))
 	cmd.Flags().StringVar(&o.dir, "dir", "", "write a file per object and a kustomization.yaml into this folder instead")
+	cmd.Flags().BoolVar(&o.allowLoopback, "allow-loopback", false, "allow a SecretProviderClass with an address of this machine, which no pod reaches")
 	addManifestFlags(cmd, &o.Options)
 	addHelmFlags(cmd, &o)
 	addJobFlags(cmd, &o.Job)
@@ -112,6 +118,11 @@ func (a *app) render(ctx context.Context, o renderOptions) error {
 		if err != nil {
 			return err
 		}
+		if !o.allowLoopback {
+			if err := a.checkLoopback(d, more); err != nil {
+				return err
+			}
+		}
 		objects = append(objects, more...)
 	}
 	if err := render.Collisions(objects); err != nil {
@@ -125,6 +136,24 @@ func (a *app) render(ctx context.Context, o renderOptions) error {
 	default:
 		return render.WriteYAML(a.Out, objects)
 	}
+}
+
+// checkLoopback refuses a SecretProviderClass by which the provider of the CSI driver
+// would look for the store in its own pod.
+func (a *app) checkLoopback(d *config.Delivery, objects []render.Object) error {
+	if !slices.ContainsFunc(objects, func(o render.Object) bool { return o.Kind == "SecretProviderClass" }) {
+		return nil
+	}
+	p := a.provider(d)
+	for _, class := range p.Classes(d) {
+		for _, parameter := range class.Parameters {
+			if transport.Loopback(parameter.Value) {
+				return usagef(fmt.Sprintf("set %s.csiAddress to where pods reach %s, or pass --allow-loopback", p.Name, p.Title),
+					"%s%s.csiAddress is %s, which is this machine: no pod reaches it there", a.of(d), p.Name, parameter.Value)
+			}
+		}
+	}
+	return nil
 }
 
 // fillIn looks up the settings that the config leaves empty.

@@ -115,7 +115,11 @@ func (a *app) log() io.Writer {
 func (a *app) deliveries() ([]*config.Delivery, error) {
 	all, err := a.load()
 	a.several = len(all) > 1
+	namespace, _ := a.LookupEnv("VAULT_NAMESPACE")
 	for _, d := range all {
+		if d.Vault != nil && d.Vault.Namespace == "" { // so that the pod looks where secretctl does
+			d.Vault.Namespace = strings.Trim(namespace, "/")
+		}
 		for _, w := range d.Warnings() {
 			a.narrate("warning: %s%s %s; %s", a.of(d), w.Path, w.Message, w.Hint)
 		}

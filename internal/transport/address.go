@@ -44,14 +44,19 @@ func CheckAddress(what, address string, allowHTTP bool) error {
 	return nil
 }
 
-// Loopback says whether an address is one of the machine that asks it.
+// Loopback says whether an address is one of the machine that asks it, so that a pod
+// would look for it in itself.
 func Loopback(address string) bool {
 	u, err := url.Parse(address)
-	return err == nil && loopback(u.Hostname())
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return loopback(u.Hostname()) || ip != nil && ip.IsUnspecified()
 }
 
 func loopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
+	if name := strings.ToLower(strings.TrimSuffix(host, ".")); name == "localhost" || strings.HasSuffix(name, ".localhost") {
 		return true
 	}
 	ip := net.ParseIP(host)
@@ -75,7 +80,22 @@ type sameHost struct {
 
 func (s sameHost) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Scheme != s.scheme || strings.ToLower(req.URL.Host) != s.host {
-		return nil, errElsewhere
+		return nil, &RedirectError{Target: bare(req.URL)}
 	}
-	return s.next.RoundTrip(req)
+	resp, err := s.next.RoundTrip(req)
+	if err != nil || !unfollowed[resp.StatusCode] {
+		return resp, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	redirect := &RedirectError{Status: resp.StatusCode}
+	if to, err := resp.Location(); err == nil {
+		redirect.Target = bare(to)
+	}
+	return nil, redirect
 }
+
+// unfollowed are the redirects that Vault's client takes for an answer.
+var unfollowed = map[int]bool{http.StatusMultipleChoices: true, http.StatusSeeOther: true, http.StatusPermanentRedirect: true}
+
+// bare leaves of an address where a server is.
+func bare(u *url.URL) string { return u.Scheme + "://" + u.Host }

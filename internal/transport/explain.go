@@ -34,10 +34,27 @@ const proxyHint = "check HTTPS_PROXY, HTTP_PROXY and NO_PROXY, and VAULT_PROXY_A
 
 var (
 	errMalformed = &Error{text: "malformed response", hint: "is it the right address and port, and what answers there, or in between?"}
-	errElsewhere = &Error{text: "answered a redirect to another host, which is not followed", hint: "put the final address into the config; a proxy or a login page in between answers so too"}
 	errHeader    = &Error{text: "a credential has a character that no header can carry, such as a line break", hint: "write it again without one: printf %s instead of echo"}
 	errProxyURL  = &Error{text: "the address of the proxy is not valid", hint: proxyHint}
 )
+
+// RedirectError says that an answer was a redirect that is not followed.
+type RedirectError struct {
+	Status int    // 0 where it was followed as far as to another host
+	Target string // the address that it names, as the server wrote it: for a Sanitizer first
+}
+
+func (e *RedirectError) Error() string {
+	if e.Status == 0 {
+		return "answered a redirect to another host, which is not followed"
+	}
+	return fmt.Sprintf("answered %d, a redirect", e.Status)
+}
+
+// Hint says what to do.
+func (e *RedirectError) Hint() string {
+	return "put the final address into the config; a proxy or a login page in between answers so too"
+}
 
 // Explained marks an error as one in our own words, such as one of a tunnel that
 // dials. [Explain] returns it as it is.
@@ -56,6 +73,9 @@ func Explain(ctx context.Context, err error) error {
 		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()
+	}
+	if redirect, ok := errors.AsType[*RedirectError](err); ok {
+		return redirect
 	}
 	if own, ok := errors.AsType[explained](err); ok {
 		return own.error

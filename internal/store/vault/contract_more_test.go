@@ -68,7 +68,7 @@ func refusesVersion1(t *testing.T, b *backend) {
 	_, putErr := v.Put(t.Context(), d.Secrets[0], secret.New([]byte(storetest.Canary)))
 	for _, err := range []error{runErr, getErr, putErr} {
 		storetest.WantError(t, err, name+"/", "KV engine of version 1")
-		if want := "vault kv enable-versioning " + name + "/"; !strings.Contains(hint.Of(err), want) {
+		if want := "enable-versioning " + name + "/ would change every path for everybody who reads this one, and cannot be undone"; !strings.Contains(hint.Of(err), want) {
 			t.Errorf("hint %q does not say %q", hint.Of(err), want)
 		}
 	}

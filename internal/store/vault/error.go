@@ -42,7 +42,11 @@ func (v *Store) fail(ctx context.Context, a access, err error) error {
 		err = hint.Wrap(fmt.Errorf("no answer in %s", v.timeout), "does it hang, or is a firewall in between? VAULT_CLIENT_TIMEOUT=60s waits longer")
 		return fmt.Errorf("vault: %s: %w", v.client.Address(), err)
 	default:
-		return fmt.Errorf("vault: %s: %w", v.client.Address(), transport.Explain(ctx, err))
+		err = transport.Explain(ctx, err)
+		if redirect, ok := errors.AsType[*transport.RedirectError](err); ok && redirect.Target != "" {
+			err = fmt.Errorf("%w (%s)", err, v.o.Sanitizer.Line(redirect.Target))
+		}
+		return fmt.Errorf("vault: %s: %w", v.client.Address(), err)
 	}
 	return fmt.Errorf("vault: %s: %w", a.object, err)
 }

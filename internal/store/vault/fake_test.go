@@ -246,7 +246,22 @@ func TestRedirectToAnotherHostIsNotFollowed(t *testing.T) {
 		http.Redirect(w, r, other.url+r.URL.RequestURI(), http.StatusTemporaryRedirect)
 	})
 	_, err := b.run(t, oneSecret(t, b), map[string]string{"P": storetest.Canary}, "store")
-	storetest.WantError(t, err, "vault: "+b.url+": answered a redirect to another host, which is not followed")
+	storetest.WantError(t, err, "vault: "+b.url+": answered a redirect to another host, which is not followed", other.url)
+}
+
+// Vault's client takes the answers of these for data.
+func TestRedirectThatIsNotFollowedIsNamed(t *testing.T) {
+	for _, status := range []int{http.StatusMultipleChoices, http.StatusSeeOther, http.StatusPermanentRedirect} {
+		b := fake(t, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Location", "https://vault.example/v1/"+fakeToken)
+			w.WriteHeader(status)
+		})
+		_, err := b.run(t, oneSecret(t, b), map[string]string{"P": storetest.Canary}, "store")
+		storetest.WantError(t, err, fmt.Sprintf("answered %d, a redirect (https://vault.example)", status))
+		if !strings.Contains(hint.Of(err), "final address") {
+			t.Errorf("hint %q", hint.Of(err))
+		}
+	}
 }
 
 func TestAddressIsCheckedBeforeAnythingIsSent(t *testing.T) {

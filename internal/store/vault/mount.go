@@ -43,7 +43,9 @@ func (v *Store) checkMount(ctx context.Context) error {
 	case m.Type != "kv" && m.Type != "generic":
 		err = hint.Wrap(fmt.Errorf("is an engine of type %s, not kv", m.Type), "set vault.kvMount to a KV engine of version 2")
 	case m.Options["version"] != "2":
-		err = hint.Wrap(errors.New("is a KV engine of version 1"), "run: vault kv enable-versioning %s", path)
+		err = hint.Wrap(errors.New("is a KV engine of version 1"),
+			"set vault.kvMount to another mount, made with: vault secrets enable -path=NAME kv-v2. vault kv enable-versioning %s would change "+
+				"every path for everybody who reads this one, and cannot be undone", path)
 	}
 	if err != nil {
 		return fmt.Errorf("vault: %s: %w", a.object, err)
