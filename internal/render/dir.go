@@ -110,7 +110,7 @@ func writeFiles(dir string, files []file, mayReplace func(path string, old []byt
 	var changed []file
 	for _, f := range files {
 		path := filepath.Join(dir, f.name)
-		old, err := os.ReadFile(path)
+		old, err := readLF(path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 		case err != nil:
@@ -132,6 +132,12 @@ func writeFiles(dir string, files []file, mayReplace func(path string, old []byt
 		}
 	}
 	return result, nil
+}
+
+// readLF reads a file as it was before git checked it out with core.autocrlf.
+func readLF(path string) ([]byte, error) {
+	text, err := os.ReadFile(path)
+	return bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n")), err
 }
 
 // kustomize gathers the parts of a kustomization.yaml.
@@ -217,7 +223,7 @@ func stale(dir string, files []file) ([]string, error) {
 		if current || !e.Type().IsRegular() || filepath.Ext(e.Name()) != ".yaml" {
 			continue
 		}
-		text, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		text, err := readLF(filepath.Join(dir, e.Name()))
 		if err != nil {
 			return nil, err
 		}

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
@@ -69,6 +70,33 @@ func TestFileOfAnEarlierRunIsReportedAndLeft(t *testing.T) {
 		t.Error(diff)
 	}
 	read(t, dir, "deployment-aidbox.yaml")
+}
+
+func TestFilesThatGitHasCheckedOutWithCRLFAreKnown(t *testing.T) {
+	dir := t.TempDir()
+	d := vaultDelivery()
+	if _, err := WriteDir(dir, mustRender(t, d, Options{})); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name())
+		if err := os.WriteFile(path, bytes.ReplaceAll(read(t, dir, e.Name()), []byte("\n"), []byte("\r\n")), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := WriteDir(dir, mustRender(t, d, Options{}))
+	if err != nil || len(got.Changed) > 0 || len(got.Unchanged) != len(entries) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	d.Aidbox.Workload.Name = "other"
+	got, err = WriteDir(dir, mustRender(t, d, Options{}))
+	if err != nil || !cmp.Equal(got.Stale, []string{"deployment-aidbox.yaml"}) {
+		t.Errorf("%+v, %v", got, err)
+	}
 }
 
 func TestFileOfSomebodyElseStopsEverything(t *testing.T) {
