@@ -2,26 +2,18 @@ package cmd
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/secretctl/secretctl/docs"
 	"github.com/secretctl/secretctl/internal/atomicfile"
-	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/config"
-	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/starter"
-	"github.com/secretctl/secretctl/internal/store"
-	"github.com/secretctl/secretctl/internal/store/providers"
 )
 
 type initOptions struct {
@@ -37,29 +29,35 @@ func newInit(a *app) *cobra.Command {
 		Use:   "init",
 		Short: "Write a first config file",
 		Long: `Writes a config file with comments, ready for "provision" and "render": to the
-file that -c names, or to stdout with "-c -". A file that is there already is left
-alone without --force. Beside it comes ` + starter.SchemaFile + `, which editors use.
+file that -c names, or to stdout with "-c -". An existing file is replaced only with
+--force. Beside it comes ` + starter.SchemaFile + `, which editors use.
 
 On a terminal it asks for what no flag has said; --no-input keeps it from asking.
 It asks in plain lines where TERM is dumb or ACCESSIBLE is set.
 
---from-deployment takes over what an existing Deployment of the cluster says: image,
-env, envFrom, ServiceAccount, replicas, resources and port, from its vault config the
-secrets, their scopes and their folder, and from the SecretProviderClasses that it
-mounts where the secrets are in the store. Values of variables that may be secret
-are not copied; their names are listed.
+--from-deployment describes an existing Deployment or StatefulSet: who manages it, its
+container, ServiceAccount and port; where its secrets are stored, from the
+SecretProviderClass that it mounts; and from its vault config the secrets, their
+scopes and files. Everything else stays with the workload. No value is read.
 
 ` + exitCodes("the config was written", "", "a file could not be written, or the cluster could not be read"),
-		Example: `  secretctl init --provider vault
+		Example: `  # Start with Vault
+  secretctl init --provider vault
+
+  # Start with two secrets of one Client
   secretctl init --provider vault --secret client-secret,webhook-header --client basic
+
+  # Start with Azure Key Vault, in a file of another name
   secretctl init --provider azure --key-vault contoso-aidbox --no-input -c azure.yaml
+
+  # Describe an existing Aidbox
   secretctl init --provider vault --from-deployment aidbox --namespace fhir`,
 		Args: cobra.NoArgs,
 	}
 	cmd.RunE = a.run(func(ctx context.Context, _ []string) error { return a.init(ctx, o, cmd.Flags().Changed) })
 	f := cmd.Flags()
-	f.StringVar(&o.fromDeployment, "from-deployment", "", "take over what this Deployment says already")
-	f.BoolVar(&o.force, "force", false, "replace files that are there already")
+	f.StringVar(&o.fromDeployment, "from-deployment", "", "describe this Deployment or StatefulSet")
+	f.BoolVar(&o.force, "force", false, "replace existing files")
 	f.BoolVar(&o.noInput, "no-input", false, "ask nothing")
 	for _, q := range o.questions() {
 		if q.usage != "" {
@@ -79,6 +77,9 @@ func (a *app) init(ctx context.Context, o initOptions, given func(flag string) b
 	if id, _ := a.LookupEnv("AZURE_SUBSCRIPTION_ID"); o.SubscriptionID == "" {
 		o.SubscriptionID = id
 	}
+	if err := o.fits(given); err != nil {
+		return err
+	}
 	if err := o.check(func(q question) bool { return given(q.flag) }); err != nil {
 		return err
 	}
@@ -92,6 +93,9 @@ func (a *app) init(ctx context.Context, o initOptions, given func(flag string) b
 			return err
 		}
 	}
+	if o.Workload != nil && o.Provider == config.ProviderAzure && o.KeyVault == "" {
+		return usagef("name it with --key-vault", "the Key Vault of %s is not known", o.Workload.Workload)
+	}
 	if err := o.check(func(question) bool { return true }); err != nil {
 		return err
 	}
@@ -100,7 +104,7 @@ func (a *app) init(ctx context.Context, o initOptions, given func(flag string) b
 	if err != nil {
 		return err
 	}
-	if _, err := config.Parse(a.config, text); err != nil { // such as what a Deployment says
+	if _, err := config.Parse(a.config, text); err != nil { // such as what a workload says
 		return err
 	}
 	return a.writeStarter(text, o.force)
@@ -123,7 +127,7 @@ func (a *app) vacant(force bool) error {
 }
 
 func (a *app) taken() error {
-	return usagef("--force replaces it, -c FILE writes another one", "%s is there already", a.config)
+	return usagef("--force replaces it, -c FILE writes another one", "%s already exists", a.config)
 }
 
 // writeStarter writes the config and, beside it, the schema that it names.
@@ -157,90 +161,11 @@ func (a *app) writeStarter(text []byte, force bool) error {
 	if err != nil {
 		return err
 	}
-	a.narrate("%s: what it can say, for editors", path)
+	a.narrate("%s: JSON Schema, for editors", path)
 	next := "secretctl provision --dry-run"
 	if a.config != defaultConfig {
 		next += " -c " + a.config
 	}
 	a.narrate("next: look through it, then run %s", next)
-	return nil
-}
-
-// fromDeployment takes over what a Deployment of the cluster says, and the secrets
-// that it has already unless others are named. It tells what it left out, by name.
-func (a *app) fromDeployment(ctx context.Context, o *initOptions, secretsNamed bool) error {
-	o.Namespace = cmp.Or(o.Namespace, "default")
-	c, err := a.kubernetes(&config.Delivery{})
-	if err != nil {
-		return err
-	}
-	written, err := c.Deployment(ctx, o.Namespace, o.fromDeployment)
-	if errors.Is(err, fs.ErrNotExist) {
-		return hint.Wrap(err, "name its namespace with --namespace, its cluster with --context")
-	} else if err != nil {
-		return err
-	}
-	d, err := starter.Describe(written)
-	if err != nil {
-		return fmt.Errorf("deployments/%s: %w", o.fromDeployment, err)
-	}
-	o.Deployment = &d
-	a.narrate("read: container %s of deployments/%s", d.Container, d.Name)
-	if len(d.Withheld) > 0 {
-		a.narrate("not copied, because they may be secret: the values of %s", strings.Join(d.Withheld, ", "))
-	}
-	if err := a.readClasses(ctx, c, o, d.Classes); err != nil {
-		return err
-	}
-	switch {
-	case d.VaultConfig == "" || secretsNamed:
-		return nil
-	case d.ConfigMap == "":
-		a.narrate("warning: its vault config %s is in no ConfigMap: what it says was not taken over", d.VaultConfig)
-		return nil
-	}
-	data, err := c.ConfigMap(ctx, o.Namespace, d.ConfigMap)
-	if err == nil {
-		err = o.Adopt([]byte(data[d.Key]))
-	}
-	switch {
-	case ctx.Err() != nil:
-		return err
-	case err != nil:
-		a.narrate("warning: its vault config was not taken over: configmaps/%s, %s: %s", d.ConfigMap, d.Key, err)
-	default:
-		a.narrate("read: %d secrets of its vault config, configmaps/%s", len(o.Secrets), d.ConfigMap)
-	}
-	return nil
-}
-
-// readClasses takes over what the SecretProviderClasses of the Deployment say about
-// the store. Of what it cannot take over it says why.
-func (a *app) readClasses(ctx context.Context, c *cluster.Cluster, o *initOptions, names []string) error {
-	var read config.Delivery
-	for _, name := range names {
-		spec, err := c.SecretProviderClass(ctx, o.Namespace, name)
-		known := providers.All(a.Azure)
-		i := slices.IndexFunc(known, func(p store.Provider) bool { return p.Name == string(spec.Provider) })
-		switch {
-		case ctx.Err() != nil:
-			return err
-		case err != nil:
-		case i < 0:
-			err = fmt.Errorf("its provider %s is not one of %s", a.sanitizer.Line(string(spec.Provider)), strings.Join(config.Providers(), ", "))
-		case o.Provider != "" && o.Provider != known[i].Name:
-			err = fmt.Errorf("its provider is %s, not %s", known[i].Name, o.Provider)
-		default:
-			err = known[i].Read(spec, &read)
-		}
-		if err != nil {
-			a.narrate("warning: secretproviderclasses/%s was not taken over: %s", name, err)
-			return nil
-		}
-	}
-	if len(names) > 0 {
-		o.Provider, o.Class = read.Provider, &read
-		a.narrate("read: secretproviderclasses/%s", strings.Join(names, ", "))
-	}
 	return nil
 }

@@ -23,8 +23,8 @@ var errAborted = errors.New("nothing was written")
 func (a *app) ask(ctx context.Context, o *initOptions, given func(flag string) bool) error {
 	var open []question
 	for _, q := range o.questions() {
-		found := o.Deployment != nil && q.flag == "namespace" || len(o.Secrets) > 0 && (q.flag == "secret" || q.flag == "client") ||
-			o.Class != nil && (q.flag == "provider" || q.flag == "csi-addr" || q.flag == "key-vault")
+		found := len(o.Secrets) > 0 && (q.flag == "secret" || q.flag == "client") ||
+			o.Workload != nil && *q.answer != "" && slices.Contains([]string{"namespace", "provider", "csi-addr", "key-vault"}, q.flag)
 		if !given(q.flag) && !found && !(o.Provider != "" && o.passes(q)) {
 			open = append(open, q)
 		}

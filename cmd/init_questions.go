@@ -75,18 +75,31 @@ func inCluster(address string) string {
 	return cmp.Or(address, "http://vault.default:8200")
 }
 
+// fits refuses a flag that is for the other provider.
+func (o *initOptions) fits(given func(flag string) bool) error {
+	for _, q := range o.questions() {
+		if given(q.flag) && q.usage != "" && o.Provider != "" && o.passes(q) {
+			return usagef("leave it out, or write --provider "+q.page, "--%s is not for provider %s", q.flag, o.Provider)
+		}
+	}
+	return nil
+}
+
 // complete fills in what was neither given nor asked for.
 func (o *initOptions) complete() {
 	for i := range o.questions() {
 		q := o.questions()[i] // anew, because one may follow from another
-		*q.answer = cmp.Or(strings.TrimSpace(*q.answer), q.fallback)
+		*q.answer = strings.TrimSpace(*q.answer)
+		if o.Workload == nil || q.page != config.ProviderAzure { // nobody looks up the ids of what does not exist
+			*q.answer = cmp.Or(*q.answer, q.fallback)
+		}
 	}
 	if o.secrets == "" {
 		return
 	}
 	o.Secrets = nil
 	for name := range strings.FieldsFuncSeq(o.secrets, func(r rune) bool { return r == ',' || r == ' ' }) {
-		o.Secrets = append(o.Secrets, starter.Secret{Name: name, Scope: []string{"Client/" + o.client}})
+		o.Secrets = append(o.Secrets, config.Secret{Name: name, Scope: []string{"Client/" + o.client}})
 	}
 }
 

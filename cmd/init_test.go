@@ -2,7 +2,6 @@ package cmd_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -82,28 +81,39 @@ func TestInterruptedFormWritesNothing(t *testing.T) {
 	}
 }
 
-// deployments is an API server that has one Deployment, of the tests of what a
-// config takes from one, and the ConfigMap with its vault config.
-func deployments(t *testing.T) *httptest.Server {
+// existing is an API server that has Aidbox as a Deployment, its vault config and its
+// SecretProviderClass, and as a StatefulSet of a chart.
+func existing(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile("../internal/starter/testdata/deployment.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	deployment, err := sigsyaml.YAMLToJSON(text)
-	if err != nil {
-		t.Fatal(err)
+	asJSON := func(text string) []byte {
+		out, err := sigsyaml.YAMLToJSON([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
 	}
-	const vaultConfig = `{"secret": {"idp": {"path": "/secrets/idp", "scope": {"resource_type": "IdentityProvider", "id": "x"}}}}`
-	configMap, err := json.Marshal(map[string]any{"data": map[string]string{"vault.json": vaultConfig}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	const namespaces = "/apis/apps/v1/namespaces/default/"
 	answers := map[string][]byte{
-		"/apis/secrets-store.csi.x-k8s.io/v1/namespaces/default/secretproviderclasses/fhir-secrets": []byte(`{"spec": {"provider": "vault", "parameters": {
-			"roleName": "clinic", "vaultAddress": "https://vault:8200", "objects": "- {objectName: idp, secretPath: kv/data/fhir, secretKey: idp-key}"}}}`),
-		"/apis/apps/v1/namespaces/default/deployments/fhir":  deployment,
-		"/api/v1/namespaces/default/configmaps/vault-config": configMap,
+		namespaces + "deployments/fhir": asJSON(string(text)),
+		namespaces + "statefulsets/records": asJSON(`
+metadata: {name: records, labels: {app.kubernetes.io/managed-by: Helm}}
+spec: {template: {spec: {serviceAccountName: records, containers: [{name: aidbox, image: "healthsamurai/aidboxone:2605"}]}}}`),
+		"/api/v1/namespaces/default/configmaps/vault-config": asJSON(`data: {vault.json: '{"secret": {
+  "idp": {"path": "/secrets/idp", "scope": {"resource_type": "IdentityProvider", "id": "x"}},
+  "bq-sa-key": {"path": "/secrets/bq-sa-key.json", "scope": {"resource_type": "AidboxTopicDestination"}}}}'}`),
+		"/apis/secrets-store.csi.x-k8s.io/v1/namespaces/default/secretproviderclasses/fhir-secrets": asJSON(`
+spec:
+  provider: vault
+  parameters:
+    vaultAddress: "https://vault.example.org:8200"
+    roleName: records-reader
+    objects: |
+      - {objectName: idp, secretPath: kv/data/records/idp, secretKey: password}
+      - {objectName: bq-sa-key.json, secretPath: kv/data/records/bq, secretKey: key}`),
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -115,12 +125,12 @@ func deployments(t *testing.T) *httptest.Server {
 		_, _ = io.WriteString(w, `{"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404}`)
 	}))
 	t.Cleanup(server.Close)
-	return server
+	return server.URL
 }
 
-func TestInitTakesOverADeploymentWithoutItsSecrets(t *testing.T) {
+func TestInitDescribesAnExistingWorkload(t *testing.T) {
 	k := &leakTest{t: t, dir: t.TempDir(), seen: map[string]bool{}}
-	kubeconfig := k.kubeconfig("cluster", deployments(t).URL)
+	kubeconfig := k.kubeconfig("cluster", existing(t))
 	path, code, narration := initIn(t, nil, "--provider", "vault", "--no-input", "--from-deployment", "fhir", "--kubeconfig", kubeconfig)
 	if code != 0 {
 		t.Fatalf("exit code %d\n%s", code, narration)
@@ -132,7 +142,7 @@ func TestInitTakesOverADeploymentWithoutItsSecrets(t *testing.T) {
 	if strings.Contains(string(text)+narration, "hunter2") {
 		t.Errorf("a value was copied\n%s\n%s", narration, text)
 	}
-	for _, want := range []string{"container server of deployments/fhir", "BOX_ADMIN_PASSWORD", "1 secrets of its vault config", "read: secretproviderclasses/fhir-secrets"} {
+	for _, want := range []string{"read: container server of Deployment fhir, managed by kustomize", "read: SecretProviderClass fhir-secrets", "2 secrets of its vault config", "runs as the ServiceAccount default"} {
 		if !strings.Contains(narration, want) {
 			t.Errorf("%q is not told\n%s", want, narration)
 		}
@@ -142,18 +152,44 @@ func TestInitTakesOverADeploymentWithoutItsSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := deliveries[0]
-	if s, ok := d.Secret("idp"); !ok || d.MountedFile(s) != "/secrets/idp" || d.Aidbox.ScopeFormat != "object" || d.Aidbox.Workload.Name != "fhir" || *d.Aidbox.Replicas != 2 {
-		t.Errorf("%+v", d)
+	if want := (config.Workload{Kind: "Deployment", Name: "fhir", Container: "server", ManagedBy: "kustomize"}); d.Aidbox.Workload != want || d.Aidbox.ScopeFormat != "object" || d.Aidbox.Port != 8765 {
+		t.Errorf("%+v", d.Aidbox)
 	}
-	if s, _ := d.Secret("idp"); d.Vault.Role != "clinic" || d.Vault.KVMount != "kv" || d.Vault.CSIAddress != "https://vault:8200" || s.Path != "fhir" || s.Key != "idp-key" {
-		t.Errorf("not as the SecretProviderClass says: %+v, %+v", d.Vault, s)
+	if d.Vault.CSIAddress != "https://vault.example.org:8200" || d.Vault.Role != "records-reader" || d.Vault.KVMount != "kv" {
+		t.Errorf("%+v", d.Vault)
 	}
-	_, code, narration = initIn(t, nil, "--provider", "azure", "--no-input", "--from-deployment", "fhir", "--kubeconfig", kubeconfig)
-	if code != 0 || !strings.Contains(narration, "secretproviderclasses/fhir-secrets was not taken over: its provider is vault, not azure") {
-		t.Errorf("exit code %d\n%s", code, narration)
+	for name, want := range map[string]string{"idp": "/secrets/idp kv/data/records/idp password", "bq-sa-key": "/secrets/bq-sa-key.json kv/data/records/bq key"} {
+		s, _ := d.Secret(name)
+		if got := strings.Join([]string{d.MountedFile(s), d.DataPath(s), s.Key}, " "); got != want {
+			t.Errorf("%s: %s", name, got)
+		}
 	}
-	path, code, narration = initIn(t, nil, "--provider", "vault", "--no-input", "--from-deployment", "absent", "--kubeconfig", kubeconfig)
-	if _, err := os.Stat(path); code != 3 || err == nil || !strings.Contains(narration, "name its namespace with --namespace") {
-		t.Errorf("exit code %d, %v\n%s", code, err, narration)
+	path, code, narration = initIn(t, nil, "--provider", "vault", "--no-input", "--from-deployment", "records", "--kubeconfig", kubeconfig)
+	deliveries, err = config.Load(path)
+	if code != 0 || err != nil {
+		t.Fatalf("exit code %d, %v\n%s", code, err, narration)
+	}
+	if d := deliveries[0]; d.Aidbox.Workload.Kind != "StatefulSet" || d.Aidbox.Workload.ManagedBy != "helm" || d.Aidbox.ScopeFormat != "object" || d.Aidbox.ServiceAccount != "records" {
+		t.Errorf("%+v", d.Aidbox)
+	}
+}
+
+func TestInitInventsNothingAboutAnExistingWorkload(t *testing.T) {
+	k := &leakTest{t: t, dir: t.TempDir(), seen: map[string]bool{}}
+	kubeconfig := k.kubeconfig("cluster", existing(t))
+	for name, test := range map[string]struct {
+		args []string
+		code int
+		want string
+	}{
+		"no such workload":     {[]string{"--provider", "vault", "--from-deployment", "absent"}, 3, "name its namespace with --namespace"},
+		"another provider":     {[]string{"--provider", "azure", "--from-deployment", "fhir"}, 2, "warning: SecretProviderClass fhir-secrets was not read: is of provider vault, not azure"},
+		"no name of the vault": {[]string{"--provider", "azure", "--from-deployment", "records"}, 2, "the Key Vault of StatefulSet records is not known"},
+		"flag of the other":    {[]string{"--provider", "vault", "--key-vault", "contoso"}, 2, "--key-vault is not for provider vault"},
+	} {
+		path, code, narration := initIn(t, nil, append(test.args, "--no-input", "--kubeconfig", kubeconfig)...)
+		if _, err := os.Stat(path); code != test.code || err == nil || !strings.Contains(narration, test.want) {
+			t.Errorf("%s: exit code %d, %v\n%s", name, code, err, narration)
+		}
 	}
 }

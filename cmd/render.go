@@ -57,7 +57,7 @@ Two groups of objects are written only where --with or --only names them:
   secretctl render --only SecretProviderClass,ConfigMap
 
   # Write a folder for kustomize: a component where it manages Aidbox
-  secretctl render --dir secretctl
+  secretctl render --dir manifests
 
   # Write values for the Aidbox chart, and keep the lists of your own
   secretctl render --helm-values --values values.yaml

@@ -55,7 +55,7 @@ func (a *Aidbox) setDefaults() {
 		a.Image = cmp.Or(a.Image, "healthsamurai/aidboxone:2602")
 	}
 	if a.Image != "" { // else whoever runs Aidbox knows it, and validation asks
-		a.ScopeFormat = cmp.Or(a.ScopeFormat, scopeFormatOf(a.Image))
+		a.ScopeFormat = cmp.Or(a.ScopeFormat, ScopeFormatOf(a.Image))
 	}
 	if a.Replicas == nil {
 		a.Replicas = new(int32(1))
@@ -75,9 +75,9 @@ func (w *Workload) setDefaults() {
 // "references".
 const lastWithReferences = 2602
 
-// scopeFormatOf returns the dialect of an image: that of the tutorials up to 2602, and
+// ScopeFormatOf returns the dialect of an image: that of the tutorials up to 2602, and
 // for everything later, or that does not say what it is, the one that Aidbox documents.
-func scopeFormatOf(image string) string {
+func ScopeFormatOf(image string) string {
 	_, tag, tagged := strings.Cut(image[strings.LastIndexByte(image, '/')+1:], ":")
 	release, _, _ := strings.Cut(strings.ReplaceAll(tag, "-", "."), ".") // YYMM, YYMM.N, YYMM-rc
 	n, err := strconv.Atoi(release)

@@ -14,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 
+	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/store"
 )
 
@@ -35,6 +36,7 @@ func peer(t *testing.T, name string, args ...string) (output string, err error) 
 // deploymentIn returns the only Deployment of a stream of documents.
 func deploymentIn(t *testing.T, stream string) *appsv1.Deployment {
 	t.Helper()
+	stream = strings.ReplaceAll(stream, "\nkind: StatefulSet\n", "\nkind: Deployment\n") // which are compared alike
 	var found []*appsv1.Deployment
 	for text := range strings.SplitSeq(stream, "\n---\n") {
 		if !strings.Contains(text, "\nkind: Deployment\n") {
@@ -52,12 +54,13 @@ func deploymentIn(t *testing.T, stream string) *appsv1.Deployment {
 	return found[0]
 }
 
-// existing is a folder with the Deployment of testdata/peers, under another name
-// and namespace, in a kustomization that has the component beside it.
-func existing(t *testing.T, deployment, head string) (dir, component string) {
+// existing is a folder with the Deployment of testdata/peers, of another kind and name
+// and in another namespace, in a kustomization that has the component beside it.
+func existing(t *testing.T, w config.Workload, head string) (dir, component string) {
 	t.Helper()
 	text := string(read(t, "testdata/peers", "deployment.yaml"))
-	dir = folder(t, "deployment.yaml", strings.Replace(text, "name: aidbox\n", "name: "+deployment+"\n", 1))
+	text = strings.Replace(text, "\nkind: Deployment\n", "\nkind: "+w.Kind+"\n", 1)
+	dir = folder(t, "deployment.yaml", strings.Replace(text, "name: aidbox\n", "name: "+w.Name+"\n", 1))
 	text = head + "resources: [deployment.yaml]\ncomponents: [secretctl]\n"
 	if err := os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -94,7 +97,7 @@ func TestPeerKustomizeMergesThePatchAndLosesNothing(t *testing.T) {
 		for _, head := range []string{"", "namespace: elsewhere\n"} {
 			t.Run(name+head, func(t *testing.T) {
 				d := delivery()
-				dir, component := existing(t, d.Aidbox.Workload.Name, head)
+				dir, component := existing(t, d.Aidbox.Workload, head)
 				if _, err := WriteDir(component, mustRender(t, d, Options{Patch: true, Container: "web"})); err != nil {
 					t.Fatal(err)
 				}
@@ -131,7 +134,7 @@ func TestPeerKustomizeFailsWhereThereIsNothingToPatch(t *testing.T) {
 		{"other", "web", "nothing selected by Deployment"},
 		{"aidbox", "", "containers.[name=aidbox].image` is missing"},
 	} {
-		dir, component := existing(t, tt.deployment, "")
+		dir, component := existing(t, config.Workload{Kind: config.KindDeployment, Name: tt.deployment}, "")
 		if _, err := WriteDir(component, mustRender(t, vaultDelivery(), Options{Patch: true, Container: tt.container})); err != nil {
 			t.Fatal(err)
 		}
@@ -176,6 +179,7 @@ func TestPeerHelmGivesThePodWhatRenderGivesIt(t *testing.T) {
 	for name, delivery := range deliveries {
 		t.Run(name, func(t *testing.T) {
 			d := delivery()
+			d.Aidbox.Workload, d.Aidbox.Image = vaultDelivery().Aidbox.Workload, vaultDelivery().Aidbox.Image // the chart has its own kind and container
 			values, err := HelmValues(d, "", nil)
 			if err != nil {
 				t.Fatal(err)

@@ -5,7 +5,6 @@ package starter
 
 import (
 	"bytes"
-	"cmp"
 	_ "embed" // of the template
 	"encoding/json"
 	"regexp"
@@ -30,38 +29,13 @@ type Options struct {
 	KeyVault                               string // with Key Vault, as are the next
 	SubscriptionID, ResourceGroup, Cluster string
 	AidboxURL                              string
-	MountPath, ScopeFormat                 string // of a vault config that there is already
-	Secrets                                []Secret
-	Deployment                             *Deployment      // that there is already; may be nil
-	Class                                  *config.Delivery // what its SecretProviderClasses say; may be nil
-}
+	MountPath, ScopeFormat                 string // of an existing vault config
+	Secrets                                []config.Secret
 
-// Secret is one secret of the config.
-type Secret struct {
-	Name  string
-	File  string   // the mounted file, where that has another name
-	Scope []string // "Type/id" or "Type"
-}
-
-// Place is where a secret is, as a SecretProviderClass says it.
-type Place struct {
-	File       string `json:"file,omitempty"`
-	Path       string `json:"path,omitempty"`
-	Key        string `json:"key,omitempty"`
-	ObjectName string `json:"objectName,omitempty"`
-	KeyVault   string `json:"keyVault,omitempty"`
-}
-
-// Place returns where a secret is, nil where no SecretProviderClass says it.
-func (o Options) Place(s Secret) *Place {
-	if o.Class == nil {
-		return nil
-	}
-	mounted, found := o.Class.Secret(cmp.Or(s.File, s.Name))
-	if !found {
-		return nil
-	}
-	return &Place{s.File, mounted.Path, mounted.Key, mounted.ObjectName, mounted.KeyVault}
+	Workload *Workload // what runs Aidbox already; may be nil
+	// The store's section as its SecretProviderClass has it; nil where there is none.
+	Vault *config.Vault
+	Azure *config.Azure
 }
 
 // Client is an Aidbox Client that authenticates with a secret.

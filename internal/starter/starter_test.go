@@ -3,15 +3,17 @@ package starter_test
 import (
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/jsonschema-go/jsonschema"
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	sigsyaml "sigs.k8s.io/yaml"
 
 	"github.com/secretctl/secretctl/docs"
@@ -24,7 +26,7 @@ var update = flag.Bool("update", false, "write the golden files")
 // hidden is in every value of testdata/deployment.yaml that must not be copied.
 const hidden = "hunter2"
 
-func describe(t *testing.T) starter.Deployment {
+func describe(t *testing.T) starter.Workload {
 	t.Helper()
 	text, err := os.ReadFile("testdata/deployment.yaml")
 	if err != nil {
@@ -34,7 +36,7 @@ func describe(t *testing.T) starter.Deployment {
 	if err := sigsyaml.UnmarshalStrict(text, &d); err != nil {
 		t.Fatal(err)
 	}
-	found, err := starter.Describe(d)
+	found, err := starter.Describe("Deployment", d.ObjectMeta, d.Spec.Template)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +46,7 @@ func describe(t *testing.T) starter.Deployment {
 func vault() starter.Options {
 	return starter.Options{
 		Provider: "vault", Name: "aidbox", Namespace: "default", VaultAddress: "http://127.0.0.1:8200", CSIAddress: "http://vault.default:8200",
-		AidboxURL: "http://localhost:8888", Secrets: []starter.Secret{{Name: "client-secret", Scope: []string{"Client/basic"}}},
+		AidboxURL: "http://localhost:8888", Secrets: []config.Secret{{Name: "client-secret", Scope: []string{"Client/basic"}}},
 	}
 }
 
@@ -58,29 +60,33 @@ func azure() starter.Options {
 func variants(t *testing.T) map[string]starter.Options {
 	found := describe(t)
 	adopted := vault()
-	adopted.Name, adopted.Deployment = "fhir", &found
+	adopted.Name, adopted.Workload = "fhir", &found
 	if err := adopted.Adopt([]byte(`{"secret": {
-		"b": {"path": "/secrets/b", "scope": ["Client/two", "Client/one"]},
-		"a": {"path": "/secrets/a", "scope": ["TokenIntrospector", "Client/one"]}}}`)); err != nil {
+		"b": {"path": "/secrets/b.json", "scope": ["Client/two", "Client/one"]},
+		"a": {"path": "/secrets/a", "scope": ["TokenIntrospector", "Client/one"]}}}`), nil); err != nil {
 		t.Fatal(err)
 	}
-	mounted := adopted
-	mounted.Secrets = append(slices.Clone(adopted.Secrets), starter.Secret{Name: "c", File: "c.pem", Scope: []string{"Client"}}, starter.Secret{Name: "d", File: "d.pem", Scope: []string{"Client"}})
-	mounted.Class = &config.Delivery{
-		Provider: "vault", Vault: &config.Vault{CSIAddress: "https://vault:8200", Namespace: "admin", KVMount: "kv", AuthMount: "k8s", Role: "fhir", Audience: "vault"},
-		Secrets: []config.Secret{{Name: "a", Path: "x/y", Key: "k"}, {Name: "c.pem", Path: "x/z", Key: "pem"}},
+	read := vault()
+	helm := found
+	helm.Kind, helm.ManagedBy, helm.ServiceAccount, helm.Image = config.KindStatefulSet, config.ManagedByHelm, "records", "healthsamurai/aidboxone:2605"
+	read.Workload, read.Vault = &helm, &config.Vault{CSIAddress: "https://vault.example.org:8200", KVMount: "kv", AuthMount: "k8s", Role: "records-reader", CSICACertPath: "/ca.crt"}
+	if err := read.Adopt([]byte(`{"secret": {
+		"bq-sa-key": {"path": "/run/vault-secrets/bq-sa-key.json", "scope": {"resource_type": "AidboxTopicDestination"}},
+		"app-secret": {"path": "/run/vault-secrets/app-secret", "scope": {"resource_type": "Client", "id": "app"}}}}`),
+		[]config.Secret{{Name: "app-secret", Path: "records/app", Key: "password"}, {Name: "bq-sa-key.json", Path: "records/bq", Key: "json", Encoding: "base64"}}); err != nil {
+		t.Fatal(err)
 	}
-	identity := azure()
-	identity.Class = &config.Delivery{
-		Provider: "azure", Azure: &config.Azure{
-			KeyVault: "fhir", TenantID: "00000000-0000-0000-0000-000000000000", Cloud: "AzurePublicCloud",
-			Identity: config.Identity{Type: "workload", ClientID: "11111111-1111-1111-1111-111111111111"},
-		},
-		Secrets: []config.Secret{{Name: "client-secret", ObjectName: "basic", KeyVault: "other"}},
+	vaults := azure()
+	vaults.SubscriptionID, vaults.ResourceGroup, vaults.Cluster = "", "", ""
+	vaults.Workload, vaults.ScopeFormat, vaults.MountPath = &helm, config.ScopeObject, "/run/azure-secrets"
+	vaults.Azure = &config.Azure{KeyVault: "records", TenantID: "00000000-0000-0000-0000-000000000000", Cloud: "AzurePublicCloud", Identity: config.Identity{Type: "workload", ClientID: "11111111-1111-1111-1111-111111111111"}}
+	vaults.Secrets = []config.Secret{
+		{Name: "a", ObjectName: "a-object", KeyVault: "records", ObjectEncoding: "hex", Scope: []string{"Client/one"}},
+		{Name: "b", ObjectType: "cert", KeyVault: "others", Scope: []string{"IdentityProvider"}},
 	}
 	odd := azure()
-	odd.Name, odd.ResourceGroup, odd.Secrets = "on", "123", []starter.Secret{{Name: "007", Scope: []string{"TokenIntrospector"}}, {Name: "null", Scope: []string{"Client", "Client/1"}}}
-	return map[string]starter.Options{"vault": vault(), "azure": azure(), "adopted": adopted, "odd": odd, "mounted": mounted, "identity": identity}
+	odd.Name, odd.ResourceGroup, odd.Secrets = "on", "123", []config.Secret{{Name: "007", Scope: []string{"TokenIntrospector"}}, {Name: "null", Scope: []string{"Client/1"}}}
+	return map[string]starter.Options{"vault": vault(), "azure": azure(), "adopted": adopted, "read-vault": read, "read-azure": vaults, "odd": odd}
 }
 
 func TestEveryVariantLoadsAndSaysWhatItWasTold(t *testing.T) {
@@ -108,11 +114,13 @@ func TestEveryVariantLoadsAndSaysWhatItWasTold(t *testing.T) {
 				t.Fatal(err)
 			}
 			d := deliveries[0]
-			if d.Name != o.Name || d.Provider != o.Provider || d.Namespace != o.Namespace || len(d.Secrets) != len(o.Secrets) || len(d.Resources) > 0 != (name != "adopted" && name != "mounted") {
+			if d.Name != o.Name || d.Provider != o.Provider || d.Namespace != o.Namespace || len(d.Secrets) != len(o.Secrets) || len(d.Resources) > 0 != (name == "vault" || name == "azure" || name == "odd") {
 				t.Errorf("%+v", d)
 			}
 			for i, s := range o.Secrets {
-				if got := d.Secrets[i]; got.Name != s.Name || !cmp.Equal(got.Scope, s.Scope) {
+				got := d.Secrets[i]
+				if diff := cmp.Diff([]any{s.Name, s.File, s.Scope, s.Encoding, s.ObjectType, s.ObjectEncoding}, []any{got.Name, got.File, got.Scope, got.Encoding, got.ObjectType, got.ObjectEncoding}); diff != "" ||
+					s.Path != "" && (got.Path != s.Path || got.Key != s.Key) || s.ObjectName != "" && got.ObjectName != s.ObjectName || s.KeyVault != "" && got.KeyVault != s.KeyVault {
 					t.Errorf("secret %+v", got)
 				}
 			}
@@ -167,72 +175,68 @@ func TestWhatACommentShowsCanBeWritten(t *testing.T) {
 	}
 }
 
-func TestNothingThatMayBeSecretIsCopiedFromADeployment(t *testing.T) {
+func TestNoValueIsTakenFromAWorkload(t *testing.T) {
 	raw, err := os.ReadFile("testdata/deployment.yaml")
 	if err != nil || !strings.Contains(string(raw), hidden) {
 		t.Fatal("the Deployment has nothing to hide", err)
 	}
 	found := describe(t)
 	o := vault()
-	o.Deployment = &found
+	o.Workload = &found
 	text, err := starter.File(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.Contains(string(text), hidden) {
-		t.Errorf("%s", text)
-	}
-	for _, name := range found.Withheld {
-		if !strings.Contains(string(text), "# - name: "+name+"\n") {
-			t.Errorf("%s is not told of", name)
-		}
-	}
-	kept := map[string]bool{}
-	for _, e := range found.Env {
-		kept[e.Name] = true
-	}
-	for _, name := range []string{"BOX_FHIR_COMPLIANT_MODE", "BOX_ROOT_CLIENT_SECRET", "KEYCLOAK_URL", "PGPASSWORD", "BOX_WEB_BASE_URL", "EMPTY_TOKEN"} {
-		if !kept[name] {
-			t.Errorf("%s is not kept", name)
-		}
+	if strings.Contains(fmt.Sprintf("%+v", found)+string(text), hidden) {
+		t.Errorf("%+v\n%s", found, text)
 	}
 }
 
-func TestDeploymentIsDescribed(t *testing.T) {
-	d := describe(t)
-	d.Env, d.Withheld, d.EnvFrom, d.Resources.Limits = nil, nil, nil, nil
-	want := starter.Deployment{
-		Name: "fhir", Container: "server", Image: "healthsamurai/aidboxone:2602", ServiceAccount: "default", Replicas: new(int32(2)), Port: 8765,
-		VaultConfig: "/config/vault/my.json", ConfigMap: "vault-config", Key: "vault.json", Classes: []string{"fhir-secrets"},
+func TestWorkloadIsDescribed(t *testing.T) {
+	want := starter.Workload{
+		Workload:       config.Workload{Kind: "Deployment", Name: "fhir", Container: "server", ManagedBy: "kustomize"},
+		ServiceAccount: "default", Image: "healthsamurai/aidboxone:2602", Port: 8765, Classes: []string{"fhir-secrets"},
+		VaultConfig: "/config/vault/my.json", ConfigMap: "vault-config", Key: "vault.json",
 	}
-	if diff := cmp.Diff(want, d); diff != "" {
+	if diff := cmp.Diff(want, describe(t)); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
-	if _, err := starter.Describe(appsv1.Deployment{}); err == nil {
+	meta := metav1.ObjectMeta{Name: "records", Labels: map[string]string{"app.kubernetes.io/managed-by": "Helm"}}
+	pod := corev1.PodTemplateSpec{Spec: corev1.PodSpec{ServiceAccountName: "records", Containers: []corev1.Container{{Name: "app", Ports: []corev1.ContainerPort{{ContainerPort: 80}}}}}}
+	got, err := starter.Describe("StatefulSet", meta, pod)
+	want = starter.Workload{Workload: config.Workload{Kind: "StatefulSet", Name: "records", Container: "app", ManagedBy: "helm"}, ServiceAccount: "records", Port: 80}
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%v (-want +got)\n%s", err, diff)
+	}
+	if _, err := starter.Describe("Deployment", meta, corev1.PodTemplateSpec{}); err == nil {
 		t.Error("a Deployment without containers is described")
 	}
 }
 
 func TestVaultConfigIsAdoptedInBothDialects(t *testing.T) {
+	stored := []config.Secret{{Name: "a.json", Path: "x/y", Key: "k"}, {Name: "b", Path: "z", Key: "b"}}
 	for name, test := range map[string]struct {
 		text, format string
-		want         []starter.Secret
+		want         config.Secret
 	}{
-		"references":   {`{"secret": {"a": {"path": "/s/a", "scope": ["Client/x", "Client"]}}}`, "", []starter.Secret{{Name: "a", Scope: []string{"Client/x", "Client"}}}},
-		"object":       {`{"secret": {"a": {"path": "/s/a", "scope": {"resource_type": "Client", "id": "x"}}}}`, "object", []starter.Secret{{Name: "a", Scope: []string{"Client/x"}}}},
-		"object, type": {`{"secret": {"a": {"path": "/s/a", "scope": {"resource_type": "Client"}}}}`, "object", []starter.Secret{{Name: "a", Scope: []string{"Client"}}}},
+		"references":   {`{"secret": {"a": {"path": "/s/a", "scope": ["Client/x", "Client"]}}}`, "references", config.Secret{Name: "a", Scope: []string{"Client/x", "Client"}}},
+		"object":       {`{"secret": {"a": {"path": "/s/a", "scope": {"resource_type": "Client", "id": "x"}}}}`, "object", config.Secret{Name: "a", Scope: []string{"Client/x"}}},
+		"object, type": {`{"secret": {"a": {"path": "/s/a", "scope": {"resource_type": "Client"}}}}`, "object", config.Secret{Name: "a", Scope: []string{"Client"}}},
+		"other file":   {`{"secret": {"c": {"path": "/s/c.json", "scope": ["Client"]}}}`, "references", config.Secret{Name: "c", File: "c.json", Scope: []string{"Client"}}},
+		"stored":       {`{"secret": {"b": {"path": "/s/b", "scope": ["Client"]}}}`, "references", config.Secret{Name: "b", Path: "z", Key: "b", Scope: []string{"Client"}}},
+		"stored, file": {`{"secret": {"a": {"path": "/s/a.json", "scope": ["Client"]}}}`, "references", config.Secret{Name: "a", File: "a.json", Path: "x/y", Key: "k", Scope: []string{"Client"}}},
 	} {
 		var o starter.Options
-		if err := o.Adopt([]byte(test.text)); err != nil {
+		if err := o.Adopt([]byte(test.text), stored); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		if diff := cmp.Diff(starter.Options{MountPath: "/s", ScopeFormat: test.format, Secrets: test.want}, o); diff != "" {
+		if diff := cmp.Diff(starter.Options{MountPath: "/s", ScopeFormat: test.format, Secrets: []config.Secret{test.want}}, o); diff != "" {
 			t.Errorf("%s (-want +got)\n%s", name, diff)
 		}
 	}
 	for _, text := range []string{"", "[]", `{"secret": {}}`, `{"secret": "hunter2"}`, `{"secret": {"a": {"path": "/s/a", "scope": 1}}}`, `{"secret": {"a": {"path": "/s/a", "scope": ["Client"]}, "b": {"path": "/t/b", "scope": ["Client"]}}}`} {
 		var o starter.Options
-		if err := o.Adopt([]byte(text)); err == nil || strings.Contains(err.Error(), hidden) || o.Secrets != nil {
+		if err := o.Adopt([]byte(text), nil); err == nil || strings.Contains(err.Error(), hidden) || o.Secrets != nil {
 			t.Errorf("%s: %v", text, err)
 		}
 	}

@@ -1,0 +1,163 @@
+package starter
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/secretctl/secretctl/internal/config"
+)
+
+// Workload is what runs Aidbox already. It has no value of an environment variable but
+// the path of the vault config.
+type Workload struct {
+	config.Workload
+	ServiceAccount string
+	Image          string
+	Port           int32    // 0 where none is named
+	Classes        []string // the SecretProviderClasses that the container mounts
+
+	// The vault config that Aidbox is told of, "" where it is told of none, and the
+	// ConfigMap that holds it, "" where it is from elsewhere.
+	VaultConfig, ConfigMap, Key string
+}
+
+// Describe takes from a Deployment or StatefulSet what its config file says.
+func Describe(kind string, meta metav1.ObjectMeta, template corev1.PodTemplateSpec) (Workload, error) {
+	pod := template.Spec
+	if len(pod.Containers) == 0 {
+		return Workload{}, errors.New("has no container")
+	}
+	c := pod.Containers[0]
+	if i := slices.IndexFunc(pod.Containers, isAidbox); i >= 0 {
+		c = pod.Containers[i]
+	}
+	w := Workload{
+		Workload:       config.Workload{Kind: kind, Name: meta.Name, Container: c.Name, ManagedBy: managedBy(meta)},
+		ServiceAccount: cmp.Or(pod.ServiceAccountName, "default"), // as Kubernetes has it
+		Image:          c.Image, Port: port(c.Ports),
+	}
+	for _, e := range c.Env {
+		if e.Name == "BOX_VAULT_CONFIG" || e.Name == "AIDBOX_VAULT_CONFIG" {
+			w.VaultConfig = e.Value
+		}
+	}
+	for _, m := range c.VolumeMounts {
+		i := slices.IndexFunc(pod.Volumes, func(v corev1.Volume) bool { return v.Name == m.Name })
+		if i >= 0 {
+			w.look(pod.Volumes[i], m)
+		}
+	}
+	return w, nil
+}
+
+// managedBy says who writes a workload that secretctl did not.
+func managedBy(meta metav1.ObjectMeta) string {
+	if meta.Labels["app.kubernetes.io/managed-by"] == "Helm" {
+		return config.ManagedByHelm
+	}
+	return config.ManagedByKustomize
+}
+
+func isAidbox(c corev1.Container) bool { return strings.Contains(c.Name+" "+c.Image, "aidbox") }
+
+// port returns the port that requests go to.
+func port(ports []corev1.ContainerPort) int32 {
+	for _, p := range ports {
+		if p.Name == "http" || p.Name == "web" {
+			return p.ContainerPort
+		}
+	}
+	if len(ports) > 0 {
+		return ports[0].ContainerPort
+	}
+	return 0
+}
+
+// look notes what a volume mounts: a SecretProviderClass, or the ConfigMap where the
+// vault config is.
+func (w *Workload) look(v corev1.Volume, m corev1.VolumeMount) {
+	if v.CSI != nil && v.CSI.VolumeAttributes["secretProviderClass"] != "" {
+		w.Classes = append(w.Classes, v.CSI.VolumeAttributes["secretProviderClass"])
+	}
+	below, within := strings.CutPrefix(w.VaultConfig, m.MountPath)
+	if v.ConfigMap == nil || w.VaultConfig == "" || !within {
+		return
+	}
+	file := strings.TrimPrefix(below, "/")
+	if m.SubPath != "" && below == "" {
+		file = m.SubPath
+	}
+	w.ConfigMap, w.Key = v.ConfigMap.Name, file
+	for _, item := range v.ConfigMap.Items {
+		if item.Path == file {
+			w.Key = item.Key
+		}
+	}
+}
+
+// ReservedAccount says whether no policy can have the name of the ServiceAccount, as it
+// has by default.
+func (w Workload) ReservedAccount() bool {
+	return w.ServiceAccount == "default" || w.ServiceAccount == "root"
+}
+
+// ScopeFormat returns the dialect that the image documents.
+func (w Workload) ScopeFormat() string { return config.ScopeFormatOf(w.Image) }
+
+// Adopt takes over the secrets of an existing vault config, the folder of their files
+// and its dialect. What stored says of the same file is kept: where it is stored.
+func (o *Options) Adopt(vaultConfig []byte, stored []config.Secret) error {
+	var parsed struct {
+		Secret map[string]struct {
+			Path  string          `json:"path"`
+			Scope json.RawMessage `json:"scope"`
+		} `json:"secret"`
+	}
+	if json.Unmarshal(vaultConfig, &parsed) != nil || len(parsed.Secret) == 0 {
+		return errors.New("is no vault config") // the parser may quote from it
+	}
+	var secrets []config.Secret
+	folders := map[string]bool{}
+	format := config.ScopeReferences
+	for _, name := range slices.Sorted(maps.Keys(parsed.Secret)) {
+		entry := parsed.Secret[name]
+		file := path.Base(entry.Path)
+		s := config.Secret{Name: name}
+		if i := slices.IndexFunc(stored, func(s config.Secret) bool { return s.Name == file }); i >= 0 {
+			s = stored[i]
+			s.Name = name
+		}
+		if file != name {
+			s.File = file
+		}
+		var object struct {
+			ResourceType string `json:"resource_type"`
+			ID           string `json:"id"`
+		}
+		if json.Unmarshal(entry.Scope, &s.Scope) != nil {
+			if json.Unmarshal(entry.Scope, &object) != nil {
+				return errors.New("has a scope of neither dialect")
+			}
+			format = config.ScopeObject
+			s.Scope = []string{strings.TrimSuffix(object.ResourceType+"/"+object.ID, "/")}
+		}
+		secrets = append(secrets, s)
+		folders[path.Dir(entry.Path)] = true
+	}
+	if len(folders) > 1 {
+		return errors.New("has files in several folders, which mountPath cannot say")
+	}
+	o.Secrets, o.ScopeFormat = secrets, format
+	for folder := range folders {
+		o.MountPath = folder
+	}
+	return nil
+}
