@@ -60,6 +60,7 @@ var contract = []struct {
 	{"keeps apart two deliveries with default names", keepsDeliveriesApart},
 	{"wants the auth method before the role", wantsAuthBeforeRole},
 	{"logs in as the pod", logsInAsThePod},
+	{"logs in once, when that is first needed", logsInWhenNeeded},
 	{"names what refuses the pod", namesWhatRefusesThePod},
 	{"says what answers at its address", reachesVault},
 }

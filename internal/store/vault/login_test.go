@@ -1,15 +1,18 @@
 package vault_test
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/provision"
 	"github.com/secretctl/secretctl/internal/sandbox/kubernetes"
 	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/store"
@@ -170,4 +173,61 @@ func reachesVault(t *testing.T, b *backend) {
 	defer b.call(t, http.MethodPut, "sys/unseal", map[string]string{"key": b.unsealKey})
 	_, err = v.Reach(t.Context())
 	storetest.WantError(t, err, "sealed")
+}
+
+func logsInWhenNeeded(t *testing.T, b *backend) {
+	f := newPodFixture(t, b)
+	var asked, logins, revoked atomic.Int32
+	f.intercept(func(_ http.ResponseWriter, r *http.Request) bool {
+		asked.Add(1)
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/login"):
+			logins.Add(1)
+		case strings.HasSuffix(r.URL.Path, "/revoke-self"):
+			revoked.Add(1)
+		}
+		return false
+	})
+	jwt, err := f.kubernetes.Token("default", "aidbox", f.audiences...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	login := &store.Login{JWT: func(context.Context) (secret.Value, error) { return secret.New([]byte(jwt)), nil }}
+	s, err := vault.Provider.Open(f.d, store.Options{Login: login})
+	if err != nil {
+		t.Fatal(err)
+	}
+	steps := s.Steps(storetest.Inputs(map[string]string{"P": storetest.Canary}), 0)
+	if err := provision.Prepare(t.Context(), steps, nil); err != nil || asked.Load() != 0 {
+		t.Fatalf("preparing asked %d times, error %v", asked.Load(), err)
+	}
+	for _, err := range storetest.AtOnce(16, func(int) error { _, _, err := s.Get(t.Context(), f.d.Secrets[0]); return err }) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		if err := s.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if logins.Load() != 1 || revoked.Load() != 1 {
+		t.Errorf("%d logins and %d tokens given back, want one of each", logins.Load(), revoked.Load())
+	}
+
+	refused, err := vault.Provider.Open(f.d, store.Options{Login: &store.Login{JWT: func(context.Context) (secret.Value, error) {
+		return secret.New([]byte("no.such.token")), nil
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	logins.Store(0)
+	for range 2 {
+		if _, _, err := refused.Get(t.Context(), f.d.Secrets[0]); !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "login refused") {
+			t.Errorf("refused login: %v", err)
+		}
+	}
+	if err := refused.Close(t.Context()); err != nil || logins.Load() != 1 {
+		t.Errorf("%d logins, error %v: a refused login was tried again", logins.Load(), err)
+	}
 }
