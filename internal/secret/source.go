@@ -190,7 +190,8 @@ func readFile(path string) ([]byte, error) {
 	}
 	if info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
 		err := fmt.Errorf("can be read or written by others (mode %04o)", info.Mode().Perm())
-		return nil, hinted{err, "chmod 600 " + path}
+		// A mounted Secret, and a file variable of a pipeline, cannot be changed where they are.
+		return nil, hinted{err, "chmod 600 " + path + "; where that is refused, mount the Secret with defaultMode: 0400, or write value: {stdin: true} and run it with < " + path}
 	}
 	if uid, ok := owner(info); ok && !trusted(uid, os.Geteuid()) {
 		err := fmt.Errorf("belongs to another user (uid %d)", uid)

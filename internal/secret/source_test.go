@@ -83,7 +83,7 @@ func TestReadSaysWhatIsWrongWithASource(t *testing.T) {
 		"empty env":     {Source{Env: "A"}, &Inputs{LookupEnv: env(map[string]string{"A": ""})}, "environment variable A is empty", "give it a text of 1 to 25600 bytes"},
 		"not text":      {Source{Env: "A"}, &Inputs{LookupEnv: env(map[string]string{"A": canary + "\xff"})}, "environment variable A is not UTF-8 text, which is all that the stores keep unchanged", "give it"},
 		"missing":       {Source{File: missing}, &Inputs{}, "file " + missing + " cannot be read: no such file or directory", "name a file that you can read"},
-		"shared":        {Source{File: shared}, &Inputs{}, "file " + shared + " can be read or written by others (mode 0640)", "chmod 600 " + shared},
+		"shared":        {Source{File: shared}, &Inputs{}, "file " + shared + " can be read or written by others (mode 0640)", "chmod 600 " + shared + "; where that is refused, mount the Secret with defaultMode: 0400, or write value: {stdin: true} and run it with < " + shared},
 		"empty file":    {Source{File: empty}, &Inputs{}, "file " + empty + " is empty", "give it"},
 		"folder":        {Source{File: dir}, &Inputs{}, "file " + dir + " is a folder", "name a file"},
 		"too long":      {Source{Stdin: true}, &Inputs{Stdin: strings.NewReader(tooLong)}, "standard input is longer than 25600 bytes", "give it"},
