@@ -1,6 +1,10 @@
 package cmd
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/secretctl/secretctl/internal/secret"
+)
 
 // environment is that of the process. A variable that a secret was read from is removed
 // from it, so that no child process inherits it: az, a login plugin, helm.
@@ -32,4 +36,14 @@ func (e *environment) Secret(name string) (string, bool) {
 		_ = e.unset(name) // it was found, so the name is one
 	}
 	return value, set
+}
+
+// withhold takes away what no child process may have, before there is one: az and its
+// like are run by libraries, and inherit all. What our own libraries read stays, but
+// for the token.
+func (e *environment) withhold(environ []string) {
+	for _, name := range secret.Withheld(environ, append(secret.OfClouds(), "VAULT_", "SSL_", "GODEBUG")...) {
+		_, _ = e.Secret(name)
+	}
+	_, _ = e.Secret("VAULT_TOKEN")
 }

@@ -29,6 +29,8 @@ type IO struct {
 	// Unsetenv takes a variable out of the process's own environment, once a secret
 	// was read from it; nil where LookupEnv reads another one.
 	Unsetenv func(string) error
+	// Environ lists that environment, as [os.Environ] does; nil where LookupEnv reads another one.
+	Environ func() []string
 	// Prompt reads a line without echo; nil where standard input is no terminal.
 	Prompt func(label string) ([]byte, error)
 	// Azure says how to reach Azure, and as whom; the zero value is whoever is logged in.
@@ -46,7 +48,7 @@ func Main() int {
 	log.SetOutput(io.Discard)         // net/http logs what a server sends unasked, and that may be anything
 	name := filepath.Base(os.Args[0]) // kubectl-secretctl and kubectl_complete-secretctl as a plugin
 	world := IO{
-		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, LookupEnv: os.LookupEnv, Unsetenv: os.Unsetenv,
+		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, LookupEnv: os.LookupEnv, Unsetenv: os.Unsetenv, Environ: os.Environ,
 		Plugin:      strings.HasPrefix(name, "kubectl"),
 		OutTerminal: term.IsTerminal(int(os.Stdout.Fd())),
 		ErrTerminal: term.IsTerminal(int(os.Stderr.Fd())),
@@ -85,6 +87,9 @@ func Run(ctx context.Context, args []string, world IO) int {
 	out := &stdout{Writer: world.Out}
 	world.Out = out
 	env := &environment{lookup: world.LookupEnv, unset: world.Unsetenv, taken: map[string]string{}}
+	if world.Environ != nil {
+		env.withhold(world.Environ())
+	}
 	world.LookupEnv = env.Lookup
 	sanitizer := &secret.Sanitizer{}
 	stderr := newConsole(world.Err, sanitizer)

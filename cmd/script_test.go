@@ -31,8 +31,9 @@ const exitFile = "exit-code"
 func TestMain(m *testing.M) {
 	testscript.Main(testenv.Isolate(m, "secretctl"), map[string]func(){"secretctl": func() {
 		os.Args = append(os.Args, mountFlags(os.Args[1:])...)
+		work := os.Getenv("WORK") // which Main takes out of the environment
 		code := runHere(cmd.Main)
-		if work := os.Getenv("WORK"); work != "" {
+		if work != "" {
 			_ = os.WriteFile(filepath.Join(work, exitFile), []byte(strconv.Itoa(code)), 0o600)
 		}
 		os.Exit(code)

@@ -40,7 +40,7 @@ func TestTableHasColumnsAndWrapsTheLastOnATerminal(t *testing.T) {
 store   create     a  version 1 of a new secret
 policy  unchanged  a
 store   update     b  (message withheld: it repeats a secret value)
-role    create     c  forged store create [2K x
+role    create     c  forged store create x
 `},
 		{true, `# berlin
 store  create  a  version 1 of a new

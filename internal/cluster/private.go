@@ -16,13 +16,6 @@ import (
 	"github.com/secretctl/secretctl/internal/transport"
 )
 
-// cloudVariables are what the login programs of clouds read besides: kubelogin,
-// gke-gcloud-auth-plugin, aws.
-var cloudVariables = []string{
-	"AZURE_", "AAD_", "AWS_", "CLOUDSDK_", "GOOGLE_", "OCI_", "DIGITALOCEAN_", "ALIBABA_CLOUD_", "IBMCLOUD_", "TSH_", "TELEPORT_", "KUBELOGIN_",
-	"ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_URL", // kubelogin logs in as a GitHub workflow by these
-}
-
 // checkPrivacy refuses a kubeconfig that sends credentials and values in plain text.
 func checkPrivacy(config *rest.Config, allowHTTP bool) error {
 	server, _, err := rest.DefaultServerUrlFor(config)
@@ -65,7 +58,7 @@ func (c *Cluster) guardCredentials() error {
 	// client-go hands on the whole environment. What comes later wins, and an empty
 	// variable tells nothing.
 	provider := c.config.ExecProvider.DeepCopy()
-	for _, name := range secret.Withheld(os.Environ(), cloudVariables...) { //nolint:forbidigo // a child inherits it
+	for _, name := range secret.Withheld(os.Environ(), secret.OfClouds()...) { //nolint:forbidigo // a child inherits it
 		if !slices.ContainsFunc(provider.Env, func(v api.ExecEnvVar) bool { return v.Name == name }) {
 			provider.Env = append(provider.Env, api.ExecEnvVar{Name: name})
 		}

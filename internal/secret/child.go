@@ -15,6 +15,17 @@ var inherited = []string{
 	"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR",
 }
 
+// ofClouds are what the login programs of clouds read besides: az, kubelogin, gcloud, aws.
+var ofClouds = []string{
+	"AZURE_", "AAD_", "AZD_", "IDENTITY_", "IMDS_ENDPOINT", "MSI_", "DEFAULT_IDENTITY_CLIENT_ID",
+	"AWS_", "CLOUDSDK_", "GOOGLE_", "OCI_", "DIGITALOCEAN_", "ALIBABA_CLOUD_", "IBMCLOUD_", "TSH_", "TELEPORT_", "KUBELOGIN_",
+	"ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_URL", // by which they log in as a GitHub workflow
+}
+
+// OfClouds returns the names of the variables that the login program of a cloud may
+// have besides, to be given to [ChildEnv] or [Withheld].
+func OfClouds() []string { return slices.Clone(ofClouds) }
+
 // Inherited returns the names of the variables that any child process may have.
 func Inherited() []string { return slices.Clone(inherited) }
 

@@ -79,7 +79,7 @@ func (v *Store) notThere(ctx context.Context, s config.Secret, was entry) error 
 	default:
 		text = fmt.Sprintf("version %d has no such key", was.version)
 		if keys := slices.Sorted(maps.Keys(was.values)); len(keys) > 0 {
-			next = "it has " + strings.Join(keys, ", ")
+			next = "it has " + v.o.Sanitizer.Line(strings.Join(keys, ", "))
 		}
 	}
 	return hint.Wrap(fmt.Errorf("vault: %s: %w", v.object(s), store.NotFound(text)), "%s", next)

@@ -39,7 +39,7 @@ func newActor(d *config.Delivery, client *api.Client, o store.Options) (*actor, 
 	if o.Login != nil {
 		return &actor{login: o.Login}, nil
 	}
-	token, err := findToken(d, o.Token)
+	token, err := findToken(o.Token)
 	if o.Anonymous && errors.Is(err, store.ErrNoToken) {
 		return &actor{err: actorError{err}}, nil
 	}

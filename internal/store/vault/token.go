@@ -8,13 +8,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl"
 	"github.com/hashicorp/vault/api"
 
-	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/store"
@@ -22,14 +20,14 @@ import (
 
 // findToken returns the given token, or the one that the vault command would use:
 // VAULT_TOKEN, else what its token helper has kept since the last login.
-func findToken(d *config.Delivery, given secret.Value) (secret.Value, error) {
+func findToken(given secret.Value) (secret.Value, error) {
 	token := string(given.Reveal())
 	if token == "" {
 		token = os.Getenv(api.EnvVaultToken) //nolint:forbidigo // as the vault library does
 	}
 	if strings.TrimSpace(token) == "" {
 		var err error
-		if token, err = helpedToken(d); err != nil {
+		if token, err = helpedToken(); err != nil {
 			return secret.Value{}, fmt.Errorf("vault: token helper: %w", err)
 		}
 	}
@@ -41,7 +39,7 @@ func findToken(d *config.Delivery, given secret.Value) (secret.Value, error) {
 
 // helpedToken reads ~/.vault-token, or runs the program that ~/.vault names in
 // its place. No token is no error.
-func helpedToken(d *config.Delivery) (string, error) {
+func helpedToken() (string, error) {
 	home, err := os.UserHomeDir()
 	if err != nil {
 		return "", nil //nolint:nilerr // without a home there is no token in it
@@ -58,7 +56,7 @@ func helpedToken(d *config.Delivery) (string, error) {
 		return "", fmt.Errorf("%s is no configuration of the vault command", settings)
 	}
 	if cli.TokenHelper != "" {
-		return runHelper(cli.TokenHelper, d)
+		return runHelper(cli.TokenHelper)
 	}
 	token, err := os.ReadFile(filepath.Join(home, ".vault-token"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -67,22 +65,15 @@ func helpedToken(d *config.Delivery) (string, error) {
 	return string(token), nil
 }
 
-// runHelper keeps from the program what it has no need of: the variables that
-// hold the delivery's secrets.
-func runHelper(program string, d *config.Delivery) (string, error) {
-	private := []string{d.Aidbox.Admin.Secret.Env}
-	for _, s := range d.Secrets {
-		private = append(private, s.Value.Env)
+// runHelper gives the program what any child may have, and how Vault is reached. Its
+// path is absolute: else whoever writes to the working folder would run as the user.
+func runHelper(program string) (string, error) {
+	if !filepath.IsAbs(program) {
+		return "", hint.Wrap(fmt.Errorf("%q is not an absolute path", program), "write the whole path of the program into token_helper")
 	}
-	program, err := filepath.Abs(program)
-	if err != nil {
-		return "", err
-	}
-	cmd := exec.CommandContext(context.Background(), program, "get")    // it may ask a person, who takes time
-	cmd.Env = slices.DeleteFunc(os.Environ(), func(entry string) bool { //nolint:forbidigo // a child inherits it
-		name, _, _ := strings.Cut(entry, "=")
-		return slices.Contains(private, name)
-	})
+	cmd := exec.CommandContext(context.Background(), program, "get") // it may ask a person, who takes time
+	reach := []string{api.EnvVaultAddress, api.EnvVaultNamespace, api.EnvVaultCACert, api.EnvVaultCAPath, api.EnvVaultSkipVerify, api.EnvVaultTLSServerName}
+	cmd.Env = secret.ChildEnv(os.Environ(), reach...) //nolint:forbidigo // a child inherits it
 	token, err := cmd.Output()
 	if err != nil {
 		return "", fmt.Errorf("%s get: %w", program, err)

@@ -73,14 +73,15 @@ func TestTokenComesFromTheFirstPlaceThatHasOne(t *testing.T) {
 
 func TestTokenHelperRunsWithoutTheSecrets(t *testing.T) {
 	dir := home(t, map[string]string{
-		"helper": "#!/bin/sh\necho \"$1-hvs.$KEPT$P$ADMIN\"\n",
+		"helper": "#!/bin/sh\necho \"$1-hvs.$VAULT_NAMESPACE$P$ADMIN$OTHER\"\n",
 		"conf":   "",
 	})
 	t.Setenv("VAULT_CONFIG_PATH", filepath.Join(dir, "conf"))
 	if err := os.WriteFile(filepath.Join(dir, "conf"), []byte(`token_helper = "`+dir+`/helper"`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("KEPT", "kept")
+	t.Setenv("VAULT_NAMESPACE", "kept")
+	t.Setenv("OTHER", storetest.Canary)
 	t.Setenv("P", storetest.Canary)
 	t.Setenv("ADMIN", storetest.Canary)
 	got, err := sentToken(t, store.Options{}, func(d *config.Delivery) { d.Aidbox.Admin.Secret = storetest.FromEnv("ADMIN") })
@@ -100,6 +101,7 @@ func TestMissingTokenHasAHint(t *testing.T) {
 func TestBrokenTokenHelperIsAnError(t *testing.T) {
 	for settings, says := range map[string]string{
 		`token_helper = "/nowhere/helper"`:        "/nowhere/helper",
+		`token_helper = "helper"`:                 `"helper" is not an absolute path`,
 		"$ANSIBLE_VAULT;1.1\n" + storetest.Canary: ".vault is no configuration of the vault command",
 	} {
 		home(t, map[string]string{".vault": settings})
