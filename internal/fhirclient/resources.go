@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"regexp"
 	"slices"
 
 	"github.com/secretctl/secretctl/internal/config"
@@ -66,9 +67,9 @@ func (c *Client) ApplyPolicy(ctx context.Context, id string, r config.Resource) 
 }
 
 // Get returns the resource as indented JSON, in which "[literal value withheld]"
-// stands for each value of a secret field, and the paths of those. Every string is
-// clean, and one that repeats a known secret is masked. An absent resource is
-// [fs.ErrNotExist].
+// stands for each value of a secret field, and the paths of those. So it does for
+// strings under keys such as "client_secret" elsewhere. Every string is clean, and one
+// that repeats a known secret is masked. An absent resource is [fs.ErrNotExist].
 func (c *Client) Get(ctx context.Context, r config.Resource) (body []byte, literals []string, err error) {
 	res, err := c.read(ctx, r.Type, r.ID)
 	if err != nil {
@@ -80,9 +81,31 @@ func (c *Client) Get(ctx context.Context, r config.Resource) (body []byte, liter
 			p.at[key] = withheld
 		}
 	})
+	hideSecrets(res)
 	body, err = encode(c.sanitizer.Tree(res), "  ")
 	return body, literals, err
 }
+
+// hideSecrets hides the strings whose key says that they are secret, wherever they are:
+// beside the fields that Aidbox masks, people write them into fields of their own.
+func hideSecrets(v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		for key, value := range v {
+			if text, ok := value.(string); ok && text != withheld && secretKey.MatchString(key) {
+				v[key] = withheld
+				continue
+			}
+			hideSecrets(value)
+		}
+	case []any:
+		for _, value := range v {
+			hideSecrets(value)
+		}
+	}
+}
+
+var secretKey = regexp.MustCompile(`(?i)(secret|passwor[dt]|passphrase|private.?key|api.?key|token)$`)
 
 // lines cleans what has keys of Aidbox's in it.
 func (c *Client) lines(texts []string) []string {

@@ -338,3 +338,15 @@ func TestApplySendsNothingForABadConfig(t *testing.T) {
 		t.Errorf("requests: %v", server.count)
 	}
 }
+
+func TestGetHidesWhatAKeySaysIsSecret(t *testing.T) {
+	server, c := newAidbox(t)
+	server.resources["Client/basic"] = map[string]any{
+		"resourceType": "Client", "id": "basic", "token_format": "jwt", "description": "is shown",
+		"details": map[string]any{"client_secret": "hunter2", "list": []any{map[string]any{"Password": "hunter2", "apiKey": "hunter2", "access_token": "hunter2"}}},
+	}
+	body, literals, err := c.Get(t.Context(), aClient())
+	if got := string(body); err != nil || len(literals) > 0 || strings.Contains(got, "hunter2") || strings.Count(got, withheld) != 4 || !strings.Contains(got, "is shown") || !strings.Contains(got, `"jwt"`) {
+		t.Errorf("%s, %v, %v", body, literals, err)
+	}
+}

@@ -139,6 +139,7 @@ func TestAValueOfOrdinaryWordsIsFoundByWhatIsNotOrdinary(t *testing.T) {
 		"password-Tr0ub4dor":              "bad Tr0ub4dor",
 		"token-server-request-policy":     "bad token-server-request-policy!",
 		"postgres://aidbox:Xy7kQ@db/prod": "bad aidbox:Xy7kQ@db",
+		"Adm1n-S3cret/of+Aidbox=42":       "bad of+Aidbox=42",
 	} {
 		s := knowing(value)
 		if !s.Repeats(text) {

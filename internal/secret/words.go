@@ -52,12 +52,16 @@ var words = sync.OnceValue(func() wordList {
 	return l
 })
 
+// punctuation is what may stand among ordinary words: of names, addresses and JSON.
+const punctuation = `-_./:,;"'()[]{}`
+
 // ordinary says whether eight characters may stand in any message: they repeat two or
-// three, or their letters are those of the vocabulary's words, with two digits at most.
+// three, or their letters are those of the vocabulary's words, with two digits at most
+// and punctuation.
 func ordinary(g gram) bool {
 	var text [gramLength]byte
 	var different [256]bool
-	kinds, digits := 0, 0
+	kinds, digits, odd := 0, 0, false
 	for i := range text {
 		b := byte(g >> (8 * (gramLength - 1 - i)) & 0xff)
 		if text[i] = b; !different[b] {
@@ -67,8 +71,9 @@ func ordinary(g gram) bool {
 		if isWordByte(b) && (b < 'a' || b > 'z') {
 			digits++
 		}
+		odd = odd || !isWordByte(b) && strings.IndexByte(punctuation, b) < 0
 	}
-	return kinds < 4 || digits <= 2 && ofWords(string(text[:]))
+	return kinds < 4 || digits <= 2 && !odd && ofWords(string(text[:]))
 }
 
 // ofWords says whether all letters are those of words, of which the first and the last
