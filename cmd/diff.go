@@ -9,6 +9,7 @@ import (
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/diff"
+	"github.com/secretctl/secretctl/internal/drift"
 	"github.com/secretctl/secretctl/internal/render"
 )
 
@@ -75,16 +76,16 @@ func (a *app) diff(ctx context.Context, o diffOptions) error {
 	if err != nil {
 		return err
 	}
-	done, err := each(ctx, fleet{app: a, title: "diff", all: all}, func(d *config.Delivery) (work[diff.Delivery], error) {
+	done, err := each(ctx, fleet{app: a, title: "diff", all: all}, func(d *config.Delivery) (work[drift.Delivery], error) {
 		return a.diffOne(ctx, d, o)
 	})
-	var compared []diff.Delivery
+	var compared []drift.Delivery
 	for _, o := range done {
 		if o.result.Name != "" {
 			compared = append(compared, o.result)
 		}
 	}
-	return join(err, a.printDiff(diff.NewReport(compared, (*diff.Failure)(a.problem(err))), o), answer(diff.NewReport(compared, nil)))
+	return join(err, a.printDiff(drift.NewReport(compared, (*drift.Failure)(a.problem(err))), o), answer(drift.NewReport(compared, nil)))
 }
 
 // parts returns the parts to compare, in their order.
@@ -96,33 +97,33 @@ func (o diffOptions) parts() []string {
 }
 
 // answer returns the error that decides the exit code.
-func answer(r diff.Report) error {
+func answer(r drift.Report) error {
 	switch r.Status {
-	case diff.Different:
+	case drift.Different:
 		return &noError{errReported}
-	case diff.Unknown:
+	case drift.Unknown:
 		return errReported
 	}
 	return nil
 }
 
-func (a *app) printDiff(r diff.Report, o diffOptions) error {
+func (a *app) printDiff(r drift.Report, o diffOptions) error {
 	var err error
 	a.cleanDiff(r)
 	if o.output == "json" {
 		err = printJSON(a.Out, r)
 	} else {
-		err = diff.WriteText(a.Out, r)
+		err = drift.WriteText(a.Out, r)
 	}
 	equal, all := r.Count()
-	a.summarize("%s: %d of %d objects are equal", map[diff.State]string{
-		diff.Equal: "no differences", diff.Different: "differences found", diff.Unknown: "not everything could be compared",
+	a.summarize("%s: %d of %d objects are equal", map[drift.State]string{
+		drift.Equal: "no differences", drift.Different: "differences found", drift.Unknown: "not everything could be compared",
 	}[r.Status], equal, all)
 	return err
 }
 
 // cleanDiff cleans the text that came from cluster, store and Aidbox.
-func (a *app) cleanDiff(r diff.Report) {
+func (a *app) cleanDiff(r drift.Report) {
 	for _, d := range r.Deliveries {
 		for i := range d.Parts {
 			p := &d.Parts[i]

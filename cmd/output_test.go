@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/secretctl/secretctl/internal/diff"
+	"github.com/secretctl/secretctl/internal/drift"
 	"github.com/secretctl/secretctl/internal/secret"
 )
 
@@ -29,11 +30,11 @@ func TestDiffIsCleanedBeforeItIsPrinted(t *testing.T) {
 	s := &secret.Sanitizer{}
 	s.Learn(secret.New([]byte("hunter2-value")))
 	for _, output := range []string{"text", "json"} {
-		object := diff.Object{Name: "ConfigMap a/b\n  ~ forged", State: diff.Different, Detail: "\x1b[2Kgone", Hint: "the value is hunter2-value", Fields: []diff.Field{
+		object := drift.Object{Name: "ConfigMap a/b\n  ~ forged", State: drift.Different, Detail: "\x1b[2Kgone", Hint: "the value is hunter2-value", Fields: []diff.Field{
 			{Path: "data\n::error::x", Before: []byte(`"\u001b[2K` + "\u202e" + `"`)},
 			{Path: "spec", Before: []byte(`"hunter2-value"`), After: []byte(`1`)},
 		}}
-		r := diff.NewReport([]diff.Delivery{{Name: "aidbox", Parts: []diff.Part{diff.NewPart("cluster", []diff.Object{object})}}}, nil)
+		r := drift.NewReport([]drift.Delivery{{Name: "aidbox", Parts: []drift.Part{drift.NewPart("cluster", []drift.Object{object})}}}, nil)
 		var out, narration bytes.Buffer
 		a := &app{IO: IO{Out: &out, Err: newConsole(&narration, s)}, sanitizer: s}
 		if err := a.printDiff(r, diffOptions{output: output}); err != nil {

@@ -107,7 +107,7 @@ func (a *app) render(ctx context.Context, o renderOptions) error {
 	}
 	for _, d := range all {
 		if options.Includes(render.GroupVerifyJob) {
-			if err := a.checkJob(d, options.Job); err != nil {
+			if err := a.checkJob(d); err != nil {
 				return err
 			}
 		}

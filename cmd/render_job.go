@@ -37,7 +37,7 @@ func (a *app) completeJob(job *render.Job) error {
 
 // checkJob refuses a job that could never succeed: one that looks for a server in its own
 // pod, or that would refuse plain http.
-func (a *app) checkJob(d *config.Delivery, job render.Job) error {
+func (a *app) checkJob(d *config.Delivery) error {
 	type address struct{ what, url, hint string }
 	var all []address
 	if p := a.provider(d); p.Address(d) != "" {

@@ -1,6 +1,5 @@
-// Package diff owns how two documents are compared and how the outcome is shown:
-// which fields differ, and for those that may be seen from what to what. It asks
-// nobody; what is compared comes from its callers.
+// Package diff compares two documents: which fields differ, and for those that may be
+// shown, from what to what.
 package diff
 
 import (

@@ -1,9 +1,14 @@
-package diff
+// Package drift compares a delivery with what is deployed: the objects in the cluster,
+// the store, and the resources in Aidbox. It changes nothing.
+package drift
 
 import (
 	"bytes"
 	"fmt"
 	"io"
+
+	"github.com/secretctl/secretctl/internal/diff"
+	"github.com/secretctl/secretctl/internal/hint"
 )
 
 // SchemaVersion is that of the JSON form. It grows when a field changes its
@@ -13,7 +18,7 @@ const SchemaVersion = 1
 // State is how an object is, compared with the config.
 type State string
 
-// An object that is absent would be made. Of a skipped part nobody asked.
+// An absent object would be created. A skipped part was not compared.
 const (
 	Equal     State = "equal"
 	Different State = "different"
@@ -51,13 +56,18 @@ type Part struct {
 	Objects []Object `json:"objects"`
 }
 
-// Object is one thing in that place.
+// Object is an object in that place.
 type Object struct {
-	Name   string  `json:"object"`
-	State  State   `json:"state"` // equal, different, absent, unknown
-	Detail string  `json:"detail,omitempty"`
-	Hint   string  `json:"hint,omitempty"`
-	Fields []Field `json:"fields,omitempty"`
+	Name   string       `json:"object"`
+	State  State        `json:"state"` // equal, different, absent, unknown
+	Detail string       `json:"detail,omitempty"`
+	Hint   string       `json:"hint,omitempty"`
+	Fields []diff.Field `json:"fields,omitempty"`
+}
+
+// unknown is an object that could not be compared.
+func unknown(name string, err error) Object {
+	return Object{Name: name, State: Unknown, Detail: err.Error(), Hint: hint.Of(err)}
 }
 
 // NewPart sums up the objects of a part.

@@ -1,4 +1,4 @@
-package diff
+package drift
 
 import (
 	"encoding/json"
@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/secretctl/secretctl/internal/diff"
 )
 
 func TestStatusIsTheWorstOfTheObjects(t *testing.T) {
@@ -37,7 +39,7 @@ func TestStatusIsTheWorstOfTheObjects(t *testing.T) {
 func aReport() Report {
 	part := NewPart("cluster", []Object{
 		{Name: "ServiceAccount a/b", State: Equal},
-		{Name: "Deployment a/b", State: Different, Fields: []Field{{Path: "spec.replicas", Before: []byte("1"), After: []byte("2")}, {Path: "env[A]", Hidden: true}}},
+		{Name: "Deployment a/b", State: Different, Fields: []diff.Field{{Path: "spec.replicas", Before: []byte("1"), After: []byte("2")}, {Path: "env[A]", Hidden: true}}},
 		{Name: "ConfigMap a/b", State: Absent, Detail: "to be created"},
 		{Name: "X a/b", State: Unknown, Detail: "forbidden", Hint: "ask for the right"},
 	})
@@ -64,8 +66,8 @@ delivery "aidbox": aidbox
   ? connection refused
       hint: start it
 `
-	if diff := cmp.Diff(want, out.String()); diff != "" {
-		t.Error(diff)
+	if d := cmp.Diff(want, out.String()); d != "" {
+		t.Error(d)
 	}
 	if equal, all := aReport().Count(); equal != 1 || all != 4 {
 		t.Errorf("%d of %d", equal, all)
