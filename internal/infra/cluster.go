@@ -13,6 +13,7 @@ import (
 	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/store"
 	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
+	"github.com/secretctl/secretctl/internal/transport"
 )
 
 // The states in which nobody works on a cluster, and those of work that matters.
@@ -134,7 +135,7 @@ func (s *clusterStep) compare() error {
 func (s *clusterStep) apply(ctx context.Context) ([]store.Change, error) {
 	s.o.Waiting(s.change.Object)
 	for s.found != nil && s.busy() { // an earlier run, or another writer: no request is taken meanwhile
-		if err := sleep(ctx, s.o.askEvery); err != nil {
+		if err := transport.Sleep(ctx, s.o.askEvery); err != nil {
 			return nil, s.fail(ctx, s.cluster(), err)
 		}
 		if err := s.read(ctx); err != nil {

@@ -6,7 +6,6 @@ package infra
 
 import (
 	"cmp"
-	"context"
 	"slices"
 	"strings"
 	"time"
@@ -102,16 +101,6 @@ func (i *Infra) Steps() []store.Step {
 
 func (i *Infra) groupID() string {
 	return "/subscriptions/" + i.config.SubscriptionID + "/resourceGroups/" + i.config.ResourceGroup
-}
-
-// sleep returns early, with its error, when the context ends.
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
 }
 
 // tags mark what secretctl has made.

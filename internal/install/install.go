@@ -17,6 +17,7 @@ import (
 
 	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/store"
+	"github.com/secretctl/secretctl/internal/transport"
 )
 
 const (
@@ -207,10 +208,8 @@ func (s *step) wait(ctx context.Context, what string) error {
 		if err != nil || waiting == "" {
 			return err
 		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("%s: %s: %w", what, waiting, ctx.Err())
-		case <-time.After(cmp.Or(s.cluster.helm.poll, pollEvery)):
+		if err := transport.Sleep(ctx, cmp.Or(s.cluster.helm.poll, pollEvery)); err != nil {
+			return fmt.Errorf("%s: %s: %w", what, waiting, err)
 		}
 	}
 }

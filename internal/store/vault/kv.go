@@ -17,6 +17,7 @@ import (
 	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/store"
+	"github.com/secretctl/secretctl/internal/transport"
 )
 
 // How often a write is tried when others write to the same path meanwhile, and
@@ -188,7 +189,7 @@ func (v *Store) writeEntry(ctx context.Context, path string, was entry, keys []k
 		if !isStatus(err, http.StatusBadRequest) {
 			return written{}, v.fail(ctx, a, err)
 		}
-		pause(ctx, casPause<<min(try, 6))
+		_ = transport.Sleep(ctx, rand.N(casPause<<min(try, 6))) //nolint:gosec // jitter; the next request fails where ctx has ended
 		now, readErr := v.readEntry(ctx, path)
 		if readErr != nil {
 			return written{}, readErr
@@ -243,12 +244,4 @@ func (v *Store) rebase(was, now entry, keys []keyWrite) ([]keyWrite, error) {
 		}
 	}
 	return left, nil
-}
-
-// pause waits for up to most, or until ctx ends.
-func pause(ctx context.Context, most time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(rand.N(most)): //nolint:gosec // jitter
-	}
 }
