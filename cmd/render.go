@@ -53,9 +53,6 @@ Two groups of objects are written only where --with or --only names them:
 		Example: `  # Apply everything
   secretctl render | kubectl apply -f -
 
-  # Write two kinds only
-  secretctl render --only SecretProviderClass,ConfigMap
-
   # Write a folder for kustomize: a component where it manages Aidbox
   secretctl render --dir manifests
 

@@ -8,11 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/secretctl/secretctl/internal/secret"
 )
 
 func mustLoad(t *testing.T, path string) []*Delivery {
@@ -39,108 +36,6 @@ func write(t *testing.T, path, text string) string {
 		t.Fatal(err)
 	}
 	return path
-}
-
-func TestLoadGivesWhatWasLeftOutItsDefault(t *testing.T) {
-	got := mustLoad(t, "testdata/minimal.yaml")
-	want := []*Delivery{{
-		APIVersion: APIVersion,
-		Name:       "aidbox",
-		Provider:   "vault",
-		Namespace:  "default",
-		Vault: &Vault{
-			Address:     "http://127.0.0.1:8200",
-			CSIAddress:  "http://127.0.0.1:8200",
-			KVMount:     "secret",
-			AuthMount:   "kubernetes",
-			Role:        "aidbox",
-			Policy:      "aidbox",
-			PolicyScope: "exact",
-			TokenTTL:    "1h",
-		},
-		Aidbox: Aidbox{
-			URL:            "http://localhost:8888",
-			Admin:          Admin{Client: "root", Secret: secret.Source{Env: "AIDBOX_CLIENT_SECRET"}},
-			ScopeFormat:    "references",
-			Workload:       Workload{Kind: "Deployment", Name: "aidbox", Container: "aidbox", ManagedBy: "secretctl"},
-			ServiceAccount: "aidbox",
-			Image:          "healthsamurai/aidboxone:2602",
-			Replicas:       new(int32(1)),
-			Port:           8080,
-			Probe:          "/fhir/Patient",
-		},
-		MountPath: "/run/vault-secrets",
-		Secrets: []Secret{{
-			Name: "client-secret", Path: "aidbox/client-secret", Key: "client-secret",
-			Scope: []string{"Client/basic"},
-		}},
-	}}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got)\n%s", diff)
-	}
-}
-
-func TestDefaultsFollowFromEachOther(t *testing.T) {
-	d := loadText(t, delivery("aidbox: {serviceAccount: sa}\nvault: {address: \"https://v\"}\n"))
-	if d.Vault.CSIAddress != "https://v" || d.Vault.Role != "sa" || d.Vault.Policy != "sa" {
-		t.Errorf("csiAddress %q, role %q, policy %q", d.Vault.CSIAddress, d.Vault.Role, d.Vault.Policy)
-	}
-	d = loadText(t, delivery(azure("")))
-	if d.MountPath != "/run/azure-secrets" || d.Azure.Cloud != "AzurePublicCloud" || d.Azure.Identity.Type != "kubelet" || d.Vault != nil {
-		t.Errorf("mountPath %q, azure %+v, vault %v", d.MountPath, d.Azure, d.Vault)
-	}
-}
-
-func TestScopeFormatFollowsTheImage(t *testing.T) {
-	for image, want := range map[string]string{
-		"":                                       ScopeReferences, // the tutorials' own
-		"healthsamurai/aidboxone:2602":           ScopeReferences,
-		"healthsamurai/aidboxone:2602.3":         ScopeReferences,
-		"healthsamurai/aidboxone:2602-rc":        ScopeReferences,
-		"healthsamurai/aidboxone:2511":           ScopeReferences,
-		"registry.example.com:5000/aidbox:2512":  ScopeReferences,
-		"healthsamurai/aidboxone:2603":           ScopeObject,
-		"healthsamurai/aidboxone:2605.1":         ScopeObject,
-		"healthsamurai/aidboxone:latest":         ScopeObject,
-		"healthsamurai/aidboxone:stable":         ScopeObject,
-		"healthsamurai/aidboxone:edge":           ScopeObject,
-		"healthsamurai/aidboxone":                ScopeObject,
-		"registry.example.com:2602/aidbox":       ScopeObject,
-		"healthsamurai/aidboxone:26":             ScopeObject,
-		"healthsamurai/aidboxone:02602":          ScopeObject,
-		"healthsamurai/aidboxone@sha256:2602":    ScopeObject,
-		"healthsamurai/aidboxone:2602@sha256:ab": ScopeObject,
-	} {
-		d := loadText(t, delivery("aidbox: {image: \""+image+"\"}\n"))
-		if d.Aidbox.ScopeFormat != want {
-			t.Errorf("%q: %s", image, d.Aidbox.ScopeFormat)
-		}
-		for _, written := range []string{ScopeReferences, ScopeObject} {
-			d := loadText(t, delivery("aidbox: {image: \""+image+"\", scopeFormat: "+written+"}\n"))
-			if d.Aidbox.ScopeFormat != written {
-				t.Errorf("%q with %s: %s", image, written, d.Aidbox.ScopeFormat)
-			}
-		}
-	}
-}
-
-func TestCanaryAddsASecretAndAClient(t *testing.T) {
-	d := loadText(t, delivery("canary: true\n"))
-	name := d.CanarySecret()
-	wantSecret := Secret{
-		Name: name, Path: "aidbox/" + name + "/default-aidbox", Key: name, ObjectName: name + "-aidbox",
-		Scope: []string{"Client/" + name}, Value: secret.Source{Generate: &secret.Generate{}},
-	}
-	wantClient := Resource{
-		Type: "Client", ID: name, Secrets: map[string]string{"secret": name}, AccessPolicy: "allow",
-		Body: map[string]any{"grant_types": []any{"client_credentials", "basic"}},
-	}
-	if diff := cmp.Diff(wantSecret, d.Secrets[len(d.Secrets)-1]); diff != "" {
-		t.Errorf("secret (-want +got)\n%s", diff)
-	}
-	if diff := cmp.Diff(wantClient, d.Resources[len(d.Resources)-1]); diff != "" {
-		t.Errorf("client (-want +got)\n%s", diff)
-	}
 }
 
 func TestExamplesLoad(t *testing.T) {
@@ -232,32 +127,6 @@ func TestBrokenYAMLIsReportedWithItsLineAndWithoutItsText(t *testing.T) {
 	}
 }
 
-func TestValueFilesAreRelativeToTheConfigFile(t *testing.T) {
-	dir := t.TempDir()
-	path := write(t, filepath.Join(dir, "a.yaml"), delivery(`aidbox: {admin: {secret: {file: admin}}}
-secrets:
-  - {name: a, scope: [Client], value: {file: sub/a}}
-  - {name: b, scope: [Client], value: {file: ../b}}
-  - {name: c, scope: [Client], value: {file: /etc/c}}
-  - {name: d, scope: [Client], value: {env: D}}
-`))
-	d := mustLoad(t, path)[0]
-	got := []string{d.Aidbox.Admin.Secret.File}
-	for _, s := range d.Secrets {
-		got = append(got, s.Value.File)
-	}
-	want := []string{filepath.Join(dir, "admin"), filepath.Join(dir, "sub/a"), filepath.Join(filepath.Dir(dir), "b"), "/etc/c", ""}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got)\n%s", diff)
-	}
-	if got := mustLoad(t, dir)[0].Secrets[0].Value.File; got != want[1] {
-		t.Errorf("from a folder: %s", got)
-	}
-	if got := loadText(t, delivery("secrets: [{name: a, scope: [Client], value: {file: a}}]\n")).Secrets[0].Value.File; got != "a" {
-		t.Errorf("beside the working directory: %s", got)
-	}
-}
-
 func TestProblemsOfAllDocumentsAndFilesAreListedInOrder(t *testing.T) {
 	dir := t.TempDir()
 	a := write(t, filepath.Join(dir, "a.yaml"), "\uFEFF# first\r\n---\r\nname: a\r\nvualt: {}\r\nnam: b\r\n"+delivery("")+"---\na: [\n---\n"+delivery("name: B\nmountPath: x\n"))
@@ -300,82 +169,5 @@ x.yaml:16:7: resources[0].secrets.secret: names no secret of this delivery
 x.yaml:17:7: resources[0].secrets.secert: is no field of this type that takes a secret`
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
-	}
-}
-
-func TestAliasBombEndsSoonWithOneProblem(t *testing.T) {
-	body := "{a0: &a0 [x, x]"
-	for i := range 40 {
-		body += fmt.Sprintf(", a%d: &a%d [*a%d, *a%d]", i+1, i+1, i, i)
-	}
-	start := time.Now()
-	got := problems(t, delivery("resources: [{type: Client, id: c, secrets: {secret: s}, body: "+body+"}}]\n"))
-	if len(got) != 1 || !strings.Contains(got[0].Message, "aliases") {
-		t.Errorf("%s", &Error{got})
-	}
-	if took := time.Since(start); took > 10*time.Second {
-		t.Errorf("took %s", took)
-	}
-}
-
-func TestVaultConfigThatFitsNoConfigMapIsRefused(t *testing.T) {
-	var items []string
-	for i := range 300 {
-		items = append(items, fmt.Sprintf("{name: s%d, scope: [Client]}", i))
-	}
-	got := problems(t, delivery("mountPath: /"+strings.Repeat("a", 4000)+"\nsecrets: ["+strings.Join(items, ", ")+"]\n"))
-	if len(got) != 1 || got[0].Path != "secrets" || !strings.Contains(got[0].Message, "a ConfigMap holds 1048576") {
-		t.Errorf("%s", &Error{got})
-	}
-}
-
-func TestDerivedNamesOfTheLongestNamesAreValid(t *testing.T) {
-	label := strings.Repeat("a", 63)
-	d := loadText(t, delivery("name: "+label+"\nnamespace: "+label+"\naidbox: {workload: {name: "+label+"}}\n"))
-	// What the driver calls its status of a pod is the longest name there is.
-	for _, name := range []string{d.SecretProviderClassName(), d.ConfigMapName(), label + "-0123456789-01234-" + label + "-" + d.SecretProviderClassName()} {
-		if len(name) > 253 {
-			t.Errorf("%s has %d characters", name, len(name))
-		}
-	}
-}
-
-func TestProblemsAreCutAtFiftyLines(t *testing.T) {
-	for name, test := range map[string]struct {
-		text string
-		want string
-	}{
-		"one document":   {delivery(strings.Repeat("vault: {}\n", 1000)), "and 987 more"},
-		"many documents": {strings.Repeat("---\nx: 1\n", 1000), "and 988 more"},
-	} {
-		got := problems(t, test.text)
-		lines := 0
-		for _, p := range got {
-			lines++
-			for _, more := range []string{p.Excerpt, p.Hint} {
-				if more != "" {
-					lines += 1 + strings.Count(more, "\n")
-				}
-			}
-		}
-		if last := got[len(got)-1].String(); last != test.want || lines > 50 || lines < 45 {
-			t.Errorf("%s: %d lines, the last is %q", name, lines, last)
-		}
-	}
-	for n, want := range map[int]int{12: 12, 13: 13} { // all of them, or 12 and how many more there are
-		if got := problems(t, delivery(strings.Repeat("vault: {}\n", n+1))); len(got) != want {
-			t.Errorf("%d problems make %d", n, len(got))
-		}
-	}
-}
-
-func TestTooManyDocumentsAreOneProblem(t *testing.T) {
-	start := time.Now()
-	_, err := Parse("x.yaml", []byte(strings.Repeat("---\nx: 1\n", maxFile/9)))
-	if err == nil || err.Error() != "x.yaml: holds more than 10000 documents" {
-		t.Error(err)
-	}
-	if took := time.Since(start); took > 10*time.Second {
-		t.Errorf("took %s", took)
 	}
 }
