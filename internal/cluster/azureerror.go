@@ -9,7 +9,7 @@ import (
 
 var (
 	azureObject   = regexp.MustCompile(`failed to get objectType:(\S+), objectName:([^,]+), objectVersion:[^:]*: `)
-	azureRequest  = regexp.MustCompile(`\s*\b(?:GET|POST) https?://\S+\s+-{20,}\s+RESPONSE \d+: ([^\r\n]*)`)
+	azureRequest  = regexp.MustCompile(`\s*\b(?:GET|POST) https?://\S+\s+-{20,}\s+RESPONSE \d+: ([^\r\n{]*?)\s+(?:ERROR CODE: \S+\s+)?-{20,}`)
 	azureRequests = regexp.MustCompile(`\b(?:Get|Post) "https?://[^"]*": `)
 	traceID       = regexp.MustCompile(`\s+Trace ID: `)
 )

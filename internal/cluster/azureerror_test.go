@@ -43,6 +43,7 @@ const (
 func TestErrorOfTheAzureProviderIsShortenedToItsCode(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"role":       {rbac, mountFailed + "secret w-client-secret: 403 Forbidden: ForbiddenByRbac: Caller is not authorized to perform action on resource."},
+		"in a line":  {strings.Join(strings.Fields(rbac), " "), mountFailed + "secret w-client-secret: 403 Forbidden: ForbiddenByRbac: Caller is not authorized to perform action on resource."},
 		"in a log":   {strings.Trim(strconv.Quote(rbac), `"`), mountFailed + "secret w-client-secret: 403 Forbidden: ForbiddenByRbac: Caller is not authorized to perform action on resource."},
 		"tenant":     {tenant, mountFailed + "secret w-client-secret: ClientAssertionCredential authentication failed: 400 Bad Request: AADSTS90002: Tenant '0' not found. Check to make sure you have the correct tenant ID."},
 		"node":       {node, mountFailed + "secret k-client-secret: ManagedIdentityCredential authentication failed. the requested identity isn't assigned to this resource: 400 Bad Request: Identity not found"},
