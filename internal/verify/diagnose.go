@@ -54,6 +54,11 @@ func (r *run) driverCause(ctx context.Context, p cluster.Pod) (cause, next strin
 	if !slices.ContainsFunc(agents, func(a cluster.Agent) bool { return a.Role == r.d.Provider }) {
 		return "no DaemonSet of the provider " + r.d.Provider + " is there", install
 	}
+	if _, err := r.driver.registered(ctx); err == nil { // else it cannot be seen
+		if found := tokensRequested(ctx, r, subject{}); found.Status == StatusFail {
+			return found.Detail, found.Hint
+		}
+	}
 	return r.providerCause(ctx, agents, p)
 }
 
@@ -81,6 +86,11 @@ func (r *run) loginCause(ctx context.Context) (cause, next string, wrong bool) {
 	case found.Status == StatusSkip:
 		return "", "", false
 	case r.Provider.LoginOnNode(r.d):
+		for _, s := range r.d.Secrets { // the node reads what is in the store, if it may
+			if stored := secretStored(ctx, r, subject{secret: s}); stored.Status == StatusFail {
+				return stored.Detail, stored.Hint, true
+			}
+		}
 		return found.Detail, found.Hint, false
 	}
 	if found.Status == StatusPass {

@@ -120,29 +120,49 @@ func deletePod(p *cluster.Pod) string {
 	return fmt.Sprintf("delete the pod, so that the driver mounts anew: kubectl delete pod -n %s %s", p.Namespace, p.Name)
 }
 
-// publishedByDriver looks for what keeps a rotation from the file, and at what the driver
-// says that it mounted.
-func publishedByDriver(ctx context.Context, r *run, m *mount, s config.Secret) Result {
+// fileCanRotate is filePublished without a look at the version, which is the old one for
+// as long as a rotation is under way.
+func fileCanRotate(ctx context.Context, r *run, m *mount, s config.Secret) Result {
+	if m.pod == nil {
+		return filePublished(ctx, r, m, s)
+	}
+	_, _, wrong := mountedVersion(ctx, r, m, s)
+	return wrong
+}
+
+// mountedVersion returns the version that the driver says it mounted, or a result where
+// a rotation does not reach the file, or the driver's status of the pod lacks it.
+func mountedVersion(ctx context.Context, r *run, m *mount, s config.Secret) (version string, status cluster.PodStatus, wrong Result) {
 	got := m.look(ctx, s)
 	switch {
 	case errors.Is(got.err, fs.ErrNotExist), unseen(got.err):
-		return Skip("there is no file to look at")
+		return "", status, Skip("there is no file to look at")
 	case got.found && got.info.Link != path.Join(dataLink, s.FileName()):
-		return notThroughDataLink()
+		return "", status, notThroughDataLink()
 	}
 	status, err := podStatus(ctx, r.Cluster, m.pod, r.classes[s.Name])
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return Fail("%v", err).WithHint("%s", deletePod(m.pod))
+		return "", status, Fail("%v", err).WithHint("%s", deletePod(m.pod))
 	case err != nil:
-		return r.unknown(err)
+		return "", status, r.unknown(err)
 	case !status.Mounted:
-		return Fail("its SecretProviderClassPodStatus says mounted: false").WithHint("%s", deletePod(m.pod))
+		return "", status, Fail("its SecretProviderClassPodStatus says mounted: false").WithHint("%s", deletePod(m.pod))
 	}
 	version, listed := status.Versions[r.Provider.StatusID(s)]
 	if !listed {
-		return Fail("its SecretProviderClassPodStatus does not list %s", r.Provider.StatusID(s)).
+		return "", status, Fail("its SecretProviderClassPodStatus does not list %s", r.Provider.StatusID(s)).
 			WithHint("the SecretProviderClass did not name it when the pod started: apply what secretctl render writes, then %s", deletePod(m.pod))
+	}
+	return version, status, Result{}
+}
+
+// publishedByDriver looks for what keeps a rotation from the file, and compares the
+// version that the driver says it mounted with the store's.
+func publishedByDriver(ctx context.Context, r *run, m *mount, s config.Secret) Result {
+	version, status, wrong := mountedVersion(ctx, r, m, s)
+	if wrong.Status != "" {
+		return wrong
 	}
 	switch newest, err := r.values.newestVersions(ctx, s); {
 	case errors.Is(err, store.ErrNoStatusVersion):

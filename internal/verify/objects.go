@@ -27,7 +27,7 @@ func (r *run) serviceAccount(ctx context.Context) Result {
 		}
 	}
 	if r.pods.err == nil && r.pods.workload.Template.ServiceAccount != want {
-		return Fail("is there, but %s runs its pods as %s", r.d.Aidbox.Workload, r.pods.workload.Template.ServiceAccount).
+		return Fail("ServiceAccount %s exists, but %s runs its pods as %s", want, r.d.Aidbox.Workload, r.pods.workload.Template.ServiceAccount).
 			WithHint("the store lets in %s alone: set serviceAccountName in the Deployment, or aidbox.serviceAccount in the config and run secretctl provision", want)
 	}
 	return Pass("in namespace %s, and the pods run as it", r.d.Namespace)

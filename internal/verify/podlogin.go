@@ -53,7 +53,7 @@ func (r *run) logInAsPod(ctx context.Context) (store.Session, Result) {
 	jwt, err := r.Cluster.ServiceAccountToken(ctx, r.d.Namespace, r.d.Aidbox.ServiceAccount, r.Provider.Audiences(r.d, registration.Audiences), tokenLife)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, Unknown("ServiceAccount %s/%s does not exist, so the login that the pod will do cannot be tried: role, policy and paths are not proved", r.d.Namespace, r.d.Aidbox.ServiceAccount).
+		return nil, Unknown("ServiceAccount %s/%s does not exist, so the login that the pod will do cannot be tried", r.d.Namespace, r.d.Aidbox.ServiceAccount).
 			WithHint("secretctl render --only ServiceAccount | kubectl apply -f -")
 	case err != nil:
 		return nil, r.unknown(fmt.Errorf("no token of the ServiceAccount: %w", err))

@@ -176,7 +176,7 @@ func (r *run) explainLate(ctx context.Context, late []*follower, have string) Re
 	}
 	m := late[0].mount
 	m.looks.forget()
-	for _, look := range []func(context.Context, *run, *mount, config.Secret) Result{filePresent, filePublished} {
+	for _, look := range []func(context.Context, *run, *mount, config.Secret) Result{filePresent, fileCanRotate} {
 		if found := look(ctx, r, m, is.secret); found.Status == StatusFail || found.Status == StatusWarn {
 			return Fail("%s", detail).WithHint("%s; %s", found.Detail, found.Hint)
 		}

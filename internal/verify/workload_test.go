@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -72,7 +73,7 @@ func workloadRows() []row {
 		{"there", in(nil), account, StatusPass, "the pods run as it"},
 		{"absent", in(func(w *city, _ *scene) { w.account = nil }), account, StatusFail, "secretctl render | kubectl apply"},
 		{"forbidden", refusing("serviceaccounts"), account, StatusUnknown, "docs/rbac.md"},
-		{"another", in(func(w *city, _ *scene) { w.deployment.Spec.Template.Spec.ServiceAccountName = "default" }), account, StatusFail, "runs its pods as default"},
+		{"another", in(func(w *city, _ *scene) { w.deployment.Spec.Template.Spec.ServiceAccountName = "default" }), account, StatusFail, "ServiceAccount aidbox exists, but Deployment aidbox runs its pods as default"},
 		{"without the identity", in(func(_ *city, s *scene) {
 			s.d.Provider = config.ProviderAzure
 			s.d.Azure = &config.Azure{Identity: config.Identity{Type: config.IdentityWorkload, ClientID: "1"}}
@@ -127,6 +128,11 @@ func workloadRows() []row {
 		{"cannot mount, trimmed", pending(func(w *city, _ *scene) {
 			w.events[2].Message = strings.TrimSuffix(w.events[2].Message, canary) + "you"
 		}), deployment, StatusFail, "event FailedMount: provider: 403 for you; the login that the pod does, done here: connection refused | kubectl describe pod -n default a"},
+		{"only its node logs in, and the secret is gone", pending(func(w *city, s *scene) {
+			w.events = nil
+			s.w.Granted = func(context.Context) (string, error) { return "the role is assigned", nil }
+			clear(s.store)
+		}), deployment, StatusFail, "(ContainerCreating); file does not exist"},
 		{"no class", pending(func(w *city, _ *scene) { w.class = nil }), deployment, StatusFail, "not found | secretctl render"},
 		{"no account", pending(func(w *city, _ *scene) { w.account = nil }), deployment, StatusFail, "no pod can start with it | secretctl render"},
 		{"writable volume", pending(func(w *city, _ *scene) { w.pods[0].Spec.Volumes[0].CSI.ReadOnly = nil }), deployment, StatusFail, "lacks readOnly: true"},
