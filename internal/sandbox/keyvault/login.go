@@ -76,7 +76,9 @@ func (a *Azure) trade(clientID, assertion string) *reply {
 		audiences, _ := r.Properties["audiences"].([]any)
 		switch {
 		case r.Properties["subject"] != claims.Subject:
-			code, what = 700213, "subject '"+claims.Subject+"'"
+			if code == 700211 { // one for the subject says more
+				code, what = 700213, "subject '"+claims.Subject+"'"
+			}
 		case !slices.ContainsFunc(audiences, func(audience any) bool { return slices.Contains(claims.Audience, fmt.Sprint(audience)) }):
 			code, what = 700212, fmt.Sprintf("audience '%s'", strings.Join(claims.Audience, ","))
 		default:

@@ -54,8 +54,8 @@ func (v *Store) Login(ctx context.Context, jwt secret.Value) (store.Session, err
 func (s session) Get(ctx context.Context, wanted config.Secret) (secret.Value, string, error) {
 	value, version, err := s.Store.Get(ctx, wanted)
 	if errors.Is(err, store.ErrDenied) {
-		err = hint.Wrap(store.Refused(fmt.Sprintf("%s, for the managed identity with the client id %s", err, s.d.Azure.Identity.ClientID)),
-			"run: secretctl provision --phase grant; a role that was assigned in the last 10 minutes may not be in force yet")
+		err = hint.Wrap(s.about(wanted, store.Refused("permission denied: the pod's identity needs the role "+s.readRole)),
+			"run: secretctl provision --phase grant; a role that was assigned in the last 10 minutes may not be in force yet; the identity has the client id %s", s.d.Azure.Identity.ClientID)
 	}
 	return value, version, err
 }
@@ -90,9 +90,11 @@ func (v *Store) whyNotTraded(ctx context.Context, c store.Claims) (why, next str
 }
 
 // unlike says in what the credential that fits a token best does not fit it; ""
-// where one fits.
+// where one fits. One for another subject is likely that of another delivery with the
+// same identity, so it comes last.
 func unlike(all []*armmsi.FederatedIdentityCredential, c store.Claims) string {
-	best, fewest := "has no federated credential", 4
+	const subject = "subject"
+	best, fewest := "has no federated credential", 6
 	for _, credential := range all {
 		p := credential.Properties
 		if p == nil {
@@ -103,13 +105,17 @@ func unlike(all []*armmsi.FederatedIdentityCredential, c store.Claims) string {
 			differs = append(differs, "issuer")
 		}
 		if azure.Deref(p.Subject) != c.Subject {
-			differs = append(differs, "subject")
+			differs = append(differs, subject)
 		}
 		if !slices.ContainsFunc(p.Audiences, func(a *string) bool { return slices.Contains(c.Audiences, azure.Deref(a)) }) {
 			differs = append(differs, "audience")
 		}
-		if len(differs) < fewest {
-			fewest = len(differs)
+		weight := len(differs)
+		if slices.Contains(differs, subject) {
+			weight += 2
+		}
+		if weight < fewest {
+			fewest = weight
 			best = fmt.Sprintf("has a federated credential for another %s: %s", strings.Join(differs, ", "), azure.Deref(credential.Name))
 		}
 	}

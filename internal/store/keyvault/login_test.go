@@ -99,16 +99,18 @@ func TestPodWithoutTheRoleIsNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _, err = session.Get(t.Context(), s.d.Secrets[0])
-	if storetest.WantError(t, err, "permission denied: needs the role Key Vault Secrets User on /subscriptions/"); !errors.Is(err, fs.ErrPermission) {
+	if storetest.WantError(t, err, "permission denied: the pod's identity needs the role Key Vault Secrets User"); !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("%v is no ErrPermission", err)
 	}
-	storetest.WantError(t, err, "for the managed identity with the client id "+s.d.Azure.Identity.ClientID)
-	storetest.WantHint(t, err, "provision --phase grant")
+	storetest.WantHint(t, err, "provision --phase grant", "client id "+s.d.Azure.Identity.ClientID)
 }
 
 func TestRefusedLoginNamesWhatDoesNotFit(t *testing.T) {
 	s := newAzureFixture(t, config.IdentityWorkload)
 	s.provision(t)
+	s.d.Namespace = "another" // a delivery with the same identity, whose credential is not the one to compare with
+	s.provision(t, "identity")
+	s.d.Namespace = "default"
 	v := s.vault(t)
 	const identity = "managed identity aidbox-rg/aidbox-azure-secrets has a federated credential for another "
 	for _, c := range []struct {
