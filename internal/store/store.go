@@ -6,6 +6,7 @@ package store
 import (
 	"context"
 	"io"
+	"time"
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/secret"
@@ -48,6 +49,13 @@ type Store interface {
 	Steps(in *secret.Inputs, concurrency int) []Step
 	// Close gives back what Options.Login got, also where ctx has ended.
 	Close(ctx context.Context) error
+}
+
+// Dated is a store that keeps when a secret is valid, and gives it out at any time.
+type Dated interface {
+	// Validity returns from when and until when a secret is valid; the zero time is an
+	// open end.
+	Validity(ctx context.Context, s config.Secret) (from, until time.Time, err error)
 }
 
 // Session is the store as a pod has it. It has to be ended.

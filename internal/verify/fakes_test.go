@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"time"
 
 	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/config"
@@ -19,6 +20,8 @@ type fakes struct {
 	Newest  func(ctx context.Context, s config.Secret) ([]string, error) // nil: the status has no version
 	LogIn   func(ctx context.Context, jwt secret.Value) (store.Session, error)
 	Granted func(ctx context.Context) (string, error) // not nil: only the node can log in
+
+	ValidFrom, ValidUntil time.Time
 
 	Source func(ctx context.Context, s config.Secret) (secret.Value, error)
 
@@ -86,6 +89,10 @@ func (f fakeStore) Login(ctx context.Context, jwt secret.Value) (store.Session, 
 		return nil, errUnreachable
 	}
 	return f.LogIn(ctx, jwt)
+}
+
+func (f fakeStore) Validity(context.Context, config.Secret) (from, until time.Time, err error) {
+	return f.ValidFrom, f.ValidUntil, nil
 }
 
 func (f fakeStore) Granted(ctx context.Context) (string, error) { return f.fakes.Granted(ctx) }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"strings"
+	"time"
 
 	"github.com/secretctl/secretctl/internal/store"
 )
@@ -67,7 +68,25 @@ func secretStored(ctx context.Context, r *run, s subject) Result {
 	case got.value.Oddity() != "":
 		return Warn("the stored value %s, version %s", got.value.Oddity(), got.version).WithHint(oddityHint)
 	}
+	if dated, ok := r.Store.(store.Dated); ok {
+		return secretValid(ctx, r, s, dated, got.version)
+	}
 	return Pass("stored, version %s", got.version)
+}
+
+// secretValid warns of a secret that the store gives out although it should not be used.
+func secretValid(ctx context.Context, r *run, s subject, dated store.Dated, version string) Result {
+	switch from, until, err := dated.Validity(ctx, s.secret); {
+	case err != nil:
+		return r.unknown(err)
+	case !until.IsZero() && until.Before(time.Now()):
+		return Warn("stored, version %s; it expired on %s, and is mounted all the same", version, until.UTC().Format(time.DateOnly)).
+			WithHint("secretctl rotate %s", s.secret.Name)
+	case from.After(time.Now()):
+		return Warn("stored, version %s; it is not valid before %s, and is mounted all the same", version, from.UTC().Format(time.DateOnly)).
+			WithHint("store it when it is valid, or store an earlier start of its validity")
+	}
+	return Pass("stored, version %s", version)
 }
 
 // secretSeen says what is known of a secret whose value may not be read.

@@ -125,6 +125,14 @@ func kvSetsExpiry(t *testing.T, b *keyVault) {
 	if err != nil || !strings.Contains(got[0].Warning, "has expired on") {
 		t.Errorf("changes %v, error %v, want a warning", got, err)
 	}
+	dated, ok := b.connect(t, d, store.Options{}).(store.Dated)
+	if !ok {
+		t.Fatal("the store keeps no validity")
+	}
+	from, until, err := dated.Validity(t.Context(), d.Secrets[0])
+	if !from.IsZero() || until.Unix() != past.Unix() || err != nil {
+		t.Errorf("valid from %v until %v, error %v", from, until, err)
+	}
 }
 
 func kvDryRunWritesNothing(t *testing.T, b *keyVault) {

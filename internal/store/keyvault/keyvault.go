@@ -86,13 +86,14 @@ func (v *Store) object(s config.Secret) string { return s.KeyVault + "/" + s.Obj
 
 // held is what a Key Vault has under a name.
 type held struct {
-	version          string // "" where there is none
-	value            secret.Value
-	contentType      string
-	tags             map[string]*string
-	created, expires time.Time
-	ofCertificate    bool // Key Vault itself writes it
-	deleted          bool // but for its recovery, nothing can be done with the name
+	version       string // "" where there is none
+	value         secret.Value
+	contentType   string
+	tags          map[string]*string
+	created       time.Time
+	from, expires time.Time // zero where there is no such end
+	ofCertificate bool      // Key Vault itself writes it
+	deleted       bool      // but for its recovery, nothing can be done with the name
 }
 
 // Get implements [store.Store]. The version is its id, which is also what the driver's
@@ -115,6 +116,12 @@ func (v *Store) Get(ctx context.Context, s config.Secret) (secret.Value, string,
 		return secret.Value{}, is.version, v.about(s, store.ErrPEM)
 	}
 	return is.value, is.version, nil
+}
+
+// Validity implements [store.Dated].
+func (v *Store) Validity(ctx context.Context, s config.Secret) (from, until time.Time, err error) {
+	is, err := v.find(ctx, s)
+	return is.from, is.expires, err
 }
 
 // Put implements [store.Store]. A secret that has another owner is not overwritten.
@@ -186,7 +193,7 @@ func (v *Store) holds(got azsecrets.Secret) (held, error) {
 		contentType: azure.Deref(got.ContentType), ofCertificate: azure.Deref(got.Managed),
 	}
 	if a := got.Attributes; a != nil {
-		is.created, is.expires = azure.Deref(a.Created), azure.Deref(a.Expires)
+		is.created, is.from, is.expires = azure.Deref(a.Created), azure.Deref(a.NotBefore), azure.Deref(a.Expires)
 	}
 	v.azure.Learn(is.value)
 	return is, nil
