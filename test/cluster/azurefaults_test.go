@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
 const present = "store/secret-present"
@@ -14,24 +15,28 @@ const present = "store/secret-present"
 var workloadFaults = []fault{
 	// Who the pod is, and what that may do.
 	{"no role assignment", (*realCluster).revokeRole, (*realCluster).provision, []expectation{
-		{"doctor", podCanRead, "fail", "permission denied: needs the role Key Vault Secrets User...secretctl provision --phase grant"},
+		{"doctor", podCanRead, "fail", "permission denied: the pod's identity needs the role Key Vault Secrets User...secretctl provision --phase grant"},
 		{newPods + workload, deployment, "fail", "FailedMount...ForbiddenByRbac...permission denied...secretctl provision --phase grant"},
 	}},
 	{"no federated credential", (*realCluster).deleteCredential, (*realCluster).provision, []expectation{
-		{"doctor", podCanRead, "fail", "AADSTS700211...has no federated credential...secretctl provision --phase identity"},
-		{newPods + workload, deployment, "fail", "FailedMount...AADSTS700211...has no federated credential"},
+		{"doctor", podCanRead, "fail", "AADSTS70021...federated credential...secretctl provision --phase identity"},
+		{newPods + workload, deployment, "fail", "FailedMount...AADSTS70021...federated credential"},
 	}},
 	{"credential for another subject", changeCredential("subject", "system:serviceaccount:other:aidbox"), (*realCluster).provision, []expectation{
 		{"doctor", podCanRead, "fail", "AADSTS700213...for another subject...secretctl provision --phase identity"},
 		{newPods + workload, deployment, "fail", "FailedMount...AADSTS700213...for another subject"},
 	}},
+	{"credential for another audience", changeCredential("audiences", []string{"api://elsewhere"}), (*realCluster).provision, []expectation{
+		{"doctor", podCanRead, "fail", "AADSTS700212...for another audience"},
+		{newPods + workload, deployment, "fail", "FailedMount...AADSTS700212...for another audience"},
+	}},
 	{"another ServiceAccount", runAs("default"), (*realCluster).reapply, []expectation{
-		{newPods + workload, "workload/service-account", "fail", "runs its pods as default"},
-		{workload, deployment, "fail", "FailedMount...AADSTS700213"},
+		{newPods + workload, "workload/service-account", "fail", "ServiceAccount aidbox exists, but Deployment aidbox runs its pods as default"},
+		{workload, deployment, "fail", "FailedMount...AADSTS700213...ServiceAccount aidbox exists, but"},
 	}},
 	{"no tokens requested", beginFault("no-token-requests"), endFault("no-token-requests"), []expectation{
 		{"doctor", "cluster/token-requests", "fail", "api://AzureADTokenExchange...tokenRequests"},
-		{newPods + workload, deployment, "fail", "FailedMount...service account tokens not found"},
+		{newPods + workload, deployment, "fail", "FailedMount...service account tokens not found...requests tokens for no audience...tokenRequests"},
 	}},
 
 	// What is applied.
@@ -62,6 +67,12 @@ var workloadFaults = []fault{
 		{"doctor", present, "fail", "is disabled...az keyvault secret set-attributes"},
 		{newPods + workload, deployment, "fail", "FailedMount...SecretDisabled...is disabled"},
 	}},
+	{"secret expired", setExpiry(-time.Hour), setExpiry(90 * 24 * time.Hour), []expectation{
+		{"doctor", present, "warn", "it expired on...secretctl rotate client-secret"},
+	}},
+	{"secret not yet valid", setAttribute("nbf", time.Now().Add(time.Hour).Unix()), setAttribute("nbf", time.Now().Add(-time.Hour).Unix()), []expectation{
+		{"doctor", present, "warn", "it is not valid before"},
+	}},
 
 	// Azure, and the network before it.
 	{"firewall", beginFault("azure-firewall"), endFault("azure-firewall"), []expectation{
@@ -74,6 +85,12 @@ var workloadFaults = []fault{
 	{"login down", beginFault("azure-login-down"), endFault("azure-login-down"), []expectation{
 		{newPods + workload, deployment, "fail", "FailedMount...AADSTS90033"},
 	}},
+	{"access revoked meanwhile", (*realCluster).revokeRole, (*realCluster).provision, []expectation{
+		{meanwhile + rotate, mounted, "fail", "still the old value...permission denied...secretctl provision --phase grant"},
+	}},
+	{"provider gone meanwhile", beginFault("azure-provider-gone"), endFault("azure-provider-gone"), []expectation{
+		{meanwhile + rotate, mounted, "fail", "still the old value...provider does not run on node node1"},
+	}},
 }
 
 // kubeletFaults are what goes wrong with the identity of the nodes.
@@ -81,6 +98,9 @@ var kubeletFaults = []fault{
 	{"identity not on the node", setParameter("userAssignedIdentityID", "00000000-0000-0000-0000-000000000008"), (*realCluster).reapply, []expectation{
 		{newPods + workload, class, "fail", `userAssignedIdentityID is "00000000-0000-0000-0000-000000000008", not`},
 		{workload, deployment, "fail", "FailedMount...the requested identity isn't assigned to this resource...userAssignedIdentityID is"},
+	}},
+	{"secret deleted", (*realCluster).softDelete, (*realCluster).recover, []expectation{
+		{newPods + workload, deployment, "fail", "FailedMount...SecretNotFound...is deleted, and can be recovered...secretctl provision --recover"},
 	}},
 }
 
@@ -157,4 +177,8 @@ func setAttribute(name string, value any) func(*realCluster, *testing.T) {
 	return func(rc *realCluster, t *testing.T) {
 		rc.azure.ok(t, http.MethodPatch, rc.inKeyVault("secrets"), map[string]any{"attributes": map[string]any{name: value}})
 	}
+}
+
+func setExpiry(from time.Duration) func(*realCluster, *testing.T) {
+	return func(rc *realCluster, t *testing.T) { setAttribute("exp", time.Now().Add(from).Unix())(rc, t) }
 }
