@@ -1,11 +1,9 @@
-// Package sandbox holds stand-ins for the servers that deliver a secret: Vault,
-// Azure Key Vault, the part of Kubernetes that mints and reviews ServiceAccount
-// tokens, the kubelet with its CSI driver and their providers, and Aidbox. Each
-// listens on a loopback port or writes below a folder, and answers as the real
-// one does wherever a client or a user can tell, errors included.
+// Package sandbox has a stand-in for each server that delivers a secret: Vault, Azure
+// with its Key Vaults, the part of Kubernetes that reviews ServiceAccount tokens, the
+// CSI driver that mounts a pod's volumes, and Aidbox. The demo, secretctl sandbox and
+// tests use them, and they imitate what these need and no more.
 //
-// The stand-ins form an opinion of their own: they parse what is rendered and
-// sent, and share no code with the packages that render and send it. They keep
-// everything in memory but the mounted files, and they never quote a secret
-// value, not even one that they refuse.
+// A stand-in parses what secretctl renders and sends with code of its own, so that it
+// does not share a mistake. It keeps everything in memory but the mounted files, and
+// never quotes a secret value, not even one that it refuses.
 package sandbox

@@ -18,6 +18,7 @@ import (
 // Web opens a connection for each request, so that none outlives a server.
 var Web = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
+// StartVault starts a Vault.
 func StartVault(t *testing.T) *vault.Server {
 	t.Helper()
 	v, err := vault.Start()
@@ -28,6 +29,7 @@ func StartVault(t *testing.T) *vault.Server {
 	return v
 }
 
+// StartKubernetes starts a cluster.
 func StartKubernetes(t *testing.T) *kubernetes.Server {
 	t.Helper()
 	k, err := kubernetes.Start()
@@ -99,6 +101,7 @@ func (v VaultClient) Store(t *testing.T, value string) {
 	v.Must(t, `POST secret/data/aidbox/client {"data":{"client-secret":"`+value+`","other":"00ff"}}`)
 }
 
+// Send makes a request and returns the answer.
 func Send(t *testing.T, method, url, body string, header http.Header) (status int, content []byte) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))

@@ -71,7 +71,7 @@ func startOver() error {
 	if cache, err := os.UserCacheDir(); err == nil && os.Getenv("GOCACHE") == "" {
 		environment = append(environment, "GOCACHE="+filepath.Join(cache, "go-build"))
 	}
-	return syscall.Exec(self, os.Args, append(environment, "HOME="+home, homeVariable+"="+home)) //nolint:gosec // itself
+	return syscall.Exec(self, os.Args, append(environment, "HOME="+home, homeVariable+"="+home))
 }
 
 // Tests are those of a package.

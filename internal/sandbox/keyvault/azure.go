@@ -20,7 +20,7 @@ const (
 // Azure stands in for Azure Resource Manager with one subscription. It holds a
 // resource group with an AKS cluster and Key Vaults, and takes resource groups,
 // managed identities, federated credentials and role assignments, everything in
-// memory. Whoever has its token is the owner.
+// memory. The holder of its token is the owner.
 //
 // A role on a Key Vault that is assigned to an identity counts there: PodToken
 // gives a token that the Key Vaults refuse until then. The same token is given, as
@@ -87,7 +87,7 @@ func StartAzure(o AzureOptions) (*Azure, error) {
 	return a, nil
 }
 
-// byHost sends a request to whoever has its host; "" is for all others.
+// byHost has a transport for each host; "" is for all others.
 type byHost map[string]http.RoundTripper
 
 func (b byHost) RoundTrip(req *http.Request) (*http.Response, error) {

@@ -29,7 +29,7 @@ func (a *Azure) metadata(r *http.Request) *reply {
 	case clientID == "" && slices.Contains(a.nodeIdentities, "system"):
 		clientID = "system"
 	case clientID == "" && len(a.nodeIdentities) == 1:
-		clientID = a.nodeIdentities[0] // as the real one does, whoever that is
+		clientID = a.nodeIdentities[0] // as the real one does, whichever that is
 	case clientID == "":
 		return metadataRefusal("Multiple user assigned identities exist, please specify the clientId / resourceId of the identity in the token request")
 	}

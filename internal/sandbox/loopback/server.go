@@ -16,12 +16,15 @@ import (
 	"time"
 )
 
-const (
-	MaxRequest = 32 << 20      // the largest body that a stand-in reads
-	FreePort   = "127.0.0.1:0" // any free port
+// FreePort is any free port of this machine.
+const FreePort = "127.0.0.1:0"
 
-	// A handshake takes longer than a request, so connections are kept.
-	idleConnections = 64
+// MaxRequest is the largest body that a stand-in reads.
+const MaxRequest = 32 << 20
+
+const (
+	headerTimeout   = 10 * time.Second
+	idleConnections = 64 // a handshake takes longer than a request, so connections are kept
 )
 
 // Server is an HTTP server on a loopback port.
@@ -39,7 +42,7 @@ func Listen(h http.HandlerFunc) (*Server, error) { return ListenAt(FreePort, h) 
 
 // ListenAt serves at an address, which may be [FreePort].
 func ListenAt(address string, h http.HandlerFunc) (*Server, error) {
-	s := &Server{address: address, http: &http.Server{Handler: h}}
+	s := &Server{address: address, http: &http.Server{Handler: h, ReadHeaderTimeout: headerTimeout}}
 	return s.listen("http://", s.http.Serve)
 }
 
@@ -49,7 +52,9 @@ func ListenTLS(h http.HandlerFunc, hosts ...string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{address: FreePort, CA: identity.PEM, http: &http.Server{Handler: h, TLSConfig: identity.TLS()}}
+	s := &Server{address: FreePort, CA: identity.PEM, http: &http.Server{
+		Handler: h, ReadHeaderTimeout: headerTimeout, TLSConfig: identity.TLS(),
+	}}
 	return s.listen("https://", func(l net.Listener) error { return s.http.ServeTLS(l, "", "") })
 }
 
@@ -60,7 +65,6 @@ func (s *Server) listen(scheme string, serve func(net.Listener) error) (*Server,
 	}
 	s.address, s.ended = listener.Addr().String(), make(chan struct{})
 	s.URL = scheme + s.address
-	s.http.ReadHeaderTimeout = 10 * time.Second
 	s.http.ErrorLog = log.New(io.Discard, "", 0) // else a client that distrusts the certificate is shown on stderr
 	go func() {
 		defer close(s.ended)

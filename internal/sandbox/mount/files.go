@@ -15,7 +15,7 @@ const (
 	currentData = "..data"
 	nextData    = "..data_tmp"
 
-	// The driver's modes: whoever runs in the pod may read.
+	// The driver's modes: every user in the pod may read.
 	folderMode = 0o755
 	fileMode   = 0o644
 )
@@ -53,8 +53,8 @@ func project(folder string, files map[string][]byte) error {
 	return nil
 }
 
-// makeFolders makes a folder and those above it. Their mode does not depend on the
-// umask, as little as the driver's does.
+// makeFolders makes a folder and its parents. Like the driver's, their mode does not
+// depend on the umask.
 func makeFolders(folder string) error {
 	err := os.Mkdir(folder, folderMode)
 	if errors.Is(err, fs.ErrExist) {

@@ -63,8 +63,8 @@ func readPod(documents []byte) (*pod, error) {
 
 func readManifests(documents []byte) (manifests, error) {
 	all := manifests{
-		map[string]*appsv1.Deployment{}, map[string]*corev1.ServiceAccount{},
-		map[string]*corev1.ConfigMap{}, map[string]*csiv1.SecretProviderClass{},
+		deployments: map[string]*appsv1.Deployment{}, accounts: map[string]*corev1.ServiceAccount{},
+		configMaps: map[string]*corev1.ConfigMap{}, classes: map[string]*csiv1.SecretProviderClass{},
 	}
 	stream := yamlstream.NewYAMLReader(bufio.NewReader(bytes.NewReader(documents)))
 	for {
@@ -94,15 +94,17 @@ func readManifests(documents []byte) (manifests, error) {
 	}
 }
 
-func add[T any, O interface {
+// add decodes a document into the objects of its kind.
+func add[T any, O object[T]](objects map[string]O, document []byte) error {
+	o := O(new(T))
+	err := yaml.UnmarshalStrict(document, o)
+	objects[o.GetName()] = o
+	return err
+}
+
+type object[T any] interface {
 	*T
 	metav1.Object
-}](objects map[string]O, document []byte,
-) error {
-	object := O(new(T))
-	err := yaml.UnmarshalStrict(document, object)
-	objects[object.GetName()] = object
-	return err
 }
 
 // volumes returns the ConfigMaps and the secrets that a container mounts; nothing
