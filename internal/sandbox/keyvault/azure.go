@@ -43,8 +43,6 @@ type Azure struct {
 	server *loopback.Server
 	verify func(token string) error
 
-	nodeIdentities []string // the client ids of those that the nodes have, "system" for their own one
-
 	mu        sync.Mutex // guards all below
 	resources map[string]*armResource
 	tokens    map[string]string // of an identity, by its principal and by its client id
@@ -70,7 +68,6 @@ func StartAzure(o AzureOptions) (*Azure, error) {
 		Issuer:    cmp.Or(o.Issuer, "https://eastus.oic.prod-aks.azure.com/"+first.TenantID+"/"+loopback.UUID()+"/"),
 		KeyVaults: o.KeyVaults, verify: o.Verify, resources: map[string]*armResource{}, tokens: map[string]string{},
 	}
-	a.nodeIdentities = []string{a.KubeletClientID}
 	a.begin(o.SystemIdentity)
 	var err error
 	if a.server, err = loopback.ListenTLS(a.ServeHTTP, armHost, loginHost); err != nil {
@@ -126,7 +123,6 @@ func (a *Azure) begin(systemIdentity bool) {
 	identity := map[string]any{"type": "UserAssigned"}
 	if systemIdentity {
 		identity = map[string]any{"type": "SystemAssigned, UserAssigned", "principalId": a.newPrincipal("system"), "tenantId": a.TenantID}
-		a.nodeIdentities = append(a.nodeIdentities, "system")
 	}
 	a.put(&armResource{
 		ID:   nodes + "/providers/Microsoft.Compute/virtualMachineScaleSets/aks-nodepool1-vmss",

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -100,63 +99,4 @@ func TestAzureAsksWhoSignedAToken(t *testing.T) {
 	if err != nil || resp.StatusCode != http.StatusUnauthorized || !strings.Contains(string(body), "AADSTS700027") {
 		t.Errorf("%d %s, error %v", resp.StatusCode, body, err)
 	}
-}
-
-func TestAzureMetadataKnowsTheNodesIdentities(t *testing.T) {
-	without := sandboxtest.StartAzure(t, sandboxtest.StartKeyVault(t, keyvault.Options{Name: "contoso"}), keyvault.AzureOptions{})
-	with := sandboxtest.StartAzure(t, sandboxtest.StartKeyVault(t, keyvault.Options{Name: "contoso"}), keyvault.AzureOptions{SystemIdentity: true})
-	_, _, made := with.Call(t, http.MethodPut, with.Group()+"/providers/Microsoft.ManagedIdentity/userAssignedIdentities/elsewhere", `{"location": "eastus"}`)
-	elsewhere, _ := made["properties"].(map[string]any)["clientId"].(string)
-	for name, c := range map[string]struct {
-		azure         *sandboxtest.ARM
-		id            azidentity.ManagedIDKind
-		want, refused string
-	}{
-		"kubelet":              {with, azidentity.ClientID(with.KubeletClientID), with.PodToken(with.KubeletClientID), ""},
-		"system":               {with, nil, with.PodToken("system"), ""},
-		"not one of the nodes": {with, azidentity.ClientID(elsewhere), "", "Identity not found"},
-		"unknown":              {without, azidentity.ClientID("other"), "", "Identity not found"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			credential, err := azidentity.NewManagedIdentityCredential(&azidentity.ManagedIdentityCredentialOptions{
-				ID: c.id, ClientOptions: policy.ClientOptions{Transport: metadataOf{c.azure.Azure}, Retry: policy.RetryOptions{MaxRetries: -1}},
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			token, err := credential.GetToken(t.Context(), policy.TokenRequestOptions{Scopes: []string{"https://vault.azure.net/.default"}})
-			switch {
-			case c.refused != "" && (err == nil || !strings.Contains(err.Error(), c.refused)):
-				t.Errorf("error %v, want %s", err, c.refused)
-			case c.refused == "" && (err != nil || token.Token != c.want):
-				t.Errorf("token %q, error %v", token.Token, err)
-			}
-		})
-	}
-}
-
-// azidentity keeps the token of no named identity for the whole process, so it asks here itself.
-func TestAzureMetadataGivesTheOnlyIdentityToWhoeverNamesNone(t *testing.T) {
-	a := sandboxtest.StartAzure(t, sandboxtest.StartKeyVault(t, keyvault.Options{Name: "contoso"}), keyvault.AzureOptions{})
-	req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://169.254.169.254/metadata/identity/oauth2/token?resource=x", http.NoBody)
-	for _, given := range []struct{ header, want string }{
-		{"", "Required metadata header not specified"},
-		{"true", a.PodToken(a.KubeletClientID)},
-	} {
-		req.Header.Set("Metadata", given.header)
-		w := httptest.NewRecorder()
-		a.ServeMetadata(w, req)
-		if !strings.Contains(w.Body.String(), given.want) {
-			t.Errorf("with header %q: %s", given.header, w.Body)
-		}
-	}
-}
-
-// metadataOf takes a request to the metadata service without a network.
-type metadataOf struct{ *keyvault.Azure }
-
-func (m metadataOf) Do(req *http.Request) (*http.Response, error) {
-	w := httptest.NewRecorder()
-	m.ServeMetadata(w, req)
-	return w.Result(), nil
 }

@@ -68,11 +68,3 @@ func (c *cloud) front(w http.ResponseWriter, r *http.Request) {
 	}
 	c.azure.ServeHTTP(w, r)
 }
-
-func (c *cloud) metadata(w http.ResponseWriter, r *http.Request) {
-	if c.broken(metadataDown) {
-		loopback.WriteJSON(w, http.StatusServiceUnavailable, map[string]string{"error": "unavailable"})
-		return
-	}
-	c.azure.ServeMetadata(w, r)
-}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+
+	"github.com/secretctl/secretctl/internal/sandbox/keyvault"
+	"github.com/secretctl/secretctl/test/sandboxtest"
+	"github.com/secretctl/secretctl/test/testenv"
+)
+
+func TestMain(m *testing.M) { testenv.Main(m) }
+
+// Azure's own client asks, so that it is the judge of the answers.
+func TestMetadataKnowsTheNodesIdentities(t *testing.T) {
+	a := sandboxtest.StartAzure(t, sandboxtest.StartKeyVault(t, keyvault.Options{Name: "contoso"}), keyvault.AzureOptions{SystemIdentity: true})
+	_, _, made := a.Call(t, http.MethodPut, a.Group()+"/providers/Microsoft.ManagedIdentity/userAssignedIdentities/elsewhere", `{"location": "eastus"}`)
+	elsewhere, _ := made["properties"].(map[string]any)["clientId"].(string)
+	for name, c := range map[string]struct {
+		id            azidentity.ManagedIDKind
+		want, refused string
+	}{
+		"kubelet":              {azidentity.ClientID(a.KubeletClientID), a.PodToken(a.KubeletClientID), ""},
+		"system":               {nil, a.PodToken("system"), ""},
+		"not one of the nodes": {azidentity.ClientID(elsewhere), "", "Identity not found"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			credential, err := azidentity.NewManagedIdentityCredential(&azidentity.ManagedIdentityCredentialOptions{
+				ID: c.id, ClientOptions: policy.ClientOptions{Transport: metadataOf{a.Azure, t.TempDir()}, Retry: policy.RetryOptions{MaxRetries: -1}},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			token, err := credential.GetToken(t.Context(), policy.TokenRequestOptions{Scopes: []string{"https://vault.azure.net/.default"}})
+			switch {
+			case c.refused != "" && (err == nil || !strings.Contains(err.Error(), c.refused)):
+				t.Errorf("error %v, want %s", err, c.refused)
+			case c.refused == "" && (err != nil || token.Token != c.want):
+				t.Errorf("token %q, error %v", token.Token, err)
+			}
+		})
+	}
+}
+
+// metadataOf takes a request to the metadata service without a network.
+type metadataOf struct {
+	azure  *keyvault.Azure
+	faults string
+}
+
+func (m metadataOf) Do(req *http.Request) (*http.Response, error) {
+	w := httptest.NewRecorder()
+	(&cloud{azure: m.azure, faults: m.faults}).metadata(w, req)
+	return w.Result(), nil
+}
