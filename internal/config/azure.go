@@ -16,6 +16,8 @@ const (
 	IdentityKubelet  = "kubelet"
 	IdentityWorkload = "workload"
 	IdentitySystem   = "system"
+	IdentityAddon    = "addon" // that of AKS's own add-on for Key Vault
+	IdentityNode     = "node"  // another one that the nodes have
 )
 
 // The values of secrets[].objectType.
@@ -29,7 +31,7 @@ var azureChoices = map[string][]string{
 	"secrets[].objectType":     {ObjectSecret, ObjectCert, ObjectKey},
 	"secrets[].objectEncoding": encodings,
 	"azure.cloud":              {"AzurePublicCloud", "AzureUSGovernmentCloud", "AzureChinaCloud", "AzureGermanCloud"},
-	"azure.identity.type":      {IdentityKubelet, IdentityWorkload, IdentitySystem},
+	"azure.identity.type":      {IdentityKubelet, IdentityWorkload, IdentitySystem, IdentityAddon, IdentityNode},
 }
 
 var azureProvider = provider{
@@ -177,6 +179,8 @@ func validateAzure(d *Delivery, at place) {
 	switch {
 	case a.Identity.Type == IdentityWorkload && a.Identity.ClientID == "" && (a.SubscriptionID == "" || a.ResourceGroup == ""):
 		clientID.report("is missing", "write it, or azure.subscriptionID and azure.resourceGroup, with which it is looked up")
+	case a.Identity.Type == IdentityNode && a.Identity.ClientID == "":
+		clientID.report("is missing", "write it: nodes may have several identities; az identity list shows their client ids")
 	case a.Identity.Type == IdentitySystem && clientID.node != nil && a.Identity.ClientID != "":
 		clientID.report("is not for a system-assigned identity, which has none", "remove it, or change identity.type")
 	default:

@@ -32,7 +32,7 @@ func classes(d *config.Delivery) []store.Class {
 		switch d.Azure.Identity.Type {
 		case config.IdentityWorkload: // never useVMManagedIdentity beside it
 			who = "clientID"
-		case config.IdentityKubelet:
+		case config.IdentityKubelet, config.IdentityAddon, config.IdentityNode:
 			who = "userAssignedIdentityID" // without it the provider takes another one, and does not say so
 		}
 		if who != "" {

@@ -47,6 +47,12 @@ func TestClassIsComparedByItsMeaning(t *testing.T) {
 		{"nothing known", []string{"tenantID", "other", "userAssignedIdentityID", "other"}, "", ""},
 		{"nothing known, and wrong", []string{"clientID", "c"}, `parameter clientID is "c", not ""`, ""},
 	})
+	for _, identity := range []string{config.IdentityAddon, config.IdentityNode} {
+		storetest.CompareClasses(t, provider, dialect, classDelivery(identity, "c"), storetest.ClassRows{
+			{identity, nil, "", ""},
+			{identity + ", of another", []string{"userAssignedIdentityID", "x"}, `parameter userAssignedIdentityID is "x", not "c"`, ""},
+		})
+	}
 	storetest.CompareClasses(t, provider, dialect, classDelivery(config.IdentityWorkload, "c"), storetest.ClassRows{
 		{"workload", nil, "", ""},
 		{"workload, as the nodes", []string{"useVMManagedIdentity", "true"}, `parameter useVMManagedIdentity is "true"`, ""},

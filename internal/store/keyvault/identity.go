@@ -76,9 +76,12 @@ func (s *identityStep) find(ctx context.Context) (err error) {
 	case config.IdentitySystem:
 		s.readers, err = s.r.systemIdentities(ctx)
 	default:
-		var kubelet reader
-		kubelet, err = s.r.kubeletIdentity(ctx)
-		s.readers = []reader{kubelet}
+		find := map[string]func(context.Context) (reader, error){
+			config.IdentityKubelet: s.r.kubeletIdentity, config.IdentityAddon: s.r.addonIdentity, config.IdentityNode: s.r.nodeIdentity,
+		}[s.r.d.Azure.Identity.Type]
+		var found reader
+		found, err = find(ctx)
+		s.readers = []reader{found}
 	}
 	if err != nil {
 		s.readers = nil
@@ -97,12 +100,46 @@ func (r *resources) kubeletIdentity(ctx context.Context) (reader, error) {
 		err := fmt.Errorf("azure: %s: %w", r.clusterName(), errors.New("has no kubelet identity; is it one of the older kind, with a service principal?"))
 		return reader{}, hint.Wrap(err, "run: az aks update --resource-group %s --name %s --enable-managed-identity", r.d.Azure.ResourceGroup, r.d.Azure.Cluster)
 	}
-	found := reader{name: "kubelet identity of " + r.clusterName(), clientID: *kubelet.ClientID, principal: *kubelet.ObjectID}
-	if wanted := r.d.Azure.Identity.ClientID; wanted != "" && !strings.EqualFold(wanted, found.clientID) {
-		err := fmt.Errorf("azure: %s: its kubelet identity has the client id %s, and azure.identity.clientID is %s", r.clusterName(), r.azure.Text(found.clientID), wanted)
-		return reader{}, hint.Wrap(err, "leave azure.identity.clientID out: it is looked up")
+	return r.fits("kubelet identity", *kubelet.ClientID, *kubelet.ObjectID)
+}
+
+// fits returns an identity of the cluster, unless the config names another one.
+func (r *resources) fits(what, clientID, principal string) (reader, error) {
+	if wanted := r.d.Azure.Identity.ClientID; wanted != "" && !strings.EqualFold(wanted, clientID) {
+		err := fmt.Errorf("azure: %s: its %s has the client id %s, and azure.identity.clientID is %s", r.clusterName(), what, r.azure.Text(clientID), wanted)
+		return reader{}, hint.Wrap(err, "leave azure.identity.clientID out: it is looked up; or set azure.identity.type to whose it is: kubelet, addon or node")
 	}
-	return found, nil
+	return reader{name: what + " of " + r.clusterName(), clientID: clientID, principal: principal}, nil
+}
+
+// addonIdentity is the one that AKS makes for its add-on.
+func (r *resources) addonIdentity(ctx context.Context) (reader, error) {
+	cluster, err := r.cluster(ctx)
+	if err != nil {
+		return reader{}, err
+	}
+	addon := cluster.Properties.AddonProfiles["azureKeyvaultSecretsProvider"]
+	if addon == nil || addon.Identity == nil || azure.Deref(addon.Identity.ClientID) == "" || azure.Deref(addon.Identity.ObjectID) == "" {
+		err := fmt.Errorf("azure: %s: %w", r.clusterName(), errors.New("the add-on azure-keyvault-secrets-provider is not enabled"))
+		return reader{}, hint.Wrap(err, "run: az aks enable-addons --addons azure-keyvault-secrets-provider --resource-group %s --name %s", r.d.Azure.ResourceGroup, r.d.Azure.Cluster)
+	}
+	return r.fits("add-on's identity", *addon.Identity.ClientID, *addon.Identity.ObjectID)
+}
+
+// nodeIdentity is the user-assigned identity of the nodes that the config names.
+func (r *resources) nodeIdentity(ctx context.Context) (reader, error) {
+	sets, err := r.scaleSets(ctx)
+	if err != nil {
+		return reader{}, err
+	}
+	wanted := r.d.Azure.Identity.ClientID
+	for _, set := range sets {
+		if principal := set.assigned[strings.ToLower(wanted)]; principal != "" {
+			return reader{name: "user-assigned identity of the nodes of " + r.clusterName(), clientID: wanted, principal: principal}, nil
+		}
+	}
+	err = fmt.Errorf("azure: %s: %w", r.clusterName(), errors.New("no nodes with a user-assigned identity of the client id "+wanted))
+	return reader{}, hint.Wrap(err, "run: az vmss identity assign; or correct azure.identity.clientID")
 }
 
 // systemIdentities are those of the cluster's nodes, one for each group of them.

@@ -75,7 +75,10 @@ func (r *resources) cluster(ctx context.Context) (*armcontainerservice.ManagedCl
 }
 
 // scaleSet is a group of nodes of the cluster.
-type scaleSet struct{ name, group, principal string }
+type scaleSet struct {
+	name, group, principal string
+	assigned               map[string]string // the other identities' principals, by client id in lower case
+}
 
 // scaleSets lists the groups of nodes, each with its system-assigned identity, "" where it has none.
 func (r *resources) scaleSets(ctx context.Context) ([]scaleSet, error) {
@@ -100,6 +103,12 @@ func (r *resources) scaleSets(ctx context.Context) ([]scaleSet, error) {
 			set := scaleSet{name: azure.Deref(resource.Name), group: group}
 			if resource.Identity != nil {
 				set.principal = azure.Deref(resource.Identity.PrincipalID)
+				set.assigned = map[string]string{}
+				for _, identity := range resource.Identity.UserAssignedIdentities {
+					if identity != nil {
+						set.assigned[strings.ToLower(azure.Deref(identity.ClientID))] = azure.Deref(identity.PrincipalID)
+					}
+				}
 			}
 			sets = append(sets, set)
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/authorization/armauthorization/v2"
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/containerservice/armcontainerservice/v6"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/msi/armmsi"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/resources/armresources"
 	"github.com/google/go-cmp/cmp"
@@ -153,6 +154,42 @@ func TestSystemIdentityIsThatOfEachGroupOfNodes(t *testing.T) {
 	_, err = m.run(t, withIdentity(config.IdentitySystem, ""))
 	storetest.WantError(t, err, "azure: AKS cluster aidbox-rg/aidbox-aks: no nodes with a system-assigned identity")
 	storetest.WantHint(t, err, "az vmss identity assign --resource-group MC_nodes --name two")
+}
+
+func TestAddonIdentityGetsTheRole(t *testing.T) {
+	const object, other = "add-on's identity of AKS cluster aidbox-rg/aidbox-aks", "22222222-2222-2222-2222-222222222222"
+	m := newManager()
+	_, err := m.run(t, withIdentity(config.IdentityAddon, ""))
+	storetest.WantError(t, err, "azure: AKS cluster aidbox-rg/aidbox-aks: the add-on azure-keyvault-secrets-provider is not enabled")
+	storetest.WantHint(t, err, "az aks enable-addons --addons azure-keyvault-secrets-provider --resource-group aidbox-rg --name aidbox-aks")
+	m.cluster.Properties.AddonProfiles = map[string]*armcontainerservice.ManagedClusterAddonProfile{"azureKeyvaultSecretsProvider": {
+		Identity: &armcontainerservice.ManagedClusterAddonProfileIdentity{ClientID: to.Ptr(other), ObjectID: to.Ptr(principalID)},
+	}}
+	got, err := m.run(t, withIdentity(config.IdentityAddon, ""))
+	storetest.Want(t, got, err, "identity unchanged "+object, "grant create "+grantObject)
+	if got[0].Detail != "client id "+other || *m.assignments[0].Properties.PrincipalID != principalID {
+		t.Errorf("%+v", got[0])
+	}
+	_, err = m.run(t, withIdentity(config.IdentityAddon, kubeletID))
+	storetest.WantError(t, err, "its add-on's identity has the client id "+other)
+	_, err = m.run(t, withIdentity(config.IdentityKubelet, other))
+	storetest.WantHint(t, err, "set azure.identity.type to whose it is: kubelet, addon or node")
+}
+
+func TestNodeIdentityIsFoundByItsClientID(t *testing.T) {
+	const other = "ABABABAB-2222-2222-2222-222222222222"
+	m := newManager()
+	m.sets = []*armresources.GenericResourceExpanded{{Name: to.Ptr("one")}, {Name: to.Ptr("two"), Identity: &armresources.Identity{
+		UserAssignedIdentities: map[string]*armresources.IdentityUserAssignedIdentitiesValue{"a": {ClientID: to.Ptr(kubeletID), PrincipalID: to.Ptr("x")}, "b": {ClientID: to.Ptr(strings.ToLower(other)), PrincipalID: to.Ptr(principalID)}},
+	}}}
+	got, err := m.run(t, withIdentity(config.IdentityNode, other))
+	storetest.Want(t, got, err, "identity unchanged user-assigned identity of the nodes of AKS cluster aidbox-rg/aidbox-aks", "grant create "+grantObject)
+	if *m.assignments[0].Properties.PrincipalID != principalID {
+		t.Errorf("granted to %s", *m.assignments[0].Properties.PrincipalID)
+	}
+	m.sets = m.sets[:1]
+	_, err = m.run(t, withIdentity(config.IdentityNode, other))
+	storetest.WantError(t, err, "no nodes with a user-assigned identity of the client id "+other)
 }
 
 func TestWorkloadIdentityIsMadeOnce(t *testing.T) {
