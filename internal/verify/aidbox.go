@@ -11,7 +11,7 @@ const oldestAidbox = 2602
 
 var aidboxChecks = []Check{
 	{
-		ID: "aidbox/reachable", Title: "Aidbox answers",
+		ID: "aidbox/reachable", Title: "Aidbox is reachable",
 		run: aidboxAnswers,
 	},
 	{
@@ -41,9 +41,9 @@ func aidboxNewEnough(ctx context.Context, r *run, _ subject) Result {
 	n, err := strconv.Atoi(release)
 	switch {
 	case err != nil:
-		return Warn("Aidbox reports version %s; whether that is %d or later is not known", version, oldestAidbox)
+		return Warn("Aidbox reports version %s; secretctl cannot tell whether that is %d or later", version, oldestAidbox)
 	case n < oldestAidbox:
-		return Fail("Aidbox %s cannot read secrets from files: that came with %d", version, oldestAidbox).WithHint("set aidbox.image to a later one, and roll it out")
+		return Fail("Aidbox %s cannot read secrets from files: this needs %d or later", version, oldestAidbox).WithHint("set aidbox.image to a later version, and deploy it")
 	}
 	return Pass("Aidbox %s", version)
 }

@@ -115,9 +115,9 @@ func (c client) token(ctx context.Context, v secret.Value) attempt {
 // attempted puts in words what came back, and what that means as a rule. A success
 // with a remark did not come from Aidbox, or did not bring what was asked for.
 func (c client) attempted(asked string, status int, detail string, err error) attempt {
-	const between = "did Aidbox answer, or something in between? see aidbox.url and aidbox.probe"
+	const between = "check aidbox.url and aidbox.probe: something other than Aidbox may have answered"
 	if err != nil {
-		return attempt{asked: asked, said: "got no answer: " + c.clean.Line(err.Error()), hint: hint.Of(err)}
+		return attempt{asked: asked, said: "got no response: " + c.clean.Line(err.Error()), hint: hint.Of(err)}
 	}
 	a := attempt{asked: asked, said: fmt.Sprintf("answered %d", status), remark: c.clean.Line(detail)}
 	switch {

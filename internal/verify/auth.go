@@ -13,17 +13,17 @@ var authChecks = []Check{
 		run:      acceptsSecret,
 	},
 	{
-		ID: "auth/rejects-wrong", Title: "Aidbox refuses another secret",
+		ID: "auth/rejects-wrong", Title: "Aidbox rejects a wrong secret",
 		subjects: perClient,
 		run:      rejectsWrong,
 	},
 	{
-		ID: "auth/rejects-empty", Title: "Aidbox refuses an empty secret",
+		ID: "auth/rejects-empty", Title: "Aidbox rejects an empty secret",
 		subjects: perClient,
 		run:      rejectsEmpty,
 	},
 	{
-		ID: "auth/token", Title: "Aidbox gives a token for the secret",
+		ID: "auth/token", Title: "Aidbox issues a token for the secret",
 		subjects: perClient,
 		run:      givesToken,
 	},
@@ -71,9 +71,9 @@ func accepts(ctx context.Context, r *run, c client, grant string, try func(conte
 			WithHint("accessPolicy: allow at %s in the config, then secretctl client apply; or a policy of your own", c.Ref())
 	case refused:
 		return Fail("%s, with the value from %s", got, e.from).
-			WithHint("Aidbox has another value for it, or none: see the mount checks, above all mount/matches-store and the scope in mount/vault-config")
+			WithHint("Aidbox has another value for it, or none: check mount/matches-store and the scope in mount/vault-config")
 	case odd:
-		return Fail("%s: that says nothing about the secret", got).WithHint("%s", got.hint)
+		return Fail("%s: which says nothing about the secret", got).WithHint("%s", got.hint)
 	default:
 		return got.unknown()
 	}
@@ -106,7 +106,7 @@ func rejects(ctx context.Context, c client, wrong secret.Value, what string) Res
 		return Pass("%s to %s", got.brief(), what)
 	case accepted, forbidden:
 		return Fail("ACCEPTED %s: %s", what, got).
-			WithHint("whoever knows the name %s is let in: look for an AccessPolicy or a proxy that allows everybody, and for a Client without a secret", c.ID)
+			WithHint("anyone who knows the name %s gets in: look for an AccessPolicy or a proxy that lets everyone pass, or a Client without a secret", c.ID)
 	default:
 		return got.unknown()
 	}

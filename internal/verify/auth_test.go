@@ -63,8 +63,8 @@ func authRows() []row {
 	return []row{
 		{"accepted", nil, accepts, StatusPass, "GET /fhir/Patient answered 200, with the value from the store, version 3"},
 		{"from the source", func(_ *testing.T, s *scene) { s.w.Stored = nil }, accepts, StatusPass, "from environment variable CLIENT_SECRET (store not readable"},
-		{"from the mount", func(_ *testing.T, s *scene) { s.w.Stored, s.d.Secrets[0].Value = nil, secret.Source{} }, accepts, StatusPass, "from the mounted file itself, local (nothing to compare with"},
-		{"gone from the store", func(_ *testing.T, s *scene) { clear(s.store) }, accepts, StatusPass, "from the mounted file itself, local (the store has no such secret"},
+		{"from the mount", func(_ *testing.T, s *scene) { s.w.Stored, s.d.Secrets[0].Value = nil, secret.Source{} }, accepts, StatusPass, "from the mounted file (local; nothing to compare with"},
+		{"gone from the store", func(_ *testing.T, s *scene) { clear(s.store) }, accepts, StatusPass, "from the mounted file (local; secret not found in the store"},
 		{"no value, empty file", func(t *testing.T, s *scene) {
 			noValue(t, s)
 			testenv.Mkdir(t, s.local.Dir)
@@ -74,11 +74,11 @@ func authRows() []row {
 		{"another value", func(_ *testing.T, s *scene) { s.valid = "other" }, accepts, StatusFail, "answered 401, with the value from the store, version 3"},
 		{"no policy", always(403, "forbidden"), accepts, StatusWarn, "accepted, but no AccessPolicy allows GET /fhir/Patient"},
 		{"no policy", always(403, ""), accepts, StatusWarn, "accessPolicy: allow at Client/basic"},
-		{"wrong path", always(404, "not found"), accepts, StatusFail, "answered 404 (not found): that says nothing about the secret | set aidbox.probe"},
-		{"something else answers", always(200, "answered HTML, not FHIR JSON"), accepts, StatusUnknown, "did Aidbox answer"},
+		{"wrong path", always(404, "not found"), accepts, StatusFail, "answered 404 (not found): which says nothing about the secret | set aidbox.probe"},
+		{"something else answers", always(200, "answered HTML, not FHIR JSON"), accepts, StatusUnknown, "may have answered"},
 		{"busy", always(429, ""), accepts, StatusUnknown, "answered 429"},
 		{"down", always(503, "x"), accepts, StatusUnknown, "answered 503 (x)"},
-		{"no answer", unreachable, accepts, StatusUnknown, "GET /fhir/Patient got no answer: aidbox: connection refused | is it running?"},
+		{"no answer", unreachable, accepts, StatusUnknown, "GET /fhir/Patient got no response: aidbox: connection refused | is it running?"},
 		{"echoed", echo, accepts, StatusUnknown, "answered 200 ((message withheld"},
 		{"no basic", grants("client_credentials"), accepts, StatusSkip, "grant_types of Client/basic has no basic"},
 		{"no grants", func(_ *testing.T, s *scene) { s.d.Resources[0].Body = nil }, accepts, StatusSkip, "has no basic"},
@@ -93,7 +93,7 @@ func authRows() []row {
 		{"refused, no value known", noValue, wrong, StatusPass, "answered 401"},
 		{"accepted", always(200, ""), wrong, StatusFail, "ACCEPTED a random value"},
 		{"accepted, no policy", always(403, ""), wrong, StatusFail, "ACCEPTED a random value"},
-		{"something else answers", always(200, "answered HTML, not FHIR JSON"), wrong, StatusUnknown, "did Aidbox answer"},
+		{"something else answers", always(200, "answered HTML, not FHIR JSON"), wrong, StatusUnknown, "may have answered"},
 		{"wrong path", always(404, ""), wrong, StatusUnknown, "answered 404"},
 		{"no answer", unreachable, wrong, StatusUnknown, "connection refused"},
 		{"echoed", echo, wrong, StatusPass, "answered 401 to"},
@@ -107,10 +107,10 @@ func authRows() []row {
 		{"given", nil, gives, StatusPass, "POST /auth/token answered 200, with the value from the store, version 3"},
 		{"refused", token(401, ""), gives, StatusFail, "answered 401"},
 		{"invalid client", token(400, "invalid_client"), gives, StatusFail, "answered 400 (invalid_client), with the value"},
-		{"forbidden", token(403, ""), gives, StatusFail, "that says nothing about the secret"},
+		{"forbidden", token(403, ""), gives, StatusFail, "which says nothing about the secret"},
 		{"no token in it", token(200, "answered no access_token"), gives, StatusUnknown, "aidbox.url"},
 		{"down", token(502, ""), gives, StatusUnknown, "answered 502"},
-		{"no answer", unreachable, gives, StatusUnknown, "got no answer"},
+		{"no answer", unreachable, gives, StatusUnknown, "got no response"},
 		{"no client_credentials", grants("basic"), gives, StatusSkip, "has no client_credentials"},
 	}
 }

@@ -62,10 +62,10 @@ func resourceMasked(ctx context.Context, r *run, s subject) Result {
 		}
 	}
 	if others := len(got.literals) - len(fields); others > 0 {
-		fields = append(fields, fmt.Sprintf("%d that the config does not name", others))
+		fields = append(fields, fmt.Sprintf("%d not in the config", others))
 	}
 	return Fail("holds a literal value at %s", strings.Join(fields, ", ")).
-		WithHint("%s puts a reference in its place; the value was stored in the database, so rotate it", applyHint)
+		WithHint("%s replaces it with a reference; rotate the secret, because the database has the old value", applyHint)
 }
 
 // resourceRefers shows no name from Aidbox that the config does not have, because a
@@ -83,7 +83,7 @@ func resourceRefers(ctx context.Context, r *run, s subject) Result {
 			wrong = append(wrong, field+" refers to no secret")
 		case got != name:
 			if _, ours := r.d.Secret(got); !ours {
-				got = "a secret that the config does not name"
+				got = "a secret that is not in the config"
 			}
 			wrong = append(wrong, fmt.Sprintf("%s refers to %s, not to %s", field, got, name))
 		default:

@@ -33,7 +33,7 @@ func clientRows() []row {
 
 		{"masked", nil, masked, StatusPass, "no literal value"},
 		{"literal", answer(nil, []string{"secret"}, nil), masked, StatusFail, "literal value at secret"},
-		{"literal, with its value", answer(nil, []string{canary, "secret"}, nil), masked, StatusFail, "at secret, 1 that the config does not name"},
+		{"literal, with its value", answer(nil, []string{canary, "secret"}, nil), masked, StatusFail, "at secret, 1 not in the config"},
 		{"absent", absent, masked, StatusSkip, "skipped: client/exists failed"},
 
 		{"right", nil, reference, StatusPass, "secret refers to client-secret"},
@@ -42,7 +42,7 @@ func clientRows() []row {
 			s.d.Secrets = append(s.d.Secrets, config.Secret{Name: "other", Scope: []string{"Client"}})
 			answer(map[string]string{"secret": "other"}, nil, nil)(t, s)
 		}, reference, StatusFail, "secret refers to other, not to client-secret"},
-		{"a value for a name", answer(map[string]string{"secret": canary}, nil, nil), reference, StatusFail, "refers to a secret that the config does not name, not to client-secret"},
+		{"a value for a name", answer(map[string]string{"secret": canary}, nil, nil), reference, StatusFail, "refers to a secret that is not in the config, not to client-secret"},
 		{"absent", absent, reference, StatusSkip, "skipped: client/exists"},
 	}
 }

@@ -16,12 +16,12 @@ const (
 		"--set enableSecretRotation=true"
 	rotationHint = "the driver needs the flag --enable-secret-rotation=true and, from 1.6.0, requiresRepublish: true in its " +
 		"CSIDriver object: helm upgrade with --set enableSecretRotation=true"
-	agentsHint = "it is a DaemonSet that secretctl does not recognize, or no DaemonSet at all: see kubectl get daemonsets -A"
+	agentsHint = "secretctl does not recognize its DaemonSet: run kubectl get daemonsets -A"
 )
 
 var clusterChecks = []Check{
 	{
-		ID: "cluster/api", Title: "the API server answers",
+		ID: "cluster/api", Title: "the API server responds",
 		run: apiAnswers,
 	},
 	{
@@ -30,22 +30,22 @@ var clusterChecks = []Check{
 		run:   csiDriverRuns,
 	},
 	{
-		ID: "cluster/rotation-enabled", Title: "the driver rotates",
+		ID: "cluster/rotation-enabled", Title: "the driver updates mounted files",
 		Needs: []string{"cluster/csi-driver"},
 		run:   rotationEnabled,
 	},
 	{
-		ID: "cluster/provider", Title: "the driver has the provider for the store",
+		ID: "cluster/provider", Title: "the store's provider runs",
 		Needs: []string{"cluster/csi-driver"},
 		run:   providerRuns,
 	},
 	{
-		ID: "cluster/crds", Title: "the cluster knows the driver's kinds",
+		ID: "cluster/crds", Title: "the driver's CRDs are installed",
 		Needs: []string{"cluster/api"},
 		run:   crdsServed,
 	},
 	{
-		ID: "cluster/token-requests", Title: "the provider gets the token that the store wants",
+		ID: "cluster/token-requests", Title: "the provider gets the token that the store expects",
 		Needs: []string{"cluster/csi-driver"},
 		run:   tokensRequested,
 	},
@@ -58,18 +58,18 @@ func apiAnswers(ctx context.Context, r *run, _ subject) Result {
 	case r.Cluster == nil && r.NoCluster != nil:
 		return r.unknown(r.NoCluster)
 	case r.Cluster == nil:
-		return Skip("no cluster is looked at")
+		return Skip("no cluster is configured")
 	}
 	if _, err := r.driver.crds(ctx); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return r.unknown(err)
 	}
-	return Pass("%s answers", r.Cluster.Host())
+	return Pass("%s responds", r.Cluster.Host())
 }
 
 func crdsServed(ctx context.Context, r *run, _ subject) Result {
 	served, _ := r.driver.crds(ctx) // cluster/api reports the error
 	if len(served) == 0 {
-		return Fail("the cluster does not know SecretProviderClass: the CRDs of the Secrets Store CSI driver are not installed").WithHint(installHint)
+		return Fail("the CRDs of the Secrets Store CSI driver are not installed").WithHint(installHint)
 	}
 	var missing []string
 	for _, resource := range []string{"secretproviderclasses", "secretproviderclasspodstatuses"} {
@@ -78,14 +78,14 @@ func crdsServed(ctx context.Context, r *run, _ subject) Result {
 		}
 	}
 	if len(missing) > 0 {
-		return Fail("the cluster serves no version v1 of %s", strings.Join(missing, ", ")).WithHint("upgrade the CRDs of the driver to 1.0 or later: " + installHint)
+		return Fail("the cluster does not serve v1 of %s", strings.Join(missing, ", ")).WithHint("upgrade the CRDs of the driver to 1.0 or later: " + installHint)
 	}
 	return Pass("SecretProviderClass and SecretProviderClassPodStatus are served as v1")
 }
 
 func csiDriverRuns(ctx context.Context, r *run, _ subject) Result {
 	if _, err := r.driver.registered(ctx); errors.Is(err, fs.ErrNotExist) {
-		return Fail("the Secrets Store CSI driver is not installed: there is no CSIDriver secrets-store.csi.k8s.io").WithHint(installHint)
+		return Fail("the Secrets Store CSI driver is not installed: no CSIDriver secrets-store.csi.k8s.io").WithHint(installHint)
 	} else if err != nil {
 		return r.unknown(err)
 	}
@@ -97,7 +97,7 @@ func csiDriverRuns(ctx context.Context, r *run, _ subject) Result {
 	agent, found := agentWith(cluster.RoleDriver, agents)
 	switch {
 	case len(nodes) == 0:
-		return Fail("the driver is registered, but runs on no node").WithHint("see the pods of its DaemonSet: kubectl get pods -A -l app=secrets-store-csi-driver")
+		return Fail("the driver is registered, but runs on no node").WithHint("check the pods of its DaemonSet: kubectl get pods -A -l app=secrets-store-csi-driver")
 	case found && !agent.Works():
 		return agentNotReady(agent)
 	case found:
@@ -149,7 +149,7 @@ func tokensRequested(ctx context.Context, r *run, _ subject) Result {
 	missing := slices.DeleteFunc(slices.Clone(wanted), func(audience string) bool { return slices.Contains(registration.Audiences, audience) })
 	switch itself := r.Provider.RequestsTokens; {
 	case len(wanted) == 0 && !itself:
-		return Skip("the pod's identity in the store needs no token of Kubernetes")
+		return Skip("the pod's identity needs no Kubernetes token")
 	case len(missing) > 0 && !itself:
 		return Fail("%s, and the provider needs one for %q", given, missing[0]).
 			WithHint("add {audience: %q} to spec.tokenRequests of CSIDriver secrets-store.csi.k8s.io: Helm value tokenRequests[0].audience of the driver", missing[0])

@@ -118,7 +118,7 @@ func audienced(audience string, next func(*testing.T, *scene)) func(*testing.T, 
 func clusterRows() []row {
 	return []row{
 		{"answers", with(), "cluster/api", StatusPass, "http://127.0.0.1"},
-		{"without the driver's API", with(groupPath, notFound), "cluster/api", StatusPass, "answers"},
+		{"without the driver's API", with(groupPath, notFound), "cluster/api", StatusPass, "responds"},
 		{"not accepted", with(groupPath, unauthorized), "cluster/api", StatusUnknown, "credentials"},
 		{"not looked at", nil, "cluster/api", StatusSkip, "no cluster"},
 		{"not there", func(_ *testing.T, s *scene) { s.w.NoCluster = errUnreachable }, "cluster/api", StatusUnknown, "refused"},
@@ -150,7 +150,7 @@ func clusterRows() []row {
 
 		{"served", with(), "cluster/crds", StatusPass, "v1"},
 		{"not installed", with(groupPath, notFound), "cluster/crds", StatusFail, "secretctl install"},
-		{"old", with(groupPath, `{"versions": [{"version": "v1alpha1"}]}`, groupPath+"/v1alpha1", `{"resources": [{"name": "secretproviderclasses"}]}`), "cluster/crds", StatusFail, "no version v1 of secretproviderclasses, secretproviderclasspodstatuses"},
+		{"old", with(groupPath, `{"versions": [{"version": "v1alpha1"}]}`, groupPath+"/v1alpha1", `{"resources": [{"name": "secretproviderclasses"}]}`), "cluster/crds", StatusFail, "does not serve v1 of secretproviderclasses, secretproviderclasspodstatuses"},
 		{"half", with(groupPath+"/v1", denial), "cluster/api", StatusUnknown, "forbidden"},
 		{"no API", nil, "cluster/crds", StatusSkip, "cluster/api"},
 
@@ -160,7 +160,7 @@ func clusterRows() []row {
 		{"for another role", audienced("other", with()), "cluster/token-requests", StatusPass, `for the audience "other"`},
 		{"workload identity", azured(config.IdentityWorkload, with(driverPath, `{"spec": {"tokenRequests": [{"audience": "api://AzureADTokenExchange"}]}}`)), "cluster/token-requests", StatusPass, "AzureAD"},
 		{"workload identity without", azured(config.IdentityWorkload, with()), "cluster/token-requests", StatusFail, "spec.tokenRequests"},
-		{"kubelet identity", azured("kubelet", with()), "cluster/token-requests", StatusSkip, "needs no token of Kubernetes"},
+		{"kubelet identity", azured("kubelet", with()), "cluster/token-requests", StatusSkip, "needs no Kubernetes token"},
 	}
 }
 

@@ -40,7 +40,7 @@ func (r *run) firstCause(ctx context.Context, p cluster.Pod) (cause, next string
 // driverCause looks for the driver and the provider on the pod's node. Where their
 // DaemonSets are not to be seen it says nothing.
 func (r *run) driverCause(ctx context.Context, p cluster.Pod) (cause, next string) {
-	const install = "secretctl install; secretctl doctor looks closer"
+	const install = "secretctl install; secretctl doctor has the details"
 	if _, err := r.Cluster.CSIDriver(ctx); errors.Is(err, fs.ErrNotExist) {
 		return "the Secrets Store CSI driver is not installed", install
 	}
@@ -94,9 +94,9 @@ func (r *run) loginCause(ctx context.Context) (cause, next string, wrong bool) {
 		return found.Detail, found.Hint, false
 	}
 	if found.Status == StatusPass {
-		found.Hint = "what the pod does works from here: does its node reach the store too? The log of the provider there says; what is over is tried again within 2 minutes"
+		found.Hint = "the login works from here; check that the pod's node reaches the store, and the provider's log there. The kubelet retries within 2 minutes"
 	}
-	return "the login that the pod does, done here: " + found.Detail, found.Hint, found.Status == StatusFail
+	return "the pod's login, tried from here: " + found.Detail, found.Hint, found.Status == StatusFail
 }
 
 // evidence is what the cluster remembers of a pod since the write: the newest

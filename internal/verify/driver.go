@@ -55,13 +55,13 @@ func agentWith(role string, agents []cluster.Agent) (cluster.Agent, bool) {
 }
 
 func agentNotReady(a cluster.Agent) Result {
-	return Fail("%s: where it does not run, no pod with secrets can start, and none rotates", podsReady(a)).
+	return Fail("%s: on nodes without it, pods with secrets cannot start or rotate", podsReady(a)).
 		WithHint("kubectl describe daemonset -n %s %s", a.Namespace, a.Name)
 }
 
 func podsReady(a cluster.Agent) string {
 	if a.Desired == 0 {
-		return fmt.Sprintf("DaemonSet %s/%s has no pods, as no node fits it", a.Namespace, a.Name)
+		return fmt.Sprintf("DaemonSet %s/%s has no pods: no node matches", a.Namespace, a.Name)
 	}
 	return fmt.Sprintf("DaemonSet %s/%s has %d of %d pods ready", a.Namespace, a.Name, a.Ready, a.Desired)
 }

@@ -48,7 +48,7 @@ func filePresent(ctx context.Context, r *run, m *mount, s config.Secret) Result 
 		return Fail("no pod of %s runs in namespace %s, so nothing is mounted", r.d.Aidbox.Workload, r.d.Namespace).
 			WithHint("secretctl verify workload says why")
 	case errors.Is(err, errGone):
-		return Skip("%v; the pods that replaced it follow", err)
+		return Skip("%v; the pods that replaced it are checked below", err)
 	case errors.Is(err, fs.ErrNotExist):
 		return fileAbsent(ctx, r, m, s, where)
 	default:
@@ -59,7 +59,7 @@ func filePresent(ctx context.Context, r *run, m *mount, s config.Secret) Result 
 // fileAbsent says what is there in place of the file.
 func fileAbsent(ctx context.Context, r *run, m *mount, s config.Secret, where string) Result {
 	folder := m.folder(s)
-	again, state := "delete the pod, so that the driver mounts anew", ""
+	again, state := "delete the pod, so that the driver mounts again", ""
 	if m.pod != nil {
 		if result, wrong := notMounted(r, m, s); wrong {
 			return result
@@ -76,12 +76,12 @@ func fileAbsent(ctx context.Context, r *run, m *mount, s config.Secret, where st
 		return r.unknown(err)
 	case len(names) == 0:
 		return Fail("folder %s is EMPTY%s", folder, state).
-			WithHint("%s; the driver answers OK without mounting while the folder is young, and so it stays", again)
+			WithHint("%s; the driver skips a mount whose folder is younger than its poll interval, and reports success", again)
 	case slices.Contains(names, s.FileName()):
-		return Fail("%s is a link that leads nowhere", m.file(s)).WithHint("%s", again)
+		return Fail("%s is a dangling link", m.file(s)).WithHint("%s", again)
 	}
 	return Fail("no file %s in %s; found: %s", s.FileName(), folder, r.line(strings.Join(names, " "))).
-		WithHint("the SecretProviderClass does not name it, or did not when the pod started: apply what secretctl render writes, then %s", again)
+		WithHint("the SecretProviderClass does not list it, or did not when the pod started: apply what secretctl render writes, then %s", again)
 }
 
 // notMounted says whether the pod has no volume where the file belongs.
@@ -117,7 +117,7 @@ func filePublished(ctx context.Context, r *run, m *mount, s config.Secret) Resul
 }
 
 func deletePod(p *cluster.Pod) string {
-	return fmt.Sprintf("delete the pod, so that the driver mounts anew: kubectl delete pod -n %s %s", p.Namespace, p.Name)
+	return fmt.Sprintf("delete the pod, so that the driver mounts again: kubectl delete pod -n %s %s", p.Namespace, p.Name)
 }
 
 // fileCanRotate is filePublished without a look at the version, which is the old one for
@@ -136,7 +136,7 @@ func mountedVersion(ctx context.Context, r *run, m *mount, s config.Secret) (ver
 	got := m.look(ctx, s)
 	switch {
 	case errors.Is(got.err, fs.ErrNotExist), unseen(got.err):
-		return "", status, Skip("there is no file to look at")
+		return "", status, Skip("no file to check")
 	case got.found && got.info.Link != path.Join(dataLink, s.FileName()):
 		return "", status, notThroughDataLink()
 	}
@@ -152,7 +152,7 @@ func mountedVersion(ctx context.Context, r *run, m *mount, s config.Secret) (ver
 	version, listed := status.Versions[r.Provider.StatusID(s)]
 	if !listed {
 		return "", status, Fail("its SecretProviderClassPodStatus does not list %s", r.Provider.StatusID(s)).
-			WithHint("the SecretProviderClass did not name it when the pod started: apply what secretctl render writes, then %s", deletePod(m.pod))
+			WithHint("the SecretProviderClass did not list it when the pod started: apply what secretctl render writes, then %s", deletePod(m.pod))
 	}
 	return version, status, Result{}
 }
@@ -166,17 +166,17 @@ func publishedByDriver(ctx context.Context, r *run, m *mount, s config.Secret) R
 	}
 	switch newest, err := r.values.newestVersions(ctx, s); {
 	case errors.Is(err, store.ErrNoStatusVersion):
-		return Pass("the driver reports it as mounted; its status last changed %s ago", max(0, time.Since(status.Changed)).Round(time.Second))
+		return Pass("mounted, according to the driver, whose status last changed %s ago", max(0, time.Since(status.Changed)).Round(time.Second))
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrInvalid):
 		return Fail("the driver mounted version %s, and new pods get none: %s", version, r.line(err.Error())).WithHint("%s", hint.Of(err))
 	case err != nil:
 		result := r.unknown(err)
-		result.Detail = fmt.Sprintf("the driver reports version %s as mounted; what the store has is not known: %s", version, result.Detail)
+		result.Detail = fmt.Sprintf("mounted version %s, according to the driver; the store's version is unknown: %s", version, result.Detail)
 		return result
 	case !slices.Contains(newest, version):
 		return Fail("the driver mounted version %s, and the store has %s", version, strings.Join(newest, " or ")).WithHint("after a rotation, wait; %s", driverHint)
 	}
-	return Pass("the driver reports version %s as mounted, which is the store's", version)
+	return Pass("mounted version %s, according to the driver, as in the store", version)
 }
 
 // podStatus returns the driver's status for this very pod, and not for an earlier
@@ -196,22 +196,22 @@ func podStatus(ctx context.Context, c *cluster.Cluster, p *cluster.Pod, class st
 
 // publishedLocally looks for what keeps a rotation from the file.
 func publishedLocally(m *mount, s config.Secret) Result {
-	const again = "delete the pod, so that the driver mounts anew"
+	const again = "delete the pod, so that the driver mounts again"
 	folder := m.folder(s)
 	info, err := os.Lstat(m.file(s))
 	if err != nil {
-		return Skip("there is no file to look at")
+		return Skip("no file to check")
 	}
 	published, err := os.Readlink(filepath.Join(folder, dataLink))
 	if errors.Is(err, fs.ErrNotExist) {
-		return Warn("not published by the CSI driver: rotation will not arrive by itself").
-			WithHint("right for a file that something else keeps up to date; in a pod, mount the CSI volume as a folder, without subPath")
+		return Warn("not published by the CSI driver: nothing rotates it").
+			WithHint("correct for a file that something else maintains; in a pod, mount the CSI volume as a folder, without subPath")
 	}
 	if err != nil {
 		return Fail("%s is not a link: %v", dataLink, err).WithHint(again)
 	}
 	if target, err := os.Stat(filepath.Join(folder, dataLink)); err != nil || !target.IsDir() {
-		return Fail("%s leads to %s, which does not exist", dataLink, published).WithHint(again)
+		return Fail("%s points to %s, which does not exist", dataLink, published).WithHint(again)
 	}
 	link := ""
 	if info.Mode()&fs.ModeSymlink != 0 {
@@ -224,13 +224,13 @@ func publishedLocally(m *mount, s config.Secret) Result {
 	}
 	at, err := publishedAt(published)
 	if err != nil {
-		return Warn("%s leads to %s, which is not how the CSI driver names its folders", dataLink, published).WithHint("rotation arrives if whatever published it publishes again")
+		return Warn("%s points to %s, which is not a folder name of the CSI driver", dataLink, published).WithHint("a rotation arrives if whatever published the file does so again")
 	}
 	return Pass("published %s ago", max(0, time.Since(at)).Round(time.Second))
 }
 
 func notThroughDataLink() Result {
-	return Fail("does not go through %s: it keeps its first value", dataLink).WithHint("mount the folder as a whole, without subPath, and copy nothing into it")
+	return Fail("does not go through %s, so it keeps its first value", dataLink).WithHint("mount the whole folder, without subPath, and copy nothing into it")
 }
 
 // publishedAt reads the time from the name of a folder of the driver.

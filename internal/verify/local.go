@@ -64,12 +64,12 @@ func (f localFiles) digest(ctx context.Context, path string) (string, error) {
 	case !info.Mode().IsRegular():
 		return "", cluster.ErrNotFile
 	case !allows(info, 0o4):
-		return "", deniedError(fmt.Sprintf("user %d may not read it", aidboxUser))
+		return "", deniedError(fmt.Sprintf("user %d cannot read it", aidboxUser))
 	}
 	// What is above the mount differs in the container.
 	for _, dir := range []string{filepath.Dir(path), filepath.Dir(target)} {
 		if info, err := os.Stat(dir); err != nil || !allows(info, 0o1) {
-			return "", deniedError(fmt.Sprintf("user %d may not enter folder %s", aidboxUser, dir))
+			return "", deniedError(fmt.Sprintf("user %d cannot enter folder %s", aidboxUser, dir))
 		}
 	}
 	v, err := f.read(ctx, path)

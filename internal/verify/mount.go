@@ -20,24 +20,24 @@ var mountChecks = []Check{
 		run:      func(ctx context.Context, r *run, s subject) Result { return filePresent(ctx, r, s.mount, s.secret) },
 	},
 	{
-		ID: "mount/readable", Title: "Aidbox may read the file",
+		ID: "mount/readable", Title: "Aidbox can read the file",
 		Needs:    []string{"mount/present"},
 		subjects: perFile,
 		run:      fileReadable,
 	},
 	{
-		ID: "mount/matches-store", Title: "the file has the value of the store",
+		ID: "mount/matches-store", Title: "the file has the store's value",
 		Needs:    []string{"mount/readable"},
 		subjects: perFile,
 		run:      fileMatchesStore,
 	},
 	{
-		ID: "mount/status", Title: "the file is published so that rotation reaches it",
+		ID: "mount/status", Title: "a rotation would reach the file",
 		subjects: perFile,
 		run:      func(ctx context.Context, r *run, s subject) Result { return filePublished(ctx, r, s.mount, s.secret) },
 	},
 	{
-		ID: "mount/vault-config", Title: "the vault config names the files and scopes of the delivery",
+		ID: "mount/vault-config", Title: "the vault config has the delivery's files and scopes",
 		subjects: perReplica,
 		run:      vaultConfigMatches,
 	},
@@ -74,13 +74,13 @@ func fileReadable(ctx context.Context, r *run, s subject) Result {
 	case errors.Is(err, cluster.ErrNotFile):
 		return Fail("%v%s", cluster.ErrNotFile, mode).WithHint("mount the volume as a folder at %s", s.mount.folder(s.secret))
 	case errors.Is(err, cluster.ErrTooLong):
-		return Fail("%v", cluster.ErrTooLong).WithHint("store the secret alone: with secretKey, the file has one key of the path")
+		return Fail("%v", cluster.ErrTooLong).WithHint("check secretKey: with it, the file has only one key of the path")
 	case err != nil:
 		return r.unknown(err)
 	case got.digest == emptyDigest:
 		return Fail("is empty").WithHint("store a value that is not empty")
 	}
-	return Pass("Aidbox's user may read it%s", mode)
+	return Pass("Aidbox's user can read it%s", mode)
 }
 
 func fileMatchesStore(ctx context.Context, r *run, s subject) Result {
@@ -101,7 +101,7 @@ func fileMatchesStore(ctx context.Context, r *run, s subject) Result {
 	case mounted.digest != digest(want.value) && differsByLineBreak(mounted.digest, want.value):
 		return Fail("differs from %s by a line break at the end", want.from).WithHint(oddityHint)
 	case mounted.digest != digest(want.value):
-		return Fail("differs from %s: stale, or from another place", want.from).WithHint("after a rotation, wait; %s", driverHint)
+		return Fail("differs from %s: stale, or from another source", want.from).WithHint("after a rotation, wait; %s", driverHint)
 	case want.value.Oddity() != "":
 		return Warn("equal to %s, and %s", want.from, want.value.Oddity()).WithHint(oddityHint)
 	}

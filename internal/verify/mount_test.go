@@ -49,13 +49,13 @@ func mountRows() []row {
 		{"another file alone", func(t *testing.T, s *scene) {
 			must(t, os.Rename(s.file(file), s.file("other")))
 		}, present, StatusFail, "no file client-secret in "},
-		{"link to nothing", func(t *testing.T, s *scene) { must(t, os.Remove(s.file(dataLink))) }, present, StatusFail, "leads nowhere"},
+		{"link to nothing", func(t *testing.T, s *scene) { must(t, os.Remove(s.file(dataLink))) }, present, StatusFail, "is a dangling link"},
 		{"a path through a file", func(_ *testing.T, s *scene) { s.local.Dir = s.file(file) }, present, StatusUnknown, "not a directory"},
 
 		{"as published", nil, readable, StatusPass, "(mode 0644)"},
-		{"closed file", mode("..data/client-secret", 0o640), readable, StatusFail, "user 1000 may not read it (mode 0640)"},
-		{"closed mount", mode(".", 0o750), readable, StatusFail, "user 1000 may not enter folder"},
-		{"closed published folder", mode(dataLink, 0o700), readable, StatusFail, "user 1000 may not enter folder"},
+		{"closed file", mode("..data/client-secret", 0o640), readable, StatusFail, "user 1000 cannot read it (mode 0640)"},
+		{"closed mount", mode(".", 0o750), readable, StatusFail, "user 1000 cannot enter folder"},
+		{"closed published folder", mode(dataLink, 0o700), readable, StatusFail, "user 1000 cannot enter folder"},
 		{"empty file", plain(""), readable, StatusFail, "is empty"},
 		{"a folder", func(t *testing.T, s *scene) {
 			remove(t, s)
@@ -85,7 +85,7 @@ func mountRows() []row {
 			plain("\uFEFF"+canary)(t, s)
 			s.store[file] = "\uFEFF" + canary
 		}, matches, StatusWarn, "begins with a byte order mark"},
-		{"not in the store", func(_ *testing.T, s *scene) { clear(s.store) }, matches, StatusFail, "the store has no such secret"},
+		{"not in the store", func(_ *testing.T, s *scene) { clear(s.store) }, matches, StatusFail, "secret not found in the store"},
 		{
 			"no store access", func(_ *testing.T, s *scene) { s.w.Stored = nil }, matches, StatusPass,
 			"equal to environment variable CLIENT_SECRET (store not readable: no token)",
@@ -114,16 +114,16 @@ func mountRows() []row {
 		{"published by a clock ahead", func(t *testing.T, s *scene) {
 			s.publish(t, map[string]string{file: canary}, time.Now().Add(time.Minute))
 		}, status, StatusPass, "published 0s ago"},
-		{"plain file", plain(canary), status, StatusWarn, "not published by the CSI driver: rotation will not arrive by itself"},
+		{"plain file", plain(canary), status, StatusWarn, "not published by the CSI driver: nothing rotates it"},
 		{"folder of another name", func(t *testing.T, s *scene) {
 			testenv.Mkdir(t, s.file("..v1"))
 			must(t, os.Remove(s.file(dataLink)))
 			must(t, os.Symlink("..v1", s.file(dataLink)))
-		}, status, StatusWarn, "not how the CSI driver names"},
+		}, status, StatusWarn, "not a folder name of the CSI driver"},
 		{"data link to nothing", func(t *testing.T, s *scene) {
 			must(t, os.Remove(s.file(dataLink)))
 			must(t, os.Symlink("..2026_01_01_00_00_00.1", s.file(dataLink)))
-		}, status, StatusFail, "leads to ..2026_01_01_00_00_00.1, which does not exist"},
+		}, status, StatusFail, "points to ..2026_01_01_00_00_00.1, which does not exist"},
 		{"data is a folder", func(t *testing.T, s *scene) {
 			must(t, os.Remove(s.file(dataLink)))
 			testenv.Mkdir(t, s.file(dataLink))
@@ -132,9 +132,9 @@ func mountRows() []row {
 			must(t, os.Remove(s.file(file)))
 			write(t, s.file(file), canary)
 		}, status, StatusFail, "without subPath"},
-		{"no file", remove, status, StatusSkip, "no file to look at"},
+		{"no file", remove, status, StatusSkip, "no file to check"},
 
-		{"as rendered", nil, "mount/vault-config local", StatusPass, "path and scope of 1 are"},
+		{"as rendered", nil, "mount/vault-config local", StatusPass, "path and scope of 1 secret match"},
 		{
 			"missing", func(t *testing.T, s *scene) { must(t, os.Remove(s.local.VaultConfig)) }, "mount/vault-config local", StatusFail,
 			"mount the ConfigMap aidbox-vault-config at /etc/aidbox/vault-config.json",

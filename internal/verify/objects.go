@@ -17,20 +17,20 @@ func (r *run) serviceAccount(ctx context.Context) Result {
 	annotations, err := r.Cluster.ServiceAccount(ctx, r.d.Namespace, want)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return Fail("not in namespace %s: no pod can start with it", r.d.Namespace).WithHint("%s", renderHint)
+		return Fail("not found in namespace %s, so no pod can start", r.d.Namespace).WithHint("%s", renderHint)
 	case err != nil:
 		return r.unknown(err)
 	}
 	for name, value := range r.Provider.Annotations(r.d) {
 		if annotations[name] != value {
-			return Fail("its annotation %s is %q, and not as in the config", name, r.line(annotations[name])).WithHint("%s", renderHint)
+			return Fail("its annotation %s is %q, which differs from the config", name, r.line(annotations[name])).WithHint("%s", renderHint)
 		}
 	}
 	if r.pods.err == nil && r.pods.workload.Template.ServiceAccount != want {
 		return Fail("ServiceAccount %s exists, but %s runs its pods as %s", want, r.d.Aidbox.Workload, r.pods.workload.Template.ServiceAccount).
-			WithHint("the store lets in %s alone: set serviceAccountName in the Deployment, or aidbox.serviceAccount in the config and run secretctl provision", want)
+			WithHint("the store accepts only %s: set serviceAccountName in the Deployment, or aidbox.serviceAccount in the config and run secretctl provision", want)
 	}
-	return Pass("in namespace %s, and the pods run as it", r.d.Namespace)
+	return Pass("found in namespace %s, and the pods run as it", r.d.Namespace)
 }
 
 // secretProviderClass says whether a SecretProviderClass is as the delivery says.
@@ -38,7 +38,7 @@ func (r *run) secretProviderClass(ctx context.Context, c store.Class) Result {
 	spec, err := r.Cluster.SecretProviderClass(ctx, r.d.Namespace, c.Name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return Fail("%s", r.line(err.Error())).WithHint("%s; a running pod keeps its files without it, and gets no new value", renderHint)
+		return Fail("%s", r.line(err.Error())).WithHint("%s; running pods keep their files, and get no new values", renderHint)
 	case err != nil:
 		return r.unknown(err)
 	}
@@ -47,8 +47,8 @@ func (r *run) secretProviderClass(ctx context.Context, c store.Class) Result {
 	case len(wrong) > 0:
 		return Fail("%s", r.line(strings.Join(append(wrong, odd...), "; "))).WithHint("secretctl render --only SecretProviderClass | kubectl apply -f -")
 	case len(odd) > 0:
-		return Warn("mounts what the config says, but %s", r.line(strings.Join(odd, "; "))).
-			WithHint("secretctl render --only SecretProviderClass | kubectl apply -f - puts it right")
+		return Warn("mounts the right secrets, but %s", r.line(strings.Join(odd, "; "))).
+			WithHint("secretctl render --only SecretProviderClass | kubectl apply -f - fixes it")
 	}
-	return Pass("provider %s, parameters and %s are as in the config", r.d.Provider, count(len(c.Secrets), "object"))
+	return Pass("provider %s, its parameters and %s match the config", r.d.Provider, count(len(c.Secrets), "object"))
 }

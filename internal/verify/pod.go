@@ -70,7 +70,7 @@ func (f podFiles) explain(ctx context.Context, err error) error {
 	case err == nil, errors.Is(err, fs.ErrNotExist), ctx.Err() != nil:
 		return err
 	case errors.Is(err, fs.ErrPermission):
-		return deniedError("the user of container " + f.container + " may not read it")
+		return deniedError("the user of container " + f.container + " cannot read it")
 	case f.pods.wentAway(ctx, f.pod):
 		return errGone
 	}

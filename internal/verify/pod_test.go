@@ -69,7 +69,7 @@ func podRows() []row {
 	toolless := in(func(w *city, _ *scene) { w.noTools = true })
 	return []row{
 		{"mounted", in(nil), present, StatusPass, "/run/vault-secrets/client-secret in container app"},
-		{"ready and empty", emptied, present, StatusFail, "is EMPTY, and the pod is Running and Ready | delete the pod, so that the driver mounts anew: kubectl delete pod -n default b"},
+		{"ready and empty", emptied, present, StatusFail, "is EMPTY, and the pod is Running and Ready | delete the pod, so that the driver mounts again: kubectl delete pod -n default b"},
 		{"no folder", files(empty), present, StatusFail, "does not exist in container app"},
 		{"another file", files(func(folder string) error {
 			return os.Rename(filepath.Join(folder, "client-secret"), filepath.Join(folder, "other"))
@@ -92,12 +92,12 @@ func podRows() []row {
 				}
 				return 1, pod == "b"
 			}
-		}), present, StatusSkip, "went away"},
+		}), present, StatusSkip, "was replaced"},
 		{"nothing runs", in(func(w *city, _ *scene) { w.pods = nil }), "mount/present client-secret deployment/aidbox", StatusFail, "no pod of Deployment aidbox runs"},
 		{"nothing known", refusing("deployments"), "mount/present client-secret deployment/aidbox", StatusUnknown, "docs/rbac.md"},
 
-		{"mounted", in(nil), readable, StatusPass, "Aidbox's user may read it (mode 0644)"},
-		{"denied", exits(113), readable, StatusFail, "may not read it"},
+		{"mounted", in(nil), readable, StatusPass, "Aidbox's user can read it (mode 0644)"},
+		{"denied", exits(113), readable, StatusFail, "cannot read it"},
 		{"no file", exits(115), readable, StatusFail, "is not a regular file"},
 		{"empty", content(""), readable, StatusFail, "is empty"},
 		{"too long", content(strings.Repeat("x", 2<<20)), readable, StatusPass, "mode"}, // its digest is short
@@ -109,7 +109,7 @@ func podRows() []row {
 		{"nothing to compare with", in(func(_ *city, s *scene) { s.w.Stored, s.d.Secrets[0].Value = nil, secret.Source{} }), matches, StatusUnknown, "nothing to compare with"},
 		{"not there", emptied, matches, StatusSkip, "skipped: mount/readable"},
 
-		{"mounted", in(nil), status, StatusPass, "the driver reports it as mounted"},
+		{"mounted", in(nil), status, StatusPass, "mounted, according to the driver"},
 		{"not listed", statuses(func(w *city) { w.statuses[1].Status.Objects[0].ID = "x" }), status, StatusFail, "does not list client-secret"},
 		{"not mounted", statuses(func(w *city) { w.statuses[1].Status.Mounted = false }), status, StatusFail, "mounted: false"},
 		{"of another pod", statuses(func(w *city) { w.statuses[1].OwnerReferences[0].UID = "x" }), status, StatusFail, "no SecretProviderClassPodStatus of this pod"},
@@ -117,15 +117,15 @@ func podRows() []row {
 		{"copied", files(func(folder string) error {
 			return os.Rename(filepath.Join(folder, "..data/client-secret"), filepath.Join(folder, "client-secret"))
 		}), status, StatusFail, "does not go through ..data"},
-		{"not there", emptied, status, StatusSkip, "no file to look at"},
-		{"not started", unstarted, status, StatusSkip, "no file to look at"},
-		{"of Azure", inAzure("3", nil, "3"), status, StatusPass, "version 3 as mounted, which is the store's"},
-		{"of Azure, two in a second", inAzure("3", nil, "4", "3"), status, StatusPass, "version 3 as mounted, which is the store's"},
+		{"not there", emptied, status, StatusSkip, "no file to check"},
+		{"not started", unstarted, status, StatusSkip, "no file to check"},
+		{"of Azure", inAzure("3", nil, "3"), status, StatusPass, "version 3, according to the driver, as in the store"},
+		{"of Azure, two in a second", inAzure("3", nil, "4", "3"), status, StatusPass, "version 3, according to the driver, as in the store"},
 		{"of Azure, stale", inAzure("2", nil, "3", "4"), status, StatusFail, "mounted version 2, and the store has 3 or 4"},
 		{"of Azure, disabled", inAzure("3", hint.Wrap(fmt.Errorf("is disabled: %w", fs.ErrInvalid), "enable")), status, StatusFail, "new pods get none: is disabled"},
-		{"of Azure, not to be listed", inAzure("3", hint.Wrap(fmt.Errorf("needs the role Key Vault Reader: %w", fs.ErrPermission), "assign")), status, StatusUnknown, "version 3 as mounted; what the store has is not known: needs the role Key Vault Reader"},
+		{"of Azure, not to be listed", inAzure("3", hint.Wrap(fmt.Errorf("needs the role Key Vault Reader: %w", fs.ErrPermission), "assign")), status, StatusUnknown, "version 3, according to the driver; the store's version is unknown: needs the role Key Vault Reader"},
 
-		{"as rendered", in(nil), conf, StatusPass, "path and scope of 1"},
+		{"as rendered", in(nil), conf, StatusPass, "path and scope of 1 secret"},
 		{"absent", in(func(w *city, _ *scene) {
 			if err := os.Remove(filepath.Join(w.root("b"), config.VaultConfigFile)); err != nil {
 				panic(err)
@@ -187,7 +187,7 @@ func TestMountedFileOfAPodIsTriedWhereNothingElseIsKnown(t *testing.T) {
 	s.w.Stored, s.d.Secrets[0].Value = nil, secret.Source{}
 	results, report, err := s.run(t.Context())
 	must(t, err)
-	if r := results["auth/accepts-secret Client/basic"]; r.Status != StatusPass || !strings.Contains(r.Detail, "with the value from the mounted file itself, pod/a") {
+	if r := results["auth/accepts-secret Client/basic"]; r.Status != StatusPass || !strings.Contains(r.Detail, "with the value from the mounted file (pod/a; nothing to compare with") {
 		t.Errorf("%+v", r)
 	}
 	secretless(t, s, report)

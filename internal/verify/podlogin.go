@@ -27,7 +27,7 @@ func (r *run) podCanRead(ctx context.Context) Result {
 	}
 	result = r.readAllAsPod(ctx, session)
 	if err := session.End(ctx); err != nil && result.Status == StatusPass {
-		return Warn("%s; but the token could not be given back: %s", result.Detail, r.line(err.Error())).
+		return Warn("%s; but the token could not be revoked: %s", result.Detail, r.line(err.Error())).
 			WithHint("it expires by itself")
 	}
 	return result
@@ -35,9 +35,9 @@ func (r *run) podCanRead(ctx context.Context) Result {
 
 // podGranted says what is known of a login that only a node can do.
 func (r *run) podGranted(ctx context.Context) Result {
-	const why = "only the node can do the pod's login, so it was not tried; "
+	const why = "only the pod's node can log in, so the login was not tried; "
 	if slices.Contains(r.o.Groups, groupMount) {
-		return Skip(why + "the checks of the group mount show whether it works")
+		return Skip(why + "the mount checks show whether it works")
 	}
 	what, err := r.Store.Granted(ctx)
 	if err != nil {
@@ -91,7 +91,7 @@ func (r *run) readAllAsPod(ctx context.Context, session store.Session) Result {
 	}
 	switch len(names) {
 	case 0:
-		return Pass("logs in %s and reads the delivery's %s", r.Provider.PodIdentity(r.d), count(len(r.d.Secrets), "secret"))
+		return Pass("logs in %s and reads %s", r.Provider.PodIdentity(r.d), count(len(r.d.Secrets), "secret"))
 	case 1:
 		return worst
 	}

@@ -109,8 +109,8 @@ func within(folder, file string) bool {
 
 // Why there is nothing to look at.
 var (
-	errNoReplica = errors.New("there is no pod to look at")
-	errGone      = errors.New("the pod went away while it was looked at")
+	errNoReplica = errors.New("no running pod")
+	errGone      = errors.New("the pod was replaced during the check")
 )
 
 // unseen says whether an error means that there is no running container to look

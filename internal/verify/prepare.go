@@ -25,14 +25,14 @@ func (r *run) prepareRotation(ctx context.Context) (stopped Result, ok bool) {
 	case r.pods.err != nil:
 		return r.unknown(r.pods.err), false
 	case len(r.pods.replicas()) == 0:
-		return Unknown("no pod of %s runs in namespace %s, so nothing would be seen", r.d.Aidbox.Workload, r.d.Namespace).
+		return Unknown("no pod of %s runs in namespace %s, so nothing would show the rotation", r.d.Aidbox.Workload, r.d.Namespace).
 			WithHint("secretctl verify workload says why; rotate --no-verify only writes"), false
 	}
 	r.mounts = r.pods.mounts(r.pods.replicas())
 	w := r.watchPods(ctx, is.secret)
 	if w.driver.Known && !w.driver.Enabled {
 		return Fail("%s", w.driver.Why).
-			WithHint("the driver rotates with --enable-secret-rotation=true and, from 1.6.0, requiresRepublish: true in its CSIDriver object; rotate --no-verify only writes, then new pods have the value"), false
+			WithHint("set --enable-secret-rotation=true on the driver and, from 1.6.0, requiresRepublish: true in its CSIDriver object; or run rotate --no-verify and restart the pods"), false
 	}
 	const cannot = "the new value would not arrive: %s"
 	agents, _ := r.Cluster.Agents(ctx)

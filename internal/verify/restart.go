@@ -83,7 +83,7 @@ func (h *healthWatch) result(ctx context.Context, written time.Time, clean *secr
 		when += fmt.Sprintf(", %s after the write", tenths(h.missed.Sub(written)))
 	}
 	return Fail("answered %d of %d health checks; the first without an answer at %s: %s", h.answered, h.asked, when, clean.Line(h.why.Error())).
-		WithHint("a rotation needs no restart: did something else restart Aidbox, or the connection to it break?")
+		WithHint("a rotation needs no restart: check whether something else restarted Aidbox, or the connection broke")
 }
 
 // samePods says what became of pods since, besides that they run on; no word is proof

@@ -16,12 +16,12 @@ import (
 
 var rotationChecks = []Check{
 	{
-		ID: "rotation/store-updated", Title: "the store took the new value",
+		ID: "rotation/store-updated", Title: "the store has the new value",
 		subjects: rotatedSecret,
 		run:      storeUpdated,
 	},
 	{
-		ID: "rotation/mounted", Title: "the new value reached the mount",
+		ID: "rotation/mounted", Title: "the new value reached every mount",
 		Needs:    []string{"rotation/store-updated"},
 		subjects: rotatedSecret,
 		run:      newValueMounted,
@@ -33,13 +33,13 @@ var rotationChecks = []Check{
 		run:      newValueAccepted,
 	},
 	{
-		ID: "rotation/old-rejected", Title: "Aidbox refuses the old value",
+		ID: "rotation/old-rejected", Title: "Aidbox rejects the old value",
 		Needs:    []string{"rotation/new-accepted"},
 		subjects: rotatedSecret,
 		run:      oldValueRejected,
 	},
 	{
-		ID: "rotation/no-restart", Title: "Aidbox stayed up meanwhile",
+		ID: "rotation/no-restart", Title: "no replica restarted",
 		subjects: rotatedSecret,
 		run:      noRestart,
 	},
@@ -56,7 +56,7 @@ func rotatedSecret(_ context.Context, r *run) []subject {
 }
 
 func noRotation() Result {
-	return Skip("no secret to rotate").WithHint("canary: true in the config adds a secret and a Client for the purpose; or name a secret")
+	return Skip("no secret to rotate").WithHint("set canary: true in the config, or name a secret")
 }
 
 func storeUpdated(ctx context.Context, r *run, s subject) Result {
@@ -78,7 +78,7 @@ func storeUpdated(ctx context.Context, r *run, s subject) Result {
 	case err != nil:
 		return r.unknown(err)
 	case old.Equal(is.New):
-		return Fail("the store has the new value already, so that nothing would change").WithHint("give another value")
+		return Fail("the store already has the new value").WithHint("use another value")
 	}
 	if !is.WriteOnly {
 		if result, ok := r.prepareRotation(ctx); !ok {
@@ -103,7 +103,7 @@ func storeGivesBack(ctx context.Context, r *run, s subject, before string) Resul
 	case err != nil:
 		return r.unknown(err)
 	case !back.Equal(r.rotation.New):
-		return Fail("the store does not give back what was written").WithHint("does something else write there too?")
+		return Fail("the store returns another value than was written").WithHint("check what else writes to it")
 	case version == before:
 		return Fail("the version is still %s after the write", version).WithHint("secretctl needs a store that counts versions")
 	}
@@ -117,7 +117,7 @@ func storeGivesBack(ctx context.Context, r *run, s subject, before string) Resul
 func newValueMounted(ctx context.Context, r *run, s subject) Result {
 	is := r.rotation
 	if len(r.mounts) == 0 {
-		return Unknown("there is no mount to look at")
+		return Unknown("no mount to check")
 	}
 	var arrived, gone []string
 	var late, unseen []*follower
@@ -130,7 +130,7 @@ func newValueMounted(ctx context.Context, r *run, s subject) Result {
 		case f.file.ok:
 			arrived = append(arrived, f.replica+" "+tenths(f.file.after))
 		case f.gone():
-			gone = append(gone, f.replica+" went away meanwhile")
+			gone = append(gone, f.replica+" was replaced meanwhile")
 		case f.unseen():
 			unseen = append(unseen, f)
 		default:
@@ -146,7 +146,7 @@ func newValueMounted(ctx context.Context, r *run, s subject) Result {
 	case len(unseen) > 0:
 		return fileUnseen(r, unseen[0].file.err, have)
 	case len(arrived) == 0:
-		return Unknown("%s", strings.Join(gone, ", ")).WithHint("something replaces the pods; run it again when that is over")
+		return Unknown("%s", strings.Join(gone, ", ")).WithHint("something replaces the pods: run it again once they are stable")
 	}
 	detail := have + " after the write"
 	if r.podWatch != nil {
@@ -157,7 +157,7 @@ func newValueMounted(ctx context.Context, r *run, s subject) Result {
 		detail += "; " + g
 	}
 	if is.Nudge {
-		detail += "; the pods were annotated, so that kubelet synced them at once"
+		detail += "; the pods were annotated, so that the kubelet synced them at once"
 	}
 	return Pass("%s", detail)
 }
@@ -225,10 +225,10 @@ func newValueAccepted(ctx context.Context, r *run, s subject) Result {
 	return askReplicas(ctx, r, "rotation/new-accepted "+s.name, func(f *follower) *step { return &f.accepted }, func(f *follower) Result {
 		switch got := f.accepted.last; got.outcome {
 		case odd:
-			return Fail("%s%s: that says nothing about the secret", f.prefix(), got).WithHint("%s", got.hint)
+			return Fail("%s%s: which says nothing about the secret", f.prefix(), got).WithHint("%s", got.hint)
 		case refused:
 			return Fail("%s: %s%s to the new value, %s", f.client.Ref(), f.prefix(), got, r.rotation.sinceWrite()).
-				WithHint("does this Aidbox read the file that changed? a vault config of the object dialect is read only at its start")
+				WithHint("check that Aidbox reads the file that changed: with scopeFormat object, it reads the vault config only at start")
 		default:
 			return Unknown("%s%s", f.prefix(), got).WithHint("%s", got.hint)
 		}
@@ -243,7 +243,7 @@ func oldValueRejected(ctx context.Context, r *run, s subject) Result {
 		switch got := f.refused.last; got.outcome {
 		case accepted, forbidden:
 			return Fail("the old value is still ACCEPTED: %s: %s%s, %s", f.client.Ref(), f.prefix(), got, r.rotation.sinceWrite()).
-				WithHint("is there a replica that has the old file, or another Client with this value?")
+				WithHint("look for a replica with the old file, or another Client with this value")
 		default:
 			return Unknown("%s%s", f.prefix(), got).WithHint("%s", got.hint)
 		}
@@ -291,7 +291,7 @@ func (r *run) podsStayed(ctx context.Context, before []cluster.Pod) Result {
 		return r.unknown(err)
 	}
 	if wrong := samePods(before, now.Pods); len(wrong) > 0 {
-		return Fail("%s", r.line(strings.Join(wrong, "; "))).WithHint("a rotation needs no restart: did something else roll or evict the pods? kubectl get events -n %s", r.d.Namespace)
+		return Fail("%s", r.line(strings.Join(wrong, "; "))).WithHint("a rotation needs no restart: check what replaced them: kubectl get events -n %s", r.d.Namespace)
 	}
 	return Pass("UID, restart count and start time of %s are as before the write", count(len(before), "pod"))
 }

@@ -174,11 +174,11 @@ func TestStuckRotationNamesTheFirstHopAndWhatIsKnown(t *testing.T) {
 			w.roots["b"].publish(t, map[string]string{"client-secret": "neither"}, time.Now())
 		}, "pod/b: another value"},
 		"class deleted meanwhile": {func(w *city, _ *scene) { w.class = nil }, "not found"},
-		"login refused meanwhile": {func(w *city, _ *scene) { w.noLogin = true }, "the login that the pod does, done here: role aidbox wants another audience"},
+		"login refused meanwhile": {func(w *city, _ *scene) { w.noLogin = true }, "the pod's login, tried from here: role aidbox wants another audience"},
 		"login refused meanwhile, and the status has a version": {func(w *city, s *scene) {
 			w.noLogin = true
 			s.w.Newest = func(context.Context, config.Secret) ([]string, error) { return []string{"another"}, nil }
-		}, "the login that the pod does, done here: role aidbox wants another audience"},
+		}, "the pod's login, tried from here: role aidbox wants another audience"},
 		"a line in the driver's log": {func(w *city, _ *scene) {
 			const pods, owner = "/api/v1/namespaces/kube-system/pods", `"ownerReferences": [{"controller": true, "kind": "DaemonSet", "name": "csi"}]`
 			w.fixed[pods] = `{"items": [{"metadata": {"name": "csi-1", "namespace": "kube-system", ` + owner + `}}]}`

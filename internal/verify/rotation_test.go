@@ -70,12 +70,12 @@ func rotationRows() []row {
 			}
 		}), updated, StatusUnknown, "connection refused"},
 		{"denied", noPut, updated, StatusUnknown, "vault: denied"},
-		{"stored already", rotating(func(s *scene) { s.store["client-secret"] = rotated }), updated, StatusFail, "the new value already"},
+		{"stored already", rotating(func(s *scene) { s.store["client-secret"] = rotated }), updated, StatusFail, "already has the new value"},
 		{"overwritten", rotating(func(s *scene) {
 			s.w.Put = func(ctx context.Context, c config.Secret, _ secret.Value) (string, error) {
 				return s.put(ctx, c, value("x"))
 			}
-		}), updated, StatusFail, "does not give back what was written"},
+		}), updated, StatusFail, "returns another value than was written"},
 		{"version stays", rotating(func(s *scene) {
 			s.w.Put = func(_ context.Context, c config.Secret, _ secret.Value) (string, error) {
 				s.store[c.Name] = rotated
@@ -122,9 +122,9 @@ func rotationRows() []row {
 		{"denied", noPut, restart, StatusPass, "no restart seen"},
 		{"down", rotating(func(s *scene) { s.w.Health = func(context.Context) error { return errUnreachable } }), restart, StatusFail, "UTC, "},
 
-		{"none", nil, "rotation/store-updated aidbox", StatusSkip, "no secret to rotate | canary: true"},
+		{"none", nil, "rotation/store-updated aidbox", StatusSkip, "no secret to rotate | set canary: true"},
 		{"none", nil, "rotation/mounted aidbox", StatusSkip, "skipped: rotation/store-updated was skipped"},
-		{"none", nil, "rotation/no-restart aidbox", StatusSkip, "no secret to rotate | canary: true"},
+		{"none", nil, "rotation/no-restart aidbox", StatusSkip, "no secret to rotate | set canary: true"},
 	}
 }
 

@@ -111,7 +111,7 @@ func (r *run) noAdmin() Result {
 	if r.NoAdmin != nil {
 		return r.unknown(r.NoAdmin)
 	}
-	return Skip("no administrator's access to Aidbox").WithHint("set aidbox.admin in the config")
+	return Skip("no administrator access to Aidbox").WithHint("set aidbox.admin in the config")
 }
 
 // stop ends what is under way beside the checks.

@@ -41,7 +41,7 @@ func perScopedSecret(ctx context.Context, r *run) []subject {
 func outOfScopeRefused(ctx context.Context, r *run, s subject) Result {
 	switch {
 	case slices.Contains(s.secret.Scope, "Client"):
-		return Skip("its scope is every Client, so that none is outside")
+		return Skip("its scope is every Client, so none is outside")
 	case r.Admin == nil:
 		return r.noAdmin()
 	}
@@ -55,7 +55,7 @@ func outOfScopeRefused(ctx context.Context, r *run, s subject) Result {
 	switch {
 	case result.Status == StatusPass && control == nil:
 		result.Status, result.Detail = StatusWarn, result.Detail+"; but no Client in scope shows that the value would be accepted"
-		result = result.WithHint("a Client with the grant type basic among the resources makes it a proof")
+		result = result.WithHint("add a Client with the grant type basic to the resources")
 	case result.Status == StatusPass:
 		result.Detail += ", while " + control.Ref() + " is accepted"
 	}
@@ -69,7 +69,7 @@ func tryOutOfScope(ctx context.Context, r *run, s config.Secret, id string, e ex
 		Body:    map[string]any{"grant_types": []any{grantBasic}},
 	}
 	if err := r.Admin.Apply(ctx, res); refusedAtCreation(err) {
-		return Pass("Aidbox does not even create such a Client: %s", r.line(err.Error()))
+		return Pass("Aidbox refuses to create such a Client: %s", r.line(err.Error()))
 	} else if err != nil {
 		return r.unknown(err)
 	}
@@ -79,7 +79,7 @@ func tryOutOfScope(ctx context.Context, r *run, s config.Secret, id string, e ex
 		return Pass("%s to a Client outside the scope, with the value from %s", got.brief(), e.from)
 	case accepted, forbidden:
 		return Fail("a Client outside the scope is ACCEPTED: %s, with the value from %s", got, e.from).
-			WithHint("Aidbox does not hold the scope: is it 2602 or later, and does it read the vault config (mount/vault-config)?")
+			WithHint("Aidbox does not enforce the scope: check that it is 2602 or later and reads the vault config (mount/vault-config)")
 	default:
 		return got.unknown()
 	}

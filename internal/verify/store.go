@@ -12,7 +12,7 @@ import (
 
 var storeChecks = []Check{
 	{
-		ID: "store/reachable", Title: "the store answers",
+		ID: "store/reachable", Title: "the store is reachable",
 		run: storeAnswers,
 	},
 	{
@@ -22,7 +22,7 @@ var storeChecks = []Check{
 		run:      secretStored,
 	},
 	{
-		ID: "store/pod-can-read", Title: "the pod may log in to the store and read the secrets",
+		ID: "store/pod-can-read", Title: "the pod can log in to the store and read the secrets",
 		Needs:    []string{"store/reachable"},
 		subjects: podAccount,
 		run:      func(ctx context.Context, r *run, _ subject) Result { return r.podCanRead(ctx) },
@@ -47,7 +47,7 @@ func storeAnswers(ctx context.Context, r *run, _ subject) Result {
 	case err != nil:
 		return r.unknown(err)
 	}
-	return Pass("%s answers", r.line(what))
+	return Pass("%s responds", r.line(what))
 }
 
 func secretStored(ctx context.Context, r *run, s subject) Result {
@@ -56,7 +56,7 @@ func secretStored(ctx context.Context, r *run, s subject) Result {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrInvalid):
 		return r.fail(err)
 	case errors.Is(err, store.ErrPEM) && got.version == "":
-		return Skip("%s, and not looked at", r.line(err.Error()))
+		return Skip("%s, and is not read", r.line(err.Error()))
 	case errors.Is(err, store.ErrPEM):
 		return Pass("stored, version %s; it %v", got.version, store.ErrPEM)
 	case errors.Is(err, fs.ErrPermission):
@@ -64,9 +64,9 @@ func secretStored(ctx context.Context, r *run, s subject) Result {
 	case err != nil:
 		return r.unknown(err)
 	case got.value.Empty():
-		return Fail("the stored value is empty, version %s", got.version).WithHint("secretctl provision, or write a value")
+		return Fail("the stored value is empty (version %s)", got.version).WithHint("secretctl provision, or write a value")
 	case got.value.Oddity() != "":
-		return Warn("the stored value %s, version %s", got.value.Oddity(), got.version).WithHint(oddityHint)
+		return Warn("the stored value %s (version %s)", got.value.Oddity(), got.version).WithHint(oddityHint)
 	}
 	if dated, ok := r.Store.(store.Dated); ok {
 		return secretValid(ctx, r, s, dated, got.version)
@@ -95,7 +95,7 @@ func secretSeen(ctx context.Context, r *run, s subject, denied error) Result {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrInvalid):
 		return r.fail(err)
 	case err == nil:
-		return Pass("stored, version %s; its value is not for secretctl to read", strings.Join(newest, " or "))
+		return Pass("stored, version %s; secretctl may not read its value", strings.Join(newest, " or "))
 	}
 	return r.unknown(denied)
 }

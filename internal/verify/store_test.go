@@ -97,7 +97,7 @@ func more(names ...string) func(*testing.T, *scene) {
 func storeRows() []row {
 	const pod = "store/pod-can-read serviceaccount/aidbox"
 	return []row{
-		{"answers", nil, "store/reachable", StatusPass, "Vault 1.21.0 answers"},
+		{"answers", nil, "store/reachable", StatusPass, "Vault 1.21.0 responds"},
 		{"does not answer", func(_ *testing.T, s *scene) {
 			s.w.Reach = func(context.Context) (string, error) { return "", errUnreachable }
 		}, "store/reachable", StatusUnknown, "refused"},
@@ -116,22 +116,22 @@ func storeRows() []row {
 		{"absent", func(_ *testing.T, s *scene) { delete(s.store, "client-secret") }, "store/secret-present client-secret", StatusFail, "not exist"},
 		{"empty", func(_ *testing.T, s *scene) { s.store["client-secret"] = "" }, "store/secret-present client-secret", StatusFail, "empty"},
 		{"with a line break", func(_ *testing.T, s *scene) { s.store["client-secret"] = canary + "\n" }, "store/secret-present client-secret", StatusWarn, "line break"},
-		{"with a byte order mark", func(_ *testing.T, s *scene) { s.store["client-secret"] = "\uFEFF" + canary }, "store/secret-present client-secret", StatusWarn, "the stored value begins with a byte order mark, version 3"},
+		{"with a byte order mark", func(_ *testing.T, s *scene) { s.store["client-secret"] = "\uFEFF" + canary }, "store/secret-present client-secret", StatusWarn, "the stored value begins with a byte order mark (version 3)"},
 		{"not what is decoded", func(_ *testing.T, s *scene) { s.d.Secrets[0].Encoding = config.EncodingHex }, "store/secret-present client-secret", StatusFail, "is not hex"},
 		{"a certificate", func(_ *testing.T, s *scene) {
 			s.w.Stored = func(context.Context, config.Secret) (secret.Value, string, error) {
 				return secret.Value{}, "7", fmt.Errorf("key vault: %w", store.ErrPEM)
 			}
 		}, "store/secret-present client-secret", StatusPass, "stored, version 7; it is a certificate or key"},
-		{"a key", storedErr(fmt.Errorf("key vault: %w", store.ErrPEM)), "store/secret-present client-secret", StatusSkip, "key vault: is a certificate or key, which the CSI provider writes as PEM, and not looked at"},
-		{"certificate, as the pod", then(login(&session{}, nil), storedErr(store.ErrPEM)), "store/pod-can-read serviceaccount/aidbox", StatusPass, "reads the delivery's 1 secret"},
+		{"a key", storedErr(fmt.Errorf("key vault: %w", store.ErrPEM)), "store/secret-present client-secret", StatusSkip, "key vault: is a certificate or key, which the CSI provider writes as PEM, and is not read"},
+		{"certificate, as the pod", then(login(&session{}, nil), storedErr(store.ErrPEM)), "store/pod-can-read serviceaccount/aidbox", StatusPass, "reads 1 secret"},
 		{"denied", func(_ *testing.T, s *scene) {
 			s.w.Stored = func(context.Context, config.Secret) (secret.Value, string, error) {
 				return secret.Value{}, "", errUnreachable
 			}
 		}, "store/secret-present client-secret", StatusUnknown, "refused"},
 		{"disabled", storedErr(fs.ErrInvalid), "store/secret-present client-secret", StatusFail, "invalid"},
-		{"not to be read, but there", then(storedErr(fs.ErrPermission), newest(nil, "7")), "store/secret-present client-secret", StatusPass, "version 7; its value is not for secretctl to read"},
+		{"not to be read, but there", then(storedErr(fs.ErrPermission), newest(nil, "7")), "store/secret-present client-secret", StatusPass, "version 7; secretctl may not read its value"},
 		{"not to be read, and not there", then(storedErr(fs.ErrPermission), newest(fs.ErrNotExist)), "store/secret-present client-secret", StatusFail, "not exist"},
 		{"not to be seen", then(storedErr(fs.ErrPermission), newest(errUnreachable)), "store/secret-present client-secret", StatusUnknown, "permission denied"},
 		{"no token", func(_ *testing.T, s *scene) { s.w.Stored = nil }, "store/secret-present client-secret", StatusUnknown, "no token"},
@@ -139,18 +139,18 @@ func storeRows() []row {
 			s.w.Reach = func(context.Context) (string, error) { return "", errUnreachable }
 		}, "store/secret-present client-secret", StatusSkip, "store/reachable"},
 
-		{"reads", login(&session{}, nil), pod, StatusPass, "role aidbox and reads the delivery's 1 secret"},
+		{"reads", login(&session{}, nil), pod, StatusPass, "role aidbox and reads 1 secret"},
 		{"login refused", login(nil, hint.Wrap(fmt.Errorf("role: %w", fs.ErrPermission), "provision")), pod, StatusFail, "role: permission denied | provision"},
 		{"login without an answer", login(nil, errUnreachable), pod, StatusUnknown, "refused"},
 		{"read refused", login(&session{denied: []string{"client-secret"}}, nil), pod, StatusFail, "policy lacks it"},
 		{"several refused", then(more("a", "b"), login(&session{denied: []string{"client-secret", "b"}}, nil)), pod, StatusFail, "it cannot read client-secret, b"},
 		{"absent", then(login(&session{}, nil), func(_ *testing.T, s *scene) { delete(s.store, "client-secret") }), pod, StatusFail, "not exist"},
-		{"not given back", login(&session{endErr: errUnreachable}, nil), pod, StatusWarn, "could not be given back"},
+		{"not given back", login(&session{endErr: errUnreachable}, nil), pod, StatusWarn, "could not be revoked"},
 		{"no ServiceAccount", tokenAnswer(notFound), pod, StatusUnknown, "default/aidbox does not exist"},
 		{"TokenRequest forbidden", tokenAnswer(denial), pod, StatusUnknown, `"create" on "serviceaccounts/token"`},
 		{"no cluster", nil, pod, StatusSkip, "cluster/api"},
-		{"the nodes' login, with the role", granted("role is assigned", nil), pod, StatusUnknown, "only the node can do the pod's login, so it was not tried; role is assigned"},
-		{"the nodes' login, beside the mount", then(granted("", nil), func(_ *testing.T, s *scene) { s.o.Groups = []string{"store", "mount"} }), pod, StatusSkip, "the group mount show whether it works"},
+		{"the nodes' login, with the role", granted("role is assigned", nil), pod, StatusUnknown, "only the pod's node can log in, so the login was not tried; role is assigned"},
+		{"the nodes' login, beside the mount", then(granted("", nil), func(_ *testing.T, s *scene) { s.o.Groups = []string{"store", "mount"} }), pod, StatusSkip, "the mount checks show whether it works"},
 		{"the nodes' login, without the role", granted("", errors.New("role is not assigned")), pod, StatusUnknown, "was not tried; role is not assigned"},
 	}
 }
@@ -167,7 +167,7 @@ func aidboxRows() []row {
 
 		{"new enough", version("2602", nil), "aidbox/version", StatusPass, "2602"},
 		{"a patch", version("2603.1", nil), "aidbox/version", StatusPass, "2603.1"},
-		{"too old", version("2512", nil), "aidbox/version", StatusFail, "came with 2602"},
+		{"too old", version("2512", nil), "aidbox/version", StatusFail, "this needs 2602 or later"},
 		{"not a number", version("edge", nil), "aidbox/version", StatusWarn, "edge"},
 		{"no answer", version("", errUnreachable), "aidbox/version", StatusUnknown, "refused"},
 		{"no administrator", func(_ *testing.T, s *scene) { s.w.Version = nil }, "aidbox/version", StatusSkip, "aidbox.admin"},

@@ -43,7 +43,7 @@ func (vs *values) expected(ctx context.Context, s config.Secret) (expectation, e
 	case err == nil:
 		return expectation{got.value, "the store, version " + got.version}, nil
 	case errors.Is(err, fs.ErrNotExist):
-		return expectation{}, fmt.Errorf("the store has no such secret: %w", err)
+		return expectation{}, fmt.Errorf("secret not found in the store: %w", err)
 	case errors.Is(err, fs.ErrInvalid), errors.Is(err, store.ErrPEM):
 		return expectation{}, err
 	}
@@ -72,10 +72,10 @@ func (vs *values) toTry(ctx context.Context, s config.Secret, mounts []*mount) (
 	for _, m := range mounts {
 		if v, readErr := m.value(ctx, s); readErr == nil && !v.Empty() {
 			vs.deps.Sanitizer.Learn(v)
-			return expectation{v, fmt.Sprintf("the mounted file itself, %s (%s)", m.replica, vs.deps.Sanitizer.Line(err.Error()))}, nil
+			return expectation{v, fmt.Sprintf("the mounted file (%s; %s)", m.replica, vs.deps.Sanitizer.Line(err.Error()))}, nil
 		}
 	}
-	return expectation{}, fmt.Errorf("no value to try: %w; and the mounted file cannot be read", err)
+	return expectation{}, fmt.Errorf("no value to try: %w; no mounted file can be read", err)
 }
 
 // inStore returns what the store has.

@@ -27,7 +27,7 @@ type vaultConfigEntry struct {
 func compareVaultConfig(data []byte, d *config.Delivery, clean *secret.Sanitizer) Result {
 	var got, want vaultConfigFile
 	if err := json.Unmarshal(data, &got); err != nil {
-		return Fail("is no vault config: %s", clean.Line(err.Error())).WithHint("replace it with what secretctl render writes")
+		return Fail("not a vault config: %s", clean.Line(err.Error())).WithHint("replace it with what secretctl render writes")
 	}
 	if err := json.Unmarshal(d.VaultConfig(), &want); err != nil {
 		return Unknown("%v", err)
@@ -47,7 +47,7 @@ func compareVaultConfig(data []byte, d *config.Delivery, clean *secret.Sanitizer
 	}
 	if len(wrong) > 0 {
 		return Fail("%s", clean.Line(strings.Join(wrong, "; "))).
-			WithHint("apply what secretctl render writes; in the object dialect Aidbox reads the file once, so restart it")
+			WithHint("apply what secretctl render writes; with scopeFormat object, Aidbox reads the file only at start, so restart it")
 	}
 	var extra []string
 	for name := range got.Secret {
@@ -56,10 +56,10 @@ func compareVaultConfig(data []byte, d *config.Delivery, clean *secret.Sanitizer
 		}
 	}
 	if slices.Sort(extra); len(extra) > 0 {
-		return Warn("path and scope of %d are as in the config, but there are others: %s", len(want.Secret), clean.Line(strings.Join(extra, ", "))).
-			WithHint("name them in the config, or take them out of the file: render replaces the whole file")
+		return Warn("path and scope of %s match the config, but the file has others: %s", len(want.Secret), clean.Line(strings.Join(extra, ", "))).
+			WithHint("add them to the config, or remove them from the file: render replaces the whole file")
 	}
-	return Pass("path and scope of %d are as in the config", len(want.Secret))
+	return Pass("path and scope of %s match the config", count(len(want.Secret), "secret"))
 }
 
 func differences(name string, got, want vaultConfigEntry) []string {

@@ -17,7 +17,7 @@ func TestVaultConfigIsComparedByItsMeaning(t *testing.T) {
 		status                Status
 		says                  string
 	}{
-		{"as rendered", "references", `{"secret": {"client-secret": ` + right + `}}`, StatusPass, "path and scope of 1 are"},
+		{"as rendered", "references", `{"secret": {"client-secret": ` + right + `}}`, StatusPass, "path and scope of 1 secret match"},
 		{"an entry more", "references", `{"secret": {"client-secret": ` + right + `, "zz": ` + right + `, "aa": {}}}`, StatusWarn, "others: aa, zz"},
 		{"scope twice", "references", object(`["Client/basic", "Client/basic"]`), StatusPass, ""},
 		{"entry missing", "references", `{"secret": {}}`, StatusFail, "client-secret is missing"},
@@ -30,8 +30,8 @@ func TestVaultConfigIsComparedByItsMeaning(t *testing.T) {
 		{"object dialect", "object", object(`{"id": "basic", "resource_type": "Client"}`), StatusPass, ""},
 		{"object dialect, any instance", "object", object(`{"resource_type": "Client"}`), StatusFail, "has scope Client, not Client/basic"},
 		{"object dialect, a list", "object", object(`["Client/basic"]`), StatusFail, "is written as references, but aidbox.scopeFormat is object"},
-		{"no JSON", "references", `secret: {}`, StatusFail, "is no vault config"},
-		{"another type", "references", `{"secret": []}`, StatusFail, "is no vault config"},
+		{"no JSON", "references", `secret: {}`, StatusFail, "not a vault config"},
+		{"another type", "references", `{"secret": []}`, StatusFail, "not a vault config"},
 		{"terminal codes", "references", `{"secret": {"client-secret": {"path": "/\u001b[31mx\ny", "scope": ["Client/basic"]}}}`, StatusFail, "has path /x y, not"},
 	}
 	for _, tt := range tests {

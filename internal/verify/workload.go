@@ -26,28 +26,28 @@ var workloadChecks = []Check{
 		run:      func(ctx context.Context, r *run, _ subject) Result { return r.serviceAccount(ctx) },
 	},
 	{
-		ID: "workload/secret-provider-class", Title: "the SecretProviderClass is as the delivery says",
+		ID: "workload/secret-provider-class", Title: "the SecretProviderClass matches the config",
 		subjects: perClass,
 		run:      func(ctx context.Context, r *run, s subject) Result { return r.secretProviderClass(ctx, s.class) },
 	},
 	{
-		ID: "workload/vault-config", Title: "the ConfigMap has the vault config, and the pods are made for it",
+		ID: "workload/vault-config", Title: "the ConfigMap has the vault config, and the pods were created for it",
 		subjects: workloadObject(func(d *config.Delivery) string { return "configmap/" + d.ConfigMapName() }),
 		run:      configMapMatches,
 	},
 	{
-		ID: "workload/deployment", Title: "every replica runs, as the Deployment says",
+		ID: "workload/deployment", Title: "every replica runs",
 		subjects: workloadObject(deployment),
 		run:      replicasRun,
 	},
 	{
-		ID: "workload/no-subpath", Title: "no pod mounts a single file, which would never change",
+		ID: "workload/no-subpath", Title: "no pod mounts a secret by subPath, where it never changes",
 		subjects: workloadObject(deployment),
 		run:      noSubPath,
 	},
 }
 
-// workloadObject has an object of the cluster; none where no cluster is looked at.
+// workloadObject has an object of the cluster; none where no cluster is configured.
 func workloadObject(name func(*config.Delivery) string) func(context.Context, *run) []subject {
 	return func(ctx context.Context, r *run) []subject {
 		if r.load(ctx); r.pods == nil {
@@ -71,7 +71,7 @@ func perClass(ctx context.Context, r *run) (all []subject) {
 func noWorkload(r *run) (result Result, ok bool) {
 	switch err := r.pods.err; {
 	case errors.Is(err, fs.ErrNotExist):
-		return Fail("there is no %s in namespace %s", r.d.Aidbox.Workload, r.d.Namespace).
+		return Fail("no %s in namespace %s", r.d.Aidbox.Workload, r.d.Namespace).
 			WithHint("%s; or set aidbox.workload, namespace and --context to where Aidbox runs", renderHint), false
 	case err != nil:
 		return r.unknown(err), false
@@ -86,7 +86,7 @@ func configMapMatches(ctx context.Context, r *run, _ subject) Result {
 	text, has := data[config.VaultConfigKey]
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return Fail("not in namespace %s", r.d.Namespace).WithHint("%s", renderHint)
+		return Fail("not found in namespace %s", r.d.Namespace).WithHint("%s", renderHint)
 	case err != nil:
 		return r.unknown(err)
 	case !has:
@@ -99,16 +99,16 @@ func configMapMatches(ctx context.Context, r *run, _ subject) Result {
 	sum := sha256.Sum256(r.d.VaultConfig())
 	switch got := r.pods.workload.PodAnnotations[checksumAnnotation]; {
 	case got == "" && r.d.Aidbox.ScopeFormat == config.ScopeObject:
-		return Warn("%s; but the pods have no annotation %s, so a change does not roll them", result.Detail, checksumAnnotation).
-			WithHint("in the object dialect Aidbox reads the file once: apply what secretctl render writes")
+		return Warn("%s; but the pods have no annotation %s, so a change does not replace them", result.Detail, checksumAnnotation).
+			WithHint("with scopeFormat object, Aidbox reads the file only at start: apply what secretctl render writes")
 	case got == "":
 		result.Detail += fmt.Sprintf("; the pods have no annotation %s", checksumAnnotation)
 	case got != hex.EncodeToString(sum[:]):
-		return Fail("%s; but the pods were made for another one, as their annotation %s says", result.Detail, checksumAnnotation).WithHint("%s", renderHint)
+		return Fail("%s; but the pods were created for another one, according to their annotation %s", result.Detail, checksumAnnotation).WithHint("%s", renderHint)
 	case slices.ContainsFunc(r.pods.replicas(), func(p cluster.Pod) bool { return !p.Current }):
-		return Warn("%s; the pods are being made anew for it", result.Detail).WithHint("kubectl rollout status -n %s %s", r.d.Namespace, deployment(r.d))
+		return Warn("%s; the pods are being replaced", result.Detail).WithHint("kubectl rollout status -n %s %s", r.d.Namespace, deployment(r.d))
 	default:
-		result.Detail += ", and the pods are made for it"
+		result.Detail += ", and the pods were created for it"
 	}
 	return result
 }
@@ -139,13 +139,13 @@ func replicasRun(ctx context.Context, r *run, _ subject) Result {
 	case len(w.Problems) > 0:
 		return Fail("%s: %s", replicasReady(r), r.line(strings.Join(w.Problems, "; "))).WithHint("kubectl describe -n %s %s", r.d.Namespace, deployment(r.d))
 	case !w.Observed:
-		return Unknown("%s, but the latest change is not taken in yet", replicasReady(r)).WithHint("%s", rollout)
+		return Unknown("%s, but the latest change is not observed yet", replicasReady(r)).WithHint("%s", rollout)
 	case len(r.pods.replicas()) == 0:
 		return Fail("has no pods").WithHint("kubectl describe -n %s %s", r.d.Namespace, deployment(r.d))
 	case w.Ready < w.Desired:
 		return Fail("%s", replicasReady(r)).WithHint("kubectl describe -n %s %s", r.d.Namespace, deployment(r.d))
 	case len(others) > 0:
-		return Warn("%s; a rollout is under way: pod/%s is going away or of an earlier template", replicasReady(r), others[0].Name).WithHint("%s", rollout)
+		return Warn("%s; a rollout is in progress: pod/%s is terminating or has an earlier template", replicasReady(r), others[0].Name).WithHint("%s", rollout)
 	}
 	return Pass("%s, of the current template", replicasReady(r))
 }
@@ -208,10 +208,10 @@ func noSubPath(_ context.Context, r *run, _ subject) Result {
 			}
 		}
 	}
-	const cure = "mount the folder as a whole, without subPath: secretctl render writes it so"
+	const cure = "mount the whole folder, without subPath, as secretctl render writes it"
 	switch {
 	case len(stale) > 0:
-		return Fail("%s, which keeps its first value for ever", r.line(strings.Join(stale, "; "))).WithHint(cure)
+		return Fail("%s, which never changes", r.line(strings.Join(stale, "; "))).WithHint(cure)
 	case len(frozen) > 0:
 		return Warn("%s, so a changed vault config needs new pods", r.line(strings.Join(frozen, "; "))).WithHint(cure)
 	}

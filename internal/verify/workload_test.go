@@ -79,8 +79,8 @@ func workloadRows() []row {
 			s.d.Azure = &config.Azure{Identity: config.Identity{Type: config.IdentityWorkload, ClientID: "1"}}
 		}), account, StatusFail, "azure.workload.identity/client-id"},
 
-		{"as rendered", in(nil), class, StatusPass, "parameters and 1 object are as in the config"},
-		{"absent", in(func(w *city, _ *scene) { w.class = nil }), class, StatusFail, "gets no new value"},
+		{"as rendered", in(nil), class, StatusPass, "parameters and 1 object match the config"},
+		{"absent", in(func(w *city, _ *scene) { w.class = nil }), class, StatusFail, "get no new values"},
 		{"forbidden", refusing("secretproviderclasses"), class, StatusUnknown, "docs/rbac.md"},
 		{"wrong provider", in(func(w *city, _ *scene) { w.class.Spec.Provider = "azure" }), class, StatusFail, "provider is azure, not vault"},
 		{"wrong role", parameterIs("roleName", "other"), class, StatusFail, `roleName is "other", not "aidbox"`},
@@ -93,21 +93,21 @@ func workloadRows() []row {
 			class, StatusWarn, "also more",
 		},
 
-		{"as rendered", in(nil), configMap, StatusPass, "and the pods are made for it"},
-		{"absent", in(func(w *city, _ *scene) { w.configMap = nil }), configMap, StatusFail, "not in namespace default"},
+		{"as rendered", in(nil), configMap, StatusPass, "and the pods were created for it"},
+		{"absent", in(func(w *city, _ *scene) { w.configMap = nil }), configMap, StatusFail, "not found in namespace default"},
 		{"without its key", in(func(w *city, _ *scene) { w.configMap.Data = nil }), configMap, StatusFail, "has no key vault-config.json"},
 		{"forbidden", refusing("configmaps"), configMap, StatusUnknown, "docs/rbac.md"},
 		{"another scope", in(func(w *city, _ *scene) {
 			w.configMap.Data[config.VaultConfigKey] = strings.ReplaceAll(w.configMap.Data[config.VaultConfigKey], "basic", "other")
 		}), configMap, StatusFail, "has scope Client/other, not Client/basic"},
-		{"pods of another", in(func(w *city, _ *scene) { w.deployment.Spec.Template.Annotations[checksumAnnotation] = "0" }), configMap, StatusFail, "made for another one"},
+		{"pods of another", in(func(w *city, _ *scene) { w.deployment.Spec.Template.Annotations[checksumAnnotation] = "0" }), configMap, StatusFail, "created for another one"},
 		{"no annotation", in(func(w *city, _ *scene) { w.deployment.Spec.Template.Annotations = nil }), configMap, StatusPass, "have no annotation"},
 		{"no annotation where it matters", in(func(w *city, s *scene) {
 			s.d.Aidbox.ScopeFormat = config.ScopeObject
 			w.configMap.Data[config.VaultConfigKey] = string(s.d.VaultConfig())
 			w.deployment.Spec.Template.Annotations = nil
-		}), configMap, StatusWarn, "does not roll them"},
-		{"rolling", in(func(w *city, _ *scene) { w.pods[0].OwnerReferences[0].UID = "old" }), configMap, StatusWarn, "being made anew"},
+		}), configMap, StatusWarn, "does not replace them"},
+		{"rolling", in(func(w *city, _ *scene) { w.pods[0].OwnerReferences[0].UID = "old" }), configMap, StatusWarn, "being replaced"},
 		{"no Deployment", refusing("deployments"), configMap, StatusPass, "path and scope"},
 
 		{"runs", in(nil), deployment, StatusPass, "2 of 2 replicas ready"},
@@ -115,7 +115,7 @@ func workloadRows() []row {
 		{"forbidden", refusing("deployments"), deployment, StatusUnknown, "docs/rbac.md"},
 		{"scaled down", in(func(w *city, _ *scene) { w.deployment.Spec.Replicas, w.pods = new(int32), nil }), deployment, StatusFail, "0 replicas"},
 		{"no pods", in(func(w *city, _ *scene) { w.pods = nil }), deployment, StatusFail, "has no pods"},
-		{"not observed", in(func(w *city, _ *scene) { w.deployment.Generation = 2 }), deployment, StatusUnknown, "not taken in yet"},
+		{"not observed", in(func(w *city, _ *scene) { w.deployment.Generation = 2 }), deployment, StatusUnknown, "not observed yet"},
 		{"not ready", in(func(w *city, _ *scene) { w.deployment.Status.ReadyReplicas = 1 }), deployment, StatusFail, "1 of 2 replicas ready"},
 		{"quota", in(func(w *city, _ *scene) {
 			w.deployment.Status.Conditions = []appsv1.DeploymentCondition{{Type: appsv1.DeploymentReplicaFailure, Status: corev1.ConditionTrue, Message: "exceeded quota"}}
@@ -123,24 +123,24 @@ func workloadRows() []row {
 		{"crashing", in(func(w *city, _ *scene) {
 			w.pods[1].Status.ContainerStatuses[0].State = corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}}
 		}), deployment, StatusFail, "pod/b: container app does not run: CrashLoopBackOff; 2 of 2 replicas ready | kubectl logs -n default b -c app --previous"},
-		{"rolling", in(func(w *city, _ *scene) { w.pods[0].OwnerReferences[0].UID = "old" }), deployment, StatusWarn, "a rollout is under way: pod/a"},
+		{"rolling", in(func(w *city, _ *scene) { w.pods[0].OwnerReferences[0].UID = "old" }), deployment, StatusWarn, "a rollout is in progress: pod/a"},
 		{"cannot mount", pending(nil), deployment, StatusFail, "pod/a is Pending (ContainerCreating); event FailedMount: (message withheld: it repeats a secret value)"},
 		{"cannot mount, trimmed", pending(func(w *city, _ *scene) {
 			w.events[2].Message = strings.TrimSuffix(w.events[2].Message, canary) + "you"
-		}), deployment, StatusFail, "event FailedMount: provider: 403 for you; the login that the pod does, done here: connection refused | kubectl describe pod -n default a"},
+		}), deployment, StatusFail, "event FailedMount: provider: 403 for you; the pod's login, tried from here: connection refused | kubectl describe pod -n default a"},
 		{"only its node logs in, and the secret is gone", pending(func(w *city, s *scene) {
 			w.events = nil
 			s.w.Granted = func(context.Context) (string, error) { return "the role is assigned", nil }
 			clear(s.store)
 		}), deployment, StatusFail, "(ContainerCreating); file does not exist"},
 		{"no class", pending(func(w *city, _ *scene) { w.class = nil }), deployment, StatusFail, "not found | secretctl render"},
-		{"no account", pending(func(w *city, _ *scene) { w.account = nil }), deployment, StatusFail, "no pod can start with it | secretctl render"},
+		{"no account", pending(func(w *city, _ *scene) { w.account = nil }), deployment, StatusFail, "so no pod can start | secretctl render"},
 		{"writable volume", pending(func(w *city, _ *scene) { w.pods[0].Spec.Volumes[0].CSI.ReadOnly = nil }), deployment, StatusFail, "lacks readOnly: true"},
 		{"no driver", pending(func(w *city, _ *scene) { w.fixed[driverPath] = notFound }), deployment, StatusFail, "driver is not installed"},
 		{"no driver on the node", pending(func(w *city, _ *scene) { w.fixed[nodesPath] = `{"items": []}` }), deployment, StatusFail, "does not run on node n1"},
 		{"no provider", pending(func(w *city, _ *scene) { w.fixed[daemonsPath] = daemons(driverDaemon("true", 1)) }), deployment, StatusFail, "no DaemonSet of the provider vault"},
 		{"provider down", pending(func(w *city, _ *scene) { w.fixed[daemonsPath] = daemons(driverDaemon("true", 1), providerDaemon(0)) }), deployment, StatusFail, "0 of 1 pods ready"},
-		{"login refused", pending(func(_ *city, s *scene) { s.w.LogIn = refusedLogin }), deployment, StatusFail, "the login that the pod does, done here: "},
+		{"login refused", pending(func(_ *city, s *scene) { s.w.LogIn = refusedLogin }), deployment, StatusFail, "the pod's login, tried from here: "},
 		{"events forbidden", pending(func(w *city, _ *scene) { w.refuse = "events" }), deployment, StatusFail, "its events cannot be read"},
 
 		{"none", in(nil), noSubPath, StatusPass, "in the template and in 2 pods"},

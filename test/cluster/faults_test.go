@@ -44,7 +44,7 @@ var faults = []fault{
 	// The pod's login to the store.
 	{"no ServiceAccount", deleteObject("serviceaccount/aidbox"), (*realCluster).recreateServiceAccount, []expectation{
 		{"doctor", podCanRead, "unknown", "ServiceAccount NAMESPACE/aidbox does not exist...secretctl render --only ServiceAccount"},
-		{newPods + workload, "workload/service-account", "fail", "no pod can start with it...secretctl render"},
+		{newPods + workload, "workload/service-account", "fail", "so no pod can start...secretctl render"},
 		{workload, deployment, "fail", `serviceaccount "aidbox" not found`},
 	}},
 	{"no auth method", (*realCluster).disableAuth, (*realCluster).recreateAuthMethod, []expectation{
@@ -98,13 +98,13 @@ var faults = []fault{
 		{newPods + workload, class, "fail", "lacks the data/ of KV version 2: secret/data/NAMESPACE/client"},
 	}},
 	{"no SecretProviderClass", deleteObject("secretproviderclass/aidbox-vault-secrets"), (*realCluster).reapply, []expectation{
-		{workload, class, "fail", "not found...a running pod keeps its files without it, and gets no new value"},
+		{workload, class, "fail", "not found...running pods keep their files, and get no new values"},
 		{newPods + workload, deployment, "fail", "FailedMount: failed to get secretproviderclass...not found"},
 		{mount, "mount/present", "fail", "the pod has not started...secretctl verify workload"},
 	}},
 	{"subPath", rollOutReplacing(subPath...), (*realCluster).reapply, []expectation{
-		{workload, "workload/no-subpath", "fail", "keeps its first value for ever...without subPath"},
-		{mount, "mount/status", "fail", "does not go through ..data: it keeps its first value"},
+		{workload, "workload/no-subpath", "fail", "which never changes...without subPath"},
+		{mount, "mount/status", "fail", "does not go through ..data, so it keeps its first value"},
 	}},
 	{"no shell in the container", rollOutReplacing("aidbox-standin:1", "aidbox-bare:1"), (*realCluster).reapply, []expectation{
 		{mount, "mount/present", "unknown", "the container lacks the tools to read files with: sh, cat...--target local in a Job...kubectl debug"},
@@ -117,7 +117,7 @@ var faults = []fault{
 		{rotate, updated, "unknown", "no pod of Deployment aidbox runs...nothing was written"},
 	}},
 	{"no Deployment", deleteObject("deployment/aidbox"), (*realCluster).reapply, []expectation{
-		{workload, deployment, "fail", "there is no Deployment aidbox"},
+		{workload, deployment, "fail", "no Deployment aidbox in namespace"},
 	}},
 
 	// What shows only in the files of running pods.
@@ -129,7 +129,7 @@ var faults = []fault{
 		{mount, "mount/present", "fail", "/run/vault-secrets is EMPTY, and the pod is Running and Ready...kubectl delete pod -n NAMESPACE"},
 	}},
 	{"pod replaced meanwhile", (*realCluster).deletePod, noop, []expectation{
-		{meanwhile + rotate, "rotation/no-restart", "fail", "pod/aidbox-...is go"},
+		{meanwhile + rotate, "rotation/no-restart", "fail", "pod/aidbox-...is "},
 	}},
 
 	// The driver, its provider, Vault, and the network between them.
@@ -155,7 +155,7 @@ var faults = []fault{
 		{"doctor", "store/reachable", "unknown", "no answer in 5s"},
 	}},
 	{"packets to Vault lost", beginFault("vault-unreachable"), endFault("vault-unreachable"), []expectation{
-		{rotateSlowly, mounted, "fail", "still the old value...logs in with role NAMESPACE and reads...log of the driver...does its node reach http://vault.default:8200 too?"},
+		{rotateSlowly, mounted, "fail", "still the old value...logs in with role NAMESPACE and reads...log of the driver...check that the pod's node reaches the store"},
 	}},
 }
 
