@@ -13,23 +13,29 @@ func newDoctor(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check prerequisites",
-		Long: `Looks at what a delivery stands on, also before anything of it is installed:
+		Long: `Checks the prerequisites of a delivery, also before anything is installed:
 
-  cluster  the API server, the Secrets Store CSI driver, whether it rotates, its
-           provider and CRDs, the tokens that it hands out
-  store    it answers, it has the secrets, and the pod may read them: this does the
-           login that the pod will do, with a short-lived token of its
-           ServiceAccount, and gives the store's token back
-  aidbox   it answers, and is new enough to read secrets from files
+  cluster  the API server, the Secrets Store CSI driver and its rotation, the store's
+           provider, the CRDs, and the tokens that the driver requests
+  store    the store is reachable, has the secrets, and lets the pod read them:
+           doctor logs in as the pod does, with a short-lived token of its
+           ServiceAccount, and revokes the store's token
+  aidbox   Aidbox is reachable, and recent enough to read secrets from files
 
-Nothing is written. What cannot be found out is unknown, with what to do about it;
-the other checks run all the same. verify runs the same checks by the names of their
-groups, and docs/checks.md tells of each what it means.
+Writes nothing. A check that cannot be run is unknown, with a hint; the others still
+run. "secretctl verify cluster store aidbox" runs the same checks.
 
 ` + exitCodes("every prerequisite is met", "a prerequisite is missing", "a prerequisite could not be checked"),
-		Example: `  secretctl doctor
+		Example: `  # Check all prerequisites
+  secretctl doctor
+
+  # Check another cluster, one line per problem
   secretctl doctor --context staging -o short
+
+  # Also write the report as JSON
   secretctl doctor --json-file doctor.json
+
+  # Run two of the groups
   secretctl verify cluster store`,
 		Args: cobra.NoArgs,
 		RunE: a.run(func(ctx context.Context, _ []string) error {

@@ -20,23 +20,28 @@ func newGraph(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "graph",
 		Short: "Draw each secret's path",
-		Long: `Draws what the config says: store, SecretProviderClass, mounted file, entry of the
-vault config, resource and field, for Mermaid (GitHub, GitLab and many editors show
-it) or for Graphviz. It asks nobody.
+		Long: `Draws each secret's path through the config: store, SecretProviderClass, mounted
+file, vault config entry, and the field of the resource that refers to it. The output
+is for Mermaid, which GitHub, GitLab and many editors show, or for Graphviz. Needs no
+network.
 
-With the report of verify, rotate or doctor each part has the status of the checks
-about it, as a word and as a colour. Mermaid draws 500 arrows at most, unless it is
-told otherwise; --delivery draws less, Graphviz draws all.
+With --report, each part has the status of its checks. Mermaid draws at most 500
+arrows by default: draw one --delivery, or use Graphviz.
 
 ` + exitCodes("the graph was printed", "", ""),
-		Example: `  secretctl graph
+		Example: `  # Print a Mermaid diagram
+  secretctl graph
+
+  # Draw an image with Graphviz
   secretctl graph -o dot | dot -Tsvg > secrets.svg
+
+  # Show the results of the checks in the diagram
   secretctl verify --json-file report.json
   secretctl graph --report report.json`,
 		Args: cobra.NoArgs,
 		RunE: a.run(func(context.Context, []string) error { return a.graph(output, reportFile) }),
 	}
-	cmd.Flags().StringVar(&reportFile, "report", "", "show the outcome of the checks in this report, which --json-file wrote")
+	cmd.Flags().StringVar(&reportFile, "report", "", "show the results of a report that --json-file wrote")
 	addOutput(cmd, &output, graph.Formats()...)
 	return cmd
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/secretctl/secretctl/internal/verify"
 )
 
-// reportFiles is how a report comes out: on stdout in a form, and in files.
+// reportFiles says how to write a report: its format on stdout, and its files.
 type reportFiles struct{ output, jsonFile, junitFile, htmlFile string }
 
 func (o *reportFiles) addFlags(cmd *cobra.Command) {

@@ -22,20 +22,28 @@ func newRotate(a *app) *cobra.Command {
 	var o rotateOptions
 	cmd := &cobra.Command{
 		Use:   "rotate NAME | --canary",
-		Short: "Give a secret a new value and see it arrive",
-		Long: `Writes a new value of the secret to the store, then watches it arrive: mounted,
-accepted by Aidbox, the old value rejected, nothing restarted.
+		Short: "Rotate a secret and follow it to Aidbox",
+		Long: `Writes a new value of a secret to the store, then follows it: every replica mounts
+it, Aidbox accepts it and rejects the old value, and no replica restarts.
 
-The value comes from the secret's own source. A source that still gives the stored
-value is an error; with --generate a random value is made instead, and the next
-provision would put the source's value back. --canary rotates a secret and a
-Client that "canary: true" in the config makes for the purpose, so that no real
-credential changes.
+The new value comes from the secret's own source, which must not return the stored
+value any more. With --generate, the new value is random, and the next provision
+restores the source's value.
+
+With --canary, rotates a secret and a Client that "canary: true" in the config adds
+for this purpose, so that no real credential changes.
 
 ` + exitCodes("the new value was written, and every check passed", "a check failed", "the value could not be written, or a check could not be run"),
-		Example: `  secretctl rotate client-secret
+		Example: `  # Write the new value from the secret's source, and follow it
+  secretctl rotate client-secret
+
+  # Have the kubelet sync the pods at once
   secretctl rotate client-secret --nudge
+
+  # Test the rotation without changing a real credential
   secretctl rotate --canary
+
+  # Write a random value, and follow nothing
   secretctl rotate client-secret --generate --no-verify`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if (len(args) == 1) == o.canary || len(args) > 1 {
@@ -48,9 +56,9 @@ credential changes.
 		RunE: a.run(func(ctx context.Context, args []string) error { return a.rotate(ctx, o, args) }),
 	}
 	o.addFlags(cmd)
-	cmd.Flags().BoolVar(&o.canary, "canary", false, "rotate the canary of the config")
-	cmd.Flags().BoolVar(&o.generate, "generate", false, "make a random value instead of asking the secret's source")
-	cmd.Flags().BoolVar(&o.noVerify, "no-verify", false, "only write the new value")
+	cmd.Flags().BoolVar(&o.canary, "canary", false, "rotate the canary")
+	cmd.Flags().BoolVar(&o.generate, "generate", false, "use a random value, not the secret's source")
+	cmd.Flags().BoolVar(&o.noVerify, "no-verify", false, "only write the new value, and do not follow it")
 	return cmd
 }
 

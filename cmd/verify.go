@@ -12,8 +12,8 @@ import (
 	"github.com/secretctl/secretctl/internal/verify"
 )
 
-// reportOptions is where the checks look and how their report comes out; verify
-// and rotate share it.
+// reportOptions says where the checks look and how to write their report; verify and
+// rotate share it.
 type reportOptions struct {
 	target, mountPath, vaultConfig string
 	deadline                       time.Duration
@@ -24,38 +24,38 @@ type reportOptions struct {
 
 func (o *reportOptions) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&o.target, "target", "", "where the mount is: pod (every replica in the cluster), local (this machine); default: pod where a cluster is configured")
+	f.StringVar(&o.target, "target", "", "where to look at the mount: pod (every replica in the cluster) or local (this machine); default: pod if a cluster is configured")
 	addEnum(cmd, "target", &o.target, targetPod, targetLocal, "")
 	f.StringVar(&o.mountPath, "mount-path", "", "the mount on this machine (default: mountPath of the config)")
 	f.StringVar(&o.vaultConfig, "vault-config", "", "the vault config on this machine (default: "+config.VaultConfigFile+")")
-	f.DurationVar(&o.deadline, "rotation-deadline", 0, "how long a rotated value may take to be mounted (default: what the driver that is found takes at most; local 4m)")
-	f.BoolVar(&o.nudge, "nudge", false, "annotate the pods after a rotation, so that kubelet syncs them at once")
-	f.StringVar(&o.jwtFile, "vault-jwt-file", "", "where there is no Vault token, log in as the pod does, with the ServiceAccount's token in this file")
+	f.DurationVar(&o.deadline, "rotation-deadline", 0, "how long a rotated value may take to reach the mount (default: computed from the driver's settings; 4m with --target local)")
+	f.BoolVar(&o.nudge, "nudge", false, "annotate the pods after a rotation, so that the kubelet syncs them at once")
+	f.StringVar(&o.jwtFile, "vault-jwt-file", "", "without a Vault token, log in as the pod does, with the ServiceAccount's token in this file")
 	o.reportFiles.addFlags(cmd)
 }
 
-// Where the mount is.
+// Where to look at the mount.
 const (
 	targetPod   = "pod"
 	targetLocal = "local"
 )
 
-// checkTarget refuses what does not go with the target.
+// checkTarget refuses flags that contradict the target.
 func (o reportOptions) checkTarget() error {
 	switch {
 	case o.target == targetPod && o.here():
-		return usagef("leave out --mount-path and --vault-config, or use --target local", "--target pod looks at no path of this machine")
+		return usagef("omit --mount-path and --vault-config, or use --target local", "--mount-path and --vault-config need --target local")
 	case o.nudge && (o.target == targetLocal || o.target == "" && o.here()):
-		return usagef("leave it out, or use --target pod", "--nudge is about pods")
+		return usagef("omit it, or use --target pod", "--nudge needs --target pod")
 	}
 	return nil
 }
 
-// here says whether paths of this machine are named.
+// here reports whether paths of this machine are named.
 func (o reportOptions) here() bool { return o.mountPath != "" || o.vaultConfig != "" }
 
-// targetOf returns the target that was asked for, or the one that fits a delivery:
-// this machine where its paths are named or no cluster is configured, else the pods.
+// targetOf returns the requested target, or the one that fits a delivery: this machine
+// if its paths are named or no cluster is configured, otherwise the pods.
 func (a *app) targetOf(d *config.Delivery, o reportOptions) string {
 	switch {
 	case o.target != "":
@@ -76,37 +76,53 @@ func newVerify(a *app) *cobra.Command {
 	var o verifyOptions
 	cmd := &cobra.Command{
 		Use:   "verify [GROUP...]",
-		Short: "Prove that the secrets are mounted and accepted",
-		Long: `Runs the checks of these groups, without a name workload, mount, client and auth:
+		Short: "Verify that secrets are mounted and accepted",
+		Long: `Verifies that the secrets are mounted, accepted by Aidbox, and safe to rotate.
 
-  cluster   what a delivery stands on in the cluster: the driver, its provider, CRDs
-  store     the store has the secrets, and the pod may log in and read them
-  aidbox    Aidbox answers and is new enough
-  workload  the cluster has what the delivery says, and every replica runs
-  mount     the files are there, readable, and equal to the store
-  client    the resources exist and hold references, no literal secrets
+By default, runs the read-only groups workload, mount, client and auth. The groups
+scope and rotation write to Aidbox and to the store; name them, or pass --all, to
+run them.
+
+  cluster   the prerequisites in the cluster: the driver, its provider, its CRDs
+  store     the store has the secrets, and the pod can log in and read them
+  aidbox    Aidbox is reachable and recent enough
+  workload  the cluster has what the config says, and every replica runs
+  mount     the files exist, are readable, and equal the store's values
+  client    the resources exist and hold references, not literal secrets
   auth      Aidbox accepts the secret and rejects a wrong and an empty one
-  scope     a Client outside the scope cannot use the secret (makes one, deletes it)
-  rotation  a new value arrives, is accepted, the old one is not (writes to the store)
+  scope     a Client outside the scope cannot use the secret (creates and deletes one)
+  rotation  a new value arrives and is accepted, and the old one is rejected (writes
+            to the store)
 
-With --target pod the files are read inside the container of every replica, which
-alone proves what is there. Every check that is not blocked by another one runs. docs/checks.md tells of each
-what it means and how to mend it.
+With --target pod, secretctl reads the files inside the container of every replica.
+A check that needs one that did not pass is skipped; every other check runs.
+"secretctl explain CHECK" explains a check and how to fix it.
 
 ` + exitCodes("every check passed", "a check failed", "no check failed, but one could not be run: unreachable, refused"),
-		Example: `  secretctl verify
+		Example: `  # Check everything that can be checked without writing
+  secretctl verify
+
+  # Check two groups, one line per problem
   secretctl verify mount auth -o short
+
+  # Look into the pods of another cluster
   secretctl verify --context staging --target pod
+
+  # Run every group, and write reports for a CI system
   secretctl verify --all --junit-file report.xml --html-file report.html
+
+  # Show the results as the summary of a GitHub Actions step
   secretctl verify -o github >> "$GITHUB_STEP_SUMMARY"
+
+  # Rotate one secret, and follow it to every replica
   secretctl verify rotation --secret client-secret`,
 		ValidArgsFunction: offer(verify.Groups),
 
 		RunE: a.run(func(ctx context.Context, groups []string) error { return a.verify(ctx, o, groups) }),
 	}
 	o.addFlags(cmd)
-	cmd.Flags().BoolVar(&o.all, "all", false, "run every group, also those that write")
-	cmd.Flags().StringVar(&o.secret, "secret", "", "the secret that the rotation group rotates (default: the canary)")
+	cmd.Flags().BoolVar(&o.all, "all", false, "run every group, including those that write")
+	cmd.Flags().StringVar(&o.secret, "secret", "", "the secret to rotate (default: the canary)")
 	return cmd
 }
 
@@ -149,7 +165,7 @@ func (a *app) verifyAll(ctx context.Context, o verifyOptions, names []string) ([
 	if slices.Contains(groups, groupRotation) {
 		c.rotated = func(d *config.Delivery) (config.Secret, bool) {
 			if o.secret == "" {
-				return d.Secret(d.CanarySecret()) // where it has one
+				return d.Secret(d.CanarySecret()) // if it has one
 			}
 			return d.Secret(o.secret)
 		}
@@ -157,19 +173,19 @@ func (a *app) verifyAll(ctx context.Context, o verifyOptions, names []string) ([
 	return a.checkAll(ctx, all, c)
 }
 
-// checkup is what is checked of each delivery.
+// checkup says which checks to run on each delivery.
 type checkup struct {
 	title     string
-	groups    []string // or the IDs of single checks
-	named     []string // those of the groups that were asked for by name
+	groups    []string // or IDs of checks
+	named     []string // the groups that the user named
 	options   reportOptions
-	rotated   func(*config.Delivery) (config.Secret, bool) // what is rotated, if anything; may be nil
-	generate  bool                                         // the new value, whatever the secret's source
-	writeOnly bool                                         // the new value, and look at nothing but the store
+	rotated   func(*config.Delivery) (config.Secret, bool) // the secret to rotate, if any; may be nil
+	generate  bool                                         // the new value is random, whatever the secret's source
+	writeOnly bool                                         // write the new value and check only the store
 }
 
-// checkAll does a checkup on deliveries. What kept one of several from it is in its
-// report.
+// checkAll runs a checkup on deliveries. If one of several cannot be checked, its report
+// has the error.
 func (a *app) checkAll(ctx context.Context, all []*config.Delivery, c checkup) ([]verify.DeliveryReport, error) {
 	done, err := each(ctx, fleet{app: a, title: c.title, all: all}, func(d *config.Delivery) (work[verify.DeliveryReport], error) {
 		return a.check(ctx, d, c)
@@ -188,12 +204,12 @@ func (a *app) checkAll(ctx context.Context, all []*config.Delivery, c checkup) (
 	return reports, err
 }
 
-// check prepares the checkup of a delivery.
+// check prepares the checkup of one delivery.
 func (a *app) check(ctx context.Context, d *config.Delivery, c checkup) (work[verify.DeliveryReport], error) {
 	c.options.target = a.targetOf(d, c.options)
 	if c.options.target == targetLocal {
 		if slices.Contains(c.named, groupWorkload) {
-			return nil, usagef("leave it out, or use --target pod", "the group %s is about a cluster", groupWorkload)
+			return nil, usagef("omit it, or use --target pod", "the group %s needs --target pod", groupWorkload)
 		}
 		c.groups = slices.DeleteFunc(slices.Clone(c.groups), func(g string) bool { return g == groupWorkload })
 	}
