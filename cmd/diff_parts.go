@@ -85,6 +85,10 @@ func (a *app) diffCluster(d *config.Delivery, o render.Options) (comparison, err
 		if err := a.fillIn(ctx, d); err != nil {
 			return nil, err
 		}
+		o, err := withInitBundle(d, o)
+		if err != nil {
+			return nil, err
+		}
 		manifests, err := render.Objects(d, a.provider(d), o)
 		if err != nil {
 			return nil, err

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -42,6 +41,9 @@ with --dir a component. With helm it is values for the Aidbox chart; --skip Depl
 writes the objects that they refer to. --patch (which prints the patch alone) and
 --helm-values choose the same for one run.
 
+With --with init-bundle Aidbox gets the resources of the config when it starts: they
+stand beside the vault config as an Init Bundle, and client apply is not needed.
+
 Two groups of objects are written only where --with or --only names them:
 
   rbac        the Role and the ClusterRole that the other commands need, to be bound
@@ -65,6 +67,9 @@ Two groups of objects are written only where --with or --only names them:
   # Write the rights that the other commands need
   secretctl render --only rbac
 
+  # Have Aidbox make the Client when it starts
+  secretctl render --with init-bundle
+
   # Add a CronJob that verifies the delivery
   secretctl render --with verify-job --aidbox-url https://aidbox.example`,
 		Args:    cobra.NoArgs,
@@ -73,7 +78,6 @@ Two groups of objects are written only where --with or --only names them:
 	}
 	cmd.Flags().StringSliceVar(&o.Only, "only", nil, "these kinds and groups only")
 	cmd.Flags().StringSliceVar(&o.Skip, "skip", nil, "all but these kinds and groups")
-	cmd.Flags().StringSliceVar(&o.With, "with", nil, "these groups too: "+strings.Join(render.Groups(), ", "))
 	cmd.Flags().StringVar(&o.dir, "dir", "", "write a file per object and a kustomization.yaml into this folder instead")
 	cmd.Flags().BoolVar(&o.allowLoopback, "allow-loopback", false, "allow a SecretProviderClass with an address of this machine, which no pod reaches")
 	addManifestFlags(cmd, &o.Options)
@@ -111,7 +115,11 @@ func (a *app) render(ctx context.Context, o renderOptions) error {
 		if err := a.fillIn(ctx, d); err != nil {
 			return err
 		}
-		more, err := render.Objects(d, a.provider(d), o.of(d, options))
+		of, err := withInitBundle(d, o.of(d, options))
+		if err != nil {
+			return err
+		}
+		more, err := render.Objects(d, a.provider(d), of)
 		if err != nil {
 			return err
 		}

@@ -4,10 +4,12 @@ import (
 	"context"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/fhirclient"
 	"github.com/secretctl/secretctl/internal/render"
 )
 
@@ -15,6 +17,7 @@ import (
 func addManifestFlags(cmd *cobra.Command, o *render.Options) {
 	f := cmd.Flags()
 	f.StringVar(&o.Templates, "templates", "", "a folder of templates that take the place of secretctl's own")
+	f.StringSliceVar(&o.With, "with", nil, "these too: "+strings.Join(append(render.Groups(), render.WithInitBundle), ", "))
 	f.BoolVar(&o.Patch, "patch", false, "a patch for the existing workload, and nothing else without --dir")
 	f.StringVar(&o.Container, "container", "", "with --patch: what the workload calls Aidbox's container (default: aidbox.workload.container)")
 }
@@ -30,7 +33,7 @@ func addHelmFlags(cmd *cobra.Command, o *renderOptions) {
 
 // check refuses flags that contradict each other or would have no effect.
 func (o renderOptions) check() error {
-	chosen := len(o.Only)+len(o.Skip)+len(o.With) > 0
+	chosen := len(o.Only)+len(o.Skip)+len(o.groups()) > 0
 	switch {
 	case o.Patch && o.helmValues:
 		return usagef("a patch is for kustomize, values are for Helm", "--patch and --helm-values exclude each other")
@@ -46,11 +49,31 @@ func (o renderOptions) check() error {
 	return nil
 }
 
+// groups returns what --with names beside the Init Bundle, which goes into a patch and
+// values too.
+func (o renderOptions) groups() []string {
+	return slices.DeleteFunc(slices.Clone(o.With), func(name string) bool { return strings.EqualFold(name, render.WithInitBundle) })
+}
+
+// withInitBundle adds the resources of a delivery to what is rendered, where they are
+// asked for.
+func withInitBundle(d *config.Delivery, o render.Options) (render.Options, error) {
+	if !o.Includes(render.WithInitBundle) {
+		return o, nil
+	}
+	if len(d.Resources) == 0 {
+		return o, usagef("write them below resources, or leave --with "+render.WithInitBundle+" out", "delivery %q has no resources for an Init Bundle", d.Name)
+	}
+	var err error
+	o.InitBundle, err = fhirclient.InitBundle(d)
+	return o, err
+}
+
 // wantsValues says whether Helm values are written, and no objects: by the flag, or
 // where Helm manages Aidbox and neither a flag nor --dir asks for the other objects.
 func (o renderOptions) wantsValues(all []*config.Delivery) bool {
 	managed := slices.ContainsFunc(all, func(d *config.Delivery) bool { return d.Aidbox.Workload.ManagedBy == config.ManagedByHelm })
-	return o.helmValues || managed && !o.Patch && o.dir == "" && len(o.Only)+len(o.Skip)+len(o.With) == 0
+	return o.helmValues || managed && !o.Patch && o.dir == "" && len(o.Only)+len(o.Skip)+len(o.groups()) == 0
 }
 
 // of returns the options for a delivery. A workload that Helm manages is left out, since
@@ -82,7 +105,11 @@ func (a *app) renderValues(ctx context.Context, all []*config.Delivery, o render
 			return &usageError{err, "name a file of values with --values"}
 		}
 	}
-	values, err := render.HelmValues(all[0], o.Templates, own)
+	options, err := withInitBundle(all[0], o.Options)
+	if err != nil {
+		return err
+	}
+	values, err := render.HelmValues(all[0], options, own)
 	if err != nil {
 		return err
 	}

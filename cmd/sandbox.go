@@ -35,8 +35,8 @@ func newSandboxAidbox(a *app) *cobra.Command {
 secrets, Basic and client_credentials authentication, AccessPolicies of the engine
 allow, scopes and rotation.
 
-Like Aidbox, it reads its settings from the environment: BOX_ROOT_CLIENT_SECRET, and
-AIDBOX_VAULT_CONFIG or BOX_VAULT_CONFIG. --timeout does not apply.
+Like Aidbox, it reads its settings from the environment: BOX_ROOT_CLIENT_SECRET,
+AIDBOX_VAULT_CONFIG or BOX_VAULT_CONFIG, and BOX_INIT_BUNDLE. --timeout does not apply.
 
 ` + exitCodes("it ran until it was interrupted", "", "it could not listen on the address"),
 		Example: `  # Listen where Aidbox does by default
@@ -60,7 +60,8 @@ func (a *app) sandboxAidbox(ctx context.Context, listen string) error {
 	if vaultConfig == "" {
 		vaultConfig, _ = a.LookupEnv("BOX_VAULT_CONFIG")
 	}
-	server, err := aidbox.Start(aidbox.Options{Listen: listen, RootSecret: secret, VaultConfig: vaultConfig})
+	bundle, _ := a.LookupEnv("BOX_INIT_BUNDLE")
+	server, err := aidbox.Start(aidbox.Options{Listen: listen, RootSecret: secret, VaultConfig: vaultConfig, InitBundle: bundle})
 	if err != nil {
 		return fmt.Errorf("sandbox aidbox: %w", err)
 	}

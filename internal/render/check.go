@@ -93,7 +93,10 @@ func (v *view) checkContents(m manifest) error {
 		if m.group == GroupVerifyJob {
 			return holds(o, v.Job.ConfigKey, v.Job.Config, "config for the job")
 		}
-		return holds(o, v.VaultConfigKey, v.VaultConfig, "vault config")
+		if err := holds(o, v.VaultConfigKey, v.VaultConfig, "vault config"); err != nil || v.InitBundle == "" {
+			return err
+		}
+		return holds(o, v.InitBundleKey, v.InitBundle, "Init Bundle")
 	case *appsv1.Deployment:
 		return v.checkWorkload(m, workload{o.Spec.Replicas, o.Spec.Selector, o.Spec.Template})
 	case *appsv1.StatefulSet:

@@ -17,6 +17,7 @@ import (
 const (
 	workloadLabel      = "azure.workload.identity/use"
 	checksumAnnotation = "secretctl.dev/vault-config-checksum"
+	bundleAnnotation   = "secretctl.dev/init-bundle-checksum"
 )
 
 // workload is what the kinds have in common.
@@ -71,6 +72,7 @@ func (v *view) checkPod(pod corev1.PodTemplateSpec, aidbox corev1.Container) err
 	}
 	return cmp.Or(
 		differs("the pod's annotation "+checksumAnnotation, pod.Annotations[checksumAnnotation], v.VaultConfigChecksum),
+		differs("the pod's annotation "+bundleAnnotation, pod.Annotations[bundleAnnotation], v.InitBundleChecksum),
 		differs("serviceAccountName", pod.Spec.ServiceAccountName, v.Aidbox.ServiceAccount),
 		v.checkEnv(aidbox),
 		checkMounts(aidbox.VolumeMounts, pod.Spec.Volumes, v.aidboxMounts()),
@@ -114,10 +116,14 @@ func (v *view) checkEnv(c corev1.Container) error {
 
 // env is what Aidbox has to be told.
 func (v *view) env() []corev1.EnvVar {
-	return append([]corev1.EnvVar{
+	env := []corev1.EnvVar{
 		{Name: "AIDBOX_VAULT_CONFIG", Value: v.VaultConfigFile},
 		{Name: "BOX_VAULT_CONFIG", Value: v.VaultConfigFile},
-	}, v.Aidbox.Env...)
+	}
+	if v.InitBundleURL != "" {
+		env = append(env, corev1.EnvVar{Name: "BOX_INIT_BUNDLE", Value: v.InitBundleURL})
+	}
+	return append(env, v.Aidbox.Env...)
 }
 
 // wantedMount is a folder that a container has to have.

@@ -57,15 +57,18 @@ type chartValues struct {
 // HelmValues returns values for the Aidbox chart that have its Deployment mount the
 // secrets of the delivery. own are the user's values, or nothing: Helm puts a list
 // in the place of another, so the items that they have in those lists are kept.
-// templates is as in [Options]. It fails with an [*Error] where own cannot be read
+// Of the options Templates and InitBundle count. It fails with an [*Error] where own cannot be read
 // or has something else mounted where the secrets go, and where the template does
 // not give what is needed.
-func HelmValues(d *config.Delivery, templates string, own []byte) ([]byte, error) {
+func HelmValues(d *config.Delivery, o Options, own []byte) ([]byte, error) {
 	v := newView(d, store.Provider{})
+	if err := v.setInitBundle(o.InitBundle); err != nil {
+		return nil, err
+	}
 	if err := v.setValues(own); err != nil {
 		return nil, refuse(cmp.Or(hint.Of(err), "fix the file that --values names"), "values: %w", err)
 	}
-	from, err := newSources(templates)
+	from, err := newSources(o.Templates)
 	if err != nil {
 		return nil, err
 	}

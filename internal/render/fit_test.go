@@ -24,7 +24,7 @@ func TestPatchesAndValuesAreAsRecorded(t *testing.T) {
 	for _, name := range []string{"vault", "vault-everything", "azure-workload", "azure-vaults"} {
 		d := deliveries[name]()
 		golden(t, "patch-"+name+".yaml", mustRender(t, d, Options{Patch: true, Only: []string{"Deployment"}})[0].YAML)
-		values, err := HelmValues(d, "", own)
+		values, err := HelmValues(d, Options{}, own)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -60,12 +60,12 @@ func TestComponentPatchesTheKindThatThereIs(t *testing.T) {
 func TestValuesOfAnUmbrellaChartStandBelowItsKey(t *testing.T) {
 	const own = "global: {x: 1}\nsub:\n  aidbox-admin:\n    volumes:\n      - {name: init-bundle, emptyDir: {}}\n    volumeMounts:\n      - {name: init-bundle, mountPath: /init-bundle}\n"
 	d := deliveries["azure-workload"]()
-	plain, err := HelmValues(d, "", []byte("volumes: [{name: init-bundle, emptyDir: {}}]\nvolumeMounts: [{name: init-bundle, mountPath: /init-bundle}]\n"))
+	plain, err := HelmValues(d, Options{}, []byte("volumes: [{name: init-bundle, emptyDir: {}}]\nvolumeMounts: [{name: init-bundle, mountPath: /init-bundle}]\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	d.Aidbox.Workload.HelmKey = "sub.aidbox-admin"
-	nested, err := HelmValues(d, "", []byte(own))
+	nested, err := HelmValues(d, Options{}, []byte(own))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,11 +77,11 @@ func TestValuesOfAnUmbrellaChartStandBelowItsKey(t *testing.T) {
 	if diff := cmp.Diff(want, got["sub"]["aidbox-admin"]); diff != "" || len(got) != 1 || len(got["sub"]) != 1 {
 		t.Errorf("%s\n%s", diff, nested)
 	}
-	again, err := HelmValues(d, "", nested)
+	again, err := HelmValues(d, Options{}, nested)
 	if err != nil || string(again) != string(nested) {
 		t.Errorf("its own output as values: %v\n%s", err, again)
 	}
-	if _, err := HelmValues(d, "", []byte("global: {x: 1}\n")); err != nil {
+	if _, err := HelmValues(d, Options{}, []byte("global: {x: 1}\n")); err != nil {
 		t.Errorf("values that say nothing of the chart: %v", err)
 	}
 }
@@ -108,7 +108,7 @@ func TestPatchAndValuesThatMissTheDeliveryAreErrors(t *testing.T) {
 		{"vault", patchFile, "mountPath: {{quote .MountPath}}", "mountPath: {{quote .MountPath}}\n              subPath: x", "has a subPath"},
 		{"vault", patchFile, checksum, "x", "annotation secretctl.dev/vault-config-checksum"},
 		{"vault", patchFile, account, "x", `serviceAccountName is "x"`},
-		{"vault", patchFile, "      containers:", "      $patch: replace\n      containers:", patchFile + `:22: unknown field "spec.template.spec.$patch"`},
+		{"vault", patchFile, "      containers:", "      $patch: replace\n      containers:", patchFile + `:26: unknown field "spec.template.spec.$patch"`},
 		{"azure-workload", patchFile, "azure.workload.identity/use", "x", "the pod has no label"},
 		{"vault", patchFile, "{{quote .Namespace}}", "x", `metadata.namespace is "x"`},
 
@@ -120,7 +120,7 @@ func TestPatchAndValuesThatMissTheDeliveryAreErrors(t *testing.T) {
 		{"azure-workload", valuesFile, "podLabels", "labels", "the pod has no label"},
 		{"vault", valuesFile, "podAnnotations:", "podAnnotations: {}\npodAnnotations: {}\nmore:", valuesFile + `:9: yaml: unmarshal errors: line 9: key "podAnnotations" already set in map`},
 		{"vault", valuesFile, "extraEnvs:", "extraEnvs: x\nmore:", "cannot unmarshal string"},
-		{"vault", valuesFile, "{{- range .Mounts}}", "{{- range .Mount}}", valuesFile + ":29:"},
+		{"vault", valuesFile, "{{- range .Mounts}}", "{{- range .Mount}}", valuesFile + ":37:"},
 	} {
 		t.Run(tt.file+" "+tt.new, func(t *testing.T) {
 			dir := edited(t, tt.file, tt.old, tt.new)
@@ -128,7 +128,7 @@ func TestPatchAndValuesThatMissTheDeliveryAreErrors(t *testing.T) {
 			if tt.file == patchFile {
 				_, err = objectsOf(deliveries[tt.delivery](), Options{Patch: true, Templates: dir})
 			} else {
-				_, err = HelmValues(deliveries[tt.delivery](), dir, nil)
+				_, err = HelmValues(deliveries[tt.delivery](), Options{Templates: dir}, nil)
 			}
 			if _, ok := errors.AsType[*Error](err); !ok {
 				t.Fatalf("got %v", err)
@@ -190,7 +190,7 @@ func TestValuesThatCannotBeKeptAreRefused(t *testing.T) {
 		"volumeMounts: [{name: mine, mountPath: /etc/aidbox/}]":      `values: volumeMounts: "mine" is mounted at /etc/aidbox, where ConfigMap aidbox-vault-config has to be`,
 		"extraEnvs: [{name: A, value: canary}, {name: A, value: b}]": `env has "A" twice`,
 	} {
-		_, err := HelmValues(vaultDelivery(), "", []byte(text))
+		_, err := HelmValues(vaultDelivery(), Options{}, []byte(text))
 		if _, ok := errors.AsType[*Error](err); !ok || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "canary") {
 			t.Errorf("%s: got %v", text, err)
 		}

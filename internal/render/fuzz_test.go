@@ -75,7 +75,7 @@ func FuzzRender(f *testing.F) {
 		all := func(d *config.Delivery, o Options) ([]Object, error) {
 			objects, err1 := objectsOf(d, o)
 			patch, err2 := objectsOf(d, Options{Patch: true, Only: []string{"Deployment"}})
-			values, err3 := HelmValues(d, "", nil)
+			values, err3 := HelmValues(d, Options{}, nil)
 			asJSON, err4 := yaml.YAMLToJSON(values)
 			return append(slices.Concat(objects, patch), Object{Kind: "values", YAML: values, JSON: asJSON}), errors.Join(err1, err2, err3, err4)
 		}

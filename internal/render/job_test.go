@@ -110,7 +110,7 @@ func TestWrongGroupIsAnErrorThatKnowsBetter(t *testing.T) {
 		options    Options
 		want, hint string
 	}{
-		{vaultDelivery(), Options{With: []string{"jobs"}}, `unknown group "jobs"`, "there is rbac, verify-job"},
+		{vaultDelivery(), Options{With: []string{"jobs"}}, `unknown group "jobs"`, "available: rbac, verify-job, init-bundle"},
 		{vaultDelivery(), Options{Only: []string{"verify-jbo"}}, `unknown kind "verify-jbo"`, "did you mean verify-job?"},
 		{vaultDelivery(), Options{Only: []string{"Role"}}, `kind "Role" is rendered only where it is asked for`, "--with rbac or --with verify-job adds kinds"},
 		{long, jobOptions(), "longer than the 52 characters that a CronJob may have", "give the delivery a shorter name"},

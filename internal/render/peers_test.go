@@ -180,7 +180,7 @@ func TestPeerHelmGivesThePodWhatRenderGivesIt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := delivery()
 			d.Aidbox.Workload, d.Aidbox.Image = vaultDelivery().Aidbox.Workload, vaultDelivery().Aidbox.Image // the chart has its own kind and container
-			values, err := HelmValues(d, "", nil)
+			values, err := HelmValues(d, Options{}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -216,11 +216,11 @@ func TestPeerHelmGivesThePodWhatRenderGivesIt(t *testing.T) {
 func TestPeerHelmKeepsTheListsOfTheUsersValues(t *testing.T) {
 	d := vaultEverything()
 	own := string(read(t, "testdata/peers", "values.yaml"))
-	values, err := HelmValues(d, "", []byte(own))
+	values, err := HelmValues(d, Options{}, []byte(own))
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := HelmValues(d, "", values)
+	again, err := HelmValues(d, Options{}, values)
 	if err != nil || string(again) != string(values) {
 		t.Errorf("its own output as values: %v\n%s", err, cmp.Diff(string(values), string(again)))
 	}

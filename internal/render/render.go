@@ -41,6 +41,9 @@ type Options struct {
 	Container string
 	// Job is for the group [GroupVerifyJob].
 	Job Job
+	// InitBundle is the FHIR Bundle that Aidbox applies when it starts, with the resources
+	// of the delivery; nil for none. It goes into the ConfigMap of the vault config.
+	InitBundle []byte
 }
 
 // The groups of objects that are rendered only where they are asked for: the
@@ -49,6 +52,10 @@ const (
 	GroupRBAC      = "rbac"
 	GroupVerifyJob = "verify-job"
 )
+
+// WithInitBundle is asked for as the groups are, and adds to the objects that are always
+// rendered: Aidbox then gets its resources when it starts.
+const WithInitBundle = "init-bundle"
 
 // Groups returns the names of the groups.
 func Groups() []string { return []string{GroupRBAC, GroupVerifyJob} }
@@ -151,8 +158,9 @@ func refuse(hint, format string, args ...any) error {
 // selectFrom returns the manifests that o asks for.
 func (o Options) selectFrom(all []manifest) ([]manifest, error) {
 	for _, name := range o.With {
-		if !slices.ContainsFunc(Groups(), func(g string) bool { return strings.EqualFold(g, name) }) {
-			return nil, refuse("there is "+strings.Join(Groups(), ", "), "unknown group %q", name)
+		known := append(Groups(), WithInitBundle)
+		if !slices.ContainsFunc(known, func(g string) bool { return strings.EqualFold(g, name) }) {
+			return nil, refuse("available: "+strings.Join(known, ", "), "unknown group %q", name)
 		}
 	}
 	for _, kind := range slices.Concat(o.Only, o.Skip) {
@@ -203,6 +211,9 @@ func unknownKind(kind string, all []manifest) error {
 // not, and where a template does not give the object that the delivery describes.
 func Objects(d *config.Delivery, p store.Provider, o Options) ([]Object, error) {
 	v := newView(d, p)
+	if err := v.setInitBundle(o.InitBundle); err != nil {
+		return nil, err
+	}
 	if o.Includes(GroupVerifyJob) {
 		if err := v.setJob(d, o.Job); err != nil {
 			return nil, err

@@ -38,6 +38,10 @@ type view struct {
 	VaultConfigFile     string // in the container
 	VaultConfigFolder   string
 	VaultConfigChecksum string
+	InitBundle          string // "" for none, as are the next
+	InitBundleKey       string // in the ConfigMap
+	InitBundleURL       string // of the file in the container
+	InitBundleChecksum  string
 
 	Container string     // Aidbox's in the workload
 	Values    viewValues // for the Helm values alone
@@ -62,7 +66,6 @@ type viewMount struct {
 
 func newView(d *config.Delivery, p store.Provider) *view {
 	vaultConfig := d.VaultConfig()
-	sum := sha256.Sum256(vaultConfig)
 	v := &view{
 		Name: d.Name, Namespace: d.Namespace, Provider: d.Provider, MountPath: d.MountPath,
 		Vault: d.Vault, Azure: d.Azure, Aidbox: d.Aidbox,
@@ -72,7 +75,7 @@ func newView(d *config.Delivery, p store.Provider) *view {
 		VaultConfigKey:      config.VaultConfigKey,
 		VaultConfigFile:     config.VaultConfigFile,
 		VaultConfigFolder:   path.Dir(config.VaultConfigFile),
-		VaultConfigChecksum: hex.EncodeToString(sum[:]),
+		VaultConfigChecksum: checksum(vaultConfig),
 		WorkloadIdentity:    d.WorkloadIdentity(),
 		Secrets:             viewSecrets(d, d.Secrets),
 		delivery:            d,
@@ -83,6 +86,28 @@ func newView(d *config.Delivery, p store.Provider) *view {
 		v.mount(d, s)
 	}
 	return v
+}
+
+func checksum(content []byte) string {
+	sum := sha256.Sum256(content)
+	return hex.EncodeToString(sum[:])
+}
+
+// maxConfigMap is what a ConfigMap can hold.
+const maxConfigMap = 1 << 20
+
+// setInitBundle adds a bundle to what the pod has.
+func (v *view) setInitBundle(bundle []byte) error {
+	if len(bundle) == 0 {
+		return nil
+	}
+	if len(bundle)+len(v.VaultConfig) > maxConfigMap {
+		return refuse("leave the resources to secretctl client apply, without --with "+WithInitBundle,
+			"the Init Bundle and the vault config are more than the 1 MiB that a ConfigMap can hold")
+	}
+	v.InitBundle, v.InitBundleKey, v.InitBundleChecksum = string(bundle), "init-bundle.json", checksum(bundle)
+	v.InitBundleURL = "file://" + path.Join(v.VaultConfigFolder, v.InitBundleKey)
+	return nil
 }
 
 // mount notes where a secret is mounted.

@@ -4,8 +4,11 @@ package aidbox
 import (
 	"cmp"
 	"crypto/rand"
+	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -19,6 +22,7 @@ const rootClient = "root" // may do everything
 type Options struct {
 	Listen     string // address; default a free port of 127.0.0.1
 	RootSecret string // of the Client "root"; default: random
+	InitBundle string // file URL of a bundle to begin with; "" for none
 
 	// VaultConfig is the path of the vault config as Aidbox sees it, "" for
 	// none. It and the paths in it are below Root, which stands for the root of
@@ -56,7 +60,36 @@ func Start(options Options) (*Server, error) {
 	options.Listen = cmp.Or(options.Listen, loopback.FreePort)
 	options.CacheTTL = cmp.Or(options.CacheTTL, time.Second)
 	a := &Server{RootSecret: cmp.Or(options.RootSecret, rand.Text()), options: options, resources: map[string]resource{}}
+	if err := a.applyBundle(options.InitBundle); err != nil {
+		return nil, err
+	}
 	return a, a.Restart()
+}
+
+// applyBundle puts the resources of a bundle, before anybody can ask.
+func (a *Server) applyBundle(url string) error {
+	if url == "" {
+		return nil
+	}
+	text, err := os.ReadFile(strings.TrimPrefix(url, "file://"))
+	if err != nil {
+		return err
+	}
+	var bundle struct {
+		Entry []struct {
+			Request  struct{ URL string }
+			Resource json.RawMessage
+		}
+	}
+	if err := json.Unmarshal(text, &bundle); err != nil {
+		return fmt.Errorf("init bundle: %w", err)
+	}
+	for _, entry := range bundle.Entry {
+		if status, _ := a.put(entry.Resource, entry.Request.URL); status >= http.StatusBadRequest {
+			return fmt.Errorf("init bundle: %s: refused with %d", entry.Request.URL, status)
+		}
+	}
+	return nil
 }
 
 // Restart brings a closed Aidbox back at the same address. It has its resources
