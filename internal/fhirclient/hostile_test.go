@@ -3,6 +3,7 @@ package fhirclient
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -61,9 +62,7 @@ func outcomeOf(field string, value any) (int, http.Header, any) {
 func saidOf(t *testing.T, status int, header http.Header, body any) string {
 	t.Helper()
 	c := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		for name, values := range header {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), header)
 		w.Header().Set("Content-Type", "application/fhir+json")
 		w.WriteHeader(status)
 		_ = json.NewEncoder(w).Encode(body)

@@ -123,7 +123,7 @@ func fromQuotedPrintable(s string) (string, error) {
 func toUTF16(s string) string {
 	var b []byte
 	for _, u := range utf16.Encode([]rune(s)) {
-		b = append(b, byte(u), byte(u>>8))
+		b = append(b, byte(u&0xff), byte(u>>8))
 	}
 	return base64.StdEncoding.EncodeToString(b)
 }

@@ -35,7 +35,7 @@ type actorError struct{ error }
 
 func (e actorError) Unwrap() error { return e.error }
 
-func newActor(d *config.Delivery, client *api.Client, o store.Options) (*actor, error) {
+func newActor(client *api.Client, o store.Options) (*actor, error) {
 	if o.Login != nil {
 		return &actor{login: o.Login}, nil
 	}

@@ -83,7 +83,7 @@ func open(d *config.Delivery, o store.Options) (store.Store, error) {
 		client.SetNamespace(d.Vault.Namespace)
 	}
 	v.client = client
-	if v.actor, err = newActor(d, client, o); err != nil {
+	if v.actor, err = newActor(client, o); err != nil {
 		return nil, err
 	}
 	return v, nil
