@@ -111,7 +111,9 @@ func (k *leakTest) note(args []string) {
 func (k *leakTest) search(where, text string) {
 	k.t.Helper()
 	for name, value := range canaries {
-		if strings.Contains(text, "c4n4ry") || secret.ScrubText(text, secret.New([]byte(value))) != text {
+		var known secret.Sanitizer
+		known.Learn(secret.New([]byte(value)))
+		if strings.Contains(text, "c4n4ry") || known.Repeats(text) {
 			k.t.Errorf("%s is in %s:\n%s", name, where, text)
 		}
 	}

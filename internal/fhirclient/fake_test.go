@@ -133,8 +133,7 @@ func wantError(t *testing.T, err error, want string) {
 
 func noCanary(t *testing.T, text string) {
 	t.Helper()
-	values := []secret.Value{secret.New([]byte(adminSecret)), secret.New([]byte(probedValue))}
-	if strings.Contains(text, "canary") || secret.ScrubText(text, values...) != text {
+	if strings.Contains(text, "canary") || knowing(secret.New([]byte(adminSecret)), secret.New([]byte(probedValue))).Repeats(text) {
 		t.Errorf("a secret is in %q", text)
 	}
 }

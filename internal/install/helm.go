@@ -91,7 +91,7 @@ func (h *Helm) command(args []string) []string {
 func (h *Helm) run(ctx context.Context, what string, args ...string) ([]byte, error) {
 	words := h.command(args)
 	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, h.Path, words[1:]...) //nolint:gosec // the installed helm, found on PATH
+	cmd := exec.CommandContext(ctx, h.Path, words[1:]...) //nolint:gosec,forbidigo // the installed helm, found on PATH; Env is from secret.Inherited
 	cmd.Env, cmd.Stdout, cmd.Stderr = h.Env, &stdout, &stderr
 	// An interrupted helm marks the release as failed, and the next run goes on
 	// from there; a killed one leaves it locked.

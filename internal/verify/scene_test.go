@@ -240,7 +240,9 @@ func secretless(t *testing.T, s *scene, report DeliveryReport) {
 	_, _ = fmt.Fprintf(&out, "%+v\n", report)
 	out.WriteString(strings.Join(s.told, "\n"))
 	for _, v := range []string{canary, rotated} {
-		if secret.ScrubText(out.String(), value(v)) != out.String() {
+		var known secret.Sanitizer
+		known.Learn(value(v))
+		if known.Repeats(out.String()) {
 			t.Errorf("a secret value is in the output:\n%s", out.String())
 		}
 	}

@@ -69,7 +69,9 @@ func (f *Foul) FitToShow(t *testing.T, err error) {
 		t.Errorf("not fit to show: %q", text)
 	}
 	for _, private := range []string{FuzzedValue, f.Token} {
-		if secret.ScrubText(text, secret.New([]byte(private))) != text {
+		var known secret.Sanitizer
+		known.Learn(secret.New([]byte(private)))
+		if known.Repeats(text) {
 			t.Errorf("shows %s: %q", private, text)
 		}
 	}

@@ -71,7 +71,7 @@ func runHelper(program string) (string, error) {
 	if !filepath.IsAbs(program) {
 		return "", hint.Wrap(fmt.Errorf("%q is not an absolute path", program), "write the whole path of the program into token_helper")
 	}
-	cmd := exec.CommandContext(context.Background(), program, "get") // it may ask a person, who takes time
+	cmd := exec.CommandContext(context.Background(), program, "get") //nolint:forbidigo // its environment is below; it may ask a person, who takes time
 	reach := []string{api.EnvVaultAddress, api.EnvVaultNamespace, api.EnvVaultCACert, api.EnvVaultCAPath, api.EnvVaultSkipVerify, api.EnvVaultTLSServerName}
 	cmd.Env = secret.ChildEnv(os.Environ(), reach...) //nolint:forbidigo // a child inherits it
 	token, err := cmd.Output()
