@@ -44,6 +44,22 @@ func CheckAddress(what, address string, allowHTTP bool) error {
 	return nil
 }
 
+// CheckProxy refuses a proxy that would be given what is for a plain http address of
+// this machine: [CheckAddress] lets that pass because it goes nowhere else.
+func CheckProxy(what, address string, proxy func(*http.Request) (*url.URL, error), allowHTTP bool) error {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "http" || allowHTTP || proxy == nil {
+		return nil //nolint:nilerr // CheckAddress has the words for it
+	}
+	if by, err := proxy(&http.Request{URL: u}); by == nil || err != nil {
+		return nil //nolint:nilerr // who sends the request says so
+	}
+	return &AddressError{
+		what, fmt.Sprintf("a proxy would be given what is for http://%s in plain text", u.Host),
+		"leave this machine out of the proxy, or give --allow-http where the network in between is trusted",
+	}
+}
+
 // Loopback says whether an address is one of the machine that asks it, so that a pod
 // would look for it in itself.
 func Loopback(address string) bool {

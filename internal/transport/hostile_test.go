@@ -226,6 +226,27 @@ func TestAProxyIsNotNamed(t *testing.T) {
 	}
 }
 
+func TestAProxyIsNotGivenWhatStaysOnTheMachine(t *testing.T) {
+	by := http.ProxyURL(&url.URL{Scheme: "http", User: url.UserPassword("user", "c4nary"), Host: "proxy.example"})
+	for _, tt := range []struct {
+		address string
+		proxy   func(*http.Request) (*url.URL, error)
+		allow   bool
+		refused bool
+	}{
+		{"http://127.0.0.1:8200", by, false, true},
+		{"http://127.0.0.1:8200", by, true, false},
+		{"https://127.0.0.1:8200", by, false, false},
+		{"http://127.0.0.1:8200", http.ProxyFromEnvironment, false, false},
+		{"http://127.0.0.1:8200", nil, false, false},
+	} {
+		err := CheckProxy("vault.address", tt.address, tt.proxy, tt.allow)
+		if (err != nil) != tt.refused || err != nil && (strings.Contains(err.Error(), "c4nary") || hint.Of(err) == "") {
+			t.Errorf("%s, allowed %t: %v", tt.address, tt.allow, err)
+		}
+	}
+}
+
 func TestACredentialThatNoHeaderCanCarryIsToldApart(t *testing.T) {
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:1", nil)
 	if err != nil {

@@ -70,6 +70,9 @@ func open(d *config.Delivery, o store.Options) (store.Store, error) {
 	tcp := settings.HttpClient.Transport.(*http.Transport) //nolint:forcetypeassert // DefaultConfig makes it so
 	tcp.DialContext = transport.Base().DialContext
 	tcp.MaxIdleConns, tcp.MaxIdleConnsPerHost = idleConnections, idleConnections
+	if err := transport.CheckProxy("vault.address", d.Vault.Address, tcp.Proxy, o.AllowHTTP); err != nil {
+		return nil, err
+	}
 	transport.Proxied(tcp, tcp.Proxy)
 	settings.HttpClient.Transport = transport.Wrap(transport.SameHost(tcp, d.Vault.Address), o.Log)
 
