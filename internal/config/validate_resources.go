@@ -8,39 +8,18 @@ import (
 	"strings"
 )
 
-// maxSuggestions is after how many problems names are no longer compared with the
-// name of every secret.
-const maxSuggestions = 10
-
 var resourceTypeNames = []string{"Client", "IdentityProvider", "TokenIntrospector", "AidboxTopicDestination"}
 
 var resourceTypes = oneOf(resourceTypeNames...)
-
-// secretIndex answers what resources ask about secrets.
-type secretIndex struct {
-	byName  map[string]int
-	names   []string
-	inScope map[[2]string]bool // secret name, scope entry
-}
-
-func (d *Delivery) index() secretIndex {
-	index := secretIndex{byName: map[string]int{}, inScope: map[[2]string]bool{}}
-	for i, s := range d.Secrets {
-		index.byName[s.Name] = i
-		index.names = append(index.names, s.Name)
-		for _, entry := range s.Scope {
-			index.inScope[[2]string{s.Name, entry}] = true
-		}
-	}
-	return index
-}
 
 func (doc *document) validateResources() {
 	if len(doc.delivery.Resources) == 0 {
 		return
 	}
-	secrets := doc.delivery.index()
-	refs := map[string]int{}
+	refs, secrets := map[string]int{}, map[string]int{}
+	for i, s := range doc.delivery.Secrets {
+		secrets[s.Name] = i
+	}
 	for i, r := range doc.delivery.Resources {
 		at := doc.root.key("resources").item(i)
 		if doc.delivery.Canary && i == len(doc.delivery.Resources)-1 {
@@ -64,24 +43,28 @@ func (doc *document) validateResources() {
 
 // validateReferences checks that the secrets of a resource exist, and that it may
 // use them where it is known which resource it is.
-func (doc *document) validateReferences(at place, r Resource, secrets secretIndex, known bool) {
+func (doc *document) validateReferences(at place, r Resource, secrets map[string]int, known bool) {
 	if len(r.Secrets) == 0 {
 		at.report("is empty", "name a field and the secret that it refers to")
 	}
+	d := doc.delivery
 	for _, path := range slices.Sorted(maps.Keys(r.Secrets)) {
-		name := r.Secrets[path]
-		i, exists := secrets.byName[name]
+		i, exists := secrets[r.Secrets[path]]
 		switch {
 		case !exists:
-			hint := "the name of a secret stands here, never a value"
-			if len(doc.problems) < maxSuggestions {
-				hint = cmp.Or(didYouMean(name, secrets.names), hint)
-			}
-			at.key(path).report("names no secret of this delivery", hint)
-		case known && !secrets.inScope[[2]string{name, r.Ref()}] && !secrets.inScope[[2]string{name, r.Type}]:
+			at.key(path).report("names no secret of this delivery", cmp.Or(doc.similarSecret(r.Secrets[path], secrets), "the name of a secret stands here, never a value"))
+		case known && !d.Secrets[i].InScope(r.Type, r.ID):
 			at.key(path).report("names a secret whose scope lacks this resource", fmt.Sprintf("add %q to %s", r.Ref(), doc.secretAt(i).key("scope")))
 		}
 	}
+}
+
+// similarSecret asks whether another name was meant, as long as problems are listed.
+func (doc *document) similarSecret(name string, secrets map[string]int) string {
+	if len(doc.problems) >= maxProblems {
+		return ""
+	}
+	return didYouMean(name, slices.Sorted(maps.Keys(secrets)))
 }
 
 // validateFields checks that the type has the fields, and each one secret.
