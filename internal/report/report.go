@@ -147,7 +147,7 @@ func (r Report) headline() string {
 	case r.Error != nil:
 		return "The checks did not finish"
 	case s.Unknown > 0:
-		return "Could not find out " + count(s.Unknown, "check")
+		return count(s.Unknown, "check") + " unknown"
 	case s.Warn > 0:
 		return "Nothing failed, with " + count(s.Warn, "warning")
 	case s.Pass == 0:

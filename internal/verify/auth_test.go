@@ -18,34 +18,34 @@ import (
 )
 
 // probing replaces the answer to a Basic request.
-func probing(f func(s *scene, id string, v secret.Value) (int, string, error)) func(*testing.T, *scene) {
-	return func(_ *testing.T, s *scene) {
+func probing(f func(s *fixture, id string, v secret.Value) (int, string, error)) func(*testing.T, *fixture) {
+	return func(_ *testing.T, s *fixture) {
 		s.w.Probe = func(_ context.Context, _, id string, v secret.Value) (int, string, error) { return f(s, id, v) }
 	}
 }
 
 // always answers any value with a status.
-func always(status int, detail string) func(*testing.T, *scene) {
-	return probing(func(*scene, string, secret.Value) (int, string, error) { return status, detail, nil })
+func always(status int, detail string) func(*testing.T, *fixture) {
+	return probing(func(*fixture, string, secret.Value) (int, string, error) { return status, detail, nil })
 }
 
-func unreachable(_ *testing.T, s *scene) {
+func unreachable(_ *testing.T, s *fixture) {
 	err := hint.Wrap(errors.New("aidbox: connection refused"), "is it running?")
 	s.w.Probe = func(context.Context, string, string, secret.Value) (int, string, error) { return 0, "", err }
 	s.w.Token = func(context.Context, string, secret.Value) (int, string, error) { return 0, "", err }
 }
 
-func token(status int, detail string) func(*testing.T, *scene) {
-	return func(_ *testing.T, s *scene) {
+func token(status int, detail string) func(*testing.T, *fixture) {
+	return func(_ *testing.T, s *fixture) {
 		s.w.Token = func(context.Context, string, secret.Value) (int, string, error) { return status, detail, nil }
 	}
 }
 
-func grants(types ...any) func(*testing.T, *scene) {
-	return func(_ *testing.T, s *scene) { s.d.Resources[0].Body["grant_types"] = types }
+func grants(types ...any) func(*testing.T, *fixture) {
+	return func(_ *testing.T, s *fixture) { s.d.Resources[0].Body["grant_types"] = types }
 }
 
-func noValue(t *testing.T, s *scene) {
+func noValue(t *testing.T, s *fixture) {
 	s.w.Stored, s.d.Secrets[0].Value = nil, secret.Source{}
 	must(t, os.RemoveAll(s.local.Dir))
 }
@@ -57,21 +57,21 @@ func authRows() []row {
 		empty   = "auth/rejects-empty Client/basic"
 		gives   = "auth/token Client/basic"
 	)
-	echo := probing(func(s *scene, id string, v secret.Value) (int, string, error) {
+	echo := probing(func(s *fixture, id string, v secret.Value) (int, string, error) {
 		return s.status(id, v), "basic " + base64.StdEncoding.EncodeToString(append([]byte(id+":"), v.Reveal()...)), nil
 	})
 	return []row{
 		{"accepted", nil, accepts, StatusPass, "GET /fhir/Patient answered 200, with the value from the store, version 3"},
-		{"from the source", func(_ *testing.T, s *scene) { s.w.Stored = nil }, accepts, StatusPass, "from environment variable CLIENT_SECRET (store not readable"},
-		{"from the mount", func(_ *testing.T, s *scene) { s.w.Stored, s.d.Secrets[0].Value = nil, secret.Source{} }, accepts, StatusPass, "from the mounted file (local; nothing to compare with"},
-		{"gone from the store", func(_ *testing.T, s *scene) { clear(s.store) }, accepts, StatusPass, "from the mounted file (local; secret not found in the store"},
-		{"no value, empty file", func(t *testing.T, s *scene) {
+		{"from the source", func(_ *testing.T, s *fixture) { s.w.Stored = nil }, accepts, StatusPass, "from environment variable CLIENT_SECRET (store not readable"},
+		{"from the mount", func(_ *testing.T, s *fixture) { s.w.Stored, s.d.Secrets[0].Value = nil, secret.Source{} }, accepts, StatusPass, "from the mounted file (local; nothing to compare with"},
+		{"gone from the store", func(_ *testing.T, s *fixture) { clear(s.store) }, accepts, StatusPass, "from the mounted file (local; secret not found in the store"},
+		{"no value, empty file", func(t *testing.T, s *fixture) {
 			noValue(t, s)
 			testenv.Mkdir(t, s.local.Dir)
 			write(t, s.file("client-secret"), "")
 		}, accepts, StatusUnknown, "no value to try"},
 		{"no value", noValue, accepts, StatusUnknown, "no value to try"},
-		{"another value", func(_ *testing.T, s *scene) { s.valid = "other" }, accepts, StatusFail, "answered 401, with the value from the store, version 3"},
+		{"another value", func(_ *testing.T, s *fixture) { s.valid = "other" }, accepts, StatusFail, "answered 401, with the value from the store, version 3"},
 		{"no policy", always(403, "forbidden"), accepts, StatusWarn, "accepted, but no AccessPolicy allows GET /fhir/Patient"},
 		{"no policy", always(403, ""), accepts, StatusWarn, "accessPolicy: allow at Client/basic"},
 		{"wrong path", always(404, "not found"), accepts, StatusFail, "answered 404 (not found): which says nothing about the secret | set aidbox.probe"},
@@ -81,13 +81,13 @@ func authRows() []row {
 		{"no answer", unreachable, accepts, StatusUnknown, "GET /fhir/Patient got no response: aidbox: connection refused | is it running?"},
 		{"echoed", echo, accepts, StatusUnknown, "answered 200 ((message withheld"},
 		{"no basic", grants("client_credentials"), accepts, StatusSkip, "grant_types of Client/basic has no basic"},
-		{"no grants", func(_ *testing.T, s *scene) { s.d.Resources[0].Body = nil }, accepts, StatusSkip, "has no basic"},
-		{"no Client", func(_ *testing.T, s *scene) {
+		{"no grants", func(_ *testing.T, s *fixture) { s.d.Resources[0].Body = nil }, accepts, StatusSkip, "has no basic"},
+		{"no Client", func(_ *testing.T, s *fixture) {
 			s.w.References = func(context.Context, config.Resource) (map[string]string, []string, error) {
 				return nil, nil, fs.ErrNotExist
 			}
 		}, accepts, StatusSkip, "skipped: client/exists"},
-		{"no administrator", func(_ *testing.T, s *scene) { s.w.References = nil }, accepts, StatusPass, "answered 200"},
+		{"no administrator", func(_ *testing.T, s *fixture) { s.w.References = nil }, accepts, StatusPass, "answered 200"},
 
 		{"refused", nil, wrong, StatusPass, "answered 401 to a random value"},
 		{"refused, no value known", noValue, wrong, StatusPass, "answered 401"},
@@ -127,7 +127,7 @@ func TestOtherValueHasAnyLength(t *testing.T) {
 }
 
 func TestOnlyClientsWithASecretOfTheDeliveryAreTried(t *testing.T) {
-	s := newScene(t)
+	s := newFixture(t)
 	s.d.Resources = []config.Resource{
 		{Type: "IdentityProvider", ID: "idp", Secrets: map[string]string{"client.secret": "client-secret"}},
 		{Type: "Client", ID: "none", Secrets: map[string]string{}},
@@ -142,7 +142,7 @@ func TestOnlyClientsWithASecretOfTheDeliveryAreTried(t *testing.T) {
 }
 
 func TestStoreIsAskedOnceForASecret(t *testing.T) {
-	s := newScene(t)
+	s := newFixture(t)
 	asked := 0
 	s.w.Stored = func(ctx context.Context, c config.Secret) (secret.Value, string, error) {
 		asked++
@@ -161,7 +161,7 @@ func TestStoreIsAskedOnceForASecret(t *testing.T) {
 func TestNoValueComesBackInAMessage(t *testing.T) {
 	for name, known := range map[string]bool{"client known": true, "client not known": false} {
 		t.Run(name, func(t *testing.T) {
-			s := newScene(t)
+			s := newFixture(t)
 			echo, echoNew := fmt.Errorf("denied for %s", canary), fmt.Errorf("denied for %s", rotated)
 			s.w.Probe = func(context.Context, string, string, secret.Value) (int, string, error) { return 401, canary, nil }
 			s.w.Token = func(context.Context, string, secret.Value) (int, string, error) { return 0, "", echo }
@@ -183,9 +183,9 @@ func TestNoValueComesBackInAMessage(t *testing.T) {
 }
 
 func TestWrongValueSentHasTheLengthOfTheRightOne(t *testing.T) {
-	s := newScene(t)
+	s := newFixture(t)
 	var lengths []int
-	probing(func(s *scene, id string, v secret.Value) (int, string, error) {
+	probing(func(s *fixture, id string, v secret.Value) (int, string, error) {
 		lengths = append(lengths, len(v.Reveal()))
 		return s.status(id, v), "", nil
 	})(t, s)

@@ -17,8 +17,8 @@ func clientRows() []row {
 		masked    = "client/masked Client/basic"
 		reference = "client/reference Client/basic"
 	)
-	answer := func(refs map[string]string, literals []string, err error) func(*testing.T, *scene) {
-		return func(_ *testing.T, s *scene) {
+	answer := func(refs map[string]string, literals []string, err error) func(*testing.T, *fixture) {
+		return func(_ *testing.T, s *fixture) {
 			s.w.References = func(context.Context, config.Resource) (map[string]string, []string, error) {
 				return refs, literals, err
 			}
@@ -29,7 +29,7 @@ func clientRows() []row {
 		{"there", nil, exists, StatusPass, "in Aidbox"},
 		{"absent", absent, exists, StatusFail, "secretctl client apply"},
 		{"denied", answer(nil, nil, hint.Wrap(errors.New("aidbox: denied"), "use a root Client")), exists, StatusUnknown, "aidbox: denied | use a root Client"},
-		{"no access", func(_ *testing.T, s *scene) { s.w.References = nil }, exists, StatusSkip, "aidbox.admin"},
+		{"no access", func(_ *testing.T, s *fixture) { s.w.References = nil }, exists, StatusSkip, "aidbox.admin"},
 
 		{"masked", nil, masked, StatusPass, "no literal value"},
 		{"literal", answer(nil, []string{"secret"}, nil), masked, StatusFail, "literal value at secret"},
@@ -38,7 +38,7 @@ func clientRows() []row {
 
 		{"right", nil, reference, StatusPass, "secret refers to client-secret"},
 		{"no reference", answer(nil, nil, nil), reference, StatusFail, "secret refers to no secret"},
-		{"another", func(t *testing.T, s *scene) {
+		{"another", func(t *testing.T, s *fixture) {
 			s.d.Secrets = append(s.d.Secrets, config.Secret{Name: "other", Scope: []string{"Client"}})
 			answer(map[string]string{"secret": "other"}, nil, nil)(t, s)
 		}, reference, StatusFail, "secret refers to other, not to client-secret"},

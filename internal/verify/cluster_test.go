@@ -70,13 +70,13 @@ func (a api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write([]byte(answer))
 }
 
-func (a api) serve(t *testing.T, s *scene) {
+func (a api) serve(t *testing.T, s *fixture) {
 	t.Helper()
 	connect(t, s, a)
 }
 
-// connect starts an API server and connects the scene to it.
-func connect(t *testing.T, s *scene, h http.Handler) {
+// connect starts an API server and connects the fixture to it.
+func connect(t *testing.T, s *fixture, h http.Handler) {
 	t.Helper()
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
@@ -88,9 +88,9 @@ func connect(t *testing.T, s *scene, h http.Handler) {
 	must(t, err)
 }
 
-// with is a scene with a cluster in which some answers are others.
-func with(answers ...string) func(*testing.T, *scene) {
-	return func(t *testing.T, s *scene) {
+// with is a fixture with a cluster in which some answers are others.
+func with(answers ...string) func(*testing.T, *fixture) {
+	return func(t *testing.T, s *fixture) {
 		a := newAPI()
 		for i := 0; i < len(answers); i += 2 {
 			a[answers[i]] = answers[i+1]
@@ -99,17 +99,17 @@ func with(answers ...string) func(*testing.T, *scene) {
 	}
 }
 
-// azured makes the scene's delivery one of Azure.
-func azured(identity string, next func(*testing.T, *scene)) func(*testing.T, *scene) {
-	return func(t *testing.T, s *scene) {
+// onAzure makes the fixture's delivery one of Azure.
+func onAzure(identity string, next func(*testing.T, *fixture)) func(*testing.T, *fixture) {
+	return func(t *testing.T, s *fixture) {
 		s.d.Provider, s.d.Vault = config.ProviderAzure, nil
 		s.d.Azure = &config.Azure{Identity: config.Identity{Type: identity}}
 		next(t, s)
 	}
 }
 
-func audienced(audience string, next func(*testing.T, *scene)) func(*testing.T, *scene) {
-	return func(t *testing.T, s *scene) {
+func withAudience(audience string, next func(*testing.T, *fixture)) func(*testing.T, *fixture) {
+	return func(t *testing.T, s *fixture) {
 		s.d.Vault.Audience = audience
 		next(t, s)
 	}
@@ -121,7 +121,7 @@ func clusterRows() []row {
 		{"without the driver's API", with(groupPath, notFound), "cluster/api", StatusPass, "responds"},
 		{"not accepted", with(groupPath, unauthorized), "cluster/api", StatusUnknown, "credentials"},
 		{"not looked at", nil, "cluster/api", StatusSkip, "no cluster"},
-		{"not there", func(_ *testing.T, s *scene) { s.w.NoCluster = errUnreachable }, "cluster/api", StatusUnknown, "refused"},
+		{"not there", func(_ *testing.T, s *fixture) { s.w.NoCluster = errUnreachable }, "cluster/api", StatusUnknown, "refused"},
 
 		{"runs", with(), "cluster/csi-driver", StatusPass, "driver 1.6.0 runs on 1 node (DaemonSet kube-system/csi)"},
 		{"runs somehow", with(daemonsPath, daemons()), "cluster/csi-driver", StatusPass, "runs on 1 node"},
@@ -143,7 +143,7 @@ func clusterRows() []row {
 		{"runs", with(), "cluster/provider", StatusPass, "provider vault 1.7.4 runs"},
 		{"not installed", with(daemonsPath, daemons(driverDaemon("true", 1))), "cluster/provider", StatusFail, "csi.enabled=true"},
 		{"not ready", with(daemonsPath, daemons(driverDaemon("true", 1), providerDaemon(0))), "cluster/provider", StatusFail, "0 of 1 pods ready"},
-		{"of another store", azured("kubelet", with()), "cluster/provider", StatusFail, "csi-secrets-store-provider-azure"},
+		{"of another store", onAzure("kubelet", with()), "cluster/provider", StatusFail, "csi-secrets-store-provider-azure"},
 		{"not known", with(daemonsPath, daemons()), "cluster/provider", StatusUnknown, "neither"},
 		{"forbidden", with(daemonsPath, denial), "cluster/provider", StatusUnknown, "docs/rbac.md"},
 		{"no driver", with(driverPath, notFound), "cluster/provider", StatusSkip, "cluster/csi-driver"},
@@ -156,16 +156,16 @@ func clusterRows() []row {
 
 		{"for vault", with(), "cluster/token-requests", StatusPass, `["vault"]`},
 		{"made by the provider", with(driverPath, `{"spec": {}}`), "cluster/token-requests", StatusPass, "API server's own"},
-		{"for the role", audienced("vault", with()), "cluster/token-requests", StatusPass, `["vault"]`},
-		{"for another role", audienced("other", with()), "cluster/token-requests", StatusPass, `for the audience "other"`},
-		{"workload identity", azured(config.IdentityWorkload, with(driverPath, `{"spec": {"tokenRequests": [{"audience": "api://AzureADTokenExchange"}]}}`)), "cluster/token-requests", StatusPass, "AzureAD"},
-		{"workload identity without", azured(config.IdentityWorkload, with()), "cluster/token-requests", StatusFail, "spec.tokenRequests"},
-		{"kubelet identity", azured("kubelet", with()), "cluster/token-requests", StatusSkip, "needs no Kubernetes token"},
+		{"for the role", withAudience("vault", with()), "cluster/token-requests", StatusPass, `["vault"]`},
+		{"for another role", withAudience("other", with()), "cluster/token-requests", StatusPass, `for the audience "other"`},
+		{"workload identity", onAzure(config.IdentityWorkload, with(driverPath, `{"spec": {"tokenRequests": [{"audience": "api://AzureADTokenExchange"}]}}`)), "cluster/token-requests", StatusPass, "AzureAD"},
+		{"workload identity without", onAzure(config.IdentityWorkload, with()), "cluster/token-requests", StatusFail, "spec.tokenRequests"},
+		{"kubelet identity", onAzure("kubelet", with()), "cluster/token-requests", StatusSkip, "needs no Kubernetes token"},
 	}
 }
 
 func TestEachPrerequisiteSaysWhatIsMissing(t *testing.T) {
-	for _, r := range standingRows() {
+	for _, r := range prerequisiteRows() {
 		t.Run(r.check+"/"+r.name, func(t *testing.T) {
 			t.Parallel()
 			r.run(t)

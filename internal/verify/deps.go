@@ -9,9 +9,8 @@ import (
 	"github.com/secretctl/secretctl/internal/store"
 )
 
-// Dependencies is what the checks of one delivery look at and act on. A package or
-// a client that answers is an interface here; what is nil is not there, and the
-// checks about it say so.
+// Dependencies is what the checks of one delivery read and write. A nil one is not
+// available, and the checks that need it say so.
 type Dependencies struct {
 	Provider store.Provider
 	Store    store.Store
@@ -20,25 +19,24 @@ type Dependencies struct {
 	Source func(ctx context.Context, s config.Secret) (secret.Value, error)
 
 	Aidbox Aidbox // whatever answers at aidbox.url
-	// AidboxAt returns the Aidbox of one pod, whatever aidbox.url says. Nil: each
-	// replica cannot be asked by itself.
+	// AidboxAt returns the Aidbox of one pod, whatever aidbox.url says. It may be nil.
 	AidboxAt func(p cluster.Pod) Aidbox
-	Admin    Admin // nil where nothing may be done as an administrator
+	Admin    Admin // nil without administrator access
 
-	Cluster *cluster.Cluster // where the delivery runs; nil where that is not asked
+	Cluster *cluster.Cluster // where the delivery runs; may be nil
 	Local   *Local           // the mount on this machine; nil for those in the pods of the Cluster
 
-	// Why Admin or Cluster is nil, where that is not on purpose: then what it would say
-	// is unknown, and not skipped.
+	// Why Admin or Cluster is nil, if not on purpose: then checks that need it are
+	// unknown, not skipped.
 	NoAdmin, NoCluster error
 
 	Sanitizer *secret.Sanitizer // learns every value, and cleans what servers say
 }
 
-// Aidbox is what anybody may ask of it. A status that is not 200 is no error: err
-// is for requests without an answer, and detail is what the server said.
+// Aidbox is what needs no administrator. A status other than 200 is not an error: err
+// is for requests without a response, and detail is what the server said.
 type Aidbox interface {
-	// Health asks once, without trying again, whether Aidbox is up.
+	// Health reports whether Aidbox is up, without retrying.
 	Health(ctx context.Context) error
 	// Probe requests a path as a Client, by Basic authentication.
 	Probe(ctx context.Context, path, clientID string, v secret.Value) (status int, detail string, err error)
@@ -46,7 +44,7 @@ type Aidbox interface {
 	Token(ctx context.Context, clientID string, v secret.Value) (status int, detail string, err error)
 }
 
-// Admin is what Aidbox's administrator may ask of it.
+// Admin is what needs an administrator.
 type Admin interface {
 	Version(ctx context.Context) (string, error)
 	// References returns what Aidbox has for a resource: the secret that each field

@@ -118,7 +118,7 @@ func (r *run) evidence(ctx context.Context, p cluster.Pod, since time.Time) []st
 			continue
 		}
 		lines, _ := r.Cluster.Logs(ctx, agentPod, a.Container, since, p.Name, p.UID)
-		if l, ok := complaint(lines); ok {
+		if l, ok := lastError(lines); ok {
 			found = append(found, fmt.Sprintf("log of the %s: %s", a.Role, r.line(cause(l))))
 		}
 		if a.Role == cluster.RoleDriver {
@@ -128,17 +128,17 @@ func (r *run) evidence(ctx context.Context, p cluster.Pod, since time.Time) []st
 	return found
 }
 
-// In the logs of drivers and providers: what tells of an error, and what says that
+// In the logs of drivers and providers: what reports an error, and what says that
 // there was none.
 var (
-	tellsOfError = regexp.MustCompile(`(?i)\b(err|error|failed)\b`)
+	reportsError = regexp.MustCompile(`(?i)\b(err|error|failed)\b`)
 	noError      = strings.NewReplacer("error=<nil>", "", "err=<nil>", "", `error=""`, "")
 )
 
-// complaint returns the last line that tells of an error.
-func complaint(lines []string) (l string, ok bool) {
+// lastError returns the last line that reports an error.
+func lastError(lines []string) (l string, ok bool) {
 	for _, l := range slices.Backward(lines) {
-		if tellsOfError.MatchString(noError.Replace(l)) {
+		if reportsError.MatchString(noError.Replace(l)) {
 			return l, true
 		}
 	}

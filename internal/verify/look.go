@@ -12,8 +12,8 @@ import (
 	"github.com/secretctl/secretctl/internal/secret"
 )
 
-// mount is where one replica has the secrets. Whatever the checks know of its files
-// they know from here.
+// mount is where one replica has the secrets. All that checks know of its files comes
+// from here.
 type mount struct {
 	files
 	replica     string       // as subjects have it: "local", "pod/aidbox-7d4"
@@ -24,7 +24,7 @@ type mount struct {
 	looks       memo[look] // by the secret's name
 }
 
-// files is how the files of a replica are looked at. A file that does not exist is an
+// files reads the files of a replica. A file that does not exist is an
 // fs.ErrNotExist. One that Aidbox's user may not read is an fs.ErrPermission, whose
 // text says so; a [cluster.ErrNotFile] and a [cluster.ErrTooLong] are what they say.
 type files interface {
@@ -44,7 +44,7 @@ type look struct {
 	err    error // why there is no digest
 }
 
-// look looks at a secret's file, once for all checks.
+// look returns what is known of a secret's file, read once for all checks.
 func (m *mount) look(ctx context.Context, s config.Secret) look {
 	found, err := m.looks.get(s.Name, func() (found look, err error) {
 		if found.info, err = m.stat(ctx, m.file(s)); err == nil {
@@ -57,7 +57,7 @@ func (m *mount) look(ctx context.Context, s config.Secret) look {
 	return found
 }
 
-// digestNow looks at the file anew.
+// digestNow reads the file again.
 func (m *mount) digestNow(ctx context.Context, s config.Secret) (string, error) {
 	return m.digest(ctx, m.file(s))
 }

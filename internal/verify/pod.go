@@ -10,8 +10,8 @@ import (
 	"github.com/secretctl/secretctl/internal/secret"
 )
 
-// mounts returns one mount for each of the pods, and where there is none, one that
-// says so: what nobody looked at must not look well.
+// mounts returns a mount for each pod. Without any pod it returns one that fails, since
+// a workload that nobody checked must not count as healthy.
 func (p *pods) mounts(of []cluster.Pod) []*mount {
 	if len(p.replicas()) == 0 {
 		err := p.err

@@ -24,8 +24,8 @@ const (
 	otherMount = "/run/vault-secrets-fabrikam"
 )
 
-// twoKeyVaults is a city whose pods have a second secret, in another Key Vault.
-func twoKeyVaults(t *testing.T, w *city, s *scene) {
+// twoKeyVaults is a fake cluster whose pods have a second secret, in another Key Vault.
+func twoKeyVaults(t *testing.T, w *fakeCluster, s *fixture) {
 	t.Helper()
 	s.d.Provider, s.d.Vault = config.ProviderAzure, nil
 	s.d.Azure = &config.Azure{KeyVault: "contoso", TenantID: "t", Cloud: "AzurePublicCloud", Identity: config.Identity{Type: config.IdentitySystem}}
@@ -56,7 +56,7 @@ func twoKeyVaults(t *testing.T, w *city, s *scene) {
 	}
 }
 
-func (w *city) addClass(class, keyVault, name string) {
+func (w *fakeCluster) addClass(class, keyVault, name string) {
 	w.fixed["/apis/secrets-store.csi.x-k8s.io/v1/namespaces/default/secretproviderclasses/"+class] = object(secretsstorev1.SecretProviderClass{Spec: secretsstorev1.SecretProviderClassSpec{
 		Provider: "azure", Parameters: map[string]string{
 			"keyvaultName": keyVault, "tenantID": "t", "useVMManagedIdentity": "true",
@@ -77,55 +77,55 @@ func withSecondVolume(spec corev1.PodSpec) corev1.PodSpec {
 }
 
 // other is what publishes in a pod's second folder.
-func (w *city) other(pod string) *scene {
-	return &scene{local: Local{Dir: filepath.Join(w.root(pod), otherMount)}}
+func (w *fakeCluster) other(pod string) *fixture {
+	return &fixture{local: Local{Dir: filepath.Join(w.root(pod), otherMount)}}
 }
 
 func TestEachKeyVaultHasAClassAndAMount(t *testing.T) {
 	for name, tt := range map[string]struct {
-		spoil  func(*testing.T, *city, *scene)
+		setup  func(*testing.T, *fakeCluster, *fixture)
 		check  string // "" for none that is not well
 		status Status
 		says   string
 	}{
 		"well": {},
-		"another file": {func(t *testing.T, w *city, _ *scene) {
+		"another file": {func(t *testing.T, w *fakeCluster, _ *fixture) {
 			folder := w.other("b").local.Dir
 			must(t, os.Rename(filepath.Join(folder, "other"), filepath.Join(folder, "else")))
 		}, "mount/present other pod/b", StatusFail, "no file other in /run/vault-secrets-fabrikam; found: else"},
-		"no volume": {func(t *testing.T, w *city, _ *scene) {
+		"no volume": {func(t *testing.T, w *fakeCluster, _ *fixture) {
 			must(t, os.RemoveAll(w.other("b").local.Dir))
 			w.pods[1].Spec.Volumes = w.pods[1].Spec.Volumes[:2]
 		}, "mount/present other pod/b", StatusFail, "mounts no volume of SecretProviderClass aidbox-azure-secrets-fabrikam"},
-		"in the other's place": {func(t *testing.T, w *city, _ *scene) {
+		"in the other's place": {func(t *testing.T, w *fakeCluster, _ *fixture) {
 			must(t, os.RemoveAll(w.other("b").local.Dir))
 			w.pods[1].Spec.Containers[1].VolumeMounts[2].MountPath = "/elsewhere"
 		}, "mount/present other pod/b", StatusFail, "mounted at /elsewhere, not at /run/vault-secrets-fabrikam"},
-		"no status": {func(_ *testing.T, w *city, _ *scene) { w.statuses = w.statuses[:3] }, "mount/status other pod/b", StatusFail, "no SecretProviderClassPodStatus of this pod"},
+		"no status": {func(_ *testing.T, w *fakeCluster, _ *fixture) { w.statuses = w.statuses[:3] }, "mount/status other pod/b", StatusFail, "no SecretProviderClassPodStatus of this pod"},
 		"stale status": {
-			func(_ *testing.T, w *city, _ *scene) { w.statuses[3].Status.Objects[0].Version = "2" },
+			func(_ *testing.T, w *fakeCluster, _ *fixture) { w.statuses[3].Status.Objects[0].Version = "2" },
 			"mount/status other pod/b", StatusFail, "mounted version 2, and the store has 3",
 		},
-		"no class": {func(_ *testing.T, w *city, _ *scene) {
+		"no class": {func(_ *testing.T, w *fakeCluster, _ *fixture) {
 			w.fixed["/apis/secrets-store.csi.x-k8s.io/v1/namespaces/default/secretproviderclasses/"+otherClass] = notFound
 		}, "workload/secret-provider-class secretproviderclass/" + otherClass, StatusFail, "secretproviderclasses/aidbox-azure-secrets-fabrikam in namespace default"},
 		"class of the other vault": {
-			func(_ *testing.T, w *city, _ *scene) { w.addClass(otherClass, "contoso", "other") },
+			func(_ *testing.T, w *fakeCluster, _ *fixture) { w.addClass(otherClass, "contoso", "other") },
 			"workload/secret-provider-class secretproviderclass/" + otherClass, StatusFail, `keyvaultName is "contoso", not "fabrikam"`,
 		},
 		"all in one class": {
-			func(_ *testing.T, w *city, _ *scene) { w.addClass(ownClass, "contoso", "other") },
+			func(_ *testing.T, w *fakeCluster, _ *fixture) { w.addClass(ownClass, "contoso", "other") },
 			"workload/secret-provider-class secretproviderclass/" + ownClass, StatusFail, "no object makes the file client-secret; also other",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newScene(t)
-			w := newCity(t, s)
+			s := newFixture(t)
+			w := newFakeCluster(t, s)
 			s.inPods, s.o.Groups = true, []string{"workload", "mount"}
 			twoKeyVaults(t, w, s)
-			if tt.spoil != nil {
-				tt.spoil(t, w, s)
+			if tt.setup != nil {
+				tt.setup(t, w, s)
 			}
 			results, report, err := s.run(t.Context())
 			must(t, err)
@@ -144,7 +144,7 @@ func TestEachKeyVaultHasAClassAndAMount(t *testing.T) {
 }
 
 func TestRotationInTheSecondKeyVaultIsFollowed(t *testing.T) {
-	_, s := cityRotation(t, func(w *city, s *scene) {
+	_, s := rotationInPods(t, func(w *fakeCluster, s *fixture) {
 		twoKeyVaults(t, w, s)
 		s.o.Rotation.Secret = "other"
 		s.w.Put = func(ctx context.Context, c config.Secret, v secret.Value) (string, error) {

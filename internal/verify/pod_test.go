@@ -30,8 +30,8 @@ func podRows() []row {
 		status   = "mount/status client-secret pod/b"
 		conf     = "mount/vault-config pod/b"
 	)
-	files := func(change func(folder string) error) func(*testing.T, *scene) {
-		return in(func(w *city, _ *scene) {
+	files := func(change func(folder string) error) func(*testing.T, *fixture) {
+		return in(func(w *fakeCluster, _ *fixture) {
 			if err := change(w.roots["b"].local.Dir); err != nil {
 				panic(err)
 			}
@@ -46,27 +46,27 @@ func podRows() []row {
 		}
 		return os.Mkdir(folder, 0o755)
 	})
-	content := func(text string) func(*testing.T, *scene) {
+	content := func(text string) func(*testing.T, *fixture) {
 		return files(func(folder string) error {
 			return os.WriteFile(filepath.Join(folder, "..data/client-secret"), []byte(text), 0o600)
 		})
 	}
-	exits := func(code int) func(*testing.T, *scene) {
-		return in(func(w *city, _ *scene) {
+	exits := func(code int) func(*testing.T, *fixture) {
+		return in(func(w *fakeCluster, _ *fixture) {
 			w.onExec = func(pod, path string) (int, bool) {
 				return code, pod == "b" && strings.HasSuffix(path, "/client-secret")
 			}
 		})
 	}
-	statuses := func(change func(w *city)) func(*testing.T, *scene) {
-		return in(func(w *city, _ *scene) { change(w) })
+	statuses := func(change func(w *fakeCluster)) func(*testing.T, *fixture) {
+		return in(func(w *fakeCluster, _ *fixture) { change(w) })
 	}
-	unstarted := in(func(w *city, _ *scene) {
+	unstarted := in(func(w *fakeCluster, _ *fixture) {
 		w.pods[1].Status = corev1.PodStatus{Phase: corev1.PodPending, ContainerStatuses: []corev1.ContainerStatus{
 			{Name: "app", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ContainerCreating"}}},
 		}}
 	})
-	toolless := in(func(w *city, _ *scene) { w.noTools = true })
+	toolless := in(func(w *fakeCluster, _ *fixture) { w.noTools = true })
 	return []row{
 		{"mounted", in(nil), present, StatusPass, "/run/vault-secrets/client-secret in container app"},
 		{"ready and empty", emptied, present, StatusFail, "is EMPTY, and the pod is Running and Ready | delete the pod, so that the driver mounts again: kubectl delete pod -n default b"},
@@ -74,27 +74,27 @@ func podRows() []row {
 		{"another file", files(func(folder string) error {
 			return os.Rename(filepath.Join(folder, "client-secret"), filepath.Join(folder, "other"))
 		}), present, StatusFail, "found: other"},
-		{"no volume", in(func(w *city, _ *scene) {
+		{"no volume", in(func(w *fakeCluster, _ *fixture) {
 			w.pods[1].Spec.Volumes = nil
 			w.onExec = func(string, string) (int, bool) { return 114, true }
 		}), present, StatusFail, "mounts no volume of SecretProviderClass aidbox-vault-secrets"},
-		{"elsewhere", in(func(w *city, _ *scene) {
+		{"elsewhere", in(func(w *fakeCluster, _ *fixture) {
 			w.pods[1].Spec.Containers[1].VolumeMounts[0].MountPath = "/elsewhere"
 			w.onExec = func(string, string) (int, bool) { return 114, true }
 		}), present, StatusFail, "mounted at /elsewhere, not at /run/vault-secrets"},
 		{"not started", unstarted, present, StatusFail, "the pod has not started: ContainerCreating"},
 		{"no tools", toolless, present, StatusUnknown, "--target local in a Job"},
-		{"forbidden", refusing("pods/b/exec"), present, StatusUnknown, `"create" on "pods/exec"`},
-		{"gone", in(func(w *city, _ *scene) {
+		{"forbidden", forbidding("pods/b/exec"), present, StatusUnknown, `"create" on "pods/exec"`},
+		{"gone", in(func(w *fakeCluster, _ *fixture) {
 			w.onExec = func(pod, _ string) (int, bool) {
 				if pod == "b" {
-					w.remove("b")
+					w.removeB()
 				}
 				return 1, pod == "b"
 			}
 		}), present, StatusSkip, "was replaced"},
-		{"nothing runs", in(func(w *city, _ *scene) { w.pods = nil }), "mount/present client-secret deployment/aidbox", StatusFail, "no pod of Deployment aidbox runs"},
-		{"nothing known", refusing("deployments"), "mount/present client-secret deployment/aidbox", StatusUnknown, "docs/rbac.md"},
+		{"nothing runs", in(func(w *fakeCluster, _ *fixture) { w.pods = nil }), "mount/present client-secret deployment/aidbox", StatusFail, "no pod of Deployment aidbox runs"},
+		{"nothing known", forbidding("deployments"), "mount/present client-secret deployment/aidbox", StatusUnknown, "docs/rbac.md"},
 
 		{"mounted", in(nil), readable, StatusPass, "Aidbox's user can read it (mode 0644)"},
 		{"denied", exits(113), readable, StatusFail, "cannot read it"},
@@ -106,14 +106,14 @@ func podRows() []row {
 		{"equal", in(nil), matches, StatusPass, "equal to the store, version 3"},
 		{"stale", content("old"), matches, StatusFail, "stale"},
 		{"line break", content(canary + "\n"), matches, StatusFail, "by a line break at the end"},
-		{"nothing to compare with", in(func(_ *city, s *scene) { s.w.Stored, s.d.Secrets[0].Value = nil, secret.Source{} }), matches, StatusUnknown, "nothing to compare with"},
+		{"nothing to compare with", in(func(_ *fakeCluster, s *fixture) { s.w.Stored, s.d.Secrets[0].Value = nil, secret.Source{} }), matches, StatusUnknown, "nothing to compare with"},
 		{"not there", emptied, matches, StatusSkip, "skipped: mount/readable"},
 
 		{"mounted", in(nil), status, StatusPass, "mounted, according to the driver"},
-		{"not listed", statuses(func(w *city) { w.statuses[1].Status.Objects[0].ID = "x" }), status, StatusFail, "does not list client-secret"},
-		{"not mounted", statuses(func(w *city) { w.statuses[1].Status.Mounted = false }), status, StatusFail, "mounted: false"},
-		{"of another pod", statuses(func(w *city) { w.statuses[1].OwnerReferences[0].UID = "x" }), status, StatusFail, "no SecretProviderClassPodStatus of this pod"},
-		{"forbidden", refusing("secretproviderclasspodstatuses"), status, StatusUnknown, "docs/rbac.md"},
+		{"not listed", statuses(func(w *fakeCluster) { w.statuses[1].Status.Objects[0].ID = "x" }), status, StatusFail, "does not list client-secret"},
+		{"not mounted", statuses(func(w *fakeCluster) { w.statuses[1].Status.Mounted = false }), status, StatusFail, "mounted: false"},
+		{"of another pod", statuses(func(w *fakeCluster) { w.statuses[1].OwnerReferences[0].UID = "x" }), status, StatusFail, "no SecretProviderClassPodStatus of this pod"},
+		{"forbidden", forbidding("secretproviderclasspodstatuses"), status, StatusUnknown, "docs/rbac.md"},
 		{"copied", files(func(folder string) error {
 			return os.Rename(filepath.Join(folder, "..data/client-secret"), filepath.Join(folder, "client-secret"))
 		}), status, StatusFail, "does not go through ..data"},
@@ -126,12 +126,12 @@ func podRows() []row {
 		{"of Azure, not to be listed", inAzure("3", hint.Wrap(fmt.Errorf("needs the role Key Vault Reader: %w", fs.ErrPermission), "assign")), status, StatusUnknown, "version 3, according to the driver; the store's version is unknown: needs the role Key Vault Reader"},
 
 		{"as rendered", in(nil), conf, StatusPass, "path and scope of 1 secret"},
-		{"absent", in(func(w *city, _ *scene) {
+		{"absent", in(func(w *fakeCluster, _ *fixture) {
 			if err := os.Remove(filepath.Join(w.root("b"), config.VaultConfigFile)); err != nil {
 				panic(err)
 			}
 		}), conf, StatusFail, "mount the ConfigMap"},
-		{"elsewhere", in(func(w *city, _ *scene) { w.pods[1].Spec.Containers[1].Env[0].Value = "/x.json" }), conf, StatusFail, "/x.json"},
+		{"elsewhere", in(func(w *fakeCluster, _ *fixture) { w.pods[1].Spec.Containers[1].Env[0].Value = "/x.json" }), conf, StatusFail, "/x.json"},
 		{"not started", unstarted, conf, StatusSkip, "does not run"},
 		{"no tools", toolless, conf, StatusUnknown, "--target local in a Job"},
 	}
@@ -139,8 +139,8 @@ func podRows() []row {
 
 // inAzure has the driver say which version of a Key Vault it mounted, and the Key
 // Vault which is the newest; it tells nobody a value.
-func inAzure(version string, err error, newest ...string) func(*testing.T, *scene) {
-	return in(func(w *city, s *scene) {
+func inAzure(version string, err error, newest ...string) func(*testing.T, *fixture) {
+	return in(func(w *fakeCluster, s *fixture) {
 		s.d.Provider, s.d.Azure, s.d.Secrets[0].ObjectName = config.ProviderAzure, &config.Azure{}, "object"
 		s.w.Stored = nil
 		s.w.Newest = func(context.Context, config.Secret) ([]string, error) { return newest, err }
@@ -154,13 +154,13 @@ func inAzure(version string, err error, newest ...string) func(*testing.T, *scen
 	})
 }
 
-func TestReplacementOfAPodIsLookedAt(t *testing.T) {
-	s := newScene(t)
-	w := newCity(t, s)
+func TestReplacementOfAPodIsChecked(t *testing.T) {
+	s := newFixture(t)
+	w := newFakeCluster(t, s)
 	s.inPods, s.o.Groups = true, []string{"mount"}
 	w.onExec = func(pod, _ string) (int, bool) {
 		if pod == "b" && len(w.pods) == 2 {
-			w.remove("b")
+			w.removeB()
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			w.addPod(t, s, "c")
@@ -181,8 +181,8 @@ func TestReplacementOfAPodIsLookedAt(t *testing.T) {
 }
 
 func TestMountedFileOfAPodIsTriedWhereNothingElseIsKnown(t *testing.T) {
-	s := newScene(t)
-	newCity(t, s)
+	s := newFixture(t)
+	newFakeCluster(t, s)
 	s.inPods, s.o.Groups = true, []string{"auth"}
 	s.w.Stored, s.d.Secrets[0].Value = nil, secret.Source{}
 	results, report, err := s.run(t.Context())

@@ -22,10 +22,10 @@ type pods struct {
 	err      error // why the workload is not known
 
 	mu   sync.Mutex
-	gone map[string]bool // pods that went away while they were looked at, by UID
+	gone map[string]bool // pods that were replaced during their checks, by UID
 }
 
-// load looks at the workload as it is now.
+// load reads the workload as it is now.
 func (p *pods) load(ctx context.Context) {
 	p.workload, p.err = p.c.Workload(ctx, p.d.Namespace, p.d.Aidbox.Workload.Kind, p.d.Aidbox.Workload.Name)
 }
@@ -42,8 +42,8 @@ func (p *pods) replicas() []cluster.Pod {
 	})
 }
 
-// reloadIfGone looks at the workload again where pods went away while they were
-// looked at, and returns those that have come since.
+// reloadIfGone reads the workload again if pods were replaced during their checks, and
+// returns the new ones.
 func (p *pods) reloadIfGone(ctx context.Context) (fresh []cluster.Pod, reloaded bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -58,8 +58,7 @@ func (p *pods) reloadIfGone(ctx context.Context) (fresh []cluster.Pod, reloaded 
 	return slices.DeleteFunc(p.replicas(), func(pod cluster.Pod) bool { return known[pod.UID] }), true
 }
 
-// wentAway says whether a pod is not there any more, or on its way out, and takes
-// note of it.
+// wentAway reports whether a pod was deleted or is terminating, and remembers it.
 func (p *pods) wentAway(ctx context.Context, pod cluster.Pod) bool {
 	live, err := p.c.Pod(ctx, pod.Namespace, pod.Name)
 	if !errors.Is(err, fs.ErrNotExist) && (err != nil || !live.Terminating && live.UID == pod.UID) {
@@ -107,14 +106,14 @@ func within(folder, file string) bool {
 	return folder == file || strings.HasPrefix(file, folder+"/")
 }
 
-// Why there is nothing to look at.
+// Why a file cannot be checked.
 var (
 	errNoReplica = errors.New("no running pod")
 	errGone      = errors.New("the pod was replaced during the check")
 )
 
 // unseen says whether an error means that there is no running container to look
-// into. mount/present says what is to be said of that.
+// into. mount/present reports why.
 func unseen(err error) bool {
 	return errors.Is(err, errNoReplica) || errors.Is(err, errGone) || errors.Is(err, cluster.ErrNotRunning)
 }

@@ -14,11 +14,10 @@ var checks = slices.Concat(
 	clusterChecks, storeChecks, aidboxChecks, workloadChecks, mountChecks, clientChecks, authChecks, scopeChecks, rotationChecks,
 )
 
-// readingGroups are the ones that run unless groups are named.
+// readingGroups run by default.
 var readingGroups = []string{"workload", "mount", "client", "auth"}
 
-// Prerequisites returns the groups about what a delivery needs, which make sense
-// before anything of it is installed.
+// Prerequisites returns the groups that make sense before anything is installed.
 func Prerequisites() []string { return []string{"cluster", "store", "aidbox"} }
 
 // IDs returns the ID of every check there is.
@@ -66,7 +65,7 @@ func Select(names []string, all bool) ([]string, error) {
 	return slices.DeleteFunc(Groups(), func(g string) bool { return !slices.Contains(names, g) }), nil
 }
 
-// UsageError says that there is no group or check of that name.
+// UsageError is an unknown group or check.
 type UsageError struct {
 	What, Got string
 	Known     []string

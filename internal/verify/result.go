@@ -11,8 +11,8 @@ import (
 // Status is how a check ended.
 type Status string
 
-// Unknown could not be found out, which is not the same as fail: found out to be
-// wrong. A skipped check does not apply, or needs one that did not pass.
+// Unknown means that secretctl could not tell, and fail that something is wrong. A
+// skipped check does not apply, or needs one that did not pass.
 const (
 	StatusPass    Status = "pass"
 	StatusWarn    Status = "warn"
@@ -26,7 +26,7 @@ type Result struct {
 	ID       string // "mount/present"
 	Title    string // what the check proves, in a few words
 	Doc      string // the page that explains the check
-	Subject  string // what was looked at: "client-secret local"
+	Subject  string // what was checked: "client-secret local"
 	Status   Status
 	Detail   string // one line: what was found
 	Hint     string // one line: what to do about it, or ""

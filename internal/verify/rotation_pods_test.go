@@ -15,11 +15,11 @@ import (
 	"github.com/secretctl/secretctl/internal/store"
 )
 
-// cityRotation is a rotation on pods that get the new value at once.
-func cityRotation(t *testing.T, spoil func(w *city, s *scene)) (*city, *scene) {
+// rotationInPods is a rotation on pods that get the new value at once.
+func rotationInPods(t *testing.T, setup func(w *fakeCluster, s *fixture)) (*fakeCluster, *fixture) {
 	t.Helper()
-	s := newScene(t)
-	w := newCity(t, s)
+	s := newFixture(t)
+	w := newFakeCluster(t, s)
 	s.inPods, s.o.Groups = true, []string{"rotation"}
 	s.o.Rotation = &Rotation{Secret: "client-secret", New: value(rotated), Poll: 10 * time.Millisecond}
 	s.w.LogIn = func(ctx context.Context, jwt secret.Value) (store.Session, error) {
@@ -44,14 +44,14 @@ func cityRotation(t *testing.T, spoil func(w *city, s *scene)) (*city, *scene) {
 		}
 		return version, err
 	}
-	if spoil != nil {
-		spoil(w, s)
+	if setup != nil {
+		setup(w, s)
 	}
 	return w, s
 }
 
 // mount has the driver mount the new value, and say so.
-func (w *city) mount(t *testing.T, pod string) {
+func (w *fakeCluster) mount(t *testing.T, pod string) {
 	w.roots[pod].publish(t, map[string]string{"client-secret": rotated}, time.Now())
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -63,7 +63,7 @@ func (w *city) mount(t *testing.T, pod string) {
 }
 
 func TestRotationIsFollowedInEachPod(t *testing.T) {
-	_, s := cityRotation(t, nil)
+	_, s := rotationInPods(t, nil)
 	results, report, err := s.run(t.Context())
 	must(t, err)
 	expect(t, report, StatusPass, StatusPass, StatusPass, StatusPass, StatusPass)
@@ -97,7 +97,7 @@ func TestRotationIsFollowedInEachPod(t *testing.T) {
 }
 
 func TestNudgedPodsAreSyncedAtOnce(t *testing.T) {
-	_, s := cityRotation(t, func(w *city, s *scene) {
+	_, s := rotationInPods(t, func(w *fakeCluster, s *fixture) {
 		s.o.Rotation.Nudge, s.o.Rotation.Deadline = true, 20*time.Second
 		s.w.Put = func(ctx context.Context, c config.Secret, v secret.Value) (string, error) {
 			w.mu.Lock()
@@ -124,19 +124,21 @@ func TestNudgedPodsAreSyncedAtOnce(t *testing.T) {
 
 func TestRotationOnPodsThatCannotWorkWritesNothing(t *testing.T) {
 	for name, tt := range map[string]struct {
-		spoil  func(*city, *scene)
+		setup  func(*fakeCluster, *fixture)
 		status Status
 		says   string
 	}{
-		"rotation off":   {func(w *city, _ *scene) { w.fixed[daemonsPath] = daemons(driverDaemon("false", 1)) }, StatusFail, "so it does not rotate"},
-		"no republish":   {func(w *city, _ *scene) { w.fixed[driverPath] = `{"spec": {}}` }, StatusFail, "lacks requiresRepublish"},
-		"nothing runs":   {func(w *city, _ *scene) { w.pods = nil }, StatusUnknown, "no pod of Deployment aidbox runs"},
-		"nothing known":  {func(w *city, _ *scene) { w.refuse = "deployments" }, StatusUnknown, "forbidden"},
-		"provider gone":  {func(w *city, _ *scene) { w.fixed[daemonsPath] = daemons(driverDaemon("true", 1), providerDaemon(0)) }, StatusFail, "the provider does not run on node n1"},
-		"may not log in": {func(w *city, _ *scene) { w.noLogin = true }, StatusFail, "wants another audience"},
+		"rotation off":  {func(w *fakeCluster, _ *fixture) { w.fixed[daemonsPath] = daemons(driverDaemon("false", 1)) }, StatusFail, "so it does not rotate"},
+		"no republish":  {func(w *fakeCluster, _ *fixture) { w.fixed[driverPath] = `{"spec": {}}` }, StatusFail, "lacks requiresRepublish"},
+		"nothing runs":  {func(w *fakeCluster, _ *fixture) { w.pods = nil }, StatusUnknown, "no pod of Deployment aidbox runs"},
+		"nothing known": {func(w *fakeCluster, _ *fixture) { w.refuse = "deployments" }, StatusUnknown, "forbidden"},
+		"provider gone": {func(w *fakeCluster, _ *fixture) {
+			w.fixed[daemonsPath] = daemons(driverDaemon("true", 1), providerDaemon(0))
+		}, StatusFail, "the provider does not run on node n1"},
+		"may not log in": {func(w *fakeCluster, _ *fixture) { w.noLogin = true }, StatusFail, "wants another audience"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, s := cityRotation(t, tt.spoil)
+			_, s := rotationInPods(t, tt.setup)
 			results, report, err := s.run(t.Context())
 			must(t, err)
 			got := results["rotation/store-updated client-secret"]
@@ -150,9 +152,9 @@ func TestRotationOnPodsThatCannotWorkWritesNothing(t *testing.T) {
 	}
 }
 
-// TestRotationThatNobodyCanSeeIsToldByAidbox is about containers without a tool.
-func TestRotationThatNobodyCanSeeIsToldByAidbox(t *testing.T) {
-	_, s := cityRotation(t, func(w *city, _ *scene) { w.noTools = true })
+// TestAidboxShowsARotationThatNoToolCanSee is about containers without a tool.
+func TestAidboxShowsARotationThatNoToolCanSee(t *testing.T) {
+	_, s := rotationInPods(t, func(w *fakeCluster, _ *fixture) { w.noTools = true })
 	results, report, err := s.run(t.Context())
 	must(t, err)
 	expect(t, report, StatusPass, StatusWarn, StatusPass, StatusPass, StatusPass)
@@ -162,40 +164,40 @@ func TestRotationThatNobodyCanSeeIsToldByAidbox(t *testing.T) {
 	}
 }
 
-func TestStuckRotationNamesTheFirstHopAndWhatIsKnown(t *testing.T) {
+func TestLateRotationNamesTheFirstCauseAndTheEvidence(t *testing.T) {
 	for name, tt := range map[string]struct {
-		spoil func(*city, *scene)
+		setup func(*fakeCluster, *fixture)
 		says  string
 	}{
-		"driver is silent": {func(w *city, _ *scene) {
+		"driver is silent": {func(w *fakeCluster, _ *fixture) {
 			w.fixed[daemonsPath] = daemons()
 		}, "pod/b: still the old value"},
-		"another value": {func(w *city, _ *scene) {
+		"another value": {func(w *fakeCluster, _ *fixture) {
 			w.roots["b"].publish(t, map[string]string{"client-secret": "neither"}, time.Now())
 		}, "pod/b: another value"},
-		"class deleted meanwhile": {func(w *city, _ *scene) { w.class = nil }, "not found"},
-		"login refused meanwhile": {func(w *city, _ *scene) { w.noLogin = true }, "the pod's login, tried from here: role aidbox wants another audience"},
-		"login refused meanwhile, and the status has a version": {func(w *city, s *scene) {
+		"class deleted meanwhile": {func(w *fakeCluster, _ *fixture) { w.class = nil }, "not found"},
+		"login refused meanwhile": {func(w *fakeCluster, _ *fixture) { w.noLogin = true }, "the pod's login, tried from here: role aidbox wants another audience"},
+		"login refused meanwhile, and the status has a version": {func(w *fakeCluster, s *fixture) {
 			w.noLogin = true
 			s.w.Newest = func(context.Context, config.Secret) ([]string, error) { return []string{"another"}, nil }
 		}, "the pod's login, tried from here: role aidbox wants another audience"},
-		"a line in the driver's log": {func(w *city, _ *scene) {
+		"a line in the driver's log": {func(w *fakeCluster, _ *fixture) {
 			const pods, owner = "/api/v1/namespaces/kube-system/pods", `"ownerReferences": [{"controller": true, "kind": "DaemonSet", "name": "csi"}]`
 			w.fixed[pods] = `{"items": [{"metadata": {"name": "csi-1", "namespace": "kube-system", ` + owner + `}}]}`
 			w.fixed[pods+"/csi-1/log"] = `{"other": 1}` + "\nE1122 failed pod=default/b err=\"rpc error: code = NotFound desc = nothing at the path\"\nI1122 done\n"
 		}, "log of the driver: nothing at the path"},
-		"an event": {func(w *city, _ *scene) {
+		"an event": {func(w *fakeCluster, _ *fixture) {
 			w.events = []corev1.Event{{Type: "Warning", Reason: "FailedMount", Message: "err: no such class"}}
 			w.events[0].LastTimestamp.Time = time.Now().Add(time.Minute)
 		}, "event FailedMount: no such class"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, s := cityRotation(t, func(w *city, s *scene) {
+			_, s := rotationInPods(t, func(w *fakeCluster, s *fixture) {
 				s.o.Rotation.Deadline = 50 * time.Millisecond
 				s.w.Put = func(ctx context.Context, c config.Secret, v secret.Value) (string, error) {
 					w.mount(t, "a")
 					w.mu.Lock()
-					tt.spoil(w, s)
+					tt.setup(w, s)
 					w.mu.Unlock()
 					return s.put(ctx, c, v)
 				}
@@ -211,50 +213,20 @@ func TestStuckRotationNamesTheFirstHopAndWhatIsKnown(t *testing.T) {
 	}
 }
 
-func TestLogIsSearchedForTheLastComplaint(t *testing.T) {
+func TestLogIsSearchedForTheLastError(t *testing.T) {
 	for want, lines := range map[string][]string{
 		"":                          {`I1122 "Using gRPC client" pod="a"`, "INFO mount took=1ms error=<nil>", `INFO kubelet error=""`},
 		`E1122 "failed to mount" b`: {`E1122 "failed to mount" a`, `E1122 "failed to mount" b`, `I1122 "done" err=<nil>`},
 		"INFO mount error=denied":   {"INFO mount error=denied"},
 	} {
-		if got, ok := complaint(lines); got != want || ok != (want != "") {
+		if got, ok := lastError(lines); got != want || ok != (want != "") {
 			t.Errorf("%q: %q, %t", lines, got, ok)
 		}
 	}
 }
 
-func TestRestartDuringARotationIsSeen(t *testing.T) {
-	for name, tt := range map[string]struct {
-		change func(*city)
-		says   string
-	}{
-		"restarted":  {func(w *city) { w.pods[1].Status.ContainerStatuses[0].RestartCount++ }, "container app of pod/b was restarted: 1 restarts, before 0"},
-		"replaced":   {func(w *city) { w.pods = w.pods[:1] }, "pod/b is gone"},
-		"going away": {func(w *city) { w.pods[1].DeletionTimestamp = &w.pods[1].CreationTimestamp }, "pod/b is terminating"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			_, s := cityRotation(t, func(w *city, s *scene) {
-				put := s.w.Put
-				s.w.Put = func(ctx context.Context, c config.Secret, v secret.Value) (string, error) {
-					defer func() {
-						w.mu.Lock()
-						defer w.mu.Unlock()
-						tt.change(w)
-					}()
-					return put(ctx, c, v)
-				}
-			})
-			results, _, err := s.run(t.Context())
-			must(t, err)
-			if got := results["rotation/no-restart client-secret"]; got.Status != StatusFail || !strings.Contains(got.Detail, tt.says) {
-				t.Errorf("%+v", got)
-			}
-		})
-	}
-}
-
-func TestPodsThatCannotBeAskedAreAskedByTheURL(t *testing.T) {
-	_, s := cityRotation(t, func(_ *city, s *scene) {
+func TestAidboxURLIsUsedIfPodsCannotBeReached(t *testing.T) {
+	_, s := rotationInPods(t, func(_ *fakeCluster, s *fixture) {
 		s.w.ProbeAt = func(context.Context, cluster.Pod, string, string, secret.Value) (int, string, error) {
 			return 0, "", &cluster.ForbiddenError{}
 		}
@@ -264,64 +236,5 @@ func TestPodsThatCannotBeAskedAreAskedByTheURL(t *testing.T) {
 	expect(t, report, StatusPass, StatusPass, StatusPass, StatusPass, StatusPass)
 	if got := results["rotation/new-accepted client-secret"].Detail; strings.Contains(got, "pod/") {
 		t.Errorf("got %q", got)
-	}
-}
-
-func TestPodThatCameDuringARotationIsComparedWithTheNewValue(t *testing.T) {
-	w, s := cityRotation(t, nil)
-	s.o.Groups = []string{"mount", "rotation"}
-	put := s.w.Put
-	s.w.Put = func(ctx context.Context, c config.Secret, v secret.Value) (string, error) {
-		version, err := put(ctx, c, v)
-		w.remove("b")
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.addPod(t, s, "c")
-		return version, err
-	}
-	s.o.Rotation.Deadline = 20 * time.Second
-	results, _, err := s.run(t.Context())
-	must(t, err)
-	if r := results["mount/matches-store client-secret pod/c"]; r.Status != StatusPass {
-		t.Errorf("%+v", r)
-	}
-}
-
-// TestPodsThatGoAwayAreCountedInOrder is for the race detector.
-func TestPodsThatGoAwayAreCountedInOrder(t *testing.T) {
-	for i := range 12 {
-		w, s := cityRotation(t, nil)
-		s.o.Groups = []string{"mount", "rotation"}
-		wrote := make(chan struct{})
-		s.w.Put = func(ctx context.Context, c config.Secret, v secret.Value) (string, error) {
-			version, err := s.put(ctx, c, v)
-			close(wrote)
-			return version, err
-		}
-		stored := s.w.Stored
-		s.w.Stored = func(ctx context.Context, c config.Secret) (secret.Value, string, error) {
-			select {
-			case <-wrote:
-				<-time.After(time.Duration(i) * 3 * time.Millisecond)
-				return secret.Value{}, "", errUnreachable
-			default:
-			}
-			return stored(ctx, c)
-		}
-		w.onExec = func(pod, _ string) (int, bool) {
-			select {
-			case <-wrote:
-				if pod == "b" {
-					w.remove("b")
-					return 1, true
-				}
-			default:
-			}
-			return 0, false
-		}
-		s.o.Rotation.Deadline = 3 * time.Second
-		if _, _, err := s.run(t.Context()); err != nil {
-			t.Fatal(err)
-		}
 	}
 }

@@ -19,9 +19,9 @@ import (
 // rotated is the new value.
 const rotated = "rotated-2d8e6b4f0a/+?"
 
-// rotating makes the scene a rotation whose value arrives at once.
-func rotating(change func(*scene)) func(*testing.T, *scene) {
-	return func(t *testing.T, s *scene) {
+// rotating makes the fixture a rotation whose value arrives at once.
+func rotating(change func(*fixture)) func(*testing.T, *fixture) {
+	return func(t *testing.T, s *fixture) {
 		s.o.Rotation = &Rotation{Secret: "client-secret", New: value(rotated), Deadline: time.Minute}
 		s.w.Put = func(ctx context.Context, c config.Secret, v secret.Value) (string, error) {
 			s.publish(t, map[string]string{"client-secret": rotated}, time.Now())
@@ -43,40 +43,40 @@ func rotationRows() []row {
 		restart  = "rotation/no-restart client-secret"
 	)
 	ok := rotating(nil)
-	noPut := rotating(func(s *scene) {
+	noPut := rotating(func(s *fixture) {
 		s.w.Put = func(context.Context, config.Secret, secret.Value) (string, error) {
 			return "", errors.New("vault: denied")
 		}
 	})
-	noClient := rotating(func(s *scene) { s.d.Resources = nil })
+	noClient := rotating(func(s *fixture) { s.d.Resources = nil })
 	return []row{
 		{"done", ok, updated, StatusPass, "version 4, was 3"},
-		{"first value", rotating(func(s *scene) { clear(s.store) }), updated, StatusPass, "version 4, was none"},
-		{"encoded", rotating(func(s *scene) {
+		{"first value", rotating(func(s *fixture) { clear(s.store) }), updated, StatusPass, "version 4, was none"},
+		{"encoded", rotating(func(s *fixture) {
 			s.d.Secrets[0].Encoding = config.EncodingHex
 			s.store["client-secret"] = hex.EncodeToString([]byte(canary))
 			s.o.Rotation.New = value(hex.EncodeToString([]byte(rotated)))
 		}), mounted, StatusPass, "after the write"},
-		{"encoded, and accepted", rotating(func(s *scene) {
+		{"encoded, and accepted", rotating(func(s *fixture) {
 			s.d.Secrets[0].Encoding = config.EncodingHex
 			s.store["client-secret"] = hex.EncodeToString([]byte(canary))
 			s.o.Rotation.New = value(hex.EncodeToString([]byte(rotated)))
 		}), accepted, StatusPass, "answered 200"},
-		{"not what is decoded", rotating(func(s *scene) { s.d.Secrets[0].Encoding = config.EncodingHex }), updated, StatusFail, "the value is not hex"},
-		{"no token", rotating(func(s *scene) { s.w.Stored = nil }), updated, StatusUnknown, "no token"},
-		{"not readable", rotating(func(s *scene) {
+		{"not what is decoded", rotating(func(s *fixture) { s.d.Secrets[0].Encoding = config.EncodingHex }), updated, StatusFail, "the value is not hex"},
+		{"no token", rotating(func(s *fixture) { s.w.Stored = nil }), updated, StatusUnknown, "no token"},
+		{"not readable", rotating(func(s *fixture) {
 			s.w.Stored = func(context.Context, config.Secret) (secret.Value, string, error) {
 				return secret.Value{}, "", errUnreachable
 			}
 		}), updated, StatusUnknown, "connection refused"},
 		{"denied", noPut, updated, StatusUnknown, "vault: denied"},
-		{"stored already", rotating(func(s *scene) { s.store["client-secret"] = rotated }), updated, StatusFail, "already has the new value"},
-		{"overwritten", rotating(func(s *scene) {
+		{"stored already", rotating(func(s *fixture) { s.store["client-secret"] = rotated }), updated, StatusFail, "already has the new value"},
+		{"overwritten", rotating(func(s *fixture) {
 			s.w.Put = func(ctx context.Context, c config.Secret, _ secret.Value) (string, error) {
 				return s.put(ctx, c, value("x"))
 			}
 		}), updated, StatusFail, "returns another value than was written"},
-		{"version stays", rotating(func(s *scene) {
+		{"version stays", rotating(func(s *fixture) {
 			s.w.Put = func(_ context.Context, c config.Secret, _ secret.Value) (string, error) {
 				s.store[c.Name] = rotated
 				return "3", nil
@@ -84,43 +84,43 @@ func rotationRows() []row {
 		}), updated, StatusFail, "the version is still 3"},
 
 		{"done", ok, mounted, StatusPass, "local 0s after the write"},
-		{"never", rotating(func(s *scene) { s.w.Put = s.put }), mounted, StatusFail, "requiresRepublish"},
-		{"never, and no driver", func(t *testing.T, s *scene) {
-			rotating(func(s *scene) { s.w.Put = s.put })(t, s)
+		{"never", rotating(func(s *fixture) { s.w.Put = s.put }), mounted, StatusFail, "requiresRepublish"},
+		{"never, and no driver", func(t *testing.T, s *fixture) {
+			rotating(func(s *fixture) { s.w.Put = s.put })(t, s)
 			must(t, os.RemoveAll(s.local.Dir))
 			testenv.Mkdir(t, s.local.Dir)
 			write(t, s.file("client-secret"), canary)
 		}, mounted, StatusFail, "still the old value"},
-		{"never, and no file", rotating(func(s *scene) {
+		{"never, and no file", rotating(func(s *fixture) {
 			s.w.Put, s.local.Dir = s.put, s.local.Dir+"/absent"
 		}), mounted, StatusFail, "/absent does not exist; mount the volume here"},
-		{"no mount", rotating(func(s *scene) { s.inPods = true }), mounted, StatusUnknown, "no mount"},
+		{"no mount", rotating(func(s *fixture) { s.inPods = true }), mounted, StatusUnknown, "no mount"},
 		{"denied", noPut, mounted, StatusSkip, "skipped: rotation/store-updated is unknown"},
 
 		{"done", ok, accepted, StatusPass, "Client/basic: GET /fhir/Patient answered 200, 0s after the write"},
-		{"done, no policy", rotating(func(s *scene) { always(403, "")(nil, s) }), accepted, StatusPass, "answered 403"},
-		{"wrong path", rotating(func(s *scene) { always(404, "")(nil, s) }), accepted, StatusFail, "aidbox.probe"},
-		{"by token", rotating(func(s *scene) { grants("client_credentials")(nil, s) }), accepted, StatusPass, "POST /auth/token answered 200"},
-		{"new value refused", rotating(func(s *scene) { always(401, "")(nil, s) }), accepted, StatusFail, "answered 401 to the new value, 1m30s after the write"},
-		{"no answer", rotating(func(s *scene) { unreachable(nil, s) }), accepted, StatusUnknown, "connection refused"},
+		{"done, no policy", rotating(func(s *fixture) { always(403, "")(nil, s) }), accepted, StatusPass, "answered 403"},
+		{"wrong path", rotating(func(s *fixture) { always(404, "")(nil, s) }), accepted, StatusFail, "aidbox.probe"},
+		{"by token", rotating(func(s *fixture) { grants("client_credentials")(nil, s) }), accepted, StatusPass, "POST /auth/token answered 200"},
+		{"new value refused", rotating(func(s *fixture) { always(401, "")(nil, s) }), accepted, StatusFail, "answered 401 to the new value, 1m30s after the write"},
+		{"no answer", rotating(func(s *fixture) { unreachable(nil, s) }), accepted, StatusUnknown, "connection refused"},
 		{"no Client", noClient, accepted, StatusSkip, "no Client of the config uses client-secret"},
 
 		{"done", ok, rejected, StatusPass, "Client/basic: GET /fhir/Patient answered 401, 0s after the write"},
-		{"old value accepted", rotating(func(s *scene) { always(200, "")(nil, s) }), rejected, StatusFail, "still ACCEPTED: Client/basic: GET /fhir/Patient answered 200, 1m30s after the write"},
-		{"no answer to the old value", rotating(func(s *scene) {
-			probing(func(s *scene, id string, v secret.Value) (int, string, error) {
+		{"old value accepted", rotating(func(s *fixture) { always(200, "")(nil, s) }), rejected, StatusFail, "still ACCEPTED: Client/basic: GET /fhir/Patient answered 200, 1m30s after the write"},
+		{"no answer to the old value", rotating(func(s *fixture) {
+			probing(func(s *fixture, id string, v secret.Value) (int, string, error) {
 				if status := s.status(id, v); status == 200 {
 					return status, "", nil
 				}
 				return 502, "", nil
 			})(nil, s)
 		}), rejected, StatusUnknown, "answered 502"},
-		{"no old value", rotating(func(s *scene) { clear(s.store) }), rejected, StatusSkip, "no value before"},
+		{"no old value", rotating(func(s *fixture) { clear(s.store) }), rejected, StatusSkip, "no value before"},
 		{"no Client", noClient, rejected, StatusSkip, "skipped: rotation/new-accepted was skipped"},
 
 		{"done", ok, restart, StatusPass, "health checks, no restart seen"},
 		{"denied", noPut, restart, StatusPass, "no restart seen"},
-		{"down", rotating(func(s *scene) { s.w.Health = func(context.Context) error { return errUnreachable } }), restart, StatusFail, "UTC, "},
+		{"down", rotating(func(s *fixture) { s.w.Health = func(context.Context) error { return errUnreachable } }), restart, StatusFail, "UTC, "},
 
 		{"none", nil, "rotation/store-updated aidbox", StatusSkip, "no secret to rotate | set canary: true"},
 		{"none", nil, "rotation/mounted aidbox", StatusSkip, "skipped: rotation/store-updated was skipped"},
@@ -128,10 +128,10 @@ func rotationRows() []row {
 	}
 }
 
-// slow makes a scene in a bubble where the file follows the store after mount,
+// slow makes a fixture in a bubble where the file follows the store after mount,
 // and Aidbox follows the file after cache.
-func slow(t *testing.T, mount, cache time.Duration) *scene {
-	s := newScene(t)
+func slow(t *testing.T, mount, cache time.Duration) *fixture {
+	s := newFixture(t)
 	s.o.Groups = []string{"rotation"}
 	s.o.Rotation = &Rotation{Secret: "client-secret", New: value(rotated)}
 	var written time.Time
@@ -140,7 +140,7 @@ func slow(t *testing.T, mount, cache time.Duration) *scene {
 		time.AfterFunc(mount, func() { s.publish(t, map[string]string{"client-secret": rotated}, time.Now()) })
 		return s.put(ctx, c, v)
 	}
-	probing(func(s *scene, id string, v secret.Value) (int, string, error) {
+	probing(func(s *fixture, id string, v secret.Value) (int, string, error) {
 		if s.valid = canary; !written.IsZero() && time.Since(written) >= mount+cache {
 			s.valid = rotated
 		}

@@ -13,16 +13,16 @@ import (
 type Options struct {
 	Groups   []string  // as [Select] returns them, or the IDs of single checks
 	Rotation *Rotation // nil: the rotation checks are skipped
-	// Progress is told which check runs, and how long it waits at most; 0: not long.
-	// It is called from the goroutine of Run. Nil: nobody watches.
+	// Progress is called when a check starts and when it waits, with the deadline of
+	// the wait or 0, from the goroutine of Run. It may be nil.
 	Progress func(check string, deadline time.Duration)
 }
 
 // groupMount is the group whose results others refer to.
 const groupMount = "mount"
 
-// run is one run of the checks of a delivery: what they look at, and what is found
-// out once for all of them.
+// run is one run of the checks of a delivery: its dependencies, and what all checks
+// share.
 type run struct {
 	Dependencies
 	d *config.Delivery
@@ -53,7 +53,7 @@ func newRun(d *config.Delivery, deps Dependencies, o Options) *run {
 	return r
 }
 
-// load finds the pods and their mounts, once: not every check is about them.
+// load finds the pods and their mounts, once, for the checks that need them.
 func (r *run) load(ctx context.Context) {
 	r.once.Do(func() {
 		switch {
@@ -67,8 +67,8 @@ func (r *run) load(ctx context.Context) {
 	})
 }
 
-// replaceMounts leaves the mounts of pods that came in the place of those that went
-// away while they were looked at, if there are any. It looks once more, and no more.
+// replaceMounts replaces the mounts by those of pods that were created meanwhile, if
+// any pod was replaced during its checks. It does so once.
 func (r *run) replaceMounts(ctx context.Context) bool {
 	if r.pods == nil {
 		return false
@@ -93,20 +93,20 @@ func (r *run) toTry(ctx context.Context, s config.Secret) (expectation, error) {
 	return r.values.toTry(ctx, s, r.mounts)
 }
 
-// line makes text from outside fit to show.
+// line sanitizes text from outside.
 func (r *run) line(text string) string { return r.Sanitizer.Line(text) }
 
-// unknown turns an error into a result.
+// unknown is the result of an error.
 func (r *run) unknown(err error) Result {
 	return Unknown("%s", r.line(err.Error())).WithHint("%s", hint.Of(err))
 }
 
-// fail turns an error that answers the question into a result.
+// fail is the result of an error that proves something wrong.
 func (r *run) fail(err error) Result {
 	return Fail("%s", r.line(err.Error())).WithHint("%s", hint.Of(err))
 }
 
-// noAdmin is the result of a check that Admin is needed for.
+// noAdmin is the result of a check that needs Admin.
 func (r *run) noAdmin() Result {
 	if r.NoAdmin != nil {
 		return r.unknown(r.NoAdmin)
@@ -114,7 +114,7 @@ func (r *run) noAdmin() Result {
 	return Skip("no administrator access to Aidbox").WithHint("set aidbox.admin in the config")
 }
 
-// stop ends what is under way beside the checks.
+// stop ends what runs beside the checks.
 func (r *run) stop() {
 	r.rotation.stop()
 	r.health.stop()

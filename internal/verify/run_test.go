@@ -39,7 +39,7 @@ func TestGroupBringsAlongWhatItNeeds(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.group, func(t *testing.T) {
-			s := newScene(t)
+			s := newFixture(t)
 			s.o.Groups = []string{tt.group}
 			_, report, err := s.run(t.Context())
 			must(t, err)
@@ -51,7 +51,7 @@ func TestGroupBringsAlongWhatItNeeds(t *testing.T) {
 }
 
 func TestReadingGroupsWriteNothing(t *testing.T) {
-	s := newScene(t)
+	s := newFixture(t)
 	groups, err := Select(nil, false)
 	must(t, err)
 	s.o.Groups = groups
@@ -76,9 +76,9 @@ func TestReadingGroupsWriteNothing(t *testing.T) {
 	}
 }
 
-func TestEveryReplicaAndSecretIsLookedAt(t *testing.T) {
-	s := newScene(t)
-	newCity(t, s)
+func TestEveryReplicaAndSecretIsChecked(t *testing.T) {
+	s := newFixture(t)
+	newFakeCluster(t, s)
 	s.inPods, s.o.Groups = true, []string{"mount"}
 	s.d.Secrets = append(s.d.Secrets, config.Secret{Name: "other", Scope: []string{"Client"}})
 	results, _, err := s.run(t.Context())
@@ -94,9 +94,9 @@ func TestEveryReplicaAndSecretIsLookedAt(t *testing.T) {
 }
 
 func TestEveryNeedRunsBeforeWhatNeedsIt(t *testing.T) {
-	s := newScene(t)
+	s := newFixture(t)
 	s.o.Rotation = &Rotation{Secret: "client-secret", New: value(rotated)}
-	newCity(t, s)
+	newFakeCluster(t, s)
 	s.inPods = true
 	r := newRun(s.d, s.w.dependencies(s.d), s.o)
 	ran := map[string]bool{}
@@ -131,8 +131,8 @@ func TestWarningDoesNotBlock(t *testing.T) {
 	}
 }
 
-func TestProgressIsToldOfEachCheck(t *testing.T) {
-	s := newScene(t)
+func TestProgressReportsEachCheck(t *testing.T) {
+	s := newFixture(t)
 	s.o.Groups = []string{"client"}
 	_, _, err := s.run(t.Context())
 	must(t, err)
@@ -143,7 +143,7 @@ func TestProgressIsToldOfEachCheck(t *testing.T) {
 }
 
 func TestNothingRunsAfterTheEnd(t *testing.T) {
-	s := newScene(t)
+	s := newFixture(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	s.w.References = func(context.Context, config.Resource) (map[string]string, []string, error) {
 		cancel()

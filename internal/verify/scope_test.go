@@ -19,21 +19,21 @@ func (e statusError) StatusCode() int { return int(e) }
 
 func scopeRows() []row {
 	const refused = "scope/out-of-scope-refused client-secret"
-	applying := func(err error) func(*testing.T, *scene) {
-		return func(_ *testing.T, s *scene) {
+	applying := func(err error) func(*testing.T, *fixture) {
+		return func(_ *testing.T, s *fixture) {
 			s.w.ApplyResource = func(context.Context, config.Resource) error { return err }
 		}
 	}
-	deleting := func(err error) func(*testing.T, *scene) {
-		return func(_ *testing.T, s *scene) {
+	deleting := func(err error) func(*testing.T, *fixture) {
+		return func(_ *testing.T, s *fixture) {
 			s.w.DeleteResource = func(_ context.Context, _, id string) error {
 				delete(s.clients, id)
 				return err
 			}
 		}
 	}
-	outsider := func(status int) func(*testing.T, *scene) {
-		return probing(func(s *scene, id string, v secret.Value) (int, string, error) {
+	outsider := func(status int) func(*testing.T, *fixture) {
+		return probing(func(s *fixture, id string, v secret.Value) (int, string, error) {
 			if id == "basic" {
 				return s.status(id, v), "", nil
 			}
@@ -54,15 +54,15 @@ func scopeRows() []row {
 		{"not created, no answer", applying(errUnreachable), refused, StatusUnknown, "connection refused"},
 		{"already deleted", deleting(fs.ErrNotExist), refused, StatusPass, "answered 401"},
 		{"not deleted", deleting(errUnreachable), refused, StatusWarn, "could not be deleted: connection refused | delete Client/secretctl-scope-"},
-		{"accepted and not deleted", func(t *testing.T, s *scene) {
+		{"accepted and not deleted", func(t *testing.T, s *fixture) {
 			outsider(200)(t, s)
 			deleting(errUnreachable)(t, s)
 		}, refused, StatusFail, "could not be deleted"},
-		{"every Client in scope", func(_ *testing.T, s *scene) { s.d.Secrets[0].Scope = []string{"Client"} }, refused, StatusSkip, "every Client"},
-		{"no administrator", func(_ *testing.T, s *scene) { s.w.ApplyResource = nil }, refused, StatusSkip, "aidbox.admin"},
-		{"value not accepted in scope", func(_ *testing.T, s *scene) { s.valid = "other" }, refused, StatusSkip, "skipped: auth/accepts-secret Client/basic failed"},
-		{"no Client in scope", func(_ *testing.T, s *scene) { s.d.Resources = nil }, refused, StatusWarn, "no Client in scope shows"},
-		{"no Client in scope, no value", func(t *testing.T, s *scene) {
+		{"every Client in scope", func(_ *testing.T, s *fixture) { s.d.Secrets[0].Scope = []string{"Client"} }, refused, StatusSkip, "every Client"},
+		{"no administrator", func(_ *testing.T, s *fixture) { s.w.ApplyResource = nil }, refused, StatusSkip, "aidbox.admin"},
+		{"value not accepted in scope", func(_ *testing.T, s *fixture) { s.valid = "other" }, refused, StatusSkip, "skipped: auth/accepts-secret Client/basic failed"},
+		{"no Client in scope", func(_ *testing.T, s *fixture) { s.d.Resources = nil }, refused, StatusWarn, "no Client in scope shows"},
+		{"no Client in scope, no value", func(t *testing.T, s *fixture) {
 			noValue(t, s)
 			s.d.Resources = nil
 		}, refused, StatusUnknown, "no value to try"},
@@ -70,7 +70,7 @@ func scopeRows() []row {
 }
 
 func TestThrowAwayClientRefersToTheSecret(t *testing.T) {
-	s := newScene(t)
+	s := newFixture(t)
 	var made []config.Resource
 	s.w.ApplyResource = func(_ context.Context, r config.Resource) error {
 		made = append(made, r)
@@ -90,7 +90,7 @@ func TestThrowAwayClientRefersToTheSecret(t *testing.T) {
 }
 
 func TestThrowAwayClientIsDeletedAfterAnInterruption(t *testing.T) {
-	s := newScene(t)
+	s := newFixture(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	s.o.Groups = []string{"scope"}
 	s.w.Probe = func(ctx context.Context, _, id string, v secret.Value) (int, string, error) {

@@ -36,7 +36,7 @@ func TestVaultConfigIsComparedByItsMeaning(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := newScene(t)
+			s := newFixture(t)
 			s.d.Aidbox.ScopeFormat = tt.format
 			write(t, s.local.VaultConfig, tt.content)
 			results, _, err := s.run(t.Context())

@@ -1,8 +1,7 @@
-// Package verify owns the checks: what each one asks, which others it needs, how
-// they are run, and how the outcome is reported. It knows the outside world only
-// through its [Dependencies], prints nothing while it runs, and no secret value
-// is ever in a result. Only the scope and rotation checks write, and they run
-// only when they are asked for.
+// Package verify owns the checks: what each one proves, which others it needs, and how
+// they run. It reaches the outside only through its [Dependencies] and prints nothing,
+// and no result ever contains a secret value. Only the scope and rotation checks write,
+// and they run only if they are named.
 package verify
 
 import (
@@ -17,8 +16,8 @@ import (
 )
 
 // Run runs the checks of the named groups, and those of other groups that they
-// need. Where ctx ends first, the rest is unknown, and the error wraps ctx.Err()
-// while the report stays usable.
+// need. If ctx ends first, the remaining checks are unknown, and the error wraps
+// ctx.Err() while the report stays usable.
 func Run(ctx context.Context, d *config.Delivery, deps Dependencies, o Options) (DeliveryReport, error) {
 	r := newRun(d, deps, o)
 	defer r.stop()

@@ -15,8 +15,8 @@ import (
 	"github.com/secretctl/secretctl/internal/config"
 )
 
-// checksumAnnotation is what secretctl render puts on the pods, so that they are
-// made anew for another vault config.
+// checksumAnnotation is what secretctl render puts on the pods, so that another vault
+// config replaces them.
 const checksumAnnotation = "secretctl.dev/vault-config-checksum"
 
 var workloadChecks = []Check{
@@ -67,7 +67,7 @@ func perClass(ctx context.Context, r *run) (all []subject) {
 	return all
 }
 
-// noWorkload says why the Deployment cannot be looked at, or ok.
+// noWorkload returns why the workload cannot be read, or ok.
 func noWorkload(r *run) (result Result, ok bool) {
 	switch err := r.pods.err; {
 	case errors.Is(err, fs.ErrNotExist):

@@ -14,33 +14,33 @@ import (
 	"github.com/secretctl/secretctl/internal/config"
 )
 
-// in is a scene with a city, spoiled.
-func in(spoil func(w *city, s *scene)) func(*testing.T, *scene) {
-	return func(t *testing.T, s *scene) {
-		w := newCity(t, s)
+// in is a fixture in a fake cluster, changed.
+func in(setup func(w *fakeCluster, s *fixture)) func(*testing.T, *fixture) {
+	return func(t *testing.T, s *fixture) {
+		w := newFakeCluster(t, s)
 		s.inPods = true
-		if spoil != nil {
-			spoil(w, s)
+		if setup != nil {
+			setup(w, s)
 		}
 	}
 }
 
 // objectsAre gives the SecretProviderClass other objects.
-func objectsAre(text string) func(*testing.T, *scene) {
-	return in(func(w *city, _ *scene) { w.class.Spec.Parameters["objects"] = text })
+func objectsAre(text string) func(*testing.T, *fixture) {
+	return in(func(w *fakeCluster, _ *fixture) { w.class.Spec.Parameters["objects"] = text })
 }
 
-func parameterIs(key, value string) func(*testing.T, *scene) {
-	return in(func(w *city, _ *scene) { w.class.Spec.Parameters[key] = value })
+func parameterIs(key, value string) func(*testing.T, *fixture) {
+	return in(func(w *fakeCluster, _ *fixture) { w.class.Spec.Parameters[key] = value })
 }
 
-func refusing(path string) func(*testing.T, *scene) {
-	return in(func(w *city, _ *scene) { w.refuse = path })
+func forbidding(path string) func(*testing.T, *fixture) {
+	return in(func(w *fakeCluster, _ *fixture) { w.refuse = path })
 }
 
 // pending has the first pod wait for its volumes, with an event about it.
-func pending(more func(w *city, s *scene)) func(*testing.T, *scene) {
-	return in(func(w *city, s *scene) {
+func pending(more func(w *fakeCluster, s *fixture)) func(*testing.T, *fixture) {
+	return in(func(w *fakeCluster, s *fixture) {
 		w.pods[0].Status = corev1.PodStatus{Phase: corev1.PodPending, ContainerStatuses: []corev1.ContainerStatus{
 			{Name: "app", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ContainerCreating"}}},
 		}}
@@ -66,23 +66,23 @@ func workloadRows() []row {
 		deployment = "workload/deployment deployment/aidbox"
 		noSubPath  = "workload/no-subpath deployment/aidbox"
 	)
-	spec := func(change func(*corev1.PodSpec)) func(*testing.T, *scene) {
-		return in(func(w *city, _ *scene) { change(&w.pods[1].Spec) })
+	spec := func(change func(*corev1.PodSpec)) func(*testing.T, *fixture) {
+		return in(func(w *fakeCluster, _ *fixture) { change(&w.pods[1].Spec) })
 	}
 	return []row{
 		{"there", in(nil), account, StatusPass, "the pods run as it"},
-		{"absent", in(func(w *city, _ *scene) { w.account = nil }), account, StatusFail, "secretctl render | kubectl apply"},
-		{"forbidden", refusing("serviceaccounts"), account, StatusUnknown, "docs/rbac.md"},
-		{"another", in(func(w *city, _ *scene) { w.deployment.Spec.Template.Spec.ServiceAccountName = "default" }), account, StatusFail, "ServiceAccount aidbox exists, but Deployment aidbox runs its pods as default"},
-		{"without the identity", in(func(_ *city, s *scene) {
+		{"absent", in(func(w *fakeCluster, _ *fixture) { w.account = nil }), account, StatusFail, "secretctl render | kubectl apply"},
+		{"forbidden", forbidding("serviceaccounts"), account, StatusUnknown, "docs/rbac.md"},
+		{"another", in(func(w *fakeCluster, _ *fixture) { w.deployment.Spec.Template.Spec.ServiceAccountName = "default" }), account, StatusFail, "ServiceAccount aidbox exists, but Deployment aidbox runs its pods as default"},
+		{"without the identity", in(func(_ *fakeCluster, s *fixture) {
 			s.d.Provider = config.ProviderAzure
 			s.d.Azure = &config.Azure{Identity: config.Identity{Type: config.IdentityWorkload, ClientID: "1"}}
 		}), account, StatusFail, "azure.workload.identity/client-id"},
 
 		{"as rendered", in(nil), class, StatusPass, "parameters and 1 object match the config"},
-		{"absent", in(func(w *city, _ *scene) { w.class = nil }), class, StatusFail, "get no new values"},
-		{"forbidden", refusing("secretproviderclasses"), class, StatusUnknown, "docs/rbac.md"},
-		{"wrong provider", in(func(w *city, _ *scene) { w.class.Spec.Provider = "azure" }), class, StatusFail, "provider is azure, not vault"},
+		{"absent", in(func(w *fakeCluster, _ *fixture) { w.class = nil }), class, StatusFail, "get no new values"},
+		{"forbidden", forbidding("secretproviderclasses"), class, StatusUnknown, "docs/rbac.md"},
+		{"wrong provider", in(func(w *fakeCluster, _ *fixture) { w.class.Spec.Provider = "azure" }), class, StatusFail, "provider is azure, not vault"},
 		{"wrong role", parameterIs("roleName", "other"), class, StatusFail, `roleName is "other", not "aidbox"`},
 		{
 			"misspelt key", objectsAre("- {objectName: client-secret, secretPath: secret/data/aidbox/client, secretKey: client-secret, filePermissions: 0600}"),
@@ -94,57 +94,61 @@ func workloadRows() []row {
 		},
 
 		{"as rendered", in(nil), configMap, StatusPass, "and the pods were created for it"},
-		{"absent", in(func(w *city, _ *scene) { w.configMap = nil }), configMap, StatusFail, "not found in namespace default"},
-		{"without its key", in(func(w *city, _ *scene) { w.configMap.Data = nil }), configMap, StatusFail, "has no key vault-config.json"},
-		{"forbidden", refusing("configmaps"), configMap, StatusUnknown, "docs/rbac.md"},
-		{"another scope", in(func(w *city, _ *scene) {
+		{"absent", in(func(w *fakeCluster, _ *fixture) { w.configMap = nil }), configMap, StatusFail, "not found in namespace default"},
+		{"without its key", in(func(w *fakeCluster, _ *fixture) { w.configMap.Data = nil }), configMap, StatusFail, "has no key vault-config.json"},
+		{"forbidden", forbidding("configmaps"), configMap, StatusUnknown, "docs/rbac.md"},
+		{"another scope", in(func(w *fakeCluster, _ *fixture) {
 			w.configMap.Data[config.VaultConfigKey] = strings.ReplaceAll(w.configMap.Data[config.VaultConfigKey], "basic", "other")
 		}), configMap, StatusFail, "has scope Client/other, not Client/basic"},
-		{"pods of another", in(func(w *city, _ *scene) { w.deployment.Spec.Template.Annotations[checksumAnnotation] = "0" }), configMap, StatusFail, "created for another one"},
-		{"no annotation", in(func(w *city, _ *scene) { w.deployment.Spec.Template.Annotations = nil }), configMap, StatusPass, "have no annotation"},
-		{"no annotation where it matters", in(func(w *city, s *scene) {
+		{"pods of another", in(func(w *fakeCluster, _ *fixture) { w.deployment.Spec.Template.Annotations[checksumAnnotation] = "0" }), configMap, StatusFail, "created for another one"},
+		{"no annotation", in(func(w *fakeCluster, _ *fixture) { w.deployment.Spec.Template.Annotations = nil }), configMap, StatusPass, "have no annotation"},
+		{"no annotation where it matters", in(func(w *fakeCluster, s *fixture) {
 			s.d.Aidbox.ScopeFormat = config.ScopeObject
 			w.configMap.Data[config.VaultConfigKey] = string(s.d.VaultConfig())
 			w.deployment.Spec.Template.Annotations = nil
 		}), configMap, StatusWarn, "does not replace them"},
-		{"rolling", in(func(w *city, _ *scene) { w.pods[0].OwnerReferences[0].UID = "old" }), configMap, StatusWarn, "being replaced"},
-		{"no Deployment", refusing("deployments"), configMap, StatusPass, "path and scope"},
+		{"rolling", in(func(w *fakeCluster, _ *fixture) { w.pods[0].OwnerReferences[0].UID = "old" }), configMap, StatusWarn, "being replaced"},
+		{"no Deployment", forbidding("deployments"), configMap, StatusPass, "path and scope"},
 
 		{"runs", in(nil), deployment, StatusPass, "2 of 2 replicas ready"},
-		{"absent", in(func(w *city, _ *scene) { w.fixed["/apis/apps/v1/namespaces/default/deployments/aidbox"] = notFound }), deployment, StatusFail, "no Deployment aidbox in namespace default"},
-		{"forbidden", refusing("deployments"), deployment, StatusUnknown, "docs/rbac.md"},
-		{"scaled down", in(func(w *city, _ *scene) { w.deployment.Spec.Replicas, w.pods = new(int32), nil }), deployment, StatusFail, "0 replicas"},
-		{"no pods", in(func(w *city, _ *scene) { w.pods = nil }), deployment, StatusFail, "has no pods"},
-		{"not observed", in(func(w *city, _ *scene) { w.deployment.Generation = 2 }), deployment, StatusUnknown, "not observed yet"},
-		{"not ready", in(func(w *city, _ *scene) { w.deployment.Status.ReadyReplicas = 1 }), deployment, StatusFail, "1 of 2 replicas ready"},
-		{"quota", in(func(w *city, _ *scene) {
+		{"absent", in(func(w *fakeCluster, _ *fixture) {
+			w.fixed["/apis/apps/v1/namespaces/default/deployments/aidbox"] = notFound
+		}), deployment, StatusFail, "no Deployment aidbox in namespace default"},
+		{"forbidden", forbidding("deployments"), deployment, StatusUnknown, "docs/rbac.md"},
+		{"scaled down", in(func(w *fakeCluster, _ *fixture) { w.deployment.Spec.Replicas, w.pods = new(int32), nil }), deployment, StatusFail, "0 replicas"},
+		{"no pods", in(func(w *fakeCluster, _ *fixture) { w.pods = nil }), deployment, StatusFail, "has no pods"},
+		{"not observed", in(func(w *fakeCluster, _ *fixture) { w.deployment.Generation = 2 }), deployment, StatusUnknown, "not observed yet"},
+		{"not ready", in(func(w *fakeCluster, _ *fixture) { w.deployment.Status.ReadyReplicas = 1 }), deployment, StatusFail, "1 of 2 replicas ready"},
+		{"quota", in(func(w *fakeCluster, _ *fixture) {
 			w.deployment.Status.Conditions = []appsv1.DeploymentCondition{{Type: appsv1.DeploymentReplicaFailure, Status: corev1.ConditionTrue, Message: "exceeded quota"}}
 		}), deployment, StatusFail, "exceeded quota"},
-		{"crashing", in(func(w *city, _ *scene) {
+		{"crashing", in(func(w *fakeCluster, _ *fixture) {
 			w.pods[1].Status.ContainerStatuses[0].State = corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}}
 		}), deployment, StatusFail, "pod/b: container app does not run: CrashLoopBackOff; 2 of 2 replicas ready | kubectl logs -n default b -c app --previous"},
-		{"rolling", in(func(w *city, _ *scene) { w.pods[0].OwnerReferences[0].UID = "old" }), deployment, StatusWarn, "a rollout is in progress: pod/a"},
+		{"rolling", in(func(w *fakeCluster, _ *fixture) { w.pods[0].OwnerReferences[0].UID = "old" }), deployment, StatusWarn, "a rollout is in progress: pod/a"},
 		{"cannot mount", pending(nil), deployment, StatusFail, "pod/a is Pending (ContainerCreating); event FailedMount: (message withheld: it repeats a secret value)"},
-		{"cannot mount, trimmed", pending(func(w *city, _ *scene) {
+		{"cannot mount, trimmed", pending(func(w *fakeCluster, _ *fixture) {
 			w.events[2].Message = strings.TrimSuffix(w.events[2].Message, canary) + "you"
 		}), deployment, StatusFail, "event FailedMount: provider: 403 for you; the pod's login, tried from here: connection refused | kubectl describe pod -n default a"},
-		{"only its node logs in, and the secret is gone", pending(func(w *city, s *scene) {
+		{"only its node logs in, and the secret is gone", pending(func(w *fakeCluster, s *fixture) {
 			w.events = nil
 			s.w.Granted = func(context.Context) (string, error) { return "the role is assigned", nil }
 			clear(s.store)
 		}), deployment, StatusFail, "(ContainerCreating); file does not exist"},
-		{"no class", pending(func(w *city, _ *scene) { w.class = nil }), deployment, StatusFail, "not found | secretctl render"},
-		{"no account", pending(func(w *city, _ *scene) { w.account = nil }), deployment, StatusFail, "so no pod can start | secretctl render"},
-		{"writable volume", pending(func(w *city, _ *scene) { w.pods[0].Spec.Volumes[0].CSI.ReadOnly = nil }), deployment, StatusFail, "lacks readOnly: true"},
-		{"no driver", pending(func(w *city, _ *scene) { w.fixed[driverPath] = notFound }), deployment, StatusFail, "driver is not installed"},
-		{"no driver on the node", pending(func(w *city, _ *scene) { w.fixed[nodesPath] = `{"items": []}` }), deployment, StatusFail, "does not run on node n1"},
-		{"no provider", pending(func(w *city, _ *scene) { w.fixed[daemonsPath] = daemons(driverDaemon("true", 1)) }), deployment, StatusFail, "no DaemonSet of the provider vault"},
-		{"provider down", pending(func(w *city, _ *scene) { w.fixed[daemonsPath] = daemons(driverDaemon("true", 1), providerDaemon(0)) }), deployment, StatusFail, "0 of 1 pods ready"},
-		{"login refused", pending(func(_ *city, s *scene) { s.w.LogIn = refusedLogin }), deployment, StatusFail, "the pod's login, tried from here: "},
-		{"events forbidden", pending(func(w *city, _ *scene) { w.refuse = "events" }), deployment, StatusFail, "its events cannot be read"},
+		{"no class", pending(func(w *fakeCluster, _ *fixture) { w.class = nil }), deployment, StatusFail, "not found | secretctl render"},
+		{"no account", pending(func(w *fakeCluster, _ *fixture) { w.account = nil }), deployment, StatusFail, "so no pod can start | secretctl render"},
+		{"writable volume", pending(func(w *fakeCluster, _ *fixture) { w.pods[0].Spec.Volumes[0].CSI.ReadOnly = nil }), deployment, StatusFail, "lacks readOnly: true"},
+		{"no driver", pending(func(w *fakeCluster, _ *fixture) { w.fixed[driverPath] = notFound }), deployment, StatusFail, "driver is not installed"},
+		{"no driver on the node", pending(func(w *fakeCluster, _ *fixture) { w.fixed[nodesPath] = `{"items": []}` }), deployment, StatusFail, "does not run on node n1"},
+		{"no provider", pending(func(w *fakeCluster, _ *fixture) { w.fixed[daemonsPath] = daemons(driverDaemon("true", 1)) }), deployment, StatusFail, "no DaemonSet of the provider vault"},
+		{"provider down", pending(func(w *fakeCluster, _ *fixture) {
+			w.fixed[daemonsPath] = daemons(driverDaemon("true", 1), providerDaemon(0))
+		}), deployment, StatusFail, "0 of 1 pods ready"},
+		{"login refused", pending(func(_ *fakeCluster, s *fixture) { s.w.LogIn = refusedLogin }), deployment, StatusFail, "the pod's login, tried from here: "},
+		{"events forbidden", pending(func(w *fakeCluster, _ *fixture) { w.refuse = "events" }), deployment, StatusFail, "its events cannot be read"},
 
 		{"none", in(nil), noSubPath, StatusPass, "in the template and in 2 pods"},
-		{"forbidden", refusing("deployments"), noSubPath, StatusUnknown, "docs/rbac.md"},
+		{"forbidden", forbidding("deployments"), noSubPath, StatusUnknown, "docs/rbac.md"},
 		{"a secret", spec(func(p *corev1.PodSpec) { p.Containers[1].VolumeMounts[0].SubPath = "client-secret" }), noSubPath, StatusFail, "pod/b mounts client-secret of secrets"},
 		{"the vault config", spec(func(p *corev1.PodSpec) { p.Containers[1].VolumeMounts[1].SubPath = "vault-config.json" }), noSubPath, StatusWarn, "needs new pods"},
 	}

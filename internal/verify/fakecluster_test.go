@@ -29,9 +29,9 @@ import (
 	"github.com/secretctl/secretctl/internal/config"
 )
 
-// city is an API server with a workload whose two pods are folders on this machine:
+// fakeCluster is an API server with a workload whose two pods are folders on this machine:
 // commands in their containers are really run there.
-type city struct {
+type fakeCluster struct {
 	mu         sync.Mutex
 	fixed      api // answers by path, which come first
 	deployment appsv1.Deployment
@@ -42,8 +42,8 @@ type city struct {
 	class      *secretsstorev1.SecretProviderClass
 	statuses   []secretsstorev1.SecretProviderClassPodStatus
 	events     []corev1.Event
-	roots      map[string]*scene // by pod: what publishes there
-	refuse     string            // a part of paths that are forbidden
+	roots      map[string]*fixture // by pod: what publishes there
+	refuse     string              // a part of paths that are forbidden
 	noTools    bool
 	noLogin    bool
 	onNudge    func(pod string)
@@ -52,8 +52,8 @@ type city struct {
 
 const core = "/api/v1/namespaces/default/"
 
-// newCity makes a city in which every check passes, with the scene's delivery.
-func newCity(t *testing.T, s *scene) *city {
+// newFakeCluster serves the fixture's delivery so that every check passes.
+func newFakeCluster(t *testing.T, s *fixture) *fakeCluster {
 	t.Helper()
 	s.d.Aidbox.Workload = config.Workload{Kind: config.KindDeployment, Name: "aidbox", Container: "aidbox"}
 	s.d.Vault.CSIAddress, s.d.Vault.KVMount, s.d.Vault.AuthMount = "http://vault.default:8200", "secret", "kubernetes"
@@ -62,15 +62,15 @@ func newCity(t *testing.T, s *scene) *city {
 	labels := map[string]string{"app": "aidbox"}
 	template := corev1.PodTemplateSpec{
 		ObjectMeta: metav1.ObjectMeta{Labels: labels, Annotations: map[string]string{checksumAnnotation: hex.EncodeToString(sum[:])}},
-		Spec:       citySpec(),
+		Spec:       fakePodSpec(),
 	}
 	yes, two := true, int32(2)
 	owner := func(kind, uid string) []metav1.OwnerReference {
 		return []metav1.OwnerReference{{Kind: kind, UID: types.UID(uid), Controller: &yes}}
 	}
 	revision := map[string]string{"deployment.kubernetes.io/revision": "1"}
-	w := &city{
-		fixed: newAPI(), roots: map[string]*scene{},
+	w := &fakeCluster{
+		fixed: newAPI(), roots: map[string]*fixture{},
 		deployment: appsv1.Deployment{
 			ObjectMeta: metav1.ObjectMeta{Name: "aidbox", Namespace: "default", UID: "d", Annotations: revision},
 			Spec:       appsv1.DeploymentSpec{Replicas: &two, Selector: &metav1.LabelSelector{MatchLabels: labels}, Template: template},
@@ -94,7 +94,7 @@ func newCity(t *testing.T, s *scene) *city {
 	return w
 }
 
-func citySpec() corev1.PodSpec {
+func fakePodSpec() corev1.PodSpec {
 	yes := true
 	return corev1.PodSpec{
 		ServiceAccountName: "aidbox",
@@ -117,7 +117,7 @@ func citySpec() corev1.PodSpec {
 }
 
 // addPod adds a running pod with the stored value mounted.
-func (w *city) addPod(t *testing.T, s *scene, name string) {
+func (w *fakeCluster) addPod(t *testing.T, s *fixture, name string) {
 	t.Helper()
 	yes, uid := true, types.UID("uid-"+name)
 	started := metav1.NewTime(time.Now().Add(-time.Hour).Truncate(time.Second))
@@ -126,7 +126,7 @@ func (w *city) addPod(t *testing.T, s *scene, name string) {
 			Name: name, Namespace: "default", UID: uid, CreationTimestamp: started,
 			OwnerReferences: []metav1.OwnerReference{{Kind: "ReplicaSet", UID: "r", Controller: &yes}},
 		},
-		Spec: citySpec(),
+		Spec: fakePodSpec(),
 		Status: corev1.PodStatus{
 			Phase:      corev1.PodRunning,
 			Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}},
@@ -145,7 +145,7 @@ func (w *city) addPod(t *testing.T, s *scene, name string) {
 	root := t.TempDir()
 	folder := filepath.Join(root, "run/vault-secrets")
 	mustRun(t, "mkdir", "-p", folder, filepath.Join(root, "etc/aidbox"))
-	w.roots[name] = &scene{local: Local{Dir: folder}}
+	w.roots[name] = &fixture{local: Local{Dir: folder}}
 	w.roots[name].publish(t, map[string]string{"client-secret": s.store["client-secret"]}, time.Now().Add(-3*time.Minute))
 	write(t, filepath.Join(root, config.VaultConfigFile), string(s.d.VaultConfig()))
 }
@@ -158,23 +158,23 @@ func mustRun(t *testing.T, command ...string) {
 }
 
 // root is where a pod's files are.
-func (w *city) root(pod string) string {
+func (w *fakeCluster) root(pod string) string {
 	return strings.TrimSuffix(w.roots[pod].local.Dir, "/run/vault-secrets")
 }
 
-// remove takes a pod away, as if it had been deleted.
-func (w *city) remove(pod string) {
+// removeB deletes pod b.
+func (w *fakeCluster) removeB() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i, p := range w.pods {
-		if p.Name == pod {
+		if p.Name == "b" {
 			w.pods = append(w.pods[:i:i], w.pods[i+1:]...)
 			return
 		}
 	}
 }
 
-func (w *city) ServeHTTP(out http.ResponseWriter, r *http.Request) {
+func (w *fakeCluster) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	path := r.URL.Path
 	w.mu.Lock()
 	refused := w.refuse != "" && strings.Contains(path, w.refuse)
@@ -199,7 +199,7 @@ func (w *city) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 }
 
 // objects returns the answers as of now.
-func (w *city) objects() api {
+func (w *fakeCluster) objects() api {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	const apps, store = "/apis/apps/v1/namespaces/default/", "/apis/secrets-store.csi.x-k8s.io/v1/namespaces/default/"
@@ -236,7 +236,7 @@ func object(v any) string {
 
 // exec runs a command in a pod's folder and answers as a kubelet does: with what
 // it prints, and in another stream how it ended.
-func (w *city) exec(out http.ResponseWriter, r *http.Request, pod string) {
+func (w *fakeCluster) exec(out http.ResponseWriter, r *http.Request, pod string) {
 	root, up := w.roots[pod], false
 	w.mu.Lock()
 	for _, p := range w.pods {
@@ -269,7 +269,7 @@ func (w *city) exec(out http.ResponseWriter, r *http.Request, pod string) {
 	<-conn.CloseChan()
 }
 
-func (w *city) run(command []string, pod string) ([]byte, metav1.Status) {
+func (w *fakeCluster) run(command []string, pod string) ([]byte, metav1.Status) {
 	path := command[len(command)-1]
 	if w.noTools {
 		return nil, metav1.Status{Status: metav1.StatusFailure, Reason: metav1.StatusReasonInternalError, Message: `exec: "sh": not found`}

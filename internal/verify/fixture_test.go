@@ -22,8 +22,8 @@ import (
 // canary is the value of the secret in every test; it must show up nowhere.
 const canary = "canary-7f3a9c5e1b/+?"
 
-// scene is a delivery and a world in which every check passes, to be spoiled.
-type scene struct {
+// fixture is a delivery and fakes with which every check passes; tests change one thing.
+type fixture struct {
 	d       *config.Delivery
 	w       fakes
 	o       Options
@@ -38,9 +38,9 @@ type scene struct {
 	ended   int                 // logins of the pod
 }
 
-func newScene(t *testing.T) *scene {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	s := &scene{
+	s := &fixture{
 		d: &config.Delivery{
 			Name: "aidbox", Provider: config.ProviderVault, MountPath: "/run/vault-secrets",
 			Namespace: "default", Vault: &config.Vault{Role: "aidbox", TokenTTL: "1h"},
@@ -85,7 +85,7 @@ func newScene(t *testing.T) *scene {
 	return s
 }
 
-func (s *scene) stored(_ context.Context, c config.Secret) (secret.Value, string, error) {
+func (s *fixture) stored(_ context.Context, c config.Secret) (secret.Value, string, error) {
 	v, present := s.store[c.Name]
 	if !present {
 		return secret.Value{}, "", fs.ErrNotExist
@@ -93,25 +93,25 @@ func (s *scene) stored(_ context.Context, c config.Secret) (secret.Value, string
 	return value(v), fmt.Sprint(s.version), nil
 }
 
-func (s *scene) put(_ context.Context, c config.Secret, v secret.Value) (string, error) {
+func (s *fixture) put(_ context.Context, c config.Secret, v secret.Value) (string, error) {
 	s.store[c.Name] = string(v.Reveal())
 	s.version++
 	return fmt.Sprint(s.version), nil
 }
 
-func (s *scene) references(context.Context, config.Resource) (map[string]string, []string, error) {
+func (s *fixture) references(context.Context, config.Resource) (map[string]string, []string, error) {
 	return s.refs, nil, nil
 }
 
-func (s *scene) status(id string, v secret.Value) int {
+func (s *fixture) status(id string, v secret.Value) int {
 	if id == "basic" && v.Equal(value(s.valid)) {
 		return 200
 	}
 	return 401
 }
 
-// run runs the scene and returns the results by "ID subject".
-func (s *scene) run(ctx context.Context) (map[string]Result, DeliveryReport, error) {
+// run runs the fixture and returns the results by "ID subject".
+func (s *fixture) run(ctx context.Context) (map[string]Result, DeliveryReport, error) {
 	if !s.inPods {
 		s.w.Local = &s.local
 	}
@@ -124,11 +124,11 @@ func (s *scene) run(ctx context.Context) (map[string]Result, DeliveryReport, err
 }
 
 // file returns the real file of a name in the mount.
-func (s *scene) file(name string) string { return filepath.Join(s.local.Dir, name) }
+func (s *fixture) file(name string) string { return filepath.Join(s.local.Dir, name) }
 
 // publish writes files as the CSI driver does: a folder named by the time, a link
 // to it, and a link for each file.
-func (s *scene) publish(t *testing.T, files map[string]string, at time.Time) {
+func (s *fixture) publish(t *testing.T, files map[string]string, at time.Time) {
 	t.Helper()
 	folder := at.UTC().Format(publishedName) + ".123456789"
 	must(t, os.Chmod(s.local.Dir, 0o755))
@@ -159,10 +159,10 @@ func must(t *testing.T, err error) {
 
 func value(text string) secret.Value { return secret.New([]byte(text)) }
 
-// row spoils a scene and says how one check must end.
+// row changes a fixture and says how one check must end.
 type row struct {
 	name   string
-	spoil  func(t *testing.T, s *scene)
+	setup  func(t *testing.T, s *fixture)
 	check  string // "ID subject"
 	status Status
 	says   string // part of detail and hint
@@ -182,10 +182,10 @@ func TestEachCheckSaysWhatIsWrong(t *testing.T) {
 }
 
 func (r row) run(t *testing.T) {
-	s := newScene(t)
+	s := newFixture(t)
 	s.o.Groups = []string{groupOf(r.check)}
-	if r.spoil != nil {
-		r.spoil(t, s)
+	if r.setup != nil {
+		r.setup(t, s)
 	}
 	results, report, err := s.run(t.Context())
 	must(t, err)
@@ -220,7 +220,7 @@ func TestEveryCheckIsSeenInEveryStatus(t *testing.T) {
 		"aidbox/reachable":               {StatusFail, StatusSkip},
 	}
 	seen := map[string]bool{}
-	for _, r := range slices.Concat(standingRows(), workloadRows(), podRows(), allRows()) {
+	for _, r := range slices.Concat(prerequisiteRows(), workloadRows(), podRows(), allRows()) {
 		id, _, _ := strings.Cut(r.check, " ")
 		seen[id+" "+string(r.status)] = true
 	}
@@ -234,7 +234,7 @@ func TestEveryCheckIsSeenInEveryStatus(t *testing.T) {
 }
 
 // secretless fails where the value, or a form of it, is in a report or an event.
-func secretless(t *testing.T, s *scene, report DeliveryReport) {
+func secretless(t *testing.T, s *fixture, report DeliveryReport) {
 	t.Helper()
 	var out strings.Builder
 	_, _ = fmt.Fprintf(&out, "%+v\n", report)

@@ -1,0 +1,100 @@
+package verify
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/secret"
+)
+
+func TestRestartDuringARotationIsSeen(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change func(*fakeCluster)
+		says   string
+	}{
+		"restarted":  {func(w *fakeCluster) { w.pods[1].Status.ContainerStatuses[0].RestartCount++ }, "container app of pod/b was restarted: 1 restarts, before 0"},
+		"replaced":   {func(w *fakeCluster) { w.pods = w.pods[:1] }, "pod/b is gone"},
+		"going away": {func(w *fakeCluster) { w.pods[1].DeletionTimestamp = &w.pods[1].CreationTimestamp }, "pod/b is terminating"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, s := rotationInPods(t, func(w *fakeCluster, s *fixture) {
+				put := s.w.Put
+				s.w.Put = func(ctx context.Context, c config.Secret, v secret.Value) (string, error) {
+					defer func() {
+						w.mu.Lock()
+						defer w.mu.Unlock()
+						tt.change(w)
+					}()
+					return put(ctx, c, v)
+				}
+			})
+			results, _, err := s.run(t.Context())
+			must(t, err)
+			if got := results["rotation/no-restart client-secret"]; got.Status != StatusFail || !strings.Contains(got.Detail, tt.says) {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
+func TestPodThatCameDuringARotationIsComparedWithTheNewValue(t *testing.T) {
+	w, s := rotationInPods(t, nil)
+	s.o.Groups = []string{"mount", "rotation"}
+	put := s.w.Put
+	s.w.Put = func(ctx context.Context, c config.Secret, v secret.Value) (string, error) {
+		version, err := put(ctx, c, v)
+		w.removeB()
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.addPod(t, s, "c")
+		return version, err
+	}
+	s.o.Rotation.Deadline = 20 * time.Second
+	results, _, err := s.run(t.Context())
+	must(t, err)
+	if r := results["mount/matches-store client-secret pod/c"]; r.Status != StatusPass {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestPodsThatGoAwayAreCountedInOrder is for the race detector.
+func TestPodsThatGoAwayAreCountedInOrder(t *testing.T) {
+	for i := range 12 {
+		w, s := rotationInPods(t, nil)
+		s.o.Groups = []string{"mount", "rotation"}
+		wrote := make(chan struct{})
+		s.w.Put = func(ctx context.Context, c config.Secret, v secret.Value) (string, error) {
+			version, err := s.put(ctx, c, v)
+			close(wrote)
+			return version, err
+		}
+		stored := s.w.Stored
+		s.w.Stored = func(ctx context.Context, c config.Secret) (secret.Value, string, error) {
+			select {
+			case <-wrote:
+				<-time.After(time.Duration(i) * 3 * time.Millisecond)
+				return secret.Value{}, "", errUnreachable
+			default:
+			}
+			return stored(ctx, c)
+		}
+		w.onExec = func(pod, _ string) (int, bool) {
+			select {
+			case <-wrote:
+				if pod == "b" {
+					w.removeB()
+					return 1, true
+				}
+			default:
+			}
+			return 0, false
+		}
+		s.o.Rotation.Deadline = 3 * time.Second
+		if _, _, err := s.run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
