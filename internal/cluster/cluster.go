@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -104,7 +105,6 @@ func newCluster(config *rest.Config, o Options) (*Cluster, error) {
 	config.QPS, config.Burst = requestsPerSecond, requestsAtOnce
 	config.Timeout = cmp.Or(o.Timeout, transport.RequestTimeout)
 	config.WarningHandler = rest.NoWarnings{} // the default writes to stderr
-	klog.SetLogger(klog.Logger{})             // the same
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
 		return learning{transport.Wrap(next, o.Log), c.sanitizer}
 	})
@@ -139,7 +139,11 @@ func badConfig(err error) error {
 // Host returns the address of the API server.
 func (c *Cluster) Host() string { return c.config.Host }
 
+// silenceLog keeps client-go's log, which is the process's, off stderr.
+var silenceLog = sync.OnceFunc(func() { klog.SetLogger(klog.Logger{}) })
+
 func loader(o Options) clientcmd.ClientConfig {
+	silenceLog()
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = o.Kubeconfig
 	rules.Warner = func(error) {} // the default writes to stderr
