@@ -44,7 +44,7 @@ func TestCommandsOfTheTutorialAreInItsScripts(t *testing.T) {
 		t.Fatal(err)
 	}
 	scripts := ""
-	files, err := filepath.Glob("testdata/peers/*.txtar")
+	files, err := filepath.Glob("testdata/*/*.txtar")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no scripts: %v", err)
 	}
