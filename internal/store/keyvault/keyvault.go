@@ -96,6 +96,8 @@ type held struct {
 	deleted       bool      // but for its recovery, nothing can be done with the name
 }
 
+func (h held) expired() bool { return !h.expires.IsZero() && h.expires.Before(time.Now()) }
+
 // Get implements [store.Store]. The version is its id, which is also what the driver's
 // status of a pod shows.
 func (v *Store) Get(ctx context.Context, s config.Secret) (secret.Value, string, error) {

@@ -116,8 +116,8 @@ func (s *storeStep) compare(wanted config.Secret, is held) (plannedChange, error
 			c.Action, c.Detail, c.describe = store.Update, what+", in version "+is.version, true
 		}
 	}
-	switch expired := !is.expires.IsZero() && is.expires.Before(time.Now()); {
-	case !c.set && expired:
+	switch {
+	case !c.set && is.expired():
 		c.Warning = "has expired on " + is.expires.UTC().Format(time.DateOnly) + ": rotate it"
 	case !is.ofCertificate || c.set:
 		c.Warning = store.ValueWarning(wanted, value)

@@ -142,10 +142,10 @@ func (b *backend) runAs(t testing.TB, token string, d *config.Delivery, env map[
 }
 
 // runWith is one provision as root with options.
-func (b *backend) runWith(t testing.TB, d *config.Delivery, env map[string]string, o store.Options, phases ...string) ([]store.Change, error) {
+func (b *backend) runWith(t testing.TB, d *config.Delivery, o store.Options, phases ...string) ([]store.Change, error) {
 	t.Helper()
 	o.Token = secret.New([]byte(b.token))
-	steps := b.open(t, d, o).Steps(storetest.Inputs(env), 0)
+	steps := b.open(t, d, o).Steps(storetest.Inputs(nil), 0)
 	return provision.Run(t.Context(), steps, phases, o.Compare)
 }
 

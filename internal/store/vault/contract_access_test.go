@@ -93,7 +93,7 @@ func updatesPolicy(t *testing.T, b *backend) {
 	d := b.delivery(t, config.Secret{Name: "a", Path: name + "/a"}, config.Secret{Name: "b", Path: name + "/b"})
 	b.call(t, http.MethodPut, "sys/policies/acl/"+name, map[string]any{"policy": `path "secret/data/` + name + "/*\" {\ncapabilities = [\"read\"]\n}\n"})
 
-	got, err := b.runWith(t, d, nil, store.Options{Adopt: true}, "policy")
+	got, err := b.runWith(t, d, store.Options{Adopt: true}, "policy")
 	storetest.Want(t, got, err, "policy update sys/policies/acl/"+name)
 	if wanted := "+secret/data/" + name + "/a, +secret/data/" + name + "/b, -secret/data/" + name + "/*"; got[0].Detail != wanted || got[0].Warning == "" {
 		t.Errorf("detail %q, want %q; warning %q, want one", got[0].Detail, wanted, got[0].Warning)
@@ -135,7 +135,7 @@ func repairsRole(t *testing.T, b *backend) {
 		"token_policies": []string{storetest.Place(t)}, "token_ttl": "2h", "token_max_ttl": "24h", "audience": "was",
 	})
 	d := b.delivery(t, config.Secret{Name: "a"})
-	got, err := b.runWith(t, d, nil, store.Options{Adopt: true}, "role")
+	got, err := b.runWith(t, d, store.Options{Adopt: true}, "role")
 	storetest.Want(t, got, err, "role update "+path)
 	if wanted := `bound_service_account_names from [other] to [aidbox], token_ttl from 2h0m0s to 1h0m0s, audience from "was" to ""`; got[0].Detail != wanted {
 		t.Errorf("detail %q, want %q", got[0].Detail, wanted)

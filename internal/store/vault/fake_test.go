@@ -252,7 +252,7 @@ func TestRedirectToAnotherHostIsNotFollowed(t *testing.T) {
 // Vault's client takes the answers of these for data.
 func TestRedirectThatIsNotFollowedIsNamed(t *testing.T) {
 	for _, status := range []int{http.StatusMultipleChoices, http.StatusSeeOther, http.StatusPermanentRedirect} {
-		b := fake(t, func(w http.ResponseWriter, r *http.Request) {
+		b := fake(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Location", "https://vault.example/v1/"+fakeToken)
 			w.WriteHeader(status)
 		})

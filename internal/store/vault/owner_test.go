@@ -89,7 +89,7 @@ func refusesOtherPolicy(t *testing.T, b *backend) {
 		unchanged(t, b, func() {
 			_, err := b.run(t, d, nil, "policy")
 			wantRefusal(t, err, "vault.policy", `policy "`+name+`"`, "not changed")
-			got, err := b.runWith(t, d, nil, store.Options{Compare: true}, "policy")
+			got, err := b.runWith(t, d, store.Options{Compare: true}, "policy")
 			storetest.Want(t, got, err, "policy update sys/policies/acl/"+name)
 			if err == nil && !strings.Contains(got[0].Warning, "--adopt") {
 				t.Errorf("warning %q", got[0].Warning)
@@ -139,10 +139,10 @@ func refusesOtherRole(t *testing.T, b *backend) {
 		unchanged(t, b, func() {
 			_, err := b.run(t, d, nil, "role")
 			wantRefusal(t, err, "vault.role", `role "`+name+`"`, "is bound to the ServiceAccounts", "not changed")
-			got, err := b.runWith(t, d, nil, store.Options{Compare: true}, "role")
+			got, err := b.runWith(t, d, store.Options{Compare: true}, "role")
 			storetest.Want(t, got, err, "role update "+path)
 		}, path)
-		got, err := b.runWith(t, d, nil, store.Options{Adopt: true}, "role")
+		got, err := b.runWith(t, d, store.Options{Adopt: true}, "role")
 		storetest.Want(t, got, err, "role update "+path)
 		got, err = b.run(t, d, nil, "role")
 		storetest.Want(t, got, err, "role unchanged "+path)
