@@ -36,6 +36,7 @@ func cleanLine(text string) string {
 	}), " "))
 }
 
+// colorless takes off colors, also those within others.
 func colorless(text string) string {
 	text = strings.ToValidUTF8(text, "\uFFFD")
 	for plain := range layers(text, escapes[0]) {

@@ -104,7 +104,7 @@ func squeeze(text string) string {
 	if !strings.ContainsRune(text, escape) && !strings.ContainsRune(text, csi) {
 		return text
 	}
-	return strings.NewReplacer(string(escape), "", string(csi), "").Replace(terminal.ReplaceAllString(text, ""))
+	return strings.NewReplacer(string(escape), "", string(csi), "").Replace(colorless(text))
 }
 
 // legible returns the parts of what was unpacked that may be text of at least eight
