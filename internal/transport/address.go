@@ -30,7 +30,7 @@ func CheckAddress(what, address string, allowHTTP bool) error {
 	u, err := url.Parse(address)
 	switch {
 	case err != nil || u.Hostname() == "" || (u.Scheme != "http" && u.Scheme != "https"):
-		return &AddressError{what, "is no http or https address", "write it as https://host:port"}
+		return &AddressError{what, "must be an http or https URL", "write it as https://host:port"}
 	case u.User != nil:
 		return &AddressError{what, "has credentials in the address", "leave them out: credentials have settings of their own"}
 	case strings.ContainsAny(address, "?#"): // also an empty one, which would swallow the path that is added

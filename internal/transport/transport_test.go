@@ -23,7 +23,7 @@ import (
 
 func TestCheckAddressRefusesWhereNoSecretMayGo(t *testing.T) {
 	const (
-		noURL = "is no http or https address"
+		noURL = "must be an http or https URL"
 		creds = "has credentials in the address"
 		query = "has a query or fragment in the address"
 		plain = "would carry secrets over plain http to another host"
