@@ -25,3 +25,42 @@ func TestWhatWorksAndMayNotBeMeantIsWarnedAbout(t *testing.T) {
 		}
 	}
 }
+
+func TestFieldsAreNumberedAsTheyAreRead(t *testing.T) {
+	for path, want := range map[string]string{
+		"jwt.keys.k": "jwt.keys[0].k", "jwt.keys[0].k": "jwt.keys[0].k", "jwt.keys[12].k": "jwt.keys[12].k", "jwt.secret": "jwt.secret",
+		"jwt.keys[01].k": "", "jwt.keys[1]": "", "jwt.secret[1]": "",
+	} {
+		f, index, ok := Resource{Type: "TokenIntrospector"}.SecretField(path)
+		if ok != (want != "") || ok && f.At(index) != want {
+			t.Errorf("%s: %s, %t", path, f.At(index), ok)
+		}
+	}
+	for path, want := range map[string]string{
+		"parameter.header": "parameter.header", "parameter.header[0]": "parameter.header", "parameter.header[3]": "parameter.header[3]",
+		"parameter.other": "parameter.other", "parameter.other[1]": "", "parameter.": "", "secret": "",
+	} {
+		f, index, ok := Resource{Type: "AidboxTopicDestination"}.SecretField(path)
+		if ok != (want != "") || ok && f.At(index) != want {
+			t.Errorf("%s: %s, %t", path, f.At(index), ok)
+		}
+	}
+}
+
+func TestOnlyTheLineForMSKMayStandInABody(t *testing.T) {
+	parameter := func(name, value string) any { return map[string]any{"name": name, "valueString": value} }
+	jaas := SecretField{Path: jaasField}
+	for name, test := range map[string]struct {
+		parameters []any
+		want       bool
+	}{
+		"MSK":               {[]any{parameter("saslMechanism", "AWS_MSK_IAM")}, true},
+		"another mechanism": {[]any{parameter("saslMechanism", "PLAIN")}, false},
+		"another parameter": {[]any{parameter("other", "AWS_MSK_IAM")}, false},
+		"none":              {nil, false},
+	} {
+		if got := (Resource{Type: topicDestination, Body: map[string]any{"parameter": test.parameters}}).MayHold(jaas); got != test.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}
