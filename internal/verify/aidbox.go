@@ -4,6 +4,8 @@ import (
 	"context"
 	"strconv"
 	"strings"
+
+	"github.com/secretctl/secretctl/internal/config"
 )
 
 // oldestAidbox is the first version that reads secrets from files.
@@ -19,6 +21,11 @@ var aidboxChecks = []Check{
 		Needs: []string{"aidbox/reachable"},
 		run:   aidboxNewEnough,
 	},
+	{
+		ID: "aidbox/scope-format", Title: "Aidbox reads the dialect of the vault config",
+		Needs: []string{"aidbox/version"},
+		run:   aidboxReadsDialect,
+	},
 }
 
 func aidboxAnswers(ctx context.Context, r *run, _ subject) Result {
@@ -32,13 +39,10 @@ func aidboxNewEnough(ctx context.Context, r *run, _ subject) Result {
 	if r.Admin == nil {
 		return r.noAdmin()
 	}
-	version, err := r.Admin.Version(ctx)
-	if err != nil {
+	version, n, err := aidboxVersion(ctx, r)
+	if version == "" {
 		return r.unknown(err)
 	}
-	version = r.line(version)
-	release, _, _ := strings.Cut(version, ".") // 2602, or 2602.1
-	n, err := strconv.Atoi(release)
 	switch {
 	case err != nil:
 		return Warn("Aidbox reports version %s; secretctl cannot tell whether that is %d or later", version, oldestAidbox)
@@ -46,4 +50,34 @@ func aidboxNewEnough(ctx context.Context, r *run, _ subject) Result {
 		return Fail("Aidbox %s cannot read secrets from files: this needs %d or later", version, oldestAidbox).WithHint("set aidbox.image to a later version, and deploy it")
 	}
 	return Pass("Aidbox %s", version)
+}
+
+// aidboxVersion returns what Aidbox says of its version, and the release in it. Beside
+// a version an error says that there is none.
+func aidboxVersion(ctx context.Context, r *run) (version string, release int, err error) {
+	if version, err = r.Admin.Version(ctx); err != nil {
+		return "", 0, err
+	}
+	version = r.line(version)
+	number, _, _ := strings.Cut(version, ".") // 2602, or 2602.1
+	release, err = strconv.Atoi(number)
+	return version, release, err
+}
+
+// aidboxReadsDialect compares the dialect with the one that is documented for the
+// running version. Whether a version reads the other one too is not documented.
+func aidboxReadsDialect(ctx context.Context, r *run, _ subject) Result {
+	version, release, err := aidboxVersion(ctx, r)
+	format := r.d.Aidbox.ScopeFormat
+	switch {
+	case version == "":
+		return r.unknown(err)
+	case err != nil:
+		return Warn("aidbox.scopeFormat is %s; secretctl cannot tell whether Aidbox %s reads that", format, version)
+	}
+	if documented := config.ScopeFormatOf("aidbox:" + strconv.Itoa(release)); format != documented {
+		return Warn("aidbox.scopeFormat is %s, and Aidbox %s is documented to read %s", format, version, documented).
+			WithHint("set aidbox.scopeFormat: %s, or leave it out and set aidbox.image to what runs; then apply what secretctl render writes", documented)
+	}
+	return Pass("Aidbox %s reads aidbox.scopeFormat %s", version, format)
 }

@@ -71,7 +71,8 @@ func accepts(ctx context.Context, r *run, c client, grant string, try func(conte
 			WithHint("accessPolicy: allow at %s in the config, then secretctl client apply; or a policy of your own", c.Ref())
 	case refused:
 		return Fail("%s, with the value from %s", got, e.from).
-			WithHint("Aidbox has another value for it, or none: check mount/matches-store and the scope in mount/vault-config")
+			WithHint("Aidbox has another value for it, or none: check mount/matches-store and the scope in mount/vault-config; "+
+				"or it does not read aidbox.scopeFormat %s: secretctl doctor compares that with the running version", r.d.Aidbox.ScopeFormat)
 	case odd:
 		return Fail("%s: which says nothing about the secret", got).WithHint("%s", got.hint)
 	default:

@@ -16,6 +16,8 @@ const (
 		"--set enableSecretRotation=true"
 	rotationHint = "the driver needs the flag --enable-secret-rotation=true and, from 1.6.0, requiresRepublish: true in its " +
 		"CSIDriver object: helm upgrade with --set enableSecretRotation=true"
+	addonHint = "the driver is the add-on of AKS, which Helm does not own: az aks addon update --resource-group RG --name CLUSTER " +
+		"--addon azure-keyvault-secrets-provider --enable-secret-rotation"
 	agentsHint = "secretctl does not recognize its DaemonSet: run kubectl get daemonsets -A"
 )
 
@@ -118,6 +120,10 @@ func rotationEnabled(ctx context.Context, r *run, _ subject) Result {
 	case !rotation.Known:
 		return Unknown("%s; its CSIDriver object lacks requiresRepublish, without which 1.6.0 and later do not rotate", rotation.Why).WithHint(agentsHint)
 	case !rotation.Enabled:
+		agents, _ := r.driver.agents(ctx)
+		if found, ok := agentWith(cluster.RoleDriver, agents); ok && strings.HasPrefix(found.Name, "aks-") {
+			return Fail("%s", rotation.Why).WithHint(addonHint)
+		}
 		return Fail("%s", rotation.Why).WithHint(rotationHint)
 	}
 	return Pass("%s", rotation.Why)

@@ -218,6 +218,7 @@ func TestEveryCheckIsSeenInEveryStatus(t *testing.T) {
 		"rotation/no-restart":            {StatusUnknown},
 		"store/reachable":                {StatusSkip},
 		"aidbox/reachable":               {StatusFail, StatusSkip},
+		"aidbox/scope-format":            {StatusFail}, // what is documented proves nothing
 	}
 	seen := map[string]bool{}
 	for _, r := range slices.Concat(prerequisiteRows(), workloadRows(), podRows(), allRows()) {

@@ -161,6 +161,9 @@ func aidboxRows() []row {
 			s.w.Version = func(context.Context) (string, error) { return v, err }
 		}
 	}
+	dialect := func(format string) func(*testing.T, *scene) {
+		return func(_ *testing.T, s *scene) { s.d.Aidbox.ScopeFormat = format }
+	}
 	return []row{
 		{"well", nil, "aidbox/reachable", StatusPass, "is healthy"},
 		{"away", func(_ *testing.T, s *fixture) { s.w.Health = func(context.Context) error { return errUnreachable } }, "aidbox/reachable", StatusUnknown, "refused"},
@@ -169,6 +172,22 @@ func aidboxRows() []row {
 		{"a patch", version("2603.1", nil), "aidbox/version", StatusPass, "2603.1"},
 		{"too old", version("2512", nil), "aidbox/version", StatusFail, "this needs 2602 or later"},
 		{"not a number", version("edge", nil), "aidbox/version", StatusWarn, "edge"},
+		{"the dialect of that time", then(version("2602.3", nil), dialect("references")), "aidbox/scope-format", StatusPass, "2602.3 reads aidbox.scopeFormat references"},
+		{"the dialect of today", then(version("2605", nil), dialect("object")), "aidbox/scope-format", StatusPass, "2605 reads"},
+		{"an old dialect", then(version("2605.1", nil), dialect("references")), "aidbox/scope-format", StatusWarn, "is documented to read object | set aidbox.scopeFormat: object"},
+		{"a new dialect", then(version("2602", nil), dialect("object")), "aidbox/scope-format", StatusWarn, "is documented to read references | set aidbox.scopeFormat: references"},
+		{"a build without a number", then(version("edge", nil), dialect("object")), "aidbox/scope-format", StatusWarn, "cannot tell whether Aidbox edge"},
+		{"no answer the second time", func(_ *testing.T, s *scene) {
+			asked := false
+			s.w.Version = func(context.Context) (string, error) {
+				if asked {
+					return "", errUnreachable
+				}
+				asked = true
+				return "2605", nil
+			}
+		}, "aidbox/scope-format", StatusUnknown, "refused"},
+		{"too old for any dialect", then(version("2512", nil), dialect("object")), "aidbox/scope-format", StatusSkip, "aidbox/version"},
 		{"no answer", version("", errUnreachable), "aidbox/version", StatusUnknown, "refused"},
 		{"no administrator", func(_ *testing.T, s *fixture) { s.w.Version = nil }, "aidbox/version", StatusSkip, "aidbox.admin"},
 		{"no administrator's secret", func(_ *testing.T, s *fixture) { s.w.Version, s.w.NoAdmin = nil, errors.New("X is not set") }, "aidbox/version", StatusUnknown, "X is not set"},
