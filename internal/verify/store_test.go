@@ -161,8 +161,8 @@ func aidboxRows() []row {
 			s.w.Version = func(context.Context) (string, error) { return v, err }
 		}
 	}
-	dialect := func(format string) func(*testing.T, *scene) {
-		return func(_ *testing.T, s *scene) { s.d.Aidbox.ScopeFormat = format }
+	dialect := func(format string) func(*testing.T, *fixture) {
+		return func(_ *testing.T, s *fixture) { s.d.Aidbox.ScopeFormat = format }
 	}
 	return []row{
 		{"well", nil, "aidbox/reachable", StatusPass, "is healthy"},
@@ -177,7 +177,7 @@ func aidboxRows() []row {
 		{"an old dialect", then(version("2605.1", nil), dialect("references")), "aidbox/scope-format", StatusWarn, "is documented to read object | set aidbox.scopeFormat: object"},
 		{"a new dialect", then(version("2602", nil), dialect("object")), "aidbox/scope-format", StatusWarn, "is documented to read references | set aidbox.scopeFormat: references"},
 		{"a build without a number", then(version("edge", nil), dialect("object")), "aidbox/scope-format", StatusWarn, "cannot tell whether Aidbox edge"},
-		{"no answer the second time", func(_ *testing.T, s *scene) {
+		{"no answer the second time", func(_ *testing.T, s *fixture) {
 			asked := false
 			s.w.Version = func(context.Context) (string, error) {
 				if asked {
