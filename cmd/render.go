@@ -76,16 +76,20 @@ Two groups of objects are written only where --with or --only names them:
 		PreRunE: func(*cobra.Command, []string) error { return o.check() },
 		RunE:    a.run(func(ctx context.Context, _ []string) error { return a.render(ctx, o) }),
 	}
+	addRenderFlags(cmd, &o)
+	return cmd
+}
+
+func addRenderFlags(cmd *cobra.Command, o *renderOptions) {
 	cmd.Flags().StringSliceVar(&o.Only, "only", nil, "these kinds and groups only")
 	cmd.Flags().StringSliceVar(&o.Skip, "skip", nil, "all but these kinds and groups")
 	cmd.Flags().StringVar(&o.dir, "dir", "", "write a file per object and a kustomization.yaml into this folder instead")
 	cmd.Flags().BoolVar(&o.allowLoopback, "allow-loopback", false, "allow a SecretProviderClass with an address of this machine, which no pod reaches")
 	addManifestFlags(cmd, &o.Options)
-	addHelmFlags(cmd, &o)
+	addHelmFlags(cmd, o)
 	addJobFlags(cmd, &o.Job)
 	addOutput(cmd, &o.output, "yaml", "json")
 	cmd.MarkFlagsMutuallyExclusive("only", "skip")
-	return cmd
 }
 
 func (a *app) render(ctx context.Context, o renderOptions) error {
