@@ -34,10 +34,9 @@ Every phase of a delivery is planned before anything is written. Only what diffe
 written, so a second run writes nothing. Other keys of a Vault path stay as they are,
 and a value that somebody else wrote in the meantime is not overwritten.
 
-What belongs to another delivery, or to nobody secretctl knows, is left alone without
---adopt: a policy, a role that others log in with, a Key Vault secret. An existing
-auth method keeps its settings. A deleted Key Vault secret stays deleted without
---recover.
+Without --adopt, secretctl does not change a policy, a role that others use, or a Key
+Vault secret that belongs to another delivery or has no known owner. An existing auth
+method keeps its settings. A deleted Key Vault secret stays deleted without --recover.
 
 ` + exitCodes("the store matches the config, or the plan was printed", "", "the store could not be reached, or refused"),
 		Example: `  # See what would change, without changing it

@@ -35,20 +35,19 @@ them; the same config gives the same bytes.
 No server is asked, with one exception: where the config leaves azure.tenantID or
 azure.identity.clientID empty, Azure is asked for it, and stderr says what it is.
 
-An existing Aidbox is not written again: aidbox.workload.managedBy decides what is
-written for it. With kustomize that is a patch in place of the whole workload, and
-with --dir a component. With helm it is values for the Aidbox chart; --skip Deployment
-writes the objects that they refer to. --patch (which prints the patch alone) and
---helm-values choose the same for one run.
+For an existing Aidbox, aidbox.workload.managedBy selects the output: kustomize writes
+a patch instead of the workload (with --dir, a component); helm writes values for the
+Aidbox chart (add --skip Deployment to write the objects that they refer to). To
+choose for one run, pass --patch, which prints only the patch, or --helm-values.
 
 With --with init-bundle Aidbox gets the resources of the config when it starts: they
 stand beside the vault config as an Init Bundle, and client apply is not needed.
 
 Two groups of objects are written only where --with or --only names them:
 
-  rbac        the Role and the ClusterRole that the other commands need, to be bound
-              to whoever runs secretctl (docs/rbac.md)
-  verify-job  a CronJob that runs verify in the cluster, with its ConfigMap and what
+  rbac        the Role and the ClusterRole that the other commands need; bind them to
+              the user who runs secretctl (docs/rbac.md)
+  verify-job  a CronJob that runs verify in the cluster, with its ConfigMap and the
               rights it needs (docs/operations-job.md)
 
 ` + exitCodes("the manifests were written", "", "a file could not be written, or Azure could not be asked"),

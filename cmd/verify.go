@@ -95,7 +95,7 @@ run them.
             to the store)
 
 With --target pod, secretctl reads the files inside the container of every replica.
-A check that needs one that did not pass is skipped; every other check runs.
+A check is skipped if one that it depends on did not pass; all others run.
 "secretctl explain CHECK" explains a check and how to fix it.
 
 ` + exitCodes("every check passed", "a check failed", "no check failed, but one could not be run: unreachable, refused"),
