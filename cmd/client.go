@@ -95,9 +95,26 @@ func (a *app) changeResources(ctx context.Context, f fleet, resources map[*confi
 					return changes, err
 				}
 			}
+			if !f.dryRun {
+				a.sweep(ctx, c, d)
+			}
 			return changes, nil
 		}, err
 	})
+}
+
+// sweep deletes the Client outside every scope that a verify left behind which was
+// killed. Aidbox has just answered; what is wrong with it now is not worth an error.
+func (a *app) sweep(ctx context.Context, c *fhirclient.Client, d *config.Delivery) {
+	left := config.Resource{Type: "Client", ID: d.ScopeClientID()}
+	if _, _, err := c.References(ctx, left); err != nil {
+		return
+	}
+	if _, err := c.Delete(ctx, left.Type, left.ID); err != nil {
+		a.narrate("warning: %s%s, left by an interrupted verify, could not be deleted: %s", a.of(d), left.Ref(), err)
+		return
+	}
+	a.narrate("note: %sdeleted %s, which an interrupted verify had left in Aidbox", a.of(d), left.Ref())
 }
 
 func (a *app) printResources(done []outcome[[]fhirclient.Change], failed error, dryRun bool, output string) error {

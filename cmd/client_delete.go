@@ -64,7 +64,7 @@ func (a *app) clientDelete(ctx context.Context, o clientDeleteOptions, refs []st
 	if o.dryRun {
 		change = planDeletion
 	}
-	done, err := a.changeResources(ctx, fleet{title: "client delete", all: all}, resources, change)
+	done, err := a.changeResources(ctx, fleet{title: "client delete", all: all, dryRun: o.dryRun}, resources, change)
 	return join(err, a.printResources(done, err, o.dryRun, o.output))
 }
 

@@ -37,6 +37,7 @@ type fleet struct {
 	// exclusive names what the work on a delivery must have for itself: deliveries that
 	// share a name are worked on one after the other. Nil: nothing.
 	exclusive func(*config.Delivery) []string
+	dryRun    bool // the work changes nothing
 }
 
 // each does the work on every delivery, several at the same time, and returns the

@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -227,6 +228,13 @@ func (a *app) check(ctx context.Context, d *config.Delivery, c checkup) (work[ve
 				}
 			}
 		}
-		return verify.Run(ctx, d, deps, o)
+		report, err := verify.Run(ctx, d, deps, o)
+		answered := func(r verify.Result) bool {
+			return r.Status == verify.StatusPass && (strings.HasPrefix(r.ID, "client/") || strings.HasPrefix(r.ID, "aidbox/"))
+		}
+		if admin, ok := deps.Admin.(aidboxAdmin); ok && slices.ContainsFunc(report.Checks, answered) && ctx.Err() == nil {
+			a.sweep(ctx, admin.Client, d)
+		}
+		return report, err
 	}, nil
 }

@@ -2,6 +2,8 @@ package config
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"path"
 	"slices"
 	"strings"
@@ -25,6 +27,20 @@ func (d *Delivery) SecretProviderClassName() string {
 
 // Owner is what marks the delivery's own in a store that others share.
 func (d *Delivery) Owner() string { return d.Namespace + "/" + d.Name }
+
+// maxID is how long an id in FHIR may be.
+const maxID = 64
+
+// ScopeClientID returns the id of the Client that verify makes outside every scope and
+// deletes again. It is always the same, so that the next run finds one that was left.
+func (d *Delivery) ScopeClientID() string {
+	id := "secretctl-scope-" + d.Namespace + "-" + d.Name
+	if len(id) <= maxID {
+		return id
+	}
+	sum := sha256.Sum256([]byte(id))
+	return id[:maxID-9] + "-" + hex.EncodeToString(sum[:4])
+}
 
 // ConfigMapName returns the name of the ConfigMap that holds the vault config.
 func (d *Delivery) ConfigMapName() string { return d.Name + "-vault-config" }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -88,5 +89,17 @@ func TestAidboxIsReachedByAServiceWhereTheURLSaysSo(t *testing.T) {
 		if got := [3]any{name, port, ok}; ok != want[2] || ok && got != want {
 			t.Errorf("%s: got %v", url, got)
 		}
+	}
+}
+
+func TestIDOfTheScopeClientIsShortAndItsOwn(t *testing.T) {
+	long := strings.Repeat("n", 40)
+	a := &Delivery{Namespace: long, Name: "aidbox-of-the-first-clinic"}
+	b := &Delivery{Namespace: long, Name: "aidbox-of-the-first-hospital"}
+	if id := (&Delivery{Namespace: "fhir", Name: "aidbox"}).ScopeClientID(); id != "secretctl-scope-fhir-aidbox" {
+		t.Errorf("id %q", id)
+	}
+	if len(a.ScopeClientID()) > maxID || a.ScopeClientID() == b.ScopeClientID() {
+		t.Errorf("ids %q and %q, want at most %d characters, and each its own", a.ScopeClientID(), b.ScopeClientID(), maxID)
 	}
 }

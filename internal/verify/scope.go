@@ -2,8 +2,6 @@ package verify
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -49,7 +47,7 @@ func outOfScopeRefused(ctx context.Context, r *run, s subject) Result {
 	if err != nil {
 		return r.unknown(err)
 	}
-	id := throwAwayID()
+	id := r.d.ScopeClientID()
 	result := tryOutOfScope(ctx, r, s.secret, id, e)
 	control := clientWith(r.d, r.Dependencies, s.secret, grantBasic)
 	switch {
@@ -113,10 +111,4 @@ func deleteThrowAway(ctx context.Context, r *run, id string, result Result) Resu
 	}
 	result.Detail += fmt.Sprintf("; Client/%s could not be deleted: %s", id, r.line(err.Error()))
 	return result
-}
-
-func throwAwayID() string {
-	b := make([]byte, 4)
-	_, _ = rand.Read(b) // never fails
-	return "secretctl-scope-" + hex.EncodeToString(b)
 }
