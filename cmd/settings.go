@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -116,9 +117,15 @@ func (a *app) deliveries() ([]*config.Delivery, error) {
 	all, err := a.load()
 	a.several = len(all) > 1
 	namespace, _ := a.LookupEnv("VAULT_NAMESPACE")
+	skipVerify, _ := a.LookupEnv("VAULT_SKIP_VERIFY")
+	skips, _ := strconv.ParseBool(skipVerify)
 	for _, d := range all {
 		if d.Vault != nil && d.Vault.Namespace == "" { // so that the pod looks where secretctl does
 			d.Vault.Namespace = strings.Trim(namespace, "/")
+		}
+		if d.Vault != nil && skips && strings.HasPrefix(d.Vault.Address, "https://") {
+			a.narrate("warning: %sVAULT_SKIP_VERIFY skips TLS verification of %s: whoever is in between reads tokens and values; set VAULT_CACERT to the CA instead",
+				a.of(d), d.Vault.Address)
 		}
 		for _, w := range d.Warnings() {
 			a.narrate("warning: %s%s %s; %s", a.of(d), w.Path, w.Message, w.Hint)
