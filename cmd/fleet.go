@@ -26,7 +26,7 @@ type outcome[T any] struct {
 	err      error
 }
 
-// errNotStarted is the outcome of a delivery when time was up before its work started.
+// errNotStarted is the outcome of a delivery that timed out before its work started.
 var errNotStarted = errors.New("not started")
 
 // fleet is the deliveries that a command works on.

@@ -79,7 +79,7 @@ func (*UsageError) Usage() bool { return true }
 
 // Hint names the likely one, and all there are.
 func (e *UsageError) Hint() string {
-	known := cmp.Or(e.See, "known: "+strings.Join(e.Known, ", "))
+	known := cmp.Or(e.See, "available: "+strings.Join(e.Known, ", "))
 	best := slices.MinFunc(e.Known, func(a, b string) int {
 		return levenshtein.ComputeDistance(e.Got, a) - levenshtein.ComputeDistance(e.Got, b)
 	})

@@ -38,8 +38,8 @@ func TestSelectKeepsTheOrderOfTheGroups(t *testing.T) {
 
 func TestUnknownGroupIsAUsageErrorThatSuggests(t *testing.T) {
 	for name, hint := range map[string]string{
-		"scop":  `did you mean "scope"? known: ` + strings.Join(everyGroup, ", "),
-		"bogus": "known: " + strings.Join(everyGroup, ", "),
+		"scop":  `did you mean "scope"? available: ` + strings.Join(everyGroup, ", "),
+		"bogus": "available: " + strings.Join(everyGroup, ", "),
 	} {
 		_, err := Select([]string{"mount", name}, true)
 		var usage *UsageError
