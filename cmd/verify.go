@@ -161,6 +161,8 @@ func (a *app) verifyAll(ctx context.Context, o verifyOptions, names []string) ([
 			return nil, err
 		}
 		all = []*config.Delivery{d}
+	} else if slices.Contains(names, groupRotation) && !slices.ContainsFunc(all, hasCanary) {
+		return nil, usagef("name a secret with --secret, or set canary: true in the config, apply it, and rotate that", "nothing to rotate: the config has no canary")
 	}
 	c := checkup{title: "verify", groups: groups, named: names, options: o.reportOptions}
 	if slices.Contains(groups, groupRotation) {
@@ -172,6 +174,11 @@ func (a *app) verifyAll(ctx context.Context, o verifyOptions, names []string) ([
 		}
 	}
 	return a.checkAll(ctx, all, c)
+}
+
+func hasCanary(d *config.Delivery) bool {
+	_, has := d.Secret(d.CanarySecret())
+	return has
 }
 
 // checkup says which checks to run on each delivery.
