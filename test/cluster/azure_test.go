@@ -31,6 +31,7 @@ azure:
 aidbox:
   url: service
   image: aidbox-standin:1
+  scopeFormat: references
   replicas: 2
   env: [{name: BOX_ROOT_CLIENT_SECRET, value: ADMIN}]
 secrets:
