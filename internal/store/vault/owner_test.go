@@ -116,7 +116,9 @@ func leavesRoleThatAdmits(t *testing.T, b *backend) {
 	} {
 		path := withRole(t, b, role)
 		unchanged(t, b, func() {
-			got, err := b.run(t, b.delivery(t, config.Secret{Name: "a"}), nil, "role")
+			got, err := b.runWith(t, b.delivery(t, config.Secret{Name: "a"}), store.Options{Adopt: true}, "role")
+			storetest.Want(t, got, err, "role unchanged "+path)
+			got, err = b.run(t, b.delivery(t, config.Secret{Name: "a"}), nil, "role")
 			storetest.Want(t, got, err, "role unchanged "+path)
 			if err == nil && (role["audience"] != nil) != (got[0].Warning != "") {
 				t.Errorf("warning %q", got[0].Warning)

@@ -114,7 +114,7 @@ func (s *roleStep) compare(is role, wanted *role) error {
 		if !slices.Contains(is.Policies, s.v.d.Vault.Policy) {
 			wanted.Policies = append(slices.Clone(is.Policies), s.v.d.Vault.Policy)
 		}
-	} else if works && !s.v.o.Adopt {
+	} else if works { // --adopt may be meant for something else: nobody loses a role that works
 		s.change.Detail = "admits the pod; " + is.bound()
 		if is.Audience != "" && is.Audience != wanted.Audience {
 			s.change.Warning = fmt.Sprintf("wants a token for the audience %q: set vault.audience to that", is.Audience)
