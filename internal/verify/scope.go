@@ -74,6 +74,11 @@ func tryOutOfScope(ctx context.Context, r *run, s config.Secret, id string, e ex
 	c, _ := clientOf(r.d, r.Dependencies, res)
 	switch got := c.probe(ctx, e.value); got.outcome {
 	case refused:
+		// The id is always the same, so another run of the delivery may have deleted it.
+		if _, _, err := r.Admin.References(ctx, res); err != nil {
+			return Unknown("%s, but Client/%s did not stay while it was tried: %s", got.brief(), id, r.line(err.Error())).
+				WithHint("run it again; no other verify or client apply of this delivery may run at the same time")
+		}
 		return Pass("%s to a Client outside the scope, with the value from %s", got.brief(), e.from)
 	case accepted, forbidden:
 		return Fail("a Client outside the scope is ACCEPTED: %s, with the value from %s", got, e.from).

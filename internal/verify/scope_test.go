@@ -57,6 +57,15 @@ func scopeRows() []row {
 			outsider(200)(t, s)
 			deleting(errUnreachable)(t, s)
 		}, refused, StatusFail, "could not be deleted"},
+		{"deleted by another run meanwhile", func(_ *testing.T, s *fixture) {
+			known := s.w.References
+			s.w.References = func(ctx context.Context, r config.Resource) (map[string]string, []string, error) {
+				if r.ID == s.d.ScopeClientID() {
+					return nil, nil, fs.ErrNotExist
+				}
+				return known(ctx, r)
+			}
+		}, refused, StatusUnknown, "did not stay while it was tried"},
 		{"every Client in scope", func(_ *testing.T, s *fixture) { s.d.Secrets[0].Scope = []string{"Client"} }, refused, StatusSkip, "every Client"},
 		{"no administrator", func(_ *testing.T, s *fixture) { s.w.ApplyResource = nil }, refused, StatusSkip, "aidbox.admin"},
 		{"value not accepted in scope", func(_ *testing.T, s *fixture) { s.valid = "other" }, refused, StatusSkip, "skipped: auth/accepts-secret Client/basic failed"},
