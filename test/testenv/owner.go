@@ -14,13 +14,16 @@ import (
 // Linux, every connection counts.
 func isOwn(conn net.Conn) bool {
 	table, err := os.ReadFile("/proc/net/tcp")
-	from, ok := conn.RemoteAddr().(*net.TCPAddr)
-	if err != nil || !ok {
+	from, fromTCP := conn.RemoteAddr().(*net.TCPAddr)
+	to, toTCP := conn.LocalAddr().(*net.TCPAddr)
+	if err != nil || !fromTCP || !toTCP {
 		return true
 	}
 	socket := ""
 	for line := range strings.Lines(string(table)) {
-		if fields := strings.Fields(line); len(fields) > 9 && strings.HasSuffix(fields[1], fmt.Sprintf(":%04X", from.Port)) {
+		// The port alone is not enough: old connections to others had the same one.
+		fields := strings.Fields(line)
+		if len(fields) > 9 && strings.HasSuffix(fields[1], fmt.Sprintf(":%04X", from.Port)) && strings.HasSuffix(fields[2], fmt.Sprintf(":%04X", to.Port)) {
 			socket = "socket:[" + fields[9] + "]"
 		}
 	}

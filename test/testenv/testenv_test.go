@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -48,6 +49,44 @@ func TestTrapNotesWhoComes(t *testing.T) {
 	}
 	defer func() { _ = conn.Close() }()
 	_, _ = conn.Write([]byte("GET /\n"))
+	waitNoted(t, traps)
+}
+
+// The port that a connection comes from may have been that of an earlier one, to
+// another server, of which the kernel keeps an entry that belongs to no process.
+func TestTrapNotesWhoComesFromAPortUsedBefore(t *testing.T) {
+	other, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = other.Close() }()
+	for range 10 { // the order of the entries is by chance
+		traps := trap(t, "0")
+		dialer := net.Dialer{Control: func(_, _ string, conn syscall.RawConn) (err error) {
+			return conn.Control(func(fd uintptr) { err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1) })
+		}}
+		earlier, err := dialer.DialContext(t.Context(), "tcp", other.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		accepted, err := other.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		dialer.LocalAddr = earlier.LocalAddr()
+		_, _ = earlier.Close(), accepted.Close()
+		conn, err := dialer.DialContext(t.Context(), "tcp", traps.addresses[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close() }()
+		_, _ = conn.Write([]byte("GET /\n"))
+		waitNoted(t, traps)
+	}
+}
+
+func waitNoted(t *testing.T, traps *Traps) {
+	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); len(traps.Noted()) == 0; <-time.After(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the trap has noted nothing")
