@@ -27,7 +27,7 @@ const (
 
 // TestRealCluster does everything as one who has the rights that are documented.
 func TestRealCluster(t *testing.T) {
-	s := newScene(t)
+	s := newFixture(t)
 	c := s.documented(t)
 	var w Workload
 	eventually(t, "the Deployment settles", func(ctx context.Context) bool {
@@ -108,7 +108,7 @@ func wantWorkload(t *testing.T, w Workload) {
 	}
 }
 
-func wantObjects(t *testing.T, c *Cluster, s *scene, w Workload) {
+func wantObjects(t *testing.T, c *Cluster, s *fixture, w Workload) {
 	if a, err := c.ServiceAccount(t.Context(), s.namespace, app); a["example.org/owner"] != "tests" || err != nil {
 		t.Errorf("annotations are %v, %v", a, err)
 	}
@@ -137,7 +137,7 @@ func wantObjects(t *testing.T, c *Cluster, s *scene, w Workload) {
 	}
 }
 
-func wantDriver(t *testing.T, c *Cluster, s *scene, pod Pod) {
+func wantDriver(t *testing.T, c *Cluster, s *fixture, pod Pod) {
 	d, err := c.CSIDriver(t.Context())
 	if !d.RequiresRepublish || err != nil {
 		t.Errorf("driver is %+v, %v", d, err)
@@ -210,7 +210,7 @@ func wantDiagnosis(t *testing.T, c *Cluster, pod Pod) {
 }
 
 // wantToken has Vault ask the cluster about the token.
-func wantToken(t *testing.T, c *Cluster, s *scene) {
+func wantToken(t *testing.T, c *Cluster, s *fixture) {
 	token, err := c.ServiceAccountToken(t.Context(), s.namespace, app, []string{"vault"}, 10*time.Minute)
 	if err != nil {
 		t.Fatal(err)
@@ -241,7 +241,7 @@ func wantNudge(t *testing.T, c *Cluster, pod Pod) {
 	}
 }
 
-func wantDryRun(t *testing.T, c *Cluster, s *scene) {
+func wantDryRun(t *testing.T, c *Cluster, s *fixture) {
 	object := func(text string) []byte { return []byte(strings.ReplaceAll(text, "NAMESPACE", s.namespace)) }
 	changed, err := c.DryRunApply(t.Context(), object(`{"apiVersion": "v1", "kind": "ConfigMap",
 		"metadata": {"name": "aidbox-vault-config", "namespace": "NAMESPACE"}, "data": {"vault-config.json": "{}"}}`))

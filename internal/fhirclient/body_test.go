@@ -1,16 +1,11 @@
 package fhirclient
 
 import (
-	"encoding/json"
-	"reflect"
-	"regexp"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/secretctl/secretctl/internal/config"
-	"github.com/secretctl/secretctl/internal/hint"
 )
 
 func TestBodyPutsAMaskedReferenceAtEachField(t *testing.T) {
@@ -206,61 +201,6 @@ func TestBodyPutsAMaskedReferenceAtEachField(t *testing.T) {
 	}
 }
 
-func TestBodyRefusesWhatItCannotMask(t *testing.T) {
-	in := func(resourceType, path string, body map[string]any) config.Resource {
-		if !regexp.MustCompile("^[A-Za-z]+$").MatchString(resourceType) {
-			t.Skip("the config has no such type")
-		}
-		r := config.Resource{Type: resourceType, ID: "x", Body: body, Secrets: map[string]string{}}
-		if path != "" {
-			r.Secrets[path] = "s"
-		}
-		return r
-	}
-	text := map[string]any{"client": "text", "jwt": "text", "parameter": "text"}
-	for name, tt := range map[string]struct {
-		resource   config.Resource
-		want, hint string
-	}{
-		"unknown field":      {in("Client", "token", nil), `Client takes no secret at "token"`, "available: secret"},
-		"unknown type":       {in("Patient", "secret", nil), `Patient takes no secret at "secret"`, ""},
-		"another type's":     {in("Client", "client.secret", nil), `Client takes no secret at "client.secret"`, "available: secret"},
-		"unknown parameter":  {in("AidboxTopicDestination", "parameter.ot her", nil), `AidboxTopicDestination takes no secret at "parameter.ot her"`, "available: parameter.saslJaasConfig, parameter.sslKeystoreKey, parameter.header, parameter.serviceAccountKey, parameter.awsAccessKeyId, parameter.awsSecretAccessKey"},
-		"no path":            {config.Resource{Type: "Client", ID: "x", Secrets: map[string]string{"": "s"}}, `Client takes no secret at ""`, "available: secret"},
-		"no object":          {in("IdentityProvider", "client.secret", text), "client in the body is no object", ""},
-		"no jwt object":      {in("TokenIntrospector", "jwt.keys.k", text), "jwt in the body is no object", ""},
-		"no array of keys":   {in("TokenIntrospector", "jwt.keys.k", map[string]any{"jwt": map[string]any{"keys": "text"}}), "keys in the body is no array", ""},
-		"key is no object":   {in("TokenIntrospector", "jwt.keys.k", map[string]any{"jwt": map[string]any{"keys": []any{"text"}}}), "jwt.keys[0] is no object", ""},
-		"key beyond the end": {in("TokenIntrospector", "jwt.keys[1].k", nil), "jwt.keys[1]: the body has 0 keys", ""},
-		"negative key":       {in("TokenIntrospector", "jwt.keys[-1].k", nil), `TokenIntrospector takes no secret at "jwt.keys[-1].k"`, "available: jwt.secret, jwt.keys.k, introspection_endpoint.authorization"},
-		"no number": {
-			in("TokenIntrospector", "jwt.keys[01].k", nil), `TokenIntrospector takes no secret at "jwt.keys[01].k"`,
-			"available: jwt.secret, jwt.keys.k, introspection_endpoint.authorization",
-		},
-		"one key by two names": {
-			config.Resource{Type: "TokenIntrospector", ID: "x", Secrets: map[string]string{"jwt.keys.k": "a", "jwt.keys[0].k": "b"}},
-			"jwt.keys[0].k is there under another name", "",
-		},
-		"a header alone that is the second": {in("AidboxTopicDestination", "parameter.header[1]", nil), "parameter.header[1]: the one before it is missing", ""},
-		"a number at what is there once":    {in("AidboxTopicDestination", "parameter.sslKeystoreKey[1]", nil), `AidboxTopicDestination takes no secret at "parameter.sslKeystoreKey[1]"`, "available: parameter.saslJaasConfig, parameter.sslKeystoreKey, parameter.header, parameter.serviceAccountKey, parameter.awsAccessKeyId, parameter.awsSecretAccessKey"},
-		"parameter is no array":             {in("AidboxTopicDestination", "parameter.header", text), "parameter in the body is no array", ""},
-		"no JSON":                           {in("Client", "secret", map[string]any{"f": func() {}}), "body: is no JSON", ""},
-		"a value elsewhere": {
-			in("IdentityProvider", "client.secret", map[string]any{"client": map[string]any{"private-key": "canary"}}),
-			"the body has a literal value at client.private-key",
-			"remove it from the config, and name a secret for client.private-key under secrets",
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			_, err := Body(tt.resource)
-			wantError(t, err, "aidbox: "+tt.resource.Ref()+": "+tt.want)
-			if got := hint.Of(err); got != tt.hint {
-				t.Errorf("hint %q, want %q", got, tt.hint)
-			}
-		})
-	}
-}
-
 func TestBodyLeavesTheConfigAlone(t *testing.T) {
 	r := config.Resource{
 		Type: "IdentityProvider", ID: "x", Secrets: map[string]string{"client.secret": "s"},
@@ -314,72 +254,4 @@ func TestJSONIsReadableAndAlwaysTheSame(t *testing.T) {
 	if _, err := JSON(config.Resource{Type: "Client", ID: "x", Secrets: map[string]string{"y": "z"}}); err == nil {
 		t.Error("an unknown path gave JSON")
 	}
-}
-
-func TestAccessPolicyAllowsTheClient(t *testing.T) {
-	got, err := json.Marshal(AccessPolicy("p", aClient()))
-	want := `{"engine":"allow","id":"p","link":[{"reference":"Client/basic"}],"resourceType":"AccessPolicy"}`
-	if err != nil || string(got) != want {
-		t.Errorf("%s, %v", got, err)
-	}
-}
-
-func TestAccessPolicyHasTheBodyOfTheConfig(t *testing.T) {
-	for name, tt := range map[string]struct {
-		body map[string]any
-		want string
-	}{
-		"linked to the Client":  {map[string]any{"engine": "matcho", "matcho": map[string]any{"uri": "/fhir/Patient"}}, `{"engine":"matcho","id":"p","link":[{"reference":"Client/basic"}],"matcho":{"uri":"/fhir/Patient"},"resourceType":"AccessPolicy"}`},
-		"with links of its own": {map[string]any{"engine": "allow", "link": []any{}}, `{"engine":"allow","id":"p","link":[],"resourceType":"AccessPolicy"}`},
-	} {
-		r := aClient()
-		r.AccessPolicy = tt.body
-		got, err := json.Marshal(AccessPolicy("p", r))
-		if err != nil || string(got) != tt.want {
-			t.Errorf("%s: %s, %v", name, got, err)
-		}
-		if _, added := tt.body["id"]; added {
-			t.Errorf("%s: the config was changed", name)
-		}
-	}
-}
-
-// Whatever the path and the body: no panic, and either an error, or a body in
-// which the reference is found again and no value is.
-func FuzzBody(f *testing.F) {
-	for _, resourceType := range []string{"Client", "IdentityProvider", "TokenIntrospector", "AidboxTopicDestination"} {
-		for _, field := range (config.Resource{Type: resourceType}).SecretFields() {
-			f.Add(resourceType, field.Path, `{}`)
-		}
-	}
-	f.Add("TokenIntrospector", "jwt.keys[1].k", `{"jwt":{"keys":[{"k":"x"},null,3]}}`)
-	f.Add("TokenIntrospector", "jwt.keys[99999999999999999999].k", `{"jwt":[]}`)
-	f.Add("AidboxTopicDestination", "parameter.header", `{"parameter":[{"name":"header","valueCode":"x","_valueCode":{}},null]}`)
-	f.Add("IdentityProvider", "client.secret", `{"client":{"secret":{"a":1}},"x":null}`)
-	f.Fuzz(func(t *testing.T, resourceType, path, text string) {
-		if !regexp.MustCompile("^[A-Za-z]+$").MatchString(resourceType) {
-			t.Skip("the config has no such type")
-		}
-		r := config.Resource{Type: resourceType, ID: "x", Secrets: map[string]string{path: "s"}}
-		_ = json.Unmarshal([]byte(text), &r.Body)
-		body, err := Body(r)
-		if err != nil {
-			if strings.ContainsAny(err.Error(), "\n\r") {
-				t.Errorf("error of several lines: %q", err)
-			}
-			return
-		}
-		if got := referencePaths(r, body); !reflect.DeepEqual(got, r.Secrets) {
-			t.Errorf("references are %v", got)
-		}
-		visit(r, body, func(path string, field config.SecretField, p place) {
-			if len(p.literals()) > 0 && !r.MayHold(field) {
-				t.Errorf("a value is left at %s", path)
-			}
-		})
-		again, err := Body(r)
-		if err != nil || !reflect.DeepEqual(body, again) {
-			t.Errorf("a second time: %v, %v", again, err)
-		}
-	})
 }

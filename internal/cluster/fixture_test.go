@@ -19,18 +19,18 @@ import (
 
 const firstSecret = "canary-of-the-mount"
 
-// scene is a namespace of a real cluster with the objects of testdata/scene.yaml,
+// fixture is a namespace of a real cluster with the objects of testdata/fixture.yaml,
 // and a Vault that has a secret for it.
-type scene struct {
+type fixture struct {
 	admin     *Cluster
 	namespace string
 	vault     *api.Client
 }
 
-// newScene needs KUBECONFIG, VAULT_ADDR and VAULT_TOKEN of a cluster and a Vault
+// newFixture needs KUBECONFIG, VAULT_ADDR and VAULT_TOKEN of a cluster and a Vault
 // that reach each other, made for tests. Without SECRETCTL_TEST_CLUSTER it skips
 // the test, or with SECRETCTL_REQUIRE_CLUSTER fails it.
-func newScene(t *testing.T) *scene {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	switch {
 	case os.Getenv("SECRETCTL_TEST_CLUSTER") != "":
@@ -47,7 +47,7 @@ func newScene(t *testing.T) *scene {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &scene{admin, "secretctl-test-" + randomHex(), vault}
+	s := &fixture{admin, "secretctl-test-" + randomHex(), vault}
 	s.apply(t, "apiVersion: v1\nkind: Namespace\nmetadata: {name: "+s.namespace+"}")
 	t.Cleanup(func() {
 		o := object{version: "v1", resource: "namespaces", name: s.namespace}
@@ -56,7 +56,7 @@ func newScene(t *testing.T) *scene {
 		}
 	})
 	s.prepareVault(t)
-	s.applyFile(t, "testdata/scene.yaml")
+	s.applyFile(t, "testdata/fixture.yaml")
 	return s
 }
 
@@ -68,7 +68,7 @@ func randomHex() string {
 
 // prepareVault gives the namespace an auth mount, a policy, a role and a secret of
 // its own.
-func (s *scene) prepareVault(t *testing.T) {
+func (s *fixture) prepareVault(t *testing.T) {
 	t.Helper()
 	s.apply(t, strings.ReplaceAll(`
 apiVersion: v1
@@ -119,7 +119,7 @@ subjects: [{kind: ServiceAccount, name: reviewer, namespace: NAMESPACE}]`, "NAME
 	s.put(t, firstSecret)
 }
 
-func (s *scene) put(t *testing.T, value string) {
+func (s *fixture) put(t *testing.T, value string) {
 	t.Helper()
 	data := map[string]any{"data": map[string]any{"client-secret": value}}
 	if _, err := s.vault.Logical().Write("secret/data/"+s.namespace, data); err != nil {
@@ -127,7 +127,7 @@ func (s *scene) put(t *testing.T, value string) {
 	}
 }
 
-func (s *scene) applyFile(t *testing.T, file string) {
+func (s *fixture) applyFile(t *testing.T, file string) {
 	t.Helper()
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -136,8 +136,8 @@ func (s *scene) applyFile(t *testing.T, file string) {
 	s.apply(t, strings.NewReplacer("NAMESPACE", s.namespace, "VAULT_ADDRESS", "http://vault.default:8200").Replace(string(text)))
 }
 
-// apply applies YAML documents, in the scene's namespace where they have one.
-func (s *scene) apply(t *testing.T, documents string) {
+// apply applies YAML documents, in the fixture's namespace where they have one.
+func (s *fixture) apply(t *testing.T, documents string) {
 	t.Helper()
 	for doc := range strings.SplitSeq(documents, "\n---\n") {
 		body, err := yaml.YAMLToJSON([]byte(doc))
@@ -158,15 +158,15 @@ func (s *scene) apply(t *testing.T, documents string) {
 	}
 }
 
-func (s *scene) deleteLater(t *testing.T, resource, name string) {
+func (s *fixture) deleteLater(t *testing.T, resource, name string) {
 	t.Cleanup(func() {
 		o := object{group: "rbac.authorization.k8s.io", version: "v1", resource: resource, name: name}
 		_ = s.admin.client.Delete().AbsPath(o.path()).Do(context.Background()).Error()
 	})
 }
 
-// as connects with a token of a ServiceAccount of the scene.
-func (s *scene) as(t *testing.T, serviceAccount string) *Cluster {
+// as connects with a token of a ServiceAccount of the fixture.
+func (s *fixture) as(t *testing.T, serviceAccount string) *Cluster {
 	t.Helper()
 	token, err := s.admin.ServiceAccountToken(t.Context(), s.namespace, serviceAccount, nil, time.Hour)
 	if err != nil {
@@ -182,7 +182,7 @@ func (s *scene) as(t *testing.T, serviceAccount string) *Cluster {
 }
 
 // documented connects as one who has the rights of docs/rbac.md and no other.
-func (s *scene) documented(t *testing.T) *Cluster {
+func (s *fixture) documented(t *testing.T) *Cluster {
 	t.Helper()
 	page, err := os.ReadFile("../../docs/rbac.md")
 	if err != nil {
