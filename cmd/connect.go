@@ -105,7 +105,7 @@ func aidboxTunnel(ctx context.Context, c *cluster.Cluster, d *config.Delivery, s
 
 // clusterOf says which cluster a delivery is in.
 func (a *app) clusterOf(d *config.Delivery) cluster.Options {
-	return cluster.Options{Kubeconfig: a.kubeconfig, Context: d.Context, Log: a.logOf(d), AllowHTTP: a.allowHTTP, Sanitizer: a.sanitizer}
+	return cluster.Options{Kubeconfig: a.kubeconfig, Context: d.Context, Log: a.logOf(d), AllowHTTP: a.allowHTTP, Shorten: a.provider(d).ShortenMountError, Sanitizer: a.sanitizer}
 }
 
 // kubernetes connects to the delivery's cluster; nothing is sent yet.

@@ -47,6 +47,9 @@ type Options struct {
 
 	AllowHTTP bool          // plain http to another host is fine
 	Timeout   time.Duration // of one request with its answer; [transport.RequestTimeout] where it is 0
+	// Shorten shortens what the provider of the CSI driver says in events and logs,
+	// before it is cut; may be nil.
+	Shorten func(text string) string
 	// Sanitizer learns the credentials in use, and cleans what the cluster says.
 	Sanitizer *secret.Sanitizer
 }
@@ -56,6 +59,7 @@ type Options struct {
 type Cluster struct {
 	config    *rest.Config
 	client    *rest.RESTClient
+	shorten   func(string) string
 	sanitizer *secret.Sanitizer
 }
 
@@ -100,7 +104,10 @@ func Connect(o Options) (*Cluster, error) {
 }
 
 func newCluster(config *rest.Config, o Options) (*Cluster, error) {
-	c := &Cluster{config: config, sanitizer: cmp.Or(o.Sanitizer, &secret.Sanitizer{})}
+	c := &Cluster{config: config, shorten: o.Shorten, sanitizer: cmp.Or(o.Sanitizer, &secret.Sanitizer{})}
+	if c.shorten == nil {
+		c.shorten = func(text string) string { return text }
+	}
 	config.UserAgent = "secretctl"
 	config.QPS, config.Burst = requestsPerSecond, requestsAtOnce
 	config.Timeout = cmp.Or(o.Timeout, transport.RequestTimeout)

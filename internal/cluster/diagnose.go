@@ -43,7 +43,7 @@ func (c *Cluster) Events(ctx context.Context, namespace, kind, name string) ([]E
 	var events []Event
 	for _, e := range list.Items {
 		event := newEvent(e)
-		event.Reason, event.Message = c.sanitizer.Line(event.Reason), c.sanitizer.Tail(event.Message)
+		event.Reason, event.Message = c.sanitizer.Line(event.Reason), c.sanitizer.Tail(c.shorten(event.Message))
 		events = append(events, event)
 	}
 	slices.SortStableFunc(events, func(a, b Event) int { return b.Time.Compare(a.Time) })
@@ -55,7 +55,7 @@ func (c *Cluster) Events(ctx context.Context, namespace, kind, name string) ([]E
 func newEvent(e corev1.Event) Event {
 	event := Event{
 		Time: e.LastTimestamp.Time, Warning: e.Type == corev1.EventTypeWarning,
-		Reason: e.Reason, Message: shortenAzureError(e.Message), Count: max(1, e.Count),
+		Reason: e.Reason, Message: e.Message, Count: max(1, e.Count),
 	}
 	if e.EventTime.After(event.Time) {
 		event.Time = e.EventTime.Time
@@ -83,7 +83,7 @@ func (c *Cluster) Logs(ctx context.Context, p Pod, container string, since time.
 	var lines []string
 	for l := range strings.Lines(string(text)) {
 		if len(words) == 0 || slices.ContainsFunc(words, func(w string) bool { return strings.Contains(l, w) }) {
-			lines = append(lines, c.sanitizer.Tail(shortenAzureError(l)))
+			lines = append(lines, c.sanitizer.Tail(c.shorten(l)))
 		}
 	}
 	return lines, nil

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,6 +22,9 @@ const (
 	defaultPollInterval = 2 * time.Minute
 	defaultMetricsPort  = 8095
 )
+
+// providerSocket is where a provider listens, such as /provider/vault.sock.
+var providerSocket = regexp.MustCompile(`providers?/(\w+)\.sock$`)
 
 // CSIDriver is how the driver is registered with the cluster.
 type CSIDriver struct {
@@ -165,21 +169,24 @@ func roleOrder(a Agent) string {
 }
 
 // roleOf says what a container does, by the flags that only the driver has, the
-// socket on which a provider listens, or the names of the images that are known;
-// "" is none of it.
+// socket on which a provider listens, or the name of the image, such as
+// vault-csi-provider and provider-azure; "" is none of it.
 func roleOf(c corev1.Container) string {
 	flags := flagsOf(c)
-	socket := path.Base(flags["endpoint"])
 	repository, _ := splitImage(c.Image)
 	_, volumes := flags["provider-volume"]
 	_, rotates := flags["enable-secret-rotation"]
-	switch {
-	case volumes, rotates, strings.HasSuffix(repository, "secrets-store-csi-driver"), strings.HasSuffix(repository, "secrets-store/driver"):
+	if volumes || rotates || strings.HasSuffix(repository, "secrets-store-csi-driver") || strings.HasSuffix(repository, "secrets-store/driver") {
 		return RoleDriver
-	case socket == "vault.sock", path.Base(repository) == "vault-csi-provider":
-		return "vault"
-	case socket == "azure.sock", path.Base(repository) == "provider-azure":
-		return "azure"
+	}
+	if socket := providerSocket.FindStringSubmatch(flags["endpoint"]); socket != nil {
+		return socket[1]
+	}
+	name := path.Base(repository)
+	name, suffixed := strings.CutSuffix(name, "-csi-provider")
+	name, prefixed := strings.CutPrefix(name, "provider-")
+	if suffixed || prefixed {
+		return name
 	}
 	return ""
 }

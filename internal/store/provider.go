@@ -53,6 +53,10 @@ type Provider struct {
 	Annotations func(d *config.Delivery) map[string]string
 	// StatusID is how the driver's status of a pod names a secret.
 	StatusID func(s config.Secret) string
+	// ShortenMountError shortens what the provider of the CSI driver says of a mount
+	// that failed, in an event or in its log, to the part that matters. Any other text
+	// stays as it is. It is nil where the provider says no more than that.
+	ShortenMountError func(text string) string
 	// Place says where a secret is in the store: the parts of its address.
 	Place func(d *config.Delivery, s config.Secret) []string
 

@@ -35,10 +35,11 @@ func NewProvider(access azure.Access) store.Provider {
 		PodIdentity: func(d *config.Delivery) string {
 			return "as the managed identity with the client id " + d.Azure.Identity.ClientID
 		},
-		Audiences:     func(*config.Delivery, []string) []string { return []string{tokenAudience} },
-		TokenRequests: tokenRequests,
-		Annotations:   annotations,
-		StatusID:      func(s config.Secret) string { return s.KeyVaultType() + "/" + s.ObjectName },
+		Audiences:         func(*config.Delivery, []string) []string { return []string{tokenAudience} },
+		TokenRequests:     tokenRequests,
+		Annotations:       annotations,
+		StatusID:          func(s config.Secret) string { return s.KeyVaultType() + "/" + s.ObjectName },
+		ShortenMountError: shortenMountError,
 		Place: func(d *config.Delivery, s config.Secret) []string {
 			return []string{"Key Vault " + cmp.Or(s.KeyVault, d.Azure.KeyVault), s.KeyVaultType() + " " + s.ObjectName}
 		},

@@ -1,4 +1,4 @@
-package cluster
+package keyvault
 
 import (
 	"strconv"
@@ -53,7 +53,7 @@ func TestErrorOfTheAzureProviderIsShortenedToItsCode(t *testing.T) {
 		"other code": {"x GET https://a/b\n" + rule + "RESPONSE 404: 404 Not Found\nERROR CODE: SecretNotFound\n" + rule + `{"error": {"code": "SecretNotFound"}}`, "x: 404 Not Found: SecretNotFound"},
 		"of Vault":   {"Error making API request. Code: 403. Errors: * permission denied", "Error making API request. Code: 403. Errors: * permission denied"},
 	} {
-		if got := shortenAzureError(c.text); got != c.want {
+		if got := shortenMountError(c.text); got != c.want {
 			t.Errorf("%s: got\n%s\nwant\n%s", name, got, c.want)
 		}
 	}
