@@ -104,7 +104,8 @@ func (a *app) changeResources(ctx context.Context, f fleet, resources map[*confi
 }
 
 // sweep deletes the Client outside every scope that a verify left behind which was
-// killed. Aidbox has just answered; what is wrong with it now is not worth an error.
+// killed. Every command does so that has just had an answer of Aidbox, but for plans;
+// what is wrong with Aidbox now is not worth an error.
 func (a *app) sweep(ctx context.Context, c *fhirclient.Client, d *config.Delivery) {
 	left := config.Resource{Type: "Client", ID: d.ScopeClientID()}
 	if _, _, err := c.References(ctx, left); err != nil {

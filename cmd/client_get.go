@@ -54,7 +54,11 @@ func (a *app) clientGet(ctx context.Context, refs []string, output string) error
 	done, err := each(ctx, fleet{app: a, title: "client get", all: all}, func(d *config.Delivery) (work[[]resourceReport], error) {
 		c, err := a.aidbox(ctx, d)
 		return func(ctx context.Context, _ *progress) ([]resourceReport, error) {
-			return getAll(ctx, c, d.Name, resources[d])
+			found, err := getAll(ctx, c, d.Name, resources[d])
+			if len(found) > 0 && ctx.Err() == nil {
+				a.sweep(ctx, c, d)
+			}
+			return found, err
 		}, err
 	})
 	var found []resourceReport

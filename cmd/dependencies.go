@@ -71,7 +71,8 @@ func (a *app) connectPods(ctx context.Context, d *config.Delivery, groups []stri
 // alone is not worth an error.
 func (a *app) connectAidbox(ctx context.Context, d *config.Delivery, groups []string, deps *verify.Dependencies) error {
 	needed := slices.Contains(groups, groupClient) || slices.Contains(groups, groupScope)
-	asAdmin := needed || slices.Contains(groups, groupAidbox)
+	asAdmin := needed || slices.Contains(groups, groupAidbox) ||
+		slices.Contains(groups, groupRotation) && !d.Aidbox.Admin.Secret.Stdin // which only sweeps
 	aidbox, err := a.aidboxFor(ctx, d, asAdmin)
 	if _, ok := errors.AsType[*secret.SourceError](err); ok && !needed {
 		deps.NoAdmin, asAdmin = err, false

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/config"
@@ -112,5 +113,11 @@ func (a *app) diffStore(ctx context.Context, d *config.Delivery) (comparison, er
 
 func (a *app) diffAidbox(ctx context.Context, d *config.Delivery) (comparison, error) {
 	aidbox, err := a.aidbox(ctx, d)
-	return func(ctx context.Context) ([]drift.Object, error) { return drift.InAidbox(ctx, aidbox, d) }, err
+	return func(ctx context.Context) ([]drift.Object, error) {
+		found, err := drift.InAidbox(ctx, aidbox, d)
+		if slices.ContainsFunc(found, func(o drift.Object) bool { return o.State != drift.Unknown }) && ctx.Err() == nil {
+			a.sweep(ctx, aidbox, d)
+		}
+		return found, err
+	}, err
 }

@@ -237,7 +237,7 @@ func (a *app) check(ctx context.Context, d *config.Delivery, c checkup) (work[ve
 		}
 		report, err := verify.Run(ctx, d, deps, o)
 		answered := func(r verify.Result) bool {
-			return r.Status == verify.StatusPass && (strings.HasPrefix(r.ID, "client/") || strings.HasPrefix(r.ID, "aidbox/"))
+			return r.Status == verify.StatusPass && (strings.HasPrefix(r.ID, "client/") || strings.HasPrefix(r.ID, "aidbox/") || r.ID == "rotation/new-accepted")
 		}
 		if admin, ok := deps.Admin.(aidboxAdmin); ok && slices.ContainsFunc(report.Checks, answered) && ctx.Err() == nil {
 			a.sweep(ctx, admin.Client, d)

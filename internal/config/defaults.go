@@ -88,15 +88,15 @@ func ScopeFormatOf(image string) string {
 }
 
 // addCanary adds a secret, and a Client that authenticates with it, that tests of
-// rotation can change without harm.
+// rotation can change without harm. It has no AccessPolicy and no grant type that gives
+// a token: whoever finds its secret may do nothing, and 403 proves that it is accepted.
 func (d *Delivery) addCanary() {
 	name := d.CanarySecret()
 	client := Resource{
-		Type:         "Client",
-		ID:           name,
-		Secrets:      map[string]string{"secret": name},
-		Body:         map[string]any{"grant_types": []any{"client_credentials", "basic"}},
-		AccessPolicy: AccessAllow,
+		Type:    "Client",
+		ID:      name,
+		Secrets: map[string]string{"secret": name},
+		Body:    map[string]any{"grant_types": []any{"basic"}},
 	}
 	d.Secrets = append(d.Secrets, Secret{
 		Name: name,

@@ -100,8 +100,8 @@ func TestCanaryAddsASecretAndAClient(t *testing.T) {
 		Scope: []string{"Client/" + name}, Value: secret.Source{Generate: &secret.Generate{}},
 	}
 	wantClient := Resource{
-		Type: "Client", ID: name, Secrets: map[string]string{"secret": name}, AccessPolicy: "allow",
-		Body: map[string]any{"grant_types": []any{"client_credentials", "basic"}},
+		Type: "Client", ID: name, Secrets: map[string]string{"secret": name},
+		Body: map[string]any{"grant_types": []any{"basic"}}, // and no AccessPolicy
 	}
 	if diff := cmp.Diff(wantSecret, d.Secrets[len(d.Secrets)-1]); diff != "" {
 		t.Errorf("secret (-want +got)\n%s", diff)

@@ -74,6 +74,11 @@ func authRows() []row {
 		{"another value", func(_ *testing.T, s *fixture) { s.valid = "other" }, accepts, StatusFail, "answered 401, with the value from the store, version 3"},
 		{"no policy", always(403, "forbidden"), accepts, StatusWarn, "accepted, but no AccessPolicy allows GET /fhir/Patient"},
 		{"no policy", always(403, ""), accepts, StatusWarn, "accessPolicy: allow at Client/basic"},
+		{"the canary, which has no policy", func(t *testing.T, s *fixture) {
+			always(403, "")(t, s)
+			name := s.d.CanarySecret()
+			s.d.Secrets[0].Name, s.d.Resources[0].Secrets["secret"], s.store[name] = name, name, canary
+		}, accepts, StatusPass, "answered 403, which proves that the secret is accepted"},
 		{"wrong path", always(404, "not found"), accepts, StatusFail, "answered 404 (not found): which says nothing about the secret | set aidbox.probe"},
 		{"something else answers", always(200, "answered HTML, not FHIR JSON"), accepts, StatusUnknown, "may have answered"},
 		{"busy", always(429, ""), accepts, StatusUnknown, "answered 429"},
