@@ -10,6 +10,7 @@ import (
 
 func newDoctor(a *app) *cobra.Command {
 	var o reportOptions
+	var fromNode bool
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check prerequisites",
@@ -22,7 +23,12 @@ func newDoctor(a *app) *cobra.Command {
            ServiceAccount, and revokes the store's token
   aidbox   Aidbox is reachable, and recent enough to read secrets from files
 
-Writes nothing. A check that cannot be run is unknown, with a hint; the others still
+The managed identity of a node works on that node alone, so for it the login is
+unknown from here. With --from-node a throw-away pod with Aidbox's ServiceAccount
+mounts the secrets on a node of the cluster, for any store. It runs nothing, pulls no
+image, and is deleted at once, or by the next run if this one is killed.
+
+Writes nothing else. A check that cannot be run is unknown, with a hint; the others still
 run. "secretctl verify cluster store aidbox" runs the same checks.
 
 ` + exitCodes("every prerequisite is met", "a prerequisite is missing", "a prerequisite could not be checked"),
@@ -31,6 +37,9 @@ run. "secretctl verify cluster store aidbox" runs the same checks.
 
   # Check another cluster, one line per problem
   secretctl doctor --context staging -o short
+
+  # Have a pod try the login, as the node makes it
+  secretctl doctor --from-node
 
   # Also write the report as JSON
   secretctl doctor --json-file doctor.json
@@ -42,11 +51,12 @@ run. "secretctl verify cluster store aidbox" runs the same checks.
 			var reports []verify.DeliveryReport
 			all, err := a.deliveries()
 			if err == nil {
-				reports, err = a.checkAll(ctx, all, checkup{title: "doctor", groups: verify.Prerequisites()})
+				reports, err = a.checkAll(ctx, all, checkup{title: "doctor", groups: verify.Prerequisites(), fromNode: fromNode})
 			}
 			return a.report(o, reports, err)
 		}),
 	}
 	o.reportFiles.addFlags(cmd)
+	cmd.Flags().BoolVar(&fromNode, "from-node", false, "try the pod's login by a throw-away pod that mounts the secrets")
 	return cmd
 }

@@ -190,6 +190,7 @@ type checkup struct {
 	rotated   func(*config.Delivery) (config.Secret, bool) // the secret to rotate, if any; may be nil
 	generate  bool                                         // the new value is random, whatever the secret's source
 	writeOnly bool                                         // write the new value and check only the store
+	fromNode  bool                                         // have a pod try the login
 }
 
 // checkAll runs a checkup on deliveries. If one of several cannot be checked, its report
@@ -226,7 +227,7 @@ func (a *app) check(ctx context.Context, d *config.Delivery, c checkup) (work[ve
 		return nil, err
 	}
 	return func(ctx context.Context, p *progress) (verify.DeliveryReport, error) {
-		o := verify.Options{Groups: c.groups, Progress: func(check string, deadline time.Duration) { p.set("waiting for "+check, deadline) }}
+		o := verify.Options{Groups: c.groups, FromNode: c.fromNode, Progress: func(check string, deadline time.Duration) { p.set("waiting for "+check, deadline) }}
 		if c.rotated != nil {
 			if s, ok := c.rotated(d); ok {
 				var err error

@@ -1,7 +1,7 @@
 // Package cluster owns what secretctl asks of Kubernetes: the workload, what is
 // mounted in its pods, the CSI driver and what it says. It returns plain facts,
 // judges none of them, and prints nothing. It changes nothing but what
-// [Cluster.Nudge] says; the content of a file in a pod leaves it only as a
+// [Cluster.Nudge] and [Cluster.CreateProbe] say; the content of a file in a pod leaves it only as a
 // [secret.Value]. It works over HTTP with client-go's connections alone: its
 // clientset would cost every start of secretctl ten times what this does.
 package cluster

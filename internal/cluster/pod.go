@@ -53,7 +53,7 @@ func newStatus(s corev1.ContainerStatus) ContainerStatus {
 }
 
 func newSpec(spec corev1.PodSpec) Spec {
-	s := Spec{ServiceAccount: spec.ServiceAccountName}
+	s := Spec{ServiceAccount: spec.ServiceAccountName, Placement: newPlacement(spec)}
 	if s.ServiceAccount == "" {
 		s.ServiceAccount = "default"
 	}

@@ -47,6 +47,7 @@ type Spec struct {
 	ServiceAccount string
 	Containers     []Container
 	Volumes        []Volume // those of the CSI driver, and ConfigMaps
+	Placement      Placement
 }
 
 // Volume is a volume of the CSI driver, which has a SecretProviderClass, or a

@@ -81,7 +81,7 @@ func (r *run) lacks(ctx context.Context, a cluster.Agent, node string) bool {
 
 // loginCause does at the store what the provider does for the pod.
 func (r *run) loginCause(ctx context.Context) (cause, next string, wrong bool) {
-	found := r.podCanRead(ctx)
+	found := r.podLogsIn(ctx)
 	switch {
 	case found.Status == StatusSkip:
 		return "", "", false

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -48,6 +49,8 @@ type fakeCluster struct {
 	noLogin    bool
 	onNudge    func(pod string)
 	onExec     func(pod, path string) (exitCode int, answered bool)
+	onProbe    func(*corev1.Pod) // a probe has been created
+	probes     []string          // all that were, with their labels
 }
 
 const core = "/api/v1/namespaces/default/"
@@ -193,9 +196,39 @@ func (w *fakeCluster) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 			nudge(name)
 		}
 		_, _ = io.WriteString(out, "{}")
+	case r.Method == http.MethodPost && path == core+"pods":
+		w.addProbe(out, r)
+	case r.Method == http.MethodDelete:
+		w.removePod(name)
+		_, _ = io.WriteString(out, "{}")
+	case path == core+"pods" && strings.HasPrefix(r.URL.Query().Get("labelSelector"), "secretctl.dev/probe="):
+		w.mu.Lock()
+		probes := slices.DeleteFunc(slices.Clone(w.pods), func(p corev1.Pod) bool { return p.Labels["secretctl.dev/probe"] != "aidbox" })
+		w.mu.Unlock()
+		_, _ = io.WriteString(out, object(corev1.PodList{Items: probes}))
 	default:
 		w.objects().ServeHTTP(out, r)
 	}
+}
+
+// addProbe creates a pod that has no other owner.
+func (w *fakeCluster) addProbe(out http.ResponseWriter, r *http.Request) {
+	var p corev1.Pod
+	_ = json.NewDecoder(r.Body).Decode(&p)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p.Name, p.Namespace, p.UID, p.Spec.NodeName, p.Status.Phase = p.GenerateName+"1", "default", "uid-probe", "n1", corev1.PodPending
+	w.pods, w.probes = append(w.pods, p), append(w.probes, object(p))
+	if w.onProbe != nil {
+		w.onProbe(&p)
+	}
+	_, _ = io.WriteString(out, object(p))
+}
+
+func (w *fakeCluster) removePod(name string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.pods = slices.DeleteFunc(w.pods, func(p corev1.Pod) bool { return p.Name == name })
 }
 
 // objects returns the answers as of now.

@@ -15,9 +15,16 @@ import (
 // tokenLife is what the API server gives at least.
 const tokenLife = 10 * time.Minute
 
-// podCanRead does what the driver's provider does for the pod, and gives the token
-// back.
+// podCanRead does what the driver's provider does for the pod, or has that do it.
 func (r *run) podCanRead(ctx context.Context) Result {
+	if r.o.FromNode {
+		return r.podMounts(ctx)
+	}
+	return r.podLogsIn(ctx)
+}
+
+// podLogsIn does the pod's login from here, and gives the token back.
+func (r *run) podLogsIn(ctx context.Context) Result {
 	if r.Provider.LoginOnNode(r.d) {
 		return r.podGranted(ctx)
 	}
@@ -45,7 +52,7 @@ func (r *run) podGranted(ctx context.Context) Result {
 		result.Detail = why + result.Detail
 		return result
 	}
-	return Unknown("%s%s", why, r.line(what)).WithHint("once a pod runs, secretctl verify mount shows whether it works")
+	return Unknown("%s%s", why, r.line(what)).WithHint("secretctl doctor --from-node tries it with a throw-away pod; once Aidbox runs, secretctl verify mount shows whether it works")
 }
 
 func (r *run) logInAsPod(ctx context.Context) (store.Session, Result) {
@@ -53,8 +60,7 @@ func (r *run) logInAsPod(ctx context.Context) (store.Session, Result) {
 	jwt, err := r.Cluster.ServiceAccountToken(ctx, r.d.Namespace, r.d.Aidbox.ServiceAccount, r.Provider.Audiences(r.d, registration.Audiences), tokenLife)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, Unknown("ServiceAccount %s/%s does not exist, so the login that the pod will do cannot be tried", r.d.Namespace, r.d.Aidbox.ServiceAccount).
-			WithHint("secretctl render --only ServiceAccount | kubectl apply -f -")
+		return nil, r.noAccount()
 	case err != nil:
 		return nil, r.unknown(fmt.Errorf("no token of the ServiceAccount: %w", err))
 	}
@@ -67,6 +73,11 @@ func (r *run) logInAsPod(ctx context.Context) (store.Session, Result) {
 		return nil, r.unknown(err)
 	}
 	return session, Result{}
+}
+
+func (r *run) noAccount() Result {
+	return Unknown("ServiceAccount %s/%s does not exist, so the login that the pod will do cannot be tried", r.d.Namespace, r.d.Aidbox.ServiceAccount).
+		WithHint("secretctl render --only ServiceAccount | kubectl apply -f -")
 }
 
 // readAllAsPod reads every secret. Of those that it cannot read it reports the first

@@ -13,6 +13,7 @@ import (
 type Options struct {
 	Groups   []string  // as [Select] returns them, or the IDs of single checks
 	Rotation *Rotation // nil: the rotation checks are skipped
+	FromNode bool      // store/pod-can-read has a throw-away pod mount the secrets
 	// Progress is called when a check starts and when it waits, with the deadline of
 	// the wait or 0, from the goroutine of Run. It may be nil.
 	Progress func(check string, deadline time.Duration)

@@ -29,11 +29,11 @@ var storeChecks = []Check{
 	},
 }
 
-// podAccount has the ServiceAccount, whose token the cluster makes where the login
-// is tried.
+// podAccount has the ServiceAccount. The cluster makes its token, or runs a pod as it,
+// where the login is tried.
 func podAccount(_ context.Context, r *run) []subject {
 	s := subject{name: "serviceaccount/" + r.d.Aidbox.ServiceAccount}
-	if !r.Provider.LoginOnNode(r.d) {
+	if r.o.FromNode || !r.Provider.LoginOnNode(r.d) {
 		s.needs = []string{"cluster/api"}
 	}
 	return []subject{s}

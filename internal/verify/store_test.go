@@ -194,7 +194,9 @@ func aidboxRows() []row {
 	}
 }
 
-func prerequisiteRows() []row { return slices.Concat(clusterRows(), storeRows(), aidboxRows()) }
+func prerequisiteRows() []row {
+	return slices.Concat(clusterRows(), storeRows(), fromNodeRows(), aidboxRows())
+}
 
 func TestEveryLoginIsEnded(t *testing.T) {
 	for name, x := range map[string]*session{"reads": {}, "is refused": {denied: []string{"client-secret"}}} {
