@@ -42,8 +42,10 @@ test-vault: ## run all tests, with a real Vault built from source
 	test/vault/with $(TEST) ./...
 
 .PHONY: test-azure
-test-azure: ## test rendered manifests with the Azure provider's own code
+test-azure: ## test with the Azure provider's own code, and with the client that it is built with
 	go test -C test/azureprovider -race -shuffle=on ./...
+	go build -C test/azureclient -o ../../build/azureclient .
+	SECRETCTL_TEST_AZURECLIENT=$(CURDIR)/build/azureclient $(TEST) -run=OlderClient ./internal/store/keyvault
 
 .PHONY: test-peers
 test-peers: ## test rendered manifests with the real helm and kubectl

@@ -34,6 +34,8 @@ const vaultName = "contoso"
 type keyVault struct {
 	transport policy.Transporter
 	token     azcore.TokenCredential
+	url       string // of the sandbox alone, as is the next
+	ca        []byte
 	before    atomic.Pointer[func(*http.Request) *http.Response]
 
 	mu      sync.Mutex
@@ -54,7 +56,7 @@ func sandboxKeyVault(t *testing.T) *keyVault {
 		t.Fatal(err)
 	}
 	t.Cleanup(v.Close)
-	return &keyVault{transport: v.Client, token: knownToken(v.Token)}
+	return &keyVault{transport: v.Client, token: knownToken(v.Token), url: v.URL, ca: v.CA}
 }
 
 func fakeKeyVault(*testing.T) *keyVault {
