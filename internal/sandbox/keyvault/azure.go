@@ -36,7 +36,8 @@ type Azure struct {
 	ClientID, ClientSecret string // of an application that logs in as the owner
 
 	Subscription, ResourceGroup, Cluster string
-	KubeletClientID                      string // of the identity of the cluster's nodes
+	KubeletClientID                      string // of the identity of the cluster's kubelets
+	AddonClientID, NodeClientID          string // of the add-on for Key Vault, and of one more identity of the nodes
 	Issuer                               string // of the cluster's ServiceAccount tokens
 	KeyVaults                            []*Server
 
@@ -65,6 +66,7 @@ func StartAzure(o AzureOptions) (*Azure, error) {
 	a := &Azure{
 		Token: first.Token, TenantID: first.TenantID, ClientID: loopback.UUID(), ClientSecret: rand.Text(),
 		Subscription: loopback.UUID(), ResourceGroup: "aidbox-rg", Cluster: "aidbox-aks", KubeletClientID: loopback.UUID(),
+		AddonClientID: loopback.UUID(), NodeClientID: loopback.UUID(),
 		Issuer:    cmp.Or(o.Issuer, "https://eastus.oic.prod-aks.azure.com/"+first.TenantID+"/"+loopback.UUID()+"/"),
 		KeyVaults: o.KeyVaults, verify: o.Verify, resources: map[string]*armResource{}, tokens: map[string]string{},
 	}
@@ -98,15 +100,21 @@ func (a *Azure) Close() { a.server.Close() }
 func (a *Azure) begin(systemIdentity bool) {
 	group := "/subscriptions/" + a.Subscription + "/resourceGroups/" + a.ResourceGroup
 	nodes := fmt.Sprintf("/subscriptions/%s/resourceGroups/MC_%s_%s_eastus", a.Subscription, a.ResourceGroup, a.Cluster)
+	assigned := map[string]any{} // to the nodes, as AKS itself does it with the first two
+	assign := func(name, clientID string) (profile map[string]any) {
+		id, principal := nodes+"/providers/Microsoft.ManagedIdentity/userAssignedIdentities/"+name, a.newPrincipal(clientID)
+		assigned[id] = map[string]any{"clientId": clientID, "principalId": principal}
+		return map[string]any{"clientId": clientID, "objectId": principal, "resourceId": id}
+	}
+	kubelet, addon := assign(a.Cluster+"-agentpool", a.KubeletClientID), assign("azurekeyvaultsecretsprovider-"+a.Cluster, a.AddonClientID)
+	assign("aidbox-nodes", a.NodeClientID)
 	a.put(&armResource{
 		ID: group + "/providers/Microsoft.ContainerService/managedClusters/" + a.Cluster, Type: "Microsoft.ContainerService/ManagedClusters",
 		Properties: map[string]any{
 			"provisioningState": "Succeeded",
 			"nodeResourceGroup": nodes[strings.LastIndex(nodes, "/")+1:],
-			"identityProfile": map[string]any{"kubeletidentity": map[string]any{
-				"clientId": a.KubeletClientID, "objectId": a.newPrincipal(a.KubeletClientID),
-				"resourceId": nodes + "/providers/Microsoft.ManagedIdentity/userAssignedIdentities/" + a.Cluster + "-agentpool",
-			}},
+			"identityProfile":   map[string]any{"kubeletidentity": kubelet},
+			"addonProfiles":     map[string]any{"azureKeyvaultSecretsProvider": map[string]any{"enabled": true, "identity": addon}},
 			"oidcIssuerProfile": map[string]any{"enabled": true, "issuerURL": a.Issuer},
 			"securityProfile":   map[string]any{"workloadIdentity": map[string]any{"enabled": true}},
 		},
@@ -120,9 +128,9 @@ func (a *Azure) begin(systemIdentity bool) {
 			},
 		})
 	}
-	identity := map[string]any{"type": "UserAssigned"}
+	identity := map[string]any{"type": "UserAssigned", "userAssignedIdentities": assigned}
 	if systemIdentity {
-		identity = map[string]any{"type": "SystemAssigned, UserAssigned", "principalId": a.newPrincipal("system"), "tenantId": a.TenantID}
+		identity["type"], identity["principalId"], identity["tenantId"] = "SystemAssigned, UserAssigned", a.newPrincipal("system"), a.TenantID
 	}
 	a.put(&armResource{
 		ID:   nodes + "/providers/Microsoft.Compute/virtualMachineScaleSets/aks-nodepool1-vmss",

@@ -116,8 +116,8 @@ func (c *cloud) write(dir, address string, ca []byte) error {
 	a := c.azure
 	env := fmt.Sprintf("export AZURE_TOKEN_CREDENTIALS=EnvironmentCredential SSL_CERT_FILE='%s'\n"+
 		"export AZURE_TENANT_ID=%s AZURE_CLIENT_ID=%s AZURE_CLIENT_SECRET=%s\n"+
-		"export AZURE_ADDRESS=%s AZURE_TOKEN=%s AZURE_SUBSCRIPTION=%s AZURE_RESOURCE_GROUP=%s AZURE_CLUSTER=%s AZURE_KUBELET_CLIENT_ID=%s\n",
-		filepath.Join(dir, "ca.pem"), a.TenantID, a.ClientID, a.ClientSecret, address, a.Token, a.Subscription, a.ResourceGroup, a.Cluster, a.KubeletClientID)
+		"export AZURE_ADDRESS=%s AZURE_TOKEN=%s AZURE_SUBSCRIPTION=%s AZURE_RESOURCE_GROUP=%s AZURE_CLUSTER=%s AZURE_NODE_CLIENT_ID=%s\n",
+		filepath.Join(dir, "ca.pem"), a.TenantID, a.ClientID, a.ClientSecret, address, a.Token, a.Subscription, a.ResourceGroup, a.Cluster, a.NodeClientID)
 	for _, f := range []struct{ name, text string }{
 		{"ca.pem", string(ca)}, {"resolv.conf", "nameserver " + address + "\n"}, {"env", env},
 	} {

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -13,7 +14,7 @@ import (
 const metadataLife = 24 * time.Hour
 
 // metadata answers as the metadata service of a node does, which gives tokens for the
-// identities that the node has, and for no other: its own, and that of the kubelet.
+// identities that the node has, and for no other.
 func (c *cloud) metadata(w http.ResponseWriter, r *http.Request) {
 	if c.broken(metadataDown) {
 		loopback.WriteJSON(w, http.StatusServiceUnavailable, map[string]string{"error": "unavailable"})
@@ -29,7 +30,7 @@ func (c *cloud) metadata(w http.ResponseWriter, r *http.Request) {
 		return
 	case resource == "":
 		refusal = "Required query variable 'resource' is missing"
-	case clientID != "" && clientID != c.azure.KubeletClientID:
+	case !slices.Contains([]string{"", c.azure.KubeletClientID, c.azure.AddonClientID, c.azure.NodeClientID}, clientID):
 		refusal = "Identity not found"
 	}
 	if refusal != "" {

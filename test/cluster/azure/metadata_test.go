@@ -26,6 +26,8 @@ func TestMetadataKnowsTheNodesIdentities(t *testing.T) {
 		want, refused string
 	}{
 		"kubelet":              {azidentity.ClientID(a.KubeletClientID), a.PodToken(a.KubeletClientID), ""},
+		"add-on":               {azidentity.ClientID(a.AddonClientID), a.PodToken(a.AddonClientID), ""},
+		"one more":             {azidentity.ClientID(a.NodeClientID), a.PodToken(a.NodeClientID), ""},
 		"system":               {nil, a.PodToken("system"), ""},
 		"not one of the nodes": {azidentity.ClientID(elsewhere), "", "Identity not found"},
 	} {
