@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,6 +39,7 @@ type fleet struct {
 	// share a name are worked on one after the other. Nil: nothing.
 	exclusive func(*config.Delivery) []string
 	dryRun    bool // the work changes nothing
+	atOnce    int  // deliveries; default maxParallel
 }
 
 // each does the work on every delivery, several at the same time, and returns the
@@ -58,7 +60,7 @@ func each[T any](ctx context.Context, f fleet, prepare func(*config.Delivery) (w
 		return refused, failuresOf(ctx, f.app, refused)
 	}
 	var group errgroup.Group
-	group.SetLimit(maxParallel)
+	group.SetLimit(cmp.Or(f.atOnce, maxParallel))
 	display := f.startDisplay(f.title, len(f.all))
 	for _, members := range f.serialGroups() {
 		group.Go(func() error {

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -19,6 +20,7 @@ type reportOptions struct {
 	target, mountPath, vaultConfig string
 	deadline                       time.Duration
 	nudge                          bool
+	parallel                       int
 	reportFiles
 	jwtFile string
 }
@@ -31,9 +33,13 @@ func (o *reportOptions) addFlags(cmd *cobra.Command) {
 	f.StringVar(&o.vaultConfig, "vault-config", "", "the vault config on this machine (default: "+config.VaultConfigFile+")")
 	f.DurationVar(&o.deadline, "rotation-deadline", 0, "how long a rotated value may take to reach the mount (default: computed from the driver's settings; 4m with --target local)")
 	f.BoolVar(&o.nudge, "nudge", false, "annotate the pods after a rotation, so that the kubelet syncs them at once")
+	f.IntVar(&o.parallel, "parallel", defaultParallel, "look into at most this many pods, and check this many Clients, at the same time")
 	f.StringVar(&o.jwtFile, "vault-jwt-file", "", "without a Vault token, log in as the pod does, with the ServiceAccount's token in this file")
 	o.reportFiles.addFlags(cmd)
 }
+
+// defaultParallel is how many looks into pods a cluster takes without notice.
+const defaultParallel = 16
 
 // Where to look at the mount.
 const (
@@ -41,9 +47,11 @@ const (
 	targetLocal = "local"
 )
 
-// checkTarget refuses flags that contradict the target.
+// checkTarget refuses flags that contradict the target, or mean nothing.
 func (o reportOptions) checkTarget() error {
 	switch {
+	case o.parallel < 1:
+		return usagef("the default is 16", "--parallel must be at least 1")
 	case o.target == targetPod && o.here():
 		return usagef("omit --mount-path and --vault-config, or use --target local", "--mount-path and --vault-config need --target local")
 	case o.nudge && (o.target == targetLocal || o.target == "" && o.here()):
@@ -196,7 +204,10 @@ type checkup struct {
 // checkAll runs a checkup on deliveries. If one of several cannot be checked, its report
 // has the error.
 func (a *app) checkAll(ctx context.Context, all []*config.Delivery, c checkup) ([]verify.DeliveryReport, error) {
-	done, err := each(ctx, fleet{app: a, title: c.title, all: all}, func(d *config.Delivery) (work[verify.DeliveryReport], error) {
+	c.options.parallel = cmp.Or(c.options.parallel, defaultParallel)
+	atOnce := min(maxParallel, len(all), c.options.parallel)
+	c.options.parallel /= max(1, atOnce) // of all deliveries together
+	done, err := each(ctx, fleet{app: a, title: c.title, all: all, atOnce: atOnce}, func(d *config.Delivery) (work[verify.DeliveryReport], error) {
 		return a.check(ctx, d, c)
 	})
 	var reports []verify.DeliveryReport
@@ -227,7 +238,7 @@ func (a *app) check(ctx context.Context, d *config.Delivery, c checkup) (work[ve
 		return nil, err
 	}
 	return func(ctx context.Context, p *progress) (verify.DeliveryReport, error) {
-		o := verify.Options{Groups: c.groups, FromNode: c.fromNode, Progress: func(check string, deadline time.Duration) { p.set("waiting for "+check, deadline) }}
+		o := verify.Options{Groups: c.groups, FromNode: c.fromNode, Parallel: c.options.parallel, Progress: func(check string, deadline time.Duration) { p.set("waiting for "+check, deadline) }}
 		if c.rotated != nil {
 			if s, ok := c.rotated(d); ok {
 				var err error

@@ -21,14 +21,15 @@ import (
 // [fs.ErrPermission], which are about the file and the container's user, and
 // [ForbiddenError], which is about the one who asks.
 var (
-	ErrNoTool     = errors.New("the container lacks the tools to read files with: sh, cat")
+	ErrNoTool     = errors.New("the container lacks the tools to read files with")
 	ErrNotRunning = errors.New("the container does not run")
 	ErrNotFile    = errors.New("is not a regular file")
 	ErrTooLong    = errors.New("is longer than 1 MiB")
 )
 
 var (
-	errToolMissing = fmt.Errorf("%w (it has some of them)", ErrNoTool)
+	errNoShell     = fmt.Errorf("%w: sh, cat", ErrNoTool)
+	errToolMissing = fmt.Errorf("%w", ErrNoTool) // it has a shell
 	errToolFailed  = errors.New("the command ended with exit code")
 	errCutShort    = errors.New("the connection ended before the command")
 )
@@ -37,42 +38,41 @@ var (
 // client-go like a command that has ended well.
 const endMark = ".\n"
 
-// maxOutput is what a command may print: the longest file that there can be is a
-// vault config, which a ConfigMap limits to 1 MiB.
-const maxOutput = 1<<20 + len(endMark)
+// maxOutput is what a command may print: a content of 1 MiB in base64, and the rest of
+// a look.
+const maxOutput = 2 << 20
 
-// The exit codes of our scripts, and those of a shell that cannot run a tool.
+// The exit codes of a shell that cannot run a tool.
 const (
-	exitDenied   = 113
-	exitAbsent   = 114
-	exitNotFile  = 115
 	exitCannot   = 126
 	exitNotFound = 127
 )
 
-// run runs a script with sh in a container, with path as $1, and returns what it
-// prints. The script is constant, so no path becomes part of it. A tool that fails
-// on a file that was there gets another try: a rotation may have taken it away.
-// So does a connection that broke.
-func (c *Cluster) run(ctx context.Context, p Pod, container, script, path string) ([]byte, error) {
-	out, err := c.runOnce(ctx, p, container, script, path)
+// run runs a script with sh in a container and returns what it prints. The script is
+// constant, so no argument becomes part of it. A tool that fails gets another try: a
+// rotation may have taken its file away. So does a connection that broke.
+func (c *Cluster) run(ctx context.Context, p Pod, container, script string, arguments ...string) ([]byte, error) {
+	out, err := c.runOnce(ctx, p, container, script, arguments)
 	if errors.Is(err, errToolFailed) || errors.Is(err, errCutShort) {
-		out, err = c.runOnce(ctx, p, container, script, path)
+		out, err = c.runOnce(ctx, p, container, script, arguments)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("kubernetes: pod %s/%s: %s: %w", p.Namespace, p.Name, path, err)
-	}
-	return out, nil
+	return out, err
 }
 
-func (c *Cluster) runOnce(ctx context.Context, p Pod, container, script, path string) ([]byte, error) {
+// runOnce bounds a command like any other request: an API server that hangs must not
+// hold up the other checks.
+func (c *Cluster) runOnce(ctx context.Context, p Pod, container, script string, arguments []string) ([]byte, error) {
+	limited, cancel := context.WithTimeout(ctx, c.config.Timeout)
+	defer cancel()
 	out := &bounded{}
-	ctx, out.full = context.WithCancelCause(ctx)
+	limited, out.full = context.WithCancelCause(limited)
 	defer out.full(nil)
-	err := c.stream(ctx, p, container, []string{"sh", "-c", script + "\necho .", "sh", path}, out)
+	err := c.stream(limited, p, container, append([]string{"sh", "-c", script + "\necho .", "sh"}, arguments...), out)
 	switch {
-	case errors.Is(context.Cause(ctx), ErrTooLong):
+	case errors.Is(context.Cause(limited), ErrTooLong):
 		return nil, ErrTooLong
+	case err != nil && ctx.Err() == nil && limited.Err() != nil:
+		return nil, c.unreachable(ctx, limited.Err())
 	case err != nil:
 		return nil, c.whyNotRun(ctx, p, container, err)
 	}
@@ -119,7 +119,7 @@ func (c *Cluster) whyNotRun(ctx context.Context, p Pod, container string, err er
 		return ctx.Err()
 	}
 	if ended, ok := errors.AsType[exec.CodeExitError](err); ok {
-		return exitError(p, container, ended.Code)
+		return exitError(ended.Code)
 	}
 	o := coreObject("pods", p.Namespace, p.Name)
 	o.sub = "exec"
@@ -142,19 +142,12 @@ func (c *Cluster) whyNotRun(ctx context.Context, p Pod, container string, err er
 	case getErr != nil || errors.Unwrap(err) != nil:
 		return c.unreachable(ctx, err)
 	}
-	return noTool(p, container, ErrNoTool)
+	return noTool(p, container, errNoShell)
 }
 
-func exitError(p Pod, container string, code int) error {
-	switch code {
-	case exitAbsent:
-		return fs.ErrNotExist
-	case exitDenied:
-		return fs.ErrPermission
-	case exitNotFile:
-		return ErrNotFile
-	case exitCannot, exitNotFound:
-		return noTool(p, container, errToolMissing)
+func exitError(code int) error {
+	if code == exitCannot || code == exitNotFound {
+		return errToolMissing
 	}
 	return fmt.Errorf("%w %d", errToolFailed, code)
 }

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"testing"
 
@@ -59,16 +60,24 @@ func connectTo(t *testing.T, address string) *Cluster {
 const (
 	shell    = "shell"    // runs it here
 	toolless = "toolless" // runs it here, with a shell and nothing else
+	onlyCat  = "onlycat"  // runs it here, with a shell and cat
 	noShell  = "noshell"  // cannot start it
 	cutShort = "cut"      // loses the connection after a part of the output
 	waiting  = "waiting"  // is not up yet
 )
 
+// catOnly is a folder with cat in it.
+var catOnly string
+
 // fakePod is a pod of an API server that speaks SPDY alone.
 func fakePod(t *testing.T) (*Cluster, Pod) {
 	t.Helper()
+	catOnly = t.TempDir()
+	if cat, err := exec.LookPath("cat"); err != nil || os.Symlink(cat, filepath.Join(catOnly, "cat")) != nil {
+		t.Fatal(err)
+	}
 	var live corev1.Pod
-	for _, name := range []string{shell, toolless, noShell, cutShort} {
+	for _, name := range []string{shell, toolless, onlyCat, noShell, cutShort} {
 		up := corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
 		live.Status.ContainerStatuses = append(live.Status.ContainerStatuses, corev1.ContainerStatus{Name: name, State: up})
 	}
@@ -118,8 +127,11 @@ func runCommand(w http.ResponseWriter, req *http.Request, container string) {
 		command := req.URL.Query()["command"]
 		cmd := exec.Command(command[0], command[1:]...)
 		cmd.Stdout, cmd.Env = out, os.Environ()
-		if container == toolless {
+		switch container {
+		case toolless:
 			cmd.Env = []string{"PATH=/nonexistent"}
+		case onlyCat:
+			cmd.Env = []string{"PATH=" + catOnly}
 		}
 		var ended *exec.ExitError
 		if err := cmd.Run(); errors.As(err, &ended) {

@@ -73,7 +73,7 @@ func TestErrorsOfAHostileClusterAreClean(t *testing.T) {
 		_, err := c.ConfigMap(t.Context(), "default", "x")
 		_, statuses := c.PodStatuses(t.Context(), "default")
 		_, tokens := c.ServiceAccountToken(t.Context(), "default", "a", nil, time.Hour)
-		_, files := c.ReadFile(t.Context(), Pod{Namespace: "default", Name: "a"}, "c", "/x")
+		_, files := c.Observe(t.Context(), Pod{Namespace: "default", Name: "a"}, "c", Look{Files: []string{"/x"}})
 		for _, err := range []error{err, statuses, tokens, files} {
 			if err == nil {
 				t.Errorf("%d: no error", code)
@@ -144,7 +144,7 @@ func TestNothingOfAClusterHangs(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 			defer cancel()
-			if _, err := c.ReadFile(ctx, Pod{Namespace: "default", Name: "a"}, "c", "/x"); err == nil {
+			if _, err := c.Observe(ctx, Pod{Namespace: "default", Name: "a"}, "c", Look{Files: []string{"/x"}}); err == nil {
 				t.Error("a file was read")
 			}
 			tunnel := c.PodTransport("default", "a", 80)

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -25,38 +26,80 @@ import (
 func filesHere(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
-	for name, content := range map[string]string{"value": firstSecret, "with 'space\"$(x)": "x", ".hidden": "x", "long": strings.Repeat("x", 1<<20+1), "limit": strings.Repeat("x", 1<<20)} {
+	for name, content := range map[string]string{"value": firstSecret, "with 'space\"$(x)": "x", ".hidden": "x", "new\nline :end": "x", "long": strings.Repeat("x", 1<<20+1), "limit": strings.Repeat("x", 1<<20)} {
 		testenv.WriteFile(t, filepath.Join(dir, name), []byte(content))
 	}
-	if err := errors.Join(os.Symlink("value", filepath.Join(dir, "link")), os.Mkdir(filepath.Join(dir, "empty"), 0o755)); err != nil {
+	if err := errors.Join(os.Symlink("value", filepath.Join(dir, "link")), os.Symlink("nowhere", filepath.Join(dir, "dangling")), os.Mkdir(filepath.Join(dir, "empty"), 0o755)); err != nil {
 		t.Fatal(err)
 	}
 	return dir
+}
+
+// observe looks at one file, and wants its content.
+func observe(t *testing.T, c *Cluster, pod Pod, container, path string) (File, error) {
+	t.Helper()
+	seen, err := c.Observe(t.Context(), pod, container, Look{Contents: map[string]string{path: ""}})
+	if err != nil {
+		return File{}, err
+	}
+	return seen[path], seen[path].Err
 }
 
 func TestFilesInAPodAreRead(t *testing.T) {
 	c, pod := fakePod(t)
 	dir := filesHere(t)
 	for name, want := range map[string]string{"value": firstSecret, "link": firstSecret, "with 'space\"$(x)": "x", "limit": strings.Repeat("x", 1<<20)} {
-		v, err := c.ReadFile(t.Context(), pod, shell, filepath.Join(dir, name))
-		if string(v.Reveal()) != want || err != nil {
-			t.Errorf("%s: read %d bytes, %v", name, len(v.Reveal()), err)
+		f, err := observe(t, c, pod, shell, filepath.Join(dir, name))
+		if string(f.Content.Reveal()) != want || err != nil {
+			t.Errorf("%s: read %d bytes, %v", name, len(f.Content.Reveal()), err)
 		}
-		digest, err := c.Digest(t.Context(), pod, shell, filepath.Join(dir, name))
-		if digest != fmt.Sprintf("%x", sha256.Sum256([]byte(want))) || err != nil {
-			t.Errorf("%s: digest is %s, %v", name, digest, err)
+		if f.Digest != fmt.Sprintf("%x", sha256.Sum256([]byte(want))) {
+			t.Errorf("%s: digest is %s", name, f.Digest)
 		}
 	}
-	info, err := c.Stat(t.Context(), pod, shell, filepath.Join(dir, "link"))
-	if info.Mode != 0o644 || info.Size != int64(len(firstSecret)) || info.Link != "value" || time.Since(info.ModTime) > time.Hour || err != nil {
-		t.Errorf("%+v, %v", info, err)
+	f, _ := observe(t, c, pod, shell, filepath.Join(dir, "link"))
+	if !f.Found || f.Mode != 0o644 || f.Size != int64(len(firstSecret)) || f.Link != "value" || time.Since(f.ModTime) > time.Hour {
+		t.Errorf("%+v", f)
 	}
-	names, err := c.List(t.Context(), pod, shell, dir)
-	if diff := cmp.Diff([]string{"empty", "limit", "link", "long", "value", "with 'space\"$(x)"}, names); diff != "" || err != nil {
-		t.Error(diff, err)
+	seen, err := c.Observe(t.Context(), pod, shell, Look{
+		Files: []string{filepath.Join(dir, "value"), filepath.Join(dir, "absent")}, Contents: map[string]string{filepath.Join(dir, "link"): f.Digest},
+		Folders: []string{dir, filepath.Join(dir, "empty"), filepath.Join(dir, "limit")},
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
-	if names, err := c.List(t.Context(), pod, shell, filepath.Join(dir, "empty")); len(names) != 0 || err != nil {
-		t.Errorf("names are %q, %v", names, err)
+	if f := seen[filepath.Join(dir, "value")]; f.Digest == "" || !f.Content.Empty() {
+		t.Errorf("a digest is enough: %+v", f)
+	}
+	if f := seen[filepath.Join(dir, "link")]; f.Digest == "" || !f.Content.Empty() {
+		t.Errorf("the content is known: %+v", f)
+	}
+	if diff := cmp.Diff([]string{"dangling", "empty", "limit", "link", "long", "new\nline :end", "value", "with 'space\"$(x)"}, seen[dir].Names); diff != "" || seen[dir].ModTime.IsZero() {
+		t.Error(diff, seen[dir])
+	}
+	if f := seen[filepath.Join(dir, "empty")]; len(f.Names) != 0 || f.Err != nil {
+		t.Errorf("%+v", f)
+	}
+	if f := seen[filepath.Join(dir, "limit")]; f.Err == nil {
+		t.Errorf("a file has no names: %+v", f)
+	}
+}
+
+// A look at more paths than fit into a URL is several commands.
+func TestManyFilesAreRead(t *testing.T) {
+	c, pod := fakePod(t)
+	dir := t.TempDir()
+	var l Look
+	for i := range 2*maxPaths + 1 {
+		path := filepath.Join(dir, fmt.Sprintf("secret-%d", i))
+		testenv.WriteFile(t, path, []byte(strconv.Itoa(i)))
+		l.Files = append(l.Files, path)
+	}
+	seen, err := c.Observe(t.Context(), pod, shell, l)
+	for i, path := range l.Files {
+		if seen[path].Digest != fmt.Sprintf("%x", sha256.Sum256([]byte(strconv.Itoa(i)))) || err != nil {
+			t.Fatalf("%s is %+v, %v", path, seen[path], err)
+		}
 	}
 }
 
@@ -68,6 +111,7 @@ func TestFilesThatCannotBeReadSayWhy(t *testing.T) {
 		want            error
 	}{
 		{shell, "absent", fs.ErrNotExist},
+		{shell, "dangling", fs.ErrNotExist},
 		{shell, "empty", ErrNotFile},
 		{shell, "long", ErrTooLong},
 		{toolless, "value", ErrNoTool},
@@ -76,38 +120,68 @@ func TestFilesThatCannotBeReadSayWhy(t *testing.T) {
 		{waiting, "value", ErrNotRunning},
 		{cutShort, "value", errCutShort},
 	} {
-		_, err := c.ReadFile(t.Context(), pod, tt.container, filepath.Join(dir, tt.name))
-		wantError(t, err, tt.want, tt.name)
-		if !errors.Is(err, tt.want) {
+		_, err := observe(t, c, pod, tt.container, filepath.Join(dir, tt.name))
+		wantError(t, err, tt.want, "default/aidbox-1")
+		if !errors.Is(err, tt.want) || errors.Is(err, ErrNoTool) && hint.Of(err) == "" {
 			t.Errorf("%s in %s: error is %v, want %v", tt.name, tt.container, err, tt.want)
 		}
 	}
-	for name, do := range map[string]func() error{
-		"digest": func() error { _, err := c.Digest(t.Context(), pod, toolless, filepath.Join(dir, "value")); return err },
-		"stat":   func() error { _, err := c.Stat(t.Context(), pod, toolless, filepath.Join(dir, "value")); return err },
+}
+
+// What a container lacks is made up for, or named.
+func TestContainersWithFewToolsAreRead(t *testing.T) {
+	c, pod := fakePod(t)
+	dir := filesHere(t)
+	digest := fmt.Sprintf("%x", sha256.Sum256([]byte(firstSecret)))
+	f, err := observe(t, c, pod, onlyCat, filepath.Join(dir, "value"))
+	if f.Digest != digest || string(f.Content.Reveal()) != firstSecret || !f.ModTime.IsZero() || err != nil {
+		t.Errorf("%+v, %v", f, err)
+	}
+	if _, err := observe(t, c, pod, toolless, filepath.Join(dir, "value")); err == nil || !strings.HasSuffix(err.Error(), "lacks the tools to read files with: base64, cat") {
+		t.Error(err)
+	}
+	if f, _ := observe(t, c, pod, toolless, filepath.Join(dir, "link")); !f.Found || f.Link != "?" {
+		t.Errorf("%+v", f)
+	}
+	data := t.TempDir()
+	if err := errors.Join(os.Mkdir(filepath.Join(data, "..1"), 0o755), os.WriteFile(filepath.Join(data, "..1/value"), nil, 0o600),
+		os.Symlink("..1", filepath.Join(data, "..data")), os.Symlink("..data/value", filepath.Join(data, "value"))); err != nil {
+		t.Fatal(err)
+	}
+	seen, err := c.Observe(t.Context(), pod, toolless, Look{Files: []string{filepath.Join(data, "value"), filepath.Join(dir, "absent")}, Folders: []string{dir}})
+	if f := seen[filepath.Join(data, "value")]; f.Link != "..data/value" || err != nil {
+		t.Errorf("%+v, %v", f, err)
+	}
+	if diff := cmp.Diff([]string{"dangling", "empty", "limit", "link", "long", "?", "value", "?"}, seen[dir].Names); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestLookThatMakesNoSenseIsRefused(t *testing.T) {
+	const digest = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+	for _, out := range []string{
+		"", ":look 1", ":look 2\n:path\n:found\n:end", ":look 1\n:path\n:found", ":look 1\n:end", ":look 1\n:found\n:end",
+		":look 1\n:path\n:path\n:end", ":look 1\n:path x\n:end", ":look 1\n:path\n:new x\n:end", ":look 1\n:path\n:stat 644\n:end",
+		":look 1\n:path\n:digest x\n:end", ":look 1\n:path\n:digest " + digest + "\nAAAA\n:end", ":look 1\n:path\n:error new\n:end",
+		":look 1\n:path\n:name a b\n:end", ":look 1\n:path\n:name\n\x1b[31m\n:end", ":look 1\n:path\n:content\nAAA\n:end", "x\n:look 1\n:path\n:end",
 	} {
-		if err := do(); !errors.Is(err, ErrNoTool) || hint.Of(err) == "" {
-			t.Errorf("%s: error is %v", name, err)
+		if files, err := parseLook([]byte(out), 1); err == nil {
+			t.Errorf("%q is %+v", out, files)
 		}
 	}
-	if _, err := c.Stat(t.Context(), pod, shell, filepath.Join(dir, "absent")); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("stat: error is %v", err)
-	}
-	if _, err := c.List(t.Context(), pod, shell, filepath.Join(dir, "value")); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("list: error is %v", err)
+	const good = ":look 1\n:path\n:found\n:link ..data/x\n:hash\n:stat 644 0 0 0 1700000000\n:sum " + digest + "\n:end\n"
+	if _, err := parseLook([]byte(good), 1); err != nil {
+		t.Error(err)
 	}
 }
 
 func TestExitCodesAreDifferentErrors(t *testing.T) {
-	for code, want := range map[int]error{
-		exitAbsent: fs.ErrNotExist, exitDenied: fs.ErrPermission, exitNotFile: ErrNotFile,
-		exitCannot: ErrNoTool, exitNotFound: ErrNoTool, 1: errToolFailed, 2: errToolFailed,
-	} {
-		if err := exitError(Pod{}, "c", code); !errors.Is(err, want) {
+	for code, want := range map[int]error{exitCannot: ErrNoTool, exitNotFound: ErrNoTool, 1: errToolFailed, 2: errToolFailed} {
+		if err := exitError(code); !errors.Is(err, want) {
 			t.Errorf("%d: error is %v, want %v", code, err, want)
 		}
 	}
-	if errors.Is(exitError(Pod{}, "c", 1), ErrNoTool) || errors.Is(ErrNoTool, errToolMissing) {
+	if errors.Is(exitError(1), ErrNoTool) || errors.Is(errNoShell, errToolMissing) {
 		t.Error("errors are mixed up")
 	}
 }

@@ -18,23 +18,20 @@ import (
 )
 
 func wantFiles(t *testing.T, c *Cluster, pod Pod) {
-	v, err := c.ReadFile(t.Context(), pod, app, file)
-	if err != nil || string(v.Reveal()) != firstSecret {
-		t.Errorf("read %d bytes, %v", len(v.Reveal()), err)
+	f, err := observe(t, c, pod, app, file)
+	if err != nil || string(f.Content.Reveal()) != firstSecret {
+		t.Errorf("read %d bytes, %v", len(f.Content.Reveal()), err)
 	}
 	sum := sha256.Sum256([]byte(firstSecret))
-	if digest, err := c.Digest(t.Context(), pod, app, file); digest != hex.EncodeToString(sum[:]) || err != nil {
-		t.Errorf("digest is %s, %v", digest, err)
+	if f.Digest != hex.EncodeToString(sum[:]) || f.Mode != 0o644 || f.Size != int64(len(firstSecret)) || f.Link != "..data/client-secret" || time.Since(f.ModTime) > time.Hour {
+		t.Errorf("%+v", f)
 	}
-	info, err := c.Stat(t.Context(), pod, app, file)
-	if err != nil || info.Mode != 0o644 || info.Size != int64(len(firstSecret)) || info.Link != "..data/client-secret" || time.Since(info.ModTime) > time.Hour {
-		t.Errorf("%+v, %v", info, err)
-	}
-	if names, err := c.List(t.Context(), pod, app, "/run/vault-secrets"); !slices.Equal(names, []string{"client-secret"}) || err != nil {
+	seen, err := c.Observe(t.Context(), pod, app, Look{Files: []string{"/run/vault-secrets/absent"}, Folders: []string{"/run/vault-secrets", "/sys/kernel/security"}})
+	if names := seen["/run/vault-secrets"].Names; !slices.Equal(names, []string{"client-secret"}) || err != nil {
 		t.Errorf("names are %q, %v", names, err)
 	}
-	if names, err := c.List(t.Context(), pod, app, "/sys/kernel/security"); len(names) != 0 || err != nil {
-		t.Errorf("names are %q, %v", names, err)
+	if f := seen["/sys/kernel/security"]; len(f.Names) != 0 || f.Err != nil {
+		t.Errorf("%+v", f)
 	}
 	for _, tt := range []struct {
 		container, path string
@@ -51,21 +48,16 @@ func wantFiles(t *testing.T, c *Cluster, pod Pod) {
 		{bare, file, ErrNoTool},
 		{"none", file, ErrNotRunning},
 	} {
-		_, err := c.ReadFile(t.Context(), pod, tt.container, tt.path)
-		wantError(t, err, tt.want, tt.path)
-		if errors.Is(tt.want, ErrTooLong) { // a digest is short
-			continue
-		}
-		_, err = c.Digest(t.Context(), pod, tt.container, tt.path)
-		wantError(t, err, tt.want, tt.path)
+		_, err := observe(t, c, pod, tt.container, tt.path)
+		wantError(t, err, tt.want, pod.Name)
 	}
-	if _, err := c.ReadFile(t.Context(), pod, bare, file); !strings.Contains(hint.Of(err), "kubectl debug -n "+pod.Namespace) {
+	if _, err := observe(t, c, pod, bare, file); !strings.Contains(hint.Of(err), "kubectl debug -n "+pod.Namespace) {
 		t.Errorf("hint is %q", hint.Of(err))
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = c.ReadFile(ctx, pod, app, file)
-	wantError(t, err, context.Canceled, file)
+	_, err = c.Observe(ctx, pod, app, Look{Files: []string{file}})
+	wantError(t, err, context.Canceled, pod.Name)
 }
 
 // wantError wants that error and no other kind of it, in one line without secrets.
@@ -87,9 +79,9 @@ func wantNotRunning(t *testing.T, c *Cluster, namespace string) {
 	if err != nil || stuck.Status(app).Reason != "ContainerCreating" || stuck.Phase != "Pending" || stuck.Ready {
 		t.Errorf("pod is %+v, %v", stuck, err)
 	}
-	_, err = c.ReadFile(t.Context(), stuck, app, file)
+	_, err = observe(t, c, stuck, app, file)
 	wantError(t, err, ErrNotRunning, "ContainerCreating")
-	_, err = c.ReadFile(t.Context(), Pod{Namespace: namespace, Name: "gone"}, app, file)
+	_, err = observe(t, c, Pod{Namespace: namespace, Name: "gone"}, app, file)
 	wantError(t, err, ErrNotRunning, "the pod is gone")
 }
 
@@ -150,7 +142,7 @@ func wantForbidden(t *testing.T, c *Cluster, pod Pod) {
 		}},
 		{"get", "configmaps", func(ctx context.Context) error { _, err := c.ConfigMap(ctx, pod.Namespace, "x"); return err }},
 		{"list", "daemonsets", func(ctx context.Context) error { _, err := c.Agents(ctx); return err }},
-		{"create", "pods/exec", func(ctx context.Context) error { _, err := c.ReadFile(ctx, pod, app, file); return err }},
+		{"create", "pods/exec", func(context.Context) error { _, err := observe(t, c, pod, app, file); return err }},
 		{"create", "pods/portforward", func(context.Context) error { return get(c.PodTransport(pod.Namespace, pod.Name, 8080)) }},
 		{"get", "services", func(context.Context) error { return get(c.ServiceTransport(pod.Namespace, app, "")) }},
 		{"patch", "pods", func(ctx context.Context) error { return c.Nudge(ctx, pod) }},

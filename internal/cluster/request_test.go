@@ -86,7 +86,7 @@ func TestUnreachableClusterIsNamed(t *testing.T) {
 	for name, do := range map[string]func(ctx context.Context) error{
 		"get": func(ctx context.Context) error { _, err := c.CSIDriver(ctx); return err },
 		"exec": func(ctx context.Context) error {
-			_, err := c.ReadFile(ctx, Pod{Namespace: "default", Name: "x"}, "c", "/f")
+			_, err := c.Observe(ctx, Pod{Namespace: "default", Name: "x"}, "c", Look{Files: []string{"/f"}})
 			return err
 		},
 		"forward": func(ctx context.Context) error { _, err := c.dial(ctx, "default", "x", 80); return err },

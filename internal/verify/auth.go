@@ -10,21 +10,25 @@ var authChecks = []Check{
 	{
 		ID: "auth/accepts-secret", Title: "Aidbox accepts the secret",
 		subjects: perClient,
+		parallel: true,
 		run:      acceptsSecret,
 	},
 	{
 		ID: "auth/rejects-wrong", Title: "Aidbox rejects a wrong secret",
 		subjects: perClient,
+		parallel: true,
 		run:      rejectsWrong,
 	},
 	{
 		ID: "auth/rejects-empty", Title: "Aidbox rejects an empty secret",
 		subjects: perClient,
+		parallel: true,
 		run:      rejectsEmpty,
 	},
 	{
 		ID: "auth/token", Title: "Aidbox issues a token for the secret",
 		subjects: perClient,
+		parallel: true,
 		run:      givesToken,
 	},
 }

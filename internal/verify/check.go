@@ -16,6 +16,8 @@ type Check struct {
 	Needs []string // IDs of the checks that must pass first, about the same subject or about none
 
 	subjects func(context.Context, *run) []subject // nil: one, without a name
+	prepare  func(context.Context, *run)           // for all subjects at once; may be nil
+	parallel bool                                  // subjects are checked side by side
 	run      func(context.Context, *run, subject) Result
 }
 

@@ -16,18 +16,21 @@ var clientChecks = []Check{
 	{
 		ID: "client/exists", Title: "the resource is in Aidbox",
 		subjects: perResource,
+		parallel: true,
 		run:      resourceExists,
 	},
 	{
 		ID: "client/masked", Title: "the resource holds no literal secret",
 		Needs:    []string{"client/exists"},
 		subjects: perResource,
+		parallel: true,
 		run:      resourceMasked,
 	},
 	{
 		ID: "client/reference", Title: "the resource refers to the right secret",
 		Needs:    []string{"client/exists"},
 		subjects: perResource,
+		parallel: true,
 		run:      resourceRefers,
 	},
 }

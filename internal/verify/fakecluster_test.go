@@ -48,9 +48,13 @@ type fakeCluster struct {
 	noTools    bool
 	noLogin    bool
 	onNudge    func(pod string)
-	onExec     func(pod, path string) (exitCode int, answered bool)
 	onProbe    func(*corev1.Pod) // a probe has been created
 	probes     []string          // all that were, with their labels
+	onExec     func(pod string) (exitCode int, answered bool)
+	onLook     func(pod, printed string) string
+	asked      map[string]int // requests by path
+	execs      int            // under way
+	mostExecs  int            // at the same time
 }
 
 const core = "/api/v1/namespaces/default/"
@@ -73,7 +77,7 @@ func newFakeCluster(t *testing.T, s *fixture) *fakeCluster {
 	}
 	revision := map[string]string{"deployment.kubernetes.io/revision": "1"}
 	w := &fakeCluster{
-		fixed: newAPI(), roots: map[string]*fixture{},
+		fixed: newAPI(), roots: map[string]*fixture{}, asked: map[string]int{},
 		deployment: appsv1.Deployment{
 			ObjectMeta: metav1.ObjectMeta{Name: "aidbox", Namespace: "default", UID: "d", Annotations: revision},
 			Spec:       appsv1.DeploymentSpec{Replicas: &two, Selector: &metav1.LabelSelector{MatchLabels: labels}, Template: template},
@@ -181,6 +185,7 @@ func (w *fakeCluster) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	path := r.URL.Path
 	w.mu.Lock()
 	refused := w.refuse != "" && strings.Contains(path, w.refuse)
+	w.asked[path]++
 	w.mu.Unlock()
 	name, sub, _ := strings.Cut(strings.TrimPrefix(path, core+"pods/"), "/")
 	switch {
@@ -303,21 +308,37 @@ func (w *fakeCluster) exec(out http.ResponseWriter, r *http.Request, pod string)
 }
 
 func (w *fakeCluster) run(command []string, pod string) ([]byte, metav1.Status) {
-	path := command[len(command)-1]
 	if w.noTools {
 		return nil, metav1.Status{Status: metav1.StatusFailure, Reason: metav1.StatusReasonInternalError, Message: `exec: "sh": not found`}
 	}
 	if w.onExec != nil {
-		if code, answered := w.onExec(pod, path); answered {
+		if code, answered := w.onExec(pod); answered {
 			return nil, exited(code)
 		}
 	}
+	w.mu.Lock()
+	w.execs++
+	w.mostExecs = max(w.mostExecs, w.execs)
+	w.mu.Unlock()
+	defer func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.execs--
+	}()
+	command = slices.Clone(command)
+	for i, argument := range command[4:] { // paths with their kinds
+		kind, path, _ := strings.Cut(argument, "/")
+		command[4+i] = kind + filepath.Join(w.root(pod), path)
+	}
 	var printed bytes.Buffer
-	cmd := exec.Command(command[0], append(command[1:len(command)-1:len(command)-1], filepath.Join(w.root(pod), path))...)
+	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Stdout = &printed
 	var failed *exec.ExitError
 	if err := cmd.Run(); errors.As(err, &failed) {
 		return printed.Bytes(), exited(failed.ExitCode())
+	}
+	if w.onLook != nil {
+		return []byte(w.onLook(pod, printed.String())), metav1.Status{Status: metav1.StatusSuccess}
 	}
 	return printed.Bytes(), metav1.Status{Status: metav1.StatusSuccess}
 }

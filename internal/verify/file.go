@@ -41,8 +41,8 @@ func filePresent(ctx context.Context, r *run, m *mount, s config.Secret) Result 
 		where = " in container " + m.container
 	}
 	got := m.look(ctx, s)
-	switch err := got.err; {
-	case got.found, errors.Is(err, fs.ErrPermission), errors.Is(err, cluster.ErrNotFile), errors.Is(err, cluster.ErrTooLong):
+	switch err := got.Err; {
+	case got.Found, errors.Is(err, fs.ErrPermission), errors.Is(err, cluster.ErrNotFile), errors.Is(err, cluster.ErrTooLong):
 		return Pass("%s%s", m.file(s), where)
 	case errors.Is(err, errNoReplica):
 		return Fail("no pod of %s runs in namespace %s, so nothing is mounted", r.d.Aidbox.Workload, r.d.Namespace).
@@ -66,8 +66,9 @@ func fileAbsent(ctx context.Context, r *run, m *mount, s config.Secret, where st
 		}
 		again, state = deletePod(m.pod), ", and the pod is "+readiness(m.pod)
 	}
-	names, err := m.list(ctx, folder)
-	switch {
+	seen := fileOf(folder)(m.observation(ctx))
+	names := seen.Names
+	switch err := seen.Err; {
 	case errors.Is(err, fs.ErrNotExist) && m.pod == nil:
 		return Fail("folder %s does not exist", folder).WithHint("mount the volume here: the local target reads the mount path of this machine")
 	case errors.Is(err, fs.ErrNotExist):
@@ -135,12 +136,12 @@ func fileCanRotate(ctx context.Context, r *run, m *mount, s config.Secret) Resul
 func mountedVersion(ctx context.Context, r *run, m *mount, s config.Secret) (version string, status cluster.PodStatus, wrong Result) {
 	got := m.look(ctx, s)
 	switch {
-	case errors.Is(got.err, fs.ErrNotExist), unseen(got.err):
+	case errors.Is(got.Err, fs.ErrNotExist), unseen(got.Err):
 		return "", status, Skip("no file to check")
-	case got.found && got.info.Link != path.Join(dataLink, s.FileName()):
+	case got.Found && got.Link != path.Join(dataLink, s.FileName()):
 		return "", status, notThroughDataLink()
 	}
-	status, err := podStatus(ctx, r.Cluster, m.pod, r.classes[s.Name])
+	status, err := r.podStatus(ctx, m.pod, r.classes[s.Name])
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return "", status, Fail("%v", err).WithHint("%s", deletePod(m.pod))
@@ -181,17 +182,23 @@ func publishedByDriver(ctx context.Context, r *run, m *mount, s config.Secret) R
 
 // podStatus returns the driver's status for this very pod, and not for an earlier
 // one of its name.
-func podStatus(ctx context.Context, c *cluster.Cluster, p *cluster.Pod, class string) (cluster.PodStatus, error) {
-	all, err := c.PodStatuses(ctx, p.Namespace)
+func (r *run) podStatus(ctx context.Context, p *cluster.Pod, class string) (cluster.PodStatus, error) {
+	all, err := r.statuses.get(p.Namespace, func() (map[string]cluster.PodStatus, error) {
+		list, err := r.Cluster.PodStatuses(ctx, p.Namespace)
+		byPod := map[string]cluster.PodStatus{}
+		for _, st := range list {
+			byPod[st.PodUID+" "+st.SecretProviderClass] = st
+		}
+		return byPod, err
+	})
 	if err != nil {
 		return cluster.PodStatus{}, err
 	}
-	for _, st := range all {
-		if st.PodUID == p.UID && st.SecretProviderClass == class {
-			return st, nil
-		}
+	st, found := all[p.UID+" "+class]
+	if !found {
+		err = fmt.Errorf("the driver has no SecretProviderClassPodStatus of this pod: %w", fs.ErrNotExist)
 	}
-	return cluster.PodStatus{}, fmt.Errorf("the driver has no SecretProviderClassPodStatus of this pod: %w", fs.ErrNotExist)
+	return st, err
 }
 
 // publishedLocally looks for what keeps a rotation from the file.

@@ -135,9 +135,9 @@ func (r *rotation) followFile(ctx context.Context, f *follower) bool {
 	}
 	want := digest(r.value)
 	f.file.ok = r.poll(ctx, r.Poll, r.Deadline, func() (done bool) {
-		var got string
-		got, f.file.err = f.mount.digestNow(ctx, r.secret)
-		return f.gone() || f.unseen() || f.file.err == nil && got == want
+		got := f.mount.lookNow(ctx, r.secret)
+		f.file.err = got.Err
+		return f.gone() || f.unseen() || got.Err == nil && got.Digest == want
 	}) && f.file.err == nil
 	switch {
 	case f.file.ok:

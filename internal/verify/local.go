@@ -31,7 +31,7 @@ type Local struct {
 
 func (l Local) mount(d *config.Delivery) *mount {
 	return &mount{
-		files: localFiles{}, replica: "local",
+		d: d, observe: observeHere, replica: "local",
 		folder: func(s config.Secret) string {
 			return cmp.Or(l.Dir, d.MountPath) + strings.TrimPrefix(d.MountFolder(s), d.MountPath)
 		},
@@ -39,20 +39,45 @@ func (l Local) mount(d *config.Delivery) *mount {
 	}
 }
 
-// localFiles are files of this machine.
-type localFiles struct{}
-
-func (localFiles) stat(_ context.Context, path string) (cluster.FileInfo, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return cluster.FileInfo{}, notOurs(err)
+// observeHere looks at files of this machine.
+func observeHere(_ context.Context, l cluster.Look) (cluster.Observation, error) {
+	seen := cluster.Observation{}
+	for _, path := range l.Folders {
+		f := statHere(path)
+		if f.Err == nil {
+			f.Names, f.Err = listHere(path)
+		}
+		seen[path] = f
 	}
-	link, _ := os.Readlink(path) // "" where it is none
-	return cluster.FileInfo{Mode: info.Mode().Perm(), Size: info.Size(), ModTime: info.ModTime(), Link: link}, nil
+	for _, path := range l.Files {
+		f := statHere(path)
+		if f.Err == nil {
+			f.Digest, f.Err = digestHere(path)
+		}
+		seen[path] = f
+	}
+	for path := range l.Contents {
+		f := statHere(path)
+		if f.Err == nil {
+			f.Content, f.Err = readHere(path)
+			f.Digest = digest(f.Content)
+		}
+		seen[path] = f
+	}
+	return seen, nil
 }
 
-// digest judges by modes and owners, since secretctl runs as another user than Aidbox.
-func (f localFiles) digest(ctx context.Context, path string) (string, error) {
+func statHere(path string) cluster.File {
+	info, err := os.Stat(path)
+	if err != nil {
+		return cluster.File{Err: notOurs(err)}
+	}
+	link, _ := os.Readlink(path) // "" where it is none
+	return cluster.File{Found: true, Mode: info.Mode().Perm(), Size: info.Size(), ModTime: info.ModTime(), Link: link}
+}
+
+// digestHere judges by modes and owners, since secretctl runs as another user than Aidbox.
+func digestHere(path string) (string, error) {
 	target, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return "", notOurs(err)
@@ -72,11 +97,11 @@ func (f localFiles) digest(ctx context.Context, path string) (string, error) {
 			return "", deniedError(fmt.Sprintf("user %d cannot enter folder %s", aidboxUser, dir))
 		}
 	}
-	v, err := f.read(ctx, path)
+	v, err := readHere(path)
 	return digest(v), err
 }
 
-func (localFiles) list(_ context.Context, path string) (names []string, err error) {
+func listHere(path string) (names []string, err error) {
 	entries, err := os.ReadDir(path)
 	for _, e := range entries {
 		if !strings.HasPrefix(e.Name(), ".") {
@@ -86,7 +111,7 @@ func (localFiles) list(_ context.Context, path string) (names []string, err erro
 	return names, notOurs(err)
 }
 
-func (localFiles) read(_ context.Context, path string) (secret.Value, error) {
+func readHere(path string) (secret.Value, error) {
 	// Opening a pipe would wait for ever.
 	if info, err := os.Stat(path); err != nil {
 		return secret.Value{}, notOurs(err)

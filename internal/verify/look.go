@@ -6,6 +6,9 @@ import (
 	"encoding/hex"
 	"io/fs"
 	"path"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/config"
@@ -15,56 +18,69 @@ import (
 // mount is where one replica has the secrets. All that checks know of its files comes
 // from here.
 type mount struct {
-	files
+	d           *config.Delivery
 	replica     string       // as subjects have it: "local", "pod/aidbox-7d4"
 	pod         *cluster.Pod // nil on this machine
 	container   string       // of the pod
 	folder      func(config.Secret) string
-	vaultConfig string     // the file
-	looks       memo[look] // by the secret's name
+	vaultConfig string // the file
+
+	// observe looks at files. The error of one that Aidbox's user may not read is an
+	// fs.ErrPermission, whose text says so; the others are those of [cluster.Cluster.Observe].
+	observe func(context.Context, cluster.Look) (cluster.Observation, error)
+	seen    memo[cluster.Observation]
 }
 
-// files reads the files of a replica. A file that does not exist is an
-// fs.ErrNotExist. One that Aidbox's user may not read is an fs.ErrPermission, whose
-// text says so; a [cluster.ErrNotFile] and a [cluster.ErrTooLong] are what they say.
-type files interface {
-	stat(ctx context.Context, path string) (cluster.FileInfo, error)
-	// digest returns the SHA-256 of a file in hexadecimal, so that its content need not
-	// leave where it is.
-	digest(ctx context.Context, path string) (string, error)
-	list(ctx context.Context, path string) ([]string, error)
-	read(ctx context.Context, path string) (secret.Value, error)
-}
-
-// look is what one look at a secret's file found.
-type look struct {
-	found  bool
-	info   cluster.FileInfo // where it was found
-	digest string
-	err    error // why there is no digest
-}
-
-// look returns what is known of a secret's file, read once for all checks.
-func (m *mount) look(ctx context.Context, s config.Secret) look {
-	found, err := m.looks.get(s.Name, func() (found look, err error) {
-		if found.info, err = m.stat(ctx, m.file(s)); err == nil {
-			found.found = true
-			found.digest, err = m.digest(ctx, m.file(s))
+// observation returns all that the checks ask about the replica, from one look.
+func (m *mount) observation(ctx context.Context) (cluster.Observation, error) {
+	return m.seen.get("", func() (cluster.Observation, error) {
+		l := cluster.Look{Contents: map[string]string{m.vaultConfig: digest(secret.New(m.d.VaultConfig()))}}
+		for _, s := range m.d.Secrets {
+			l.Files, l.Folders = append(l.Files, m.file(s)), append(l.Folders, m.folder(s))
 		}
-		return found, err
+		slices.Sort(l.Folders)
+		l.Folders = slices.Compact(l.Folders)
+		return m.observe(ctx, l)
 	})
-	found.err = err
-	return found
 }
 
-// digestNow reads the file again.
-func (m *mount) digestNow(ctx context.Context, s config.Secret) (string, error) {
-	return m.digest(ctx, m.file(s))
+// lookIntoAll looks into all replicas, several at the same time.
+func lookIntoAll(ctx context.Context, r *run) {
+	var group errgroup.Group
+	group.SetLimit(r.o.Parallel)
+	for _, m := range r.mounts {
+		group.Go(func() error {
+			_, _ = m.observation(ctx) // the checks report the error
+			return nil
+		})
+	}
+	_ = group.Wait()
+}
+
+// look returns what is known of a secret's file.
+func (m *mount) look(ctx context.Context, s config.Secret) cluster.File {
+	return fileOf(m.file(s))(m.observation(ctx))
+}
+
+// lookNow looks at a secret's file again.
+func (m *mount) lookNow(ctx context.Context, s config.Secret) cluster.File {
+	return fileOf(m.file(s))(m.observe(ctx, cluster.Look{Files: []string{m.file(s)}}))
 }
 
 // value returns the content of a secret's file.
 func (m *mount) value(ctx context.Context, s config.Secret) (secret.Value, error) {
-	return m.read(ctx, m.file(s))
+	f := fileOf(m.file(s))(m.observe(ctx, cluster.Look{Contents: map[string]string{m.file(s): ""}}))
+	return f.Content, f.Err
+}
+
+// fileOf returns a file of an observation. If there is none, that is its error.
+func fileOf(path string) func(cluster.Observation, error) cluster.File {
+	return func(seen cluster.Observation, err error) cluster.File {
+		if err != nil {
+			return cluster.File{Err: err}
+		}
+		return seen[path]
+	}
 }
 
 func (m *mount) file(s config.Secret) string { return path.Join(m.folder(s), s.FileName()) }

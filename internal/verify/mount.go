@@ -17,6 +17,7 @@ var mountChecks = []Check{
 	{
 		ID: "mount/present", Title: "the secret's file is in the mount",
 		subjects: perFile,
+		prepare:  lookIntoAll,
 		run:      func(ctx context.Context, r *run, s subject) Result { return filePresent(ctx, r, s.mount, s.secret) },
 	},
 	{
@@ -34,11 +35,13 @@ var mountChecks = []Check{
 	{
 		ID: "mount/status", Title: "a rotation would reach the file",
 		subjects: perFile,
+		prepare:  lookIntoAll,
 		run:      func(ctx context.Context, r *run, s subject) Result { return filePublished(ctx, r, s.mount, s.secret) },
 	},
 	{
 		ID: "mount/vault-config", Title: "the vault config has the delivery's files and scopes",
 		subjects: perReplica,
+		prepare:  lookIntoAll,
 		run:      vaultConfigMatches,
 	},
 }
@@ -64,10 +67,10 @@ func perReplica(ctx context.Context, r *run) (all []subject) {
 
 func fileReadable(ctx context.Context, r *run, s subject) Result {
 	got, mode := s.mount.look(ctx, s.secret), ""
-	if got.found {
-		mode = fmt.Sprintf(" (mode %04o)", got.info.Mode)
+	if !got.ModTime.IsZero() {
+		mode = fmt.Sprintf(" (mode %04o)", got.Mode)
 	}
-	switch err := got.err; {
+	switch err := got.Err; {
 	case errors.Is(err, fs.ErrPermission):
 		return Fail("%v%s", err, mode).
 			WithHint("leave filePermission at its default, 0644: the driver's files belong to root, Aidbox runs as user 1000, and fsGroup has no effect on them")
@@ -77,7 +80,7 @@ func fileReadable(ctx context.Context, r *run, s subject) Result {
 		return Fail("%v", cluster.ErrTooLong).WithHint("check secretKey: with it, the file has only one key of the path")
 	case err != nil:
 		return r.unknown(err)
-	case got.digest == emptyDigest:
+	case got.Digest == emptyDigest:
 		return Fail("is empty").WithHint("store a value that is not empty")
 	}
 	return Pass("Aidbox's user can read it%s", mode)
@@ -85,8 +88,8 @@ func fileReadable(ctx context.Context, r *run, s subject) Result {
 
 func fileMatchesStore(ctx context.Context, r *run, s subject) Result {
 	mounted := s.mount.look(ctx, s.secret)
-	if mounted.err != nil {
-		return r.unknown(mounted.err)
+	if mounted.Err != nil {
+		return r.unknown(mounted.Err)
 	}
 	want, err := r.values.expected(ctx, s.secret)
 	switch {
@@ -98,9 +101,9 @@ func fileMatchesStore(ctx context.Context, r *run, s subject) Result {
 		return r.fail(err)
 	case err != nil:
 		return uncompared(ctx, r, s, err)
-	case mounted.digest != digest(want.value) && differsByLineBreak(mounted.digest, want.value):
+	case mounted.Digest != digest(want.value) && differsByLineBreak(mounted.Digest, want.value):
 		return Fail("differs from %s by a line break at the end", want.from).WithHint(oddityHint)
-	case mounted.digest != digest(want.value):
+	case mounted.Digest != digest(want.value):
 		return Fail("differs from %s: stale, or from another source", want.from).WithHint("after a rotation, wait; %s", driverHint)
 	case want.value.Oddity() != "":
 		return Warn("equal to %s, and %s", want.from, want.value.Oddity()).WithHint(oddityHint)
@@ -120,8 +123,8 @@ func uncompared(ctx context.Context, r *run, s subject, why error) Result {
 
 // vaultConfigMatches compares the file that a replica has.
 func vaultConfigMatches(ctx context.Context, r *run, s subject) Result {
-	data, err := s.mount.read(ctx, s.mount.vaultConfig)
-	switch {
+	got := fileOf(s.mount.vaultConfig)(s.mount.observation(ctx))
+	switch err := got.Err; {
 	case errors.Is(err, fs.ErrNotExist):
 		return Fail("%s", r.line(err.Error())).WithHint("mount the ConfigMap %s at %s: secretctl render writes both", r.d.ConfigMapName(), config.VaultConfigFile)
 	case unseen(err):
@@ -129,7 +132,11 @@ func vaultConfigMatches(ctx context.Context, r *run, s subject) Result {
 	case err != nil:
 		return r.unknown(err)
 	}
-	return compareVaultConfig(data.Reveal(), r.d, r.Sanitizer)
+	data := got.Content.Reveal()
+	if wanted := r.d.VaultConfig(); got.Digest == digest(secret.New(wanted)) {
+		data = wanted
+	}
+	return compareVaultConfig(data, r.d, r.Sanitizer)
 }
 
 // differsByLineBreak says whether a file of that digest has the value but for the

@@ -6,9 +6,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/secretctl/secretctl/internal/config"
@@ -51,10 +54,13 @@ func podRows() []row {
 			return os.WriteFile(filepath.Join(folder, "..data/client-secret"), []byte(text), 0o600)
 		})
 	}
-	exits := func(code int) func(*testing.T, *fixture) {
+	says := func(record string) func(*testing.T, *fixture) { // of the secret's file, in place of its digest
 		return in(func(w *fakeCluster, _ *fixture) {
-			w.onExec = func(pod, path string) (int, bool) {
-				return code, pod == "b" && strings.HasSuffix(path, "/client-secret")
+			w.onLook = func(pod, printed string) string {
+				if pod == "b" {
+					printed = regexp.MustCompile(":sum .*\n").ReplaceAllString(strings.Replace(printed, ":hash", record, 1), "")
+				}
+				return printed
 			}
 		})
 	}
@@ -76,17 +82,17 @@ func podRows() []row {
 		}), present, StatusFail, "found: other"},
 		{"no volume", in(func(w *fakeCluster, _ *fixture) {
 			w.pods[1].Spec.Volumes = nil
-			w.onExec = func(string, string) (int, bool) { return 114, true }
+			_ = os.RemoveAll(w.roots["b"].local.Dir)
 		}), present, StatusFail, "mounts no volume of SecretProviderClass aidbox-vault-secrets"},
 		{"elsewhere", in(func(w *fakeCluster, _ *fixture) {
 			w.pods[1].Spec.Containers[1].VolumeMounts[0].MountPath = "/elsewhere"
-			w.onExec = func(string, string) (int, bool) { return 114, true }
+			_ = os.RemoveAll(w.roots["b"].local.Dir)
 		}), present, StatusFail, "mounted at /elsewhere, not at /run/vault-secrets"},
 		{"not started", unstarted, present, StatusFail, "the pod has not started: ContainerCreating"},
 		{"no tools", toolless, present, StatusUnknown, "--target local in a Job"},
 		{"forbidden", forbidding("pods/b/exec"), present, StatusUnknown, `"create" on "pods/exec"`},
 		{"gone", in(func(w *fakeCluster, _ *fixture) {
-			w.onExec = func(pod, _ string) (int, bool) {
+			w.onExec = func(pod string) (int, bool) {
 				if pod == "b" {
 					w.removeB()
 				}
@@ -97,8 +103,8 @@ func podRows() []row {
 		{"nothing known", forbidding("deployments"), "mount/present client-secret deployment/aidbox", StatusUnknown, "docs/rbac.md"},
 
 		{"mounted", in(nil), readable, StatusPass, "Aidbox's user can read it (mode 0644)"},
-		{"denied", exits(113), readable, StatusFail, "cannot read it"},
-		{"no file", exits(115), readable, StatusFail, "is not a regular file"},
+		{"denied", says(":error denied"), readable, StatusFail, "cannot read it"},
+		{"no file", says(":error notfile"), readable, StatusFail, "is not a regular file"},
 		{"empty", content(""), readable, StatusFail, "is empty"},
 		{"too long", content(strings.Repeat("x", 2<<20)), readable, StatusPass, "mode"}, // its digest is short
 		{"not there", emptied, readable, StatusSkip, "skipped: mount/present"},
@@ -158,7 +164,7 @@ func TestReplacementOfAPodIsChecked(t *testing.T) {
 	s := newFixture(t)
 	w := newFakeCluster(t, s)
 	s.inPods, s.o.Groups = true, []string{"mount"}
-	w.onExec = func(pod, _ string) (int, bool) {
+	w.onExec = func(pod string) (int, bool) {
 		if pod == "b" && len(w.pods) == 2 {
 			w.removeB()
 			w.mu.Lock()
@@ -176,6 +182,47 @@ func TestReplacementOfAPodIsChecked(t *testing.T) {
 	} {
 		if got := results[key]; got.Status != want {
 			t.Errorf("%s is %+v, want %s", key, got, want)
+		}
+	}
+}
+
+// However many secrets there are, a pod takes one command, and the namespace one list.
+func TestOneLookTellsEverythingAboutAPod(t *testing.T) {
+	s := newFixture(t)
+	w := newFakeCluster(t, s)
+	var wanted []string
+	for i := range 8 {
+		w.addPod(t, s, fmt.Sprintf("c%d", i))
+	}
+	for _, p := range w.pods {
+		wanted = append(wanted, "mount/present client-secret pod/"+p.Name)
+	}
+	w.onLook = func(_, printed string) string {
+		<-time.After(20 * time.Millisecond)
+		return printed
+	}
+	s.inPods, s.o.Groups, s.o.Parallel = true, []string{"workload", "mount"}, 4
+	_, report, err := s.run(t.Context())
+	must(t, err)
+	var present []string
+	for _, r := range report.Checks {
+		if r.ID == "mount/present" {
+			present = append(present, r.ID+" "+r.Subject)
+		}
+		if r.Group() == "mount" && r.Status != StatusPass {
+			t.Errorf("%+v", r)
+		}
+	}
+	if diff := cmp.Diff(wanted, present); diff != "" {
+		t.Errorf("not in the order of the pods: %s", diff)
+	}
+	if w.mostExecs < 2 || w.mostExecs > 4 {
+		t.Errorf("%d commands at the same time, want up to 4", w.mostExecs)
+	}
+	for path, n := range w.asked {
+		exec := strings.HasSuffix(path, "/exec") // over WebSocket, which the fake refuses, and over SPDY
+		if exec && n != 2 || !exec && n != 1 {
+			t.Errorf("%s: %d requests", path, n)
 		}
 	}
 }

@@ -29,6 +29,7 @@ func (r *run) prepareRotation(ctx context.Context) (stopped Result, ok bool) {
 			WithHint("secretctl verify workload says why; rotate --no-verify only writes"), false
 	}
 	r.mounts = r.pods.mounts(r.pods.replicas())
+	lookIntoAll(ctx, r)
 	w := r.watchPods(ctx, is.secret)
 	if w.driver.Known && !w.driver.Enabled {
 		return Fail("%s", w.driver.Why).
@@ -77,11 +78,11 @@ func (r *run) watchPods(ctx context.Context, s config.Secret) *podWatch {
 func age(ctx context.Context, mounts []*mount, s config.Secret) time.Duration {
 	youngest := time.Duration(-1)
 	for _, m := range mounts {
-		info, err := m.stat(ctx, m.folder(s))
-		if err != nil {
+		folder := fileOf(m.folder(s))(m.observation(ctx))
+		if folder.ModTime.IsZero() {
 			return 0
 		}
-		if age := time.Since(info.ModTime); youngest < 0 || age < youngest {
+		if age := time.Since(folder.ModTime); youngest < 0 || age < youngest {
 			youngest = age
 		}
 	}

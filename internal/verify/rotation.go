@@ -175,7 +175,8 @@ func (r *run) explainLate(ctx context.Context, late []*follower, have string) Re
 		detail += "; in time: " + have
 	}
 	m := late[0].mount
-	m.looks.forget()
+	m.seen.forget()
+	r.statuses.forget()
 	for _, look := range []func(context.Context, *run, *mount, config.Secret) Result{filePresent, fileCanRotate} {
 		if found := look(ctx, r, m, is.secret); found.Status == StatusFail || found.Status == StatusWarn {
 			return Fail("%s", detail).WithHint("%s; %s", found.Detail, found.Hint)
@@ -195,11 +196,11 @@ func (r *run) explainLate(ctx context.Context, late []*follower, have string) Re
 
 // content says what a mount has in place of the new value.
 func (r *run) content(ctx context.Context, m *mount) string {
-	got, err := m.digestNow(ctx, r.rotation.secret)
+	got := m.lookNow(ctx, r.rotation.secret)
 	switch {
-	case err != nil:
-		return r.line(err.Error())
-	case got == digest(r.rotation.old):
+	case got.Err != nil:
+		return r.line(got.Err.Error())
+	case got.Digest == digest(r.rotation.old):
 		return "still the old value"
 	}
 	return "another value"

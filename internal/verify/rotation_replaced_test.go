@@ -81,7 +81,7 @@ func TestPodsThatGoAwayAreCountedInOrder(t *testing.T) {
 			}
 			return stored(ctx, c)
 		}
-		w.onExec = func(pod, _ string) (int, bool) {
+		w.onExec = func(pod string) (int, bool) {
 			select {
 			case <-wrote:
 				if pod == "b" {

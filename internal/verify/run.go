@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
 )
@@ -14,6 +15,7 @@ type Options struct {
 	Groups   []string  // as [Select] returns them, or the IDs of single checks
 	Rotation *Rotation // nil: the rotation checks are skipped
 	FromNode bool      // store/pod-can-read has a throw-away pod mount the secrets
+	Parallel int       // looks into pods, and Clients that are checked, at the same time; at least 1
 	// Progress is called when a check starts and when it waits, with the deadline of
 	// the wait or 0, from the goroutine of Run. It may be nil.
 	Progress func(check string, deadline time.Duration)
@@ -37,12 +39,14 @@ type run struct {
 	podWatch  *podWatch   // of the rotation, in pods
 	health    healthWatch // of the rotation, on this machine
 
-	once   sync.Once
-	pods   *pods // nil before load, and where there is no cluster to look into
-	mounts []*mount
+	once     sync.Once
+	pods     *pods // nil before load, and where there is no cluster to look into
+	mounts   []*mount
+	statuses memo[map[string]cluster.PodStatus] // of a namespace, by the pod's UID and the class
 }
 
 func newRun(d *config.Delivery, deps Dependencies, o Options) *run {
+	o.Parallel = max(1, o.Parallel)
 	r := &run{Dependencies: deps, d: d, o: o, values: &values{deps: deps}, resources: &resources{admin: deps.Admin}, driver: &driver{c: deps.Cluster}, classes: map[string]string{}}
 	for _, c := range deps.Provider.Classes(d) {
 		for _, s := range c.Secrets {
@@ -79,6 +83,7 @@ func (r *run) replaceMounts(ctx context.Context) bool {
 		return false
 	}
 	r.mounts = r.pods.mounts(fresh)
+	r.statuses.forget()
 	return true
 }
 

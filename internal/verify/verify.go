@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/secretctl/secretctl/internal/config"
 )
 
@@ -50,14 +52,43 @@ type need struct{ id, subject string }
 func (t task) key() string { return t.ID + " " + t.subject.name }
 func (n need) key() string { return n.id + " " + n.subject }
 
-// do runs tasks in order. statuses has how those ended that have run.
+// do runs tasks in order, and those of a parallel check side by side. statuses has how
+// those ended that have run.
 func (r *run) do(ctx context.Context, tasks []task, statuses map[string]Status, report *DeliveryReport) {
-	for _, t := range tasks {
-		r.progress(strings.TrimSpace(t.key()), 0)
-		result := r.result(ctx, t, statuses)
-		statuses[t.key()] = result.Status
-		report.Checks = append(report.Checks, result)
+	for len(tasks) > 0 {
+		next := slices.IndexFunc(tasks, func(t task) bool { return t.ID != tasks[0].ID })
+		if next < 0 {
+			next = len(tasks)
+		}
+		for i, result := range r.results(ctx, tasks[:next], statuses) {
+			statuses[tasks[i].key()] = result.Status
+			report.Checks = append(report.Checks, result)
+		}
+		tasks = tasks[next:]
 	}
+}
+
+// results runs the tasks of one check.
+func (r *run) results(ctx context.Context, tasks []task, statuses map[string]Status) []Result {
+	results := make([]Result, len(tasks))
+	var group errgroup.Group
+	group.SetLimit(r.o.Parallel)
+	for i, t := range tasks {
+		r.progress(strings.TrimSpace(t.key()), 0)
+		if i == 0 && t.prepare != nil {
+			t.prepare(ctx, r)
+		}
+		if !t.parallel {
+			results[i] = r.result(ctx, t, statuses)
+			continue
+		}
+		group.Go(func() error {
+			results[i] = r.result(ctx, t, statuses)
+			return nil
+		})
+	}
+	_ = group.Wait() // the errors are in the results
+	return results
 }
 
 func (r *run) result(ctx context.Context, t task, statuses map[string]Status) Result {

@@ -1,0 +1,93 @@
+package cluster
+
+// lookScript takes paths with their kinds, as "f/run/secret", and describes each. It
+// needs a POSIX shell alone, and says which tools it lacks. Those run once for all paths,
+// since starting one takes longer than what it does.
+//
+// Each line is ":KEY VALUE", or belongs to the key before it: a line of base64, which
+// has no colon. What others choose, names and contents, is encoded unless it is plain.
+// The first line has the version, and the last one says that nothing is cut off.
+//
+// A watch of a rotation can use the functions in a loop that describes the paths again
+// whenever the digest of one changes, and on a line of stdin; parseLook reads each turn.
+const lookScript = lookFunctions + `
+echo ':look 1'
+absent=
+for a; do describe "$a"; done
+stats "$@"
+sums "$@"
+echo :end`
+
+const lookFunctions = `export LC_ALL=C
+say() {
+	case $2 in
+	''|*[!A-Za-z0-9._/-]*) echo "$1"; printf %s "$2" | base64;;
+	*) echo "$1 $2";;
+	esac
+}
+has() {
+	command -v "$1" >/dev/null || { echo ":lacks $1"; return 1; }
+}
+describe() {
+	kind=${1%%/*} f=/${1#*/}
+	d=${f%/*} name=${f##*/}
+	echo :path
+	if [ ! -e "$f" ]; then
+		absent=1
+		if [ -d "$d" ] && [ ! -x "$d" ]; then echo :error denied; else echo :error absent; fi
+		return
+	fi
+	echo :found
+	if [ ! -L "$f" ]; then :
+	elif [ "$f" -ef "$d/..data/$name" ]; then say :link "..data/$name"
+	else l=$(readlink "$f"); say :link "$l"
+	fi
+	if [ "$kind" = d ]; then folder
+	elif [ ! -f "$f" ]; then echo :error notfile
+	elif [ ! -r "$f" ]; then echo :error denied
+	elif [ "$kind" = f ]; then echo :hash
+	else content
+	fi
+}
+folder() {
+	[ -n "$absent" ] || return 0
+	[ -d "$f" ] || { echo :error absent; return; }
+	cd "$f" || { echo :error denied; return; }
+	n=0
+	for name in *; do
+		if [ -e "$name" ] || [ -L "$name" ]; then say :name "$name"; n=$((n+1)); fi
+		[ $n -lt 100 ] || break
+	done
+}
+content() {
+	sum=$(sha256sum <"$f")
+	sum=${sum%% *}
+	case $sum in
+	'') ;;
+	*) echo ":digest $sum"; [ "c$sum" != "$kind" ] || return 0;;
+	esac
+	if size=$(wc -c <"$f") && [ "$size" -gt 1048576 ]; then echo :error long; return; fi
+	has base64 || return 0
+	echo :content
+	base64 <"$f" || echo :error failed
+}
+stats() {
+	first=1
+	for a; do
+		[ -z "$first" ] || set --
+		first= f=/${a#*/}
+		[ ! -e "$f" ] || set -- "$@" "$f"
+	done
+	if [ $# -gt 0 ] && has stat; then stat -L -c ':stat %a %u %g %s %Y' "$@"; fi
+}
+sums() {
+	first=1
+	for a; do
+		[ -z "$first" ] || set --
+		first= f=/${a#*/}
+		case $a in f/*) if [ -f "$f" ] && [ -r "$f" ]; then set -- "$@" "$f"; fi;; esac
+	done
+	if [ $# -gt 0 ] && has sha256sum; then
+		sha256sum "$@" | while read -r sum name; do echo ":sum ${sum#\\}"; done
+	fi
+}`
