@@ -52,8 +52,7 @@ func (a *app) writeKubeconfig(ctx context.Context, file string) error {
 		switch {
 		case o.err != nil:
 		case toStdout:
-			_, failed := a.Out.Write(o.result.Reveal())
-			err = join(err, failed)
+			err = join(err, a.stdout.credential(o.result))
 		default:
 			if failed := infra.WriteKubeconfig(file, o.result); failed != nil {
 				return join(err, failed)

@@ -35,6 +35,9 @@ type IO struct {
 	Prompt func(label string) ([]byte, error)
 	// Azure says how to reach Azure, and as whom; the zero value is whoever is logged in.
 	Azure azure.Access
+	// Strays is what has taken the place of the process's own stderr: libraries write to
+	// it, and the login programs that they start. To close it ends that. Nil elsewhere.
+	Strays io.ReadCloser
 	// Plugin says that kubectl runs this, as "kubectl secretctl".
 	Plugin bool
 	// OutTerminal and ErrTerminal say whether a person sees the stream.
@@ -47,17 +50,21 @@ type IO struct {
 func Main() int {
 	log.SetOutput(io.Discard)         // net/http logs what a server sends unasked, and that may be anything
 	name := filepath.Base(os.Args[0]) // kubectl-secretctl and kubectl_complete-secretctl as a plugin
+	stderr := os.Stderr
 	world := IO{
-		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, LookupEnv: os.LookupEnv, Unsetenv: os.Unsetenv, Environ: os.Environ,
+		In: os.Stdin, Out: os.Stdout, Err: stderr, LookupEnv: os.LookupEnv, Unsetenv: os.Unsetenv, Environ: os.Environ,
 		Plugin:      strings.HasPrefix(name, "kubectl"),
 		OutTerminal: term.IsTerminal(int(os.Stdout.Fd())),
-		ErrTerminal: term.IsTerminal(int(os.Stderr.Fd())),
-		Columns:     columns,
+		ErrTerminal: term.IsTerminal(int(stderr.Fd())),
+		Columns:     func() int { return columns(stderr, os.Stdout) },
 	}
 	if term.IsTerminal(int(os.Stdin.Fd())) {
-		keyboard := &keyboard{in: int(os.Stdin.Fd()), out: os.Stderr}
+		keyboard := &keyboard{in: int(os.Stdin.Fd()), out: stderr}
 		defer keyboard.restore()
 		world.Prompt = keyboard.ask
+	}
+	if r, w, err := os.Pipe(); err == nil {
+		world.Strays, os.Stderr = pipe{r, w}, w
 	}
 	args := os.Args[1:]
 	if strings.HasPrefix(name, "kubectl_complete-") {
@@ -84,16 +91,17 @@ func Main() int {
 
 // Run runs secretctl with the given arguments and returns the exit code.
 func Run(ctx context.Context, args []string, world IO) int {
-	out := &stdout{Writer: world.Out}
-	world.Out = out
 	env := &environment{lookup: world.LookupEnv, unset: world.Unsetenv, taken: map[string]string{}}
 	if world.Environ != nil {
 		env.withhold(world.Environ())
 	}
 	world.LookupEnv = env.Lookup
 	sanitizer := &secret.Sanitizer{}
+	out := &stdout{Writer: world.Out, sanitizer: sanitizer}
+	world.Out = out
 	stderr := newConsole(world.Err, sanitizer)
 	world.Err = stderr
+	endRelay := stderr.relay(world.Strays, world.ErrTerminal)
 	world.Prompt = stderr.alone(world.Prompt)
 	a := &app{
 		IO: world, env: env, stdout: out, console: stderr, sanitizer: sanitizer,
@@ -109,6 +117,7 @@ func Run(ctx context.Context, args []string, world IO) int {
 		return err
 	})
 	err = join(err, a.printFailure(command, err))
+	endRelay()
 	a.conclude(err)
 	return exitCode(err)
 }

@@ -12,6 +12,8 @@ import (
 	"unicode/utf16"
 
 	"github.com/spf13/cobra"
+
+	"github.com/secretctl/secretctl/internal/secret"
 )
 
 // addOutput adds -o with its formats, the first of which is the default.
@@ -36,15 +38,31 @@ func addEnum(cmd *cobra.Command, flag string, value *string, allowed ...string) 
 	}
 }
 
-// stdout knows whether anything was written to it.
+// stdout is the door of everything that a command was asked for. It knows whether
+// anything was written to it.
 type stdout struct {
 	io.Writer
-	used atomic.Bool
+	sanitizer *secret.Sanitizer
+	used      atomic.Bool
 }
 
 func (s *stdout) Write(p []byte) (int, error) {
 	s.used.Store(true)
-	return s.Writer.Write(p)
+	text, err := s.sanitizer.Product(p)
+	if err == nil {
+		_, err = s.Writer.Write(text)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// credential writes to stdout what is a secret, and was asked for.
+func (s *stdout) credential(v secret.Value) error {
+	s.used.Store(true)
+	_, err := s.Writer.Write(v.Reveal())
+	return err
 }
 
 // problem is an error in JSON.

@@ -3,8 +3,11 @@ package cmd
 import (
 	"bytes"
 	"encoding/json"
+	"io"
+	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/secretctl/secretctl/internal/diff"
 	"github.com/secretctl/secretctl/internal/drift"
@@ -47,6 +50,44 @@ func TestDiffIsCleanedBeforeItIsPrinted(t *testing.T) {
 		}
 		if output == "text" && !strings.Contains(out.String(), "spec: differs (not shown)") {
 			t.Errorf("the value is not hidden:\n%s", out.String())
+		}
+	}
+}
+
+func TestStdoutRefusesToRepeatAValue(t *testing.T) {
+	s := &secret.Sanitizer{}
+	s.Learn(secret.New([]byte("hunter2-value")))
+	var got bytes.Buffer
+	out := &stdout{Writer: &got, sanitizer: s}
+	for _, text := range []string{"a: hunter2-value\n", "a: aHVudGVyMi12YWx1ZQ==\n", strings.Repeat("a: b\n", 100_000) + "hunter2-value"} {
+		if n, err := out.Write([]byte(text)); err == nil || n != 0 || got.Len() > 0 {
+			t.Errorf("%d bytes and error %v of %.20q", got.Len(), err, text)
+		}
+	}
+	const seen, color = "a: \tb\n", "\x1b[1;31mred\x1b[0m\n"
+	if _, err := out.Write([]byte(seen + color + "\x1b[2J\u202ex\r\x1b]52;c;QQ\x07\xff\n")); err != nil || got.String() != seen+color+" [2J x  ]52;c;QQ \uFFFD\n" {
+		t.Errorf("%q, %v", got.String(), err)
+	}
+}
+
+func TestWhatALoginProgramWritesIsCleaned(t *testing.T) {
+	const want = " [2Jcode 1234: ok\n: :error::forged\n(message withheld: it repeats a secret value)\n"
+	for _, terminal := range []bool{true, false} {
+		s := &secret.Sanitizer{}
+		s.Learn(secret.New([]byte("hunter2-value")))
+		var got bytes.Buffer
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		end := newConsole(&got, s).relay(pipe{r, w}, terminal)
+		_, _ = io.WriteString(w, "\x1b[2Jcode 1234: ")
+		<-time.After(3 * promptAfter)
+		_, _ = io.WriteString(w, "ok\n:")
+		_, _ = io.WriteString(w, ":error::forged\nyour value is hunter2-value")
+		end()
+		if got.String() != want {
+			t.Errorf("terminal %t: %q", terminal, got.String())
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"path/filepath"
@@ -178,6 +179,13 @@ func (a *app) fillIn(ctx context.Context, d *config.Delivery) error {
 }
 
 func (a *app) renderDir(dir string, objects []render.Object) error {
+	var all bytes.Buffer
+	if err := render.WriteYAML(&all, objects); err != nil {
+		return err
+	}
+	if _, err := a.sanitizer.Product(all.Bytes()); err != nil {
+		return err
+	}
 	written, err := render.WriteDir(dir, objects)
 	if err != nil {
 		return err

@@ -52,7 +52,7 @@ func (a *app) report(o reportOptions, deliveries []verify.DeliveryReport, err er
 	}
 	for _, f := range []struct{ path, format string }{{o.jsonFile, "json"}, {o.junitFile, "junit"}, {o.htmlFile, "html"}} {
 		if f.path != "" {
-			errs = append(errs, writeFile(f.path, func(w io.Writer) error { return report.Write(w, f.format, r, false) }))
+			errs = append(errs, a.writeFile(f.path, func(w io.Writer) error { return report.Write(w, f.format, r, false) }))
 		}
 	}
 	if err := join(errs...); err != nil {
@@ -69,24 +69,29 @@ func (a *app) report(o reportOptions, deliveries []verify.DeliveryReport, err er
 }
 
 // writeFile leaves at path the whole new file, or what was there.
-func writeFile(path string, write func(io.Writer) error) (err error) {
+func (a *app) writeFile(path string, write func(io.Writer) error) (err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("report %s: %w", path, bare(err))
 		}
 	}()
+	var out bytes.Buffer
+	if err := write(&out); err != nil {
+		return err
+	}
+	text, err := a.sanitizer.Product(out.Bytes())
+	if err != nil {
+		return err
+	}
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // such as /dev/stdout, which stays what it is
-		f, err := os.OpenFile(path, os.O_WRONLY, 0)
+		f, err := os.OpenFile(path, os.O_WRONLY, 0) //nolint:forbidigo // it is no file that could be written in one go
 		if err != nil {
 			return err
 		}
-		return errors.Join(write(f), f.Close())
+		_, err = f.Write(text)
+		return errors.Join(err, f.Close())
 	}
-	var text bytes.Buffer
-	if err := write(&text); err != nil {
-		return err
-	}
-	return atomicfile.Write(path, text.Bytes(), 0o644)
+	return atomicfile.Write(path, text, 0o644)
 }
 
 // bare takes off the path, which the caller names.

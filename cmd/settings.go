@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/viper"
 
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/transport"
 )
 
@@ -120,6 +121,7 @@ func (a *app) deliveries() ([]*config.Delivery, error) {
 	skipVerify, _ := a.LookupEnv("VAULT_SKIP_VERIFY")
 	skips, _ := strconv.ParseBool(skipVerify)
 	for _, d := range all {
+		a.learn(d)
 		if d.Vault != nil && d.Vault.Namespace == "" { // so that the pod looks where secretctl does
 			d.Vault.Namespace = strings.Trim(namespace, "/")
 		}
@@ -132,6 +134,20 @@ func (a *app) deliveries() ([]*config.Delivery, error) {
 		}
 	}
 	return all, err
+}
+
+// learn has the sanitizer know the values that are in the environment, although a
+// command such as render does not read them: it might print a copy of one.
+func (a *app) learn(d *config.Delivery) {
+	known := func(name string) {
+		if value, set := a.LookupEnv(name); set && name != "" {
+			a.sanitizer.Learn(secret.New([]byte(value)))
+		}
+	}
+	known(d.Aidbox.Admin.Secret.Env)
+	for _, s := range d.Secrets {
+		known(s.Value.Env)
+	}
 }
 
 // load loads the config file and overrides it with the settings.

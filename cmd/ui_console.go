@@ -1,8 +1,10 @@
 package cmd
 
 import (
+	"bytes"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 
 	"github.com/secretctl/secretctl/internal/secret"
@@ -32,7 +34,11 @@ func (c *console) Write(lines []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.draw("")
-	if _, err := io.WriteString(c.out, c.sanitizer.Text(string(lines))); err != nil {
+	text := c.sanitizer.Text(string(lines))
+	if bytes.HasSuffix(lines, []byte("\n")) && !strings.HasSuffix(text, "\n") { // it was withheld
+		text += "\n"
+	}
+	if _, err := io.WriteString(c.out, text); err != nil {
 		return 0, err
 	}
 	return len(lines), nil

@@ -57,9 +57,9 @@ func (a *app) width(terminal bool) int {
 	return a.Columns()
 }
 
-// columns returns the width of the terminal that stdout or stderr is connected to.
-func columns() int {
-	for _, stream := range []*os.File{os.Stderr, os.Stdout} {
+// columns returns the width of the terminal that one of the streams is connected to.
+func columns(streams ...*os.File) int {
+	for _, stream := range streams {
 		if width, _, err := term.GetSize(int(stream.Fd())); err == nil {
 			return width
 		}

@@ -34,7 +34,7 @@ func Create(path string, text []byte, mode fs.FileMode) error {
 
 // written has place put a finished file, which is private until then, at path.
 func written(path string, text []byte, mode fs.FileMode, place func(tmp, path string) error) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".secretctl-*") // mode 0600
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".secretctl-*") //nolint:forbidigo // the one place; mode 0600
 	if err == nil {
 		defer func() { _ = os.Remove(tmp.Name()) }()
 		_, err = tmp.Write(text)
@@ -59,7 +59,7 @@ func finalMode(path, tmp string, mode fs.FileMode) (fs.FileMode, error) {
 		}
 		return info.Mode().Perm(), nil
 	}
-	probe, err := os.OpenFile(tmp+".mode", os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
+	probe, err := os.OpenFile(tmp+".mode", os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode) //nolint:forbidigo // stays empty
 	if err != nil {
 		return mode, err
 	}

@@ -1,8 +1,10 @@
 package secret
 
 import (
+	"bytes"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // How many characters of a text from outside are shown.
@@ -54,6 +56,30 @@ func clean(line string) string {
 		}
 		return r
 	}, colorless(line)))
+}
+
+// visibleBytes puts a blank in place of what cannot be seen, but for line breaks, tabs
+// and colors.
+func visibleBytes(text []byte) []byte {
+	hidden := func(r rune) bool { return r != '\n' && r != '\t' && unseen(r) }
+	if bytes.IndexFunc(text, hidden) < 0 && utf8.Valid(text) {
+		return text
+	}
+	var out bytes.Buffer
+	for _, part := range strings.SplitAfter(strings.ToValidUTF8(string(text), "\uFFFD"), "m") {
+		// A color is "\x1b[1;31m", so that a part may end with one.
+		color := ""
+		if at := strings.LastIndexByte(part, escape); at >= 0 && strings.HasPrefix(part[at+1:], "[") && strings.Trim(part[at+2:], "0123456789;") == "m" {
+			part, color = part[:at], part[at:]
+		}
+		out.WriteString(strings.Map(func(r rune) rune {
+			if hidden(r) {
+				return ' '
+			}
+			return r
+		}, part) + color)
+	}
+	return out.Bytes()
 }
 
 // unseen says whether a character is control, changes how others are shown, or

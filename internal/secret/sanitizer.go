@@ -93,6 +93,29 @@ func (s *Sanitizer) Text(text string) string {
 	return strings.Join(lines, "\n")
 }
 
+// Product returns what a command was asked for, such as manifests or a report, as it
+// may leave the process: with a blank in place of what cannot be seen, but for line
+// breaks, tabs and colors. One that repeats a value is an error, for what a program
+// reads must not be changed in silence.
+func (s *Sanitizer) Product(text []byte) ([]byte, error) {
+	const overlap = 4 << 10 // a value may begin in one part and end in the next
+	for rest := text; ; rest = rest[maxText-overlap:] {
+		if s.Repeats(string(rest[:min(maxText, len(rest))])) {
+			return nil, repeated{}
+		}
+		if len(rest) <= maxText {
+			return visibleBytes(text), nil
+		}
+	}
+}
+
+type repeated struct{}
+
+func (repeated) Error() string { return "refused to write the output: it repeats a secret value" }
+func (repeated) Hint() string {
+	return "is a secret written in the config or in a template as it is, such as in aidbox.env or a body? Refer to it there"
+}
+
 // Err returns err with a text that [Sanitizer.Line] has cleaned. Its chain and its
 // hint stay.
 func (s *Sanitizer) Err(err error) error {
