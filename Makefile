@@ -49,7 +49,7 @@ test-azure: ## test with the Azure provider's own code, and with the client that
 
 .PHONY: test-peers
 test-peers: ## test rendered manifests with the real helm and kubectl
-	test/peers/with $(TEST) -run=Peer ./internal/install ./internal/render ./cmd
+	test/peers/with $(TEST) -run=Peer ./internal/install ./internal/render ./internal/verify ./cmd
 
 .PHONY: test-release
 test-release: ## make a release twice, compare, install and run the packages (root, Debian)
