@@ -88,39 +88,64 @@ var workloadFaults = []fault{
 	{"access revoked meanwhile", (*realCluster).revokeRole, (*realCluster).provision, []expectation{
 		{meanwhile + rotate, mounted, "fail", "still the old value...permission denied...secretctl provision --phase grant"},
 	}},
-	{"provider gone meanwhile", beginFault("azure-provider-gone"), endFault("azure-provider-gone"), []expectation{
-		{meanwhile + rotate, mounted, "fail", "still the old value...provider does not run on node node1"},
-	}},
 }
 
 // kubeletFaults are what goes wrong with the identity of the nodes.
 var kubeletFaults = []fault{
+	{"no role assignment", (*realCluster).revokeRole, (*realCluster).provision, []expectation{
+		{fromNode, podCanRead, "fail", "FailedMount...ForbiddenByRbac...is not assigned to kubelet identity...secretctl provision --phase grant"},
+	}},
 	{"identity not on the node", setParameter("userAssignedIdentityID", "00000000-0000-0000-0000-000000000008"), (*realCluster).reapply, []expectation{
 		{newPods + workload, class, "fail", `userAssignedIdentityID is "00000000-0000-0000-0000-000000000008", not`},
 		{workload, deployment, "fail", "FailedMount...the requested identity isn't assigned to this resource...userAssignedIdentityID is"},
 	}},
 	{"secret deleted", (*realCluster).softDelete, (*realCluster).recover, []expectation{
+		{fromNode, podCanRead, "fail", "FailedMount...SecretNotFound...is deleted, and can be recovered...secretctl provision --recover"},
 		{newPods + workload, deployment, "fail", "FailedMount...SecretNotFound...is deleted, and can be recovered...secretctl provision --recover"},
 	}},
 }
 
-// TestRealClusterAzureFaults is TestRealClusterFaults with Azure Key Vault.
+// providerFaults interrupt whatever the provider does.
+var providerFaults = []fault{
+	{"provider gone meanwhile", beginFault("azure-provider-gone"), endFault("azure-provider-gone"), []expectation{
+		{meanwhile + rotate, mounted, "fail", "still the old value...provider does not run on node node1"},
+	}},
+}
+
+// TestRealClusterAzureFaults is TestRealClusterFaults with Azure Key Vault. The provider
+// asks a metadata service that is down for 99 s before it says so: meanwhile other
+// things break.
 func TestRealClusterAzureFaults(t *testing.T) {
+	rc, nodes := newAzureCluster(t, "azure-workload-faults", "workload"), newAzureCluster(t, "azure-kubelet-faults", "kubelet")
+	beginFault("azure-metadata-down")(nodes, t)
+	defer endFault("azure-metadata-down")(nodes, t)
+	nodes.deletePods(t)
 	t.Run("workload", func(t *testing.T) {
-		rc := newAzureCluster(t, "azure-workload-faults", "workload")
 		t.Log("\n$ secretctl rotate client-secret\n" + rc.ok(t, "rotate client-secret"))
 		rc.checkFaults(t, workloadFaults)
 	})
-	t.Run("kubelet", func(t *testing.T) {
-		newAzureCluster(t, "azure-kubelet-faults", "kubelet").checkFaults(t, kubeletFaults)
+	t.Run("metadata service down", func(t *testing.T) {
+		t.Log(nodes.findAll(t, fault{expected: []expectation{
+			{workload, deployment, "fail", "FailedMount...ManagedIdentityCredential authentication failed...503 Service Unavailable"},
+		}}))
+		endFault("azure-metadata-down")(nodes, t)
 	})
+	t.Run("kubelet", func(t *testing.T) { nodes.checkFaults(t, kubeletFaults) })
+	t.Run("provider", func(t *testing.T) { rc.checkFaults(t, providerFaults) })
 }
 
-// revokeRole removes the roles of the workload identity.
+// revokeRole removes the roles of the identity that reads.
 func (rc *realCluster) revokeRole(t *testing.T) {
 	a := rc.azure
-	identity, _ := a.ok(t, http.MethodGet, armURL+a.identity(), nil)["properties"].(map[string]any)
-	principal, _ := identity["principalId"].(string)
+	reader, field := a.identity(), "principalId"
+	if rc.namespace == "azure-kubelet-faults" {
+		reader, field = a.group()+"/providers/Microsoft.ContainerService/managedClusters/"+a.env["AZURE_CLUSTER"], "objectId"
+	}
+	properties, _ := a.ok(t, http.MethodGet, armURL+reader, nil)["properties"].(map[string]any)
+	if profile, ok := properties["identityProfile"].(map[string]any); ok {
+		properties = profile["kubeletidentity"].(map[string]any)
+	}
+	principal, _ := properties[field].(string)
 	for _, role := range a.list(t, armURL+a.group()+"/providers/Microsoft.Authorization/roleAssignments?$filter=principalId%20eq%20'"+principal+"'") {
 		a.ok(t, http.MethodDelete, armURL+role["id"].(string), nil)
 	}

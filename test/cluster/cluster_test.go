@@ -174,16 +174,23 @@ func (rc *realCluster) run(t *testing.T, command string) (code int, stdout, stde
 	return rc.start(t, command)()
 }
 
-// start starts the binary and returns a func that waits for it to end.
-func (rc *realCluster) start(t *testing.T, command string) (wait func() (code int, stdout, stderr string)) {
-	t.Helper()
-	var out, narration bytes.Buffer
+// command is a run of the binary.
+func (rc *realCluster) command(command string) *exec.Cmd {
 	c := exec.Command("secretctl", strings.Fields(command)...)
 	if rc.azure != nil {
 		c = exec.Command(withAzure(), append([]string{"secretctl"}, strings.Fields(command)...)...)
 	}
-	c.Dir, c.Stdout, c.Stderr = rc.dir, &out, &narration
+	c.Dir = rc.dir
 	c.Env = append(os.Environ(), "SECRETCTL_CONFIG="+rc.config(), "AIDBOX_CLIENT_SECRET="+rootSecret, "VAULT_CLIENT_TIMEOUT=5s")
+	return c
+}
+
+// start starts the binary and returns a func that waits for it to end.
+func (rc *realCluster) start(t *testing.T, command string) (wait func() (code int, stdout, stderr string)) {
+	t.Helper()
+	var out, narration bytes.Buffer
+	c := rc.command(command)
+	c.Stdout, c.Stderr = &out, &narration
 	if err := c.Start(); err != nil {
 		t.Fatalf("%v: run test/cluster/standin first", err)
 	}

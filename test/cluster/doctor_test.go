@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestRealClusterDoctorAndDiff runs them without any rights, before anything is installed,
@@ -14,7 +15,40 @@ func TestRealClusterDoctorAndDiff(t *testing.T) {
 	rc := newRealCluster(t, "doctor")
 	t.Run("no rights in the cluster", func(t *testing.T) { rc.testMissingRights(t) })
 	t.Run("nothing installed", func(t *testing.T) { rc.testNothingInstalled(t) })
+	t.Run("probe", func(t *testing.T) { rc.testKilledProbe(t) })
 	t.Run("diff", func(t *testing.T) { rc.testDiff(t) })
+}
+
+// testKilledProbe kills doctor while its throw-away pod exists, and runs it again.
+func (rc *realCluster) testKilledProbe(t *testing.T) {
+	c := rc.command("doctor --from-node")
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	left := func() bool { return rc.probes(t) != "" }
+	if !eventually(t, 10*time.Second, left) {
+		t.Error("there never was a pod")
+	}
+	_ = c.Process.Kill()
+	_ = c.Wait() // it was killed
+	if !left() {
+		t.Error("the pod went although doctor was killed")
+	}
+	t.Log(rc.ok(t, "doctor --from-node"))
+	rc.checkNoProbe(t)
+}
+
+// probes returns the throw-away pods of doctor.
+func (rc *realCluster) probes(t *testing.T) string {
+	t.Helper()
+	return rc.kubectl(t, "", "get", "pods", "-l", "secretctl.dev/probe", "-o", "name")
+}
+
+func (rc *realCluster) checkNoProbe(t *testing.T) {
+	t.Helper()
+	if !eventually(t, 30*time.Second, func() bool { return rc.probes(t) == "" }) {
+		t.Errorf("doctor left %s", rc.probes(t))
+	}
 }
 
 func (rc *realCluster) testMissingRights(t *testing.T) {

@@ -20,6 +20,7 @@ func TestRealClusterExamples(t *testing.T) {
 	collectExamples(cmd.Root(), known)
 	for _, command := range []string{
 		"doctor",
+		"doctor --from-node",
 		"doctor --context staging -o short",
 		"doctor --json-file doctor.json",
 		"verify cluster store",

@@ -32,6 +32,7 @@ const (
 	rotateSlowly = "rotate client-secret --rotation-deadline 25s" // longer than the provider waits for Vault
 	workload     = "verify workload"
 	mount        = "verify mount"
+	fromNode     = "doctor --from-node"
 
 	podCanRead = "store/pod-can-read"
 	class      = "workload/secret-provider-class"
@@ -195,7 +196,7 @@ func (f fault) needsPods() bool {
 		if strings.HasPrefix(n.command, newPods) {
 			return false
 		}
-		if n.command != "doctor" {
+		if !strings.HasPrefix(n.command, "doctor") {
 			return true
 		}
 	}
@@ -225,7 +226,7 @@ func (rc *realCluster) find(t *testing.T, f fault, n expectation) (said finding,
 	}
 	command, late := strings.CutPrefix(command, meanwhile)
 	var begin func(*realCluster, *testing.T)
-	timeout := 40 * time.Second
+	timeout := 2 * time.Minute
 	if late {
 		begin = f.begin
 	}

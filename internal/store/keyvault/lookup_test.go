@@ -154,7 +154,7 @@ func (c *countingCredential) GetToken(ctx context.Context, o tokenOptions) (acce
 
 // All of it against the sandbox, where a role that is assigned counts.
 func TestSandboxAzureIsProvisioned(t *testing.T) {
-	for _, kind := range []string{config.IdentityKubelet, config.IdentityWorkload, config.IdentitySystem} {
+	for _, kind := range []string{config.IdentityKubelet, config.IdentityAddon, config.IdentityNode, config.IdentityWorkload, config.IdentitySystem} {
 		t.Run(kind, func(t *testing.T) {
 			v, err := sandbox.Start(sandbox.Options{Name: vaultName})
 			if err != nil {
@@ -168,6 +168,9 @@ func TestSandboxAzureIsProvisioned(t *testing.T) {
 			t.Cleanup(a.Close)
 			d := withIdentity(kind, "")
 			d.Azure.SubscriptionID = a.Subscription
+			if kind == config.IdentityNode {
+				d.Azure.Identity.ClientID = a.NodeClientID
+			}
 			b := &keyVault{transport: a.Client, token: knownToken(a.Token)}
 			run := func() []store.Change {
 				got, err := provision.Run(t.Context(), b.connect(t, d, store.Options{}).Steps(storetest.Inputs(passwordEnv), 0), nil, false)
