@@ -80,10 +80,14 @@ type clientChange struct {
 }
 
 // changeResources changes the resources of each delivery.
-func (a *app) changeResources(ctx context.Context, f fleet, resources map[*config.Delivery][]config.Resource, change resourceChange) ([]outcome[[]fhirclient.Change], error) {
+func (a *app) changeResources(ctx context.Context, f fleet, resources map[*config.Delivery][]config.Resource, adopt bool, change resourceChange) ([]outcome[[]fhirclient.Change], error) {
 	f.app, f.exclusive = a, aidboxOf
 	return each(ctx, f, func(d *config.Delivery) (work[[]fhirclient.Change], error) {
 		c, err := a.aidbox(ctx, d)
+		if err != nil {
+			return nil, err
+		}
+		c.Adopt = adopt
 		return func(ctx context.Context, _ *progress) (changes []fhirclient.Change, err error) {
 			for _, r := range resources[d] {
 				more, err := change(ctx, c, d, r)
@@ -99,7 +103,7 @@ func (a *app) changeResources(ctx context.Context, f fleet, resources map[*confi
 				a.sweep(ctx, c, d)
 			}
 			return changes, nil
-		}, err
+		}, nil
 	})
 }
 
@@ -153,11 +157,11 @@ func checkShared(all []*config.Delivery, resources map[*config.Delivery][]config
 	for _, d := range all {
 		for _, r := range resources[d] {
 			key := aidboxOf(d)[0] + " " + r.Ref()
-			body, err := fhirclient.JSON(r)
+			body, err := fhirclient.Body(r)
 			if err != nil {
 				return err
 			}
-			described := string(body) + fmt.Sprint(r.AccessPolicy)
+			described := fmt.Sprint(body, r.AccessPolicy)
 			if first[key] != nil && as[key] != described {
 				return usagef("set aidbox.url of each, or name one with --delivery", "deliveries %q and %q have the same Aidbox, and describe %s differently", first[key].Name, d.Name, r.Ref())
 			}

@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"context"
-	"encoding/json"
 
 	"github.com/spf13/cobra"
 
@@ -11,7 +10,7 @@ import (
 )
 
 func newClientApply(a *app) *cobra.Command {
-	var dryRun bool
+	var dryRun, adopt bool
 	var output string
 	cmd := &cobra.Command{
 		Use:   "apply [TYPE/ID...]",
@@ -19,6 +18,10 @@ func newClientApply(a *app) *cobra.Command {
 		Long: `Writes each resource that differs from the one in Aidbox, with a masked reference
 in place of each secret, and reads it back. It is an error if Aidbox returns a
 literal value where the reference should be. A second run writes nothing.
+
+A tag in its meta marks what secretctl wrote, and for which delivery. Without --adopt,
+a resource or AccessPolicy that something else made is not changed: if it differs from
+the config, that is an error.
 
 ` + exitCodes("Aidbox has the resources as the config describes them", "Aidbox returned a literal secret, or not the reference", "Aidbox could not be reached, or refused"),
 		Example: `  # Create or update every resource of the config
@@ -43,10 +46,11 @@ literal value where the reference should be. A second run writes nothing.
 			case dryRun:
 				return a.printBodies(all, resources, output)
 			}
-			done, err := a.changeResources(ctx, fleet{title: "client apply", all: all}, resources, applyResource)
+			done, err := a.changeResources(ctx, fleet{title: "client apply", all: all}, resources, adopt, applyResource)
 			return join(err, a.printResources(done, err, false, output))
 		}),
 	}
+	cmd.Flags().BoolVar(&adopt, "adopt", false, "take over resources that something else made")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "print the resources as JSON and send nothing")
 	addOutput(cmd, &output, "text", "json")
 	return cmd
@@ -72,19 +76,13 @@ func (a *app) printBodies(all []*config.Delivery, resources map[*config.Delivery
 	var found []resourceReport
 	for _, d := range all {
 		for _, r := range resources[d] {
-			body, err := fhirclient.JSON(r)
+			bodies, err := fhirclient.Bodies(d, r)
 			if err != nil {
 				return err
 			}
-			found = append(found, resourceReport{d.Name, body})
-			if r.AccessPolicy == nil {
-				continue
+			for _, body := range bodies {
+				found = append(found, resourceReport{d.Name, body})
 			}
-			policy, err := json.MarshalIndent(fhirclient.AccessPolicy(d.AccessPolicyID(r), r), "", "  ")
-			if err != nil {
-				return err
-			}
-			found = append(found, resourceReport{d.Name, policy})
 		}
 	}
 	return a.printFound(found, nil, output)

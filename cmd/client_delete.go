@@ -12,8 +12,8 @@ import (
 )
 
 type clientDeleteOptions struct {
-	all, yes, dryRun bool
-	output           string
+	all, yes, dryRun, adopt bool
+	output                  string
 }
 
 func newClientDelete(a *app) *cobra.Command {
@@ -23,7 +23,7 @@ func newClientDelete(a *app) *cobra.Command {
 		Short: "Delete resources from Aidbox",
 		Long: `Deletes the named resources of the config from Aidbox, each with the AccessPolicy
 that was made for it. One that is already gone is no error. The secrets stay in
-the store.
+the store. Without --adopt, what something else made is not deleted.
 
 On a terminal it asks before it deletes. Elsewhere --yes is the answer.
 
@@ -42,6 +42,7 @@ On a terminal it asks before it deletes. Elsewhere --yes is the answer.
 		RunE: a.run(func(ctx context.Context, refs []string) error { return a.clientDelete(ctx, o, refs) }),
 	}
 	cmd.Flags().BoolVar(&o.all, "all", false, "delete every resource of the config")
+	cmd.Flags().BoolVar(&o.adopt, "adopt", false, "delete also what something other than secretctl made")
 	cmd.Flags().BoolVar(&o.yes, "yes", false, "delete without asking")
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "print what would be deleted and delete nothing")
 	addOutput(cmd, &o.output, "text", "json")
@@ -64,7 +65,7 @@ func (a *app) clientDelete(ctx context.Context, o clientDeleteOptions, refs []st
 	if o.dryRun {
 		change = planDeletion
 	}
-	done, err := a.changeResources(ctx, fleet{title: "client delete", all: all, dryRun: o.dryRun}, resources, change)
+	done, err := a.changeResources(ctx, fleet{title: "client delete", all: all, dryRun: o.dryRun}, resources, o.adopt, change)
 	return join(err, a.printResources(done, err, o.dryRun, o.output))
 }
 
@@ -83,7 +84,11 @@ func deletionQuestion(all []*config.Delivery, resources map[*config.Delivery][]c
 
 // deleteResource deletes the AccessPolicy first, since it refers to the resource.
 func deleteResource(ctx context.Context, c *fhirclient.Client, d *config.Delivery, r config.Resource) ([]fhirclient.Change, error) {
-	var changes []fhirclient.Change
+	changes, err := planDeletion(ctx, c, d, r) // neither is deleted where one has another owner
+	if err != nil {
+		return nil, err
+	}
+	changes = changes[:0]
 	if r.AccessPolicy != nil {
 		change, err := c.Delete(ctx, "AccessPolicy", d.AccessPolicyID(r))
 		if err != nil {
@@ -105,10 +110,14 @@ func planDeletion(ctx context.Context, c *fhirclient.Client, d *config.Delivery,
 		if compared.Absent {
 			action = fhirclient.Absent
 		}
-		if err == nil {
-			changes = append(changes, fhirclient.Change{Object: compared.Object, Action: action})
+		switch {
+		case err != nil:
+			return err
+		case compared.OtherOwner != nil:
+			return compared.OtherOwner
 		}
-		return err
+		changes = append(changes, fhirclient.Change{Object: compared.Object, Action: action})
+		return nil
 	}
 	if r.AccessPolicy != nil {
 		err = found(c.ComparePolicy(ctx, d.AccessPolicyID(r), r))

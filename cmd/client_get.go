@@ -43,7 +43,7 @@ type foundReport struct {
 
 type resourceReport struct {
 	Delivery string          `json:"delivery"`
-	Resource json.RawMessage `json:"resource"`
+	Resource any    `json:"resource"`
 }
 
 func (a *app) clientGet(ctx context.Context, refs []string, output string) error {
@@ -79,7 +79,7 @@ func getAll(ctx context.Context, c *fhirclient.Client, delivery string, resource
 		for _, f := range fields {
 			literals = append(literals, r.Ref()+" "+f)
 		}
-		found = append(found, resourceReport{delivery, body})
+		found = append(found, resourceReport{delivery, json.RawMessage(body)})
 	}
 	if len(literals) > 0 {
 		err = &noError{fmt.Errorf("aidbox holds literal secrets: %s", strings.Join(literals, ", "))}

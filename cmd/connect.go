@@ -76,7 +76,7 @@ func (a *app) aidboxFor(ctx context.Context, d *config.Delivery, asAdmin bool) (
 		}
 	}
 	o := fhirclient.Options{
-		URL: d.Aidbox.URL, ClientID: d.Aidbox.Admin.Client, Secret: admin,
+		URL: d.Aidbox.URL, ClientID: d.Aidbox.Admin.Client, Secret: admin, Owner: d.Owner(),
 		AllowHTTP: a.allowHTTP, Log: a.logOf(d), Sanitizer: a.sanitizer,
 	}
 	if name, port, ok := d.Aidbox.Service(); ok {

@@ -38,6 +38,9 @@ func resource(compared fhirclient.Comparison, err error) Object {
 		o.State, o.Detail = Absent, "to be created"
 	case len(compared.Paths) > 0:
 		o.State = Different
+		if compared.OtherOwner != nil {
+			o.Detail, o.Hint = compared.OtherOwner.Why+", so client apply does not change it", compared.OtherOwner.Hint()
+		}
 	}
 	for _, path := range compared.Paths {
 		o.Fields = append(o.Fields, diff.Field{Path: path, Hidden: true})

@@ -67,16 +67,6 @@ func choose(r config.Resource, body map[string]any) map[string]place {
 	return places
 }
 
-// JSON returns the resource as it is put, for people to read. The same resource
-// gives the same bytes.
-func JSON(r config.Resource) ([]byte, error) {
-	body, err := Body(r)
-	if err != nil {
-		return nil, err
-	}
-	return encode(body, "  ")
-}
-
 // AccessPolicy returns the policy of the Client r: the body that the config has, or one
 // that allows everything. It is linked to the Client where the body has no link.
 func AccessPolicy(id string, r config.Resource) map[string]any {

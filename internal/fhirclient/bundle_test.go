@@ -41,7 +41,7 @@ func TestInitBundleAloneGivesAClientThatAuthenticates(t *testing.T) {
 	}
 	t.Cleanup(server.Close)
 
-	c, err := New(Options{URL: server.URL, ClientID: "root", Secret: secret.New([]byte(server.RootSecret))})
+	c, err := New(Options{URL: server.URL, ClientID: "root", Owner: d.Owner(), Secret: secret.New([]byte(server.RootSecret))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,10 +50,10 @@ func TestInitBundleAloneGivesAClientThatAuthenticates(t *testing.T) {
 			t.Errorf("%d (%s), error %v, want %d", status, detail, err, want)
 		}
 	}
-	if compared, err := c.Compare(t.Context(), client); err != nil || compared.Absent || len(compared.Paths) > 0 {
+	if compared, err := c.Compare(t.Context(), client); err != nil || compared.Absent || len(compared.Paths) > 0 || compared.OtherOwner != nil {
 		t.Errorf("%+v, error %v: the Client is not as client apply would have it", compared, err)
 	}
-	if compared, err := c.ComparePolicy(t.Context(), d.AccessPolicyID(client), client); err != nil || compared.Absent || len(compared.Paths) > 0 {
+	if compared, err := c.ComparePolicy(t.Context(), d.AccessPolicyID(client), client); err != nil || compared.Absent || len(compared.Paths) > 0 || compared.OtherOwner != nil {
 		t.Errorf("%+v, error %v: the AccessPolicy is not as client apply would have it", compared, err)
 	}
 }

@@ -15,6 +15,8 @@ type Comparison struct {
 	Object string // "Type/id"
 	Absent bool
 	Paths  []string // of the fields that differ; none where Apply would write nothing
+	// OtherOwner is why neither Apply nor Delete changes it; nil where they do.
+	OtherOwner *OtherOwnerError
 }
 
 // Compare says what [Client.Apply] would change, and changes nothing.
@@ -37,6 +39,9 @@ func (c *Client) compare(ctx context.Context, resourceType, id string, want map[
 	if errors.Is(err, fs.ErrNotExist) {
 		result.Absent = true
 		return result, nil
+	}
+	if err == nil && !c.Adopt {
+		result.OtherOwner = c.otherOwner(result.Object, have)
 	}
 	if err != nil || equal(want, have) {
 		return result, err

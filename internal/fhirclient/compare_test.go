@@ -13,7 +13,7 @@ func TestCompareNamesWhatApplyWouldChange(t *testing.T) {
 		want []string
 	}{
 		{"equal", func(map[string]any) {}, nil},
-		{"meta", func(have map[string]any) { have["meta"] = map[string]any{"versionId": "9"} }, nil},
+		{"meta", func(have map[string]any) { have["meta"].(map[string]any)["versionId"] = "9" }, nil},
 		{"literal", func(have map[string]any) { have["secret"] = "canary-of-the-client:ß" }, []string{"secret"}},
 		{"literal alone", func(have map[string]any) {
 			delete(have, "_secret")

@@ -44,7 +44,7 @@ func newClient(t *testing.T, h http.Handler) *Client {
 
 func clientOf(t *testing.T, url string) *Client {
 	t.Helper()
-	c, err := New(Options{URL: url, ClientID: "root", Secret: secret.New([]byte(adminSecret))})
+	c, err := New(Options{URL: url, ClientID: "root", Secret: secret.New([]byte(adminSecret)), Owner: "prod/records"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,8 @@ func (a *aidbox) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 			answerJSON(w, 422, `{}`)
 			return
 		}
-		res["meta"] = map[string]any{"versionId": "7"}
+		meta, _ := res["meta"].(map[string]any)
+		meta["versionId"] = "7"
 		if a.stored != nil {
 			a.stored(res)
 		}

@@ -24,6 +24,7 @@ const quickTimeout = 5 * time.Second
 type Options struct {
 	URL       string // a base path in it is kept
 	ClientID  string // the admin Client
+	Owner     string // the delivery that resources are written for
 	Secret    secret.Value
 	AllowHTTP bool      // plain http to another host
 	Log       io.Writer // a line for each request; nil for none
@@ -39,10 +40,12 @@ type Options struct {
 // Client speaks to one Aidbox. It may be used by several goroutines where the
 // log may.
 type Client struct {
+	Adopt     bool // change resources that have another owner, too
 	http      *retryablehttp.Client
 	tunnelled bool
 	base      string
 	clientID  string
+	owner     string
 	secret    secret.Value
 	sanitizer *secret.Sanitizer
 }
@@ -72,6 +75,7 @@ func New(o Options) (*Client, error) {
 		tunnelled: o.Tunnel != nil,
 		base:      strings.TrimRight(o.URL, "/"),
 		clientID:  o.ClientID,
+		owner:     o.Owner,
 		secret:    o.Secret,
 		sanitizer: cmp.Or(o.Sanitizer, &secret.Sanitizer{}),
 	}, nil

@@ -40,7 +40,8 @@ var (
 )
 
 // Apply makes the resource in Aidbox equal to the config's, and writes nothing
-// where it is, apart from meta. What it wrote it reads back: the error wraps
+// where it is, apart from meta. One that differs and has another owner is an error
+// without Adopt. What it wrote it reads back: the error wraps
 // [ErrLiteral] or [ErrReference] where a secret field is not masked.
 func (c *Client) Apply(ctx context.Context, r config.Resource) (Change, error) {
 	want, err := Body(r)
@@ -135,17 +136,21 @@ func (c *Client) References(ctx context.Context, r config.Resource) (refs map[st
 	return refs, c.lines(strayLiterals(r, want, got)), nil
 }
 
-// Delete deletes a resource. One that is not there is no error.
+// Delete deletes a resource of the delivery, or with Adopt whoever made it. One that is
+// not there is no error.
 func (c *Client) Delete(ctx context.Context, resourceType, id string) (Change, error) {
 	change := Change{Object: resourceType + "/" + id, Action: Deleted}
 	// Servers answer a delete of nothing in different ways, so look first.
-	_, err := c.read(ctx, resourceType, id)
+	have, err := c.read(ctx, resourceType, id)
 	if errors.Is(err, fs.ErrNotExist) {
 		change.Action = Absent
 		return change, nil
 	}
 	if err != nil {
 		return Change{}, err
+	}
+	if otherOwner := c.otherOwner(change.Object, have); otherOwner != nil && !c.Adopt {
+		return Change{}, otherOwner
 	}
 	r := c.adminRequest(http.MethodDelete, resourcePath(resourceType, id))
 	a, err := c.send(ctx, r)
@@ -163,15 +168,19 @@ func (c *Client) Delete(ctx context.Context, resourceType, id string) (Change, e
 func (c *Client) put(ctx context.Context, resourceType, id string, want map[string]any) (Change, error) {
 	change := Change{Object: resourceType + "/" + id, Action: Updated}
 	have, err := c.read(ctx, resourceType, id)
+	otherOwner := c.otherOwner(change.Object, have)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		change.Action = Created
 	case err != nil:
 		return Change{}, err
-	case equal(want, have):
+	case equal(want, have) && (otherOwner == nil || !c.Adopt):
 		change.Action = Unchanged
 		return change, nil
+	case otherOwner != nil && !c.Adopt:
+		return Change{}, otherOwner
 	}
+	setOwner(want, c.owner, have)
 	r := c.adminRequest(http.MethodPut, resourcePath(resourceType, id))
 	r.contentType = "application/json"
 	if r.body, err = encode(want, ""); err != nil {

@@ -130,7 +130,7 @@ func TestNotFoundByAnotherServerIsAnError(t *testing.T) {
 
 func TestDeleteOfNothingIsNoError(t *testing.T) {
 	server, c := newAidbox(t)
-	server.resources["Client/basic"] = map[string]any{"resourceType": "Client", "id": "basic"}
+	server.resources["Client/basic"] = map[string]any{"resourceType": "Client", "id": "basic", "meta": tags(ownerSystem, "prod/records")}
 	for _, want := range []string{Deleted, Absent} {
 		got, err := c.Delete(t.Context(), "Client", "basic")
 		if diff := cmp.Diff(Change{"Client/basic", want}, got); diff != "" || err != nil {
@@ -145,7 +145,7 @@ func TestDeleteOfNothingIsNoError(t *testing.T) {
 func TestDeleteSaysWhatTheServerSaid(t *testing.T) {
 	for status, want := range map[int]string{204: Deleted, 410: Absent, 403: ""} {
 		server, c := newAidbox(t)
-		server.resources["Client/basic"] = map[string]any{"resourceType": "Client", "id": "basic"}
+		server.resources["Client/basic"] = map[string]any{"resourceType": "Client", "id": "basic", "meta": tags(ownerSystem, "prod/records")}
 		server.wrote = func(w http.ResponseWriter) bool { w.WriteHeader(status); return true }
 		got, err := c.Delete(t.Context(), "Client", "basic")
 		if got.Action != want || (err != nil) != (want == "") {

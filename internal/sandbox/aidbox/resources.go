@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// resource is a FHIR resource as it was sent, with the meta that the server adds.
+// resource is a FHIR resource as it was sent, with what the server adds to its meta.
 type resource map[string]any
 
 // instance reads, writes or deletes one resource; key is "Type/id".
@@ -41,10 +41,13 @@ func (a *Server) put(body []byte, key string) (int, any) {
 	}
 	a.versions++
 	sent["resourceType"], sent["id"], _ = strings.Cut(key, "/")
-	sent["meta"] = map[string]any{
-		"versionId":   strconv.Itoa(a.versions),
-		"lastUpdated": time.Now().UTC().Format("2006-01-02T15:04:05.000000Z"),
+	meta, _ := sent["meta"].(map[string]any)
+	if meta == nil {
+		meta = map[string]any{}
 	}
+	meta["versionId"] = strconv.Itoa(a.versions)
+	meta["lastUpdated"] = time.Now().UTC().Format("2006-01-02T15:04:05.000000Z")
+	sent["meta"] = meta
 	a.resources[key] = sent
 	return status, sent
 }
