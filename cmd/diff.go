@@ -15,6 +15,7 @@ import (
 
 type diffOptions struct {
 	only   []string
+	ignore []string
 	render render.Options
 	output string
 }
@@ -33,7 +34,8 @@ func newDiff(a *app) *cobra.Command {
 What is absent is listed with "+", what differs with "~", and what could not be
 compared with "?". Values of secrets are compared and never shown; of environment
 variables and of fields of Aidbox resources only the names are. What others have added
-to an object of the cluster is no difference. If render got --templates, --patch or
+to an object of the cluster is no difference, nor are the labels in which Argo CD and Helm write
+their own name. --ignore leaves out more, such as spec.replicas of an autoscaler. If render got --templates, --patch or
 --container, give them here too.
 
 Without a configured cluster that part is left out with a note, unless --only names
@@ -49,6 +51,9 @@ it. So are identity and role assignment without azure.subscriptionID.
   # Compare store and Aidbox, and report as JSON
   secretctl diff --only store,aidbox -o json
 
+  # Leave out what an autoscaler sets
+  secretctl diff --ignore spec.replicas
+
   # Compare a patch with the Deployment that it is for
   secretctl diff --only cluster --patch --container web`,
 		Args: cobra.NoArgs,
@@ -56,6 +61,7 @@ it. So are identity and role assignment without azure.subscriptionID.
 	}
 	cmd.Flags().StringSliceVar(&o.only, "only", nil, "compare these parts only: "+strings.Join(diffParts, ", "))
 	_ = cmd.RegisterFlagCompletionFunc("only", offerList(func() []string { return diffParts }))
+	cmd.Flags().StringArrayVar(&o.ignore, "ignore", nil, "leave out the differences at this path, as diff prints it, and below")
 	addManifestFlags(cmd, &o.render)
 	addOutput(cmd, &o.output, "text", "json")
 	return cmd

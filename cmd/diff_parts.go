@@ -54,7 +54,7 @@ func (a *app) diffOne(ctx context.Context, d *config.Delivery, o diffOptions) (w
 		for _, name := range o.parts() {
 			p.set(name, 0)
 			objects, err := ready[name](ctx)
-			part := drift.NewPart(name, objects)
+			part := drift.NewPart(name, drift.Ignore(objects, o.ignore))
 			_, left := errors.AsType[notComparedError](err)
 			switch {
 			case left && len(o.only) == 0:

@@ -63,6 +63,7 @@ type Comparison struct {
 	Kind, Namespace, Name string
 	Live                  []byte // nil where there is none
 	Merged                []byte
+	OtherOwner            string // as [Cluster.OtherOwner] has it, of the live one
 }
 
 // DryRunApply asks the API server what applying an object, given as JSON, would
@@ -86,6 +87,9 @@ func (c *Cluster) DryRunApply(ctx context.Context, manifest []byte) (Comparison,
 	live, err := get[unstructured.Unstructured](ctx, c, o, nil)
 	switch {
 	case err == nil:
+		if wanted.GetLabels()[managedBy] == fieldManager {
+			result.OtherOwner = otherOwner(live.GetLabels())
+		}
 		if result.Live, err = withoutServerFields(live); err != nil {
 			return result, err
 		}

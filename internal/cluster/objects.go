@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -34,6 +35,34 @@ func (c *Cluster) ConfigMap(ctx context.Context, namespace, name string) (map[st
 func (c *Cluster) SecretProviderClass(ctx context.Context, namespace, name string) (secretsstorev1.SecretProviderClassSpec, error) {
 	class, err := get[secretsstorev1.SecretProviderClass](ctx, c, secretsStoreObject("secretproviderclasses", namespace, name), nil)
 	return class.Spec, err
+}
+
+// OtherOwner returns whose an object is, in words that follow its name: "" where
+// secretctl made it. kind is one that render writes, and one that does not exist is an
+// [fs.ErrNotExist].
+func (c *Cluster) OtherOwner(ctx context.Context, kind, namespace, name string) (string, error) {
+	o := map[string]object{
+		"ServiceAccount": coreObject("serviceaccounts", namespace, name), "ConfigMap": coreObject("configmaps", namespace, name),
+		"SecretProviderClass": secretsStoreObject("secretproviderclasses", namespace, name),
+		"Deployment":          appsObject("deployments", namespace, name), "StatefulSet": appsObject("statefulsets", namespace, name),
+	}[kind]
+	live, err := get[metav1.PartialObjectMetadata](ctx, c, o, nil)
+	return otherOwner(live.Labels), err
+}
+
+// managedBy is the label in which Kubernetes' tools say who made an object, and in which
+// all that render writes says "secretctl".
+const managedBy = "app.kubernetes.io/managed-by"
+
+func otherOwner(labels map[string]string) string {
+	switch by := labels[managedBy]; by {
+	case fieldManager:
+		return ""
+	case "":
+		return "was made by something other than secretctl"
+	default:
+		return fmt.Sprintf("is managed by %q", by)
+	}
 }
 
 // PodStatus is what the driver says it mounted for a pod. It is evidence and no

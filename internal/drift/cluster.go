@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"slices"
 
 	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/diff"
@@ -42,9 +43,15 @@ func manifest(ctx context.Context, c *cluster.Cluster, m render.Object) Object {
 		return Object{Name: name, State: Absent, Detail: "to be created"}
 	}
 	fields, err := diff.Kubernetes(compared.Live, compared.Merged)
+	fields = slices.DeleteFunc(fields, byDeployer)
 	switch {
 	case err != nil:
 		return unknown(name, err)
+	case len(fields) > 0 && compared.OtherOwner != "" && m.Patch == "":
+		return Object{
+			Name: name, State: Different, Fields: fields, Detail: compared.OtherOwner + "; applying takes it over",
+			Hint: "give the delivery a name or aidbox.serviceAccount of its own, or leave the object out: render --skip " + m.Kind,
+		}
 	case len(fields) > 0:
 		return Object{Name: name, State: Different, Fields: fields}
 	}

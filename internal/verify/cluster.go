@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/secretctl/secretctl/internal/cluster"
+	"github.com/secretctl/secretctl/internal/config"
 )
 
 const (
@@ -50,6 +51,11 @@ var clusterChecks = []Check{
 		ID: "cluster/token-requests", Title: "the provider gets the token that the store expects",
 		Needs: []string{"cluster/csi-driver"},
 		run:   tokensRequested,
+	},
+	{
+		ID: "cluster/ownership", Title: "nothing else made the objects that render writes",
+		Needs: []string{"cluster/api"},
+		run:   nothingElseMade,
 	},
 }
 
@@ -165,6 +171,34 @@ func tokensRequested(ctx context.Context, r *run, _ subject) Result {
 		return Pass("%s; the provider requests one itself, for the API server's own audience", given)
 	}
 	return Pass("%s", given)
+}
+
+// nothingElseMade says whose the objects are that applying what render writes would
+// change.
+func nothingElseMade(ctx context.Context, r *run, _ subject) Result {
+	objects := [][2]string{{"ServiceAccount", r.d.Aidbox.ServiceAccount}, {"ConfigMap", r.d.ConfigMapName()}}
+	for _, c := range r.Provider.Classes(r.d) {
+		objects = append(objects, [2]string{"SecretProviderClass", c.Name})
+	}
+	if w := r.d.Aidbox.Workload; w.ManagedBy == config.ManagedBySecretctl {
+		objects = append(objects, [2]string{w.Kind, w.Name})
+	}
+	var others []string
+	for _, o := range objects {
+		otherOwner, err := r.Cluster.OtherOwner(ctx, o[0], r.d.Namespace, o[1])
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // or its kind is not served, which cluster/crds reports
+		case err != nil:
+			return r.unknown(err)
+		case otherOwner != "":
+			others = append(others, fmt.Sprintf("%s %s/%s %s", o[0], r.d.Namespace, o[1], r.line(otherOwner)))
+		}
+	}
+	if len(others) > 0 {
+		return Warn("%s: applying what render writes takes it over", strings.Join(others, "; ")).
+			WithHint("secretctl diff --only cluster shows what would change; give the delivery a name or aidbox.serviceAccount of its own, or leave the object out: render --skip KIND")
+	}
+	return Pass("each of %s was made by secretctl, or does not exist yet", count(len(objects), "object"))
 }
 
 func listed(words []string) string {

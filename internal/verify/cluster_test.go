@@ -115,6 +115,13 @@ func withAudience(audience string, next func(*testing.T, *fixture)) func(*testin
 	}
 }
 
+const classPath = groupPath + "/v1/namespaces/default/secretproviderclasses/aidbox-vault-secrets"
+
+// ofOwner is an object with the label of who made it.
+func ofOwner(name string) string {
+	return fmt.Sprintf(`{"metadata": {"labels": {"app.kubernetes.io/managed-by": %q}}}`, name)
+}
+
 func clusterRows() []row {
 	return []row{
 		{"answers", with(), "cluster/api", StatusPass, "http://127.0.0.1"},
@@ -153,6 +160,13 @@ func clusterRows() []row {
 		{"old", with(groupPath, `{"versions": [{"version": "v1alpha1"}]}`, groupPath+"/v1alpha1", `{"resources": [{"name": "secretproviderclasses"}]}`), "cluster/crds", StatusFail, "does not serve v1 of secretproviderclasses, secretproviderclasspodstatuses"},
 		{"half", with(groupPath+"/v1", denial), "cluster/api", StatusUnknown, "forbidden"},
 		{"no API", nil, "cluster/crds", StatusSkip, "cluster/api"},
+
+		{"nothing there", with(), "cluster/ownership", StatusPass, "each of 3 objects was made by secretctl, or does not exist yet"},
+		{"its own", with(core+"configmaps/aidbox-vault-config", ofOwner("secretctl")), "cluster/ownership", StatusPass, "each of 3"},
+		{"made by hand", with(core+"serviceaccounts/aidbox", `{"metadata": {}}`), "cluster/ownership", StatusWarn, "ServiceAccount default/aidbox was made by something other than secretctl: applying"},
+		{"of Helm", with(classPath, ofOwner("Helm")), "cluster/ownership", StatusWarn, `SecretProviderClass default/aidbox-vault-secrets is managed by "Helm": applying`},
+		{"forbidden", with(core+"configmaps/aidbox-vault-config", denial), "cluster/ownership", StatusUnknown, "configmaps"},
+		{"no API", with(groupPath, unauthorized), "cluster/ownership", StatusSkip, "cluster/api"},
 
 		{"for vault", with(), "cluster/token-requests", StatusPass, `["vault"]`},
 		{"made by the provider", with(driverPath, `{"spec": {}}`), "cluster/token-requests", StatusPass, "API server's own"},
