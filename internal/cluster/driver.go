@@ -92,6 +92,7 @@ type Agent struct {
 	Image           string
 	Version         string // as the image's tag has it, without "v"; "" where it is none
 	Desired, Ready  int32  // pods
+	Mounts          []string
 
 	// Of the driver alone: what its flags say, or their defaults.
 	RotationEnabled bool
@@ -142,6 +143,9 @@ func findAgents(sets []appsv1.DaemonSet) []Agent {
 				Container: container.Name, Image: container.Image, Version: tagVersion(container.Image),
 				Desired: s.Status.DesiredNumberScheduled, Ready: s.Status.NumberReady,
 				selector: metav1.FormatLabelSelector(s.Spec.Selector),
+			}
+			for _, m := range container.VolumeMounts {
+				a.Mounts = append(a.Mounts, m.MountPath)
 			}
 			if role == RoleDriver {
 				a.readFlags(flagsOf(container))

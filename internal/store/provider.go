@@ -63,6 +63,9 @@ type Provider struct {
 	// Address is where the provider of the CSI driver reaches the store; "" where the
 	// config does not say.
 	Address func(d *config.Delivery) string
+	// Files are what the pod of the CSI driver's provider needs, besides what its chart
+	// gives it. It is nil where that is nothing.
+	Files func(d *config.Delivery) []string
 	// Job says how a Job logs in whose token is in a file.
 	Job func(d *config.Delivery, tokenFile string) Job
 

@@ -66,6 +66,13 @@ type Session interface {
 	End(ctx context.Context) error
 }
 
+// Differing is a session that was not got in every respect as the pod gets it.
+type Differing interface {
+	// Difference says how it differs, as a part of a sentence; "" for nothing. next is
+	// what to do about one that keeps the pod out, and "" for one that may not matter.
+	Difference() (what, next string)
+}
+
 // Found is a setting that was looked up.
 type Found struct{ Setting, Value, From string }
 

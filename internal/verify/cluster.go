@@ -144,12 +144,25 @@ func providerRuns(ctx context.Context, r *run, _ subject) Result {
 		return r.unknown(err)
 	case found && !agent.Works():
 		return agentNotReady(agent)
+	case found && r.Provider.Files != nil && len(outsideOf(agent, r.Provider.Files(r.d))) > 0:
+		return Warn("provider %s runs, but DaemonSet %s/%s mounts nothing at %s, where the config says that its pods have the CA",
+			r.d.Provider, agent.Namespace, agent.Name, strings.Join(outsideOf(agent, r.Provider.Files(r.d)), ", ")).
+			WithHint("mount it there, as docs/running-aidbox.md shows; if the provider's image has it, all is well")
 	case found:
 		return Pass("provider %s%s runs (DaemonSet %s/%s)", r.d.Provider, versionOf(agent), agent.Namespace, agent.Name)
 	case driver:
 		return Fail("the driver's provider %s is not installed: no DaemonSet listens on its socket", r.d.Provider).WithHint("%s", r.Provider.InstallHint)
 	}
 	return Unknown("neither a DaemonSet of provider %s nor one of the driver was found", r.d.Provider).WithHint(agentsHint)
+}
+
+// outsideOf returns the paths that are in no volume of the agent.
+func outsideOf(agent cluster.Agent, paths []string) []string {
+	return slices.DeleteFunc(paths, func(path string) bool {
+		return slices.ContainsFunc(agent.Mounts, func(mount string) bool {
+			return path == mount || strings.HasPrefix(path, strings.TrimSuffix(mount, "/")+"/")
+		})
+	})
 }
 
 // tokensRequested asks whether the provider gets the token that the store wants to

@@ -115,6 +115,13 @@ func withAudience(audience string, next func(*testing.T, *fixture)) func(*testin
 	}
 }
 
+func withCA(path string, next func(*testing.T, *fixture)) func(*testing.T, *fixture) {
+	return func(t *testing.T, s *fixture) {
+		s.d.Vault.CSICACertPath = path
+		next(t, s)
+	}
+}
+
 const classPath = groupPath + "/v1/namespaces/default/secretproviderclasses/aidbox-vault-secrets"
 
 // ofOwner is an object with the label of who made it.
@@ -150,6 +157,8 @@ func clusterRows() []row {
 		{"runs", with(), "cluster/provider", StatusPass, "provider vault 1.7.4 runs"},
 		{"not installed", with(daemonsPath, daemons(driverDaemon("true", 1))), "cluster/provider", StatusFail, "csi.enabled=true"},
 		{"not ready", with(daemonsPath, daemons(driverDaemon("true", 1), providerDaemon(0))), "cluster/provider", StatusFail, "0 of 1 pods ready"},
+		{"without the CA", withCA("/vault/ca.pem", with()), "cluster/provider", StatusWarn, "DaemonSet kube-system/vault-csi mounts nothing at /vault/ca.pem"},
+		{"with the CA", withCA("/vault/tls/ca.pem", with(daemonsPath, daemons(driverDaemon("true", 1), strings.Replace(providerDaemon(1), `"name": "c"`, `"name": "c", "volumeMounts": [{"mountPath": "/vault/tls"}]`, 1)))), "cluster/provider", StatusPass, "runs"},
 		{"of another store", onAzure("kubelet", with()), "cluster/provider", StatusFail, "csi-secrets-store-provider-azure"},
 		{"not known", with(daemonsPath, daemons()), "cluster/provider", StatusUnknown, "neither"},
 		{"forbidden", with(daemonsPath, denial), "cluster/provider", StatusUnknown, "docs/rbac.md"},

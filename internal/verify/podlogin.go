@@ -33,6 +33,14 @@ func (r *run) podLogsIn(ctx context.Context) Result {
 		return result
 	}
 	result = r.readAllAsPod(ctx, session)
+	if s, ok := session.(store.Differing); ok && result.Status == StatusPass {
+		if what, next := s.Difference(); what != "" {
+			result.Detail += "; " + r.line(what)
+			if next != "" {
+				result = Warn("%s", result.Detail).WithHint("%s", next)
+			}
+		}
+	}
 	if err := session.End(ctx); err != nil && result.Status == StatusPass {
 		return Warn("%s; but the token could not be revoked: %s", result.Detail, r.line(err.Error())).
 			WithHint("it expires by itself")

@@ -20,7 +20,11 @@ type session struct {
 	s      *fixture
 	denied []string // names of secrets
 	endErr error
+	// How it differs from the pod's, see [store.Differing].
+	differs, fix string
 }
+
+func (x *session) Difference() (what, next string) { return x.differs, x.fix }
 
 func (x *session) Get(ctx context.Context, wanted config.Secret) (secret.Value, string, error) {
 	if slices.Contains(x.denied, wanted.Name) {

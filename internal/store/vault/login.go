@@ -133,15 +133,22 @@ func (v *Store) Close(ctx context.Context) error {
 // Login implements [store.Store].
 func (v *Store) Login(ctx context.Context, jwt secret.Value) (store.Session, error) {
 	login := &store.Login{JWT: func(context.Context) (secret.Value, error) { return jwt, nil }}
-	pod := &Store{d: v.d, o: v.o, client: v.client, timeout: v.timeout, actor: &actor{login: login}, own: v}
+	pod, differs, err := v.asPod(ctx)
+	if err != nil {
+		return nil, err
+	}
+	pod.actor = &actor{login: login}
 	if _, err := pod.actor.client(ctx, pod); err != nil {
 		return nil, err
 	}
-	return session{pod}, nil
+	return session{pod, differs}, nil
 }
 
 // session is Vault as a pod has it.
-type session struct{ *Store }
+type session struct {
+	*Store
+	difference
+}
 
 func (s session) End(ctx context.Context) error { return s.Close(ctx) }
 

@@ -25,6 +25,9 @@ var Provider = store.Provider{
 		return []string{"Vault " + d.Vault.KVMount + "/" + s.Path, "key " + s.Key}
 	},
 	Address: func(d *config.Delivery) string { return d.Vault.PodAddress() },
+	Files: func(d *config.Delivery) []string {
+		return slices.DeleteFunc([]string{d.Vault.CSICACertPath, d.Vault.CSICADirectory}, func(path string) bool { return path == "" })
+	},
 	Job: func(d *config.Delivery, tokenFile string) store.Job {
 		return store.Job{Token: true, Audience: d.Vault.Audience, Args: []string{"--vault-jwt-file=" + tokenFile}}
 	},

@@ -4,6 +4,7 @@ package vault
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -53,16 +54,30 @@ func open(d *config.Delivery, o store.Options) (store.Store, error) {
 	if o.Sanitizer == nil {
 		o.Sanitizer = &secret.Sanitizer{}
 	}
+	v := &Store{d: d, o: o}
+	var err error
+	if v.client, err = v.newClient(d.Vault.Address, func(*tls.Config) {}); err != nil {
+		return nil, err
+	}
+	if v.actor, err = newActor(v.client, o); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// newClient returns a client without a token, and sets the timeout. adjust changes the TLS
+// settings that the variables give.
+func (v *Store) newClient(address string, adjust func(*tls.Config)) (*api.Client, error) {
 	settings := api.DefaultConfig()
 	if settings.Error != nil {
 		return nil, badEnvironment(settings.Error)
 	}
-	v := &Store{d: d, o: o, timeout: settings.Timeout}
+	v.timeout = settings.Timeout
 	if os.Getenv(api.EnvVaultClientTimeout) == "" { //nolint:forbidigo // as the vault library does
 		v.timeout = requestTimeout
 	}
 
-	settings.Address, settings.AgentAddress = d.Vault.Address, ""
+	settings.Address, settings.AgentAddress = address, ""
 	settings.Timeout = 0 // the library would end a request before its answer is read; see call
 	settings.MaxRetries = transport.MaxRetries
 	settings.MinRetryWait, settings.MaxRetryWait = transport.MinRetryWait, transport.MaxRetryWait
@@ -70,11 +85,12 @@ func open(d *config.Delivery, o store.Options) (store.Store, error) {
 	tcp := settings.HttpClient.Transport.(*http.Transport) //nolint:forcetypeassert // DefaultConfig makes it so
 	tcp.DialContext = transport.Base().DialContext
 	tcp.MaxIdleConns, tcp.MaxIdleConnsPerHost = idleConnections, idleConnections
-	if err := transport.CheckProxy("vault.address", d.Vault.Address, tcp.Proxy, o.AllowHTTP); err != nil {
+	adjust(tcp.TLSClientConfig)
+	if err := transport.CheckProxy("vault.address", address, tcp.Proxy, v.o.AllowHTTP); err != nil {
 		return nil, err
 	}
 	transport.Proxied(tcp, tcp.Proxy)
-	settings.HttpClient.Transport = transport.Wrap(transport.SameHost(tcp, d.Vault.Address), o.Log)
+	settings.HttpClient.Transport = transport.Wrap(transport.SameHost(tcp, address), v.o.Log)
 
 	client, err := api.NewClient(settings)
 	if err != nil {
@@ -82,14 +98,10 @@ func open(d *config.Delivery, o store.Options) (store.Store, error) {
 	}
 	client.ClearToken()
 	client.SetWrappingLookupFunc(func(string, string) string { return "" }) // VAULT_WRAP_TTL would hide every answer
-	if d.Vault.Namespace != "" {
-		client.SetNamespace(d.Vault.Namespace)
+	if v.d.Vault.Namespace != "" {
+		client.SetNamespace(v.d.Vault.Namespace)
 	}
-	v.client = client
-	if v.actor, err = newActor(client, o); err != nil {
-		return nil, err
-	}
-	return v, nil
+	return client, nil
 }
 
 // StatusVersions implements [store.Store]: the provider writes an HMAC in place of
