@@ -112,7 +112,13 @@ func newCluster(config *rest.Config, o Options) (*Cluster, error) {
 	config.QPS, config.Burst = requestsPerSecond, requestsAtOnce
 	config.Timeout = cmp.Or(o.Timeout, transport.RequestTimeout)
 	config.WarningHandler = rest.NoWarnings{} // the default writes to stderr
+	if config.Proxy == nil {
+		config.Proxy = http.ProxyFromEnvironment
+	}
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		if t, ok := next.(*http.Transport); ok {
+			transport.Proxied(t, t.Proxy) // with a Proxy, client-go shares it with nobody
+		}
 		return learning{transport.Wrap(next, o.Log), c.sanitizer}
 	})
 	if err := c.guardCredentials(); err != nil {

@@ -181,7 +181,7 @@ func (c *Cluster) refusal(verb string, o object, status *apierrors.StatusError) 
 // unreachable says why there was no answer.
 func (c *Cluster) unreachable(ctx context.Context, err error) error {
 	err = transport.Explain(ctx, err)
-	if ctx.Err() != nil {
+	if own, ok := errors.AsType[*transport.Error](err); ctx.Err() != nil || ok && own.ByProxy() {
 		return err
 	}
 	return hint.Wrap(err, "is this the right cluster, and does it run? kubectl cluster-info tells; see --kubeconfig and --context")

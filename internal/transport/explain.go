@@ -18,7 +18,11 @@ import (
 type Error struct {
 	text, hint string
 	cause      error
+	byProxy    bool
 }
+
+// ByProxy says that the request did not get further than to a proxy.
+func (e *Error) ByProxy() bool { return e.byProxy }
 
 func (e *Error) Error() string { return e.text }
 
@@ -30,12 +34,9 @@ func (e *Error) Is(target error) bool {
 	return e.cause != nil && target != context.DeadlineExceeded && target != context.Canceled && errors.Is(e.cause, target)
 }
 
-const proxyHint = "check HTTPS_PROXY, HTTP_PROXY and NO_PROXY, and VAULT_PROXY_ADDR for Vault"
-
 var (
 	errMalformed = &Error{text: "malformed response", hint: "is it the right address and port, and what answers there, or in between?"}
 	errHeader    = &Error{text: "a credential has a character that no header can carry, such as a line break", hint: "write it again without one: printf %s instead of echo"}
-	errProxyURL  = &Error{text: "the address of the proxy is not valid", hint: proxyHint}
 )
 
 // RedirectError says that an answer was a redirect that is not followed.
@@ -84,16 +85,12 @@ func Explain(ctx context.Context, err error) error {
 		return own
 	}
 	text, hint := words(err)
-	return &Error{text, hint, err}
+	return &Error{text: text, hint: hint, cause: err}
 }
 
 func words(err error) (text, hint string) {
 	var dns *net.DNSError
 	var netErr net.Error
-	var op *net.OpError
-	if errors.As(err, &op) && (op.Op == "proxyconnect" || op.Op == "socks connect") {
-		return "the proxy does not answer", proxyHint
-	}
 	switch {
 	case refused(runtime.GOOS, err):
 		return "connection refused", "is it running, and is the address right?"
@@ -150,8 +147,6 @@ func Answered(status int, detail string) error {
 	switch {
 	case status >= http.StatusInternalServerError:
 		e.hint = "the fault is the server's own: its log says more, and it may pass; what was done stays done"
-	case status == http.StatusProxyAuthRequired:
-		e.hint = "the proxy wants credentials: " + proxyHint
 	case status >= http.StatusMultipleChoices && status < http.StatusBadRequest:
 		e.hint = "it leads elsewhere: is the address right, and is a proxy in between?"
 	}

@@ -205,22 +205,32 @@ func TestALogShowsNoPathThatAServerChose(t *testing.T) {
 	}
 }
 
-func TestAProxyIsNotNamed(t *testing.T) {
-	refusing := raw(t, "HTTP/1.1 407 "+canary+"\r\nContent-Length: 0\r\n\r\n")
+func TestAProxyIsNamedWithoutItsCredentials(t *testing.T) {
+	refusing := strings.TrimPrefix(raw(t, "HTTP/1.1 407 "+canary+"\r\nContent-Length: 0\r\n\r\n"), "http://")
+	forbidding := strings.TrimPrefix(raw(t, "HTTP/1.1 403 "+canary+"\r\nContent-Length: 0\r\n\r\n"), "http://")
+	at := func(host string) func(*http.Request) (*url.URL, error) {
+		return http.ProxyURL(&url.URL{Scheme: "http", User: url.UserPassword("user", "c4nary"), Host: host})
+	}
+	t.Setenv("HTTPS_PROXY", "http://user:c4nary@"+refusing)
+	t.Setenv("VAULT_PROXY_ADDR", "user:c4nary@127.0.0.1:1")
 	for name, tt := range map[string]struct {
-		proxy func(*http.Request) (*url.URL, error)
-		want  string
+		proxy        func(*http.Request) (*url.URL, error)
+		to, want, do string
 	}{
 		"not valid": {func(*http.Request) (*url.URL, error) {
 			return nil, errors.New("invalid proxy address http://user:c4nary%zz@h")
-		}, "the address of the proxy is not valid"},
-		"refused": {http.ProxyURL(&url.URL{Scheme: "http", User: url.UserPassword("user", "c4nary"), Host: "127.0.0.1:1"}), "the proxy does not answer"},
-		"407":     {http.ProxyURL(&url.URL{Scheme: "http", User: url.UserPassword("user", "c4nary"), Host: strings.TrimPrefix(refusing, "http://")}), "the proxy answered 407"},
+		}, "https://vault.example", "the address of the proxy is not valid", "HTTPS_PROXY"},
+		"refused":            {at("127.0.0.1:1"), "https://vault.example", "the proxy 127.0.0.1:1 (VAULT_PROXY_ADDR) does not answer: connection refused", "HTTPS_PROXY"},
+		"refused, http":      {at("127.0.0.1:1"), "http://vault.example", "the proxy 127.0.0.1:1 (VAULT_PROXY_ADDR) does not answer: connection refused", "HTTPS_PROXY"},
+		"407":                {at(refusing), "https://vault.example", "the proxy " + refusing + " (HTTPS_PROXY) answered 407", "http://USER:PASSWORD@HOST:PORT"},
+		"407, http":          {at(refusing), "http://vault.example", "the proxy " + refusing + " (HTTPS_PROXY) answered 407", "http://USER:PASSWORD@HOST:PORT"},
+		"403":                {at(forbidding), "https://vault.example", "the proxy " + forbidding + " answered 403", "NO_PROXY"},
+		"407, asked of none": {func(*http.Request) (*url.URL, error) { return nil, nil }, "http://" + refusing, "the proxy answered 407", "http://USER:PASSWORD@HOST:PORT"},
 	} {
 		base := Base()
 		Proxied(base, tt.proxy)
-		err := explanation(t, &http.Client{Transport: Wrap(base, nil)}, "https://vault.example")
-		if err.Error() != tt.want || !strings.Contains(hint.Of(err), "HTTPS_PROXY") {
+		err := explanation(t, &http.Client{Transport: Wrap(base, nil)}, tt.to)
+		if err.Error() != tt.want || !strings.Contains(hint.Of(err), tt.do) || strings.Contains(hint.Of(err), "c4nary") {
 			t.Errorf("%s: %v, hint %q", name, err, hint.Of(err))
 		}
 	}

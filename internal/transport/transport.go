@@ -5,6 +5,7 @@
 package transport
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log"
@@ -63,7 +64,11 @@ func (t *roundTripper) roundTrip(req *http.Request) (*http.Response, error) {
 		}
 	}
 	asked := upgrades(req) // client-go takes its headers out of the request on the way
-	resp, err := t.next.RoundTrip(req)
+	var by *url.URL
+	resp, err := t.next.RoundTrip(req.WithContext(context.WithValue(req.Context(), proxyKey{}, &by)))
+	if refused := byProxy(by, resp, err); refused != nil {
+		return nil, refused
+	}
 	// The connection of such an answer is nobody's any more, and reading it knows no timeout.
 	if err == nil && resp.StatusCode == http.StatusSwitchingProtocols && !asked {
 		_ = resp.Body.Close()

@@ -126,6 +126,7 @@ func roundTripper(t policy.Transporter) http.RoundTripper {
 		return http.DefaultTransport
 	}
 	network = network.Clone()
+	transport.Proxied(network, network.Proxy)
 	network.MaxIdleConns, network.MaxIdleConnsPerHost = idleConnections, idleConnections
 	return network
 }
