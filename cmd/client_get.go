@@ -42,7 +42,7 @@ type foundReport struct {
 }
 
 type resourceReport struct {
-	Delivery string          `json:"delivery"`
+	Delivery string `json:"delivery"`
 	Resource any    `json:"resource"`
 }
 
