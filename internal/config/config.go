@@ -20,6 +20,8 @@ const (
 	KindDeployment  = "Deployment"
 	KindStatefulSet = "StatefulSet"
 
+	RunAsImage         = "image"     // user 1000, which the image names
+	RunAsCluster       = "cluster"   // a user that the cluster picks, as OpenShift does
 	ManagedBySecretctl = "secretctl" // render writes it whole
 	ManagedByKustomize = "kustomize" // render writes a component that patches it
 	ManagedByHelm      = "helm"      // render writes values for the Aidbox chart
@@ -52,6 +54,7 @@ type Aidbox struct {
 	Workload       Workload                    `json:"workload"`
 	ServiceAccount string                      `json:"serviceAccount,omitempty"`
 	Image          string                      `json:"image,omitempty"`
+	RunAs          string                      `json:"runAs,omitempty"`
 	Replicas       *int32                      `json:"replicas,omitempty"`
 	Port           int32                       `json:"port,omitempty"`
 	Probe          string                      `json:"probe,omitempty"`

@@ -60,6 +60,7 @@ func (a *Aidbox) setDefaults() {
 	if a.Replicas == nil {
 		a.Replicas = new(int32(1))
 	}
+	a.RunAs = cmp.Or(a.RunAs, RunAsImage)
 	a.Port = cmp.Or(a.Port, 8080)
 	a.Probe = cmp.Or(a.Probe, "/fhir/Patient")
 }

@@ -24,7 +24,7 @@ func showableKeys() map[string]bool {
 		"apiVersion": true, "name": true, "provider": true, "namespace": true, "context": true, "mountPath": true, "canary": true,
 		"aidbox.scopeFormat": true, "aidbox.workload.kind": true, "aidbox.workload.name": true, "aidbox.workload.container": true,
 		"aidbox.workload.managedBy": true, "aidbox.workload.helmKey": true, "aidbox.serviceAccount": true, "aidbox.image": true,
-		"aidbox.replicas": true, "aidbox.port": true, "aidbox.probe": true, "aidbox.env[].name": true,
+		"aidbox.replicas": true, "aidbox.runAs": true, "aidbox.port": true, "aidbox.probe": true, "aidbox.env[].name": true,
 		"secrets[].name": true, "secrets[].file": true,
 		"resources[].type": true, "resources[].id": true, "resources[].accessPolicy": true,
 	}

@@ -29,6 +29,7 @@ func TestSettingsOfAidboxAreChecked(t *testing.T) {
 		"limits of another's":   {"aidbox: {resources: {limits: {cpu: 1}}, scopeFormat: object, workload: {managedBy: kustomize}}\n", `aidbox.resources: is only for managedBy: secretctl`},
 		"serviceAccount":        {"aidbox: {serviceAccount: A}\n", `aidbox.serviceAccount: is not a DNS name`},
 		"image":                 {"aidbox: {image: a b}\n", `aidbox.image: is not the name of an image`},
+		"user":                  {"aidbox: {runAs: root}\n", `aidbox.runAs: must be one of: image, cluster`},
 		"replicas":              {"aidbox: {replicas: -1}\n", `aidbox.replicas: is below 0`},
 		"port":                  {"aidbox: {port: 65536}\n", `aidbox.port: is not between 1 and 65535`},
 		"probe":                 {"aidbox: {probe: fhir}\n", `aidbox.probe: is not the path of a request`},

@@ -12,6 +12,7 @@ func choices() map[string][]string {
 		"provider":                  Providers(),
 		"aidbox.scopeFormat":        {ScopeReferences, ScopeObject},
 		"aidbox.workload.kind":      {KindDeployment, KindStatefulSet},
+		"aidbox.runAs":              {RunAsImage, RunAsCluster},
 		"aidbox.workload.managedBy": {ManagedBySecretctl, ManagedByKustomize, ManagedByHelm},
 		"resources[].type":          resourceTypeNames,
 		"resources[].accessPolicy":  {AccessAllow},
@@ -50,6 +51,7 @@ func (doc *document) validateAidbox() {
 	at.checkAll([]written{
 		{"url", a.URL, aidboxAddress},
 		{"scopeFormat", a.ScopeFormat, oneOf(ScopeReferences, ScopeObject)},
+		{"runAs", a.RunAs, oneOf(RunAsImage, RunAsCluster)},
 		{"serviceAccount", a.ServiceAccount, dnsName},
 		{"image", a.Image, image},
 		{"probe", a.Probe, probe},

@@ -53,7 +53,7 @@ type Client struct {
 // New returns a Client and connects to nothing. The error is a
 // [*transport.AddressError].
 func New(o Options) (*Client, error) {
-	if err := transport.CheckAddress("aidbox.url", o.URL, o.AllowHTTP || o.Tunnel != nil); err != nil {
+	if err := transport.CheckAddress("aidbox.url", o.URL, o.AllowHTTP || o.Tunnel != nil, "/fhir"); err != nil {
 		return nil, err
 	}
 	h := retryablehttp.NewClient()

@@ -97,6 +97,7 @@ var deliveries = map[string]func() *config.Delivery{
 	"vault-statefulset": func() *config.Delivery {
 		d := vaultDelivery()
 		d.Aidbox.Workload.Kind, d.Aidbox.Workload.Name, d.Aidbox.Workload.Container = config.KindStatefulSet, "records", "app"
+		d.Aidbox.RunAs = config.RunAsCluster
 		return d
 	},
 	"vault-kustomize": func() *config.Delivery {

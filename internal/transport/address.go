@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"path"
+	"slices"
 	"strings"
 )
 
@@ -23,10 +25,11 @@ func (e *AddressError) Hint() string { return e.hint }
 func (*AddressError) Usage() bool { return true }
 
 // CheckAddress refuses an address to which no secret may be sent: one that is no
-// http or https URL, one with credentials, a query or a fragment in it, and plain
-// http to a host other than this one unless allowHTTP. what names the setting
-// that it came from. The error is an [*AddressError] and never quotes credentials.
-func CheckAddress(what, address string, allowHTTP bool) error {
+// http or https URL, one with credentials, a query or a fragment in it, one whose path
+// has what is added to it (without), and plain http to a host other than this one
+// unless allowHTTP. what names the setting that it came from. The error is an
+// [*AddressError] and never quotes credentials.
+func CheckAddress(what, address string, allowHTTP bool, without ...string) error {
 	u, err := url.Parse(address)
 	switch {
 	case err != nil || u.Hostname() == "" || (u.Scheme != "http" && u.Scheme != "https"):
@@ -35,6 +38,8 @@ func CheckAddress(what, address string, allowHTTP bool) error {
 		return &AddressError{what, "has credentials in the address", "leave them out: credentials have settings of their own"}
 	case strings.ContainsAny(address, "?#"): // also an empty one, which would swallow the path that is added
 		return &AddressError{what, "has a query or fragment in the address", "write it as https://host:port"}
+	case slices.ContainsFunc(without, func(part string) bool { return strings.Contains(path.Clean(u.Path)+"/", part+"/") }):
+		return &AddressError{what, "has " + without[0] + " in the address, which secretctl adds itself", "leave out " + without[0] + " and what follows"}
 	case u.Scheme == "http" && !allowHTTP && !loopback(u.Hostname()):
 		return &AddressError{
 			what, fmt.Sprintf("%s://%s would carry secrets over plain http to another host", u.Scheme, u.Host),

@@ -48,7 +48,7 @@ type Store struct {
 // VAULT_ variables that the vault command reads, as does the namespace where d names
 // none.
 func open(d *config.Delivery, o store.Options) (store.Store, error) {
-	if err := transport.CheckAddress("vault.address", d.Vault.Address, o.AllowHTTP); err != nil {
+	if err := transport.CheckAddress("vault.address", d.Vault.Address, o.AllowHTTP, "/v1"); err != nil {
 		return nil, err
 	}
 	if o.Sanitizer == nil {
