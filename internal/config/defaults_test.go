@@ -33,6 +33,7 @@ func TestLoadGivesWhatWasLeftOutItsDefault(t *testing.T) {
 			Workload:       Workload{Kind: "Deployment", Name: "aidbox", Container: "aidbox", ManagedBy: "secretctl"},
 			ServiceAccount: "aidbox",
 			Image:          "healthsamurai/aidboxone:2602",
+			RunAs:          RunAsImage,
 			Replicas:       new(int32(1)),
 			Port:           8080,
 			Probe:          "/fhir/Patient",
