@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -131,10 +132,11 @@ type app struct {
 	console   *console     // Err
 	sanitizer *secret.Sanitizer
 	inputs    *secret.Inputs
-	summary   string   // the last line: what was done
-	several   bool     // more than one delivery
-	warned    sync.Map // the warnings that were given
-	started   bool     // the command runs: an error is no longer a usage error by default
+	summary   string       // the last line: what was done
+	several   bool         // more than one delivery
+	warned    sync.Map     // the warnings that were given
+	goOn      atomic.Value // a string: how to go on if the command ends early
+	started   bool         // the command runs: an error is no longer a usage error by default
 
 	atEnd endings
 }

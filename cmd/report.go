@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -25,6 +26,38 @@ func (o *reportFiles) addFlags(cmd *cobra.Command) {
 	f.StringVar(&o.junitFile, "junit-file", "", "also write the report as JUnit XML to this file")
 	f.StringVar(&o.htmlFile, "html-file", "", "also write the report as a web page to this file")
 	addOutput(cmd, &o.output, report.Formats()...)
+}
+
+// files returns the files and the format of each.
+func (o reportFiles) files() []struct{ path, format string } {
+	return slices.DeleteFunc([]struct{ path, format string }{{o.jsonFile, "json"}, {o.junitFile, "junit"}, {o.htmlFile, "html"}},
+		func(f struct{ path, format string }) bool { return f.path == "" })
+}
+
+// unwritableError is about a report's file. Nothing was attempted.
+type unwritableError struct{ error }
+
+func (e *unwritableError) Unwrap() error { return e.error }
+func (*unwritableError) Usage() bool     { return true }
+func (*unwritableError) Hint() string {
+	return "name a file in a folder that exists and that you can write to"
+}
+
+// writable refuses files that could not be written when everything is done.
+func (o reportFiles) writable() error {
+	for _, f := range o.files() {
+		if info, err := os.Stat(f.path); err == nil && !info.Mode().IsRegular() && !info.IsDir() { // such as /dev/stdout
+			continue
+		} else if err == nil && info.IsDir() {
+			return &unwritableError{fmt.Errorf("report %s: is a folder", f.path)}
+		}
+		trial, err := os.CreateTemp(filepath.Dir(f.path), ".secretctl-*")
+		if err != nil {
+			return &unwritableError{fmt.Errorf("report %s: %w", f.path, bare(err))}
+		}
+		_, _ = trial.Close(), os.Remove(trial.Name())
+	}
+	return nil
 }
 
 // setupError is what a report says of the error that kept checks from running.
@@ -50,8 +83,8 @@ func (a *app) report(o reportOptions, deliveries []verify.DeliveryReport, err er
 	if o.output == "github" { // which looks for annotations in stderr too, while stdout is the summary
 		errs = append(errs, report.Annotate(a.console.commands(), r))
 	}
-	for _, f := range []struct{ path, format string }{{o.jsonFile, "json"}, {o.junitFile, "junit"}, {o.htmlFile, "html"}} {
-		if f.path != "" {
+	if _, unwritable := errors.AsType[*unwritableError](err); !unwritable {
+		for _, f := range o.files() {
 			errs = append(errs, a.writeFile(f.path, func(w io.Writer) error { return report.Write(w, f.format, r, false) }))
 		}
 	}

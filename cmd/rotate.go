@@ -15,7 +15,7 @@ import (
 
 type rotateOptions struct {
 	reportOptions
-	canary, generate, noVerify bool
+	canary, generate, noVerify, dryRun, follow bool
 }
 
 func newRotate(a *app) *cobra.Command {
@@ -30,12 +30,23 @@ The new value comes from the secret's own source, which must not return the stor
 value any more. With --generate, the new value is random, and the next provision
 restores the source's value.
 
+Nothing is written before secretctl knows that it can follow it: every replica that
+serves has the stored value, Aidbox accepts it, and the driver rotates. If a rotation is
+interrupted or times out, --follow watches the newest version to the end and writes
+nothing; another rotate would write another version.
+
 With --canary, rotates a secret and a Client that "canary: true" in the config adds
 for this purpose, so that no real credential changes.
 
 ` + exitCodes("the new value was written, and every check passed", "a check failed", "the value could not be written, or a check could not be run"),
 		Example: `  # Write the new value from the secret's source, and follow it
   secretctl rotate client-secret
+
+  # Show what would be written, to which replicas, and by when
+  secretctl rotate client-secret --dry-run
+
+  # Watch the newest version arrive, without writing
+  secretctl rotate client-secret --follow
 
   # Have the kubelet sync the pods at once
   secretctl rotate client-secret --nudge
@@ -59,6 +70,11 @@ for this purpose, so that no real credential changes.
 	cmd.Flags().BoolVar(&o.canary, "canary", false, "rotate the canary")
 	cmd.Flags().BoolVar(&o.generate, "generate", false, "use a random value, not the secret's source")
 	cmd.Flags().BoolVar(&o.noVerify, "no-verify", false, "only write the new value, and do not follow it")
+	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "check and show what would be written, and write nothing")
+	cmd.Flags().BoolVar(&o.follow, "follow", false, "write nothing, and follow the newest version")
+	cmd.MarkFlagsMutuallyExclusive("follow", "dry-run")
+	cmd.MarkFlagsMutuallyExclusive("follow", "no-verify")
+	cmd.MarkFlagsMutuallyExclusive("follow", "generate")
 	return cmd
 }
 
@@ -66,8 +82,11 @@ func (a *app) rotate(ctx context.Context, o rotateOptions, args []string) error 
 	all, rotated, err := a.toRotate(o, args)
 	var reports []verify.DeliveryReport
 	if err == nil {
-		c := checkup{title: "rotate", groups: []string{groupRotation}, options: o.reportOptions, rotated: rotated, generate: o.generate}
-		if c.writeOnly = o.noVerify; c.writeOnly {
+		c := checkup{
+			title: "rotate", groups: []string{groupRotation}, options: o.reportOptions, rotated: rotated,
+			generate: o.generate, writeOnly: o.noVerify, dryRun: o.dryRun, follow: o.follow,
+		}
+		if o.noVerify || o.dryRun {
 			c.groups = []string{checkStoreUpdated}
 		}
 		reports, err = a.checkAll(ctx, all, c)
@@ -78,7 +97,7 @@ func (a *app) rotate(ctx context.Context, o rotateOptions, args []string) error 
 // toRotate returns the deliveries to rotate a secret of, and which: the canaries of
 // all that have one, or the one secret that is named.
 func (a *app) toRotate(o rotateOptions, args []string) ([]*config.Delivery, func(*config.Delivery) (config.Secret, bool), error) {
-	if err := o.checkTarget(); err != nil {
+	if err := o.check(); err != nil {
 		return nil, nil, err
 	}
 	all, err := a.deliveries()
@@ -98,32 +117,56 @@ func (a *app) toRotate(o rotateOptions, args []string) ([]*config.Delivery, func
 
 // newRotation finds the new value; nothing is written yet.
 func (a *app) newRotation(ctx context.Context, d *config.Delivery, s config.Secret, from store.Store, c checkup) (*verify.Rotation, error) {
+	r := &verify.Rotation{
+		Secret: s.Name, WriteOnly: c.writeOnly, DryRun: c.dryRun, Follow: c.follow,
+		Deadline: c.options.deadline, Nudge: c.options.nudge && c.options.target == targetPod,
+		Noted: func(note string) { a.narrate("warning: %s%s", a.of(d), note) },
+		Written: func(version string) {
+			what := "a new version of " + s.Name + " may be in the store"
+			if version != "" {
+				what = fmt.Sprintf("version %s of %s is in the store", version, s.Name)
+			}
+			which := ""
+			if a.several {
+				which = " --delivery " + d.Name
+			}
+			a.goOn.Store(what + "; watch it arrive, without writing: secretctl rotate " + s.Name + which + " --follow")
+		},
+	}
+	if c.follow {
+		a.goOn.Store("nothing was written: run it again")
+		return r, nil
+	}
+	var err error
+	r.New, err = a.newValue(ctx, d, s, from, c.generate)
+	return r, err
+}
+
+func (a *app) newValue(ctx context.Context, d *config.Delivery, s config.Secret, from store.Store, generate bool) (secret.Value, error) {
+	var none secret.Value
 	old, _, err := from.Get(ctx, s)
 	if err != nil {
-		return nil, fmt.Errorf("secret %q: %w", s.Name, err)
+		return none, fmt.Errorf("secret %q: %w", s.Name, err)
 	}
 	source := s.Value
-	if c.generate && source.Generate == nil {
+	if generate && source.Generate == nil {
 		source = secret.Source{Generate: &secret.Generate{}}
 	}
 	if source.IsZero() {
-		return nil, usagef("give it one in the config, or use --generate", "secret %q has no source for a new value", s.Name)
+		return none, usagef("give it one in the config, or use --generate", "secret %q has no source for a new value", s.Name)
 	}
 	value, err := a.inputs.Read(ctx, source, s.Name)
 	if err != nil {
-		return nil, fmt.Errorf("secret %q: %w", s.Name, err)
+		return none, fmt.Errorf("secret %q: %w", s.Name, err)
 	}
 	if _, err := s.InFile(value); err != nil {
-		return nil, usagef("give it such a value", "secret %q: the new value %v", s.Name, err)
+		return none, usagef("give it such a value", "secret %q: the new value %v", s.Name, err)
 	}
 	if value.Equal(old) {
-		return nil, usagef("put the new value there first, or use --generate", "secret %q: %s still gives the value that is stored", s.Name, source)
+		return none, usagef("put the new value there first, or use --generate", "secret %q: %s still gives the value that is stored", s.Name, source)
 	}
 	if source.Generate != nil && s.Value.Generate == nil && !s.Value.IsZero() {
 		a.narrate("warning: %s%s: the next provision puts back what %s gives", a.of(d), s.Name, s.Value)
 	}
-	return &verify.Rotation{
-		Secret: s.Name, New: value, WriteOnly: c.writeOnly,
-		Deadline: c.options.deadline, Nudge: c.options.nudge && c.options.target == targetPod,
-	}, nil
+	return value, nil
 }

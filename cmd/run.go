@@ -25,6 +25,7 @@ const endWithin = time.Second
 type endedError struct {
 	error
 	timeout bool
+	goOn    string // how to go on where running it again would be wrong
 }
 
 func (e *endedError) Unwrap() error { return e.error }
@@ -37,6 +38,9 @@ func (e *endedError) what() string {
 }
 
 func (e *endedError) next() string {
+	if e.goOn != "" {
+		return e.goOn
+	}
 	const again = "run it again: what is done stays done"
 	if e.timeout {
 		return "give it longer with --timeout, or " + again
@@ -65,7 +69,7 @@ func (a *app) run(work func(ctx context.Context, args []string) error) func(*cob
 				return work(ctx, args)
 			})
 		}()
-		return whyEnded(ctx, await(ctx, ended))
+		return a.whyEnded(ctx, await(ctx, ended))
 	}
 }
 
@@ -86,11 +90,12 @@ func await(ctx context.Context, ended <-chan error) error {
 }
 
 // whyEnded makes an error say that it came from the end of ctx.
-func whyEnded(ctx context.Context, err error) error {
+func (a *app) whyEnded(ctx context.Context, err error) error {
 	if _, known := errors.AsType[*endedError](err); err == nil || known || ctx.Err() == nil {
 		return err
 	}
-	return &endedError{err, errors.Is(ctx.Err(), context.DeadlineExceeded)}
+	goOn, _ := a.goOn.Load().(string)
+	return &endedError{err, errors.Is(ctx.Err(), context.DeadlineExceeded), goOn}
 }
 
 // guard reports a panic and returns an error. Each goroutine needs its own.

@@ -47,8 +47,9 @@ const (
 	targetLocal = "local"
 )
 
-// checkTarget refuses flags that contradict the target, or mean nothing.
-func (o reportOptions) checkTarget() error {
+// check refuses flags that contradict the target or mean nothing, and files that could
+// not be written.
+func (o reportOptions) check() error {
 	switch {
 	case o.parallel < 1:
 		return usagef("the default is 16", "--parallel must be at least 1")
@@ -57,22 +58,29 @@ func (o reportOptions) checkTarget() error {
 	case o.nudge && (o.target == targetLocal || o.target == "" && o.here()):
 		return usagef("omit it, or use --target pod", "--nudge needs --target pod")
 	}
-	return nil
+	return o.writable()
 }
 
 // here reports whether paths of this machine are named.
 func (o reportOptions) here() bool { return o.mountPath != "" || o.vaultConfig != "" }
 
 // targetOf returns the requested target, or the one that fits a delivery: this machine
-// if its paths are named or no cluster is configured, otherwise the pods.
-func (a *app) targetOf(d *config.Delivery, o reportOptions) string {
+// if its paths are named or no cluster is configured, otherwise the pods. What writes
+// takes this machine only if it is told to.
+func (a *app) targetOf(d *config.Delivery, c checkup) (string, error) {
+	o := c.options
 	switch {
 	case o.target != "":
-		return o.target
-	case o.here() || !cluster.Configured(a.clusterOf(d)):
-		return targetLocal
+		return o.target, nil
+	case o.here():
+		return targetLocal, nil
+	case cluster.Configured(a.clusterOf(d)):
+		return targetPod, nil
+	case c.rotates(d) && !c.writeOnly:
+		return "", usagef("set KUBECONFIG, or give --kubeconfig and --context; or follow it in the mount on this machine with --target local",
+			"no cluster is configured, so nothing would show the rotation")
 	}
-	return targetPod
+	return targetLocal, nil
 }
 
 type verifyOptions struct {
@@ -156,7 +164,7 @@ func (a *app) verifyAll(ctx context.Context, o verifyOptions, names []string) ([
 	if err != nil {
 		return nil, err
 	}
-	if err := o.checkTarget(); err != nil {
+	if err := o.check(); err != nil {
 		return nil, err
 	}
 	all, err := a.deliveries()
@@ -199,6 +207,17 @@ type checkup struct {
 	generate  bool                                         // the new value is random, whatever the secret's source
 	writeOnly bool                                         // write the new value and check only the store
 	fromNode  bool                                         // have a pod try the login
+	dryRun    bool                                         // write nothing, and show what would be
+	follow    bool                                         // write nothing, and follow the newest version
+}
+
+// rotates says whether a secret of a delivery is rotated.
+func (c checkup) rotates(d *config.Delivery) bool {
+	if c.rotated == nil {
+		return false
+	}
+	_, ok := c.rotated(d)
+	return ok
 }
 
 // checkAll runs a checkup on deliveries. If one of several cannot be checked, its report
@@ -226,7 +245,10 @@ func (a *app) checkAll(ctx context.Context, all []*config.Delivery, c checkup) (
 
 // check prepares the checkup of one delivery.
 func (a *app) check(ctx context.Context, d *config.Delivery, c checkup) (work[verify.DeliveryReport], error) {
-	c.options.target = a.targetOf(d, c.options)
+	var err error
+	if c.options.target, err = a.targetOf(d, c); err != nil {
+		return nil, err
+	}
 	if c.options.target == targetLocal {
 		if slices.Contains(c.named, groupWorkload) {
 			return nil, usagef("omit it, or use --target pod", "the group %s needs --target pod", groupWorkload)

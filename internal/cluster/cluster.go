@@ -15,6 +15,7 @@ import (
 	"io/fs"
 	"maps"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -81,9 +82,9 @@ func (*ConfigError) Usage() bool { return true }
 
 // Configured says whether there is a cluster to connect to: one is named, or the
 // kubeconfig has a current one, or this runs in a pod. It does not say that it
-// works.
+// works, and KUBECONFIG counts as naming one even if its files do not exist.
 func Configured(o Options) bool {
-	if o.Kubeconfig != "" || o.Context != "" {
+	if o.Kubeconfig != "" || o.Context != "" || missing(o) != "" {
 		return true
 	}
 	_, err := loader(o).ClientConfig()
@@ -93,6 +94,10 @@ func Configured(o Options) bool {
 // Connect prepares a connection and sends nothing. What is wrong with the
 // configuration is a [*ConfigError].
 func Connect(o Options) (*Cluster, error) {
+	// client-go would go on as if nothing were configured.
+	if files := missing(o); files != "" {
+		return nil, &ConfigError{fmt.Errorf("%s does not exist", files), "KUBECONFIG names it: correct or unset that, or give --kubeconfig"}
+	}
 	config, err := loader(o).ClientConfig()
 	if err != nil {
 		return nil, configError(o, err)
@@ -155,6 +160,20 @@ func (c *Cluster) Host() string { return c.config.Host }
 // silenceLog keeps client-go's log, which is the process's, off stderr.
 var silenceLog = sync.OnceFunc(func() { klog.SetLogger(klog.Logger{}) })
 
+// missing returns the files that KUBECONFIG names, if none of them exists and they count.
+func missing(o Options) string {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	if o.Kubeconfig != "" || !rules.WarnIfAllMissing { // which says that KUBECONFIG is set
+		return ""
+	}
+	for _, file := range rules.Precedence {
+		if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
+			return ""
+		}
+	}
+	return strings.Join(rules.Precedence, ", ")
+}
+
 func loader(o Options) clientcmd.ClientConfig {
 	silenceLog()
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
@@ -175,9 +194,9 @@ func configError(o Options, err error) error {
 	case rawErr != nil:
 		return &ConfigError{errors.New("cannot be parsed"), "kubectl config view says where"}
 	case o.Context != "" && !known:
-		there := "there is none: set KUBECONFIG, or give --kubeconfig"
+		there := "none is configured: set KUBECONFIG, or give --kubeconfig"
 		if names := slices.Sorted(maps.Keys(raw.Contexts)); len(names) > 0 {
-			there = "there are: " + strings.Join(names, ", ")
+			there = "available: " + strings.Join(names, ", ")
 		}
 		return &ConfigError{fmt.Errorf("context %q does not exist", o.Context), there}
 	case len(raw.Contexts) == 0:

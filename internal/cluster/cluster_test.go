@@ -27,10 +27,11 @@ func configured(t *testing.T, config string) (path string) {
 	t.Setenv("HOME", dir)
 	t.Setenv("KUBERNETES_SERVICE_HOST", "")
 	path = filepath.Join(dir, "config")
-	t.Setenv("KUBECONFIG", path)
 	if config == "" {
+		t.Setenv("KUBECONFIG", "")
 		return path
 	}
+	t.Setenv("KUBECONFIG", path)
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -70,8 +71,8 @@ func TestConnectSaysWhatIsWrongWithTheConfiguration(t *testing.T) {
 		"absent file":        {"", Options{Kubeconfig: "/nonexistent/config"}, "kubeconfig: stat /nonexistent/config: no such file or directory", "path", true},
 		"no YAML":            {"token: canary\n: canary", Options{}, "kubeconfig: cannot be parsed", "kubectl config view", true},
 		"wrong type":         {"apiVersion: v1\nkind: Config\nusers: canary", Options{}, "kubeconfig: cannot be parsed", "kubectl config view", true},
-		"unknown context":    {kubeconfig, Options{Context: "c"}, `kubeconfig: context "c" does not exist`, "there are: a, b, broken", true},
-		"context of none":    {"", Options{Context: "c"}, `kubeconfig: context "c" does not exist`, "there is none: set KUBECONFIG", true},
+		"unknown context":    {kubeconfig, Options{Context: "c"}, `kubeconfig: context "c" does not exist`, "available: a, b, broken", true},
+		"context of none":    {"", Options{Context: "c"}, `kubeconfig: context "c" does not exist`, "none is configured: set KUBECONFIG", true},
 		"no current context": {strings.Replace(kubeconfig, "current-context: a", "", 1), Options{}, "kubeconfig: has no current context", "use-context", false},
 		"context of nothing": {kubeconfig, Options{Context: "broken"}, "kubeconfig: the context has no cluster", "kubectl config view", true},
 		"bad certificate": {
@@ -94,6 +95,26 @@ func TestConnectSaysWhatIsWrongWithTheConfiguration(t *testing.T) {
 				t.Errorf("configured is %t", !tt.configured)
 			}
 		})
+	}
+}
+
+func TestKubeconfigThatDoesNotExistIsNamed(t *testing.T) {
+	there := configured(t, kubeconfig)
+	t.Setenv("KUBECONFIG", "/nonexistent/a:/nonexistent/b")
+	_, err := Connect(Options{})
+	if want := "kubeconfig: /nonexistent/a, /nonexistent/b does not exist"; err == nil || err.Error() != want {
+		t.Errorf("error is %v, want %s", err, want)
+	}
+	if !Configured(Options{}) {
+		t.Error("it counts as not configured")
+	}
+	t.Setenv("KUBECONFIG", "/nonexistent/a:"+there)
+	if _, err := Connect(Options{}); err != nil {
+		t.Error(err)
+	}
+	t.Setenv("KUBECONFIG", "/nonexistent/a")
+	if _, err := Connect(Options{Kubeconfig: there}); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -27,7 +27,7 @@ func writeMarkdown(w io.Writer, r Report) error {
 		writeFindings(&out, d.Checks, max(1, maxRows/len(r.Deliveries)))
 		writePasses(&out, d.Checks)
 		if len(d.Timeline) > 0 {
-			out.WriteString("\n| seconds after the write | where | what |\n| --: | --- | --- |\n")
+			fmt.Fprintf(&out, "\n| seconds after %s | where | what |\n| --: | --- | --- |\n", verify.Origin(d.Timeline))
 			for _, m := range d.Timeline {
 				fmt.Fprintf(&out, "| %.1f | %s | %s |\n", m.After.Seconds(), markdown(m.Where()), markdown(m.What))
 			}

@@ -44,6 +44,7 @@ type section struct {
 	Status       verify.Status
 	Groups       []checkGroup
 	Lanes        []lane
+	Origin       string // what their times count from
 	Deadline     time.Duration
 	DeadlineAt   percent
 	Span         time.Duration // what 100 % are
@@ -151,6 +152,7 @@ func newSection(anchor string, d verify.DeliveryReport) section {
 		s.Groups = append(s.Groups, g)
 	}
 	s.Status = all.Worst()
+	s.Origin = verify.Origin(d.Timeline)
 	s.Lanes, s.Deadline, s.Span = lanes(d), time.Duration(d.DeadlineMS)*time.Millisecond, span(d)
 	s.DeadlineAt = percentOf(s.Deadline, s.Span)
 	return s

@@ -91,7 +91,7 @@ func writeTimeline(out *bytes.Buffer, moments []verify.Moment) {
 	if len(moments) == 0 {
 		return
 	}
-	out.WriteString("  timeline, in seconds after the write\n")
+	fmt.Fprintf(out, "  timeline, in seconds after %s\n", verify.Origin(moments))
 	width := 0
 	for _, m := range moments {
 		width = max(width, utf8.RuneCountInString(m.Replica))

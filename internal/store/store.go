@@ -58,6 +58,13 @@ type Dated interface {
 	Validity(ctx context.Context, s config.Secret) (from, until time.Time, err error)
 }
 
+// Versioned is a store that keeps earlier values.
+type Versioned interface {
+	// Previous returns the value before the newest one; an empty one where there is
+	// none, or it was deleted.
+	Previous(ctx context.Context, s config.Secret) (secret.Value, error)
+}
+
 // Session is the store as a pod has it. It has to be ended.
 type Session interface {
 	// Get is [Store.Get] with the pod's rights.

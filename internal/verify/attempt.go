@@ -65,6 +65,7 @@ type attempt struct {
 	outcome
 	asked, said, hint string
 	remark            string // what the server said beside the status
+	silent            bool   // there was no answer at all
 }
 
 // outcome is what the answer to an attempt means.
@@ -88,6 +89,14 @@ func (a attempt) String() string {
 
 func (a attempt) brief() string   { return a.asked + " " + a.said }
 func (a attempt) unknown() Result { return Unknown("%s", a).WithHint("%s", a.hint) }
+
+// authenticate tries a value by one of the Client's grant types.
+func (c client) authenticate(ctx context.Context, v secret.Value) attempt {
+	if c.grants(grantBasic) {
+		return c.probe(ctx, v)
+	}
+	return c.token(ctx, v)
+}
 
 // probe requests the path that the config names, by Basic authentication.
 func (c client) probe(ctx context.Context, v secret.Value) attempt {
@@ -117,7 +126,7 @@ func (c client) token(ctx context.Context, v secret.Value) attempt {
 func (c client) attempted(asked string, status int, detail string, err error) attempt {
 	const between = "check aidbox.url and aidbox.probe: something other than Aidbox may have answered"
 	if err != nil {
-		return attempt{asked: asked, said: "got no response: " + c.clean.Line(err.Error()), hint: hint.Of(err)}
+		return attempt{asked: asked, said: "got no response: " + c.clean.Line(err.Error()), hint: hint.Of(err), silent: true}
 	}
 	a := attempt{asked: asked, said: fmt.Sprintf("answered %d", status), remark: c.clean.Line(detail)}
 	switch {

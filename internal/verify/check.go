@@ -15,6 +15,9 @@ type Check struct {
 	Title string   // what it proves, in a few words
 	Needs []string // IDs of the checks that must pass first, about the same subject or about none
 
+	// evenUnknown has it run where what it needs is unknown too: it may be the better proof.
+	evenUnknown bool
+
 	subjects func(context.Context, *run) []subject // nil: one, without a name
 	prepare  func(context.Context, *run)           // for all subjects at once; may be nil
 	parallel bool                                  // subjects are checked side by side

@@ -15,6 +15,7 @@ import (
 // fakes is what the checks of a test look at, answer by answer.
 type fakes struct {
 	Stored  func(ctx context.Context, s config.Secret) (secret.Value, string, error) // nil: no token
+	Before  func() secret.Value
 	Put     func(ctx context.Context, s config.Secret, v secret.Value) (string, error)
 	Reach   func(ctx context.Context) (string, error)
 	Newest  func(ctx context.Context, s config.Secret) ([]string, error) // nil: the status has no version
@@ -75,6 +76,10 @@ func (f fakeStore) Get(ctx context.Context, s config.Secret) (secret.Value, stri
 
 func (f fakeStore) Put(ctx context.Context, s config.Secret, v secret.Value) (string, error) {
 	return f.fakes.Put(ctx, s, v)
+}
+
+func (f fakeStore) Previous(context.Context, config.Secret) (secret.Value, error) {
+	return f.Before(), nil
 }
 
 func (f fakeStore) StatusVersions(ctx context.Context, s config.Secret) ([]string, error) {

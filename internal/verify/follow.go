@@ -3,7 +3,9 @@ package verify
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/secretctl/secretctl/internal/cluster"
@@ -22,12 +24,22 @@ const (
 // Rotation is a new value for a secret, which the rotation checks write to the
 // store and follow to Aidbox.
 type Rotation struct {
-	Secret    string
-	New       secret.Value  // as the store has it
-	Deadline  time.Duration // from the write to the changed file; default: what the driver takes, or 4 minutes
-	Poll      time.Duration // how often files are read; default 200 ms, in pods 1 s
-	Nudge     bool          // annotate the pods after the write, so that kubelet syncs them at once
-	WriteOnly bool          // nothing is followed, so rotation/store-updated is the only check that makes sense
+	Secret   string
+	New      secret.Value  // as the store has it
+	Deadline time.Duration // from the write to the changed file; default: what the driver takes, or 4 minutes
+	Poll     time.Duration // how often files are read; default 200 ms, in pods 1 s
+	Nudge    bool          // annotate the pods after the write, so that kubelet syncs them at once
+
+	// With one of these, rotation/store-updated is the only check that makes sense.
+	WriteOnly bool // nothing is followed
+	DryRun    bool // nothing is written
+	// Follow writes nothing either: New is what the store has, and is followed.
+	Follow bool
+
+	// Noted is called with what somebody should know before the write, Written when the
+	// write begins and again with the version that it made. Both may be nil.
+	Noted   func(note string)
+	Written func(version string)
 }
 
 // rotation is one under way: what was written, and who follows it.
@@ -35,12 +47,16 @@ type rotation struct {
 	Rotation
 	secret     config.Secret
 	value, old secret.Value // as files have them
-	written    time.Time    // zero where nothing was
+	before     string       // the version that the store had
+	version    string       // the one that is followed
+	written    time.Time    // or when following began; zero where there is nothing to follow
+	aside      []string     // pods that do not serve, and why
 	times      timeline
 	followers  []*follower
 
-	cancel context.CancelFunc // nil before start
-	done   sync.WaitGroup
+	cancel    context.CancelFunc // nil before start
+	done      sync.WaitGroup
+	overtaken atomic.Pointer[string] // the version that somebody wrote meanwhile
 }
 
 // newRotation returns the rotation that was asked for. Without one its secret is none.
@@ -49,6 +65,9 @@ func newRotation(d *config.Delivery, asked *Rotation) *rotation {
 	if asked != nil {
 		r.Rotation = *asked
 		r.secret, _ = d.Secret(asked.Secret)
+	}
+	if r.Written == nil {
+		r.Written = func(string) {}
 	}
 	return r
 }
@@ -60,6 +79,8 @@ type follower struct {
 	replica string  // "" for aidbox.url
 	mount   *mount  // nil for aidbox.url, which is asked once every file has changed
 	client  *client // how to ask Aidbox; nil where nobody asks
+	// elsewhere is whom to ask where the replica's own Aidbox cannot be; may be nil.
+	elsewhere *client
 
 	file, accepted, refused step
 }
@@ -70,7 +91,17 @@ type step struct {
 	ok    bool
 	after time.Duration
 	last  attempt // to authenticate
+	where string  // it was made; "" for aidbox.url where no replica is asked
 	err   error   // why a file could not be read
+}
+
+func (s *step) prefix() string { return prefixed(s.where) }
+
+func prefixed(where string) string {
+	if where == "" {
+		return ""
+	}
+	return where + ": "
 }
 
 func newFollower(replica string, m *mount, c *client) *follower {
@@ -82,15 +113,32 @@ func newFollower(replica string, m *mount, c *client) *follower {
 }
 
 // prefix names the replica before what it said.
-func (f *follower) prefix() string {
-	if f.replica == "" {
-		return ""
-	}
-	return f.replica + ": "
-}
+func (f *follower) prefix() string { return prefixed(f.replica) }
 
 // unseen says that nobody can look at the file. Then what Aidbox accepts tells.
-func (f *follower) unseen() bool { return errors.Is(f.file.err, cluster.ErrNoTool) }
+func (f *follower) unseen() bool { return cannotLook(f.file.err) }
+
+// blind says that the last look at the file did not work, which proves nothing.
+func (f *follower) blind() bool {
+	return f.unseen() || f.file.err != nil && !f.gone() && !aboutFile(f.file.err)
+}
+
+// cannotLook says whether an error is there to stay: no tool in the container, or no
+// right to look.
+func cannotLook(err error) bool {
+	_, forbidden := errors.AsType[*cluster.ForbiddenError](err)
+	return forbidden || errors.Is(err, cluster.ErrNoTool)
+}
+
+// aboutFile says whether an error is about the file, and not about looking at it.
+func aboutFile(err error) bool {
+	for _, known := range []error{fs.ErrNotExist, fs.ErrPermission, cluster.ErrNotFile, cluster.ErrTooLong, cluster.ErrNotRunning} {
+		if errors.Is(err, known) {
+			return true
+		}
+	}
+	return false
+}
 
 func (f *follower) gone() bool { return errors.Is(f.file.err, errGone) }
 
@@ -119,10 +167,10 @@ func (r *rotation) follow(ctx context.Context, f *follower) {
 		close(f.accepted.done)
 		return
 	}
-	r.try(ctx, f, &f.accepted, r.value, momentAccepted, func(o outcome) bool { return o == accepted || o == forbidden || o == odd })
+	c := r.try(ctx, f, f.client, &f.accepted, r.value, momentAccepted, func(o outcome) bool { return o == accepted || o == forbidden || o == odd })
 	close(f.accepted.done)
 	if f.accepted.ok && !r.old.Empty() {
-		r.try(ctx, f, &f.refused, r.old, momentRefused, func(o outcome) bool { return o == refused })
+		r.try(ctx, f, c, &f.refused, r.old, momentRefused, func(o outcome) bool { return o == refused })
 	}
 }
 
@@ -145,7 +193,7 @@ func (r *rotation) followFile(ctx context.Context, f *follower) bool {
 	case ctx.Err() == nil && !f.gone() && !f.unseen():
 		r.times.add(f.replica, momentLate+momentFile)
 	}
-	return f.file.ok || f.unseen()
+	return f.file.ok || f.blind()
 }
 
 // everyFile waits until every replica has the new value, as far as that can be seen.
@@ -159,7 +207,7 @@ func (r *rotation) everyFile(ctx context.Context) bool {
 			return false
 		case <-other.file.done:
 		}
-		if !other.file.ok && !other.gone() && !other.unseen() {
+		if !other.file.ok && !other.gone() && !other.blind() {
 			return false
 		}
 	}
@@ -167,22 +215,27 @@ func (r *rotation) everyFile(ctx context.Context) bool {
 }
 
 // try authenticates with a value until the outcome is settled, or until Aidbox
-// should have seen the file.
-func (r *rotation) try(ctx context.Context, f *follower, s *step, v secret.Value, what string, settled func(outcome) bool) {
-	authenticate := f.client.token
-	if f.client.grants(grantBasic) {
-		authenticate = f.client.probe
+// should have seen the file. Where the way to the pod is broken, whatever answers at
+// aidbox.url may still say it: try returns whom it asked last.
+func (r *rotation) try(ctx context.Context, f *follower, c *client, s *step, v secret.Value, what string, settled func(outcome) bool) *client {
+	ask := func() {
+		s.ok = r.poll(ctx, aidboxPoll, r.aidboxDeadline(), func() bool {
+			s.last = c.authenticate(ctx, v)
+			return settled(s.last.outcome)
+		})
 	}
-	s.ok = r.poll(ctx, aidboxPoll, r.aidboxDeadline(), func() bool {
-		s.last = authenticate(ctx, v)
-		return settled(s.last.outcome)
-	})
+	s.where = f.replica
+	if ask(); !s.ok && s.last.silent && f.elsewhere != nil && ctx.Err() == nil {
+		s.where, c = "aidbox.url", f.elsewhere
+		ask()
+	}
 	if !s.ok && ctx.Err() == nil {
 		r.times.add(f.replica, momentLate+what)
 	}
 	if s.ok = s.ok && s.last.outcome != odd; s.ok {
 		s.after = r.times.add(f.replica, what)
 	}
+	return c
 }
 
 // aidboxDeadline is how long after the write Aidbox may take to see the file.
@@ -206,6 +259,23 @@ func (r *rotation) poll(ctx context.Context, every, deadline time.Duration, done
 	return true
 }
 
-func (r *rotation) sinceWrite() string { return tenths(time.Since(r.written)) + " after the write" }
+// sinceWrite says how long ago it began, and after says it of a moment.
+func (r *rotation) sinceWrite() string { return r.after(time.Since(r.written)) }
+
+func (r *rotation) after(d time.Duration) string { return tenths(d) + " after " + r.origin() }
+
+// origin is what times count from.
+func (r *rotation) origin() string {
+	if r.Follow {
+		return originFollow
+	}
+	return originWrite
+}
+
+// followHint is the way on from a rotation that is not over: another one would make
+// another version, and not this one arrive.
+func (r *rotation) followHint() string {
+	return "watch it arrive, without writing: secretctl rotate " + r.secret.Name + " --follow"
+}
 
 func tenths(d time.Duration) string { return d.Round(100 * time.Millisecond).String() }

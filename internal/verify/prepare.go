@@ -16,9 +16,10 @@ func (r *run) prepareRotation(ctx context.Context) (stopped Result, ok bool) {
 	is := r.rotation
 	if r.load(ctx); r.pods == nil {
 		is.Deadline, is.Poll = cmp.Or(is.Deadline, defaultDeadline), cmp.Or(is.Poll, defaultPoll)
-		is.followers = r.newFollowers(ctx)
-		r.health.start(ctx)
-		return Result{}, true
+		if stopped, ok = r.preflight(ctx); ok {
+			r.health.start(ctx)
+		}
+		return stopped, ok
 	}
 	r.pods.load(ctx)
 	switch {
@@ -49,8 +50,10 @@ func (r *run) prepareRotation(ctx context.Context) (stopped Result, ok bool) {
 		is.Deadline, w.why = w.driver.Deadline(w.age)
 	}
 	is.Poll = cmp.Or(is.Poll, podPoll)
-	r.podWatch, is.followers = w, r.newFollowers(ctx)
-	return Result{}, true
+	if stopped, ok = r.preflight(ctx); ok {
+		r.podWatch = w
+	}
+	return stopped, ok
 }
 
 // watchPods notes how things are before a secret gets a new value.
@@ -100,11 +103,11 @@ func (r *run) newFollowers(ctx context.Context) (followers []*follower) {
 	c := rotationClient(r)
 	each := c != nil && r.asksPods(ctx, *c)
 	for _, m := range r.mounts {
-		var asked *client
+		f := newFollower(m.replica, m, nil)
 		if each {
-			asked = c.at(r.AidboxAt(*m.pod))
+			f.client, f.elsewhere = c.at(r.AidboxAt(*m.pod)), c
 		}
-		followers = append(followers, newFollower(m.replica, m, asked))
+		followers = append(followers, f)
 	}
 	if !each && c != nil {
 		followers = append(followers, newFollower("", nil, c))
@@ -125,7 +128,7 @@ func (r *run) asksPods(ctx context.Context, c client) bool {
 // followRotation starts what follows the new value.
 func (r *run) followRotation(ctx context.Context) {
 	is, w := r.rotation, r.podWatch
-	var besides []func(context.Context)
+	besides := []func(context.Context){r.watchStore}
 	if w != nil {
 		besides = append(besides, func(ctx context.Context) { w.follow(ctx, is.Poll, &is.times) })
 	}

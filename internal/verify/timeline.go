@@ -19,6 +19,7 @@ type Moment struct {
 // What a timeline tells of.
 const (
 	momentWritten  = "store written"
+	momentFollowed = "started to follow"
 	momentNudged   = "pod annotated"
 	momentStatus   = "pod status changed"
 	momentFile     = "file changed"
@@ -28,6 +29,20 @@ const (
 	momentLate = "not in time: " // before one that did not come
 )
 
+// What the times of a timeline count from.
+const (
+	originWrite  = "the write"
+	originFollow = "the start"
+)
+
+// Origin says what the times of a timeline count from.
+func Origin(all []Moment) string {
+	if len(all) > 0 && all[0].What == momentFollowed {
+		return originFollow
+	}
+	return originWrite
+}
+
 // Late says that it did not happen in time.
 func (m Moment) Late() bool { return strings.HasPrefix(m.What, momentLate) }
 
@@ -36,7 +51,7 @@ func (m Moment) Where() string {
 	switch {
 	case m.Replica != "":
 		return m.Replica
-	case m.What == momentWritten:
+	case m.What == momentWritten, m.What == momentFollowed:
 		return "store"
 	}
 	return "aidbox.url"

@@ -114,11 +114,11 @@ func (t task) blocked(statuses map[string]Status) (Result, bool) {
 		if n.subject != "" && n.subject != t.subject.name {
 			what += " " + n.subject
 		}
-		switch statuses[n.key()] {
-		case StatusPass, StatusWarn:
-		case StatusFail:
+		switch status := statuses[n.key()]; {
+		case status == StatusPass, status == StatusWarn, status == StatusUnknown && t.evenUnknown:
+		case status == StatusFail:
 			return Skip("skipped: %s failed", what), true
-		case StatusSkip:
+		case status == StatusSkip:
 			return Skip("skipped: %s was skipped", what), true
 		default:
 			return Skip("skipped: %s is unknown", what), true

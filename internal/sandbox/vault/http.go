@@ -23,6 +23,7 @@ const (
 type request struct {
 	op       string // never opCreate: a policy that grants it grants the write
 	path     string // below /v1/; of a list it ends in a slash
+	version  string // of a KV path; "" is the newest
 	body     map[string]any
 	token    string
 	policies []string // of the token
@@ -30,7 +31,7 @@ type request struct {
 
 // newRequest decodes r, or says what is wrong with it.
 func newRequest(w http.ResponseWriter, r *http.Request) (*request, *reply) {
-	req := &request{path: strings.TrimPrefix(r.URL.Path, "/v1/"), token: r.Header.Get("X-Vault-Token")}
+	req := &request{path: strings.TrimPrefix(r.URL.Path, "/v1/"), version: r.URL.Query().Get("version"), token: r.Header.Get("X-Vault-Token")}
 	switch r.Method {
 	case http.MethodGet:
 		req.op = opRead

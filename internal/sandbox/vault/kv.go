@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -25,8 +26,9 @@ func newEngine(version string) *engine {
 	return e
 }
 
-// entry is the current version at a path; former ones are not kept.
+// entry is the current version at a path, and the one before it.
 type entry struct {
+	former           *entry
 	version          int
 	data             any
 	created, deleted time.Time // deleted is zero where it is not
@@ -36,6 +38,9 @@ type entry struct {
 func (e *engine) answer(req *request, path string) *reply {
 	api, name, _ := strings.Cut(path, "/")
 	s := e.secrets[name]
+	if s != nil && s.former != nil && req.version == strconv.Itoa(s.former.version) {
+		s = s.former
+	}
 	switch {
 	case e.secrets == nil:
 		return notFound()
@@ -87,7 +92,9 @@ func (e *engine) write(req *request, name string) *reply {
 	}
 	var s entry
 	if was := e.secrets[name]; was != nil {
-		s.version = was.version
+		former := *was
+		former.former = nil
+		s.version, s.former = was.version, &former
 	}
 	options, _ := req.body["options"].(map[string]any)
 	if cas, given := options["cas"].(float64); given && int(cas) != s.version {

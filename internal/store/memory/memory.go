@@ -77,6 +77,14 @@ func (s *Store) Put(_ context.Context, wanted config.Secret, v secret.Value) (ve
 	return strconv.Itoa(len(versions)), nil
 }
 
+// Previous implements [store.Versioned].
+func (s *Store) Previous(_ context.Context, wanted config.Secret) (secret.Value, error) {
+	if versions := s.server.Versions(wanted.Name); len(versions) > 1 {
+		return versions[len(versions)-2], nil
+	}
+	return secret.Value{}, nil
+}
+
 // StatusVersions implements [store.Store].
 func (s *Store) StatusVersions(ctx context.Context, wanted config.Secret) ([]string, error) {
 	_, version, err := s.Get(ctx, wanted)

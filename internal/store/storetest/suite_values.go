@@ -54,6 +54,13 @@ func getsNewestValue(t *testing.T, h Harness) {
 	if !errors.Is(err, store.ErrNoStatusVersion) && (err != nil || !slices.Contains(names, version)) {
 		t.Errorf("versions %q in the driver's status, error %v, want %s", names, err, version)
 	}
+	if kept, ok := s.(store.Versioned); ok {
+		for i, want := range []string{"old", ""} {
+			if was, err := kept.Previous(t.Context(), d.Secrets[i]); err != nil || string(was.Reveal()) != want {
+				t.Errorf("the value before that of %s: error %v, or another one than %q", d.Secrets[i].Name, err, want)
+			}
+		}
+	}
 	_, _, err = s.Get(t.Context(), d.Secrets[1])
 	WantError(t, err, "not in the store")
 	if !errors.Is(err, fs.ErrNotExist) {

@@ -30,9 +30,10 @@ const (
 // entry is what a path of the KV engine holds: values by key, as the JSON that
 // they are, so that what is not ours goes back as it came.
 type entry struct {
-	version int64 // that a write has to name; 0 where nothing was ever written
-	deleted bool  // the version is there, its values are not
-	values  map[string]json.RawMessage
+	version   int64 // that a write has to name; 0 where nothing was ever written
+	deleted   bool  // the version is there, its values are not
+	destroyed bool  // and they cannot be brought back
+	values    map[string]json.RawMessage
 }
 
 // texts returns the values that are text.
@@ -70,6 +71,8 @@ func (v *Store) Get(ctx context.Context, s config.Secret) (secret.Value, string,
 func (v *Store) notThere(ctx context.Context, s config.Secret, was entry) error {
 	text, next := "is not in the store", "run: secretctl provision"
 	switch {
+	case was.destroyed:
+		text, next = fmt.Sprintf("version %d is destroyed", was.version), "run: secretctl provision, which writes a new version"
 	case was.deleted:
 		text = fmt.Sprintf("version %d is deleted", was.version)
 		next = fmt.Sprintf("run: vault kv undelete -mount=%s -versions=%d %s", v.d.Vault.KVMount, was.version, s.Path)
@@ -126,14 +129,37 @@ func (v *Store) object(s config.Secret) string { return v.d.Vault.KVMount + "/" 
 
 func (v *Store) dataPath(path string) string { return v.d.Vault.KVMount + "/data/" + path }
 
+// Previous implements [store.Versioned].
+func (v *Store) Previous(ctx context.Context, s config.Secret) (secret.Value, error) {
+	newest, err := v.readEntry(ctx, s.Path)
+	if err != nil || newest.version < 2 {
+		return secret.Value{}, err
+	}
+	was, err := v.readVersion(ctx, s.Path, newest.version-1)
+	if raw, found := was.values[s.Key]; err == nil && found {
+		return v.text(s, raw)
+	}
+	return secret.Value{}, err
+}
+
 func (v *Store) readEntry(ctx context.Context, path string) (entry, error) {
+	return v.readVersion(ctx, path, 0)
+}
+
+// readVersion reads a version of a path, of which 0 is the newest.
+func (v *Store) readVersion(ctx context.Context, path string, version int64) (entry, error) {
 	var out struct {
 		Data     map[string]json.RawMessage `json:"data"`
 		Metadata *struct {
-			Version int64 `json:"version"`
+			Version   int64 `json:"version"`
+			Destroyed bool  `json:"destroyed"`
 		} `json:"metadata"`
 	}
-	found, err := v.get(ctx, v.dataPath(path), &out)
+	var query map[string][]string
+	if version > 0 {
+		query = map[string][]string{"version": {strconv.FormatInt(version, 10)}}
+	}
+	found, err := v.read(ctx, v.dataPath(path), query, &out)
 	if err == nil && found && out.Metadata == nil {
 		err = errUnexpected // version 1, where somebody keeps such a path
 	}
@@ -144,7 +170,7 @@ func (v *Store) readEntry(ctx context.Context, path string) (entry, error) {
 	if out.Metadata == nil {
 		return entry{}, nil
 	}
-	return entry{version: out.Metadata.Version, deleted: !found, values: out.Data}, nil
+	return entry{version: out.Metadata.Version, deleted: !found, destroyed: out.Metadata.Destroyed, values: out.Data}, nil
 }
 
 // keyWrite is a value on its way to a key.
