@@ -6,11 +6,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -190,7 +187,6 @@ func TestNoSecretValueLeavesTheProcess(t *testing.T) {
 	t.Setenv("HOME", k.dir)
 	t.Setenv("KUBECONFIG", "")
 	t.Run("when all is well", k.whenAllIsWell)
-	t.Run("when servers echo the request", k.whenServersEcho)
 	t.Run("when all is well in Azure", k.whenAzureIsWell)
 	t.Run("when Azure echoes the request", k.whenAzureEchoes)
 	t.Run("when a value is in the config", k.whenAValueIsInTheConfig)
@@ -278,65 +274,6 @@ func (k *leakTest) whenAllIsWell(t *testing.T) {
 	s.aidbox.SetFaults(sandboxtest.AidboxFaults{})
 	ok("client", "delete", "--all", "--yes", "-c", first, "-v")
 	s.holdsTheValue(t)
-}
-
-// whenServersEcho has servers that repeat the whole request in every error. A 500
-// is tried again for some seconds before it is told of.
-func (k *leakTest) whenServersEcho(t *testing.T) {
-	for _, kind := range []string{"application/json", "text/html"} {
-		for status, timeout := range map[int]string{200: "1s", 400: "1s", 401: "1s", 403: "1s", 404: "1s", 422: "1s", 500: "5s"} {
-			server := httptest.NewServer(echo(kind, status))
-			t.Cleanup(server.Close)
-			conf := k.fleet(fmt.Sprintf("echo-%d.yaml", status), server.URL, server.URL, server.URL, "CANARY_VALUE")
-			kube := k.kubeconfig(fmt.Sprintf("%d-%s", status, filepath.Base(kind)), server.URL)
-			if status != 500 {
-				k.run("init", "--provider", "vault", "-c", "-", "--from-deployment", "aidbox", "--kubeconfig", kube, "--timeout", timeout)
-			}
-			for _, args := range [][]string{
-				{"provision"},
-				{"provision", "--vault-login", "jwt/ci"},
-				{"doctor", "--kubeconfig", kube, "-o", "json"},
-				{"diff", "--kubeconfig", kube},
-				{"provision", "-o", "json"},
-				{"client", "apply"},
-				{"client", "get"},
-				{"client", "delete", "--all", "--yes", "-o", "json"},
-				{"verify", "client", "auth", "-o", "json"},
-				{"verify", "client", "-o", "html"},
-				{"verify", "auth", "-o", "github"},
-				{"verify", "workload", "mount", "--kubeconfig", kube, "-o", "json"},
-				{"rotate", "client-secret", "--nudge", "--kubeconfig", kube},
-				{"verify", "--all", "-o", "junit"},
-				{"rotate", "client-secret"},
-			} {
-				if slow := status == 500; slow && (kind == "text/html" || len(args) != 2) {
-					continue
-				}
-				t.Run(fmt.Sprintf("%s %d %v", kind, status, args), func(t *testing.T) {
-					t.Parallel()
-					code, _ := k.run(append(args, "-c", conf, "-v", "--timeout", timeout)...)
-					if code == 0 && !slices.Contains(args, "delete") { // 404 is fine with it
-						t.Error("exit code 0")
-					}
-				})
-			}
-		}
-	}
-}
-
-// echo answers with the request as the error message, as Vault and as FHIR.
-func echo(kind string, status int) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		request := fmt.Sprintf("%s %s %v %s", r.Method, r.URL, r.Header, body)
-		w.Header().Set("Content-Type", kind)
-		w.WriteHeader(status)
-		if kind == "text/html" {
-			_, _ = fmt.Fprintf(w, "<html><body>%s</body></html>", request)
-			return
-		}
-		_, _ = fmt.Fprintf(w, `{"errors": [%q], "resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "exception", "diagnostics": %[1]q}]}`, request)
-	}
 }
 
 func (k *leakTest) whenAValueIsInTheConfig(t *testing.T) {

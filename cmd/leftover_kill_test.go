@@ -29,7 +29,6 @@ resources: [{type: Client, id: basic, secrets: {secret: client-secret}, body: {g
 // After the next run of any command that asks Aidbox, the only Clients there are those
 // of the config, and the canary may do nothing.
 func TestNothingThatAuthenticatesIsLeftBehindByAKill(t *testing.T) {
-	t.Parallel()
 	dir := t.TempDir()
 	s := startServers(t, dir)
 	var victims atomic.Pointer[victim]

@@ -73,6 +73,7 @@ func (a *app) report(o reportOptions, deliveries []verify.DeliveryReport, err er
 	if p := a.problem(err); p != nil {
 		setup = setupError{p}
 	}
+	a.cleanResults(deliveries)
 	r := report.New(deliveries, setup)
 	r.Time = time.Now().UTC().Truncate(time.Second)
 	errs := []error{err}
@@ -98,6 +99,19 @@ func (a *app) report(o reportOptions, deliveries []verify.DeliveryReport, err er
 		return errReported
 	default:
 		return nil
+	}
+}
+
+// cleanResults cleans what checks found: part of it is what servers say.
+func (a *app) cleanResults(deliveries []verify.DeliveryReport) {
+	for _, d := range deliveries {
+		for i := range d.Checks {
+			c := &d.Checks[i]
+			c.Subject, c.Detail, c.Hint = a.clean(c.Subject), a.clean(c.Detail), a.clean(c.Hint)
+		}
+		for i := range d.Timeline {
+			d.Timeline[i].Replica = a.clean(d.Timeline[i].Replica)
+		}
 	}
 }
 
