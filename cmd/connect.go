@@ -55,7 +55,7 @@ func (a *app) storeToVerify(d *config.Delivery, jwtFile string) (store.Store, er
 
 // storeOptions adds what holds for every store of the run.
 func (a *app) storeOptions(d *config.Delivery, o store.Options) store.Options {
-	o.AllowHTTP, o.Log, o.Sanitizer = a.allowHTTP, a.logOf(d), a.sanitizer
+	o.AllowHTTP, o.Timeout, o.Log, o.Sanitizer = a.allowHTTP, a.requestLimit(), a.logOf(d), a.sanitizer
 	return o
 }
 
@@ -77,7 +77,7 @@ func (a *app) aidboxFor(ctx context.Context, d *config.Delivery, asAdmin bool) (
 	}
 	o := fhirclient.Options{
 		URL: d.Aidbox.URL, ClientID: d.Aidbox.Admin.Client, Secret: admin, Owner: d.Owner(),
-		AllowHTTP: a.allowHTTP, Log: a.logOf(d), Sanitizer: a.sanitizer,
+		AllowHTTP: a.allowHTTP, Timeout: a.requestLimit(), Log: a.logOf(d), Sanitizer: a.sanitizer,
 	}
 	if name, port, ok := d.Aidbox.Service(); ok {
 		c, err := a.kubernetes(d)
@@ -105,7 +105,7 @@ func aidboxTunnel(ctx context.Context, c *cluster.Cluster, d *config.Delivery, s
 
 // clusterOf says which cluster a delivery is in.
 func (a *app) clusterOf(d *config.Delivery) cluster.Options {
-	return cluster.Options{Kubeconfig: a.kubeconfig, Context: d.Context, Log: a.logOf(d), AllowHTTP: a.allowHTTP, Shorten: a.provider(d).ShortenMountError, Sanitizer: a.sanitizer}
+	return cluster.Options{Kubeconfig: a.kubeconfig, Context: d.Context, Log: a.logOf(d), AllowHTTP: a.allowHTTP, Timeout: a.requestLimit(), Shorten: a.provider(d).ShortenMountError, Sanitizer: a.sanitizer}
 }
 
 // kubernetes connects to the delivery's cluster; nothing is sent yet.

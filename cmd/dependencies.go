@@ -119,7 +119,7 @@ func (a *app) aidboxAt(ctx context.Context, d *config.Delivery, c *cluster.Clust
 		}
 		tunnel := c.PodTransport(p.Namespace, p.Name, int(d.Aidbox.Port))
 		context.AfterFunc(ctx, tunnel.CloseIdleConnections)
-		client, err := fhirclient.New(fhirclient.Options{URL: "http://" + p.Name, Tunnel: tunnel, Log: a.logOf(d), Sanitizer: a.sanitizer})
+		client, err := fhirclient.New(fhirclient.Options{URL: "http://" + p.Name, Tunnel: tunnel, Timeout: a.requestLimit(), Log: a.logOf(d), Sanitizer: a.sanitizer})
 		if err != nil {
 			return noAidbox{err}
 		}

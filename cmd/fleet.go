@@ -83,7 +83,7 @@ func (o *outcome[T]) do(ctx context.Context, a *app, display *display, do work[T
 		o.err = fmt.Errorf("%w: %w", errNotStarted, ctx.Err())
 	default:
 		o.err = a.guard(func() (err error) {
-			o.result, err = do(ctx, p)
+			o.result, err = do(p.hosts.Context(ctx), p)
 			return err
 		})
 	}

@@ -55,8 +55,10 @@ var errBug = hint.Wrap(errors.New("internal error"), "please report this, with t
 // error.
 func (a *app) run(work func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		if a.timeout <= 0 {
-			return usagef("write it like 90s or 10m", "--timeout must be above zero")
+		for flag, d := range map[string]time.Duration{"timeout": a.timeout, "request-timeout": a.requestTimeout} {
+			if d <= 0 {
+				return usagef("write it like 90s or 10m", "--%s must be above zero", flag)
+			}
 		}
 		a.started = true
 		ctx, cancel := context.WithTimeout(cmd.Context(), a.timeout)

@@ -25,7 +25,7 @@ type settings struct {
 	config, delivery                 string
 	vaultAddr, vaultLogin, aidboxURL string
 	kubeconfig, kubeContext          string
-	timeout                          time.Duration
+	timeout, requestTimeout          time.Duration
 	allowHTTP, noColor               bool
 	verbose, quiet                   bool
 
@@ -41,6 +41,7 @@ func (s *settings) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&s.kubeconfig, "kubeconfig", "", "kubeconfig file (default: KUBECONFIG, ~/.kube/config, or the pod's own access)")
 	flags.StringVar(&s.kubeContext, "context", "", "context of the kubeconfig (default: context of the config, else the current one)")
 	flags.DurationVar(&s.timeout, "timeout", 10*time.Minute, "abort after this duration, with exit code 124")
+	flags.DurationVar(&s.requestTimeout, "request-timeout", transport.RequestTimeout, "give up on a single request to Kubernetes, the store or Aidbox after this duration")
 	flags.BoolVar(&s.allowHTTP, "allow-http", false, "allow plain http to other hosts, on a trusted network")
 	flags.BoolVarP(&s.verbose, "verbose", "v", false, "log each request to stderr: method, URL, status, duration")
 	flags.BoolVarP(&s.quiet, "quiet", "q", false, "no notes, summary and progress on stderr")
@@ -85,6 +86,15 @@ func (a *app) fromEnvironment(cmd *cobra.Command, _ []string) error {
 		}
 	}
 	return nil
+}
+
+// requestLimit returns what was set; 0 leaves it to each client, since Vault has a
+// variable of its own.
+func (s settings) requestLimit() time.Duration {
+	if s.origin["request-timeout"] == "" {
+		return 0
+	}
+	return s.requestTimeout
 }
 
 // nameOrigin makes an error about an address say where the address comes from.

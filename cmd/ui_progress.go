@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/secretctl/secretctl/internal/transport"
 )
 
 const (
@@ -35,6 +37,7 @@ type progress struct {
 	display  *display
 	name     string
 	what     string // it waits for; "" if that is not known
+	hosts    transport.Waiting
 	since    time.Time
 	deadline time.Duration // 0 without one
 }
@@ -127,10 +130,14 @@ func (d *display) show() {
 }
 
 func (p *progress) waiting() string {
-	if p.what == "" {
-		return ""
+	text := ""
+	if p.what != "" {
+		text = ": " + p.what
 	}
-	return ": " + p.what
+	if host := p.hosts.Host(); host != "" {
+		text += " (" + host + ")"
+	}
+	return text
 }
 
 func (p *progress) elapsed() string {

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/secretctl/secretctl/internal/transport"
 )
 
 func TestPlainProgressNamesEveryRunningDelivery(t *testing.T) {
@@ -58,9 +60,10 @@ func TestProgressOfOneDeliveryNamesIt(t *testing.T) {
 		p := f.startDisplay("verify", 1).start("berlin")
 		<-time.After(16 * time.Second)
 		p.set("waiting for auth/token", 0)
+		defer transport.WaitFor(p.hosts.Context(t.Context()), "aidbox.test:8080")()
 		<-time.After(15 * time.Second)
 		p.end()
-		if diff := cmp.Diff("verify berlin: 15s\nverify berlin: waiting for auth/token: 14s\n", stderr.String()); diff != "" {
+		if diff := cmp.Diff("verify berlin: 15s\nverify berlin: waiting for auth/token (aidbox.test:8080): 14s\n", stderr.String()); diff != "" {
 			t.Errorf("(-want +got)\n%s", diff)
 		}
 	})

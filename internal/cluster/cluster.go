@@ -19,6 +19,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -31,13 +32,6 @@ import (
 
 	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/transport"
-)
-
-// Enough for a few dozen replicas that are read at once. The API server has
-// limits of its own, so these only keep a mistake of ours from hurting it.
-const (
-	requestsPerSecond = 50
-	requestsAtOnce    = 100
 )
 
 // Options says which cluster, and as whom.
@@ -62,6 +56,7 @@ type Cluster struct {
 	client    *rest.RESTClient
 	shorten   func(string) string
 	sanitizer *secret.Sanitizer
+	silent    atomic.Pointer[silentServer]
 }
 
 // ConfigError says that no cluster can be connected to as configured; nothing
@@ -114,7 +109,7 @@ func newCluster(config *rest.Config, o Options) (*Cluster, error) {
 		c.shorten = func(text string) string { return text }
 	}
 	config.UserAgent = "secretctl"
-	config.QPS, config.Burst = requestsPerSecond, requestsAtOnce
+	config.QPS = -1 // no limit of client-go's: the API server has its own, and callers bound what they do at once
 	config.Timeout = cmp.Or(o.Timeout, transport.RequestTimeout)
 	config.WarningHandler = rest.NoWarnings{} // the default writes to stderr
 	if config.Proxy == nil {

@@ -36,12 +36,12 @@ type Event struct {
 // manifest: "Pod".
 func (c *Cluster) Events(ctx context.Context, namespace, kind, name string) ([]Event, error) {
 	fields := query{"fieldSelector": "involvedObject.kind=" + kind + ",involvedObject.name=" + name}
-	list, err := get[corev1.EventList](ctx, c, coreObject("events", namespace, ""), fields)
+	found, err := list[corev1.Event](ctx, c, coreObject("events", namespace, ""), fields)
 	if err != nil {
 		return nil, err
 	}
 	var events []Event
-	for _, e := range list.Items {
+	for _, e := range found {
 		event := newEvent(e)
 		event.Reason, event.Message = c.sanitizer.Line(event.Reason), c.sanitizer.Tail(c.shorten(event.Message))
 		events = append(events, event)

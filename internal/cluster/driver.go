@@ -49,12 +49,12 @@ func (c *Cluster) CSIDriver(ctx context.Context) (CSIDriver, error) {
 // DriverNodes returns the nodes whose kubelet knows the driver: pods with its
 // volumes cannot start on others.
 func (c *Cluster) DriverNodes(ctx context.Context) ([]string, error) {
-	list, err := get[storagev1.CSINodeList](ctx, c, object{group: "storage.k8s.io", version: "v1", resource: "csinodes"}, nil)
+	found, err := list[storagev1.CSINode](ctx, c, object{group: "storage.k8s.io", version: "v1", resource: "csinodes"}, nil)
 	if err != nil {
 		return nil, err
 	}
 	var nodes []string
-	for _, n := range list.Items {
+	for _, n := range found {
 		if slices.ContainsFunc(n.Spec.Drivers, func(d storagev1.CSINodeDriver) bool { return d.Name == store.DriverName }) {
 			nodes = append(nodes, n.Name)
 		}
@@ -108,21 +108,21 @@ func (a Agent) Works() bool { return a.Desired > 0 && a.Ready >= a.Desired }
 // Agents returns the DaemonSets of the driver and of its providers, wherever and
 // under whatever name they are. The driver that runs on most nodes comes first.
 func (c *Cluster) Agents(ctx context.Context) ([]Agent, error) {
-	list, err := get[appsv1.DaemonSetList](ctx, c, appsObject("daemonsets", "", ""), nil)
+	found, err := list[appsv1.DaemonSet](ctx, c, appsObject("daemonsets", "", ""), nil)
 	if err != nil {
 		return nil, err
 	}
-	return findAgents(list.Items), nil
+	return findAgents(found), nil
 }
 
 // AgentPod returns the agent's pod on a node.
 func (c *Cluster) AgentPod(ctx context.Context, a Agent, node string) (Pod, error) {
 	o := coreObject("pods", a.Namespace, "")
-	list, err := get[corev1.PodList](ctx, c, o, query{"labelSelector": a.selector, "fieldSelector": "spec.nodeName=" + node})
+	found, err := list[corev1.Pod](ctx, c, o, query{"labelSelector": a.selector, "fieldSelector": "spec.nodeName=" + node})
 	if err != nil {
 		return Pod{}, err
 	}
-	for _, p := range list.Items {
+	for _, p := range found {
 		if owner := metav1.GetControllerOf(&p); owner != nil && owner.Kind == "DaemonSet" && owner.Name == a.Name {
 			return newPod(p), nil
 		}

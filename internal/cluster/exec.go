@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/util/exec"
 
 	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/transport"
 )
 
 // Why a file in a container cannot be read, beside [fs.ErrNotExist] and
@@ -107,6 +108,7 @@ func (c *Cluster) stream(ctx context.Context, p Pod, container string, command [
 	if err != nil {
 		return err
 	}
+	defer transport.WaitFor(ctx, req.URL().Host)()
 	return either.StreamWithContext(quiet(ctx), remotecommand.StreamOptions{Stdout: out})
 }
 

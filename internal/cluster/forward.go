@@ -64,11 +64,11 @@ func (c *Cluster) endpoint(ctx context.Context, namespace, service, port string)
 		return "", 0, fmt.Errorf("kubernetes: service %s/%s: has no port %q", namespace, service, port)
 	}
 	o := object{group: "discovery.k8s.io", version: "v1", resource: "endpointslices", namespace: namespace}
-	list, err := get[discoveryv1.EndpointSliceList](ctx, c, o, query{"labelSelector": discoveryv1.LabelServiceName + "=" + service})
+	slices, err := list[discoveryv1.EndpointSlice](ctx, c, o, query{"labelSelector": discoveryv1.LabelServiceName + "=" + service})
 	if err != nil {
 		return "", 0, err
 	}
-	for _, slice := range list.Items {
+	for _, slice := range slices {
 		if pod, number, ok := readyEndpoint(slice, name); ok {
 			return pod, number, nil
 		}

@@ -78,12 +78,12 @@ type PodStatus struct {
 
 // PodStatuses returns the statuses of all pods of a namespace, sorted by pod.
 func (c *Cluster) PodStatuses(ctx context.Context, namespace string) ([]PodStatus, error) {
-	list, err := get[secretsstorev1.SecretProviderClassPodStatusList](ctx, c, secretsStoreObject("secretproviderclasspodstatuses", namespace, ""), nil)
+	found, err := list[secretsstorev1.SecretProviderClassPodStatus](ctx, c, secretsStoreObject("secretproviderclasspodstatuses", namespace, ""), nil)
 	if err != nil {
 		return nil, err
 	}
 	var statuses []PodStatus
-	for _, item := range list.Items {
+	for _, item := range found {
 		statuses = append(statuses, newPodStatus(item))
 	}
 	slices.SortFunc(statuses, func(a, b PodStatus) int { return strings.Compare(a.Pod, b.Pod) })

@@ -54,12 +54,12 @@ func (c *Cluster) CreateProbe(ctx context.Context, p Probe) (Pod, error) {
 
 // DeleteProbes deletes all probes of a delivery, also those that a killed run left.
 func (c *Cluster) DeleteProbes(ctx context.Context, namespace, delivery string) error {
-	list, err := get[corev1.PodList](ctx, c, coreObject("pods", namespace, ""), query{"labelSelector": probeLabel + "=" + delivery})
+	found, err := list[corev1.Pod](ctx, c, coreObject("pods", namespace, ""), query{"labelSelector": probeLabel + "=" + delivery})
 	if err != nil {
 		return err
 	}
 	var failed []error
-	for _, p := range list.Items {
+	for _, p := range found {
 		_, err := send[[]byte](ctx, c, "delete", coreObject("pods", namespace, p.Name), c.client.Delete(), nil)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			failed = append(failed, err)

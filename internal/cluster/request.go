@@ -6,10 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"net"
 	"net/http"
 	"net/url"
 	"path"
+	"strconv"
 	"strings"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -70,6 +74,40 @@ func get[T any](ctx context.Context, c *Cluster, o object, q query) (T, error) {
 	return send[T](ctx, c, verb, o, c.client.Get(), q)
 }
 
+// pageSize is how many items of a list one answer has: an answer is read up to a limit.
+const pageSize = 250
+
+// list returns the items of a list, page by page. If the list has changed so much that
+// the API server no longer knows the next page, it is read as a whole.
+func list[T any](ctx context.Context, c *Cluster, o object, q query) ([]T, error) {
+	type page struct {
+		Metadata metav1.ListMeta `json:"metadata"`
+		Items    []T             `json:"items"`
+	}
+	q = maps.Clone(q)
+	if q == nil {
+		q = query{}
+	}
+	q["limit"] = strconv.Itoa(pageSize)
+	var all []T
+	for {
+		p, err := get[page](ctx, c, o, q)
+		switch {
+		case errors.Is(err, errExpired) && q["limit"] != "":
+			all = nil
+			delete(q, "limit")
+			delete(q, "continue")
+			continue
+		case err != nil:
+			return nil, err
+		}
+		if all = append(all, p.Items...); p.Metadata.Continue == "" {
+			return all, nil
+		}
+		q["continue"] = p.Metadata.Continue
+	}
+}
+
 func create[T any](ctx context.Context, c *Cluster, o object, body any) (T, error) {
 	var none T
 	b, err := json.Marshal(body)
@@ -85,6 +123,9 @@ func patch[T any](ctx context.Context, c *Cluster, o object, kind types.PatchTyp
 
 func send[T any](ctx context.Context, c *Cluster, verb string, o object, req *rest.Request, q query) (T, error) {
 	var out T
+	if s := c.silent.Load(); s != nil && time.Since(s.since) < silence {
+		return out, s.err
+	}
 	req = req.AbsPath(o.path())
 	for k, v := range q {
 		req = req.Param(k, v)
@@ -96,7 +137,12 @@ func send[T any](ctx context.Context, c *Cluster, verb string, o object, req *re
 	case err != nil && !sent.Load() && ctx.Err() == nil:
 		return out, c.unsent(err)
 	case err != nil:
-		return out, c.fail(ctx, verb, o, err)
+		failed := c.fail(ctx, verb, o, err)
+		var late net.Error
+		if errors.As(err, &late) && late.Timeout() && ctx.Err() == nil {
+			c.silent.Store(&silentServer{time.Now(), failed})
+		}
+		return out, failed
 	}
 	body, err := result.Raw()
 	if err != nil {
@@ -111,6 +157,15 @@ func send[T any](ctx context.Context, c *Cluster, verb string, o object, req *re
 			"is %s the API server, or a proxy before it? see --kubeconfig and --context", c.config.Host)
 	}
 	return out, nil
+}
+
+// silence is how long an API server that has not answered in time is not asked again,
+// so that one that hangs costs the checks one timeout, and not one each.
+const silence = 3 * time.Second
+
+type silentServer struct {
+	since time.Time
+	err   error
 }
 
 // unsent restates what failed before a request was sent: the login.
@@ -148,6 +203,9 @@ func (e absentError) Is(target error) bool { return target == fs.ErrNotExist }
 // errNotServed marks an API that the cluster lacks. It is an [fs.ErrNotExist].
 var errNotServed error = absentError{"the cluster does not serve this API"}
 
+// errExpired says that the rest of a list is no longer known.
+var errExpired = errors.New("answered 410")
+
 // fail restates in one line why a request did not work. An object that is not
 // there is an [fs.ErrNotExist].
 func (c *Cluster) fail(ctx context.Context, verb string, o object, err error) error {
@@ -174,6 +232,8 @@ func (c *Cluster) refusal(verb string, o object, status *apierrors.StatusError) 
 		return absentError{"not found"}
 	case code == http.StatusNotFound:
 		return absentError{message}
+	case code == http.StatusGone:
+		return fmt.Errorf("%w: %s", errExpired, message)
 	}
 	return transport.Answered(int(code), ": "+message)
 }

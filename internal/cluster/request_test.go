@@ -2,11 +2,21 @@ package cluster
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"io"
 	"io/fs"
 	"net"
+	"net/http"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
 
 	"github.com/secretctl/secretctl/internal/hint"
 )
@@ -100,5 +110,74 @@ func TestUnreachableClusterIsNamed(t *testing.T) {
 		if err := do(ctx); !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: error is %v", name, err)
 		}
+	}
+}
+
+// pagedAPI has 600 pods, and answers as an API server does that is asked for a part.
+func pagedAPI(t *testing.T, expires bool) (c *Cluster, requests *[]string) {
+	t.Helper()
+	requests = &[]string{}
+	return serve(t, func(w http.ResponseWriter, req *http.Request) {
+		q := req.URL.Query()
+		q.Del("timeout") // client-go adds it
+		*requests = append(*requests, q.Encode())
+		var page corev1.PodList
+		first, _ := strconv.Atoi(q.Get("continue"))
+		limit, err := strconv.Atoi(q.Get("limit"))
+		if err != nil {
+			limit = 600
+		}
+		w.Header().Set("Content-Type", "application/json")
+		if expires && first > 0 {
+			w.WriteHeader(http.StatusGone)
+			_, _ = io.WriteString(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","code":410,"reason":"Expired","message":"too old"}`)
+			return
+		}
+		for i := first; i < min(first+limit, 600); i++ {
+			page.Items = append(page.Items, corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: strconv.Itoa(i)}})
+		}
+		if first+limit < 600 {
+			page.Continue = strconv.Itoa(first + limit)
+		}
+		_ = json.NewEncoder(w).Encode(page)
+	}), requests
+}
+
+func TestLongListsAreReadPageByPage(t *testing.T) {
+	for _, expires := range []bool{false, true} {
+		c, requests := pagedAPI(t, expires)
+		pods, err := list[corev1.Pod](t.Context(), c, coreObject("pods", "default", ""), query{"labelSelector": "a=b"})
+		if err != nil || len(pods) != 600 || pods[599].Name != "599" {
+			t.Errorf("expires %t: %d pods, %v", expires, len(pods), err)
+		}
+		want := []string{"labelSelector=a%3Db&limit=250", "continue=250&labelSelector=a%3Db&limit=250", "continue=500&labelSelector=a%3Db&limit=250"}
+		if expires {
+			want = append(want[:2], "labelSelector=a%3Db")
+		}
+		if diff := cmp.Diff(want, *requests); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
+func TestAServerThatHangsCostsOneTimeout(t *testing.T) {
+	asked := 0
+	release := make(chan struct{})
+	server := serve(t, func(_ http.ResponseWriter, _ *http.Request) {
+		asked++
+		<-release
+	})
+	defer close(release)
+	c, err := newCluster(&rest.Config{Host: server.Host()}, Options{Timeout: 100 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		if _, err := c.ConfigMap(t.Context(), "default", "x"); err == nil || !strings.Contains(err.Error(), "no answer in time") {
+			t.Errorf("error is %v", err)
+		}
+	}
+	if asked != 1 {
+		t.Errorf("asked %d times", asked)
 	}
 }

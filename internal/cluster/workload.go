@@ -131,15 +131,15 @@ func (c *Cluster) Workload(ctx context.Context, namespace, kind, name string) (W
 		return Workload{}, err
 	}
 	labels := query{"labelSelector": metav1.FormatLabelSelector(d.Spec.Selector)}
-	sets, err := get[appsv1.ReplicaSetList](ctx, c, appsObject("replicasets", namespace, ""), labels)
+	sets, err := list[appsv1.ReplicaSet](ctx, c, appsObject("replicasets", namespace, ""), labels)
 	if err != nil {
 		return Workload{}, err
 	}
-	pods, err := get[corev1.PodList](ctx, c, coreObject("pods", namespace, ""), labels)
+	pods, err := list[corev1.Pod](ctx, c, coreObject("pods", namespace, ""), labels)
 	if err != nil {
 		return Workload{}, err
 	}
-	w := ofDeployment(d, sets.Items, pods.Items)
+	w := ofDeployment(d, sets, pods)
 	for i, problem := range w.Problems {
 		w.Problems[i] = c.sanitizer.Tail(problem)
 	}
@@ -152,11 +152,11 @@ func (c *Cluster) statefulSet(ctx context.Context, namespace, name string) (Work
 		return Workload{}, err
 	}
 	labels := query{"labelSelector": metav1.FormatLabelSelector(s.Spec.Selector)}
-	pods, err := get[corev1.PodList](ctx, c, coreObject("pods", namespace, ""), labels)
+	pods, err := list[corev1.Pod](ctx, c, coreObject("pods", namespace, ""), labels)
 	if err != nil {
 		return Workload{}, err
 	}
-	return ofStatefulSet(s, pods.Items), nil
+	return ofStatefulSet(s, pods), nil
 }
 
 func ofDeployment(d appsv1.Deployment, sets []appsv1.ReplicaSet, pods []corev1.Pod) Workload {

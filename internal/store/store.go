@@ -102,7 +102,9 @@ type Options struct {
 
 	AllowHTTP bool              // plain http to another host is fine
 	Sanitizer *secret.Sanitizer // learns every value and token, and cleans what servers say
-	Log       io.Writer         // gets a line for each request; nil for none
+	// Timeout is for one request; 0 is what the store's own variables say, or 15 s.
+	Timeout time.Duration
+	Log     io.Writer // gets a line for each request; nil for none
 	// Waiting is told what is waited for: access that propagates, a deletion under
 	// way, throttling. Nil: nothing is waited for. Several goroutines may call it.
 	Waiting func(why string)

@@ -11,6 +11,7 @@ import (
 	"log"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -55,6 +56,47 @@ func (t *roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
+// Waiting is which hosts are waited for, for whoever shows progress.
+type Waiting struct {
+	mu    sync.Mutex
+	hosts []string // of requests under way, the oldest first
+}
+
+type waitingKey struct{}
+
+// Context returns a context whose requests w knows of.
+func (w *Waiting) Context(ctx context.Context) context.Context {
+	return context.WithValue(ctx, waitingKey{}, w)
+}
+
+// Host returns the host that has been waited for longest, or "".
+func (w *Waiting) Host() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.hosts) == 0 {
+		return ""
+	}
+	return w.hosts[0]
+}
+
+// WaitFor notes that a host is waited for, until done is called.
+func WaitFor(ctx context.Context, host string) (done func()) {
+	w, ok := ctx.Value(waitingKey{}).(*Waiting)
+	if !ok {
+		return func() {}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.hosts = append(w.hosts, host)
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if i := slices.Index(w.hosts, host); i >= 0 {
+			w.hosts = slices.Delete(w.hosts, i, i+1)
+		}
+	}
+}
+
 func (t *roundTripper) roundTrip(req *http.Request) (*http.Response, error) {
 	for _, values := range req.Header {
 		for _, value := range values {
@@ -63,6 +105,7 @@ func (t *roundTripper) roundTrip(req *http.Request) (*http.Response, error) {
 			}
 		}
 	}
+	defer WaitFor(req.Context(), req.URL.Host)()
 	asked := upgrades(req) // client-go takes its headers out of the request on the way
 	var by *url.URL
 	resp, err := t.next.RoundTrip(req.WithContext(context.WithValue(req.Context(), proxyKey{}, &by)))

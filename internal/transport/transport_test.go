@@ -280,3 +280,27 @@ func TestWindowsHasNumbersOfItsOwn(t *testing.T) {
 		}
 	}
 }
+
+func TestHostThatIsWaitedForIsKnown(t *testing.T) {
+	var w Waiting
+	ctx := w.Context(t.Context())
+	waiting := ""
+	next := roundTrip(func(req *http.Request) (*http.Response, error) {
+		waiting = w.Host()
+		return nil, io.EOF
+	})
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://vault.test:8200/x", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := WaitFor(ctx, "older.test")
+	_, _ = Wrap(next, nil).RoundTrip(req)
+	if waiting != "older.test" {
+		t.Errorf("waits for %q", waiting)
+	}
+	done()
+	_, _ = Wrap(next, nil).RoundTrip(req)
+	if waiting != "vault.test:8200" || w.Host() != "" {
+		t.Errorf("waits for %q, and then for %q", waiting, w.Host())
+	}
+}

@@ -54,7 +54,7 @@ type Store struct {
 
 // open returns the Key Vaults of a delivery.
 func open(d *config.Delivery, o store.Options, access azure.Access) (*Store, error) {
-	access.Log, access.Sanitizer = o.Log, o.Sanitizer
+	access.Timeout, access.Log, access.Sanitizer = o.Timeout, o.Log, o.Sanitizer
 	return connect(d, o, azure.NewSession(d.Azure.Cloud, d.Azure.TenantID, access))
 }
 

@@ -39,7 +39,7 @@ func (v *Store) fail(ctx context.Context, a access, err error) error {
 	case errors.Is(err, errUnexpected):
 		err = v.notVault(http.StatusOK)
 	case ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded):
-		err = hint.Wrap(fmt.Errorf("no answer in %s", v.timeout), "does it hang, or is a firewall in between? VAULT_CLIENT_TIMEOUT=60s waits longer")
+		err = hint.Wrap(fmt.Errorf("no answer in %s", v.timeout), "does it hang, or is a firewall in between? --request-timeout 60s waits longer")
 		return fmt.Errorf("vault: %s: %w", v.client.Address(), err)
 	default:
 		err = transport.Explain(ctx, err)

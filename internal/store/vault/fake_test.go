@@ -55,7 +55,7 @@ func TestVaultThatHangsIsGivenUp(t *testing.T) {
 	b := fake(t, func(http.ResponseWriter, *http.Request) { <-end })
 	_, err := b.vault(t, b.token, oneSecret(t, b)).Reach(t.Context())
 	storetest.WantError(t, err, b.url+": no answer in 20ms")
-	if !strings.Contains(hint.Of(err), "VAULT_CLIENT_TIMEOUT") {
+	if !strings.Contains(hint.Of(err), "--request-timeout") {
 		t.Errorf("hint %q", hint.Of(err))
 	}
 	if errors.Is(err, context.DeadlineExceeded) {

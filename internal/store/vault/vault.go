@@ -3,6 +3,7 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -26,10 +27,6 @@ import (
 // The library keeps as few idle connections as there are processors, and would
 // open a new one for nearly every request of a run.
 const idleConnections = 256
-
-// requestTimeout is for one request with its retries, where VAULT_CLIENT_TIMEOUT
-// says nothing: the library's minute is long for a person who watches.
-const requestTimeout = 15 * time.Second
 
 // errUnexpected is an answer that no Vault gives.
 var errUnexpected = errors.New("unexpected response")
@@ -73,8 +70,9 @@ func (v *Store) newClient(address string, adjust func(*tls.Config)) (*api.Client
 		return nil, badEnvironment(settings.Error)
 	}
 	v.timeout = settings.Timeout
-	if os.Getenv(api.EnvVaultClientTimeout) == "" { //nolint:forbidigo // as the vault library does
-		v.timeout = requestTimeout
+	// The library's minute is long for a person who watches.
+	if v.o.Timeout > 0 || os.Getenv(api.EnvVaultClientTimeout) == "" { //nolint:forbidigo // as the vault library does
+		v.timeout = cmp.Or(v.o.Timeout, transport.RequestTimeout)
 	}
 
 	settings.Address, settings.AgentAddress = address, ""

@@ -24,7 +24,7 @@ import (
 
 const (
 	idleConnections = 256
-	tryTimeout      = time.Minute // of a request, without the tries after it
+	creationTimeout = time.Minute // the resource manager takes long to answer for what it creates
 )
 
 // Access says as whom and how Azure is reached. The zero value is whoever is
@@ -32,6 +32,7 @@ const (
 type Access struct {
 	Credential azcore.TokenCredential // default: azidentity's DefaultAzureCredential
 	Transport  policy.Transporter     // default: over the network
+	Timeout    time.Duration          // of a request, without the tries after it; default: [transport.RequestTimeout]
 	Log        io.Writer              // gets a line for each request; nil for none
 	Sanitizer  *secret.Sanitizer      // learns tokens, and cleans what Azure says
 }
@@ -43,6 +44,7 @@ type Session struct {
 	credential *login
 	client     *http.Client
 	sanitizer  *secret.Sanitizer
+	timeout    time.Duration
 	limited    atomic.Bool // the last answer was that there are too many requests
 }
 
@@ -50,7 +52,7 @@ type Session struct {
 // is logged in before that is needed. tenantID may be empty: then it is the default
 // one of whoever that is.
 func NewSession(cloudName, tenantID string, a Access) *Session {
-	s := &Session{cloud: namesOf(cloudName), sanitizer: cmp.Or(a.Sanitizer, &secret.Sanitizer{})}
+	s := &Session{cloud: namesOf(cloudName), sanitizer: cmp.Or(a.Sanitizer, &secret.Sanitizer{}), timeout: cmp.Or(a.Timeout, transport.RequestTimeout)}
 	s.client = &http.Client{
 		Transport:     transport.Wrap(&checked{s, roundTripper(a.Transport)}, a.Log),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // a secret goes nowhere else
@@ -75,7 +77,7 @@ func NewSession(cloudName, tenantID string, a Access) *Session {
 // there: as a managed identity, for a token of the pod's ServiceAccount.
 func (s *Session) Federated(tenantID, clientID string, jwt secret.Value) *Session {
 	s.sanitizer.Learn(jwt)
-	f := &Session{cloud: s.cloud, client: s.client, sanitizer: s.sanitizer}
+	f := &Session{cloud: s.cloud, client: s.client, sanitizer: s.sanitizer, timeout: s.timeout}
 	f.credential = &login{learn: s.sanitizer.Learn, tokens: map[string]azcore.AccessToken{}}
 	f.credential.find = func() (azcore.TokenCredential, error) {
 		assertion := func(context.Context) (string, error) { return string(jwt.Reveal()), nil }
@@ -99,7 +101,7 @@ func (s *Session) Options() azcore.ClientOptions {
 			MaxRetries:    transport.MaxRetries,
 			RetryDelay:    transport.MinRetryWait,
 			MaxRetryDelay: -1, // Retry-After is kept to, however long it is
-			TryTimeout:    tryTimeout,
+			TryTimeout:    s.timeout,
 			ShouldRetry:   transport.Transient,
 		},
 	}
@@ -107,7 +109,9 @@ func (s *Session) Options() azcore.ClientOptions {
 
 // ARM returns what a client of the resource manager is made with.
 func (s *Session) ARM() *arm.ClientOptions {
-	return &arm.ClientOptions{ClientOptions: s.Options(), DisableRPRegistration: true}
+	o := s.Options()
+	o.Retry.TryTimeout = max(s.timeout, creationTimeout)
+	return &arm.ClientOptions{ClientOptions: o, DisableRPRegistration: true}
 }
 
 // VaultURL returns the address of the Key Vault of that name.
