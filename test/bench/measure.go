@@ -46,7 +46,7 @@ type command struct {
 
 func (b *bench) measure(c command) (sample, error) {
 	launcher := exec.Command(b.self, append([]string{launch}, c.args...)...)
-	launcher.Env = append(os.Environ(), "VAULT_TOKEN="+rootToken, "HOME="+b.dir, "KUBECONFIG=/dev/null")
+	launcher.Env = append(os.Environ(), "VAULT_TOKEN="+b.token, "HOME="+b.dir, "KUBECONFIG=/dev/null")
 	out, err := launcher.Output()
 	if failed, ok := errors.AsType[*exec.ExitError](err); ok {
 		return sample{}, fmt.Errorf("%s: %s", c.name, failed.Stderr)
