@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/remotecommand"
@@ -49,11 +50,18 @@ const (
 	exitNotFound = 127
 )
 
+// restartPause is how long the status of a container may lag behind its end.
+const restartPause = time.Second
+
 // run runs a script with sh in a container and returns what it prints. The script is
 // constant, so no argument becomes part of it. A tool that fails gets another try: a
-// rotation may have taken its file away. So does a connection that broke.
+// rotation may have taken its file away. So does a connection that broke, and a
+// container that seems to lack a shell: it may be about to restart.
 func (c *Cluster) run(ctx context.Context, p Pod, container, script string, arguments ...string) ([]byte, error) {
 	out, err := c.runOnce(ctx, p, container, script, arguments)
+	if errors.Is(err, errNoShell) && transport.Sleep(ctx, restartPause) == nil {
+		out, err = c.runOnce(ctx, p, container, script, arguments)
+	}
 	if errors.Is(err, errToolFailed) || errors.Is(err, errCutShort) {
 		out, err = c.runOnce(ctx, p, container, script, arguments)
 	}

@@ -51,6 +51,9 @@ func (t *WorkloadTransport) choose(ctx context.Context) (*http.Transport, error)
 		return nil, err
 	}
 	i := slices.IndexFunc(w.Pods, func(p Pod) bool { return p.Ready && p.Current && !p.Terminating })
+	if i < 0 { // in a rollout that does not come on, the old pods serve
+		i = slices.IndexFunc(w.Pods, func(p Pod) bool { return p.Ready && !p.Terminating })
+	}
 	if i < 0 {
 		return nil, hint.Wrap(fmt.Errorf("%s %s/%s has no ready pod", w.Kind, w.Namespace, w.Name), "secretctl verify workload explains why")
 	}

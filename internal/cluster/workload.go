@@ -20,6 +20,7 @@ const revisionAnnotation = "deployment.kubernetes.io/revision"
 type Workload struct {
 	Kind, Namespace, Name   string
 	Observed                bool  // the controller has seen the latest change; if not, the numbers are old
+	Paused                  bool  // its template has changed, and no pod gets it until it is resumed
 	Desired, Updated, Ready int32 // replicas
 	Problems                []string
 	PodAnnotations          map[string]string // of the pod template
@@ -32,6 +33,9 @@ type Workload struct {
 func (w Workload) Settled() bool {
 	current := 0
 	for _, p := range w.Pods {
+		if p.Ended() {
+			continue
+		}
 		if !p.Current {
 			return false
 		}
@@ -86,6 +90,9 @@ type Pod struct {
 	Spec                 Spec
 	Statuses             []ContainerStatus
 }
+
+// Ended says that it will never run again, and waits to be deleted.
+func (p Pod) Ended() bool { return p.Phase == "Succeeded" || p.Phase == "Failed" }
 
 // ContainerStatus is how a container of a pod does.
 type ContainerStatus struct {
@@ -175,9 +182,12 @@ func ofDeployment(d appsv1.Deployment, sets []appsv1.ReplicaSet, pods []corev1.P
 			current[s.UID] = s.Annotations[revisionAnnotation] == d.Annotations[revisionAnnotation]
 		}
 	}
+	// A paused Deployment gets no ReplicaSet and no revision for its changed template, so
+	// that the last ones still look current.
+	w.Paused = d.Spec.Paused && w.Observed && w.Updated == 0 && w.Desired > 0
 	w.addPods(pods, func(_ corev1.Pod, owner types.UID) (isCurrent, ours bool) {
 		isCurrent, ours = current[owner]
-		return isCurrent, ours
+		return isCurrent && !w.Paused, ours
 	})
 	return w
 }

@@ -308,7 +308,10 @@ func (w *fakeCluster) exec(out http.ResponseWriter, r *http.Request, pod string)
 }
 
 func (w *fakeCluster) run(command []string, pod string) ([]byte, metav1.Status) {
-	if w.noTools {
+	w.mu.Lock()
+	noTools := w.noTools
+	w.mu.Unlock()
+	if noTools {
 		return nil, metav1.Status{Status: metav1.StatusFailure, Reason: metav1.StatusReasonInternalError, Message: `exec: "sh": not found`}
 	}
 	if w.onExec != nil {

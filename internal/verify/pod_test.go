@@ -72,6 +72,14 @@ func podRows() []row {
 			{Name: "app", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ContainerCreating"}}},
 		}}
 	})
+	restarting := in(func(w *fakeCluster, _ *fixture) {
+		w.noTools = true
+		time.AfterFunc(300*time.Millisecond, func() {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.noTools = false
+		})
+	})
 	toolless := in(func(w *fakeCluster, _ *fixture) { w.noTools = true })
 	return []row{
 		{"mounted", in(nil), present, StatusPass, "/run/vault-secrets/client-secret in container app"},
@@ -89,6 +97,7 @@ func podRows() []row {
 			_ = os.RemoveAll(w.roots["b"].local.Dir)
 		}), present, StatusFail, "mounted at /elsewhere, not at /run/vault-secrets"},
 		{"not started", unstarted, present, StatusFail, "the pod has not started: ContainerCreating"},
+		{"restarting", restarting, present, StatusPass, "in container app"},
 		{"no tools", toolless, present, StatusUnknown, "--target local in a Job"},
 		{"forbidden", forbidding("pods/b/exec"), present, StatusUnknown, `"create" on "pods/exec"`},
 		{"gone", in(func(w *fakeCluster, _ *fixture) {

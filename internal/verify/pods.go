@@ -38,7 +38,7 @@ func deployment(d *config.Delivery) string {
 // replicas returns the pods that count: not those that are going away or have ended.
 func (p *pods) replicas() []cluster.Pod {
 	return slices.DeleteFunc(slices.Clone(p.workload.Pods), func(pod cluster.Pod) bool {
-		return pod.Terminating || pod.Phase == "Succeeded" || pod.Phase == "Failed"
+		return pod.Terminating || pod.Ended()
 	})
 }
 

@@ -51,6 +51,10 @@ func (r *run) prepareRotation(ctx context.Context) (stopped Result, ok bool) {
 	}
 	is.Poll = cmp.Or(is.Poll, podPoll)
 	if stopped, ok = r.preflight(ctx); ok {
+		w.before = nil // those that are followed: whatever starts meanwhile is no restart
+		for _, m := range r.mounts {
+			w.before = append(w.before, *m.pod)
+		}
 		r.podWatch = w
 	}
 	return stopped, ok

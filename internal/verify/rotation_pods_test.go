@@ -238,3 +238,47 @@ func TestAidboxURLIsUsedIfPodsCannotBeReached(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+func TestRotationWithoutTheRightToLookIsUnknown(t *testing.T) {
+	_, s := rotationInPods(t, func(w *fakeCluster, _ *fixture) { w.refuse = "/exec" })
+	results, report, err := s.run(t.Context())
+	must(t, err)
+	expect(t, report, StatusPass, StatusUnknown, StatusPass, StatusPass, StatusPass)
+	got := results["rotation/mounted client-secret"]
+	if !strings.Contains(got.Detail, "forbidden") || !strings.Contains(got.Hint, "docs/rbac.md") {
+		t.Errorf("%+v", got)
+	}
+	s.d.Resources, s.version, s.store["client-secret"] = nil, 3, canary // then nothing would show it
+	results, _, err = s.run(t.Context())
+	must(t, err)
+	if got := results["rotation/store-updated client-secret"]; got.Status != StatusUnknown || !strings.Contains(got.Detail, "nothing was written") || s.version != 3 {
+		t.Errorf("version %d, %+v", s.version, got)
+	}
+}
+
+func TestPodThatDoesNotRunIsNamedAndLeftOut(t *testing.T) {
+	var noted []string
+	_, s := rotationInPods(t, func(w *fakeCluster, s *fixture) {
+		w.addPod(t, s, "c")
+		w.pods[2].Status = corev1.PodStatus{Phase: corev1.PodPending, ContainerStatuses: []corev1.ContainerStatus{
+			{Name: "app", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ContainerCreating"}}},
+		}}
+		s.o.Rotation.Noted = func(note string) { noted = append(noted, note) }
+	})
+	results, report, err := s.run(t.Context())
+	must(t, err)
+	expect(t, report, StatusPass, StatusWarn, StatusPass, StatusPass, StatusPass)
+	const says = "not followed: pod/c (container app does not run: ContainerCreating)"
+	if got := results["rotation/mounted client-secret"].Detail; !strings.Contains(got, says) || !slices.Equal(noted, []string{says}) {
+		t.Errorf("%q, noted before the write: %q", got, noted)
+	}
+}
+
+func TestReplicasThatDisagreeAreTimed(t *testing.T) {
+	_, s := rotationInPods(t, nil)
+	results, _, err := s.run(t.Context())
+	must(t, err)
+	if got := results["rotation/old-rejected client-secret"].Detail; !strings.Contains(got, "; the replicas disagreed for 0s") {
+		t.Errorf("got %q", got)
+	}
+}

@@ -105,6 +105,8 @@ func configMapMatches(ctx context.Context, r *run, _ subject) Result {
 		result.Detail += fmt.Sprintf("; the pods have no annotation %s", checksumAnnotation)
 	case got != hex.EncodeToString(sum[:]):
 		return Fail("%s; but the pods were created for another one, according to their annotation %s", result.Detail, checksumAnnotation).WithHint("%s", renderHint)
+	case r.pods.workload.Paused:
+		return Warn("%s; but %s is paused, so the pods were created for an earlier template", result.Detail, deployment(r.d)).WithHint("%s", resume(r))
 	case slices.ContainsFunc(r.pods.replicas(), func(p cluster.Pod) bool { return !p.Current }):
 		return Warn("%s; the pods are being replaced", result.Detail).WithHint("kubectl rollout status -n %s %s", r.d.Namespace, deployment(r.d))
 	default:
@@ -124,15 +126,16 @@ func replicasRun(ctx context.Context, r *run, _ subject) Result {
 	}
 	var others []cluster.Pod // of an earlier template, or going away
 	for _, p := range w.Pods {
-		container := p.Status(aidboxIn(r.d, p.Spec).Name)
 		switch {
-		case p.Terminating || !p.Current:
+		case p.Ended(): // which no rollout waits for
+		case p.Terminating || !p.Current && !w.Paused:
 			others = append(others, p)
 		case p.Phase == "Pending":
 			return podPending(ctx, r, p)
-		case p.Phase == "Running" && !container.Running:
-			return Fail("pod/%s: container %s does not run: %s; %s", p.Name, container.Name, cmp.Or(container.Reason, "no reason given"), replicasReady(r)).
-				WithHint("kubectl logs -n %s %s -c %s --previous", p.Namespace, p.Name, container.Name)
+		case p.Phase == "Running":
+			if found := containerDown(r, p); found.Status != "" {
+				return found
+			}
 		}
 	}
 	switch {
@@ -144,10 +147,34 @@ func replicasRun(ctx context.Context, r *run, _ subject) Result {
 		return Fail("has no pods").WithHint("kubectl describe -n %s %s", r.d.Namespace, deployment(r.d))
 	case w.Ready < w.Desired:
 		return Fail("%s", replicasReady(r)).WithHint("kubectl describe -n %s %s", r.d.Namespace, deployment(r.d))
+	case w.Paused:
+		return Warn("%s; but %s is paused, and its template has changed: no replica has it", replicasReady(r), deployment(r.d)).WithHint("%s", resume(r))
 	case len(others) > 0:
 		return Warn("%s; a rollout is in progress: pod/%s is terminating or has an earlier template", replicasReady(r), others[0].Name).WithHint("%s", rollout)
 	}
 	return Pass("%s, of the current template", replicasReady(r))
+}
+
+func resume(r *run) string {
+	return fmt.Sprintf("kubectl rollout resume -n %s %s", r.d.Namespace, deployment(r.d))
+}
+
+// containerDown names the container that keeps a pod from being ready: Aidbox's, or
+// else another one that does not run, or that was restarted.
+func containerDown(r *run, p cluster.Pod) (result Result) {
+	found := p.Status(aidboxIn(r.d, p.Spec).Name)
+	for _, other := range p.Statuses {
+		if found.Running && (!other.Running || found.Restarts == 0 && other.Restarts > 0) {
+			found = other
+		}
+	}
+	switch logs := fmt.Sprintf("kubectl logs -n %s %s -c %s --previous", p.Namespace, p.Name, found.Name); {
+	case !found.Running:
+		result = Fail("pod/%s: container %s does not run: %s; %s", p.Name, found.Name, cmp.Or(found.Reason, "no reason given"), replicasReady(r)).WithHint("%s", logs)
+	case found.Restarts > 0 && !p.Ready:
+		result = Fail("pod/%s is not ready: container %s was restarted, %d times so far; %s", p.Name, found.Name, found.Restarts, replicasReady(r)).WithHint("%s", logs)
+	}
+	return result
 }
 
 func replicasReady(r *run) string {

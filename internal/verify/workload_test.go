@@ -126,6 +126,33 @@ func workloadRows() []row {
 			w.pods[1].Status.ContainerStatuses[0].State = corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}}
 		}), deployment, StatusFail, "pod/b: container app does not run: CrashLoopBackOff; 2 of 2 replicas ready | kubectl logs -n default b -c app --previous"},
 		{"rolling", in(func(w *fakeCluster, _ *fixture) { w.pods[0].OwnerReferences[0].UID = "old" }), deployment, StatusWarn, "a rollout is in progress: pod/a"},
+		{"ended pod of an old template", in(func(w *fakeCluster, s *fixture) {
+			w.pods = append(w.pods, *w.pods[0].DeepCopy())
+			w.pods[2].Name, w.pods[2].UID, w.pods[2].OwnerReferences[0].UID = "evicted", "uid-evicted", "old"
+			w.pods[2].Status = corev1.PodStatus{Phase: corev1.PodFailed}
+		}), deployment, StatusPass, "2 of 2 replicas ready, of the current template"},
+		{"paused with another template", in(func(w *fakeCluster, _ *fixture) {
+			w.deployment.Spec.Paused, w.deployment.Status.UpdatedReplicas = true, 0
+		}), deployment, StatusWarn, "deployment/aidbox is paused, and its template has changed: no replica has it | kubectl rollout resume -n default deployment/aidbox"},
+		{"paused with another vault config", in(func(w *fakeCluster, _ *fixture) {
+			w.deployment.Spec.Paused, w.deployment.Status.UpdatedReplicas = true, 0
+		}), "workload/vault-config configmap/aidbox-vault-config", StatusWarn, "is paused, so the pods were created for an earlier template"},
+		{"sidecar crashes", in(func(w *fakeCluster, _ *fixture) {
+			w.deployment.Status.ReadyReplicas = 1
+			p := &w.pods[1].Status
+			p.Conditions[0].Status = corev1.ConditionFalse
+			p.ContainerStatuses = append(p.ContainerStatuses, corev1.ContainerStatus{
+				Name: "sidecar", RestartCount: 4, State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}},
+			})
+		}), deployment, StatusFail, "pod/b: container sidecar does not run: CrashLoopBackOff; 1 of 2 replicas ready | kubectl logs -n default b -c sidecar --previous"},
+		{"sidecar was restarted", in(func(w *fakeCluster, _ *fixture) {
+			w.deployment.Status.ReadyReplicas = 1
+			p := &w.pods[1].Status
+			p.Conditions[0].Status = corev1.ConditionFalse
+			p.ContainerStatuses = append(p.ContainerStatuses, corev1.ContainerStatus{
+				Name: "sidecar", RestartCount: 4, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}},
+			})
+		}), deployment, StatusFail, "pod/b is not ready: container sidecar was restarted, 4 times so far"},
 		{"cannot mount", pending(nil), deployment, StatusFail, "pod/a is Pending (ContainerCreating); event FailedMount: (message withheld: it repeats a secret value)"},
 		{"cannot mount, trimmed", pending(func(w *fakeCluster, _ *fixture) {
 			w.events[2].Message = strings.TrimSuffix(w.events[2].Message, canary) + "you"

@@ -48,6 +48,25 @@ func oneSecret(t *testing.T, b *backend) *config.Delivery {
 	return b.delivery(t, config.Secret{Name: "password", Value: storetest.FromEnv("P")})
 }
 
+func TestDestroyedVersionIsNotUndeleted(t *testing.T) {
+	destroyed := true
+	b := fake(t, func(w http.ResponseWriter, r *http.Request) {
+		if !answerMount(w, r) {
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = fmt.Fprintf(w, `{"data":{"data":null,"metadata":{"version":3,"destroyed":%t}}}`, destroyed)
+		}
+	})
+	d := oneSecret(t, b)
+	for says, advice := range map[string]string{"version 3 is destroyed": "secretctl provision", "version 3 is deleted": "vault kv undelete"} {
+		destroyed = strings.HasSuffix(says, "destroyed")
+		_, _, err := b.vault(t, b.token, d).Get(t.Context(), d.Secrets[0])
+		storetest.WantError(t, err, says)
+		if got := hint.Of(err); !strings.Contains(got, advice) {
+			t.Errorf("%s: hint %q, want %q in it", says, got, advice)
+		}
+	}
+}
+
 func TestVaultThatHangsIsGivenUp(t *testing.T) {
 	t.Setenv("VAULT_CLIENT_TIMEOUT", "20ms")
 	end := make(chan struct{})

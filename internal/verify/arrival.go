@@ -1,0 +1,246 @@
+package verify
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/secretctl/secretctl/internal/cluster"
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
+)
+
+func newValueMounted(ctx context.Context, r *run, s subject) Result {
+	is := r.rotation
+	if len(r.mounts) == 0 {
+		return Unknown("no mount to check")
+	}
+	var arrived, gone []string
+	var late, unseen []*follower
+	for _, f := range is.followers {
+		if f.mount == nil {
+			continue
+		}
+		r.await(ctx, "rotation/mounted "+s.name, is.Deadline, &f.file)
+		switch {
+		case f.file.ok:
+			arrived = append(arrived, f.replica+" "+tenths(f.file.after))
+		case f.gone():
+			gone = append(gone, f.replica+" was replaced meanwhile")
+		case f.blind():
+			unseen = append(unseen, f)
+		default:
+			late = append(late, f)
+		}
+	}
+	have := strings.Join(arrived, ", ")
+	switch version := is.overtaken.Load(); {
+	case ctx.Err() != nil:
+		return is.unfinished()
+	case version != nil:
+		return is.overtakenBy(*version)
+	case len(late) > 0:
+		return r.explainLate(ctx, late, have)
+	case len(unseen) > 0:
+		return fileUnseen(r, unseen[0].file.err, have)
+	case len(arrived) == 0:
+		return Unknown("%s", strings.Join(gone, ", ")).WithHint("something replaces the pods: once they are stable, %s", is.followHint())
+	}
+	detail := have + " after " + is.origin()
+	if r.podWatch != nil {
+		r.podWatch.await(ctx)
+		detail += fmt.Sprintf(", of at most %s: %s", tenths(is.Deadline), r.podWatch.why)
+	}
+	for _, g := range gone {
+		detail += "; " + g
+	}
+	if is.Nudge {
+		detail += "; the pods were annotated, so that the kubelet synced them at once"
+	}
+	if len(is.aside) > 0 {
+		return Warn("%s%s", detail, is.besides()).WithHint("secretctl verify workload explains why; what starts from now on mounts the new value")
+	}
+	return Pass("%s", detail)
+}
+
+// unfinished says who has which value where the wait was cut short.
+func (r *rotation) unfinished() Result {
+	var have, lack []string
+	for _, f := range r.followers {
+		switch {
+		case f.mount == nil:
+		case f.file.ok:
+			have = append(have, f.replica)
+		default:
+			lack = append(lack, f.replica)
+		}
+	}
+	detail := fmt.Sprintf("version %s is in the store, %s", r.version, r.sinceWrite())
+	if len(have) > 0 {
+		detail += "; it is mounted in " + strings.Join(have, ", ")
+	}
+	if len(lack) > 0 {
+		detail += fmt.Sprintf("; not seen yet in %s, which may still have %s", strings.Join(lack, ", "), r.earlier())
+	}
+	return Unknown("%s", detail).WithHint("%s", r.followHint())
+}
+
+// earlier names the version that the followed one replaces.
+func (r *rotation) earlier() string {
+	if r.Follow {
+		return "an earlier one"
+	}
+	return "version " + r.before
+}
+
+// explainLate says what is in the mounts that the new value did not reach, and the
+// first thing that is wrong on its way.
+func (r *run) explainLate(ctx context.Context, late []*follower, have string) Result {
+	is := r.rotation
+	var what []string
+	for _, f := range late {
+		what = append(what, f.prefix()+r.content(ctx, f.mount))
+	}
+	detail := fmt.Sprintf("%s, %s", strings.Join(what, "; "), is.sinceWrite())
+	if have != "" {
+		detail += "; in time: " + have
+	}
+	then := "; then " + is.followHint()
+	m := late[0].mount
+	m.seen.forget()
+	r.statuses.forget()
+	for _, look := range []func(context.Context, *run, *mount, config.Secret) Result{filePresent, fileCanRotate} {
+		if found := look(ctx, r, m, is.secret); found.Status == StatusFail || found.Status == StatusWarn {
+			return Fail("%s", detail).WithHint("%s; %s%s", found.Detail, found.Hint, then)
+		}
+	}
+	if m.pod == nil {
+		return Fail("%s", detail).WithHint("%s%s", driverHint, then)
+	}
+	cause, next := r.firstCause(ctx, *m.pod)
+	for _, found := range append([]string{cause}, r.evidence(ctx, *m.pod, is.written)...) {
+		if found != "" {
+			detail += "; " + found
+		}
+	}
+	return Fail("%s", detail).WithHint("%s%s", cmp.Or(next, driverHint), then)
+}
+
+// content says what a mount has in place of the new value.
+func (r *run) content(ctx context.Context, m *mount) string {
+	got := m.lookNow(ctx, r.rotation.secret)
+	switch {
+	case got.Err != nil:
+		return r.line(got.Err.Error())
+	case got.Digest == digest(r.rotation.old):
+		return "still the old value"
+	}
+	return "another value"
+}
+
+// fileUnseen says that nobody could look at some files. Where Aidbox can be asked, its
+// answer to the new value says more than they would: that there is no tool to look with
+// is no reason to doubt it.
+func fileUnseen(r *run, err error, have string) Result {
+	detail := r.line(err.Error())
+	if have != "" {
+		detail += "; in time: " + have
+	}
+	if rotationClient(r) == nil {
+		return Unknown("%s", detail).WithHint("%s", hint.Of(err))
+	}
+	detail += "; rotation/new-accepted shows whether it arrived"
+	if errors.Is(err, cluster.ErrNoTool) {
+		return Warn("%s", detail).WithHint("%s", hint.Of(err))
+	}
+	return Unknown("%s", detail).WithHint("%s", hint.Of(err))
+}
+
+func newValueAccepted(ctx context.Context, r *run, s subject) Result {
+	if rotationClient(r) == nil {
+		return Skip("no Client of the config uses %s with the grant type basic or client_credentials", s.name)
+	}
+	return askReplicas(ctx, r, "rotation/new-accepted "+s.name, func(f *follower) *step { return &f.accepted }, func(f *follower) Result {
+		switch got := f.accepted.last; got.outcome {
+		case odd:
+			return Fail("%s%s: which says nothing about the secret", f.accepted.prefix(), got).WithHint("%s", got.hint)
+		case refused:
+			return Fail("%s: %s%s to the new value, %s", f.client.Ref(), f.accepted.prefix(), got, r.rotation.sinceWrite()).
+				WithHint("check that Aidbox reads the file that changed: with scopeFormat object, it reads the vault config only at start")
+		default:
+			return Unknown("%s%s", f.accepted.prefix(), got).WithHint("%s", got.hint)
+		}
+	})
+}
+
+func oldValueRejected(ctx context.Context, r *run, s subject) Result {
+	switch {
+	case r.rotation.old.Empty() && r.rotation.Follow:
+		return Skip("the value before is not known")
+	case r.rotation.old.Empty():
+		return Skip("the store had no value before")
+	}
+	return askReplicas(ctx, r, "rotation/old-rejected "+s.name, func(f *follower) *step { return &f.refused }, func(f *follower) Result {
+		switch got := f.refused.last; got.outcome {
+		case accepted, forbidden:
+			return Fail("the old value is still ACCEPTED: %s: %s%s, %s", f.client.Ref(), f.refused.prefix(), got, r.rotation.sinceWrite()).
+				WithHint("look for a replica with the old file, or another Client with this value")
+		default:
+			return Unknown("%s%s", f.refused.prefix(), got).WithHint("%s", got.hint)
+		}
+	})
+}
+
+// askReplicas waits for a step of each follower that asks Aidbox. A pod that went away
+// has nothing to say. wrong is the result where the step did not come.
+func askReplicas(ctx context.Context, r *run, what string, of func(*follower) *step, wrong func(*follower) Result) Result {
+	var said []string
+	for _, f := range r.rotation.followers {
+		if f.client == nil || f.gone() {
+			continue
+		}
+		step := of(f)
+		r.await(ctx, what, r.rotation.aidboxDeadline(), step)
+		switch {
+		case step.ok:
+			said = append(said, fmt.Sprintf("%s%s, %s", step.prefix(), step.last.brief(), r.rotation.after(step.after)))
+		case ctx.Err() != nil:
+			return r.rotation.unfinished()
+		case r.rotation.overtaken.Load() != nil:
+			return r.rotation.overtakenBy(*r.rotation.overtaken.Load())
+		default:
+			return wrong(f)
+		}
+	}
+	return Pass("%s: %s%s", rotationClient(r).Ref(), strings.Join(said, "; "), r.rotation.disagreement())
+}
+
+// disagreement says for how long some replicas took the new value alone and others the
+// old one, once that is over: a caller could meet a 401 with either.
+func (r *rotation) disagreement() string {
+	first, last, replicas := time.Duration(0), time.Duration(0), 0
+	for _, f := range r.followers {
+		if f.client == nil || f.gone() {
+			continue
+		}
+		select {
+		case <-f.refused.done:
+		default:
+			return ""
+		}
+		if !f.refused.ok {
+			return ""
+		}
+		if replicas == 0 || f.refused.after < first {
+			first = f.refused.after
+		}
+		last, replicas = max(last, f.accepted.after), replicas+1
+	}
+	if replicas < 2 {
+		return ""
+	}
+	return "; the replicas disagreed for " + tenths(max(0, last-first))
+}
