@@ -1,11 +1,14 @@
 package cmd
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
+	yaml "go.yaml.in/yaml/v3"
 
 	"github.com/secretctl/secretctl/internal/config"
 )
@@ -116,8 +119,15 @@ func (a *app) validateConfig(output string) error {
 	return err
 }
 
+// viewReport is the JSON output of config view, documented in docs/json.md.
+type viewReport struct {
+	SchemaVersion int   `json:"schemaVersion"`
+	Deliveries    []any `json:"deliveries"`
+}
+
 func newConfigView(a *app) *cobra.Command {
-	return &cobra.Command{
+	var output string
+	cmd := &cobra.Command{
 		Use:   "view",
 		Short: "Show the config with its defaults filled in",
 		Long: `Prints the config as it holds, with the defaults filled in. A comment says where each
@@ -128,21 +138,42 @@ Values of environment variables of Aidbox are not shown.
 		Example: `  # Show every delivery
   secretctl config view
 
-  # Show one of them
-  secretctl config view --delivery aidbox`,
+  # Show one of them, as JSON
+  secretctl config view --delivery aidbox -o json`,
 		Args: cobra.NoArgs,
 		RunE: a.run(func(context.Context, []string) error {
 			if _, err := a.deliveries(); err != nil { // which knows --delivery
 				return err
 			}
-			text, err := config.View(a.config, func(d *config.Delivery) (map[string]string, bool) {
-				return a.override(d), a.delivery == "" || a.delivery == d.Name
+			text, err := config.View(a.config, func(d *config.Delivery) bool {
+				a.override(d)
+				return a.delivery == "" || a.delivery == d.Name
 			})
 			if err != nil {
 				return err
 			}
+			if output == "json" {
+				return a.printView(text)
+			}
 			_, err = a.Out.Write(text)
 			return err
 		}),
+	}
+	addOutput(cmd, &output, "yaml", "json")
+	return cmd
+}
+
+// printView prints as JSON what [config.View] returned.
+func (a *app) printView(text []byte) error {
+	r := viewReport{1, []any{}}
+	for dec := yaml.NewDecoder(bytes.NewReader(text)); ; {
+		var d any
+		switch err := dec.Decode(&d); {
+		case errors.Is(err, io.EOF):
+			return printJSON(a.Out, r)
+		case err != nil:
+			return err
+		}
+		r.Deliveries = append(r.Deliveries, d)
 	}
 }

@@ -33,7 +33,7 @@ func (a *app) store(d *config.Delivery, o store.Options) (s store.Store, err err
 	}
 	s, err = p.Open(d, a.storeOptions(d, o))
 	if err != nil {
-		return nil, a.nameOrigin(err)
+		return nil, nameOrigin(d, err)
 	}
 	a.atEnd.add(func(ctx context.Context) { _ = s.Close(ctx) })
 	return s, nil
@@ -76,7 +76,7 @@ func (a *app) aidboxFor(ctx context.Context, d *config.Delivery, asAdmin bool) (
 		}
 	}
 	o := fhirclient.Options{
-		URL: d.Aidbox.URL, ClientID: d.Aidbox.Admin.Client, Secret: admin, Owner: d.Owner(),
+		URL: d.Aidbox.URL, From: d.From["aidbox.url"], ClientID: d.Aidbox.Admin.Client, Secret: admin, Owner: d.Owner(),
 		AllowHTTP: a.allowHTTP, Timeout: a.requestLimit(), Log: a.logOf(d), Sanitizer: a.sanitizer,
 	}
 	if name, port, ok := d.Aidbox.Service(); ok {
@@ -87,7 +87,7 @@ func (a *app) aidboxFor(ctx context.Context, d *config.Delivery, asAdmin bool) (
 		o.URL, o.Tunnel = "http://"+cmp.Or(name, d.Aidbox.Workload.Name)+"."+d.Namespace, aidboxTunnel(ctx, c, d, name, port)
 	}
 	aidbox, err := fhirclient.New(o)
-	return aidbox, a.nameOrigin(err)
+	return aidbox, nameOrigin(d, err)
 }
 
 // aidboxTunnel reaches Aidbox through the API server: by a Service, or without one by a

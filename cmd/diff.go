@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"io"
 	"slices"
 	"strings"
 
@@ -119,9 +120,12 @@ func (a *app) printDiff(r drift.Report, o diffOptions) error {
 	if o.output == "json" {
 		err = printJSON(a.Out, r)
 	} else {
-		err = drift.WriteText(a.Out, r)
+		err = a.printFolded(func(w io.Writer) error { return drift.WriteText(w, r) })
 	}
 	equal, all := r.Count()
+	if all == 0 { // a summary of nothing
+		return err
+	}
 	a.summarize("%s: %d of %d objects are equal", map[drift.State]string{
 		drift.Equal: "no differences", drift.Different: "differences found", drift.Unknown: "not everything could be compared",
 	}[r.Status], equal, all)

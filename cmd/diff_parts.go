@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -63,7 +64,7 @@ func (a *app) diffOne(ctx context.Context, d *config.Delivery, o diffOptions) (w
 			case !left && mistake(err):
 				return result, err
 			case err != nil:
-				part.Status, part.Detail, part.Hint = drift.Unknown, err.Error(), hint.Of(err)
+				part.Status, part.Detail, part.Hint = drift.Unknown, cmp.Or(withoutEnd(err), "interrupted"), hint.Of(err)
 			}
 			result.Parts = append(result.Parts, part)
 			if ctx.Err() != nil {

@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -38,8 +39,22 @@ checks. Needs no config and no network.
 			return a.explain(strings.Join(args, ""), output)
 		}),
 	}
-	addOutput(cmd, &output, "text", "markdown")
+	addOutput(cmd, &output, "text", "markdown", "json")
 	return cmd
+}
+
+// checksReport is the JSON output, documented in docs/json.md.
+type checksReport struct {
+	SchemaVersion int              `json:"schemaVersion"`
+	Checks        []explainedCheck `json:"checks"`
+}
+
+type explainedCheck struct {
+	ID    string `json:"id"`
+	Group string `json:"group"`
+	Title string `json:"title"`
+	Doc   string `json:"doc"`
+	Text  string `json:"text"` // Markdown
 }
 
 // explain prints a section as it is written: its Markdown reads well on a terminal.
@@ -47,6 +62,13 @@ func (a *app) explain(name, output string) error {
 	checks, err := verify.Find(name)
 	if err != nil {
 		return err
+	}
+	if output == "json" {
+		r := checksReport{SchemaVersion: 1}
+		for _, c := range checks {
+			r.Checks = append(r.Checks, explainedCheck{c.ID, c.Group(), c.Title, c.Doc(), docs.Check(c.ID)})
+		}
+		return printJSON(a.Out, r)
 	}
 	item, heading := "%-27s  %s\n", "%s: %s\n\n"
 	if output == "markdown" {
@@ -60,6 +82,8 @@ func (a *app) explain(name, output string) error {
 			fmt.Fprintf(&text, item, c.ID, c.Title)
 		}
 	}
-	_, err = fmt.Fprint(a.Out, text.String())
-	return err
+	return a.printFolded(func(w io.Writer) error {
+		_, err := io.WriteString(w, text.String())
+		return err
+	})
 }

@@ -148,21 +148,34 @@ func (a *app) of(d *config.Delivery) string {
 	return fmt.Sprintf("delivery %q: ", d.Name)
 }
 
-// logOf returns where requests for a delivery are logged; nil without -v.
+// logOf returns what hears of the requests for a delivery.
 func (a *app) logOf(d *config.Delivery) io.Writer {
-	if log := a.log(); log == nil || !a.several {
-		return log
+	l := requestLog{app: a}
+	if a.several {
+		l.prefix = d.Name + ": "
 	}
-	return prefixed{a.Err, d.Name + ": "}
+	return l
 }
 
-// prefixed puts a prefix before each line. Lines come one at a time.
-type prefixed struct {
-	out    io.Writer
+// requestLog writes a line for each request with -v, and has the progress show why
+// one is tried again. Lines come one at a time.
+type requestLog struct {
+	*app
 	prefix string
 }
 
-func (w prefixed) Write(line []byte) (int, error) {
-	_, err := io.WriteString(w.out, w.prefix+string(line))
+func (l requestLog) Write(line []byte) (int, error) {
+	if !l.verbose {
+		return len(line), nil
+	}
+	_, err := io.WriteString(l.Err, l.prefix+string(line))
 	return len(line), err
+}
+
+// Trouble implements [transport.Watcher].
+func (l requestLog) Trouble(server, why string) {
+	if why != "" {
+		why = fmt.Sprintf("trying again: %s (%s)", why, server)
+	}
+	l.trouble.Store(&why)
 }

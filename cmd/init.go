@@ -21,6 +21,7 @@ type initOptions struct {
 	secrets, client string
 	fromDeployment  string
 	force, noInput  bool
+	asked           bool // somebody was asked, so nothing is made up
 }
 
 func newInit(a *app) *cobra.Command {

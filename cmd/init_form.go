@@ -21,6 +21,7 @@ var errAborted = errors.New("nothing was written")
 
 // ask asks for what no flag has said.
 func (a *app) ask(ctx context.Context, o *initOptions, given func(flag string) bool) error {
+	o.asked = true
 	var open []question
 	for _, q := range o.questions() {
 		found := len(o.Secrets) > 0 && (q.flag == "secret" || q.flag == "client") ||
@@ -111,8 +112,11 @@ func (a *app) askInLines(ctx context.Context, o *initOptions, open []question) e
 	in := bufio.NewReader(a.In)
 	for _, q := range open {
 		for !o.passes(q) {
-			fallback := cmp.Or(o.fallback(q.flag), strings.Join(q.choices, " or "))
-			_, _ = fmt.Fprintf(a.Err, "%s\n  %s\n  [%s] > ", q.title, q.about, fallback)
+			offered := ""
+			if fallback := cmp.Or(o.fallback(q.flag), strings.Join(q.choices, " or ")); fallback != "" {
+				offered = "[" + fallback + "] "
+			}
+			_, _ = fmt.Fprintf(a.Err, "%s\n  %s\n  %s> ", q.title, q.about, offered)
 			answer, err := readLine(ctx, in)
 			if err != nil {
 				a.narrate("")

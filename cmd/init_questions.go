@@ -18,6 +18,7 @@ type question struct {
 	choices      []string
 	answer       *string
 	fallback     string
+	example      string                 // what the file has where nobody is asked
 	derived      bool                   // the fallback follows from another answer
 	owns         func(path string) bool // whether a problem at that path of the config is about the answer
 }
@@ -45,10 +46,10 @@ func (o *initOptions) questions() []question {
 		{flag: "vault-addr", page: vault, title: "Address of Vault", about: "How you reach it from here.", answer: &o.VaultAddress, fallback: "http://127.0.0.1:8200", owns: at("vault.address")},
 		{flag: "csi-addr", usage: "address of Vault inside the cluster", page: vault, title: "Address of Vault inside the cluster", about: "How the CSI provider reaches it; empty for the same, or vault.default:8200 for this machine.", answer: &o.CSIAddress, fallback: inCluster(o.VaultAddress), derived: true, owns: at("vault.csiAddress")},
 
-		{flag: "key-vault", usage: "name of the Key Vault", page: azure, title: "Key Vault", about: "Its name, not its address.", answer: &o.KeyVault, fallback: "contoso-aidbox", owns: at("azure.keyVault")},
-		{flag: "subscription-id", usage: "id of the Azure subscription (also AZURE_SUBSCRIPTION_ID)", page: azure, title: "Azure subscription", about: "Its id: az account show --query id", answer: &o.SubscriptionID, fallback: "00000000-0000-0000-0000-000000000000", owns: at("azure.subscriptionID")},
-		{flag: "resource-group", usage: "resource group of the cluster and the Key Vault", page: azure, title: "Resource group", about: "Of the cluster and the Key Vault.", answer: &o.ResourceGroup, fallback: "aidbox-rg", owns: at("azure.resourceGroup")},
-		{flag: "cluster", usage: "name of the AKS cluster", page: azure, title: "AKS cluster", about: "Its name.", answer: &o.Cluster, fallback: "aidbox-aks", owns: at("azure.cluster")},
+		{flag: "key-vault", usage: "name of the Key Vault", page: azure, title: "Key Vault", about: "Its name, not its address.", answer: &o.KeyVault, example: "contoso-aidbox", owns: at("azure.keyVault")},
+		{flag: "subscription-id", usage: "id of the Azure subscription (also AZURE_SUBSCRIPTION_ID)", page: azure, title: "Azure subscription", about: "Its id: az account show --query id", answer: &o.SubscriptionID, example: "00000000-0000-0000-0000-000000000000", owns: at("azure.subscriptionID")},
+		{flag: "resource-group", usage: "resource group of the cluster and the Key Vault", page: azure, title: "Resource group", about: "Of the cluster and the Key Vault.", answer: &o.ResourceGroup, example: "aidbox-rg", owns: at("azure.resourceGroup")},
+		{flag: "cluster", usage: "name of the AKS cluster", page: azure, title: "AKS cluster", about: "Its name.", answer: &o.Cluster, example: "aidbox-aks", owns: at("azure.cluster")},
 
 		{flag: "aidbox-url", page: pageAidbox, title: "Address of Aidbox", about: "How you reach it from here; service goes through the cluster's API.", answer: &o.AidboxURL, fallback: "http://localhost:8888", owns: at("aidbox.url")},
 		{flag: "secret", usage: "names of the secrets, with commas between them", page: pageAidbox, title: "Secrets", about: "Their names, with commas between them.", answer: &o.secrets, fallback: secrets, owns: isSecret},
@@ -92,14 +93,17 @@ func (o *initOptions) complete() {
 		*q.answer = strings.TrimSpace(*q.answer)
 		if o.Workload == nil || q.page != config.ProviderAzure { // nobody looks up the ids of what does not exist
 			*q.answer = cmp.Or(*q.answer, q.fallback)
+			if !o.asked {
+				*q.answer = cmp.Or(*q.answer, q.example)
+			}
 		}
 	}
 	if o.secrets == "" {
 		return
 	}
 	o.Secrets = nil
-	for name := range strings.FieldsFuncSeq(o.secrets, func(r rune) bool { return r == ',' || r == ' ' }) {
-		o.Secrets = append(o.Secrets, config.Secret{Name: name, Scope: []string{"Client/" + o.client}})
+	for name := range strings.SplitSeq(o.secrets, ",") {
+		o.Secrets = append(o.Secrets, config.Secret{Name: strings.TrimSpace(name), Scope: []string{"Client/" + o.client}})
 	}
 }
 

@@ -88,13 +88,14 @@ func (a *app) problem(err error) *problem {
 	return &problem{strings.Join(texts, "; "), strings.Join(slices.Compact(hints), "; ")}
 }
 
-// printFailure prints an error as JSON if JSON was asked for and nothing was printed.
+// printFailure prints an error as JSON if JSON was asked for and nothing was printed. What
+// render prints is for kubectl alone.
 func (a *app) printFailure(cmd *cobra.Command, err error) error {
 	if cmd == nil || a.stdout.used.Load() {
 		return nil
 	}
 	output := cmd.Flags().Lookup("output")
-	if p := a.problem(err); p != nil && output != nil && output.DefValue == "text" && output.Value.String() == "json" {
+	if p := a.problem(err); p != nil && output != nil && output.Value.String() == "json" && cmd.Name() != "render" {
 		return printJSON(a.Out, struct {
 			SchemaVersion int      `json:"schemaVersion"`
 			Error         *problem `json:"error"`

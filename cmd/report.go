@@ -79,7 +79,12 @@ func (a *app) report(o reportOptions, deliveries []verify.DeliveryReport, err er
 	errs := []error{err}
 	checked := slices.ContainsFunc(deliveries, func(d verify.DeliveryReport) bool { return len(d.Checks) > 0 })
 	if o.output != "text" && o.output != "short" || err == nil || checked {
-		errs = append(errs, report.Write(a.Out, o.output, r, a.color()))
+		write := func(w io.Writer) error { return report.Write(w, o.output, r, a.color()) }
+		if o.output == "text" || o.output == "short" {
+			errs = append(errs, a.printFolded(write))
+		} else {
+			errs = append(errs, write(a.Out))
+		}
 	}
 	if o.output == "github" { // which looks for annotations in stderr too, while stdout is the summary
 		errs = append(errs, report.Annotate(a.console.commands(), r))

@@ -49,7 +49,7 @@ rotation arrives. Everything follows from one file, secretctl.yaml.
 	root.SetFlagErrorFunc(invalidFlag)
 	root.SetUsageFunc(printUsage)
 	a.addCommands(root)
-	root.InitDefaultHelpCmd()
+	root.SetHelpCommand(newHelp(root))
 	a.complete(root)
 	if a.Plugin {
 		root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl secretctl"}

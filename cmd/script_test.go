@@ -94,7 +94,7 @@ func runScripts(t *testing.T, startVault func(*testing.T) store) {
 					return nil
 				},
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
-					"stores": w.stores, "apply": w.apply, "kvversion": w.kvVersion, "exits": exits, "token": w.token, "contexts": contexts,
+					"stores": w.stores, "apply": w.apply, "kvversion": w.kvVersion, "exits": exits, "token": w.token, "contexts": contexts, "impostor": impostor,
 					"mount": w.changeMount, "aidbox": w.changeAidbox, "vault": w.changeVault,
 					"when-hanging": w.whenHanging,
 					"passes":       hasStatus("pass"), "failed": hasStatus("fail"), "unknown": hasStatus("unknown"), "skipped": hasStatus("skip"),

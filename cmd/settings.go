@@ -3,7 +3,6 @@ package cmd
 import (
 	"cmp"
 	"errors"
-	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -98,10 +97,9 @@ func (s settings) requestLimit() time.Duration {
 }
 
 // nameOrigin makes an error about an address say where the address comes from.
-func (s settings) nameOrigin(err error) error {
-	flags := map[string]string{"vault.address": "vault-addr", "aidbox.url": "aidbox-url"}
-	if invalid, ok := errors.AsType[*transport.AddressError](err); ok && flags[invalid.What] != "" {
-		invalid.What = cmp.Or(s.origin[flags[invalid.What]], s.config+": "+invalid.What)
+func nameOrigin(d *config.Delivery, err error) error {
+	if invalid, ok := errors.AsType[*transport.AddressError](err); ok {
+		invalid.What = d.Setting(invalid.What)
 	}
 	return err
 }
@@ -113,14 +111,6 @@ func invalidValue(setting string, f *pflag.Flag) error {
 		"duration": "a duration such as 90s or 10m", "bool": "true or false", "int": "a whole number", "int32": "a whole number",
 	}[f.Value.Type()]
 	return usagef("see --help", "%s must be %s", setting, cmp.Or(want, "of type "+f.Value.Type()))
-}
-
-// log returns where requests are logged; nil without -v.
-func (a *app) log() io.Writer {
-	if !a.verbose {
-		return nil
-	}
-	return a.Err
 }
 
 // deliveries returns the deliveries that the command works on.
@@ -179,20 +169,17 @@ func (s settings) load() ([]*config.Delivery, error) {
 	return all, nil
 }
 
-// override overrides a delivery with the settings. It returns where the values come
-// from, by their paths in the config.
-func (s settings) override(d *config.Delivery) map[string]string {
-	from := map[string]string{}
+// override overrides a delivery with the settings, and records where the values come from.
+func (s settings) override(d *config.Delivery) {
 	if s.vaultAddr != "" && d.Vault != nil {
-		d.Vault.Address, from["vault.address"] = s.vaultAddr, s.origin["vault-addr"]
+		d.Vault.Address, d.From["vault.address"] = s.vaultAddr, s.origin["vault-addr"]
 	}
 	if s.aidboxURL != "" {
-		d.Aidbox.URL, from["aidbox.url"] = s.aidboxURL, s.origin["aidbox-url"]
+		d.Aidbox.URL, d.From["aidbox.url"] = s.aidboxURL, s.origin["aidbox-url"]
 	}
 	if s.kubeContext != "" {
-		d.Context, from["context"] = s.kubeContext, s.origin["context"]
+		d.Context, d.From["context"] = s.kubeContext, s.origin["context"]
 	}
-	return from
 }
 
 // oneDelivery returns the delivery that has the secret.

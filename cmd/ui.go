@@ -97,17 +97,17 @@ func messages(err error) []message {
 			all = append(all, message{text: withoutEnd(part), hint: hint.Of(part)})
 		}
 	}
-	if early {
+	if early && !errors.Is(err, errAborted) {
 		all = append(all, message{hint: ended.next()})
 	}
 	return all
 }
 
-// withoutEnd removes Go's words for the end of a context.
+// withoutEnd removes the words for the end of a context, Go's and our own.
 func withoutEnd(err error) string {
 	text := err.Error()
-	for _, end := range []error{context.DeadlineExceeded, context.Canceled} {
-		text = strings.TrimSuffix(strings.TrimSuffix(text, end.Error()), ": ")
+	for _, end := range []string{context.DeadlineExceeded.Error(), context.Canceled.Error(), "timed out", "interrupted"} {
+		text = strings.TrimSuffix(strings.TrimSuffix(text, end), ": ")
 	}
 	return text
 }

@@ -62,6 +62,25 @@ func listed(c *cobra.Command, in func(*cobra.Command) bool) string {
 	return strings.Join(lines, "\n")
 }
 
+// newHelp is cobra's, but for a topic that does not exist, which is a usage error.
+func newHelp(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND | TOPIC]",
+		Short: "Help about any command",
+		RunE: func(_ *cobra.Command, args []string) error {
+			found, rest, err := root.Find(args)
+			if err == nil && len(rest) > 0 && found.HasSubCommands() {
+				err = noSubcommand(found, rest)
+			}
+			if err != nil {
+				return err
+			}
+			found.InitDefaultHelpFlag()
+			return found.Help()
+		},
+	}
+}
+
 // newTopics returns pages of the help about what all commands have in common.
 func newTopics(root *cobra.Command) []*cobra.Command {
 	return []*cobra.Command{

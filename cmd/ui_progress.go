@@ -21,6 +21,7 @@ const (
 type display struct {
 	out      *console
 	terminal bool
+	trouble  func() string // why a request is tried again, or ""
 	title    string
 	total    int // tasks; the display ends with the last one
 	since    time.Time
@@ -44,7 +45,7 @@ type progress struct {
 
 // startDisplay shows the progress of a number of tasks.
 func (a *app) startDisplay(title string, total int) *display {
-	d := &display{out: a.console, terminal: a.ErrTerminal, title: title, total: total, since: time.Now(), stop: make(chan struct{})}
+	d := &display{out: a.console, terminal: a.ErrTerminal, trouble: a.troubled, title: title, total: total, since: time.Now(), stop: make(chan struct{})}
 	if !a.quiet {
 		d.ended.Go(d.loop)
 	}
@@ -116,6 +117,9 @@ func (d *display) show() {
 	if d.total > 1 {
 		names = []string{fmt.Sprintf("%s: %d of %d done, %d running", d.title, d.done, d.total, len(d.running)), longest.name + longest.waiting()}
 	}
+	if why := d.trouble(); why != "" {
+		names[len(names)-1] += ": " + why
+	}
 	if d.terminal { // the time comes first, since a narrow terminal cuts off the end
 		spinner := []rune("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
 		turn := int(time.Since(d.since) / redrawEvery)
@@ -127,6 +131,13 @@ func (d *display) show() {
 		names = append(names, p.name+p.waiting()+": "+p.elapsed())
 	}
 	_, _ = io.WriteString(d.out, strings.Join(names, "\n")+"\n")
+}
+
+func (a *app) troubled() string {
+	if why := a.trouble.Load(); why != nil {
+		return a.clean(*why)
+	}
+	return ""
 }
 
 func (p *progress) waiting() string {

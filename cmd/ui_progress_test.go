@@ -68,3 +68,20 @@ func TestProgressOfOneDeliveryNamesIt(t *testing.T) {
 		}
 	})
 }
+
+func TestProgressSaysWhyARequestIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, stderr := fleetOf(1)
+		p := f.startDisplay("provision", 1).start("berlin")
+		log := requestLog{app: f.app}
+		log.Trouble("127.0.0.1:8200", "connection refused")
+		<-time.After(16 * time.Second)
+		log.Trouble("127.0.0.1:8200", "")
+		<-time.After(15 * time.Second)
+		p.end()
+		want := "provision berlin: trying again: connection refused (127.0.0.1:8200): 15s\nprovision berlin: 30s\n"
+		if diff := cmp.Diff(want, stderr.String()); diff != "" {
+			t.Errorf("(-want +got)\n%s", diff)
+		}
+	})
+}

@@ -1,8 +1,11 @@
 package cmd
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"os"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -45,6 +48,42 @@ func wrap(line string, width int, indent string) string {
 		}
 		out.WriteString(word)
 		column += length
+	}
+	return out.String()
+}
+
+// printFolded writes text for people to stdout, folded on a terminal.
+func (a *app) printFolded(write func(io.Writer) error) error {
+	var text bytes.Buffer
+	if err := write(&text); err != nil {
+		return err
+	}
+	_, err := io.WriteString(a.Out, fold(text.String(), a.width(a.OutTerminal)))
+	return err
+}
+
+var color = regexp.MustCompile("\x1b\\[[0-9]*m")
+
+// fold wraps each line that is longer than width. What goes on below begins where the
+// line's last cell does; cells are two spaces apart.
+func fold(text string, width int) string {
+	if width <= 0 {
+		return text
+	}
+	var out strings.Builder
+	for line := range strings.Lines(text) {
+		plain := color.ReplaceAllString(strings.TrimRight(line, "\n"), "")
+		if utf8.RuneCountInString(plain) <= width {
+			out.WriteString(line)
+			continue
+		}
+		start := strings.LastIndex(plain, "  ") + 2
+		if start < 2 || utf8.RuneCountInString(plain[:start]) > width/2 {
+			start = len(plain) - len(strings.TrimLeft(plain, " "))
+		}
+		indent := strings.Repeat(" ", utf8.RuneCountInString(plain[:start]))
+		cell := wrap(plain[start:], width-len(indent), "")
+		out.WriteString(strings.TrimSuffix(strings.TrimRight(line, "\n"), plain[start:]) + strings.ReplaceAll(cell, "\n", "\n"+indent) + "\n")
 	}
 	return out.String()
 }

@@ -71,3 +71,17 @@ func TestNounsAgreeWithTheirNumber(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestFoldKeepsTheColumnOfTheLastCell(t *testing.T) {
+	const text = "aidbox\n  \x1b[31m×\x1b[0m mount/present  client-secret  the file does not exist in this mount\n" +
+		"      hint: mount the volume at the path that the config of this delivery names\n"
+	if got := fold(text, 0); got != text {
+		t.Errorf("without a terminal:\n%s", got)
+	}
+	want := "aidbox\n  \x1b[31m×\x1b[0m mount/present  client-secret  the file does not exist in this\n" +
+		"                                  mount\n" +
+		"      hint: mount the volume at the path that the config of this\n      delivery names\n"
+	if diff := cmp.Diff(want, fold(text, 68)); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}

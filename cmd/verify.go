@@ -92,7 +92,7 @@ type verifyOptions struct {
 func newVerify(a *app) *cobra.Command {
 	var o verifyOptions
 	cmd := &cobra.Command{
-		Use:   "verify [GROUP...]",
+		Use:   "verify [GROUP | CHECK...]",
 		Short: "Verify that secrets are mounted and accepted",
 		Long: `Verifies that the secrets are mounted, accepted by Aidbox, and safe to rotate.
 
@@ -122,6 +122,9 @@ A check is skipped if one that it depends on did not pass; all others run.
   # Check two groups, one line per problem
   secretctl verify mount auth -o short
 
+  # Run a single check, and those that it needs
+  secretctl verify mount/matches-store
+
   # Look into the pods of another cluster
   secretctl verify --context staging --target pod
 
@@ -133,7 +136,7 @@ A check is skipped if one that it depends on did not pass; all others run.
 
   # Rotate one secret, and follow it to every replica
   secretctl verify rotation --secret client-secret`,
-		ValidArgsFunction: offer(verify.Groups),
+		ValidArgsFunction: offer(func() []string { return append(verify.Groups(), verify.IDs()...) }),
 
 		RunE: a.run(func(ctx context.Context, groups []string) error { return a.verify(ctx, o, groups) }),
 	}
@@ -160,13 +163,14 @@ func (a *app) verify(ctx context.Context, o verifyOptions, names []string) error
 }
 
 func (a *app) verifyAll(ctx context.Context, o verifyOptions, names []string) ([]verify.DeliveryReport, error) {
-	groups, err := verify.Select(names, o.all)
+	selected, err := verify.Select(names, o.all)
 	if err != nil {
 		return nil, err
 	}
 	if err := o.check(); err != nil {
 		return nil, err
 	}
+	groups := verify.GroupsOf(selected)
 	all, err := a.deliveries()
 	if err != nil {
 		return nil, err
@@ -177,10 +181,10 @@ func (a *app) verifyAll(ctx context.Context, o verifyOptions, names []string) ([
 			return nil, err
 		}
 		all = []*config.Delivery{d}
-	} else if slices.Contains(names, groupRotation) && !slices.ContainsFunc(all, hasCanary) {
+	} else if slices.Contains(verify.GroupsOf(names), groupRotation) && !slices.ContainsFunc(all, hasCanary) {
 		return nil, usagef("name a secret with --secret, or set canary: true in the config, apply it, and rotate that", "nothing to rotate: the config has no canary")
 	}
-	c := checkup{title: "verify", groups: groups, named: names, options: o.reportOptions}
+	c := checkup{title: "verify", groups: groups, selected: selected, named: verify.GroupsOf(names), options: o.reportOptions}
 	if slices.Contains(groups, groupRotation) {
 		c.rotated = func(d *config.Delivery) (config.Secret, bool) {
 			if o.secret == "" {
@@ -200,7 +204,8 @@ func hasCanary(d *config.Delivery) bool {
 // checkup says which checks to run on each delivery.
 type checkup struct {
 	title     string
-	groups    []string // or IDs of checks
+	groups    []string
+	selected  []string // the groups and the IDs of single checks to run; nil: groups
 	named     []string // the groups that the user named
 	options   reportOptions
 	rotated   func(*config.Delivery) (config.Secret, bool) // the secret to rotate, if any; may be nil
@@ -254,13 +259,17 @@ func (a *app) check(ctx context.Context, d *config.Delivery, c checkup) (work[ve
 			return nil, usagef("omit it, or use --target pod", "the group %s needs --target pod", groupWorkload)
 		}
 		c.groups = slices.DeleteFunc(slices.Clone(c.groups), func(g string) bool { return g == groupWorkload })
+		c.selected = slices.DeleteFunc(slices.Clone(c.selected), func(g string) bool { return g == groupWorkload })
+	}
+	if c.selected == nil {
+		c.selected = c.groups
 	}
 	deps, err := a.dependencies(ctx, d, c)
 	if err != nil {
 		return nil, err
 	}
 	return func(ctx context.Context, p *progress) (verify.DeliveryReport, error) {
-		o := verify.Options{Groups: c.groups, FromNode: c.fromNode, Parallel: c.options.parallel, Progress: func(check string, deadline time.Duration) { p.set("waiting for "+check, deadline) }}
+		o := verify.Options{Groups: c.selected, FromNode: c.fromNode, Parallel: c.options.parallel, Progress: func(check string, deadline time.Duration) { p.set("waiting for "+check, deadline) }}
 		if c.rotated != nil {
 			if s, ok := c.rotated(d); ok {
 				var err error

@@ -10,7 +10,9 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os/exec"
 	"path"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -170,11 +172,30 @@ type silentServer struct {
 
 // unsent restates what failed before a request was sent: the login.
 func (c *Cluster) unsent(err error) error {
+	if p := c.config.ExecProvider; p != nil {
+		if _, missing := exec.LookPath(p.Command); missing != nil {
+			err = fmt.Errorf("the kubeconfig logs in with %s, which is not installed", c.sanitizer.Line(p.Command))
+			return fmt.Errorf("kubernetes: %s: %w", c.config.Host, hint.Wrap(err, "%s", pluginHint(p.Command)))
+		}
+	}
 	if around, ok := errors.AsType[*url.Error](err); ok {
 		err = around.Err
 	}
 	return fmt.Errorf("kubernetes: %s: %w", c.config.Host,
 		hint.Wrap(c.sanitizer.Err(err), "log in to the cluster again: kubectl auth whoami says whether it worked"))
+}
+
+// pluginHint says how to get what logs in to the clusters of a cloud.
+func pluginHint(program string) string {
+	switch filepath.Base(program) {
+	case "kubelogin":
+		return "install it: az aks install-cli; or get a login without it: az aks get-credentials --admin"
+	case "gke-gcloud-auth-plugin":
+		return "install it: gcloud components install gke-gcloud-auth-plugin"
+	case "aws", "aws-iam-authenticator":
+		return "install the AWS CLI, then run: aws eks update-kubeconfig"
+	}
+	return "install it, or take a kubeconfig with another login"
 }
 
 // ForbiddenError says which right is missing, in the words of RBAC.

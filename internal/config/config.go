@@ -4,6 +4,8 @@
 package config
 
 import (
+	"strings"
+
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/secretctl/secretctl/internal/secret"
@@ -44,6 +46,22 @@ type Delivery struct {
 	Canary     bool       `json:"canary,omitempty"` // adds a secret and a Client for rotation tests
 	Secrets    []Secret   `json:"secrets"`
 	Resources  []Resource `json:"resources,omitempty"`
+
+	// From says where the addresses of the servers come from, by their paths:
+	// "secretctl.yaml:4", "default", or what overrides the file.
+	From map[string]string `json:"-"`
+}
+
+// Setting names the setting at a path as whoever has to change it knows it.
+func (d *Delivery) Setting(path string) string {
+	switch from := d.From[path]; {
+	case from == "" || from == fromDefault:
+		return path
+	case strings.Contains(from, ":"): // a line of the file
+		return from + ": " + path
+	default:
+		return from
+	}
 }
 
 // Aidbox is the FHIR server, and how it is deployed.

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"regexp"
 	"strconv"
+	"strings"
 
 	yaml "go.yaml.in/yaml/v3"
 	sigsyaml "sigs.k8s.io/yaml"
@@ -57,6 +58,10 @@ func (doc *document) parse() {
 	}
 	d.setDefaults()
 	d.resolveFiles(filepath.Dir(doc.file))
+	d.From = map[string]string{
+		"vault.address": origins{file: doc.file}.of(doc.root.key("vault").key("address")),
+		"aidbox.url":    origins{file: doc.file}.of(doc.root.key("aidbox").key("url")),
+	}
 	doc.delivery = &d
 }
 
@@ -103,8 +108,32 @@ func (doc *document) syntaxError(err error) {
 		line = 1 + bytes.Count(before, []byte("\n"))
 		message = yamlAnchor.ReplaceAllString(message, "")
 	}
+	text, hint := doc.yamlWords(line, message)
 	doc.problems = append(doc.problems, Problem{
-		File: doc.file, Line: doc.line + line - 1, Message: "is not valid YAML: " + message,
-		Hint: "look at the indentation, colons and quotes here and in the lines around",
+		File: doc.file, Line: doc.line + line - 1, Message: "is not valid YAML: " + text, Hint: hint,
 	})
+}
+
+// yamlWords restates what the parser says about a line, and how to fix that.
+func (doc *document) yamlWords(line int, message string) (text, hint string) {
+	lines := bytes.Split(doc.text, []byte("\n"))
+	if line > len(lines) {
+		line = len(lines)
+	}
+	for n := max(line-1, 0); n < min(line+1, len(lines)); n++ { // the parser may be one line behind
+		if indent := lines[n][:len(lines[n])-len(bytes.TrimLeft(lines[n], " \t"))]; bytes.ContainsRune(indent, '\t') {
+			return "a tab in the indentation", "indent with spaces: YAML takes no tabs"
+		}
+	}
+	switch {
+	case strings.Contains(message, "cannot start any token"):
+		return "a value begins with a character that has a meaning in YAML", "put the value in quotes"
+	case strings.Contains(message, "mapping values are not allowed"):
+		return "a colon where no key can be", "is a line indented too far, or does a value with a colon need quotes?"
+	case strings.Contains(message, "did not find expected"):
+		return "a bracket, a quote or a key is missing", "look at the indentation, brackets and quotes here and in the lines around"
+	case strings.Contains(message, "unknown anchor"):
+		return "a value begins with *, as an alias does, and there is no such anchor", "put the value in quotes"
+	}
+	return message, "look at the indentation, colons and quotes here and in the lines around"
 }

@@ -106,13 +106,13 @@ func TestFilesThatCannotBeReadAreProblems(t *testing.T) {
 
 func TestBrokenYAMLIsReportedWithItsLineAndWithoutItsText(t *testing.T) {
 	for text, want := range map[string]string{
-		"a: b\n c: d\n":                   "x.yaml:2: is not valid YAML: mapping values are not allowed in this context",
-		"a: b: c\n":                       "x.yaml:1: is not valid YAML: mapping values are not allowed in this context",
-		"a: b\n---\nc: d\ne: *hunter2\n":  "x.yaml:4: is not valid YAML: unknown anchor referenced",
-		"a: @hunter2\n":                   "x.yaml:1: is not valid YAML: found character that cannot start any token",
-		"a:\n\t- hunter2\n":               "x.yaml:2: is not valid YAML: found character that cannot start any token",
-		"{a: b} {c: d}\n":                 "x.yaml:1: is not valid YAML: did not find expected <document start>",
-		"  a: b\nc: d\n":                  "x.yaml:1: is not valid YAML: did not find expected <document start>",
+		"a: b\n c: d\n":                   "x.yaml:2: is not valid YAML: a colon where no key can be",
+		"a: b: c\n":                       "x.yaml:1: is not valid YAML: a colon where no key can be",
+		"a: b\n---\nc: d\ne: *hunter2\n":  "x.yaml:4: is not valid YAML: a value begins with *, as an alias does, and there is no such anchor",
+		"a: @hunter2\n":                   "x.yaml:1: is not valid YAML: a value begins with a character that has a meaning in YAML",
+		"a:\n\t- hunter2\n":               "x.yaml:2: is not valid YAML: a tab in the indentation",
+		"{a: b} {c: d}\n":                 "x.yaml:1: is not valid YAML: a bracket, a quote or a key is missing",
+		"  a: b\nc: d\n":                  "x.yaml:1: is not valid YAML: a bracket, a quote or a key is missing",
 		"apiVersion: hunter2\n":           "x.yaml:1:1: apiVersion: is not secretctl.dev/v1",
 		"- hunter2\n":                     "x.yaml:1: expected a mapping, found a list",
 		"hunter2\n":                       "x.yaml:1: expected a mapping, found text",
@@ -134,7 +134,7 @@ func TestProblemsOfAllDocumentsAndFilesAreListedInOrder(t *testing.T) {
 	_, err := Load(dir)
 	want := fmt.Sprintf(`%[1]s:4:1: vualt: unknown key
 %[1]s:5:1: nam: unknown key
-%[1]s:10: is not valid YAML: did not find expected node content
+%[1]s:10: is not valid YAML: a bracket, a quote or a key is missing
 %[1]s:12:1: name: is not a DNS label
 %[1]s:13:1: mountPath: is not the absolute path of a folder
 %[2]s:1:1: provider: must be one of: vault, azure

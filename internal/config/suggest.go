@@ -23,7 +23,8 @@ func didYouMean(word string, choices []string) string {
 	}
 	for _, choice := range choices {
 		d := levenshtein.ComputeDistance(plain, plainWord(choice))
-		if d <= (len(plain)+3)/3 && d < len(plain) && (best == "" || d < distance) {
+		near := d <= 2 || plain[0] == plainWord(choice)[0] // Patient is no Client
+		if near && d <= (len(plain)+3)/3 && d < len(plain) && (best == "" || d < distance) {
 			best, distance = choice, d
 		}
 	}
@@ -51,7 +52,7 @@ func (k *keys) of(t reflect.Type) map[string]reflect.Type {
 	}
 	fields := map[string]reflect.Type{}
 	for _, f := range reflect.VisibleFields(t) {
-		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" {
+		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" && name != "-" {
 			fields[name] = f.Type
 		}
 	}

@@ -10,11 +10,10 @@ import (
 )
 
 // View returns the config as it holds: with the defaults filled in, and with a comment
-// at each setting that says where it comes from. override changes a delivery, and
-// returns what set the settings that it changed, by their paths; it may leave a
-// delivery out. Values of environment variables of Aidbox are not shown, as they may be
+// at each setting that says where it comes from. override changes a delivery and its
+// From; it may leave a delivery out. Values of environment variables of Aidbox are not shown, as they may be
 // secret. What goes wrong is an [*Error].
-func View(path string, override func(*Delivery) (from map[string]string, ok bool)) ([]byte, error) {
+func View(path string, override func(*Delivery) bool) ([]byte, error) {
 	docs, err := read(path)
 	if err != nil {
 		return nil, err
@@ -23,8 +22,7 @@ func View(path string, override func(*Delivery) (from map[string]string, ok bool
 	enc := yaml.NewEncoder(&out)
 	enc.SetIndent(2)
 	for _, doc := range docs {
-		from, ok := override(doc.delivery)
-		if !ok {
+		if !override(doc.delivery) {
 			continue
 		}
 		text, err := json.Marshal(doc.delivery) // whose keys are in the order of the types
@@ -35,13 +33,15 @@ func View(path string, override func(*Delivery) (from map[string]string, ok bool
 		if err := yaml.Unmarshal(text, &node); err != nil {
 			return nil, err
 		}
-		origins{doc.file, from}.annotate(node.Content[0], doc.root)
+		origins{doc.file, doc.delivery.From}.annotate(node.Content[0], doc.root)
 		if err := enc.Encode(&node); err != nil {
 			return nil, err
 		}
 	}
 	return out.Bytes(), enc.Close()
 }
+
+const fromDefault = "default"
 
 // origins says where the settings of a document come from.
 type origins struct {
@@ -93,5 +93,5 @@ func (o origins) of(p place) string {
 	case p.node != nil:
 		return fmt.Sprintf("%s:%d", o.file, p.line)
 	}
-	return "default"
+	return fromDefault
 }

@@ -27,9 +27,9 @@ secrets: [{name: x, path: other/x, scope: [Client]}]
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	out, err := View(file, func(d *Delivery) (map[string]string, bool) {
-		d.Aidbox.URL = "https://aidbox.example"
-		return map[string]string{"aidbox.url": "--aidbox-url"}, d.Name == "aidbox"
+	out, err := View(file, func(d *Delivery) bool {
+		d.Aidbox.URL, d.From["aidbox.url"] = "https://aidbox.example", "--aidbox-url"
+		return d.Name == "aidbox"
 	})
 	if err != nil {
 		t.Fatal(err)

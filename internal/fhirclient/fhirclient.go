@@ -10,6 +10,8 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
@@ -23,6 +25,7 @@ const quickTimeout = 5 * time.Second
 // Options says which Aidbox to speak to, and as whom.
 type Options struct {
 	URL       string // a base path in it is kept
+	From      string // where the URL was set, for errors; may be ""
 	ClientID  string // the admin Client
 	Owner     string // the delivery that resources are written for
 	Secret    secret.Value
@@ -44,10 +47,14 @@ type Client struct {
 	http      *retryablehttp.Client
 	tunnelled bool
 	base      string
+	name      string // for errors
 	clientID  string
 	owner     string
 	secret    secret.Value
 	sanitizer *secret.Sanitizer
+
+	identifying sync.Mutex
+	identified  atomic.Bool // that it is Aidbox
 }
 
 // New returns a Client and connects to nothing. The error is a
@@ -74,6 +81,7 @@ func New(o Options) (*Client, error) {
 		http:      h,
 		tunnelled: o.Tunnel != nil,
 		base:      strings.TrimRight(o.URL, "/"),
+		name:      transport.Named("aidbox", o.URL, o.From),
 		clientID:  o.ClientID,
 		owner:     o.Owner,
 		secret:    o.Secret,

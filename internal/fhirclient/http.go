@@ -37,9 +37,17 @@ type answer struct {
 	problem string // why it is not what Aidbox would send, or ""
 }
 
-// send returns an error only where there was no answer. It is one line, and
-// wraps the context's error where that ended.
+// send returns an error only where there was no answer, or not Aidbox's. It is one
+// line, and wraps the context's error where that ended.
 func (c *Client) send(ctx context.Context, r request) (answer, error) {
+	if err := c.identify(ctx, r.quick); err != nil {
+		return answer{}, err
+	}
+	return c.exchange(ctx, r)
+}
+
+// exchange is send for whatever answers.
+func (c *Client) exchange(ctx context.Context, r request) (answer, error) {
 	// Not a nil []byte in an interface, which would be an empty body.
 	var body any
 	if r.body != nil {
@@ -75,7 +83,7 @@ func (c *Client) send(ctx context.Context, r request) (answer, error) {
 	var readErr error
 	a.body, readErr = io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if ctx.Err() != nil {
-		return answer{}, c.noAnswer(ctx, r, ctx.Err())
+		return answer{}, c.noAnswer(ctx, r, transport.Ended(ctx))
 	}
 	a.problem = c.problem(resp, a.body, readErr)
 	return a, nil
@@ -117,7 +125,7 @@ func (c *Client) noAnswer(ctx context.Context, r request, err error) error {
 	if c.tunnelled && ctx.Err() == nil {
 		err = tunnelError{err}
 	}
-	return fmt.Errorf("aidbox: %s %s%s: %w", r.method, c.base, r.path, err)
+	return fmt.Errorf("%s: %s %s: %w", c.name, r.method, r.path, err)
 }
 
 // tunnelError is what a tunnel says. It is the error of no resource: a pod that is
@@ -133,7 +141,7 @@ type Error struct {
 	Method, Path string
 	Status       int
 	Detail       string // one line, without secrets; may be ""
-	hint         string
+	server, hint string
 }
 
 func (e *Error) Error() string {
@@ -141,7 +149,7 @@ func (e *Error) Error() string {
 	if what == "" {
 		what = strings.ToLower(http.StatusText(e.Status))
 	}
-	return strings.TrimSuffix(fmt.Sprintf("aidbox: %s %s: %d: %s", e.Method, e.Path, e.Status, what), ": ")
+	return strings.TrimSuffix(fmt.Sprintf("%s: %s %s: %d: %s", e.server, e.Method, e.Path, e.Status, what), ": ")
 }
 
 // Hint says what to do, where that follows from the answer.
@@ -154,7 +162,7 @@ func (e *Error) StatusCode() int { return e.Status }
 func (c *Client) fail(r request, a answer) error {
 	return &Error{
 		Method: r.method, Path: r.path, Status: a.status,
-		Detail: c.detail(a), hint: hintFor(a),
+		Detail: c.detail(a), server: c.name, hint: hintFor(a),
 	}
 }
 

@@ -50,20 +50,6 @@ func (c *Client) Token(ctx context.Context, clientID string, v secret.Value) (st
 	return a.status, "", nil
 }
 
-// Health says whether Aidbox answers that it is well. It tries once, for at most
-// five seconds, and sends no credentials.
-func (c *Client) Health(ctx context.Context) error {
-	r := request{method: http.MethodGet, path: "/health", quick: true}
-	a, err := c.send(ctx, r)
-	if err != nil {
-		return err
-	}
-	if a.status != http.StatusOK {
-		return c.fail(r, a)
-	}
-	return nil
-}
-
 // Version returns the version that Aidbox says it has, such as "2602".
 func (c *Client) Version(ctx context.Context) (string, error) {
 	r := c.adminRequest(http.MethodGet, "/$version")

@@ -98,7 +98,7 @@ func TestHealthTriesOnceAndWithoutCredentials(t *testing.T) {
 		if req.URL.Path != "/health" || req.Header.Get("Authorization") != "" {
 			t.Errorf("%s with Authorization %q", req.URL, req.Header.Get("Authorization"))
 		}
-		w.WriteHeader(status)
+		answerJSON(w, status, `{"status":"pass","description":"health of aidbox"}`)
 	}))
 	status = 200
 	if err := c.Health(t.Context()); err != nil {

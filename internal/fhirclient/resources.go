@@ -197,9 +197,9 @@ func (c *Client) put(ctx context.Context, resourceType, id string, want map[stri
 }
 
 // absentError is [fs.ErrNotExist] in words that fit.
-type absentError struct{ ref string }
+type absentError struct{ server, ref string }
 
-func (e absentError) Error() string        { return "aidbox: " + e.ref + " does not exist" }
+func (e absentError) Error() string        { return e.server + ": " + e.ref + " does not exist" }
 func (e absentError) Is(target error) bool { return target == fs.ErrNotExist }
 
 // read returns the resource as Aidbox has it.
@@ -214,7 +214,7 @@ func (c *Client) read(ctx context.Context, resourceType, id string) (map[string]
 	case err != nil:
 		return nil, err
 	case a.absent():
-		return nil, absentError{resourceType + "/" + id}
+		return nil, absentError{c.name, resourceType + "/" + id}
 	case a.status != http.StatusOK || a.problem != "":
 		return nil, c.fail(r, a)
 	}

@@ -79,7 +79,7 @@ func TestRetryAfterEndsWithTheContext(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, err := c.Version(ctx)
-		wantError(t, err, "aidbox: GET http://127.0.0.1:1/$version: context deadline exceeded")
+		wantError(t, err, "aidbox: GET /$version: timed out")
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("error is %#v", err)
 		}
@@ -128,7 +128,7 @@ func TestCancelIsPassedOn(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			go func() { <-arrived; cancel() }()
 			_, err := c.Apply(ctx, aClient())
-			wantError(t, err, "aidbox: GET "+c.base+"/fhir/Client/basic: context canceled")
+			wantError(t, err, "aidbox: GET /fhir/Client/basic: interrupted")
 			if !errors.Is(err, context.Canceled) {
 				t.Errorf("error is %#v", err)
 			}
@@ -172,7 +172,7 @@ func TestRefusedConnectionNamesTheAddress(t *testing.T) {
 	_ = listener.Close()
 	c := clientOf(t, "http://"+listener.Addr().String())
 	err = c.Health(t.Context())
-	wantError(t, err, "aidbox: GET "+c.base+"/health: connection refused")
+	wantError(t, err, "aidbox: GET /health: connection refused")
 	if got := hint.Of(err); !strings.Contains(got, "running") {
 		t.Errorf("hint is %q", got)
 	}

@@ -46,8 +46,8 @@ func rounded(d time.Duration) time.Duration {
 	return d.Round(100 * time.Millisecond)
 }
 
-// writeText writes a line for each result, and in short form only for those that
-// did not pass, then the counts.
+// writeText writes a line for each result, and in short form only for those that ran
+// and did not pass, then the counts.
 func writeText(w io.Writer, r Report, color, short bool) error {
 	var out bytes.Buffer
 	for _, d := range r.Deliveries {
@@ -57,7 +57,7 @@ func writeText(w io.Writer, r Report, color, short bool) error {
 			subjectWidth = max(subjectWidth, utf8.RuneCountInString(c.Subject))
 		}
 		for _, c := range d.Checks {
-			if short && c.Status == verify.StatusPass {
+			if short && (c.Status == verify.StatusPass || c.Status == verify.StatusSkip) {
 				continue
 			}
 			out.WriteString(heading)

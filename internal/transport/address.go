@@ -24,6 +24,15 @@ func (e *AddressError) Hint() string { return e.hint }
 // Usage says that it is a mistake of usage: nothing was attempted.
 func (*AddressError) Usage() bool { return true }
 
+// Named names a server in an error: what it is, where, and where that was set.
+func Named(what, address, from string) string {
+	name := what + " " + strings.TrimRight(address, "/")
+	if from != "" {
+		name += " (" + from + ")"
+	}
+	return name
+}
+
 // CheckAddress refuses an address to which no secret may be sent: one that is no
 // http or https URL, one with credentials, a query or a fragment in it, one whose path
 // has what is added to it (without), and plain http to a host other than this one

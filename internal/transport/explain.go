@@ -57,6 +57,20 @@ func (e *RedirectError) Hint() string {
 	return "put the final address into the config; a proxy or a login page in between answers so too"
 }
 
+// Ended returns ctx.Err() in words that fit.
+func Ended(ctx context.Context) error { return endedError{ctx.Err()} }
+
+type endedError struct{ error }
+
+func (e endedError) Unwrap() error { return e.error }
+
+func (e endedError) Error() string {
+	if errors.Is(e.error, context.DeadlineExceeded) {
+		return "timed out"
+	}
+	return "interrupted"
+}
+
 // Explained marks an error as one in our own words, such as one of a tunnel that
 // dials. [Explain] returns it as it is.
 func Explained(err error) error { return explained{err} }
@@ -73,7 +87,7 @@ func Explain(ctx context.Context, err error) error {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
-		return ctx.Err()
+		return Ended(ctx)
 	}
 	if redirect, ok := errors.AsType[*RedirectError](err); ok {
 		return redirect

@@ -57,14 +57,14 @@ func Backoff(least, most time.Duration, attempt int, resp *http.Response) time.D
 	return wait + rand.N(wait/4+1) //nolint:gosec // jitter
 }
 
-// Sleep waits for so long, or returns ctx.Err() where that ends first.
+// Sleep waits for so long, or returns [Ended] where that ends first.
 func Sleep(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return ctx.Err()
+	if d <= 0 && ctx.Err() == nil {
+		return nil
 	}
 	select {
 	case <-ctx.Done():
-		return ctx.Err()
+		return Ended(ctx)
 	case <-time.After(d):
 		return nil
 	}

@@ -28,10 +28,34 @@ func silence() { log.SetOutput(io.Discard) }
 // Wrap returns a RoundTripper that reads at most 32 MiB of an answer and, where
 // log is not nil, writes a line for each request: method, address, status, duration.
 // Where a server has led to is not shown. It writes one line at a time, whatever is
-// under way at once. Go's own log is silenced from then on.
+// under way at once. Where log is a [Watcher], that hears of what goes wrong. Go's own
+// log is silenced from then on.
 func Wrap(next http.RoundTripper, log io.Writer) http.RoundTripper {
 	silence()
 	return &roundTripper{next: next, log: log}
+}
+
+// A Watcher is a log that shows why a request may be tried again.
+type Watcher interface {
+	// Trouble is called with the server and what went wrong, or "" where it answered.
+	Trouble(server, why string)
+}
+
+// watch tells the log's Watcher how a request went.
+func (t *roundTripper) watch(req *http.Request, resp *http.Response, err error) {
+	w, ok := t.log.(Watcher)
+	if !ok {
+		return
+	}
+	why := ""
+	switch {
+	case req.Context().Err() != nil || !Transient(resp, err):
+	case err != nil:
+		why, _ = words(err)
+	default:
+		why = fmt.Sprintf("answered %d", resp.StatusCode)
+	}
+	w.Trouble(req.URL.Host, why)
 }
 
 type roundTripper struct {
@@ -43,6 +67,7 @@ type roundTripper struct {
 func (t *roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	start := time.Now()
 	resp, err := t.roundTrip(req)
+	t.watch(req, resp, err)
 	status := "no answer"
 	if err == nil {
 		status = fmt.Sprint(resp.StatusCode)

@@ -63,14 +63,14 @@ func authRows() []row {
 	return []row{
 		{"accepted", nil, accepts, StatusPass, "GET /fhir/Patient answered 200, with the value from the store, version 3"},
 		{"from the source", func(_ *testing.T, s *fixture) { s.w.Stored = nil }, accepts, StatusPass, "from environment variable CLIENT_SECRET (store not readable"},
-		{"from the mount", func(_ *testing.T, s *fixture) { s.w.Stored, s.d.Secrets[0].Value = nil, secret.Source{} }, accepts, StatusPass, "from the mounted file (local; nothing to compare with"},
+		{"from the mount", func(_ *testing.T, s *fixture) { s.w.Stored, s.d.Secrets[0].Value = nil, secret.Source{} }, accepts, StatusPass, "from the mounted file (local; "},
 		{"gone from the store", func(_ *testing.T, s *fixture) { clear(s.store) }, accepts, StatusPass, "from the mounted file (local; secret not found in the store"},
 		{"no value, empty file", func(t *testing.T, s *fixture) {
 			noValue(t, s)
 			testenv.Mkdir(t, s.local.Dir)
 			write(t, s.file("client-secret"), "")
-		}, accepts, StatusUnknown, "no value to try"},
-		{"no value", noValue, accepts, StatusUnknown, "no value to try"},
+		}, accepts, StatusUnknown, "a value to try"},
+		{"no value", noValue, accepts, StatusUnknown, "a value to try"},
 		{"another value", func(_ *testing.T, s *fixture) { s.valid = "other" }, accepts, StatusFail, "answered 401, with the value from the store, version 3"},
 		{"no policy", always(403, "forbidden"), accepts, StatusWarn, "accepted, but no AccessPolicy allows GET /fhir/Patient"},
 		{"no policy", always(403, ""), accepts, StatusWarn, "accessPolicy: allow at Client/basic"},

@@ -1,7 +1,6 @@
 package verify
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -34,7 +33,7 @@ func IDs() []string {
 func Find(name string) ([]Check, error) {
 	found := slices.DeleteFunc(slices.Clone(checks), func(c Check) bool { return name != "" && name != c.ID && name != c.Group() })
 	if len(found) == 0 {
-		return nil, &UsageError{What: "check", Got: name, Known: IDs(), See: "secretctl explain lists them"}
+		return nil, &UsageError{What: "check", Got: name, Known: append(Groups(), IDs()...), See: "secretctl explain lists them"}
 	}
 	return found, nil
 }
@@ -48,12 +47,13 @@ func Groups() []string {
 	return slices.Compact(groups)
 }
 
-// Select returns the groups to run: those named, every one with all, or those
-// that only read where nothing is named. An unknown name is a [*UsageError].
+// Select returns what to run, in order: the groups and the checks that are named, every
+// group with all, or the groups that only read where nothing is named. An unknown name
+// is a [*UsageError].
 func Select(names []string, all bool) ([]string, error) {
 	for _, name := range names {
-		if !slices.Contains(Groups(), name) {
-			return nil, &UsageError{What: "check group", Got: name, Known: Groups()}
+		if !slices.Contains(Groups(), name) && !slices.Contains(IDs(), name) {
+			return nil, &UsageError{What: "group or check", Got: name, Known: append(Groups(), IDs()...), See: "groups: " + strings.Join(Groups(), ", ")}
 		}
 	}
 	switch {
@@ -62,14 +62,32 @@ func Select(names []string, all bool) ([]string, error) {
 	case len(names) == 0:
 		return slices.Clone(readingGroups), nil
 	}
-	return slices.DeleteFunc(Groups(), func(g string) bool { return !slices.Contains(names, g) }), nil
+	var selected []string
+	for _, c := range checks {
+		for _, name := range []string{c.Group(), c.ID} {
+			if slices.Contains(names, name) && !slices.Contains(selected, name) && !slices.Contains(selected, c.Group()) {
+				selected = append(selected, name)
+			}
+		}
+	}
+	return selected, nil
+}
+
+// GroupsOf returns the groups of what [Select] returned.
+func GroupsOf(selected []string) []string {
+	var groups []string
+	for _, name := range selected {
+		group, _, _ := strings.Cut(name, "/")
+		groups = append(groups, group)
+	}
+	return slices.Compact(groups)
 }
 
 // UsageError is an unknown group or check.
 type UsageError struct {
 	What, Got string
 	Known     []string
-	See       string // in place of the list of all, where that is long
+	See       string // where to find what is known
 }
 
 func (e *UsageError) Error() string { return fmt.Sprintf("unknown %s %q", e.What, e.Got) }
@@ -79,12 +97,11 @@ func (*UsageError) Usage() bool { return true }
 
 // Hint names the likely one, and all there are.
 func (e *UsageError) Hint() string {
-	known := cmp.Or(e.See, "available: "+strings.Join(e.Known, ", "))
 	best := slices.MinFunc(e.Known, func(a, b string) int {
 		return levenshtein.ComputeDistance(e.Got, a) - levenshtein.ComputeDistance(e.Got, b)
 	})
 	if levenshtein.ComputeDistance(e.Got, best) > 2 {
-		return known
+		return e.See
 	}
-	return fmt.Sprintf("did you mean %q? %s", best, known)
+	return fmt.Sprintf("did you mean %q? %s", best, e.See)
 }

@@ -23,6 +23,8 @@ func TestSelectKeepsTheOrderOfTheGroups(t *testing.T) {
 		{"nothing named", nil, false, []string{"workload", "mount", "client", "auth"}},
 		{"all", nil, true, everyGroup},
 		{"some and all", []string{"auth"}, true, everyGroup},
+		{"a check", []string{"mount/status", "auth"}, false, []string{"mount/status", "auth"}},
+		{"a check of a group that is named", []string{"mount/status", "mount"}, false, []string{"mount"}},
 		{"in another order, one twice", []string{"rotation", "mount", "rotation"}, false, []string{"mount", "rotation"}},
 	}
 	for _, tt := range tests {
@@ -38,12 +40,14 @@ func TestSelectKeepsTheOrderOfTheGroups(t *testing.T) {
 
 func TestUnknownGroupIsAUsageErrorThatSuggests(t *testing.T) {
 	for name, hint := range map[string]string{
-		"scop":  `did you mean "scope"? available: ` + strings.Join(everyGroup, ", "),
-		"bogus": "available: " + strings.Join(everyGroup, ", "),
+		"scop":  `did you mean "scope"? groups: ` + strings.Join(everyGroup, ", "),
+		"bogus": "groups: " + strings.Join(everyGroup, ", "),
+
+		"mount/presnt": `did you mean "mount/present"? groups: ` + strings.Join(everyGroup, ", "),
 	} {
 		_, err := Select([]string{"mount", name}, true)
 		var usage *UsageError
-		if !errors.As(err, &usage) || usage.Hint() != hint || !strings.Contains(err.Error(), `unknown check group "`+name+`"`) {
+		if !errors.As(err, &usage) || usage.Hint() != hint || !strings.Contains(err.Error(), `unknown group or check "`+name+`"`) {
 			t.Errorf("%s: got %v, %+v", name, err, usage)
 		}
 	}

@@ -73,7 +73,7 @@ func scopeRows() []row {
 		{"no Client in scope, no value", func(t *testing.T, s *fixture) {
 			noValue(t, s)
 			s.d.Resources = nil
-		}, refused, StatusUnknown, "no value to try"},
+		}, refused, StatusUnknown, "a value to try"},
 	}
 }
 

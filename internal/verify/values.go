@@ -47,14 +47,14 @@ func (vs *values) expected(ctx context.Context, s config.Secret) (expectation, e
 	case errors.Is(err, fs.ErrInvalid), errors.Is(err, store.ErrPEM):
 		return expectation{}, err
 	}
-	why := "store not readable: " + vs.deps.Sanitizer.Line(err.Error())
 	if s.Value.Env == "" && s.Value.File == "" {
-		return expectation{}, fmt.Errorf("nothing to compare with: %s; value: %s", why, s.Value)
+		return expectation{}, fmt.Errorf("%w: without the store there is nothing to compare with", err)
 	}
-	v, err := vs.deps.Source(ctx, s)
-	if err != nil {
-		return expectation{}, fmt.Errorf("nothing to compare with: %s; %w", why, err)
+	v, sourceErr := vs.deps.Source(ctx, s)
+	if sourceErr != nil {
+		return expectation{}, fmt.Errorf("%w: so there is nothing to compare with: %s", err, sourceErr)
 	}
+	why := "store not readable: " + vs.deps.Sanitizer.Line(err.Error())
 	vs.deps.Sanitizer.Learn(v)
 	if v, err = vs.inFile(s, v); err != nil {
 		return expectation{}, err
@@ -75,7 +75,7 @@ func (vs *values) toTry(ctx context.Context, s config.Secret, mounts []*mount) (
 			return expectation{v, fmt.Sprintf("the mounted file (%s; %s)", m.replica, vs.deps.Sanitizer.Line(err.Error()))}, nil
 		}
 	}
-	return expectation{}, fmt.Errorf("no value to try: %w; no mounted file can be read", err)
+	return expectation{}, fmt.Errorf("%w; no mounted file has a value to try", err)
 }
 
 // inStore returns what the store has.

@@ -98,7 +98,7 @@ func (r *run) result(ctx context.Context, t task, statuses map[string]Status) Re
 	case ctx.Err() != nil:
 		result = Unknown("%s before running", ended(ctx))
 	case !blocked:
-		if result = t.Check.run(ctx, r, t.subject); result.Status == StatusUnknown && ctx.Err() != nil {
+		if result = t.Check.run(ctx, r, t.subject); result.Status == StatusUnknown && ctx.Err() != nil && !strings.HasSuffix(result.Detail, ended(ctx)) {
 			result.Detail = ended(ctx) + ": " + result.Detail
 		}
 	}

@@ -147,8 +147,8 @@ var faults = []fault{
 		{meanwhile + rotate, mounted, "fail", `still the old value...policy "NAMESPACE" does not exist...secretctl provision --phase policy`},
 	}},
 	{"Vault sealed meanwhile", beginFault("vault-sealed"), endFault("vault-sealed"), []expectation{
-		{meanwhile + rotate, mounted, "fail", "still the old value...vault is sealed...vault operator unseal"},
-		{"doctor", "store/reachable", "unknown", "vault is sealed...vault operator unseal"},
+		{meanwhile + rotate, mounted, "fail", "still the old value...sealed...vault operator unseal"},
+		{"doctor", "store/reachable", "unknown", "sealed...vault operator unseal"},
 		{newPods + workload, deployment, "fail", "FailedMount: Code: 503...sealed...vault operator unseal"},
 	}},
 	{"Vault hangs meanwhile", beginFault("vault-hangs"), endFault("vault-hangs"), []expectation{

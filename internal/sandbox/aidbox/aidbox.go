@@ -133,7 +133,7 @@ func (a *Server) serve(w http.ResponseWriter, r *http.Request) {
 func (a *Server) answer(r *http.Request, body []byte) (status int, document any) {
 	switch path := r.URL.Path; {
 	case path == "/health":
-		return http.StatusOK, map[string]any{"status": "pass"}
+		return http.StatusOK, map[string]any{"status": "pass", "description": "health of aidbox"}
 	case path == "/auth/token" && r.Method == http.MethodPost:
 		return a.grant(r, body)
 	}

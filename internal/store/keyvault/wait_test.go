@@ -121,7 +121,7 @@ func TestKeyVaultWaitEndsWithTheContext(t *testing.T) {
 				defer cancel()
 				v := b.connect(t, password(), store.Options{Waiting: func(string) {}})
 				_, err := provision.Run(ctx, v.Steps(storetest.Inputs(passwordEnv), 0), []string{"store"}, false)
-				storetest.WantError(t, err, `secret "password"`, "context deadline exceeded")
+				storetest.WantError(t, err, `secret "password"`, "timed out")
 				if !errors.Is(err, context.DeadlineExceeded) {
 					t.Errorf("%v is not context.DeadlineExceeded", err)
 				}

@@ -127,7 +127,7 @@ func stopsWhenSealed(t *testing.T, b *backend) {
 	took := time.Since(start)
 	b.unseal(t)
 	p.before.Store(nil)
-	storetest.WantError(t, err, "vault is sealed")
+	storetest.WantError(t, err, "sealed")
 	if hint.Of(err) != "run: vault operator unseal" {
 		t.Errorf("hint %q", hint.Of(err))
 	}
@@ -157,7 +157,7 @@ func convergesAfterOutage(t *testing.T, b *backend) {
 	})
 	steps := p.vault(t, p.token, d).Steps(storetest.Inputs(env), 0)
 	done, err := provision.Run(within(t, time.Second), steps, []string{"store"}, false)
-	storetest.WantError(t, err, "vault: ")
+	storetest.WantError(t, err, "vault http")
 	p.before.Store(nil)
 	convergesFrom(t, p, d, env, done)
 }

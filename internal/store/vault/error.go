@@ -40,15 +40,23 @@ func (v *Store) fail(ctx context.Context, a access, err error) error {
 		err = v.notVault(http.StatusOK)
 	case ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded):
 		err = hint.Wrap(fmt.Errorf("no answer in %s", v.timeout), "does it hang, or is a firewall in between? --request-timeout 60s waits longer")
-		return fmt.Errorf("vault: %s: %w", v.client.Address(), err)
+		return fmt.Errorf("%s: %w", v.name(), err)
 	default:
 		err = transport.Explain(ctx, err)
 		if redirect, ok := errors.AsType[*transport.RedirectError](err); ok && redirect.Target != "" {
 			err = fmt.Errorf("%w (%s)", err, v.o.Sanitizer.Line(redirect.Target))
 		}
-		return fmt.Errorf("vault: %s: %w", v.client.Address(), err)
+		return fmt.Errorf("%s: %w", v.name(), err)
 	}
-	return fmt.Errorf("vault: %s: %w", a.object, err)
+	if _, whole := errors.AsType[unusableError](err); whole {
+		return fmt.Errorf("%s: %w", v.name(), err)
+	}
+	return fmt.Errorf("%s: %s: %w", v.name(), a.object, err)
+}
+
+// name names this Vault in an error.
+func (v *Store) name() string {
+	return transport.Named("vault", v.client.Address(), v.d.From["vault.address"])
 }
 
 func (v *Store) refusal(ctx context.Context, a access, refused *api.ResponseError) error {
@@ -110,12 +118,17 @@ func (v *Store) unusable(ctx context.Context) error {
 	return usable(status)
 }
 
+// unusableError is about the whole server, whatever object was asked for.
+type unusableError string
+
+func (e unusableError) Error() string { return string(e) }
+
 func usable(status *api.SealStatusResponse) error {
 	switch {
 	case !status.Initialized:
-		return hint.Wrap(errors.New("vault is not initialized"), "run: vault operator init")
+		return hint.Wrap(unusableError("not initialized"), "run: vault operator init")
 	case status.Sealed:
-		return hint.Wrap(errors.New("vault is sealed"), "run: vault operator unseal")
+		return hint.Wrap(unusableError("sealed"), "run: vault operator unseal")
 	}
 	return nil
 }

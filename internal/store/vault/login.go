@@ -166,7 +166,7 @@ func (v *Store) Reach(ctx context.Context) (string, error) {
 		return "", v.fail(ctx, access{object: path, path: path, needs: []string{"read"}}, err)
 	}
 	if err := usable(status); err != nil {
-		return "", fmt.Errorf("vault: %s: %w", v.client.Address(), err)
+		return "", fmt.Errorf("%s: %w", v.name(), err)
 	}
 	return "Vault " + v.o.Sanitizer.Line(status.Version), nil
 }

@@ -50,7 +50,7 @@ func TestRealVaultRestartedInTheMiddle(t *testing.T) {
 	p.onWrite(30, func() { s.Restart(t) })
 
 	done, err := p.run(t, d, env, "store")
-	storetest.WantError(t, err, "vault is sealed")
+	storetest.WantError(t, err, "sealed")
 	p.before.Store(nil)
 	s.Unseal(t)
 	b.unseal(t)

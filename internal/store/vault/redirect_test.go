@@ -18,7 +18,7 @@ func TestRedirectToAnotherHostIsNotFollowed(t *testing.T) {
 		http.Redirect(w, r, other.url+r.URL.RequestURI(), http.StatusTemporaryRedirect)
 	})
 	_, err := b.run(t, oneSecret(t, b), map[string]string{"P": storetest.Canary}, "store")
-	storetest.WantError(t, err, "vault: "+b.url+": answered a redirect to another host, which is not followed", other.url)
+	storetest.WantError(t, err, "vault "+b.url+": answered a redirect to another host, which is not followed", other.url)
 }
 
 // Vault's client takes the answers of these for data.

@@ -120,5 +120,5 @@ func TestEnvironmentOfTheVaultCommandHolds(t *testing.T) {
 	}
 	t.Setenv("VAULT_CACERT", "/nowhere/ca.pem")
 	_, err := sentToken(t, store.Options{}, nil)
-	storetest.WantError(t, err, "vault: settings in the environment", "/nowhere/ca.pem")
+	storetest.WantError(t, err, "VAULT_CACERT names a file that cannot be read")
 }

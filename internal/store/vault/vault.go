@@ -8,7 +8,6 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -67,7 +66,7 @@ func open(d *config.Delivery, o store.Options) (store.Store, error) {
 func (v *Store) newClient(address string, adjust func(*tls.Config)) (*api.Client, error) {
 	settings := api.DefaultConfig()
 	if settings.Error != nil {
-		return nil, badEnvironment(settings.Error)
+		return nil, badEnvironment()
 	}
 	v.timeout = settings.Timeout
 	// The library's minute is long for a person who watches.
@@ -92,7 +91,7 @@ func (v *Store) newClient(address string, adjust func(*tls.Config)) (*api.Client
 
 	client, err := api.NewClient(settings)
 	if err != nil {
-		return nil, badEnvironment(err)
+		return nil, badEnvironment()
 	}
 	client.ClearToken()
 	client.SetWrappingLookupFunc(func(string, string) string { return "" }) // VAULT_WRAP_TTL would hide every answer
@@ -106,14 +105,6 @@ func (v *Store) newClient(address string, adjust func(*tls.Config)) (*api.Client
 // the version.
 func (v *Store) StatusVersions(context.Context, config.Secret) ([]string, error) {
 	return nil, store.ErrNoStatusVersion
-}
-
-// badEnvironment does not quote an address, which may have the password of a proxy.
-func badEnvironment(err error) error {
-	if _, ok := errors.AsType[*url.Error](err); ok {
-		err = errors.New("VAULT_PROXY_ADDR, VAULT_HTTP_PROXY or VAULT_ADDR is not a valid address")
-	}
-	return fmt.Errorf("vault: settings in the environment: %w", err)
 }
 
 // checkRetry is transport's, but for a sealed Vault, which stays so until somebody
