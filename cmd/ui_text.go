@@ -64,26 +64,32 @@ func (a *app) printFolded(write func(io.Writer) error) error {
 
 var color = regexp.MustCompile("\x1b\\[[0-9]*m")
 
-// fold wraps each line that is longer than width. What goes on below begins where the
-// line's last cell does; cells are two spaces apart.
+// fold wraps the last cell of each line that is longer than width. It goes on in its own
+// column; a cell that begins far to the right moves below the others. Cells are two
+// spaces apart.
 func fold(text string, width int) string {
 	if width <= 0 {
 		return text
 	}
 	var out strings.Builder
 	for line := range strings.Lines(text) {
-		plain := color.ReplaceAllString(strings.TrimRight(line, "\n"), "")
-		if utf8.RuneCountInString(plain) <= width {
-			out.WriteString(line)
+		line = strings.TrimRight(line, "\n")
+		plain := color.ReplaceAllString(line, "")
+		start := strings.LastIndex(plain, "  ") + 2
+		if start == 1 { // a single cell
+			start = 0
+		}
+		before, found := strings.CutSuffix(line, plain[start:])
+		if utf8.RuneCountInString(plain) <= width || !found {
+			out.WriteString(line + "\n")
 			continue
 		}
-		start := strings.LastIndex(plain, "  ") + 2
-		if start < 2 || utf8.RuneCountInString(plain[:start]) > width/2 {
-			start = len(plain) - len(strings.TrimLeft(plain, " "))
+		column := utf8.RuneCountInString(plain[:start])
+		if column > width/2 {
+			before, column = strings.TrimRight(before, " ")+"\n      ", 6
 		}
-		indent := strings.Repeat(" ", utf8.RuneCountInString(plain[:start]))
-		cell := wrap(plain[start:], width-len(indent), "")
-		out.WriteString(strings.TrimSuffix(strings.TrimRight(line, "\n"), plain[start:]) + strings.ReplaceAll(cell, "\n", "\n"+indent) + "\n")
+		cell := wrap(plain[start:], width-column, "")
+		out.WriteString(before + strings.ReplaceAll(cell, "\n", "\n"+strings.Repeat(" ", column)) + "\n")
 	}
 	return out.String()
 }

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -83,5 +84,9 @@ func TestFoldKeepsTheColumnOfTheLastCell(t *testing.T) {
 		"      hint: mount the volume at the path that the config of this\n      delivery names\n"
 	if diff := cmp.Diff(want, fold(text, 68)); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
+	}
+	want = "aidbox\n  \x1b[31m×\x1b[0m mount/present  client-secret\n      the file does not exist in this mount\n"
+	if got := fold(text, 60); !strings.HasPrefix(got, want) {
+		t.Errorf("at 60 columns:\n%s", got)
 	}
 }
