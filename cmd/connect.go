@@ -105,7 +105,11 @@ func aidboxTunnel(ctx context.Context, c *cluster.Cluster, d *config.Delivery, s
 
 // clusterOf says which cluster a delivery is in.
 func (a *app) clusterOf(d *config.Delivery) cluster.Options {
-	return cluster.Options{Kubeconfig: a.kubeconfig, Context: d.Context, Log: a.logOf(d), AllowHTTP: a.allowHTTP, Timeout: a.requestLimit(), Shorten: a.provider(d).ShortenMountError, Sanitizer: a.sanitizer}
+	o := cluster.Options{Kubeconfig: a.kubeconfig, Context: d.Context, Log: a.logOf(d), AllowHTTP: a.allowHTTP, Timeout: a.requestLimit(), Sanitizer: a.sanitizer}
+	if d.Provider != "" { // init does not know it yet
+		o.Shorten = a.provider(d).ShortenMountError
+	}
+	return o
 }
 
 // kubernetes connects to the delivery's cluster; nothing is sent yet.
