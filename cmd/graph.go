@@ -1,14 +1,15 @@
 package cmd
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 
 	"github.com/spf13/cobra"
 
+	"github.com/secretctl/secretctl/internal/atomicfile"
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/graph"
 	"github.com/secretctl/secretctl/internal/report"
@@ -66,12 +67,11 @@ func (a *app) graph(output, reportFile string) error {
 
 // readReport reads a report, and refuses one that has nothing about the deliveries.
 func readReport(file string, all []*config.Delivery) (*report.Report, error) {
-	f, err := os.Open(file)
+	text, err := atomicfile.Read(file)
 	if err != nil {
 		return nil, bare(err)
 	}
-	defer func() { _ = f.Close() }()
-	r, err := report.Read(f)
+	r, err := report.Read(bytes.NewReader(text))
 	if err != nil {
 		return nil, err
 	}

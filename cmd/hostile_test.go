@@ -46,6 +46,7 @@ var driven = map[string][]string{
 	"rotate":         {"-c VAULT client-secret --no-verify --generate", "-c VAULT LOCAL --canary"},
 	"sandbox aidbox": {""}, // which refuses to start without a secret
 	"schema":         {""},
+	"status":         {"-c VAULT --kubeconfig KUBE", "-c AZURE --kubeconfig KUBE"},
 	"verify":         {"-c VAULT LOCAL --all", "-c VAULT --kubeconfig KUBE workload mount", "-c AZURE --kubeconfig KUBE workload mount"},
 	"version":        {""},
 

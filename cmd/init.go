@@ -154,7 +154,7 @@ func (a *app) writeStarter(text []byte, force bool) error {
 	path := filepath.Join(filepath.Dir(a.config), starter.SchemaFile)
 	err = write(path, schema, 0o644)
 	if errors.Is(err, fs.ErrExist) {
-		old, readErr := os.ReadFile(path)
+		old, readErr := atomicfile.Read(path)
 		if err = readErr; err == nil && !bytes.Equal(old, schema) {
 			a.narrate("warning: %s is of another version: secretctl schema > %[1]s", path)
 		}

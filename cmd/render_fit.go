@@ -2,12 +2,12 @@ package cmd
 
 import (
 	"context"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/secretctl/secretctl/internal/atomicfile"
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/fhirclient"
 	"github.com/secretctl/secretctl/internal/render"
@@ -101,7 +101,7 @@ func (a *app) renderValues(ctx context.Context, all []*config.Delivery, o render
 	var own []byte
 	if o.values != "" {
 		var err error
-		if own, err = os.ReadFile(o.values); err != nil {
+		if own, err = atomicfile.Read(o.values); err != nil {
 			return &usageError{err, "name a file of values with --values"}
 		}
 	}

@@ -1,13 +1,40 @@
 // Package atomicfile writes files in one go: at no time is a part of one there, and
-// what goes wrong leaves what was there before. It makes no folders.
+// what goes wrong leaves what was there before. It makes no folders. It reads no file
+// that may have no end.
 package atomicfile
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 )
+
+const maxRead = 64 << 20
+
+// Read is [os.ReadFile] for what somebody else may have put there, such as a link to a
+// device: it refuses a device, and what is larger than any file that secretctl has to
+// do with.
+func Read(path string) ([]byte, error) {
+	refuse := func(reason string) ([]byte, error) {
+		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New(reason)}
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	if info, err := f.Stat(); err == nil && info.Mode()&fs.ModeDevice != 0 {
+		return refuse("is a device")
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxRead+1))
+	if len(text) > maxRead {
+		return refuse(fmt.Sprintf("is larger than %d MiB", maxRead>>20))
+	}
+	return text, err
+}
 
 // Write leaves at path a file of that text. A new one has the mode that is left of
 // mode by the umask; one that exists keeps its own, but nobody else may read what is

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -63,5 +64,24 @@ func TestALinkIsReplacedAndNotFollowed(t *testing.T) {
 	kept, readErr := os.ReadFile(target)
 	if info, statErr := os.Lstat(link); err != nil || readErr != nil || statErr != nil || string(kept) != "precious" || info.Mode() != 0o644 {
 		t.Errorf("%q, %v, %v, %v", kept, info.Mode(), err, readErr)
+	}
+}
+
+func TestReadRefusesWhatHasNoEnd(t *testing.T) {
+	dir := t.TempDir()
+	link, large := filepath.Join(dir, "link"), filepath.Join(dir, "large")
+	if err := errors.Join(os.Symlink("/dev/zero", link), os.WriteFile(large, nil, 0o600), os.Truncate(large, 64<<20+1)); err != nil {
+		t.Skip(err) // not on every system
+	}
+	for path, want := range map[string]string{link: "is a device", large: "is larger than 64 MiB"} {
+		if _, err := atomicfile.Read(path); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	if err := os.WriteFile(large, []byte("text"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := atomicfile.Read(large); err != nil || string(text) != "text" {
+		t.Errorf("%q, %v", text, err)
 	}
 }

@@ -191,7 +191,7 @@ func newTunnel(link httpstream.Connection, port int) (*tunnel, error) {
 		return nil, err
 	}
 	refused := sync.OnceValue(func() bool {
-		message, _ := io.ReadAll(errs)
+		message, _ := io.ReadAll(io.LimitReader(errs, maxStatus))
 		return len(message) > 0
 	})
 	return &tunnel{Stream: data, link: link, refused: refused}, nil

@@ -57,7 +57,7 @@ func writeKubeconfig(path string, fetched secret.Value) error {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
 	}
-	text, err := os.ReadFile(path)
+	text, err := atomicfile.Read(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return bare(err)
 	}

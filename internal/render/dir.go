@@ -136,7 +136,7 @@ func writeFiles(dir string, files []file, mayReplace func(path string, old []byt
 
 // readLF reads a file as it was before git checked it out with core.autocrlf.
 func readLF(path string) ([]byte, error) {
-	text, err := os.ReadFile(path)
+	text, err := atomicfile.Read(path)
 	return bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n")), err
 }
 

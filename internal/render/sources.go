@@ -10,6 +10,7 @@ import (
 	"strings"
 	"text/template"
 
+	"github.com/secretctl/secretctl/internal/atomicfile"
 	"github.com/secretctl/secretctl/templates"
 )
 
@@ -73,7 +74,7 @@ func (s sources) render(file string, v *view, read func(text []byte) error) ([]b
 func (s sources) open(file string) (source, error) {
 	if s != "" {
 		path := filepath.Join(string(s), file)
-		text, err := os.ReadFile(path)
+		text, err := atomicfile.Read(path)
 		if !errors.Is(err, fs.ErrNotExist) {
 			return newSource(path, text, true), err
 		}

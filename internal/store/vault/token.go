@@ -51,14 +51,14 @@ func helpedToken() (string, error) {
 	var cli struct {
 		TokenHelper string `hcl:"token_helper"`
 	}
-	text, err := os.ReadFile(settings)
+	text, err := os.ReadFile(settings) //nolint:forbidigo // the home folder is the user's own
 	if err == nil && hcl.Unmarshal(text, &cli) != nil {
 		return "", fmt.Errorf("%s is no configuration of the vault command", settings)
 	}
 	if cli.TokenHelper != "" {
 		return runHelper(cli.TokenHelper)
 	}
-	token, err := os.ReadFile(filepath.Join(home, ".vault-token"))
+	token, err := os.ReadFile(filepath.Join(home, ".vault-token")) //nolint:forbidigo // the home folder is the user's own
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", err
 	}
