@@ -173,7 +173,7 @@ func (s *hostileServers) check(where, text, format string) {
 			break
 		}
 	}
-	for _, bad := range []string{hostileMarker, "##[", "##vso[", "<script>alert"} {
+	for _, bad := range []string{hostileMarker, "##[", "##vso[", "<script>alert", "internal error"} {
 		if strings.Contains(text, bad) && (format == "html" || bad != "<script>alert") {
 			complain("%s is", bad)
 		}

@@ -35,6 +35,9 @@ func (v *Store) fillIn(ctx context.Context) ([]store.Found, error) {
 		if err != nil {
 			return nil, err
 		}
+		if !regexp.MustCompile("^" + guid + "$").MatchString(who.clientID) { // it goes into manifests
+			return nil, fmt.Errorf("%s: client ID: %w", who.name, azure.ErrUnexpected)
+		}
 		a.Identity.ClientID = who.clientID
 		found = append(found, store.Found{Setting: "azure.identity.clientID", Value: who.clientID, From: who.name})
 	}
@@ -60,8 +63,10 @@ func (v *Store) whoReads(ctx context.Context) (reader, error) {
 	return identity.readers[0], nil
 }
 
+const guid = `[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}`
+
 // authority is in a challenge, and ends in a tenant.
-const authority = `authorization="https://[^"/]+/([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})/?"`
+const authority = `authorization="https://[^"/]+/(` + guid + `)/?"`
 
 // tenant asks the Key Vault where to log in.
 func (v *Store) tenant(ctx context.Context) (string, error) {
