@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -112,7 +113,7 @@ func formatsOf(c *cobra.Command) []string {
 func (s *hostileServers) run(c *cobra.Command, name, line, format string) {
 	s.t.Helper()
 	args := append(strings.Fields(name), "--timeout", "3s")
-	for _, word := range strings.Fields(strings.ReplaceAll(line, "\n", "\x00")) { // which ends no word here
+	for _, word := range strings.FieldsSeq(strings.ReplaceAll(line, "\n", "\x00")) { // which ends no word here
 		word = strings.ReplaceAll(word, "\x00", "\n")
 		if word == "LOCAL" {
 			args = append(args, "--mount-path", s.servers.mountPath(), "--vault-config", s.servers.vaultConfig())
@@ -219,9 +220,7 @@ func newHostileServers(t *testing.T, h *hostile) *hostileServers {
 	dir := t.TempDir()
 	s := &hostileServers{t: t, hostile: h, servers: startServers(t, dir), env: map[string]string{}, dir: dir, out: filepath.Join(dir, "out")}
 	k := &leakTest{t: t, dir: dir, seen: map[string]bool{}}
-	for name, value := range canaries {
-		s.env[name] = value
-	}
+	maps.Copy(s.env, canaries)
 	s.env["VAULT_TOKEN"] = s.servers.vault.RootToken
 	if err := os.Mkdir(s.out, 0o700); err != nil {
 		t.Fatal(err)

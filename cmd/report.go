@@ -51,7 +51,7 @@ func (o reportFiles) writable() error {
 		} else if err == nil && info.IsDir() {
 			return &unwritableError{fmt.Errorf("report %s: is a folder", f.path)}
 		}
-		trial, err := os.CreateTemp(filepath.Dir(f.path), ".secretctl-*")
+		trial, err := os.CreateTemp(filepath.Dir(f.path), ".secretctl-*") //nolint:forbidigo // it stays empty
 		if err != nil {
 			return &unwritableError{fmt.Errorf("report %s: %w", f.path, bare(err))}
 		}
