@@ -113,7 +113,7 @@ func formatsOf(c *cobra.Command) []string {
 func (s *hostileServers) run(c *cobra.Command, name, line, format string) {
 	s.t.Helper()
 	args := append(strings.Fields(name), "--timeout", "3s")
-	for _, word := range strings.FieldsSeq(strings.ReplaceAll(line, "\n", "\x00")) { // which ends no word here
+	for word := range strings.FieldsSeq(strings.ReplaceAll(line, "\n", "\x00")) { // which ends no word here
 		word = strings.ReplaceAll(word, "\x00", "\n")
 		if word == "LOCAL" {
 			args = append(args, "--mount-path", s.servers.mountPath(), "--vault-config", s.servers.vaultConfig())
