@@ -66,7 +66,7 @@ func (a *app) addCommands(root *cobra.Command) {
 		{"Set up", []*cobra.Command{newInit(a), newConfig(a), newInstall(a), newInfra(a)}},
 		{"Deliver", []*cobra.Command{newProvision(a), newRender(a), newTemplates(a), newClient(a)}},
 		{"Prove", []*cobra.Command{newDoctor(a), newVerify(a), newRotate(a)}},
-		{"Look", []*cobra.Command{newDiff(a), newGraph(a), newExplain(a)}},
+		{"Look", []*cobra.Command{newStatus(a), newDiff(a), newGraph(a), newExplain(a)}},
 		{"Try", []*cobra.Command{newDemo(a), newSandbox(a)}},
 	} {
 		root.AddGroup(&cobra.Group{ID: group.title, Title: group.title})
@@ -99,7 +99,7 @@ var meant = map[string]string{
 	"delete":   "secretctl client delete deletes resources from Aidbox; secretctl deletes no secret",
 	"login":    "vault login or az login, or give --vault-login METHOD/ROLE",
 	"sync":     "secretctl provision",
-	"list":     "secretctl graph shows each secret, and what refers to it",
+	"list":     "secretctl status shows each secret, secretctl graph what refers to it",
 }
 
 // noSubcommand refuses arguments of a command that only groups others. Cobra alone would

@@ -50,8 +50,11 @@ const (
 // on a real machine these are the defaults.
 func mountFlags(args []string) []string {
 	mount := os.Getenv(mountVariable)
-	if mount == "" || len(args) == 0 || args[0] != "verify" && args[0] != "rotate" || slices.Contains(args, "--mount-path") {
+	if mount == "" || len(args) == 0 || !slices.Contains([]string{"verify", "rotate", "status"}, args[0]) || slices.Contains(args, "--mount-path") {
 		return nil
+	}
+	if args[0] == "status" { // which reads no vault config
+		return []string{"--mount-path", mount}
 	}
 	return []string{"--mount-path", mount, "--vault-config", os.Getenv(vaultConfigVariable)}
 }

@@ -26,16 +26,23 @@ type reportOptions struct {
 }
 
 func (o *reportOptions) addFlags(cmd *cobra.Command) {
+	o.addTarget(cmd)
+	f := cmd.Flags()
+	f.StringVar(&o.vaultConfig, "vault-config", "", "the vault config on this machine (default: "+config.VaultConfigFile+")")
+	f.DurationVar(&o.deadline, "rotation-deadline", 0, "how long a rotated value may take to reach the mount (default: computed from the driver's settings; 4m with --target local)")
+	f.BoolVar(&o.nudge, "nudge", false, "annotate the pods after a rotation, so that the kubelet syncs them at once")
+	o.reportFiles.addFlags(cmd)
+}
+
+// addTarget adds the flags that say where and how to look at the mount, and as whom the
+// store is read.
+func (o *reportOptions) addTarget(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.target, "target", "", "where to look at the mount: pod (every replica in the cluster) or local (this machine); default: pod if a cluster is configured")
 	addEnum(cmd, "target", &o.target, targetPod, targetLocal, "")
 	f.StringVar(&o.mountPath, "mount-path", "", "the mount on this machine (default: mountPath of the config)")
-	f.StringVar(&o.vaultConfig, "vault-config", "", "the vault config on this machine (default: "+config.VaultConfigFile+")")
-	f.DurationVar(&o.deadline, "rotation-deadline", 0, "how long a rotated value may take to reach the mount (default: computed from the driver's settings; 4m with --target local)")
-	f.BoolVar(&o.nudge, "nudge", false, "annotate the pods after a rotation, so that the kubelet syncs them at once")
 	f.IntVar(&o.parallel, "parallel", defaultParallel, "look into at most this many pods, and check this many Clients, at the same time")
 	f.StringVar(&o.jwtFile, "vault-jwt-file", "", "without a Vault token, log in as the pod does, with the ServiceAccount's token in this file")
-	o.reportFiles.addFlags(cmd)
 }
 
 // defaultParallel is how many looks into pods a cluster takes without notice.
@@ -149,6 +156,7 @@ A check is skipped if one that it depends on did not pass; all others run.
 // The groups and checks that cmd has to prepare for.
 const (
 	groupAidbox   = "aidbox"
+	groupMount    = "mount"
 	groupWorkload = "workload"
 	groupClient   = "client"
 	groupScope    = "scope"

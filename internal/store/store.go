@@ -27,6 +27,10 @@ type Store interface {
 	// Get returns the value of a secret and its version. What is no value by itself is
 	// an [ErrPEM], with the version where there is one.
 	Get(ctx context.Context, s config.Secret) (secret.Value, string, error)
+	// Versions returns the versions of a secret, the newest first, and reads no value.
+	Versions(ctx context.Context, s config.Secret) ([]Version, error)
+	// GetVersion returns the value that a version has.
+	GetVersion(ctx context.Context, s config.Secret, id string) (secret.Value, error)
 	// Put writes a value and returns the version that holds it. It overwrites no
 	// value that somebody else wrote in the meantime.
 	Put(ctx context.Context, s config.Secret, v secret.Value) (version string, err error)
@@ -49,6 +53,15 @@ type Store interface {
 	Steps(in *secret.Inputs, concurrency int) []Step
 	// Close gives back what Options.Login got, also where ctx has ended.
 	Close(ctx context.Context) error
+}
+
+// Version is one version of a secret. In a store whose versions have several secrets,
+// another of them may be what changed.
+type Version struct {
+	ID      string
+	Created time.Time
+	Expires time.Time // zero without an end
+	Gone    bool      // deleted or disabled: nobody gets its value
 }
 
 // Dated is a store that keeps when a secret is valid, and gives it out at any time.

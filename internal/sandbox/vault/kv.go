@@ -26,21 +26,18 @@ func newEngine(version string) *engine {
 	return e
 }
 
-// entry is the current version at a path, and the one before it.
+// entry is a version at a path.
 type entry struct {
-	former           *entry
 	version          int
 	data             any
 	created, deleted time.Time // deleted is zero where it is not
+	former           *entry    // the version before it; nil for the first one
 }
 
 // answer handles a request to a KV engine; path is what follows its mount.
 func (e *engine) answer(req *request, path string) *reply {
 	api, name, _ := strings.Cut(path, "/")
 	s := e.secrets[name]
-	if s != nil && s.former != nil && req.version == strconv.Itoa(s.former.version) {
-		s = s.former
-	}
 	switch {
 	case e.secrets == nil:
 		return notFound()
@@ -54,16 +51,32 @@ func (e *engine) answer(req *request, path string) *reply {
 	case s == nil:
 		return notFound()
 	case api == "metadata" && req.op == opRead:
-		return replyWith(map[string]any{"current_version": s.version})
+		versions := map[string]any{}
+		for former := s; former != nil; former = former.former {
+			versions[strconv.Itoa(former.version)] = former.metadata()
+		}
+		return replyWith(map[string]any{"current_version": s.version, "versions": versions})
 	case api == "data" && req.op == opDelete:
 		s.data, s.deleted = nil, time.Now()
 		return done()
-	case api == "data" && req.op == opRead && !s.deleted.IsZero():
-		return &reply{status: http.StatusNotFound, data: map[string]any{"data": nil, "metadata": s.metadata()}}
 	case api == "data" && req.op == opRead:
-		return replyWith(map[string]any{"data": s.data, "metadata": s.metadata()})
+		return s.read(req.version)
 	}
 	return notFound()
+}
+
+// read answers with a version, which "" or "0" makes the current one.
+func (s *entry) read(version string) *reply {
+	for wanted, _ := strconv.Atoi(version); s != nil && wanted > 0 && s.version != wanted; {
+		s = s.former
+	}
+	switch {
+	case s == nil:
+		return notFound()
+	case !s.deleted.IsZero():
+		return &reply{status: http.StatusNotFound, data: map[string]any{"data": nil, "metadata": s.metadata()}}
+	}
+	return replyWith(map[string]any{"data": s.data, "metadata": s.metadata()})
 }
 
 // list names what is directly below a folder; a folder in it ends in a slash.
@@ -91,10 +104,8 @@ func (e *engine) write(req *request, name string) *reply {
 		return refuse(http.StatusBadRequest, "no data provided")
 	}
 	var s entry
-	if was := e.secrets[name]; was != nil {
-		former := *was
-		former.former = nil
-		s.version, s.former = was.version, &former
+	if s.former = e.secrets[name]; s.former != nil {
+		s.version = s.former.version
 	}
 	options, _ := req.body["options"].(map[string]any)
 	if cas, given := options["cas"].(float64); given && int(cas) != s.version {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -48,10 +49,17 @@ func (v *fakeVault) server() *vaultfake.Server {
 	}
 }
 
-func (v *fakeVault) get(_ context.Context, name, _ string, _ *azsecrets.GetSecretOptions) (resp azfake.Responder[azsecrets.GetSecretResponse], e azfake.ErrorResponder) {
+func (v *fakeVault) get(_ context.Context, name, version string, _ *azsecrets.GetSecretOptions) (resp azfake.Responder[azsecrets.GetSecretResponse], e azfake.ErrorResponder) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	s, found := v.last(name)
+	if found && version != "" {
+		of := v.secrets[name].versions
+		i := slices.IndexFunc(of, func(s *azsecrets.Secret) bool { return s.ID.Version() == version })
+		if found = i >= 0; found {
+			s = of[i]
+		}
+	}
 	switch {
 	case !found:
 		return resp, refused(http.StatusNotFound, "SecretNotFound")

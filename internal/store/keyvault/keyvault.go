@@ -112,7 +112,7 @@ func (v *Store) Get(ctx context.Context, s config.Secret) (secret.Value, string,
 		err := store.NotFound("is deleted, and can be recovered")
 		return secret.Value{}, "", hint.Wrap(v.about(s, err), "run: secretctl provision --recover")
 	case is.version == "":
-		return secret.Value{}, "", hint.Wrap(v.about(s, store.NotFound("is not in the store")), "run: secretctl provision")
+		return secret.Value{}, "", v.absent(s)
 	}
 	if is.ofCertificate || s.KeyVaultType() == config.ObjectCert {
 		return secret.Value{}, is.version, v.about(s, store.ErrPEM)
@@ -167,11 +167,15 @@ func (v *Store) find(ctx context.Context, s config.Secret) (held, error) {
 
 // read reads the last version of a secret.
 func (v *Store) read(ctx context.Context, s config.Secret) (is held, err error) {
+	return v.readVersion(ctx, s, "")
+}
+
+func (v *Store) readVersion(ctx context.Context, s config.Secret, id string) (is held, err error) {
 	err = v.retryWhilePropagating(ctx, s, v.readRole, func() error {
 		if err := pace(ctx, v.reads); err != nil {
 			return err
 		}
-		got, err := v.client(s).GetSecret(ctx, s.ObjectName, "", nil)
+		got, err := v.client(s).GetSecret(ctx, s.ObjectName, id, nil)
 		if r := v.azure.RefusalOf(err); r != nil && r.Status == http.StatusNotFound && r.Has("SecretNotFound") {
 			is = held{}
 			return nil

@@ -3,12 +3,13 @@ package keyvault
 import (
 	"context"
 	"net/http"
-	"time"
+	"slices"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets"
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/store"
 	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 )
@@ -29,7 +30,7 @@ func (v *Store) StatusVersions(ctx context.Context, s config.Secret) (ids []stri
 		return nil, err
 	}
 	if len(newest) == 0 {
-		return nil, hint.Wrap(v.about(s, store.NotFound("is not in the store")), "run: secretctl provision")
+		return nil, v.absent(s)
 	}
 	for _, version := range newest {
 		if enabled := version.Attributes.Enabled; enabled == nil || *enabled {
@@ -42,9 +43,19 @@ func (v *Store) StatusVersions(ctx context.Context, s config.Secret) (ids []stri
 	return ids, nil
 }
 
-// newest lists the versions and returns the last one, or those of the last second.
+// newest returns the last version, or those of the last second.
 func (v *Store) newest(ctx context.Context, s config.Secret) (newest []*azsecrets.SecretProperties, err error) {
-	var last time.Time
+	all, err := v.list(ctx, s)
+	for _, version := range all {
+		if version.Attributes.Created.Equal(*all[0].Attributes.Created) {
+			newest = append(newest, version)
+		}
+	}
+	return newest, err
+}
+
+// list returns the versions of a secret, the newest first.
+func (v *Store) list(ctx context.Context, s config.Secret) (all []*azsecrets.SecretProperties, err error) {
 	for pages := v.client(s).NewListSecretPropertiesVersionsPager(s.ObjectName, nil); pages.More(); {
 		if err := pace(ctx, v.reads); err != nil {
 			return nil, err
@@ -60,13 +71,46 @@ func (v *Store) newest(ctx context.Context, s config.Secret) (newest []*azsecret
 			if versionID(version.ID) == "" || version.Attributes == nil || version.Attributes.Created == nil {
 				return nil, azure.ErrUnexpected
 			}
-			switch made := *version.Attributes.Created; {
-			case made.After(last):
-				newest, last = []*azsecrets.SecretProperties{version}, made
-			case made.Equal(last):
-				newest = append(newest, version)
-			}
+			all = append(all, version)
 		}
 	}
-	return newest, nil
+	slices.SortStableFunc(all, func(a, b *azsecrets.SecretProperties) int { return b.Attributes.Created.Compare(*a.Attributes.Created) })
+	return all, nil
+}
+
+// Versions implements [store.Store].
+func (v *Store) Versions(ctx context.Context, s config.Secret) ([]store.Version, error) {
+	if s.KeyVaultType() == config.ObjectKey {
+		return nil, v.about(s, store.ErrPEM)
+	}
+	var all []*azsecrets.SecretProperties
+	err := v.retryWhilePropagating(ctx, s, readerRole, func() (err error) {
+		all, err = v.list(ctx, s)
+		return err
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case len(all) == 0:
+		return nil, v.absent(s)
+	}
+	versions := make([]store.Version, len(all))
+	for i, version := range all {
+		a := version.Attributes
+		versions[i] = store.Version{ID: version.ID.Version(), Created: *a.Created, Expires: azure.Deref(a.Expires), Gone: a.Enabled != nil && !*a.Enabled}
+	}
+	return versions, nil
+}
+
+// GetVersion implements [store.Store].
+func (v *Store) GetVersion(ctx context.Context, s config.Secret, id string) (secret.Value, error) {
+	is, err := v.readVersion(ctx, s, id)
+	if err == nil && is.version == "" {
+		err = v.absent(s)
+	}
+	return is.value, err
+}
+
+func (v *Store) absent(s config.Secret) error {
+	return hint.Wrap(v.about(s, store.NotFound("is not in the store")), "run: secretctl provision")
 }

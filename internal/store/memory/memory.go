@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/secret"
@@ -21,6 +22,7 @@ type Server struct {
 
 	mu       sync.Mutex
 	versions map[string][]secret.Value // by the secret's name, oldest first
+	created  map[string][]time.Time    // of the same versions
 }
 
 // Provider returns what there is to know of the store.
@@ -54,7 +56,7 @@ func (s *Store) Reach(context.Context) (string, error) { return "the store in me
 func (s *Store) Get(_ context.Context, wanted config.Secret) (secret.Value, string, error) {
 	versions := s.server.Versions(wanted.Name)
 	if len(versions) == 0 {
-		return secret.Value{}, "", store.NotFound(fmt.Sprintf("memory: secret %q: is not in the store", wanted.Name))
+		return secret.Value{}, "", notFound(wanted)
 	}
 	newest := versions[len(versions)-1]
 	s.o.Sanitizer.Learn(newest)
@@ -67,11 +69,12 @@ func (s *Store) Put(_ context.Context, wanted config.Secret, v secret.Value) (ve
 	s.server.mu.Lock()
 	defer s.server.mu.Unlock()
 	if s.server.versions == nil {
-		s.server.versions = map[string][]secret.Value{}
+		s.server.versions, s.server.created = map[string][]secret.Value{}, map[string][]time.Time{}
 	}
 	versions := s.server.versions[wanted.Name]
 	if n := len(versions); n == 0 || !versions[n-1].Equal(v) {
 		versions = append(versions, v)
+		s.server.created[wanted.Name] = append(s.server.created[wanted.Name], time.Now())
 	}
 	s.server.versions[wanted.Name] = versions
 	return strconv.Itoa(len(versions)), nil
@@ -83,6 +86,34 @@ func (s *Store) Previous(_ context.Context, wanted config.Secret) (secret.Value,
 		return versions[len(versions)-2], nil
 	}
 	return secret.Value{}, nil
+}
+
+// Versions implements [store.Store].
+func (s *Store) Versions(_ context.Context, wanted config.Secret) (versions []store.Version, err error) {
+	s.server.mu.Lock()
+	defer s.server.mu.Unlock()
+	for i, created := range slices.Backward(s.server.created[wanted.Name]) {
+		versions = append(versions, store.Version{ID: strconv.Itoa(i + 1), Created: created})
+	}
+	if versions == nil {
+		return nil, notFound(wanted)
+	}
+	return versions, nil
+}
+
+// GetVersion implements [store.Store].
+func (s *Store) GetVersion(_ context.Context, wanted config.Secret, id string) (secret.Value, error) {
+	versions := s.server.Versions(wanted.Name)
+	n, err := strconv.Atoi(id)
+	if err != nil || n < 1 || n > len(versions) {
+		return secret.Value{}, notFound(wanted)
+	}
+	s.o.Sanitizer.Learn(versions[n-1])
+	return versions[n-1], nil
+}
+
+func notFound(wanted config.Secret) error {
+	return store.NotFound(fmt.Sprintf("memory: secret %q: is not in the store", wanted.Name))
 }
 
 // StatusVersions implements [store.Store].

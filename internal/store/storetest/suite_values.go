@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/provision"
@@ -60,6 +61,21 @@ func getsNewestValue(t *testing.T, h Harness) {
 				t.Errorf("the value before that of %s: error %v, or another one than %q", d.Secrets[i].Name, err, want)
 			}
 		}
+	}
+	versions, err := s.Versions(t.Context(), d.Secrets[0])
+	if err != nil || len(versions) != 2 || time.Since(versions[1].Created) > time.Minute || versions[0].Gone {
+		t.Fatalf("versions %v, error %v", versions, err)
+	}
+	if versions[1].Created.Equal(versions[0].Created) && versions[1].ID == version { // made in the same second
+		slices.Reverse(versions)
+	}
+	for i, want := range []string{Canary, "old"} {
+		if value, err := s.GetVersion(t.Context(), d.Secrets[0], versions[i].ID); err != nil || string(value.Reveal()) != want {
+			t.Errorf("version %s has another value, error %v", versions[i].ID, err)
+		}
+	}
+	if _, err := s.Versions(t.Context(), d.Secrets[1]); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("versions of what does not exist: %v", err)
 	}
 	_, _, err = s.Get(t.Context(), d.Secrets[1])
 	WantError(t, err, "not in the store")

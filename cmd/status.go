@@ -1,0 +1,148 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/status"
+	"github.com/secretctl/secretctl/internal/transport"
+	"github.com/secretctl/secretctl/internal/verify"
+)
+
+// watchEvery is how long --watch waits between two looks.
+const watchEvery = 5 * time.Second
+
+func newStatus(a *app) *cobra.Command {
+	var o reportOptions
+	var watch bool
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show which version each replica has",
+		Long: `Shows on one screen, for each secret, the version in the store, its age and expiry, and
+what each replica has mounted; and for each resource whether Aidbox has it. What is
+wrong comes first. Only reads.
+
+  missing  the store has no such secret, a replica no such file, or Aidbox no such resource
+  empty    the mounted file or its folder is empty
+  behind   the mounted file has an earlier version, or another value
+  wrong    the resource holds a literal secret, or refers to another secret
+  unknown  could not be found out
+  expired  past its expiry date; mounted all the same
+  current  as it should be
+
+A version's age takes the right to read the metadata of a path in Vault, or to list the
+versions of a secret in Key Vault. How far a file is behind is found out by reading
+earlier versions, up to ten. In Vault, the secrets of one path share its versions.
+
+With --watch, looks again every ` + watchEvery.String() + ` until interrupted or --timeout passes.
+
+` + exitCodes("everything is current", "something is missing, empty, behind or wrong", "nothing of that, but something is unknown"),
+		Example: `  # Look first, and after a rotation
+  secretctl status
+
+  # Follow a rotation until every replica is current
+  secretctl status --watch
+
+  # List the replicas that are behind
+  secretctl status -o json | jq '.deliveries[].secrets[].replicas[] | select(.state == "behind")'
+
+  # Look at the mount on this machine
+  secretctl status --target local`,
+		Args: cobra.NoArgs,
+		RunE: a.run(func(ctx context.Context, _ []string) error { return a.status(ctx, o, watch) }),
+	}
+	o.addTarget(cmd)
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "look again every "+watchEvery.String())
+	addOutput(cmd, &o.output, "text", "json")
+	return cmd
+}
+
+func (a *app) status(ctx context.Context, o reportOptions, watch bool) error {
+	if err := o.checkTarget(); err != nil {
+		return err
+	}
+	all, err := a.deliveries()
+	if err != nil {
+		return err
+	}
+	prepared := map[*config.Delivery]work[status.Delivery]{} // connections outlive a look
+	prepare := func(d *config.Delivery) (work[status.Delivery], error) {
+		if prepared[d] != nil {
+			return prepared[d], nil
+		}
+		c := checkup{groups: []string{groupMount, groupAidbox}, options: o}
+		c.options.target = a.targetOf(d, o)
+		deps, err := a.dependencies(ctx, d, c)
+		prepared[d] = func(ctx context.Context, _ *progress) (status.Delivery, error) {
+			return status.Look(ctx, d, deps), ctx.Err()
+		}
+		return prepared[d], err
+	}
+	for {
+		done, err := each(ctx, fleet{app: a, title: "status", all: all}, prepare)
+		r := a.newStatusReport(done, err)
+		if watch && ctx.Err() != nil {
+			return err
+		}
+		if printed := a.printStatus(r, o.output, watch); printed != nil || !watch || isUsage(err) {
+			return join(err, printed, statusAnswer(r))
+		}
+		if err := transport.Sleep(ctx, watchEvery); err != nil {
+			return err
+		}
+	}
+}
+
+func (a *app) newStatusReport(done []outcome[status.Delivery], err error) status.Report {
+	var all []status.Delivery
+	for _, o := range done {
+		d := o.result
+		if d.Name == "" && !a.several {
+			continue
+		}
+		if o.err != nil && a.several {
+			d.Error, d.State = (*status.Problem)(a.problem(o.err)), verify.StateUnknown
+		}
+		d.Name = o.delivery.Name
+		all = append(all, d)
+	}
+	return status.NewReport(all, (*status.Problem)(a.problem(err)))
+}
+
+// statusAnswer returns the error that decides the exit code.
+func statusAnswer(r status.Report) error {
+	switch r.State {
+	case verify.StateCurrent, status.Expired:
+		return nil
+	case verify.StateUnknown:
+		return errReported
+	}
+	return &noError{errReported}
+}
+
+func (a *app) printStatus(r status.Report, output string, watch bool) error {
+	if output == "json" {
+		return printJSON(a.Out, r)
+	}
+	redraw := watch && a.OutTerminal
+	if redraw {
+		_, _ = io.WriteString(a.Out, "\x1b[H\x1b[2J")
+	}
+	if watch {
+		_, _ = fmt.Fprintf(a.Out, "%s\n", r.Time.Local().Format(time.TimeOnly))
+	}
+	t := r.Table(a.several)
+	if err := a.print(&table{t}); err != nil {
+		return err
+	}
+	if watch && !redraw {
+		_, _ = io.WriteString(a.Out, "\n")
+	}
+	a.summarize("%s", r.Summary())
+	return nil
+}

@@ -1,0 +1,270 @@
+// Package status answers at a glance which version of each secret the store has and
+// which one each replica has mounted. It only reads. What is mounted comes from
+// verify's observation, and versions from the store.
+package status
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io/fs"
+	"slices"
+	"time"
+
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/internal/store"
+	"github.com/secretctl/secretctl/internal/verify"
+)
+
+// The states that a secret or a resource can have besides those of a mounted file.
+const (
+	Wrong   verify.State = "wrong"   // a resource that holds a literal secret, or refers to another one
+	Expired verify.State = "expired" // a secret that is mounted all the same
+)
+
+// severity has the states, the worst first.
+var severity = []verify.State{verify.StateMissing, verify.StateEmpty, verify.StateBehind, Wrong, verify.StateUnknown, Expired, verify.StateCurrent}
+
+// Report is the status of all deliveries.
+type Report struct {
+	SchemaVersion int          `json:"schemaVersion"`
+	Time          time.Time    `json:"time"`
+	State         verify.State `json:"state"`
+	Deliveries    []Delivery   `json:"deliveries"`
+	Error         *Problem     `json:"error,omitempty"`
+}
+
+// Problem is what kept the status from being known.
+type Problem struct {
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+// Delivery is the status of one delivery; what is wrong comes first.
+type Delivery struct {
+	Name      string       `json:"name"`
+	State     verify.State `json:"state"`
+	Secrets   []Secret     `json:"secrets"`
+	Resources []Resource   `json:"resources"`
+	Error     *Problem     `json:"error,omitempty"`
+}
+
+// Secret is what store and replicas have of a secret.
+type Secret struct {
+	Name  string       `json:"name"`
+	State verify.State `json:"state"`
+	// Version is the store's newest, "" where it is not known.
+	Version string    `json:"version,omitempty"`
+	Written time.Time `json:"written,omitzero"` // when that version was
+	Rotated time.Time `json:"rotated,omitzero"` // the same, if it is not the first one
+	Expires time.Time `json:"expires,omitzero"`
+	Detail  string    `json:"detail,omitempty"`
+	Hint    string    `json:"hint,omitempty"`
+
+	Replicas []Replica `json:"replicas"`
+
+	versions []store.Version
+	values   []secret.Value // of the newest versions, as far as they were read
+}
+
+// Replica is what a replica has of a secret.
+type Replica struct {
+	Name    string       `json:"name"`
+	State   verify.State `json:"state"`
+	Version string       `json:"version,omitempty"`
+	Behind  int          `json:"behind,omitempty"` // how many versions
+	Detail  string       `json:"detail,omitempty"`
+	Hint    string       `json:"hint,omitempty"`
+}
+
+// Resource is the state of a resource in Aidbox.
+type Resource struct {
+	Name   string       `json:"name"`
+	State  verify.State `json:"state"`
+	Detail string       `json:"detail"`
+	Hint   string       `json:"hint,omitempty"`
+}
+
+// NewReport sums up.
+func NewReport(deliveries []Delivery, failed *Problem) Report {
+	r := Report{SchemaVersion: 1, Time: time.Now().UTC().Truncate(time.Second), State: verify.StateCurrent, Deliveries: append([]Delivery{}, deliveries...), Error: failed}
+	if failed != nil {
+		r.State = verify.StateUnknown
+	}
+	worstFirst(r.Deliveries, func(d Delivery) verify.State { return d.State })
+	for _, d := range r.Deliveries {
+		r.State = worse(r.State, d.State)
+	}
+	return r
+}
+
+// requests is how many questions are asked of the store at the same time.
+const requests = 16
+
+// Look finds out the status of a delivery. What could not be found out is unknown.
+func Look(ctx context.Context, d *config.Delivery, deps verify.Dependencies) Delivery {
+	is := Delivery{Name: d.Name, State: verify.StateCurrent, Secrets: make([]Secret, len(d.Secrets)), Resources: []Resource{}}
+	var mounted []verify.Mounted
+	_ = store.Parallel(len(d.Secrets)+2, requests, func(i int) error {
+		switch i {
+		case 0:
+			mounted = verify.Observe(ctx, d, deps)
+		case 1:
+			is.Resources = resources(ctx, d, deps)
+		default:
+			is.Secrets[i-2] = stored(ctx, d.Secrets[i-2], deps)
+		}
+		return nil
+	})
+	_ = store.Parallel(len(d.Secrets), requests, func(i int) error {
+		is.Secrets[i].place(ctx, d.Secrets[i], deps, mounted)
+		return nil
+	})
+	worstFirst(is.Secrets, func(s Secret) verify.State { return s.State })
+	worstFirst(is.Resources, func(r Resource) verify.State { return r.State })
+	for _, s := range is.Secrets {
+		is.State = worse(is.State, s.State)
+	}
+	for _, r := range is.Resources {
+		is.State = worse(is.State, r.State)
+	}
+	return is
+}
+
+// stored asks the store for the versions of a secret.
+func stored(ctx context.Context, s config.Secret, deps verify.Dependencies) Secret {
+	is := Secret{Name: s.Name, State: verify.StateCurrent, Replicas: []Replica{}}
+	all, err := deps.Store.Versions(ctx, s)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		is.State, is.Detail, is.Hint = verify.StateMissing, deps.Sanitizer.Line(err.Error()), hint.Of(err)
+		return is
+	case err != nil:
+		is.unversioned(ctx, s, deps, err)
+		return is
+	}
+	newest := all[0]
+	is.versions, is.Version, is.Written, is.Expires = all, deps.Sanitizer.Line(newest.ID), newest.Created, newest.Expires
+	if len(all) > 1 {
+		is.Rotated = newest.Created
+	}
+	switch {
+	case newest.Gone:
+		is.State, is.Detail = verify.StateMissing, "version "+is.Version+" is deleted or disabled"
+	case !newest.Expires.IsZero() && newest.Expires.Before(time.Now()):
+		is.State, is.Hint = Expired, "secretctl rotate "+s.Name
+	}
+	return is
+}
+
+// unversioned falls back to the value where the versions are not known.
+func (is *Secret) unversioned(ctx context.Context, s config.Secret, deps verify.Dependencies, why error) {
+	_, version, err := deps.Store.Get(ctx, s)
+	is.Version, is.Detail, is.Hint = deps.Sanitizer.Line(version), "age unknown: "+deps.Sanitizer.Line(why.Error()), hint.Of(why)
+	switch {
+	case errors.Is(why, store.ErrPEM):
+		is.Detail, is.Hint = why.Error(), ""
+	case errors.Is(err, fs.ErrNotExist):
+		is.State, is.Detail, is.Hint = verify.StateMissing, deps.Sanitizer.Line(err.Error()), hint.Of(err)
+	case err != nil && !errors.Is(err, store.ErrPEM):
+		is.State, is.Detail = verify.StateUnknown, deps.Sanitizer.Line(why.Error())
+	}
+}
+
+// place adds what each replica has, and how far it is behind.
+func (is *Secret) place(ctx context.Context, s config.Secret, deps verify.Dependencies, mounted []verify.Mounted) {
+	for _, m := range mounted {
+		if m.Secret != s.Name {
+			continue
+		}
+		r := Replica{Name: m.Replica, State: m.State, Version: deps.Sanitizer.Line(m.Version), Detail: m.Detail, Hint: m.Hint}
+		switch m.State {
+		case verify.StateBehind:
+			is.compare(ctx, s, deps, m, &r)
+		case verify.StateCurrent:
+			r.Version, r.Detail, r.Hint = is.Version, "", ""
+		}
+		is.Replicas = append(is.Replicas, r)
+		is.State = worse(is.State, r.State)
+	}
+	worstFirst(is.Replicas, func(r Replica) verify.State { return r.State })
+}
+
+// compare finds the version that a replica has: by the driver's status, or by the
+// values of the versions, which are read for this alone.
+func (is *Secret) compare(ctx context.Context, s config.Secret, deps verify.Dependencies, m verify.Mounted, r *Replica) {
+	named := slices.IndexFunc(is.versions, func(v store.Version) bool { return v.ID == m.Version })
+	if named > 0 {
+		r.Behind, r.Hint = named, behindHint
+		return
+	}
+	for i := range is.versions[:min(len(is.versions), lookBack)] {
+		v := is.value(ctx, s, deps, i)
+		if i > 0 && !v.Equal(is.values[i-1]) {
+			r.Behind++ // elsewhere another secret of the same versions has changed
+		}
+		if !v.Empty() && m.Has(v) {
+			r.Version, r.Hint = deps.Sanitizer.Line(is.versions[i].ID), behindHint
+			return
+		}
+	}
+	r.Behind = 0
+}
+
+const behindHint = "after a rotation, wait; if it stays behind, secretctl doctor and secretctl verify mount say why"
+
+// lookBack is how many versions are compared with a file. Vault keeps ten by default.
+const lookBack = 10
+
+// value returns the value of the version at i as a file has it, and an empty one where
+// nobody gets it.
+func (is *Secret) value(ctx context.Context, s config.Secret, deps verify.Dependencies, i int) secret.Value {
+	for n := len(is.values); n <= i; n++ {
+		var v secret.Value
+		if of := is.versions[n]; !of.Gone {
+			if got, err := deps.Store.GetVersion(ctx, s, of.ID); err == nil {
+				v, _ = s.InFile(got)
+			}
+		}
+		deps.Sanitizer.Learn(v)
+		is.values = append(is.values, v)
+	}
+	return is.values[i]
+}
+
+// resources has the state of each resource, from the checks that read it.
+func resources(ctx context.Context, d *config.Delivery, deps verify.Dependencies) []Resource {
+	report, _ := verify.Run(ctx, d, deps, verify.Options{Groups: []string{"client/exists", "client/masked", "client/reference"}})
+	all := []Resource{}
+	for _, c := range report.Checks {
+		state := verify.StateUnknown
+		switch {
+		case c.Status == verify.StatusPass:
+			state = verify.StateCurrent
+		case c.Status == verify.StatusFail && c.ID == "client/exists":
+			state = verify.StateMissing
+		case c.Status == verify.StatusFail:
+			state = Wrong
+		}
+		i := slices.IndexFunc(all, func(r Resource) bool { return r.Name == c.Subject })
+		if i < 0 {
+			i, all = len(all), append(all, Resource{Name: c.Subject, State: verify.StateCurrent})
+		}
+		if worse(all[i].State, state) != all[i].State || state == verify.StateCurrent && all[i].State == state {
+			all[i].State, all[i].Detail, all[i].Hint = state, c.Detail, c.Hint
+		}
+	}
+	return all
+}
+
+func worse(a, b verify.State) verify.State {
+	return severity[min(slices.Index(severity, a), slices.Index(severity, b))]
+}
+
+func worstFirst[T any](all []T, state func(T) verify.State) {
+	slices.SortStableFunc(all, func(a, b T) int {
+		return cmp.Compare(slices.Index(severity, state(a)), slices.Index(severity, state(b)))
+	})
+}

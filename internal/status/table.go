@@ -1,0 +1,129 @@
+package status
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/secretctl/secretctl/internal/verify"
+)
+
+// symbols are those of the checks' results.
+var symbols = map[verify.State]string{verify.StateCurrent: "√", verify.StateUnknown: "?", Expired: "!"}
+
+// Table returns the rows of the text form, with a heading for each delivery if there
+// are several. A row starting with "#" is a heading.
+func (r Report) Table(several bool) (rows [][]string) {
+	for _, d := range r.Deliveries {
+		if several {
+			rows = append(rows, []string{"# " + d.Name})
+		}
+		if d.Error != nil {
+			rows = append(rows, []string{"? not finished: " + d.Error.Message})
+		}
+		if len(d.Secrets)+len(d.Resources) > 0 {
+			rows = append(rows, []string{"STATE", "NAME", "VERSION", "AGE", "ROTATED", "EXPIRES", "DETAIL"})
+		}
+		for _, s := range d.Secrets {
+			rows = append(rows, s.rows(r.Time)...)
+		}
+		for _, r := range d.Resources {
+			rows = append(rows, row(r.State, r.Name, "", r.Detail, r.Hint))
+		}
+	}
+	return rows
+}
+
+// rows are a row for the secret, and one for each replica that is not as it should be.
+func (s Secret) rows(now time.Time) [][]string {
+	first := row(s.State, s.Name, s.Version, s.detail(), s.Hint)
+	first[3], first[4], first[5] = "-", "-", "-"
+	if !s.Written.IsZero() {
+		first[3], first[4] = age(now.Sub(s.Written)), "never"
+	}
+	if !s.Rotated.IsZero() {
+		first[4] = age(now.Sub(s.Rotated)) + " ago"
+	}
+	if !s.Expires.IsZero() {
+		first[5] = s.Expires.UTC().Format(time.DateOnly)
+	}
+	rows := [][]string{first}
+	for _, r := range s.Replicas {
+		if r.State == verify.StateCurrent {
+			continue
+		}
+		detail := r.Detail
+		if r.Behind > 0 {
+			detail = count(r.Behind, "version") + " behind"
+		}
+		rows = append(rows, row(r.State, "- "+r.Name, r.Version, detail, r.Hint))
+	}
+	return rows
+}
+
+func row(state verify.State, name, version, detail, hint string) []string {
+	symbol, known := symbols[state]
+	if !known {
+		symbol = "×"
+	}
+	if hint != "" {
+		detail += "; hint: " + hint
+	}
+	if len(version) > 12 { // Key Vault's have 32 characters
+		version = version[:8] + "…"
+	}
+	return []string{symbol + " " + string(state), name, version, "", "", "", strings.TrimPrefix(detail, "; ")}
+}
+
+func (s Secret) detail() string {
+	current := 0
+	for _, r := range s.Replicas {
+		if r.State == verify.StateCurrent {
+			current++
+		}
+	}
+	text := fmt.Sprintf("%d of %s current", current, count(len(s.Replicas), "replica"))
+	if s.Detail != "" {
+		text += "; " + s.Detail
+	}
+	return text
+}
+
+// Summary counts the secrets by their state.
+func (r Report) Summary() string {
+	counts, all := map[verify.State]int{}, 0
+	for _, d := range r.Deliveries {
+		for _, s := range d.Secrets {
+			counts[s.State]++
+			all++
+		}
+	}
+	var parts []string
+	for _, state := range slices.Backward(severity) {
+		if counts[state] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", counts[state], state))
+		}
+	}
+	return count(all, "secret") + ": " + strings.Join(parts, ", ")
+}
+
+// age is a duration in its largest unit that is not small: 90s, 12m, 5h, 3d.
+func age(d time.Duration) string {
+	switch d = max(0, d); {
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%dm", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh", int(d.Hours()))
+	}
+	return fmt.Sprintf("%dd", int(d.Hours()/24))
+}
+
+func count(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
+}

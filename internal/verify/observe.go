@@ -1,0 +1,118 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"slices"
+
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/internal/store"
+)
+
+// State is what a replica has of a secret, compared with the store.
+type State string
+
+// An empty file or folder and a missing file are told apart, because the driver can
+// leave a pod Ready with an empty folder.
+const (
+	StateCurrent State = "current"
+	StateBehind  State = "behind"
+	StateEmpty   State = "empty"
+	StateMissing State = "missing"
+	StateUnknown State = "unknown"
+)
+
+// Mounted is what one replica has of a secret.
+type Mounted struct {
+	Secret, Replica string
+	State           State
+	Version         string // of a file that is behind, where the driver names versions as the store does
+	Detail, Hint    string
+
+	digest string // of the file
+}
+
+// Has reports whether the file has this value.
+func (m Mounted) Has(v secret.Value) bool { return m.digest == digest(v) }
+
+// observers is how many files are read at the same time.
+const observers = 16
+
+// Observe looks at every secret in every replica, as the mount checks do, and changes
+// nothing.
+func Observe(ctx context.Context, d *config.Delivery, deps Dependencies) []Mounted {
+	r := newRun(d, deps, Options{})
+	subjects := perFile(ctx, r)
+	all := make([]Mounted, len(subjects))
+	_ = store.Parallel(len(subjects), observers, func(i int) error {
+		s := subjects[i]
+		all[i] = r.observe(ctx, s)
+		all[i].Secret, all[i].Replica = s.secret.Name, s.mount.replica
+		return nil
+	})
+	return all
+}
+
+func (r *run) observe(ctx context.Context, s subject) Mounted {
+	if present := filePresent(ctx, r, s.mount, s.secret); present.Status != StatusPass {
+		is := present.mounted(StateMissing)
+		if names, err := s.mount.list(ctx, s.mount.folder(s.secret)); err == nil && len(names) == 0 {
+			is.State = StateEmpty
+		}
+		return is
+	}
+	got := s.mount.look(ctx, s.secret)
+	if readable := fileReadable(ctx, r, s); readable.Status != StatusPass {
+		if got.digest == emptyDigest {
+			return readable.mounted(StateEmpty)
+		}
+		return readable.mounted(StateUnknown)
+	}
+	is := fileMatchesStore(ctx, r, s).mounted(StateBehind)
+	is.digest = got.digest
+	switch _, err := r.values.expected(ctx, s.secret); {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrInvalid):
+		is.State = StateUnknown // there is nothing to be behind of
+	case errors.Is(err, store.ErrPEM) && s.secret.KeyVaultType() == config.ObjectKey:
+		is.State = StateCurrent // as far as can be told: no store gives a key out
+	}
+	if is.State != StateCurrent {
+		r.byVersion(ctx, s, &is)
+	}
+	return is
+}
+
+// byVersion says what the driver's status says of a file that has not the store's value,
+// or cannot be compared with it.
+func (r *run) byVersion(ctx context.Context, s subject, is *Mounted) {
+	newest, err := r.values.newestVersions(ctx, s.secret)
+	if err != nil || s.mount.pod == nil {
+		return
+	}
+	version, _, wrong := mountedVersion(ctx, r, s.mount, s.secret)
+	if wrong.Status != "" {
+		return
+	}
+	is.Version = version
+	switch {
+	case is.State != StateUnknown:
+	case slices.Contains(newest, version):
+		is.State, is.Detail, is.Hint = StateCurrent, "", ""
+	default:
+		is.State = StateBehind
+	}
+}
+
+// mounted is a result as the state of a file; failed is what a failure means.
+func (r Result) mounted(failed State) Mounted {
+	is := Mounted{State: StateUnknown, Detail: r.Detail, Hint: r.Hint}
+	switch r.Status {
+	case StatusPass, StatusWarn:
+		is.State = StateCurrent
+	case StatusFail:
+		is.State = failed
+	}
+	return is
+}
