@@ -111,14 +111,22 @@ func TestLookSaysWhatIsWhere(t *testing.T) {
 			f.put(t, "two", canary+"-2")
 			f.put(t, "two", canary+"-3")
 		}, "× behind two 3 ago | × behind - local 1: 2 versions behind | √ current one 1 never | √ current Client/basic"},
-		{"a value of nowhere", func(t *testing.T, f *fixture) { f.mount(t, "two", "other") },
-			"× behind two 1 never | × behind - local: differs from the store, version 1: stale, or from another source | √ current one 1 never | √ current Client/basic"},
-		{"empty file", func(t *testing.T, f *fixture) { f.mount(t, "one", "") },
-			"× empty one 1 never | × empty - local: is empty | √ current two 1 never | √ current Client/basic"},
-		{"no file", func(t *testing.T, f *fixture) { _ = os.Remove(filepath.Join(f.dir, "one")) },
-			"× missing one 1 never | × missing - local: no file one | √ current two 1 never | √ current Client/basic"},
-		{"not stored", func(_ *testing.T, f *fixture) { f.d.Secrets[0].Name = "none" },
-			`× missing none: 0 of 1 replica current; memory: secret "none": is not in the store | × missing - local: no file none | √ current two 1 never | √ current Client/basic`},
+		{
+			"a value of nowhere", func(t *testing.T, f *fixture) { f.mount(t, "two", "other") },
+			"× behind two 1 never | × behind - local: differs from the store, version 1: stale, or from another source | √ current one 1 never | √ current Client/basic",
+		},
+		{
+			"empty file", func(t *testing.T, f *fixture) { f.mount(t, "one", "") },
+			"× empty one 1 never | × empty - local: is empty | √ current two 1 never | √ current Client/basic",
+		},
+		{
+			"no file", func(_ *testing.T, f *fixture) { _ = os.Remove(filepath.Join(f.dir, "one")) },
+			"× missing one 1 never | × missing - local: no file one | √ current two 1 never | √ current Client/basic",
+		},
+		{
+			"not stored", func(_ *testing.T, f *fixture) { f.d.Secrets[0].Name = "none" },
+			`× missing none: 0 of 1 replica current; memory: secret "none": is not in the store | × missing - local: no file none | √ current two 1 never | √ current Client/basic`,
+		},
 		{"versions refused", func(_ *testing.T, f *fixture) {
 			f.deps.Store = changed{Store: f.deps.Store, versions: refused}
 		}, "√ current one 1: 1 of 1 replica current; age unknown: vault: permission denied | √ current two 1: 1 of 1 | √ current Client/basic"},
@@ -137,15 +145,21 @@ func TestLookSaysWhatIsWhere(t *testing.T) {
 				return all, err
 			}}
 		}, "× missing one 1 never: 1 of 1 replica current; version 1 is deleted or disabled"},
-		{"no Client", func(_ *testing.T, f *fixture) { f.deps.Admin = admin{err: fs.ErrNotExist} },
-			"√ current one 1 never | √ current two 1 never | × missing Client/basic: not in Aidbox; hint: secretctl client apply"},
+		{
+			"no Client", func(_ *testing.T, f *fixture) { f.deps.Admin = admin{err: fs.ErrNotExist} },
+			"√ current one 1 never | √ current two 1 never | × missing Client/basic: not in Aidbox; hint: secretctl client apply",
+		},
 		{"literal secret", func(_ *testing.T, f *fixture) {
 			f.deps.Admin = admin{refs: map[string]string{"secret": "one"}, literals: []string{"secret"}}
 		}, "√ current one 1 never | √ current two 1 never | × wrong Client/basic: holds a literal value at secret"},
-		{"other reference", func(_ *testing.T, f *fixture) { f.deps.Admin = admin{refs: map[string]string{"secret": "two"}} },
-			"√ current one 1 never | √ current two 1 never | × wrong Client/basic: secret refers to two, not to one"},
-		{"Aidbox is down", func(_ *testing.T, f *fixture) { f.deps.Admin = admin{err: errors.New("connection refused")} },
-			"√ current one 1 never | √ current two 1 never | ? unknown Client/basic: connection refused"},
+		{
+			"other reference", func(_ *testing.T, f *fixture) { f.deps.Admin = admin{refs: map[string]string{"secret": "two"}} },
+			"√ current one 1 never | √ current two 1 never | × wrong Client/basic: secret refers to two, not to one",
+		},
+		{
+			"Aidbox is down", func(_ *testing.T, f *fixture) { f.deps.Admin = admin{err: errors.New("connection refused")} },
+			"√ current one 1 never | √ current two 1 never | ? unknown Client/basic: connection refused",
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newFixture(t)

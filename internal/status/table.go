@@ -36,20 +36,20 @@ func (r Report) Table(several bool) (rows [][]string) {
 }
 
 // rows are a row for the secret, and one for each replica that is not as it should be.
-func (s Secret) rows(now time.Time) [][]string {
-	first := row(s.State, s.Name, s.Version, s.detail(), s.Hint)
+func (is Secret) rows(now time.Time) [][]string {
+	first := row(is.State, is.Name, is.Version, is.detail(), is.Hint)
 	first[3], first[4], first[5] = "-", "-", "-"
-	if !s.Written.IsZero() {
-		first[3], first[4] = age(now.Sub(s.Written)), "never"
+	if !is.Written.IsZero() {
+		first[3], first[4] = age(now.Sub(is.Written)), "never"
 	}
-	if !s.Rotated.IsZero() {
-		first[4] = age(now.Sub(s.Rotated)) + " ago"
+	if !is.Rotated.IsZero() {
+		first[4] = age(now.Sub(is.Rotated)) + " ago"
 	}
-	if !s.Expires.IsZero() {
-		first[5] = s.Expires.UTC().Format(time.DateOnly)
+	if !is.Expires.IsZero() {
+		first[5] = is.Expires.UTC().Format(time.DateOnly)
 	}
 	rows := [][]string{first}
-	for _, r := range s.Replicas {
+	for _, r := range is.Replicas {
 		if r.State == verify.StateCurrent {
 			continue
 		}
@@ -76,16 +76,16 @@ func row(state verify.State, name, version, detail, hint string) []string {
 	return []string{symbol + " " + string(state), name, version, "", "", "", strings.TrimPrefix(detail, "; ")}
 }
 
-func (s Secret) detail() string {
+func (is Secret) detail() string {
 	current := 0
-	for _, r := range s.Replicas {
+	for _, r := range is.Replicas {
 		if r.State == verify.StateCurrent {
 			current++
 		}
 	}
-	text := fmt.Sprintf("%d of %s current", current, count(len(s.Replicas), "replica"))
-	if s.Detail != "" {
-		text += "; " + s.Detail
+	text := fmt.Sprintf("%d of %s current", current, count(len(is.Replicas), "replica"))
+	if is.Detail != "" {
+		text += "; " + is.Detail
 	}
 	return text
 }

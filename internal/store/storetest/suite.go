@@ -45,6 +45,7 @@ var suite = []struct {
 	{"takes an equal value by another writer for its own", acceptsEqualConcurrentWrite},
 	{"does not overwrite a change by another writer", refusesConflict},
 	{"gets the newest value", getsNewestValue},
+	{"lists versions and gets each value", listsVersions},
 	{"puts a value once", putsOnce},
 	{"learns every value", learnsValues},
 	{"serves several at the same time", servesInParallel},
