@@ -5,11 +5,14 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/fhirclient"
+	"github.com/secretctl/secretctl/internal/graph"
+	"github.com/secretctl/secretctl/internal/report"
 	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/verify"
 )
@@ -139,4 +142,31 @@ func (a noAidbox) Probe(context.Context, string, string, secret.Value) (int, str
 
 func (a noAidbox) Token(context.Context, string, secret.Value) (int, string, error) {
 	return 0, "", a.err
+}
+
+// describe adds to a report what was looked at, and the paths of the secrets.
+func (a *app) describe(ctx context.Context, d *config.Delivery, deps verify.Dependencies, r *verify.DeliveryReport) {
+	p := a.provider(d)
+	t := &verify.Target{Store: p.Title, Aidbox: d.Aidbox.URL}
+	if d.Vault != nil {
+		t.Store += " " + d.Vault.Address
+	} else {
+		t.Store += " " + strings.Join(d.KeyVaults(), ", ")
+	}
+	switch {
+	case deps.Local != nil:
+		t.Mount = cmp.Or(deps.Local.Dir, d.MountPath)
+	case deps.Cluster != nil:
+		t.Cluster, t.Namespace = deps.Cluster.Host(), d.Namespace
+		t.Workload = d.Aidbox.Workload.Kind + " " + d.Aidbox.Workload.Name
+	}
+	answered := func(c verify.Result) bool {
+		return c.Status == verify.StatusPass && (c.ID == "client/exists" || c.ID == "aidbox/version")
+	}
+	if deps.Admin != nil && slices.ContainsFunc(r.Checks, answered) {
+		t.AidboxVersion, _ = deps.Admin.Version(ctx)
+		t.AidboxVersion = a.clean(t.AidboxVersion)
+	}
+	r.Target = t
+	r.Paths = graph.Paths(graph.Delivery{Delivery: d, Store: p}, &report.Report{Deliveries: []verify.DeliveryReport{*r}})
 }

@@ -75,7 +75,7 @@ func (a *app) report(o reportOptions, deliveries []verify.DeliveryReport, err er
 	}
 	a.cleanResults(deliveries)
 	r := report.New(deliveries, setup)
-	r.Time = time.Now().UTC().Truncate(time.Second)
+	r.Time, r.Command, r.Secretctl = time.Now().UTC().Truncate(time.Second), a.clean(a.command), buildVersion().Version
 	errs := []error{err}
 	checked := slices.ContainsFunc(deliveries, func(d verify.DeliveryReport) bool { return len(d.Checks) > 0 })
 	if o.output != "text" && o.output != "short" || err == nil || checked {

@@ -60,7 +60,7 @@ func (a *app) run(work func(ctx context.Context, args []string) error) func(*cob
 				return usagef("write it like 90s or 10m", "--%s must be above zero", flag)
 			}
 		}
-		a.started = true
+		a.started, a.command = true, strings.Join(append([]string{cmd.CommandPath()}, args...), " ")
 		ctx, cancel := context.WithTimeout(cmd.Context(), a.timeout)
 		defer cancel()
 		defer context.AfterFunc(ctx, a.console.release)()

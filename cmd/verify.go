@@ -287,6 +287,7 @@ func (a *app) check(ctx context.Context, d *config.Delivery, c checkup) (work[ve
 			}
 		}
 		report, err := verify.Run(ctx, d, deps, o)
+		a.describe(ctx, d, deps, &report)
 		answered := func(r verify.Result) bool {
 			return r.Status == verify.StatusPass && (strings.HasPrefix(r.ID, "client/") || strings.HasPrefix(r.ID, "aidbox/") || r.ID == "rotation/new-accepted")
 		}

@@ -16,7 +16,7 @@ import (
 )
 
 // Formats returns the names that [Write] knows.
-func Formats() []string { return []string{"mermaid", "dot"} }
+func Formats() []string { return []string{"mermaid", "dot", "html"} }
 
 // Delivery is one to draw, and what is known of its kind of store.
 type Delivery struct {
@@ -27,6 +27,9 @@ type Delivery struct {
 // Write draws the deliveries in a format, with the outcome of the checks where
 // there is a report; it may be nil. The same input gives the same bytes.
 func Write(w io.Writer, format string, deliveries []Delivery, r *report.Report) error {
+	if format == "html" {
+		return writePage(w, deliveries, r)
+	}
 	var g graph
 	for _, d := range deliveries {
 		g.add(d, r)
@@ -44,6 +47,13 @@ type graph struct {
 	flows []flow
 	nodes []node
 	edges []edge
+	ways  []way
+}
+
+// way is a secret's path: its nodes up to its entry, and the edges between them.
+type way struct {
+	secret       string
+	nodes, edges []int
 }
 
 // flow is a delivery: its nodes and edges are those up to here which no flow
@@ -112,6 +122,8 @@ func (g *graph) secret(d Delivery, s config.Secret, class int) int {
 	g.edge(class, file, nil,
 		"mount/status "+s.Name+" *", "workload/no-subpath *", "cluster/csi-driver *", "cluster/provider *", "cluster/crds *", "cluster/rotation-enabled *")
 	g.edge(file, entry, nil, "mount/vault-config *")
+	last := len(g.edges) - 1
+	g.ways = append(g.ways, way{s.Name, []int{place, class, file, entry}, []int{last - 2, last - 1, last}})
 	return entry
 }
 

@@ -64,7 +64,7 @@ func results(lines ...string) []verify.Result {
 	var all []verify.Result
 	for _, line := range lines {
 		parts := append(strings.SplitN(line, " ", 3), "")
-		all = append(all, verify.Result{Status: verify.Status(parts[0]), ID: parts[1], Subject: parts[2], Detail: "detail", Hint: "hint"})
+		all = append(all, verify.Result{Status: verify.Status(parts[0]), ID: parts[1], Subject: parts[2], Detail: "the detail", Hint: "the hint"})
 	}
 	return all
 }
@@ -130,8 +130,34 @@ func TestGraphLooksAsItDid(t *testing.T) {
 // What a report says in words could hold anything, and stays where it is.
 func TestGraphShowsNoTextOfTheReport(t *testing.T) {
 	for _, format := range Formats() {
-		if got := draw(t, format, load(t, fleet), sample()); strings.Contains(got, "detail") || strings.Contains(got, "hint") || strings.Contains(got, "no/such-check") {
+		if got := draw(t, format, load(t, fleet), sample()); strings.Contains(got, "the detail") || strings.Contains(got, "the hint") || strings.Contains(got, "no/such-check") {
 			t.Errorf("%s: %s", format, got)
+		}
+	}
+}
+
+// What comes after the first broken step may only follow from it.
+func TestFirstBrokenStepIsMarked(t *testing.T) {
+	for _, tt := range []struct{ failed, want string }{
+		{"", ""},
+		{"store/pod-can-read serviceaccount/aidbox,mount/present client-secret pod/b", "SecretProviderClass"},
+		{"mount/present client-secret pod/b,client/exists Client/basic", "file"},
+		{"auth/accepts-secret Client/basic", "Client/basic"},
+	} {
+		checks := []string{"pass store/secret-present client-secret"}
+		for _, failed := range strings.FieldsFunc(tt.failed, func(r rune) bool { return r == ',' }) {
+			checks = append(checks, "fail "+failed)
+		}
+		r := report.New([]verify.DeliveryReport{{Name: "aidbox", Checks: results(checks...)}}, nil)
+		p := Paths(load(t, fleet)[0], &r)[0]
+		var broken []string
+		for _, s := range slices.Concat(p.Steps, p.Ends) {
+			if s.Broken {
+				broken = append(broken, s.Lines[0])
+			}
+		}
+		if got := strings.Join(broken, ", "); got != tt.want || p.Steps[0].Status != verify.StatusPass {
+			t.Errorf("%s: broken is %q, want %q", tt.failed, got, tt.want)
 		}
 	}
 }

@@ -43,14 +43,20 @@ type section struct {
 	Error        *verify.SetupError
 	Status       verify.Status
 	Groups       []checkGroup
+	Target       []targetLine
+	Paths        []verify.Path
 	Lanes        []lane
 	Origin       string // what their times count from
 	Deadline     time.Duration
 	DeadlineAt   percent
+	Beyond       bool          // the deadline is beyond the end of the axis
 	Span         time.Duration // what 100 % are
 }
 
-// checkGroup has the checks of a group, in the order in which they ran.
+// targetLine is a part of what was looked at.
+type targetLine struct{ What, Is string }
+
+// checkGroup has the checks of a group, those that failed first.
 type checkGroup struct {
 	Name     string
 	Status   verify.Status
@@ -84,6 +90,7 @@ func writeHTML(w io.Writer, r Report) error {
 		"took":    func(d time.Duration) string { return rounded(d).String() },
 		"seconds": func(d time.Duration) string { return fmt.Sprintf("%.1f", d.Seconds()) },
 		"known":   known,
+		"words":   words,
 	}).Parse(pageText)
 	if err != nil {
 		return err
@@ -95,6 +102,7 @@ func writeHTML(w io.Writer, r Report) error {
 	for i, d := range r.Deliveries {
 		p.Sections = append(p.Sections, newSection(fmt.Sprintf("delivery-%d", i+1), d))
 	}
+	slices.SortStableFunc(p.Sections, func(a, b section) int { return severity(a.Status) - severity(b.Status) })
 	var out bytes.Buffer
 	if err := t.Execute(&out, p); err != nil {
 		return err
@@ -133,13 +141,14 @@ func (s Summary) Worst() verify.Status {
 }
 
 func newSection(anchor string, d verify.DeliveryReport) section {
-	s := section{Name: d.Name, Anchor: anchor, Error: d.Error}
+	s := section{Name: d.Name, Anchor: anchor, Error: d.Error, Target: targetOf(d.Target), Paths: d.Paths}
 	var all Summary
 	if d.Error != nil {
 		all.Add(verify.StatusUnknown)
 	}
 	for _, checks := range groups(d.Checks) {
 		g := checkGroup{Name: checks[0].Group(), Checks: checks}
+		slices.SortStableFunc(g.Checks, func(a, b verify.Result) int { return severity(a.Status) - severity(b.Status) })
 		var sum Summary
 		for _, c := range checks {
 			sum.Add(c.Status)
@@ -151,16 +160,54 @@ func newSection(anchor string, d verify.DeliveryReport) section {
 		}
 		s.Groups = append(s.Groups, g)
 	}
+	slices.SortStableFunc(s.Groups, func(a, b checkGroup) int { return severity(a.Status) - severity(b.Status) })
 	s.Status = all.Worst()
 	s.Origin = verify.Origin(d.Timeline)
 	s.Lanes, s.Deadline, s.Span = lanes(d), time.Duration(d.DeadlineMS)*time.Millisecond, span(d)
-	s.DeadlineAt = percentOf(s.Deadline, s.Span)
+	s.Beyond = s.Deadline > s.Span
+	s.DeadlineAt = min(percentOf(s.Deadline, s.Span), 100)
 	return s
 }
 
-// span is how long the axis of a timeline is.
+// severity orders statuses, the worst first.
+func severity(s verify.Status) int {
+	return slices.Index([]verify.Status{verify.StatusFail, verify.StatusUnknown, verify.StatusWarn, verify.StatusPass, verify.StatusSkip}, known(s))
+}
+
+func targetOf(t *verify.Target) (lines []targetLine) {
+	if t == nil {
+		return nil
+	}
+	aidbox := t.Aidbox
+	if t.AidboxVersion != "" {
+		aidbox += " (version " + t.AidboxVersion + ")"
+	}
+	for _, l := range []targetLine{
+		{"Cluster", t.Cluster}, {"Namespace", t.Namespace}, {"Workload", t.Workload}, {"Mount on this machine", t.Mount}, {"Store", t.Store}, {"Aidbox", aidbox},
+	} {
+		if l.Is != "" {
+			lines = append(lines, l)
+		}
+	}
+	return lines
+}
+
+// words escapes text, and lets lines break after what separates the parts of a name, so
+// that no word has to be broken.
+func words(text string) template.HTML {
+	var out strings.Builder
+	for _, r := range text {
+		out.WriteString(template.HTMLEscapeString(string(r)))
+		if strings.ContainsRune("/.:_=-,", r) {
+			out.WriteString("<wbr>")
+		}
+	}
+	return template.HTML(out.String()) //nolint:gosec // escaped above
+}
+
+// span is how long the axis of a timeline is: as long as what happened.
 func span(d verify.DeliveryReport) time.Duration {
-	longest := max(time.Duration(d.DeadlineMS)*time.Millisecond, time.Second)
+	longest := time.Second
 	for _, m := range d.Timeline {
 		longest = max(longest, m.After)
 	}

@@ -134,7 +134,35 @@ func TestTimelineFitsItsAxis(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if s.DeadlineAt.String() != "95.24%" {
-		t.Errorf("the deadline is at %s", s.DeadlineAt)
+	if s.DeadlineAt.String() != "95.24%" || s.Beyond {
+		t.Errorf("the deadline is at %s, beyond the axis: %v", s.DeadlineAt, s.Beyond)
+	}
+	// What happened early is not squeezed by a deadline that is far away.
+	early := turning().Deliveries[0]
+	early.Timeline = early.Timeline[:3]
+	if s := newSection("a", early); s.Lanes[1].Steps[0].To.String() != "94.54%" || s.DeadlineAt != 100 || !s.Beyond {
+		t.Errorf("the file changed at %s, the deadline is at %s, beyond the axis: %v", s.Lanes[1].Steps[0].To, s.DeadlineAt, s.Beyond)
+	}
+}
+
+// Who opens the page looks for what is wrong, and where.
+func TestPageHasTheWorstFirst(t *testing.T) {
+	r := turning()
+	r.Deliveries = append([]verify.DeliveryReport{{Name: "fine", Checks: []verify.Result{{ID: "store/reachable", Status: verify.StatusPass}}}}, r.Deliveries...)
+	r.Deliveries[1].Target = &verify.Target{Cluster: "https://cluster.example", Namespace: "fhir", Store: "Vault", Aidbox: "https://aidbox.example", AidboxVersion: "2605"}
+	r.Command, r.Secretctl = "secretctl verify mount", "1.2.3"
+	page := pageOf(t, r)
+	text := textOf(t, page)
+	for _, want := range []string{"secretctl verify mount · secretctl 1.2.3", "Cluster https://cluster.example Namespace fhir Store Vault Aidbox https://aidbox.example (version 2605)"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the page lacks %q: %s", want, text)
+		}
+	}
+	s := newSection("a", r.Deliveries[1])
+	if s.Groups[0].Status != verify.StatusFail || s.Groups[0].Checks[0].Status != verify.StatusFail {
+		t.Errorf("the first group is %s, its first check %s", s.Groups[0].Status, s.Groups[0].Checks[0].Status)
+	}
+	if strings.Index(page, ">fine</h2>") < strings.Index(page, ">aidbox</h2>") {
+		t.Error("a delivery without failures comes first")
 	}
 }

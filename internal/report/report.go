@@ -22,7 +22,9 @@ const SchemaVersion = 1
 // Report is the outcome of a run.
 type Report struct {
 	SchemaVersion int                     `json:"schemaVersion"`
-	Time          time.Time               `json:"time,omitzero"` // when the run ended
+	Time          time.Time               `json:"time,omitzero"`      // when the run ended
+	Command       string                  `json:"command,omitempty"`   // without its flags
+	Secretctl     string                  `json:"secretctl,omitempty"` // its version
 	Summary       Summary                 `json:"summary"`
 	Deliveries    []verify.DeliveryReport `json:"deliveries"`
 	Error         *verify.SetupError      `json:"error,omitempty"`
@@ -150,6 +152,8 @@ func (r Report) headline() string {
 		return count(s.Unknown, "check") + " unknown"
 	case s.Warn > 0:
 		return "Nothing failed, with " + count(s.Warn, "warning")
+	case s.Pass == 0 && slices.ContainsFunc(r.Deliveries, func(d verify.DeliveryReport) bool { return d.Paths != nil }):
+		return "The path of each secret"
 	case s.Pass == 0:
 		return "Nothing was checked"
 	}

@@ -82,9 +82,38 @@ func groupOf(id string) string {
 	return group
 }
 
+// Target is what the checks of a delivery looked at.
+type Target struct {
+	Cluster       string `json:"cluster,omitempty"` // the address of its API server
+	Namespace     string `json:"namespace,omitempty"`
+	Workload      string `json:"workload,omitempty"`
+	Mount         string `json:"mount,omitempty"` // on this machine, in place of a cluster
+	Store         string `json:"store,omitempty"`
+	Aidbox        string `json:"aidbox,omitempty"`
+	AidboxVersion string `json:"aidboxVersion,omitempty"` // "" where nobody was asked
+}
+
+// Path is a secret's path from the store to the resources that refer to it.
+type Path struct {
+	Secret string
+	Steps  []Step // up to the vault config entry
+	Ends   []Step // the resources
+}
+
+// Step is a part of a path, and what came of the checks about it and about what leads
+// to it.
+type Step struct {
+	Lines  []string
+	Status Status   // "" if no check about it has run
+	Checks []string // the IDs of those with that status, unless they passed
+	Broken bool     // the first step of the path that failed
+}
+
 // DeliveryReport has the results of one delivery, in the order in which they came.
 type DeliveryReport struct {
 	Name     string   `json:"name"`
+	Target   *Target  `json:"target,omitempty"`
+	Paths    []Path   `json:"-"` // for a page
 	Checks   []Result `json:"checks"`
 	Timeline []Moment `json:"timeline,omitempty"` // of a rotation
 	// DeadlineMS is how long after the write its file may change, in milliseconds.
