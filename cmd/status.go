@@ -70,6 +70,7 @@ func (a *app) status(ctx context.Context, o reportOptions, watch bool) error {
 	if err != nil {
 		return err
 	}
+	o.parallel = max(1, o.parallel/min(maxParallel, len(all))) // of all deliveries together
 	prepared := map[*config.Delivery]work[status.Delivery]{} // connections outlive a look
 	prepare := func(d *config.Delivery) (work[status.Delivery], error) {
 		if prepared[d] != nil {
@@ -79,7 +80,7 @@ func (a *app) status(ctx context.Context, o reportOptions, watch bool) error {
 		c.options.target = a.targetOf(d, o)
 		deps, err := a.dependencies(ctx, d, c)
 		prepared[d] = func(ctx context.Context, _ *progress) (status.Delivery, error) {
-			return status.Look(ctx, d, deps), ctx.Err()
+			return status.Look(ctx, d, deps, o.parallel), ctx.Err()
 		}
 		return prepared[d], err
 	}

@@ -100,25 +100,23 @@ func NewReport(deliveries []Delivery, failed *Problem) Report {
 	return r
 }
 
-// requests is how many questions are asked of the store at the same time.
-const requests = 16
-
 // Look finds out the status of a delivery. What could not be found out is unknown.
-func Look(ctx context.Context, d *config.Delivery, deps verify.Dependencies) Delivery {
+// parallel is how many questions are under way at the same time.
+func Look(ctx context.Context, d *config.Delivery, deps verify.Dependencies, parallel int) Delivery {
 	is := Delivery{Name: d.Name, State: verify.StateCurrent, Secrets: make([]Secret, len(d.Secrets)), Resources: []Resource{}}
 	var mounted []verify.Mounted
-	_ = store.Parallel(len(d.Secrets)+2, requests, func(i int) error {
+	_ = store.Parallel(len(d.Secrets)+2, parallel+2, func(i int) error {
 		switch i {
 		case 0:
-			mounted = verify.Observe(ctx, d, deps)
+			mounted = verify.Observe(ctx, d, deps, parallel)
 		case 1:
-			is.Resources = resources(ctx, d, deps)
+			is.Resources = resources(ctx, d, deps, parallel)
 		default:
 			is.Secrets[i-2] = stored(ctx, d.Secrets[i-2], deps)
 		}
 		return nil
 	})
-	_ = store.Parallel(len(d.Secrets), requests, func(i int) error {
+	_ = store.Parallel(len(d.Secrets), parallel, func(i int) error {
 		is.Secrets[i].place(ctx, d.Secrets[i], deps, mounted)
 		return nil
 	})
@@ -235,8 +233,8 @@ func (is *Secret) value(ctx context.Context, s config.Secret, deps verify.Depend
 }
 
 // resources has the state of each resource, from the checks that read it.
-func resources(ctx context.Context, d *config.Delivery, deps verify.Dependencies) []Resource {
-	report, _ := verify.Run(ctx, d, deps, verify.Options{Groups: []string{"client/exists", "client/masked", "client/reference"}})
+func resources(ctx context.Context, d *config.Delivery, deps verify.Dependencies, parallel int) []Resource {
+	report, _ := verify.Run(ctx, d, deps, verify.Options{Groups: []string{"client/exists", "client/masked", "client/reference"}, Parallel: parallel})
 	all := []Resource{}
 	for _, c := range report.Checks {
 		state := verify.StateUnknown

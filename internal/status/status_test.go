@@ -164,7 +164,7 @@ func TestLookSaysWhatIsWhere(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newFixture(t)
 			tt.setup(t, f)
-			r := NewReport([]Delivery{Look(t.Context(), f.d, f.deps)}, nil)
+			r := NewReport([]Delivery{Look(t.Context(), f.d, f.deps, 4)}, nil)
 			got := flat(r)
 			want := strings.Split(tt.want, " | ")
 			for i, w := range want {
@@ -212,7 +212,7 @@ func TestVersionsThatChangeAnotherSecretDoNotCount(t *testing.T) {
 	}
 	f.put(t, "one", "new")
 	f.mount(t, "one", "oldest")
-	mounted := verify.Observe(t.Context(), f.d, f.deps)
+	mounted := verify.Observe(t.Context(), f.d, f.deps, 4)
 	var r Replica
 	is.compare(t.Context(), f.d.Secrets[0], f.deps, mounted[0], &r)
 	if r.Behind != 2 || r.Version != "1" {

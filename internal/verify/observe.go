@@ -37,41 +37,37 @@ type Mounted struct {
 // Has reports whether the file has this value.
 func (m Mounted) Has(v secret.Value) bool { return m.digest == digest(v) }
 
-// observers is how many files are read at the same time.
-const observers = 16
-
 // Observe looks at every secret in every replica, as the mount checks do, and changes
-// nothing.
-func Observe(ctx context.Context, d *config.Delivery, deps Dependencies) []Mounted {
-	r := newRun(d, deps, Options{})
+// nothing. It looks into at most parallel replicas at the same time.
+func Observe(ctx context.Context, d *config.Delivery, deps Dependencies, parallel int) (all []Mounted) {
+	r := newRun(d, deps, Options{Parallel: parallel})
 	subjects := perFile(ctx, r)
-	all := make([]Mounted, len(subjects))
-	_ = store.Parallel(len(subjects), observers, func(i int) error {
-		s := subjects[i]
-		all[i] = r.observe(ctx, s)
-		all[i].Secret, all[i].Replica = s.secret.Name, s.mount.replica
-		return nil
-	})
+	lookIntoAll(ctx, r)
+	for _, s := range subjects {
+		is := r.observe(ctx, s)
+		is.Secret, is.Replica = s.secret.Name, s.mount.replica
+		all = append(all, is)
+	}
 	return all
 }
 
 func (r *run) observe(ctx context.Context, s subject) Mounted {
 	if present := filePresent(ctx, r, s.mount, s.secret); present.Status != StatusPass {
 		is := present.mounted(StateMissing)
-		if names, err := s.mount.list(ctx, s.mount.folder(s.secret)); err == nil && len(names) == 0 {
+		if folder := fileOf(s.mount.folder(s.secret))(s.mount.observation(ctx)); folder.Found && folder.Err == nil && len(folder.Names) == 0 {
 			is.State = StateEmpty
 		}
 		return is
 	}
 	got := s.mount.look(ctx, s.secret)
 	if readable := fileReadable(ctx, r, s); readable.Status != StatusPass {
-		if got.digest == emptyDigest {
+		if got.Digest == emptyDigest {
 			return readable.mounted(StateEmpty)
 		}
 		return readable.mounted(StateUnknown)
 	}
 	is := fileMatchesStore(ctx, r, s).mounted(StateBehind)
-	is.digest = got.digest
+	is.digest = got.Digest
 	switch _, err := r.values.expected(ctx, s.secret); {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrInvalid):
 		is.State = StateUnknown // there is nothing to be behind of
