@@ -71,7 +71,7 @@ func (a *app) status(ctx context.Context, o reportOptions, watch bool) error {
 		return err
 	}
 	o.parallel = max(1, o.parallel/min(maxParallel, len(all))) // of all deliveries together
-	prepared := map[*config.Delivery]work[status.Delivery]{} // connections outlive a look
+	prepared := map[*config.Delivery]work[status.Delivery]{}   // connections outlive a look
 	prepare := func(d *config.Delivery) (work[status.Delivery], error) {
 		if prepared[d] != nil {
 			return prepared[d], nil

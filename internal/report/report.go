@@ -22,7 +22,7 @@ const SchemaVersion = 1
 // Report is the outcome of a run.
 type Report struct {
 	SchemaVersion int                     `json:"schemaVersion"`
-	Time          time.Time               `json:"time,omitzero"`      // when the run ended
+	Time          time.Time               `json:"time,omitzero"`       // when the run ended
 	Command       string                  `json:"command,omitempty"`   // without its flags
 	Secretctl     string                  `json:"secretctl,omitempty"` // its version
 	Summary       Summary                 `json:"summary"`
