@@ -58,6 +58,12 @@ func (s *stdout) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// clear empties the terminal, which text may not.
+func (s *stdout) clear() error {
+	_, err := io.WriteString(s.Writer, "\x1b[H\x1b[2J")
+	return err
+}
+
 // credential writes to stdout what is a secret, and was asked for.
 func (s *stdout) credential(v secret.Value) error {
 	s.used.Store(true)

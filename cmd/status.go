@@ -2,8 +2,7 @@ package cmd
 
 import (
 	"context"
-	"fmt"
-	"io"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -130,19 +129,20 @@ func (a *app) printStatus(r status.Report, output string, watch bool) error {
 	if output == "json" {
 		return printJSON(a.Out, r)
 	}
+	t := &table{r.Table(a.several)}
+	if watch {
+		t.rows = slices.Concat([][]string{{r.Time.Local().Format(time.TimeOnly)}}, t.rows)
+	}
 	redraw := watch && a.OutTerminal
 	if redraw {
-		_, _ = io.WriteString(a.Out, "\x1b[H\x1b[2J")
+		if err := a.stdout.clear(); err != nil {
+			return err
+		}
+	} else if watch {
+		t.row("") // between two blocks
 	}
-	if watch {
-		_, _ = fmt.Fprintf(a.Out, "%s\n", r.Time.Local().Format(time.TimeOnly))
-	}
-	t := r.Table(a.several)
-	if err := a.print(&table{t}); err != nil {
+	if err := a.print(t); err != nil {
 		return err
-	}
-	if watch && !redraw {
-		_, _ = io.WriteString(a.Out, "\n")
 	}
 	a.summarize("%s", r.Summary())
 	return nil
