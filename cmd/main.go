@@ -134,7 +134,7 @@ type app struct {
 	inputs    *secret.Inputs
 	summary   string                 // the last line: what was done
 	several   bool                   // more than one delivery
-	command   string       // with its arguments, without its flags
+	command   string                 // with its arguments, without its flags
 	warned    sync.Map               // the warnings that were given
 	goOn      atomic.Value           // a string: how to go on if the command ends early
 	trouble   atomic.Pointer[string] // why the last request is tried again, or ""

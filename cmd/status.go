@@ -62,7 +62,7 @@ With --watch, looks again every ` + watchEvery.String() + ` until interrupted or
 }
 
 func (a *app) status(ctx context.Context, o reportOptions, watch bool) error {
-	if err := o.checkTarget(); err != nil {
+	if err := o.check(); err != nil {
 		return err
 	}
 	all, err := a.deliveries()
@@ -76,7 +76,10 @@ func (a *app) status(ctx context.Context, o reportOptions, watch bool) error {
 			return prepared[d], nil
 		}
 		c := checkup{groups: []string{groupMount, groupAidbox}, options: o}
-		c.options.target = a.targetOf(d, o)
+		var err error
+		if c.options.target, err = a.targetOf(d, c); err != nil {
+			return nil, err
+		}
 		deps, err := a.dependencies(ctx, d, c)
 		prepared[d] = func(ctx context.Context, _ *progress) (status.Delivery, error) {
 			return status.Look(ctx, d, deps, o.parallel), ctx.Err()
