@@ -174,7 +174,7 @@ func TestEveryCheckHasItsPlace(t *testing.T) {
 	for _, e := range g.edges {
 		about = append(about, e.about...)
 	}
-	whole := []string{"cluster/api", "store/reachable", "aidbox/reachable", "aidbox/version", "aidbox/scope-format", "workload/deployment", "rotation/no-restart"}
+	whole := []string{"cluster/api", "cluster/ownership", "store/reachable", "aidbox/reachable", "aidbox/version", "aidbox/scope-format", "workload/deployment", "rotation/no-restart"}
 	for _, id := range verify.IDs() {
 		placed := slices.ContainsFunc(about, func(key string) bool { return strings.HasPrefix(key, id+" ") })
 		if placed == slices.Contains(whole, id) {
