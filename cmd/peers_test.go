@@ -3,6 +3,7 @@ package cmd_test
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -37,12 +38,11 @@ func TestPeerScripts(t *testing.T) {
 	})
 }
 
-// What needs a cluster is tried elsewhere, or not at all.
-func TestCommandsOfTheTutorialAreInItsScripts(t *testing.T) {
-	doc, err := os.ReadFile("../docs/running-aidbox.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+// guided are the commands of the guides that the scripts run; what needs a cluster is
+// run on one, or needs a person.
+var guided = regexp.MustCompile(`(?m)^(?:secretctl (?:render|templates|config|provision) |kubectl kustomize |helm template |secretctl provision$)[^|>#\n]*`)
+
+func TestCommandsOfTheGuidesAreInTheScripts(t *testing.T) {
 	scripts := ""
 	files, err := filepath.Glob("testdata/*/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -55,21 +55,20 @@ func TestCommandsOfTheTutorialAreInItsScripts(t *testing.T) {
 		}
 		scripts += string(text)
 	}
-	found := 0
-	for line := range strings.Lines(string(doc)) {
-		line, _, _ = strings.Cut(strings.TrimSpace(line), " #")
-		command, _, _ := strings.Cut(strings.TrimSpace(line), " | ")
-		command, _, _ = strings.Cut(command, " > ")
-		if !strings.HasPrefix(command, "secretctl render ") && !strings.HasPrefix(command, "secretctl templates ") &&
-			!strings.HasPrefix(command, "kubectl kustomize ") && !strings.HasPrefix(command, "helm template ") {
-			continue
+	for guide, atLeast := range map[string]int{"running-aidbox": 6, "vault": 5, "gitops": 3} {
+		text, err := os.ReadFile("../docs/" + guide + ".md")
+		if err != nil {
+			t.Fatal(err)
 		}
-		found++
-		if !strings.Contains(scripts, "\nexec "+command+"\n") {
-			t.Errorf("no script runs: %s", command)
+		commands := guided.FindAllString(string(text), -1)
+		for _, command := range commands {
+			command = strings.TrimSpace(command) // a script may add what only a test needs
+			if !strings.Contains(scripts, "\nexec "+command+"\n") && !strings.Contains(scripts, "\nexec "+command+" ") {
+				t.Errorf("%s: no script runs: %s", guide, command)
+			}
 		}
-	}
-	if found < 6 {
-		t.Errorf("found %d commands in the tutorial", found)
+		if len(commands) < atLeast {
+			t.Errorf("%s: found %d commands", guide, len(commands))
+		}
 	}
 }
