@@ -126,7 +126,7 @@ func workloadRows() []row {
 			w.pods[1].Status.ContainerStatuses[0].State = corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}}
 		}), deployment, StatusFail, "pod/b: container app does not run: CrashLoopBackOff; 2 of 2 replicas ready | kubectl logs -n default b -c app --previous"},
 		{"rolling", in(func(w *fakeCluster, _ *fixture) { w.pods[0].OwnerReferences[0].UID = "old" }), deployment, StatusWarn, "a rollout is in progress: pod/a"},
-		{"ended pod of an old template", in(func(w *fakeCluster, s *fixture) {
+		{"ended pod of an old template", in(func(w *fakeCluster, _ *fixture) {
 			w.pods = append(w.pods, *w.pods[0].DeepCopy())
 			w.pods[2].Name, w.pods[2].UID, w.pods[2].OwnerReferences[0].UID = "evicted", "uid-evicted", "old"
 			w.pods[2].Status = corev1.PodStatus{Phase: corev1.PodFailed}
