@@ -58,6 +58,14 @@ func (s *stdout) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// own writes what the config itself says, and reports whether it repeats a value.
+func (s *stdout) own(text []byte) (repeats bool, err error) {
+	s.used.Store(true)
+	text, repeats = s.sanitizer.Own(text)
+	_, err = s.Writer.Write(text)
+	return repeats, err
+}
+
 // clear empties the terminal, which text may not.
 func (s *stdout) clear() error {
 	_, err := io.WriteString(s.Writer, "\x1b[H\x1b[2J")

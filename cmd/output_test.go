@@ -43,6 +43,20 @@ func TestStdoutRefusesToRepeatAValue(t *testing.T) {
 	}
 }
 
+func TestWhatTheConfigSaysPassesThrough(t *testing.T) {
+	s := &secret.Sanitizer{}
+	s.Learn(secret.New([]byte("hunter2-value")))
+	var got bytes.Buffer
+	out := &stdout{Writer: &got, sanitizer: s}
+	for text, want := range map[string]bool{"a: hunter2-value\n": true, "a: b\x1b\n": false} {
+		got.Reset()
+		repeats, err := out.own([]byte(text))
+		if repeats != want || err != nil || got.String() != strings.ReplaceAll(text, "\x1b", " ") {
+			t.Errorf("%q: %q, %t, %v", text, got.String(), repeats, err)
+		}
+	}
+}
+
 func TestWhatALoginProgramWritesIsCleaned(t *testing.T) {
 	const want = "code 1234: ok\n: :error::forged\n(message withheld: it repeats a secret value)\n"
 	for _, terminal := range []bool{true, false} {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"path/filepath"
 	"slices"
 
@@ -30,8 +31,9 @@ func newRender(a *app) *cobra.Command {
 		Use:   "render",
 		Short: "Write the Kubernetes manifests",
 		Long: `Writes the ServiceAccount, SecretProviderClass, ConfigMap (the vault config) and
-workload (a Deployment or StatefulSet) of each delivery to stdout, and nothing else. No secret value is in
-them; the same config gives the same bytes.
+workload (a Deployment or StatefulSet) of each delivery to stdout, and nothing else. No
+secret value is in them, unless the config has one as it is, such as in aidbox.env,
+which gets a warning; the same config gives the same bytes.
 
 No server is asked, with one exception: where the config leaves azure.tenantID or
 azure.identity.clientID empty, Azure is asked for it, and stderr says what it is.
@@ -141,9 +143,27 @@ func (a *app) render(ctx context.Context, o renderOptions) error {
 	case o.dir != "":
 		return a.renderDir(o.dir, objects)
 	case o.output == "json":
-		return render.WriteJSON(a.Out, objects)
+		return a.writeManifests(func(w io.Writer) error { return render.WriteJSON(w, objects) })
 	default:
-		return render.WriteYAML(a.Out, objects)
+		return a.writeManifests(func(w io.Writer) error { return render.WriteYAML(w, objects) })
+	}
+}
+
+// writeManifests writes to stdout what write writes. aidbox.env is passed through, also
+// where somebody has put a secret there.
+func (a *app) writeManifests(write func(io.Writer) error) error {
+	var text bytes.Buffer
+	if err := write(&text); err != nil {
+		return err
+	}
+	repeats, err := a.stdout.own(text.Bytes())
+	a.warnOfLiteral(repeats)
+	return err
+}
+
+func (a *app) warnOfLiteral(repeats bool) {
+	if repeats {
+		a.narrate("warning: the manifests repeat a secret value, which the config or a template has as it is; refer to it instead, with envFrom or valueFrom in place of a value in aidbox.env")
 	}
 }
 
@@ -183,9 +203,8 @@ func (a *app) renderDir(dir string, objects []render.Object) error {
 	if err := render.WriteYAML(&all, objects); err != nil {
 		return err
 	}
-	if _, err := a.sanitizer.Product(all.Bytes()); err != nil {
-		return err
-	}
+	_, repeats := a.sanitizer.Own(all.Bytes())
+	a.warnOfLiteral(repeats)
 	written, err := render.WriteDir(dir, objects)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"io"
 	"slices"
 	"strings"
 
@@ -116,6 +117,8 @@ func (a *app) renderValues(ctx context.Context, all []*config.Delivery, o render
 	if !o.helmValues {
 		a.narrate("note: these are values for the Aidbox chart, which manages %s; secretctl render --skip %s writes what they refer to", all[0].Aidbox.Workload, all[0].Aidbox.Workload.Kind)
 	}
-	_, err = a.Out.Write(values)
-	return err
+	return a.writeManifests(func(w io.Writer) error {
+		_, err := w.Write(values)
+		return err
+	})
 }

@@ -98,13 +98,26 @@ func (s *Sanitizer) Text(text string) string {
 // breaks, tabs and colors. One that repeats a value is an error, for what a program
 // reads must not be changed in silence.
 func (s *Sanitizer) Product(text []byte) ([]byte, error) {
+	if s.repeatsAnywhere(text) {
+		return nil, repeated{}
+	}
+	return visibleBytes(text), nil
+}
+
+// Own is Product for what the config itself says, such as the manifests that pass
+// aidbox.env through: repeats says that a value is in it, and the text stays.
+func (s *Sanitizer) Own(text []byte) (visible []byte, repeats bool) {
+	return visibleBytes(text), s.repeatsAnywhere(text)
+}
+
+func (s *Sanitizer) repeatsAnywhere(text []byte) bool {
 	const overlap = 4 << 10 // a value may begin in one part and end in the next
 	for rest := text; ; rest = rest[maxText-overlap:] {
 		if s.Repeats(string(rest[:min(maxText, len(rest))])) {
-			return nil, repeated{}
+			return true
 		}
 		if len(rest) <= maxText {
-			return visibleBytes(text), nil
+			return false
 		}
 	}
 }
