@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -27,6 +28,12 @@ type parameters struct {
 	Audience  string `json:"audience"`
 	Objects   string `json:"objects"`
 
+	// How Vault's certificate is checked: files of this pod.
+	CACertPath    string `json:"vaultCACertPath"`
+	CADirectory   string `json:"vaultCADirectory"`
+	TLSServerName string `json:"vaultTLSServerName"`
+	SkipTLSVerify string `json:"vaultSkipTLSVerify"`
+
 	Pod            string `json:"csi.storage.k8s.io/pod.name"`
 	PodUID         string `json:"csi.storage.k8s.io/pod.uid"`
 	PodNamespace   string `json:"csi.storage.k8s.io/pod.namespace"`
@@ -46,8 +53,11 @@ func parse(attributes string) (p parameters, objects []object, err error) {
 	if err := json.Unmarshal([]byte(attributes), &p); err != nil {
 		return p, nil, err
 	}
-	if p.Role == "" || p.Address == "" {
-		return p, nil, errors.New("roleName and vaultAddress are required")
+	if p.Address == "" { // the provider's own, which is its agent in the chart of Vault
+		p.Address = os.Getenv("VAULT_ADDR")
+	}
+	if p.Role == "" {
+		return p, nil, errors.New("roleName is required")
 	}
 	if p.AuthMount = strings.Trim(p.AuthMount, "/"); p.AuthMount == "" {
 		p.AuthMount = defaultMount

@@ -58,7 +58,10 @@ func (p *provider) mount(ctx context.Context, params parameters, objects []objec
 	if err != nil {
 		return nil, err
 	}
-	client := newVault(params)
+	client, err := newVault(params)
+	if err != nil {
+		return nil, status.Errorf(codes.InvalidArgument, "SecretProviderClass: %v", err)
+	}
 	if err := client.login(ctx, params, jwt); err != nil {
 		return nil, err
 	}

@@ -2,11 +2,17 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,11 +26,52 @@ const patience = 20 * time.Second
 
 // vault is a client for one request of the driver.
 type vault struct {
+	http                      *http.Client
 	address, namespace, token string
 }
 
-func newVault(p parameters) *vault {
-	return &vault{address: strings.TrimRight(p.Address, "/"), namespace: p.Namespace}
+func newVault(p parameters) (*vault, error) {
+	settings := &tls.Config{ServerName: p.TLSServerName}
+	skip, err := strconv.ParseBool(cmp.Or(p.SkipTLSVerify, "false"))
+	if err != nil {
+		return nil, fmt.Errorf("vaultSkipTLSVerify: %w", err)
+	}
+	settings.InsecureSkipVerify = skip
+	if settings.RootCAs, err = roots(p); err != nil {
+		return nil, err
+	}
+	return &vault{
+		http:    &http.Client{Transport: &http.Transport{TLSClientConfig: settings, DisableKeepAlives: true}},
+		address: strings.TrimRight(p.Address, "/"), namespace: p.Namespace,
+	}, nil
+}
+
+// roots returns the CAs by which Vault's certificate is checked; nil for those of the
+// system.
+func roots(p parameters) (*x509.CertPool, error) {
+	files := []string{p.CACertPath}
+	switch {
+	case p.CACertPath != "":
+	case p.CADirectory != "":
+		var err error
+		if files, err = filepath.Glob(filepath.Join(p.CADirectory, "*")); err != nil {
+			return nil, err
+		}
+	default:
+		return nil, nil
+	}
+	pool := x509.NewCertPool()
+	for _, file := range files {
+		if i, err := os.Stat(file); err == nil && i.IsDir() { // of a ConfigMap: ..data
+			continue
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		pool.AppendCertsFromPEM(text)
+	}
+	return pool, nil
 }
 
 // answer is what Vault says to a login, to a read, or in refusal.
@@ -68,7 +115,7 @@ func (v *vault) ask(ctx context.Context, what, method, path string, body []byte)
 	}
 	req.Header.Set("X-Vault-Token", v.token)
 	req.Header.Set("X-Vault-Namespace", v.namespace)
-	res, err := http.DefaultClient.Do(req)
+	res, err := v.http.Do(req)
 	if err != nil {
 		return nil, status.Errorf(codes.Unknown, "%s: Vault does not answer: %v", what, err)
 	}

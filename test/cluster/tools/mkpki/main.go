@@ -26,15 +26,16 @@ func main() {
 	node := flag.String("node", "node1", "the node's name")
 	local := flag.String("local", "https://127.0.0.1:443", "the API server, for the node's own processes")
 	remote := flag.String("remote", "", "the API server, for admin.kubeconfig")
+	vault := flag.String("vault-hosts", "127.0.0.1", "addresses and names of Vault")
 	hosts := flag.String("hosts", "127.0.0.1,localhost", "addresses and names of the API server and the kubelet")
 	flag.Parse()
-	if err := run(*dir, *node, *local, *remote, strings.Split(*hosts, ",")); err != nil {
+	if err := run(*dir, *node, *local, *remote, strings.Split(*hosts, ","), strings.Split(*vault, ",")); err != nil {
 		slog.Error("mkpki", "error", err)
 		os.Exit(1)
 	}
 }
 
-func run(dir, node, local, remote string, hosts []string) error {
+func run(dir, node, local, remote string, hosts, vaultHosts []string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
@@ -47,6 +48,9 @@ func run(dir, node, local, remote string, hosts []string) error {
 	f.issue("apiserver", ca, subject("kube-apiserver"), append(names, hosts...)...)
 	f.issue("apiserver-kubelet-client", ca, subject("kube-apiserver-kubelet-client", "system:masters"))
 	f.issue("kubelet", ca, subject("system:node:"+node, "system:nodes"), append(hosts, node)...)
+
+	// Vault's, by a CA of its own. The name is none that resolves.
+	f.issue("vault", f.authority("vault-ca", "vault-ca"), subject("vault"), append(vaultHosts, "vault.internal")...)
 
 	serviceAccounts := f.key("sa") // signs their tokens
 	public, err := x509.MarshalPKIXPublicKey(serviceAccounts.Public())
