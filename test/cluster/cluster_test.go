@@ -24,6 +24,7 @@ type realCluster struct {
 	vault          *api.Client
 	azure          *azureCloud
 	fastProbes     bool // probe the pods every second
+	env            []string
 }
 
 const clusterConfig = `apiVersion: secretctl.dev/v1
@@ -181,7 +182,7 @@ func (rc *realCluster) command(command string) *exec.Cmd {
 		c = exec.Command(withAzure(), append([]string{"secretctl"}, strings.Fields(command)...)...)
 	}
 	c.Dir = rc.dir
-	c.Env = append(os.Environ(), "SECRETCTL_CONFIG="+rc.config(), "AIDBOX_CLIENT_SECRET="+rootSecret, "VAULT_CLIENT_TIMEOUT=5s")
+	c.Env = rc.environ()
 	return c
 }
 
@@ -211,6 +212,11 @@ func (rc *realCluster) ok(t *testing.T, command string) string {
 		t.Fatalf("secretctl %s exited with %d\n%s%s", command, code, out, narration)
 	}
 	return out
+}
+
+func (rc *realCluster) environ() []string {
+	env := append(os.Environ(), "SECRETCTL_CONFIG="+rc.config(), "AIDBOX_CLIENT_SECRET="+rootSecret, "VAULT_CLIENT_TIMEOUT=5s")
+	return append(env, rc.env...)
 }
 
 type finding struct{ ID, Subject, Status, Detail, Hint string }
