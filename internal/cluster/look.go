@@ -48,9 +48,6 @@ type File struct {
 // limit to 16 KiB.
 const maxPaths = 200
 
-// maxContent is the longest content that is read: that of a ConfigMap.
-const maxContent = 1 << 20
-
 // Observe looks at files in a container, with one command for up to 200 paths. Digests
 // are computed in the container, so that values stay there; if it lacks the tools for
 // that, the content comes over the API server's connection and is dropped here. The
@@ -172,23 +169,12 @@ func parseLook(out []byte, n int) ([]File, error) {
 	}
 	o := observed{}
 	for lines = lines[1 : len(lines)-1]; len(lines) > 0; {
-		key, value, plain := strings.Cut(lines[0], " ")
 		end := 1
 		for end < len(lines) && !strings.HasPrefix(lines[end], ":") {
 			end++
 		}
-		data, err := base64.StdEncoding.DecodeString(strings.Join(lines[1:end], ""))
-		switch {
-		case err != nil || key == ":path" && plain || plain && end > 1 || plain && key != ":stat" && !plainValue.MatchString(value):
-			return nil, errOddLook
-		case key == ":path":
-			o.files = append(o.files, File{})
-		case len(o.files) == 0:
-			return nil, errOddLook
-		default:
-			if err := o.add(key, value, data); err != nil {
-				return nil, err
-			}
+		if err := o.read(lines[:end]); err != nil {
+			return nil, err
 		}
 		lines = lines[end:]
 	}
@@ -202,6 +188,22 @@ func parseLook(out []byte, n int) ([]File, error) {
 		o.files[i].Err = fmt.Errorf("%w: sha256sum", errToolMissing)
 	}
 	return o.files, nil
+}
+
+// read reads a record: a key with a plain value, or with base64 in the lines below.
+func (o *observed) read(lines []string) error {
+	key, value, plain := strings.Cut(lines[0], " ")
+	data, err := base64.StdEncoding.DecodeString(strings.Join(lines[1:], ""))
+	switch {
+	case err != nil || key == ":path" && plain || plain && len(lines) > 1 || plain && key != ":stat" && !plainValue.MatchString(value):
+		return errOddLook
+	case key == ":path":
+		o.files = append(o.files, File{})
+		return nil
+	case len(o.files) == 0:
+		return errOddLook
+	}
+	return o.add(key, value, data)
 }
 
 // add adds a record to the last path, or to the next one that waits for it.

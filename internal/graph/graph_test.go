@@ -43,10 +43,10 @@ resources:
   - {type: Client, id: basic, secrets: {secret: client-secret}}
 `
 
-func load(t *testing.T, text string) (deliveries []Delivery) {
+func load(t *testing.T) (deliveries []Delivery) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "secretctl.yaml")
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(fleet), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	all, err := config.Load(file)
@@ -100,7 +100,7 @@ func draw(t *testing.T, format string, all []Delivery, r *report.Report) string 
 }
 
 func TestGraphLooksAsItDid(t *testing.T) {
-	all := load(t, fleet)
+	all := load(t)
 	for _, tt := range []struct {
 		golden, format string
 		outcome        *report.Report
@@ -130,7 +130,7 @@ func TestGraphLooksAsItDid(t *testing.T) {
 // What a report says in words could hold anything, and stays where it is.
 func TestGraphShowsNoTextOfTheReport(t *testing.T) {
 	for _, format := range Formats() {
-		if got := draw(t, format, load(t, fleet), sample()); strings.Contains(got, "the detail") || strings.Contains(got, "the hint") || strings.Contains(got, "no/such-check") {
+		if got := draw(t, format, load(t), sample()); strings.Contains(got, "the detail") || strings.Contains(got, "the hint") || strings.Contains(got, "no/such-check") {
 			t.Errorf("%s: %s", format, got)
 		}
 	}
@@ -149,7 +149,7 @@ func TestFirstBrokenStepIsMarked(t *testing.T) {
 			checks = append(checks, "fail "+failed)
 		}
 		r := report.New([]verify.DeliveryReport{{Name: "aidbox", Checks: results(checks...)}}, nil)
-		p := Paths(load(t, fleet)[0], &r)[0]
+		p := Paths(load(t)[0], &r)[0]
 		var broken []string
 		for _, s := range slices.Concat(p.Steps, p.Ends) {
 			if s.Broken {
@@ -164,7 +164,7 @@ func TestFirstBrokenStepIsMarked(t *testing.T) {
 
 // Each check is about a part of the way, or about the delivery as a whole.
 func TestEveryCheckHasItsPlace(t *testing.T) {
-	all := load(t, fleet)[:1]
+	all := load(t)[:1]
 	var g graph
 	g.add(all[0], nil)
 	var about []string

@@ -285,7 +285,7 @@ func TestHostThatIsWaitedForIsKnown(t *testing.T) {
 	var w Waiting
 	ctx := w.Context(t.Context())
 	waiting := ""
-	next := roundTrip(func(req *http.Request) (*http.Response, error) {
+	next := roundTrip(func(*http.Request) (*http.Response, error) {
 		waiting = w.Host()
 		return nil, io.EOF
 	})

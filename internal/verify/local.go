@@ -133,17 +133,17 @@ func readHere(path string) (secret.Value, error) {
 	return secret.New(b), nil
 }
 
-// absentFile is [fs.ErrNotExist] in words that fit.
-type absentFile struct{ path string }
+// absentError is [fs.ErrNotExist] in words that fit.
+type absentError struct{ path string }
 
-func (e absentFile) Error() string        { return e.path + " does not exist" }
-func (e absentFile) Is(target error) bool { return target == fs.ErrNotExist }
+func (e absentError) Error() string        { return e.path + " does not exist" }
+func (e absentError) Is(target error) bool { return target == fs.ErrNotExist }
 
 // notOurs keeps from an error that it is about what secretctl's own user may do,
 // which says nothing of Aidbox's.
 func notOurs(err error) error {
 	if at, ok := errors.AsType[*fs.PathError](err); ok && errors.Is(err, fs.ErrNotExist) {
-		return absentFile{at.Path}
+		return absentError{at.Path}
 	}
 	if errors.Is(err, fs.ErrPermission) {
 		return errors.New(err.Error())

@@ -184,7 +184,7 @@ func (s *simulation) publish(vaultConfig string, files map[string]string) error 
 }
 
 func (s *simulation) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	time.Sleep(latency)
+	<-time.After(latency)
 	parts := strings.Split(strings.Trim(req.URL.Path, "/"), "/")
 	isExec := parts[len(parts)-1] == "exec"
 	s.mu.Lock()

@@ -10,11 +10,13 @@ import (
 	"testing"
 )
 
+// The names of the charts.
 const (
-	// Driver and AzureProvider are the names of the charts.
 	Driver        = "secrets-store-csi-driver"
 	AzureProvider = "csi-secrets-store-provider-azure"
+)
 
+const (
 	driverModule = "sigs.k8s.io/secrets-store-csi-driver"
 	azureModule  = "github.com/Azure/secrets-store-csi-driver-provider-azure"
 	azureSources = "../../test/cluster/azureprovider"

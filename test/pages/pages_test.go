@@ -157,7 +157,7 @@ func browse(t *testing.T, file string, l look, args ...string) []byte {
 		"--disable-component-update", "--disable-sync", "--user-data-dir=" + t.TempDir(),
 		fmt.Sprintf("--window-size=%d,%d", l.width, l.height), fmt.Sprintf("--blink-settings=preferredColorScheme=%d", scheme),
 	}, args...)
-	out, err := exec.CommandContext(ctx, os.Getenv(chromiumVariable), append(args, "file://"+file)...).Output() //nolint:gosec // a browser that make names
+	out, err := exec.CommandContext(ctx, os.Getenv(chromiumVariable), append(args, "file://"+file)...).Output()
 	check(t, err)
 	return out
 }
