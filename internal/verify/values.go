@@ -52,7 +52,7 @@ func (vs *values) expected(ctx context.Context, s config.Secret) (expectation, e
 	}
 	v, sourceErr := vs.deps.Source(ctx, s)
 	if sourceErr != nil {
-		return expectation{}, fmt.Errorf("%w: so there is nothing to compare with: %w", err, sourceErr)
+		return expectation{}, fmt.Errorf("%w: so there is nothing to compare with: %s", err, sourceErr.Error())
 	}
 	why := "store not readable: " + vs.deps.Sanitizer.Line(err.Error())
 	vs.deps.Sanitizer.Learn(v)
