@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -161,10 +162,10 @@ func TestLongListsAreReadPageByPage(t *testing.T) {
 }
 
 func TestAServerThatHangsCostsOneTimeout(t *testing.T) {
-	asked := 0
+	var asked atomic.Int32
 	release := make(chan struct{})
 	server := serve(t, func(_ http.ResponseWriter, _ *http.Request) {
-		asked++
+		asked.Add(1)
 		<-release
 	})
 	defer close(release)
@@ -177,7 +178,7 @@ func TestAServerThatHangsCostsOneTimeout(t *testing.T) {
 			t.Errorf("error is %v", err)
 		}
 	}
-	if asked != 1 {
-		t.Errorf("asked %d times", asked)
+	if n := asked.Load(); n != 1 {
+		t.Errorf("asked %d times", n)
 	}
 }
