@@ -114,7 +114,7 @@ func TestTemplateThatMissesTheDeliveryIsAnError(t *testing.T) {
 		{"vault", deploymentFile, "mountPath: {{quote .VaultConfigFolder}}", "mountPath: {{quote .VaultConfigFolder}}\n              subPathExpr: x", "has a subPath"},
 		{"vault", deploymentFile, "            readOnly: true\n            volumeAttributes:", "            volumeAttributes:", `volume "secrets" is not a read-only mount of SecretProviderClass aidbox-vault-secrets`},
 		{"vault", deploymentFile, "            name: {{quote .ConfigMap}}", "            name: other", `volume "vault-config" is not a read-only mount of ConfigMap`},
-		{"vault", deploymentFile, "runAsNonRoot: true", "runAsNonRoot: on it", "json: cannot unmarshal string"},
+		{"vault", deploymentFile, "runAsUser: 1000", "runAsUser: on it", "json: cannot unmarshal string"},
 	} {
 		t.Run(tt.file+" "+tt.new, func(t *testing.T) {
 			dir := edited(t, tt.file, tt.old, tt.new)
