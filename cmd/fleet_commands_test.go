@@ -50,8 +50,8 @@ func TestCommandsWorkOnDeliveriesAtTheSameTime(t *testing.T) {
 	t.Setenv("KUBECONFIG", "")
 	t.Setenv("HOME", t.TempDir())
 	for _, command := range []string{
-		"provision", "provision --dry-run", "client apply", "client get", "client delete --all --yes", "verify aidbox", "verify rotation", "doctor",
-		"diff --only store", "diff --only aidbox", "rotate --canary", "rotate --canary --no-verify",
+		"provision", "provision --dry-run", "client apply", "client get", "client delete --all --yes", "verify aidbox", "verify rotation --target local", "doctor",
+		"diff --only store", "diff --only aidbox", "rotate --canary --target local", "rotate --canary --no-verify",
 	} {
 		t.Run(command, func(t *testing.T) {
 			t.Parallel()
