@@ -76,8 +76,8 @@ test-cluster-fast: # the faults
 	exec env SECRETCTL_CLUSTER=fast SECRETCTL_CLUSTER_PROFILE=fast test/cluster/with $(TEST_CLUSTER) -run='RealCluster.*Faults' ./test/cluster
 
 .PHONY: test-adversity
-test-adversity: ## kill provision at each of its writes, and provision 10,000 secrets
-	go test -count=1 -run='AfterAKill|TenThousand' ./cmd -thorough
+test-adversity: ## kill provision at each of its writes, provision 10,000 secrets, verify 500 deliveries
+	go test -count=1 -run='AfterAKill|TenThousand|ManyDeliveries' ./cmd -thorough
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (30s)

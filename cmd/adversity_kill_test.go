@@ -85,7 +85,7 @@ func (s *fixture) note(r *http.Response) error {
 	return nil
 }
 
-var thorough = flag.Bool("thorough", false, "kill at each write, and provision 10,000 secrets")
+var thorough = flag.Bool("thorough", false, "kill at each write, provision 10,000 secrets, and verify 500 deliveries")
 
 // A process is killed when the store has done the nth write and before it hears of
 // it. The next run does the rest, and nothing a second time.

@@ -13,6 +13,7 @@ import (
 	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/store"
 	"github.com/secretctl/secretctl/internal/store/providers"
+	"github.com/secretctl/secretctl/internal/transport"
 )
 
 // provider returns the provider of the delivery's store.
@@ -20,8 +21,8 @@ func (a *app) provider(d *config.Delivery) store.Provider {
 	return providers.Of(providers.All(a.Azure), d)
 }
 
-// store opens the delivery's store; nothing is sent yet. It is closed when the
-// command ends.
+// store opens the delivery's store; nothing is sent yet. It is closed when the work on
+// the delivery ends.
 func (a *app) store(d *config.Delivery, o store.Options) (s store.Store, err error) {
 	p := a.provider(d)
 	if p.Tokens && o.Login == nil {
@@ -35,7 +36,7 @@ func (a *app) store(d *config.Delivery, o store.Options) (s store.Store, err err
 	if err != nil {
 		return nil, nameOrigin(d, err)
 	}
-	a.atEnd.add(func(ctx context.Context) { _ = s.Close(ctx) })
+	a.atEnd.add(d, func(ctx context.Context) { _ = s.Close(ctx) })
 	return s, nil
 }
 
@@ -84,22 +85,24 @@ func (a *app) aidboxFor(ctx context.Context, d *config.Delivery, asAdmin bool) (
 		if err != nil {
 			return nil, fmt.Errorf("aidbox.url %s: %w", d.Aidbox.URL, err)
 		}
-		o.URL, o.Tunnel = "http://"+cmp.Or(name, d.Aidbox.Workload.Name)+"."+d.Namespace, aidboxTunnel(ctx, c, d, name, port)
+		o.URL, o.Tunnel = "http://"+cmp.Or(name, d.Aidbox.Workload.Name)+"."+d.Namespace, a.aidboxTunnel(c, d, name, port)
 	}
 	aidbox, err := fhirclient.New(o)
+	if err == nil {
+		a.atEnd.add(d, func(context.Context) { aidbox.Close() })
+	}
 	return aidbox, nameOrigin(d, err)
 }
 
 // aidboxTunnel reaches Aidbox through the API server: by a Service, or without one by a
-// pod of the workload. Its connections end with ctx.
-func aidboxTunnel(ctx context.Context, c *cluster.Cluster, d *config.Delivery, service, port string) http.RoundTripper {
+// pod of the workload. Its connections end with the work on the delivery.
+func (a *app) aidboxTunnel(c *cluster.Cluster, d *config.Delivery, service, port string) (t http.RoundTripper) {
 	if service == "" {
-		t := c.WorkloadTransport(d.Namespace, d.Aidbox.Workload.Kind, d.Aidbox.Workload.Name, int(d.Aidbox.Port))
-		context.AfterFunc(ctx, t.CloseIdleConnections)
-		return t
+		t = c.WorkloadTransport(d.Namespace, d.Aidbox.Workload.Kind, d.Aidbox.Workload.Name, int(d.Aidbox.Port))
+	} else {
+		t = c.ServiceTransport(d.Namespace, service, port)
 	}
-	t := c.ServiceTransport(d.Namespace, service, port)
-	context.AfterFunc(ctx, t.CloseIdleConnections)
+	a.atEnd.add(d, func(context.Context) { transport.CloseIdle(t) })
 	return t
 }
 
@@ -123,5 +126,6 @@ func (a *app) kubernetes(d *config.Delivery) (*cluster.Cluster, error) {
 			a.narrate("warning: %s", warning)
 		}
 	}
+	a.atEnd.add(d, func(context.Context) { c.Close() })
 	return c, nil
 }

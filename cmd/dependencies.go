@@ -61,7 +61,7 @@ func (a *app) connectPods(ctx context.Context, d *config.Delivery, groups []stri
 		return err
 	}
 	a.narrate("note: %slooks into the pods of %s %s/%s at %s", a.of(d), d.Aidbox.Workload.Kind, d.Namespace, d.Aidbox.Workload.Name, deps.Cluster.Host())
-	deps.AidboxAt = a.aidboxAt(ctx, d, deps.Cluster)
+	deps.AidboxAt = a.aidboxAt(d, deps.Cluster)
 	if slices.Contains(groups, groupWorkload) {
 		if err := a.fillIn(ctx, d); err != nil && ctx.Err() == nil { // what is not known is not compared
 			a.narrate("note: %s", err)
@@ -110,8 +110,8 @@ func (a aidboxAdmin) Delete(ctx context.Context, resourceType, id string) error 
 }
 
 // aidboxAt returns how to reach the Aidbox of one pod through the API server. Each
-// pod is connected to once; the connections end with ctx.
-func (a *app) aidboxAt(ctx context.Context, d *config.Delivery, c *cluster.Cluster) func(cluster.Pod) verify.Aidbox {
+// pod is connected to once; the connections end with the work on the delivery.
+func (a *app) aidboxAt(d *config.Delivery, c *cluster.Cluster) func(cluster.Pod) verify.Aidbox {
 	var mu sync.Mutex
 	open := map[string]verify.Aidbox{}
 	return func(p cluster.Pod) verify.Aidbox {
@@ -121,7 +121,7 @@ func (a *app) aidboxAt(ctx context.Context, d *config.Delivery, c *cluster.Clust
 			return client
 		}
 		tunnel := c.PodTransport(p.Namespace, p.Name, int(d.Aidbox.Port))
-		context.AfterFunc(ctx, tunnel.CloseIdleConnections)
+		a.atEnd.add(d, func(context.Context) { tunnel.CloseIdleConnections() })
 		client, err := fhirclient.New(fhirclient.Options{URL: "http://" + p.Name, Tunnel: tunnel, Timeout: a.requestLimit(), Log: a.logOf(d), Sanitizer: a.sanitizer})
 		if err != nil {
 			return noAidbox{err}

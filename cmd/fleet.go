@@ -77,6 +77,7 @@ func each[T any](ctx context.Context, f fleet, prepare func(*config.Delivery) (w
 func (o *outcome[T]) do(ctx context.Context, a *app, display *display, do work[T]) {
 	p := display.start(o.delivery.Name)
 	defer p.end()
+	defer a.atEnd.run(ctx, o.delivery)
 	switch {
 	case o.err != nil:
 	case ctx.Err() != nil && display.total > 1:

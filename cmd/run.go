@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
 )
 
@@ -67,7 +70,7 @@ func (a *app) run(work func(ctx context.Context, args []string) error) func(*cob
 		ended := make(chan error, 1)
 		go func() {
 			ended <- a.guard(func() error {
-				defer a.atEnd.run(ctx)
+				defer a.atEnd.run(ctx, nil)
 				return work(ctx, args)
 			})
 		}()
@@ -132,24 +135,34 @@ func frames(stack []byte) []byte {
 	return out
 }
 
-// endings are the cleanups of a command. They run even if its context has ended.
-// Several goroutines may add to them.
+// endings are the cleanups of a command, by the delivery that they are for: where there
+// are many, none may keep what it has until the last one is done. They run even if the
+// context has ended. Several goroutines may use them.
 type endings struct {
-	mu    sync.Mutex
-	funcs []func(context.Context)
+	mu  sync.Mutex
+	all map[*config.Delivery][]func(context.Context)
 }
 
-func (e *endings) add(f func(context.Context)) {
+func (e *endings) add(d *config.Delivery, f func(context.Context)) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.funcs = append(e.funcs, f)
+	if e.all == nil {
+		e.all = map[*config.Delivery][]func(context.Context){}
+	}
+	e.all[d] = append(e.all[d], f)
 }
 
-func (e *endings) run(ctx context.Context) {
+// run runs those of a delivery, and without one all that are left.
+func (e *endings) run(ctx context.Context, d *config.Delivery) {
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, f := range e.funcs {
+	funcs := e.all[d]
+	delete(e.all, d)
+	if d == nil {
+		funcs = slices.Concat(slices.Collect(maps.Values(e.all))...)
+		e.all = nil
+	}
+	e.mu.Unlock()
+	for _, f := range funcs {
 		f(ctx)
 	}
-	e.funcs = nil
 }

@@ -26,6 +26,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
@@ -143,6 +144,9 @@ func newCluster(config *rest.Config, o Options) (*Cluster, error) {
 	c.client = client
 	return c, nil
 }
+
+// Close closes the connections that no request uses. It may be used afterwards.
+func (c *Cluster) Close() { utilnet.CloseIdleConnectionsFor(c.client.Client.Transport) }
 
 // badConfig has the words of client-go, which name files and fields of the kubeconfig.
 func badConfig(err error) error {

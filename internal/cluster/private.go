@@ -73,6 +73,9 @@ type learning struct {
 	sanitizer *secret.Sanitizer
 }
 
+// CloseIdleConnections is what client-go calls.
+func (l learning) CloseIdleConnections() { transport.CloseIdle(l.next) }
+
 func (l learning) RoundTrip(req *http.Request) (*http.Response, error) {
 	if sent, ok := req.Context().Value(sentKey{}).(*atomic.Bool); ok {
 		sent.Store(true)

@@ -57,6 +57,9 @@ type Client struct {
 	identified  atomic.Bool // that it is Aidbox
 }
 
+// Close closes the connections that no request uses. It may be used afterwards.
+func (c *Client) Close() { c.http.HTTPClient.CloseIdleConnections() }
+
 // New returns a Client and connects to nothing. The error is a
 // [*transport.AddressError].
 func New(o Options) (*Client, error) {

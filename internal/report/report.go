@@ -44,14 +44,23 @@ type Summary struct {
 func New(deliveries []verify.DeliveryReport, setup error) Report {
 	r := Report{SchemaVersion: SchemaVersion, Deliveries: append([]verify.DeliveryReport{}, deliveries...)}
 	for _, d := range deliveries {
-		for _, c := range d.Checks {
-			r.Summary.Add(c.Status)
-		}
+		r.Summary.addAll(d)
 	}
 	if setup != nil {
 		r.Error = &verify.SetupError{Message: oneLine(setup.Error()), Hint: oneLine(hint.Of(setup))}
 	}
 	return r
+}
+
+func sumOf(d verify.DeliveryReport) (s Summary) {
+	s.addAll(d)
+	return s
+}
+
+func (s *Summary) addAll(d verify.DeliveryReport) {
+	for _, c := range d.Checks {
+		s.Add(c.Status)
+	}
 }
 
 // Add counts a status.

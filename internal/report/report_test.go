@@ -48,6 +48,29 @@ func sample(setup error) Report {
 	}, setup)
 }
 
+func TestOfSeveralDeliveriesTheUnhealthyComeFirst(t *testing.T) {
+	of := func(name string, results ...verify.Result) verify.DeliveryReport {
+		return verify.DeliveryReport{Name: name, Checks: results}
+	}
+	r := New([]verify.DeliveryReport{
+		of("fine", verify.Pass("yes")), of("odd", verify.Warn("hm")), of("skipped", verify.Skip("no")), of("unseen", verify.Unknown("where")),
+		{Name: "stopped", Checks: []verify.Result{verify.Pass("yes")}, Error: &verify.SetupError{Message: "sealed"}},
+		of("broken", verify.Pass("yes"), verify.Fail("no")),
+	}, nil)
+	for _, format := range []string{"text", "short"} {
+		var out bytes.Buffer
+		must(t, Write(&out, format, r, false))
+		text, at := out.String(), -1
+		for _, want := range []string{"broken\n", "unseen\n", "stopped\n", "  ? did not finish: sealed\n", "odd\n", "√ fine     1 check: 1 passed\n√ skipped  1 check: 1 skipped\n\n7 checks"} {
+			next := strings.Index(text, want)
+			if next <= at {
+				t.Errorf("%s: %q is missing, or too early:\n%s", format, want, text)
+			}
+			at = next
+		}
+	}
+}
+
 func TestReportLooksAsItDid(t *testing.T) {
 	broken := hint.Wrap(errors.New("vault: login:\npermission denied"), "renew the token")
 	tests := []struct {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -47,43 +48,85 @@ func rounded(d time.Duration) time.Duration {
 }
 
 // writeText writes a line for each result, and in short form only for those that ran
-// and did not pass, then the counts.
+// and did not pass, then the counts. Of several deliveries those where something did not
+// pass come first, and the others are a line each.
 func writeText(w io.Writer, r Report, color, short bool) error {
 	var out bytes.Buffer
-	for _, d := range r.Deliveries {
-		idWidth, subjectWidth, heading := 0, 0, d.Name+"\n"
-		for _, c := range d.Checks {
-			idWidth = max(idWidth, len(c.ID))
-			subjectWidth = max(subjectWidth, utf8.RuneCountInString(c.Subject))
-		}
-		for _, c := range d.Checks {
-			if short && (c.Status == verify.StatusPass || c.Status == verify.StatusSkip) {
-				continue
-			}
-			out.WriteString(heading)
-			heading = ""
-			fmt.Fprintf(&out, "  %s %-*s  %-*s  %s (%s)\n", markOf(c.Status).show(color), idWidth, c.ID, subjectWidth, c.Subject, c.Detail, rounded(c.Duration))
-			if c.Hint != "" {
-				fmt.Fprintf(&out, "      hint: %s\n", c.Hint)
-			}
-			if c.Status != verify.StatusPass && c.Status != verify.StatusSkip {
-				fmt.Fprintf(&out, "      see secretctl explain %s\n", c.ID)
-			}
-		}
-		if heading == "" {
-			writeTimeline(&out, d.Timeline)
-			out.WriteByte('\n')
+	all, several, nameWidth := slices.Clone(r.Deliveries), len(r.Deliveries) > 1, 0
+	if several {
+		slices.SortStableFunc(all, func(a, b verify.DeliveryReport) int { return severity(worst(a)) - severity(worst(b)) })
+	}
+	for _, d := range all {
+		nameWidth = max(nameWidth, utf8.RuneCountInString(d.Name))
+	}
+	lines := false
+	for _, d := range all {
+		switch {
+		case !several || severity(worst(d)) < severity(verify.StatusPass) || len(d.Timeline) > 0:
+			writeDelivery(&out, d, color, short)
+		case len(d.Checks) > 0:
+			fmt.Fprintf(&out, "%s %-*s  %s\n", markOf(verify.StatusPass).show(color), nameWidth, d.Name, sumOf(d).counts())
+			lines = true
 		}
 	}
-	if r.Error != nil {
-		fmt.Fprintf(&out, "%s did not finish: %s\n", markOf(verify.StatusUnknown).show(color), r.Error.Message)
-		if r.Error.Hint != "" {
-			fmt.Fprintf(&out, "      hint: %s\n", r.Error.Hint)
-		}
+	if lines {
+		out.WriteByte('\n')
 	}
+	writeStopped(&out, "", r.untold(), color)
 	fmt.Fprintln(&out, r.Summary.counts())
 	_, err := w.Write(out.Bytes())
 	return err
+}
+
+// writeStopped says what kept checks from running, if anything did.
+func writeStopped(out *bytes.Buffer, indent string, e *verify.SetupError, color bool) {
+	if e == nil {
+		return
+	}
+	fmt.Fprintf(out, "%s%s did not finish: %s\n", indent, markOf(verify.StatusUnknown).show(color), e.Message)
+	if e.Hint != "" {
+		fmt.Fprintf(out, "      hint: %s\n", e.Hint)
+	}
+}
+
+// worst is the worst status of a delivery; one that did not finish is unknown at best.
+func worst(d verify.DeliveryReport) verify.Status {
+	all := sumOf(d)
+	if d.Error != nil {
+		all.Add(verify.StatusUnknown)
+	}
+	return all.Worst()
+}
+
+func writeDelivery(out *bytes.Buffer, d verify.DeliveryReport, color, short bool) {
+	idWidth, subjectWidth, heading := 0, 0, d.Name+"\n"
+	for _, c := range d.Checks {
+		idWidth = max(idWidth, len(c.ID))
+		subjectWidth = max(subjectWidth, utf8.RuneCountInString(c.Subject))
+	}
+	for _, c := range d.Checks {
+		if short && (c.Status == verify.StatusPass || c.Status == verify.StatusSkip) {
+			continue
+		}
+		out.WriteString(heading)
+		heading = ""
+		fmt.Fprintf(out, "  %s %-*s  %-*s  %s (%s)\n", markOf(c.Status).show(color), idWidth, c.ID, subjectWidth, c.Subject, c.Detail, rounded(c.Duration))
+		if c.Hint != "" {
+			fmt.Fprintf(out, "      hint: %s\n", c.Hint)
+		}
+		if c.Status != verify.StatusPass && c.Status != verify.StatusSkip {
+			fmt.Fprintf(out, "      see secretctl explain %s\n", c.ID)
+		}
+	}
+	if d.Error != nil {
+		out.WriteString(heading)
+		heading = ""
+		writeStopped(out, "  ", d.Error, color)
+	}
+	if heading == "" {
+		writeTimeline(out, d.Timeline)
+		out.WriteByte('\n')
+	}
 }
 
 // writeTimeline writes a line for each moment of a rotation.

@@ -108,6 +108,9 @@ type sameHost struct {
 	scheme, host string
 }
 
+// CloseIdleConnections is what [http.Client] calls.
+func (s sameHost) CloseIdleConnections() { CloseIdle(s.next) }
+
 func (s sameHost) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Scheme != s.scheme || strings.ToLower(req.URL.Host) != s.host {
 		return nil, &RedirectError{Target: bare(req.URL)}

@@ -64,6 +64,16 @@ type roundTripper struct {
 	log  io.Writer
 }
 
+// CloseIdle closes the connections that no request uses, where a transport has a way to.
+func CloseIdle(t http.RoundTripper) {
+	if has, ok := t.(interface{ CloseIdleConnections() }); ok {
+		has.CloseIdleConnections()
+	}
+}
+
+// CloseIdleConnections is what [http.Client] calls.
+func (t *roundTripper) CloseIdleConnections() { CloseIdle(t.next) }
+
 func (t *roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	start := time.Now()
 	resp, err := t.roundTrip(req)

@@ -75,7 +75,10 @@ func connect(d *config.Delivery, o store.Options, session *azure.Session) (*Stor
 }
 
 // Close implements [store.Store]: tokens of Azure end by themselves.
-func (*Store) Close(context.Context) error { return nil }
+func (v *Store) Close(context.Context) error {
+	v.azure.Close()
+	return nil
+}
 
 func (v *Store) client(s config.Secret) *azsecrets.Client {
 	return v.clients[strings.ToLower(s.KeyVault)]

@@ -114,6 +114,7 @@ func (v *Store) logIn(ctx context.Context, login store.Login) (*api.SecretAuth, 
 
 // Close implements [store.Store].
 func (v *Store) Close(ctx context.Context) error {
+	defer v.client.CloneConfig().HttpClient.CloseIdleConnections()
 	v.actor.mu.Lock()
 	revocable := v.actor.revocable
 	v.actor.revocable = false

@@ -107,6 +107,9 @@ func (s *Session) Options() azcore.ClientOptions {
 	}
 }
 
+// Close closes the connections that no request uses. It may be used afterwards.
+func (s *Session) Close() { s.client.CloseIdleConnections() }
+
 // ARM returns what a client of the resource manager is made with.
 func (s *Session) ARM() *arm.ClientOptions {
 	o := s.Options()
@@ -142,6 +145,9 @@ type checked struct {
 	session *Session
 	next    http.RoundTripper
 }
+
+// CloseIdleConnections is what [http.Client] calls.
+func (c *checked) CloseIdleConnections() { transport.CloseIdle(c.next) }
 
 func (c *checked) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := c.next.RoundTrip(req)
