@@ -2,11 +2,14 @@ package cmd
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/fhirclient"
+	"github.com/secretctl/secretctl/internal/hint"
 )
 
 func newClientApply(a *app) *cobra.Command {
@@ -81,6 +84,9 @@ func (a *app) printBodies(all []*config.Delivery, resources map[*config.Delivery
 				return err
 			}
 			for _, body := range bodies {
+				if text, err := json.Marshal(body); err == nil && a.sanitizer.RepeatsAnywhere(text) {
+					return hint.Wrap(fmt.Errorf("%s/%s repeats a secret value, so it is not printed", r.Type, r.ID), "refer to the secret below secrets, in place of a value in the body")
+				}
 				found = append(found, resourceReport{d.Name, body})
 			}
 		}

@@ -98,7 +98,7 @@ func Run(ctx context.Context, args []string, world IO) int {
 	}
 	world.LookupEnv = env.Lookup
 	sanitizer := &secret.Sanitizer{}
-	out := &stdout{Writer: world.Out, sanitizer: sanitizer}
+	out := &stdout{Writer: world.Out}
 	world.Out = out
 	stderr := newConsole(world.Err, sanitizer)
 	world.Err = stderr

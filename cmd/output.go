@@ -42,28 +42,15 @@ func addEnum(cmd *cobra.Command, flag string, value *string, allowed ...string) 
 // anything was written to it.
 type stdout struct {
 	io.Writer
-	sanitizer *secret.Sanitizer
-	used      atomic.Bool
+	used atomic.Bool
 }
 
 func (s *stdout) Write(p []byte) (int, error) {
 	s.used.Store(true)
-	text, err := s.sanitizer.Product(p)
-	if err == nil {
-		_, err = s.Writer.Write(text)
-	}
-	if err != nil {
+	if _, err := s.Writer.Write(secret.Visible(p)); err != nil {
 		return 0, err
 	}
 	return len(p), nil
-}
-
-// own writes what the config itself says, and reports whether it repeats a value.
-func (s *stdout) own(text []byte) (repeats bool, err error) {
-	s.used.Store(true)
-	text, repeats = s.sanitizer.Own(text)
-	_, err = s.Writer.Write(text)
-	return repeats, err
 }
 
 // clear empties the terminal, which text may not.

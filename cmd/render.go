@@ -156,13 +156,13 @@ func (a *app) writeManifests(write func(io.Writer) error) error {
 	if err := write(&text); err != nil {
 		return err
 	}
-	repeats, err := a.stdout.own(text.Bytes())
-	a.warnOfLiteral(repeats)
+	a.warnOfLiteral(text.Bytes())
+	_, err := a.Out.Write(text.Bytes())
 	return err
 }
 
-func (a *app) warnOfLiteral(repeats bool) {
-	if repeats {
+func (a *app) warnOfLiteral(manifests []byte) {
+	if a.sanitizer.RepeatsAnywhere(manifests) {
 		a.narrate("warning: the manifests repeat a secret value, which the config or a template has as it is; refer to it instead, with envFrom or valueFrom in place of a value in aidbox.env")
 	}
 }
@@ -203,8 +203,7 @@ func (a *app) renderDir(dir string, objects []render.Object) error {
 	if err := render.WriteYAML(&all, objects); err != nil {
 		return err
 	}
-	_, repeats := a.sanitizer.Own(all.Bytes())
-	a.warnOfLiteral(repeats)
+	a.warnOfLiteral(all.Bytes())
 	written, err := render.WriteDir(dir, objects)
 	if err != nil {
 		return err

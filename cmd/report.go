@@ -14,6 +14,7 @@ import (
 
 	"github.com/secretctl/secretctl/internal/atomicfile"
 	"github.com/secretctl/secretctl/internal/report"
+	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/verify"
 )
 
@@ -131,10 +132,7 @@ func (a *app) writeFile(path string, write func(io.Writer) error) (err error) {
 	if err := write(&out); err != nil {
 		return err
 	}
-	text, err := a.sanitizer.Product(out.Bytes())
-	if err != nil {
-		return err
-	}
+	text := secret.Visible(out.Bytes())
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // such as /dev/stdout, which stays what it is
 		f, err := os.OpenFile(path, os.O_WRONLY, 0) //nolint:forbidigo // it is no file that could be written in one go
 		if err != nil {

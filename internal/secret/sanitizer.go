@@ -93,24 +93,13 @@ func (s *Sanitizer) Text(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// Product returns what a command was asked for, such as manifests or a report, as it
+// Visible returns what a command was asked for, such as manifests or a report, as it
 // may leave the process: with a blank in place of what cannot be seen, but for line
-// breaks, tabs and colors. One that repeats a value is an error, for what a program
-// reads must not be changed in silence.
-func (s *Sanitizer) Product(text []byte) ([]byte, error) {
-	if s.repeatsAnywhere(text) {
-		return nil, repeated{}
-	}
-	return visibleBytes(text), nil
-}
+// breaks, tabs and colors.
+func Visible(text []byte) []byte { return visibleBytes(text) }
 
-// Own is Product for what the config itself says, such as the manifests that pass
-// aidbox.env through: repeats says that a value is in it, and the text stays.
-func (s *Sanitizer) Own(text []byte) (visible []byte, repeats bool) {
-	return visibleBytes(text), s.repeatsAnywhere(text)
-}
-
-func (s *Sanitizer) repeatsAnywhere(text []byte) bool {
+// RepeatsAnywhere is Repeats for a text of any length.
+func (s *Sanitizer) RepeatsAnywhere(text []byte) bool {
 	const overlap = 4 << 10 // a value may begin in one part and end in the next
 	for rest := text; ; rest = rest[maxText-overlap:] {
 		if s.Repeats(string(rest[:min(maxText, len(rest))])) {
@@ -120,13 +109,6 @@ func (s *Sanitizer) repeatsAnywhere(text []byte) bool {
 			return false
 		}
 	}
-}
-
-type repeated struct{}
-
-func (repeated) Error() string { return "refused to write the output: it repeats a secret value" }
-func (repeated) Hint() string {
-	return "is a secret written in the config or in a template as it is, such as in aidbox.env or a body? Refer to it there"
 }
 
 // Err returns err with a text that [Sanitizer.Line] has cleaned. Its chain and its

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"os"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -156,9 +157,9 @@ func rotationRows() []row {
 		}), mounted, StatusFail, "local: still the old value, 1m0s after the start"},
 		{"overtaken", rotating(func(s *fixture) {
 			s.w.Put = func(ctx context.Context, c config.Secret, v secret.Value) (string, error) {
-				reads := 0
+				var reads atomic.Int32
 				s.w.Stored = func(ctx context.Context, c config.Secret) (secret.Value, string, error) {
-					if reads++; reads < 2 {
+					if reads.Add(1) < 2 {
 						return s.stored(ctx, c)
 					}
 					return value("x"), "5", nil
