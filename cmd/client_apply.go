@@ -84,7 +84,7 @@ func (a *app) printBodies(all []*config.Delivery, resources map[*config.Delivery
 				return err
 			}
 			for _, body := range bodies {
-				if text, err := json.Marshal(body); err == nil && a.sanitizer.RepeatsAnywhere(text) {
+				if text, err := json.Marshal(body); err == nil && a.sanitizer.Repeats(string(text)) {
 					return hint.Wrap(fmt.Errorf("%s/%s repeats a secret value, so it is not printed", r.Type, r.ID), "refer to the secret below secrets, in place of a value in the body")
 				}
 				found = append(found, resourceReport{d.Name, body})

@@ -1,10 +1,8 @@
 package cmd
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"path/filepath"
 	"slices"
 
@@ -113,6 +111,7 @@ func (a *app) render(ctx context.Context, o renderOptions) error {
 		}
 	}
 	for _, d := range all {
+		a.warnOfLiterals(d)
 		if options.Includes(render.GroupVerifyJob) {
 			if err := a.checkJob(d); err != nil {
 				return err
@@ -143,27 +142,18 @@ func (a *app) render(ctx context.Context, o renderOptions) error {
 	case o.dir != "":
 		return a.renderDir(o.dir, objects)
 	case o.output == "json":
-		return a.writeManifests(func(w io.Writer) error { return render.WriteJSON(w, objects) })
+		return render.WriteJSON(a.Out, objects)
 	default:
-		return a.writeManifests(func(w io.Writer) error { return render.WriteYAML(w, objects) })
+		return render.WriteYAML(a.Out, objects)
 	}
 }
 
-// writeManifests writes to stdout what write writes. aidbox.env is passed through, also
-// where somebody has put a secret there.
-func (a *app) writeManifests(write func(io.Writer) error) error {
-	var text bytes.Buffer
-	if err := write(&text); err != nil {
-		return err
-	}
-	a.warnOfLiteral(text.Bytes())
-	_, err := a.Out.Write(text.Bytes())
-	return err
-}
-
-func (a *app) warnOfLiteral(manifests []byte) {
-	if a.sanitizer.RepeatsAnywhere(manifests) {
-		a.narrate("warning: the manifests repeat a secret value, which the config or a template has as it is; refer to it instead, with envFrom or valueFrom in place of a value in aidbox.env")
+// warnOfLiterals says where the config has a secret as it is, which the manifests repeat.
+func (a *app) warnOfLiterals(d *config.Delivery) {
+	for _, e := range d.Aidbox.Env {
+		if a.sanitizer.Repeats(e.Value) {
+			a.narrate("warning: %saidbox.env: %s has a secret as it is, and the manifests repeat it; refer to it with valueFrom or envFrom instead", a.of(d), e.Name)
+		}
 	}
 }
 
@@ -199,11 +189,6 @@ func (a *app) fillIn(ctx context.Context, d *config.Delivery) error {
 }
 
 func (a *app) renderDir(dir string, objects []render.Object) error {
-	var all bytes.Buffer
-	if err := render.WriteYAML(&all, objects); err != nil {
-		return err
-	}
-	a.warnOfLiteral(all.Bytes())
 	written, err := render.WriteDir(dir, objects)
 	if err != nil {
 		return err

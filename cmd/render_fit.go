@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"context"
-	"io"
 	"slices"
 	"strings"
 
@@ -117,8 +116,7 @@ func (a *app) renderValues(ctx context.Context, all []*config.Delivery, o render
 	if !o.helmValues {
 		a.narrate("note: these are values for the Aidbox chart, which manages %s; secretctl render --skip %s writes what they refer to", all[0].Aidbox.Workload, all[0].Aidbox.Workload.Kind)
 	}
-	return a.writeManifests(func(w io.Writer) error {
-		_, err := w.Write(values)
-		return err
-	})
+	a.warnOfLiterals(all[0])
+	_, err = a.Out.Write(values)
+	return err
 }

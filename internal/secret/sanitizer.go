@@ -98,19 +98,6 @@ func (s *Sanitizer) Text(text string) string {
 // breaks, tabs and colors.
 func Visible(text []byte) []byte { return visibleBytes(text) }
 
-// RepeatsAnywhere is Repeats for a text of any length.
-func (s *Sanitizer) RepeatsAnywhere(text []byte) bool {
-	const overlap = 4 << 10 // a value may begin in one part and end in the next
-	for rest := text; ; rest = rest[maxText-overlap:] {
-		if s.Repeats(string(rest[:min(maxText, len(rest))])) {
-			return true
-		}
-		if len(rest) <= maxText {
-			return false
-		}
-	}
-}
-
 // Err returns err with a text that [Sanitizer.Line] has cleaned. Its chain and its
 // hint stay.
 func (s *Sanitizer) Err(err error) error {
