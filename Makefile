@@ -54,12 +54,12 @@ test-peers: ## test rendered manifests with the real helm and kubectl
 .PHONY: test-pages
 test-pages: ## test the HTML pages in Chromium, light and dark, wide and narrow (npm)
 	npm --prefix test/pages ci --ignore-scripts --no-audit --no-fund
-	SECRETCTL_TEST_CHROMIUM=chromium go test -count=1 ./test/pages
+	SECRETCTL_TEST_CHROMIUM="$$(test/pages/chromium)" go test -count=1 ./test/pages
 
 .PHONY: pictures
 pictures: ## make the pictures of the README from real output, in Chromium
 	mkdir -p docs/pictures
-	SECRETCTL_TEST_CHROMIUM=chromium go test -count=1 -run=Pictures ./test/pages -pictures=$(CURDIR)/docs/pictures
+	SECRETCTL_TEST_CHROMIUM="$$(test/pages/chromium)" go test -count=1 -run=Pictures ./test/pages -pictures=$(CURDIR)/docs/pictures
 
 .PHONY: test-release
 test-release: ## make a release twice, compare, install and run the packages (root, Debian)
