@@ -7,7 +7,7 @@ FUZZTIME ?= 30s
 export GOTOOLCHAIN := $(shell sed -n 's/^toolchain //p' go.mod)
 
 TOOL := go tool -modfile=test/tools/go.mod
-TEST := $(TOOL) gotestsum -- -race -shuffle=on
+TEST := $(TOOL) gotestsum -- -race -shuffle=on -timeout=20m
 TEST_CLUSTER := $(TOOL) gotestsum --format=standard-verbose -- -race -shuffle=on -count=1 -timeout=20m
 
 .PHONY: help
