@@ -69,22 +69,17 @@ func (a *app) status(ctx context.Context, o reportOptions, watch bool) error {
 	if err != nil {
 		return err
 	}
-	o.parallel = max(1, o.parallel/min(maxParallel, len(all))) // of all deliveries together
-	prepared := map[*config.Delivery]work[status.Delivery]{}   // connections outlive a look
-	prepare := func(d *config.Delivery) (work[status.Delivery], error) {
-		if prepared[d] != nil {
-			return prepared[d], nil
-		}
+	o.parallel = max(1, o.parallel/min(maxParallel, len(all)))           // of all deliveries together
+	prepare := func(d *config.Delivery) (work[status.Delivery], error) { // for each look: what it connects to is closed after it
 		c := checkup{groups: []string{groupMount, groupAidbox}, options: o}
 		var err error
 		if c.options.target, err = a.targetOf(d, c); err != nil {
 			return nil, err
 		}
 		deps, err := a.dependencies(ctx, d, c)
-		prepared[d] = func(ctx context.Context, _ *progress) (status.Delivery, error) {
+		return func(ctx context.Context, _ *progress) (status.Delivery, error) {
 			return status.Look(ctx, d, deps, o.parallel), ctx.Err()
-		}
-		return prepared[d], err
+		}, err
 	}
 	for {
 		done, err := each(ctx, fleet{app: a, title: "status", all: all}, prepare)
