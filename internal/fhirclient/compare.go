@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
+	"reflect"
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/diff"
@@ -53,4 +55,37 @@ func (c *Client) compare(ctx context.Context, resourceType, id string, want map[
 		result.Paths = append(result.Paths, c.sanitizer.Line(f.Path))
 	}
 	return result, nil
+}
+
+// equal compares resources without meta, which Aidbox writes.
+func equal(a, b map[string]any) bool {
+	a, b = maps.Clone(a), maps.Clone(b)
+	delete(a, "meta")
+	delete(b, "meta")
+	return reflect.DeepEqual(foldReferences(a), foldReferences(b))
+}
+
+// foldReferences writes each reference as FHIR does. Aidbox has a form of its
+// own, {"resourceType": "Client", "id": "basic"}, and converts between the two.
+func foldReferences(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		if t, ok := v["resourceType"].(string); ok && len(v) == 2 {
+			if id, ok := v["id"].(string); ok {
+				return map[string]any{"reference": t + "/" + id}
+			}
+		}
+		out := make(map[string]any, len(v))
+		for key, element := range v {
+			out[key] = foldReferences(element)
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = foldReferences(v[i])
+		}
+		return out
+	}
+	return v
 }

@@ -9,7 +9,6 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"reflect"
 	"regexp"
 	"slices"
 
@@ -242,39 +241,6 @@ func (c *Client) adminRequest(method, path string) request {
 
 func resourcePath(resourceType, id string) string {
 	return "/fhir/" + url.PathEscape(resourceType) + "/" + url.PathEscape(id)
-}
-
-// equal compares resources without meta, which Aidbox writes.
-func equal(a, b map[string]any) bool {
-	a, b = maps.Clone(a), maps.Clone(b)
-	delete(a, "meta")
-	delete(b, "meta")
-	return reflect.DeepEqual(foldReferences(a), foldReferences(b))
-}
-
-// foldReferences writes each reference as FHIR does. Aidbox has a form of its
-// own, {"resourceType": "Client", "id": "basic"}, and converts between the two.
-func foldReferences(v any) any {
-	switch v := v.(type) {
-	case map[string]any:
-		if t, ok := v["resourceType"].(string); ok && len(v) == 2 {
-			if id, ok := v["id"].(string); ok {
-				return map[string]any{"reference": t + "/" + id}
-			}
-		}
-		out := make(map[string]any, len(v))
-		for key, element := range v {
-			out[key] = foldReferences(element)
-		}
-		return out
-	case []any:
-		out := make([]any, len(v))
-		for i := range v {
-			out[i] = foldReferences(v[i])
-		}
-		return out
-	}
-	return v
 }
 
 // strayLiterals returns the paths at which got holds a value and want does not, or

@@ -147,7 +147,7 @@ func providerRuns(ctx context.Context, r *run, _ subject) Result {
 	case found && r.Provider.Files != nil && len(outsideOf(agent, r.Provider.Files(r.d))) > 0:
 		return Warn("provider %s runs, but DaemonSet %s/%s mounts nothing at %s, where the config says that its pods have the CA",
 			r.d.Provider, agent.Namespace, agent.Name, strings.Join(outsideOf(agent, r.Provider.Files(r.d)), ", ")).
-			WithHint("mount it there, as docs/running-aidbox.md shows; if the provider's image has it, all is well")
+			WithHint("mount it there, as docs/running-aidbox.md shows; ignore this if the provider's image has it")
 	case found:
 		return Pass("provider %s%s runs (DaemonSet %s/%s)", r.d.Provider, versionOf(agent), agent.Namespace, agent.Name)
 	case driver:
