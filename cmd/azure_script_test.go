@@ -113,7 +113,8 @@ func TestAzureScripts(t *testing.T) {
 				},
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
 					"azure": s.start, "keyvault": s.change, "apply": s.apply, "cluster": s.cluster, "job": s.job, "on-node": s.onNode, "exits": exits,
-					"passes": hasStatus("pass"), "failed": hasStatus("fail"), "unknown": hasStatus("unknown"), "skipped": hasStatus("skip"),
+					"pause-mount": func(*testscript.TestScript, bool, []string) { s.mount.Close() },
+					"passes":      hasStatus("pass"), "failed": hasStatus("fail"), "unknown": hasStatus("unknown"), "skipped": hasStatus("skip"),
 				},
 			})
 		})

@@ -90,14 +90,36 @@ func (is Secret) detail() string {
 	return text
 }
 
-// Summary counts the secrets by their state.
+// Summary counts the secrets and the resources by their state.
 func (r Report) Summary() string {
-	counts, all := map[verify.State]int{}, 0
+	var secrets, resources []verify.State
+	unfinished := 0
 	for _, d := range r.Deliveries {
 		for _, s := range d.Secrets {
-			counts[s.State]++
-			all++
+			secrets = append(secrets, s.State)
 		}
+		for _, r := range d.Resources {
+			resources = append(resources, r.State)
+		}
+		if d.Error != nil {
+			unfinished++
+		}
+	}
+	parts := append(tally("secret", secrets), tally("resource", resources)...)
+	if unfinished > 0 {
+		parts = append(parts, fmt.Sprintf("not finished: %d of %d deliveries", unfinished, len(r.Deliveries)))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// tally returns nothing for nothing.
+func tally(noun string, all []verify.State) []string {
+	if len(all) == 0 {
+		return nil
+	}
+	counts := map[verify.State]int{}
+	for _, state := range all {
+		counts[state]++
 	}
 	var parts []string
 	for _, state := range slices.Backward(severity) {
@@ -105,7 +127,7 @@ func (r Report) Summary() string {
 			parts = append(parts, fmt.Sprintf("%d %s", counts[state], state))
 		}
 	}
-	return count(all, "secret") + ": " + strings.Join(parts, ", ")
+	return []string{count(len(all), noun) + ": " + strings.Join(parts, ", ")}
 }
 
 // age is a duration in its largest unit that is not small: 90s, 12m, 5h, 3d.
