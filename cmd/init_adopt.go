@@ -124,6 +124,21 @@ func (a *app) readVaultConfig(ctx context.Context, c *cluster.Cluster, o *initOp
 		a.narrate("warning: its vault config was not read: ConfigMap %s, %s: %s", w.ConfigMap, w.Key, err)
 	default:
 		a.narrate("read: %d secrets of its vault config, ConfigMap %s", len(o.Secrets), w.ConfigMap)
+		a.warnOfGuesses(o.Secrets, stored)
 	}
 	return nil
+}
+
+// warnOfGuesses says what vault config and SecretProviderClass do not say alike.
+func (a *app) warnOfGuesses(secrets, stored []config.Secret) {
+	for _, s := range secrets {
+		if !slices.ContainsFunc(stored, func(is config.Secret) bool { return is.Name == cmp.Or(s.File, s.Name) }) {
+			a.narrate("warning: no SecretProviderClass that it mounts says where %s is stored: the config has the default, a guess", s.Name)
+		}
+	}
+	for _, is := range stored {
+		if !slices.ContainsFunc(secrets, func(s config.Secret) bool { return is.Name == cmp.Or(s.File, s.Name) }) {
+			a.narrate("warning: %s is mounted, and its vault config does not name it: it is left out", is.Name)
+		}
+	}
 }

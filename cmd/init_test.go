@@ -102,6 +102,19 @@ func existing(t *testing.T) string {
 		namespaces + "statefulsets/records": asJSON(`
 metadata: {name: records, labels: {app.kubernetes.io/managed-by: Helm}}
 spec: {template: {spec: {serviceAccountName: records, containers: [{name: aidbox, image: "healthsamurai/aidboxone:2605"}]}}}`),
+		namespaces + "deployments/partly": asJSON(`
+metadata: {name: partly}
+spec: {template: {spec: {
+  containers: [{name: aidbox, env: [{name: BOX_VAULT_CONFIG, value: /etc/aidbox/vault.json}], volumeMounts: [{name: c, mountPath: /etc/aidbox}, {name: s, mountPath: /secrets}]}],
+  volumes: [{name: c, configMap: {name: vault-config}}, {name: s, csi: {driver: secrets-store.csi.k8s.io, volumeAttributes: {secretProviderClass: partly}}}]}}}`),
+		"/apis/secrets-store.csi.x-k8s.io/v1/namespaces/default/secretproviderclasses/partly": asJSON(`
+spec:
+  provider: vault
+  parameters:
+    roleName: records-reader
+    objects: |
+      - {objectName: idp, secretPath: kv/data/records/idp, secretKey: password}
+      - {objectName: spare, secretPath: kv/data/records/spare, secretKey: key}`),
 		"/api/v1/namespaces/default/configmaps/vault-config": asJSON(`data: {vault.json: '{"secret": {
   "idp": {"path": "/secrets/idp", "scope": {"resource_type": "IdentityProvider", "id": "x"}},
   "bq-sa-key": {"path": "/secrets/bq-sa-key.json", "scope": {"resource_type": "AidboxTopicDestination"}}}}'}`),
@@ -171,6 +184,28 @@ func TestInitDescribesAnExistingWorkload(t *testing.T) {
 	}
 	if d := deliveries[0]; d.Aidbox.Workload.Kind != "StatefulSet" || d.Aidbox.Workload.ManagedBy != "helm" || d.Aidbox.ScopeFormat != "object" || d.Aidbox.ServiceAccount != "records" {
 		t.Errorf("%+v", d.Aidbox)
+	}
+}
+
+func TestInitSaysWhatItGuesses(t *testing.T) {
+	k := &leakTest{t: t, dir: t.TempDir(), seen: map[string]bool{}}
+	path, code, narration := initIn(t, nil, "--no-input", "--from-deployment", "partly", "--kubeconfig", k.kubeconfig("cluster", existing(t)))
+	text, err := os.ReadFile(path)
+	if code != 0 || err != nil {
+		t.Fatalf("exit code %d, %v\n%s", code, err, narration)
+	}
+	for want, in := range map[string]string{
+		"warning: no SecretProviderClass that it mounts says where bq-sa-key is stored: the config has the default, a guess\n": narration,
+		"warning: spare is mounted, and its vault config does not name it: it is left out\n":                                   narration,
+		"path: aidbox/bq-sa-key  # in Vault, below kvMount; a guess: no SecretProviderClass that is mounted says it\n":         string(text),
+		"path: records/idp  # in Vault, below kvMount\n":                                                                       string(text),
+	} {
+		if !strings.Contains(in, want) {
+			t.Errorf("%q is not said\n%s", want, in)
+		}
+	}
+	if strings.Contains(narration, "where idp") {
+		t.Errorf("it warns of what it read\n%s", narration)
 	}
 }
 

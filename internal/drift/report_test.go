@@ -2,12 +2,15 @@ package drift
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/secretctl/secretctl/internal/diff"
+	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/store"
 )
 
 func TestStatusIsTheWorstOfTheObjects(t *testing.T) {
@@ -91,5 +94,14 @@ func TestJSONHasTheValuesAsJSON(t *testing.T) {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("%s is not in\n%s", want, text)
 		}
+	}
+}
+
+func TestRefusedChangeIsStillADifference(t *testing.T) {
+	refused := hint.Wrap(errors.New("role belongs to the others"), "set vault.role")
+	got := stored(store.Change{Object: "auth/role", Action: store.Update, Detail: "policies from a to b", Refused: refused})
+	want := Object{Name: "auth/role", State: Different, Detail: "provision refuses to change it: role belongs to the others", Hint: "set vault.role"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
 	}
 }

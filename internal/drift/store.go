@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 
+	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/provision"
 	"github.com/secretctl/secretctl/internal/store"
 )
@@ -45,6 +46,9 @@ func stored(c store.Change) Object {
 		}
 	case store.Absent:
 		o.State, o.Detail = Absent, c.Warning
+	}
+	if c.Refused != nil {
+		o.Detail, o.Hint = "provision refuses to change it: "+c.Refused.Error(), hint.Of(c.Refused)
 	}
 	return o
 }

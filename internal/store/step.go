@@ -26,7 +26,8 @@ type Change struct {
 	Detail  string `json:"detail,omitempty"`
 	Warning string `json:"warning,omitempty"` // something about it that will not work as it is
 
-	OtherValue bool `json:"-"` // of an update: the store has another value than what Detail names
+	OtherValue bool  `json:"-"` // of an update: the store has another value than what Detail names
+	Refused    error `json:"-"` // why it would not be written; only with [Options.Compare]
 }
 
 // Pending says that a change is yet to be written.

@@ -104,9 +104,7 @@ func (s *storeStep) compare(wanted config.Secret, is held) (plannedChange, error
 			if !s.v.o.Compare {
 				return c, err
 			}
-			if otherOwner := s.v.otherOwner(is); otherOwner != "" {
-				c.Detail += "; it " + otherOwner
-			}
+			c.Refused = err
 		}
 	default:
 		value = is.value

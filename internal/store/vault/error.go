@@ -44,7 +44,7 @@ func (v *Store) fail(ctx context.Context, a access, err error) error {
 	default:
 		err = transport.Explain(ctx, err)
 		if redirect, ok := errors.AsType[*transport.RedirectError](err); ok && redirect.Target != "" {
-			err = fmt.Errorf("%w (%s)", err, v.o.Sanitizer.Line(redirect.Target))
+			err = fmt.Errorf("%w to %s", err, v.o.Sanitizer.Line(redirect.Target))
 		}
 		return fmt.Errorf("%s: %w", v.name(), err)
 	}

@@ -91,8 +91,8 @@ func refusesOtherPolicy(t *testing.T, b *backend) {
 			wantRefusal(t, err, "vault.policy", `policy "`+name+`"`, "not changed")
 			got, err := b.runWith(t, d, store.Options{Compare: true}, "policy")
 			storetest.Want(t, got, err, "policy update sys/policies/acl/"+name)
-			if err == nil && !strings.Contains(got[0].Warning, "--adopt") {
-				t.Errorf("warning %q", got[0].Warning)
+			if err == nil {
+				wantRefusal(t, got[0].Refused, "vault.policy", `policy "`+name+`"`)
 			}
 		}, "sys/policies/acl/"+name)
 	}
@@ -143,6 +143,9 @@ func refusesOtherRole(t *testing.T, b *backend) {
 			wantRefusal(t, err, "vault.role", `role "`+name+`"`, "is bound to the ServiceAccounts", "not changed")
 			got, err := b.runWith(t, d, store.Options{Compare: true}, "role")
 			storetest.Want(t, got, err, "role update "+path)
+			if err == nil {
+				wantRefusal(t, got[0].Refused, "vault.role", `role "`+name+`"`)
+			}
 		}, path)
 		got, err := b.runWith(t, d, store.Options{Adopt: true}, "role")
 		storetest.Want(t, got, err, "role update "+path)

@@ -59,13 +59,13 @@ func (s *policyStep) compare(is string, paths []string) error {
 		s.change.Detail = "grants read already; " + writtenBy(owner)
 		return nil
 	}
-	if s.v.o.Compare {
-		s.change.Action, s.change.Detail = store.Update, difference
-		s.change.Warning = writtenBy(owner) + ": provision leaves it alone without --adopt"
-		return nil
-	}
 	why := fmt.Sprintf("does not grant what the delivery needs (%s), and %s", difference, writtenBy(owner))
-	return refuseOther(s.access().object, why, "vault.policy", s.v.ownName())
+	refused := refuseOther(s.access().object, why, "vault.policy", s.v.ownName())
+	if !s.v.o.Compare {
+		return refused
+	}
+	s.change.Action, s.change.Detail, s.change.Refused = store.Update, difference, refused
+	return nil
 }
 
 // writtenBy says whose a policy is.

@@ -29,7 +29,7 @@ func TestRedirectThatIsNotFollowedIsNamed(t *testing.T) {
 			w.WriteHeader(status)
 		})
 		_, err := b.run(t, oneSecret(t, b), map[string]string{"P": storetest.Canary}, "store")
-		storetest.WantError(t, err, fmt.Sprintf("answered %d, a redirect (https://vault.example)", status))
+		storetest.WantError(t, err, fmt.Sprintf("answered %d, a redirect to https://vault.example", status))
 		if !strings.Contains(hint.Of(err), "final address") {
 			t.Errorf("hint %q", hint.Of(err))
 		}

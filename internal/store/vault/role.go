@@ -122,14 +122,14 @@ func (s *roleStep) compare(is role, wanted *role) error {
 		return nil
 	}
 	difference := is.difference(*wanted)
-	switch {
-	case difference == "":
+	if difference == "" {
 		return nil
-	case own, s.v.o.Adopt:
-	case s.v.o.Compare:
-		s.change.Warning = is.bound() + ": provision leaves it alone without --adopt"
-	default:
-		return refuseOther(s.access().object, is.bound()+", and cannot admit the pod without losing them", "vault.role", s.v.ownName())
+	}
+	if !own && !s.v.o.Adopt {
+		s.change.Refused = refuseOther(s.access().object, is.bound()+", and cannot admit the pod without losing them", "vault.role", s.v.ownName())
+		if !s.v.o.Compare {
+			return s.change.Refused
+		}
 	}
 	s.change.Action, s.change.Detail = store.Update, difference
 	return nil
