@@ -36,6 +36,9 @@ upstream uri url usage use used user username users using utf valid validate val
 were what when where whether which while who will windows with within without words workload workspace worker would wrap write writing wrong www yaml yes you your zone
 `
 
+// enough letters of a word in a row tell it from others.
+const enough = 4
+
 type wordList struct{ words, starts, ends, insides map[string]bool }
 
 var words = sync.OnceValue(func() wordList {
@@ -44,7 +47,7 @@ var words = sync.OnceValue(func() wordList {
 		l.words[word] = true
 		for i := range len(word) {
 			l.starts[word[:i+1]], l.ends[word[i:]] = true, true
-			for length := 4; length <= gramLength && i+length <= len(word); length++ {
+			for length := enough; length <= gramLength && i+length <= len(word); length++ {
 				l.insides[word[i:i+length]] = true
 			}
 		}
@@ -79,6 +82,9 @@ func ordinary(g gram) bool {
 // ofWords says whether all letters are those of words, of which the first and the last
 // may be cut off, and at least four in a row of the same word.
 func ofWords(text string) bool {
+	if !hasPartOfWord(text) {
+		return false // as of nearly all random values
+	}
 	sure := false
 	for start := 0; start < len(text); {
 		end := start
@@ -97,10 +103,18 @@ func ofWords(text string) bool {
 	return sure
 }
 
+func hasPartOfWord(text string) bool {
+	for i := range len(text) - enough + 1 {
+		if words().insides[text[i:i+enough]] {
+			return true
+		}
+	}
+	return false
+}
+
 // partOfWords says whether letters may be words, of which the first may lack its start
 // and the last its end; surely means that four of them in a row are of the same word.
 func partOfWords(letters string, cutStart, cutEnd bool) (may, surely bool) {
-	const enough = 4
 	l := words()
 	if cutStart && cutEnd && l.insides[letters] {
 		return true, true
