@@ -76,6 +76,7 @@ func (c *Cluster) runOnce(ctx context.Context, p Pod, container, script string, 
 	out := &bounded{}
 	limited, out.full = context.WithCancelCause(limited)
 	defer out.full(nil)
+	defer transport.WaitFor(ctx, c.client.Get().URL().Host)()
 	err := c.stream(limited, p, container, append([]string{"sh", "-c", script + "\necho .", "sh"}, arguments...), out)
 	switch {
 	case errors.Is(context.Cause(limited), ErrTooLong):
@@ -116,7 +117,6 @@ func (c *Cluster) stream(ctx context.Context, p Pod, container string, command [
 	if err != nil {
 		return err
 	}
-	defer transport.WaitFor(ctx, req.URL().Host)()
 	return either.StreamWithContext(quiet(ctx), remotecommand.StreamOptions{Stdout: out})
 }
 

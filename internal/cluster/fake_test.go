@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -58,11 +59,12 @@ func connectTo(t *testing.T, address string) *Cluster {
 
 // The containers of the fake pod: what happens to a command in each.
 const (
-	shell    = "shell"    // runs it here
+	shell    = "shell"    // runs it here, until the connection ends
 	toolless = "toolless" // runs it here, with a shell and nothing else
 	onlyCat  = "onlycat"  // runs it here, with a shell and cat
 	noShell  = "noshell"  // cannot start it
 	cutShort = "cut"      // loses the connection after a part of the output
+	hanging  = "hanging"  // says nothing
 	waiting  = "waiting"  // is not up yet
 )
 
@@ -77,7 +79,7 @@ func fakePod(t *testing.T) (*Cluster, Pod) {
 		t.Fatal(err)
 	}
 	var live corev1.Pod
-	for _, name := range []string{shell, toolless, onlyCat, noShell, cutShort} {
+	for _, name := range []string{shell, toolless, onlyCat, noShell, cutShort, hanging} {
 		up := corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
 		live.Status.ContainerStatuses = append(live.Status.ContainerStatuses, corev1.ContainerStatus{Name: name, State: up})
 	}
@@ -121,11 +123,17 @@ func runCommand(w http.ResponseWriter, req *http.Request, container string) {
 		_ = byType[corev1.StreamTypeError].Close()
 		<-conn.CloseChan()
 		return
+	case hanging:
+		<-conn.CloseChan()
+		return
 	case noShell:
 		status = metav1.Status{Status: metav1.StatusFailure, Reason: metav1.StatusReasonInternalError, Message: `exec: "sh": not found`}
 	default:
 		command := req.URL.Query()["command"]
-		cmd := exec.Command(command[0], command[1:]...)
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		go func() { <-conn.CloseChan(); cancel() }()
+		cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 		cmd.Stdout, cmd.Env = out, os.Environ()
 		switch container {
 		case toolless:

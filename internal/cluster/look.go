@@ -69,16 +69,22 @@ func (c *Cluster) Observe(ctx context.Context, p Pod, container string, l Look) 
 			}
 			if errors.Is(f.Err, errToolMissing) {
 				f = c.read(ctx, p, container, path, f)
-			} else if kind != kindFolder && f.Err == nil && f.Digest == "" {
-				f.Err = errOddLook
 			}
-			if f.Err != nil {
-				f.Err = fmt.Errorf("kubernetes: pod %s/%s: %s: %w", p.Namespace, p.Name, path, f.Err)
-			}
-			seen[path] = f
+			seen[path] = f.at(p, kind, path)
 		}
 	}
 	return seen, nil
+}
+
+// at names the file in its error, also if what was found of it is too little for its kind.
+func (f File) at(p Pod, kind, path string) File {
+	if kind != kindFolder && f.Err == nil && f.Digest == "" {
+		f.Err = errOddLook
+	}
+	if f.Err != nil {
+		f.Err = fmt.Errorf("kubernetes: pod %s/%s: %s: %w", p.Namespace, p.Name, path, f.Err)
+	}
+	return f
 }
 
 // observe looks a second time if the files changed under its tools: a rotation takes the

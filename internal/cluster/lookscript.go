@@ -7,18 +7,34 @@ package cluster
 // Each line is ":KEY VALUE", or belongs to the key before it: a line of base64, which
 // has no colon. What others choose, names and contents, is encoded unless it is plain.
 // The first line has the version, and the last one says that nothing is cut off.
-//
-// A watch of a rotation can use the functions in a loop that describes the paths again
-// whenever the digest of one changes, and on a line of stdin; parseLook reads each turn.
 const lookScript = lookFunctions + `
-echo ':look 1'
-absent=
-for a; do describe "$a"; done
-stats "$@"
-sums "$@"
-echo :end`
+look "$@"`
+
+// watchScript looks at one file at first, whenever its digest changes, and every 5 s, so
+// that silence means a broken connection. It ends after 5 minutes, or when nobody reads
+// what it prints: no API server ends the commands of a connection that broke.
+const watchScript = lookFunctions + `
+for tool in sha256sum sleep; do command -v $tool >/dev/null || exit; done
+pause=0.25 quarters=1
+sleep 0.01 || { pause=1 quarters=4; }
+file=/${1#*/} n=0 before=
+while [ $n -lt 1200 ]; do
+	now=
+	[ ! -f "$file" ] || now=$(sha256sum "$file")
+	if [ $((n%20)) = 0 ] || [ "$now" != "$before" ]; then look "$@" || exit; fi
+	before=$now n=$((n+quarters))
+	sleep $pause || exit
+done`
 
 const lookFunctions = `export LC_ALL=C
+look() {
+	echo ':look 1'
+	absent=
+	for a; do describe "$a"; done
+	stats "$@"
+	sums "$@"
+	echo :end
+}
 say() {
 	case $2 in
 	''|*[!A-Za-z0-9._/-]*) echo "$1"; printf %s "$2" | base64;;

@@ -226,12 +226,7 @@ func (r *rotation) disagreement() string {
 		if f.client == nil || f.gone() {
 			continue
 		}
-		select {
-		case <-f.refused.done:
-		default:
-			return ""
-		}
-		if !f.refused.ok {
+		if !f.refused.over() || !f.refused.ok {
 			return ""
 		}
 		if replicas == 0 || f.refused.after < first {

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -46,15 +47,20 @@ type fakeCluster struct {
 	roots      map[string]*fixture // by pod: what publishes there
 	refuse     string              // a part of paths that are forbidden
 	noTools    bool
+	noWatch    bool // since the containers lack sleep
 	noLogin    bool
 	onNudge    func(pod string)
 	onProbe    func(*corev1.Pod) // a probe has been created
 	probes     []string          // all that were, with their labels
 	onExec     func(pod string) (exitCode int, answered bool)
 	onLook     func(pod, printed string) string
-	asked      map[string]int // requests by path
-	execs      int            // under way
-	mostExecs  int            // at the same time
+	asked      map[string]int    // requests by path
+	execs      int               // under way
+	mostExecs  int               // at the same time
+	commands   map[string]int    // by pod: all that were run
+	running    map[string]int    // by pod
+	most       map[string]int    // by pod, at the same time
+	cut        map[string]func() // by pod: ends the last command in its container
 }
 
 const core = "/api/v1/namespaces/default/"
@@ -77,7 +83,7 @@ func newFakeCluster(t *testing.T, s *fixture) *fakeCluster {
 	}
 	revision := map[string]string{"deployment.kubernetes.io/revision": "1"}
 	w := &fakeCluster{
-		fixed: newAPI(), roots: map[string]*fixture{}, asked: map[string]int{},
+		fixed: newAPI(), roots: map[string]*fixture{}, asked: map[string]int{}, cut: map[string]func(){"a": func() {}, "b": func() {}}, commands: map[string]int{}, running: map[string]int{}, most: map[string]int{},
 		deployment: appsv1.Deployment{
 			ObjectMeta: metav1.ObjectMeta{Name: "aidbox", Namespace: "default", UID: "d", Annotations: revision},
 			Spec:       appsv1.DeploymentSpec{Replicas: &two, Selector: &metav1.LabelSelector{MatchLabels: labels}, Template: template},
@@ -176,9 +182,17 @@ func (w *fakeCluster) removeB() {
 	for i, p := range w.pods {
 		if p.Name == "b" {
 			w.pods = append(w.pods[:i:i], w.pods[i+1:]...)
+			w.cut["b"]()
 			return
 		}
 	}
+}
+
+// cutShort breaks the connection to a pod's container.
+func (w *fakeCluster) cutShort(pod string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cut[pod]()
 }
 
 func (w *fakeCluster) ServeHTTP(out http.ResponseWriter, r *http.Request) {
@@ -299,24 +313,38 @@ func (w *fakeCluster) exec(out http.ResponseWriter, r *http.Request, pod string)
 		s := <-streams
 		byType[s.Headers().Get(corev1.StreamType)] = s
 	}
-	printed, status := w.run(r.URL.Query()["command"], pod)
-	_, _ = byType[corev1.StreamTypeStdout].Write(printed)
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	go func() { <-conn.CloseChan(); cancel() }()
+	w.mu.Lock()
+	w.cut[pod] = cancel
+	w.commands[pod]++
+	w.running[pod]++
+	w.most[pod] = max(w.most[pod], w.running[pod])
+	w.mu.Unlock()
+	status := w.run(ctx, r.URL.Query()["command"], pod, byType[corev1.StreamTypeStdout])
+	w.mu.Lock()
+	w.running[pod]--
+	w.mu.Unlock()
 	_ = byType[corev1.StreamTypeStdout].Close()
 	_ = json.NewEncoder(byType[corev1.StreamTypeError]).Encode(status)
 	_ = byType[corev1.StreamTypeError].Close()
 	<-conn.CloseChan()
 }
 
-func (w *fakeCluster) run(command []string, pod string) ([]byte, metav1.Status) {
+func (w *fakeCluster) run(ctx context.Context, command []string, pod string, out io.Writer) metav1.Status {
 	w.mu.Lock()
-	noTools := w.noTools
+	noTools, noWatch := w.noTools, w.noWatch
 	w.mu.Unlock()
 	if noTools {
-		return nil, metav1.Status{Status: metav1.StatusFailure, Reason: metav1.StatusReasonInternalError, Message: `exec: "sh": not found`}
+		return metav1.Status{Status: metav1.StatusFailure, Reason: metav1.StatusReasonInternalError, Message: `exec: "sh": not found`}
+	}
+	if noWatch && strings.Contains(command[2], "sleep") {
+		return exited(0)
 	}
 	if w.onExec != nil {
 		if code, answered := w.onExec(pod); answered {
-			return nil, exited(code)
+			return exited(code)
 		}
 	}
 	w.mu.Lock()
@@ -334,16 +362,18 @@ func (w *fakeCluster) run(command []string, pod string) ([]byte, metav1.Status) 
 		command[4+i] = kind + filepath.Join(w.root(pod), path)
 	}
 	var printed bytes.Buffer
-	cmd := exec.Command(command[0], command[1:]...)
-	cmd.Stdout = &printed
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	if cmd.Stdout = out; w.onLook != nil {
+		cmd.Stdout = &printed
+	}
 	var failed *exec.ExitError
 	if err := cmd.Run(); errors.As(err, &failed) {
-		return printed.Bytes(), exited(failed.ExitCode())
+		return exited(failed.ExitCode())
 	}
 	if w.onLook != nil {
-		return []byte(w.onLook(pod, printed.String())), metav1.Status{Status: metav1.StatusSuccess}
+		_, _ = io.WriteString(out, w.onLook(pod, printed.String()))
 	}
-	return printed.Bytes(), metav1.Status{Status: metav1.StatusSuccess}
+	return metav1.Status{Status: metav1.StatusSuccess}
 }
 
 func exited(code int) metav1.Status {

@@ -3,7 +3,6 @@ package verify
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,7 +15,7 @@ import (
 const (
 	defaultDeadline = 4 * time.Minute // of a driver with its default poll interval
 	defaultPoll     = 200 * time.Millisecond
-	podPoll         = time.Second // of files in pods, which takes a command in each
+	podPoll         = time.Second // of files in pods that cannot be watched, which takes a command in each
 	aidboxPoll      = time.Second
 	aidboxCache     = 30 * time.Second // how long Aidbox may take to look at the file again; at most the deadline
 )
@@ -53,15 +52,16 @@ type rotation struct {
 	aside      []string     // pods that do not serve, and why
 	times      timeline
 	followers  []*follower
+	opening    chan struct{} // has a place for each replica that may be connected to at the same time
 
-	cancel    context.CancelFunc // nil before start
+	cancel    context.CancelFunc // nil before open
 	done      sync.WaitGroup
 	overtaken atomic.Pointer[string] // the version that somebody wrote meanwhile
 }
 
 // newRotation returns the rotation that was asked for. Without one its secret is none.
-func newRotation(d *config.Delivery, asked *Rotation) *rotation {
-	r := &rotation{}
+func newRotation(d *config.Delivery, asked *Rotation, parallel int) *rotation {
+	r := &rotation{opening: make(chan struct{}, parallel)}
 	if asked != nil {
 		r.Rotation = *asked
 		r.secret, _ = d.Secret(asked.Secret)
@@ -76,16 +76,17 @@ func newRotation(d *config.Delivery, asked *Rotation) *rotation {
 // aidbox.url. Each step begins when the one before it has happened, beside the
 // checks, so that the times are right for each replica.
 type follower struct {
-	replica string  // "" for aidbox.url
-	mount   *mount  // nil for aidbox.url, which is asked once every file has changed
-	client  *client // how to ask Aidbox; nil where nobody asks
+	replica string   // "" for aidbox.url
+	mount   *mount   // nil for aidbox.url, which is asked once every file has changed
+	watch   *watcher // of the file in the mount
+	client  *client  // how to ask Aidbox; nil where nobody asks
 	// elsewhere is whom to ask where the replica's own Aidbox cannot be; may be nil.
 	elsewhere *client
 
 	file, accepted, refused step
 }
 
-// step is what a follower waits for. What it has may be read once done is closed.
+// step is what a follower waits for. What it has may be read once it is over.
 type step struct {
 	done  chan struct{}
 	ok    bool
@@ -96,6 +97,15 @@ type step struct {
 }
 
 func (s *step) prefix() string { return prefixed(s.where) }
+
+func (s *step) over() bool {
+	select {
+	case <-s.done:
+		return true
+	default:
+		return false
+	}
+}
 
 func prefixed(where string) string {
 	if where == "" {
@@ -123,28 +133,10 @@ func (f *follower) blind() bool {
 	return f.unseen() || f.file.err != nil && !f.gone() && !aboutFile(f.file.err)
 }
 
-// cannotLook says whether an error is there to stay: no tool in the container, or no
-// right to look.
-func cannotLook(err error) bool {
-	_, forbidden := errors.AsType[*cluster.ForbiddenError](err)
-	return forbidden || errors.Is(err, cluster.ErrNoTool)
-}
-
-// aboutFile says whether an error is about the file, and not about looking at it.
-func aboutFile(err error) bool {
-	for _, known := range []error{fs.ErrNotExist, fs.ErrPermission, cluster.ErrNotFile, cluster.ErrTooLong, cluster.ErrNotRunning} {
-		if errors.Is(err, known) {
-			return true
-		}
-	}
-	return false
-}
-
 func (f *follower) gone() bool { return errors.Is(f.file.err, errGone) }
 
 // start begins to follow. It is called once the value is written.
 func (r *rotation) start(ctx context.Context, besides ...func(context.Context)) {
-	ctx, r.cancel = context.WithCancel(ctx)
 	for _, f := range r.followers {
 		r.done.Go(func() { r.follow(ctx, f) })
 	}
@@ -155,9 +147,15 @@ func (r *rotation) start(ctx context.Context, besides ...func(context.Context)) 
 
 // stop ends whatever is under way.
 func (r *rotation) stop() {
-	if r.cancel != nil {
-		r.cancel()
-		r.done.Wait()
+	if r.cancel == nil {
+		return
+	}
+	r.cancel()
+	r.done.Wait()
+	for _, f := range r.followers {
+		if f.watch != nil {
+			f.watch.stop()
+		}
 	}
 }
 
@@ -182,11 +180,14 @@ func (r *rotation) followFile(ctx context.Context, f *follower) bool {
 		return r.everyFile(ctx)
 	}
 	want := digest(r.value)
-	f.file.ok = r.poll(ctx, r.Poll, r.Deadline, func() (done bool) {
-		got := f.mount.lookNow(ctx, r.secret)
+	done := func(got cluster.File) bool {
 		f.file.err = got.Err
 		return f.gone() || f.unseen() || got.Err == nil && got.Digest == want
-	}) && f.file.err == nil
+	}
+	over := r.poll(ctx, r.Poll, r.Deadline, f.watch.changed, func() bool { return done(f.watch.now(ctx)) })
+	f.watch.stop()
+	over = over || ctx.Err() == nil && done(f.mount.lookNow(ctx, r.secret)) // a stream is a moment late
+	f.file.ok = over && f.file.err == nil
 	switch {
 	case f.file.ok:
 		f.file.after = r.times.add(f.replica, momentFile)
@@ -219,7 +220,7 @@ func (r *rotation) everyFile(ctx context.Context) bool {
 // aidbox.url may still say it: try returns whom it asked last.
 func (r *rotation) try(ctx context.Context, f *follower, c *client, s *step, v secret.Value, what string, settled func(outcome) bool) *client {
 	ask := func() {
-		s.ok = r.poll(ctx, aidboxPoll, r.aidboxDeadline(), func() bool {
+		s.ok = r.poll(ctx, aidboxPoll, r.aidboxDeadline(), nil, func() bool {
 			s.last = c.authenticate(ctx, v)
 			return settled(s.last.outcome)
 		})
@@ -241,11 +242,11 @@ func (r *rotation) try(ctx context.Context, f *follower, c *client, s *step, v s
 // aidboxDeadline is how long after the write Aidbox may take to see the file.
 func (r *rotation) aidboxDeadline() time.Duration { return r.Deadline + min(r.Deadline, aidboxCache) }
 
-// poll asks at once and then again and again, for the last time when the deadline
-// after the write has come. It asks more often in the beginning, so that times that
-// are short are told well. It says whether the answer was yes.
-func (r *rotation) poll(ctx context.Context, every, deadline time.Duration, done func() bool) bool {
-	for !done() {
+// poll asks at once and then again and again, and whenever it is woken, for the last time
+// when the deadline after the write has come. It asks more often in the beginning, so that
+// times that are short are told well. It says whether the answer was yes.
+func (r *rotation) poll(ctx context.Context, every, deadline time.Duration, wake <-chan struct{}, done func() bool) bool {
+	for begun := time.Now(); !done(); {
 		left := time.Until(r.written.Add(deadline))
 		if left <= 0 {
 			return false
@@ -253,7 +254,8 @@ func (r *rotation) poll(ctx context.Context, every, deadline time.Duration, done
 		select {
 		case <-ctx.Done():
 			return false
-		case <-time.After(min(every, left, max(defaultPoll, time.Since(r.written)/10))):
+		case <-wake:
+		case <-time.After(min(every, left, max(defaultPoll, time.Since(begun)/10))):
 		}
 	}
 	return true

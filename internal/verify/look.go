@@ -29,6 +29,8 @@ type mount struct {
 	// fs.ErrPermission, whose text says so; the others are those of [cluster.Cluster.Observe].
 	observe func(context.Context, cluster.Look) (cluster.Observation, error)
 	seen    memo[cluster.Observation]
+	// watch is [cluster.Cluster.Watch]; nil on this machine.
+	watch func(ctx context.Context, path string, saw func(cluster.File))
 }
 
 // observation returns all that the checks ask about the replica, from one look.

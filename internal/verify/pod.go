@@ -39,6 +39,12 @@ func (p *pods) mounts(of []cluster.Pod) []*mount {
 				}
 				return seen, p.explain(ctx, pod, c.Name, err)
 			},
+			watch: func(ctx context.Context, path string, saw func(cluster.File)) {
+				p.c.Watch(ctx, pod, c.Name, path, func(f cluster.File) {
+					f.Err = p.explain(ctx, pod, c.Name, f.Err)
+					saw(f)
+				})
+			},
 		})
 	}
 	return mounts

@@ -2,7 +2,10 @@ package verify
 
 import (
 	"context"
+	"slices"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/secret"
@@ -27,9 +30,9 @@ type podWatch struct {
 	seen      chan struct{}     // closed when each has another one
 }
 
-// follow notes when the driver reports for a pod that it mounted another version. It
-// ends when every pod was seen.
-func (w *podWatch) follow(ctx context.Context, every time.Duration, times *timeline) {
+// follow notes when the driver reports for a pod that it mounted another version, which it
+// does after the file has changed. It ends when every pod was seen.
+func (w *podWatch) follow(ctx context.Context, every time.Duration, followers []*follower, times *timeline) {
 	defer close(w.seen)
 	changed := map[string]bool{}
 	for len(w.versions) > len(changed) {
@@ -37,6 +40,15 @@ func (w *podWatch) follow(ctx context.Context, every time.Duration, times *timel
 		case <-ctx.Done():
 			return
 		case <-time.After(every):
+		}
+		if !slices.ContainsFunc(followers, func(f *follower) bool {
+			if f.mount == nil {
+				return false
+			}
+			_, ours := w.versions[f.mount.pod.UID]
+			return ours && !changed[f.mount.pod.UID] && f.file.over()
+		}) {
+			continue
 		}
 		all, _ := w.c.PodStatuses(ctx, w.namespace)
 		for _, s := range all {
@@ -60,8 +72,8 @@ func (w *podWatch) await(ctx context.Context) {
 
 // nudge has kubelet sync the pods whose file has not changed yet: at once, and where
 // the driver would skip that because of its poll interval, when the interval is over.
-func (w *podWatch) nudge(ctx context.Context, followers []*follower, times *timeline) {
-	w.nudgeAll(ctx, followers, times)
+func (w *podWatch) nudge(ctx context.Context, followers []*follower, parallel int, times *timeline) {
+	w.nudgeAll(ctx, followers, parallel, times)
 	gate := w.driver.Interval - w.age
 	if gate <= 0 {
 		return
@@ -69,24 +81,27 @@ func (w *podWatch) nudge(ctx context.Context, followers []*follower, times *time
 	select {
 	case <-ctx.Done():
 	case <-time.After(gate + time.Second):
-		w.nudgeAll(ctx, followers, times)
+		w.nudgeAll(ctx, followers, parallel, times)
 	}
 }
 
-func (w *podWatch) nudgeAll(ctx context.Context, followers []*follower, times *timeline) {
+// nudgeAll annotates several pods at the same time: the sooner all are synced, the shorter
+// they disagree.
+func (w *podWatch) nudgeAll(ctx context.Context, followers []*follower, parallel int, times *timeline) {
+	var group errgroup.Group
+	group.SetLimit(parallel)
 	for _, f := range followers {
-		if f.mount == nil {
+		if f.mount == nil || f.file.over() {
 			continue
 		}
-		select {
-		case <-f.file.done:
-			continue
-		default:
-		}
-		if err := w.c.Nudge(ctx, *f.mount.pod); err != nil {
-			times.add(f.replica, "not annotated: "+w.clean.Line(err.Error()))
-			continue
-		}
-		times.add(f.replica, momentNudged)
+		group.Go(func() error {
+			what := momentNudged
+			if err := w.c.Nudge(ctx, *f.mount.pod); err != nil {
+				what = "not annotated: " + w.clean.Line(err.Error())
+			}
+			times.add(f.replica, what)
+			return nil
+		})
 	}
+	_ = group.Wait()
 }

@@ -108,6 +108,7 @@ func (r *run) newFollowers(ctx context.Context) (followers []*follower) {
 	each := c != nil && r.asksPods(ctx, *c)
 	for _, m := range r.mounts {
 		f := newFollower(m.replica, m, nil)
+		f.watch = newWatcher(m, r.rotation.secret, r.rotation.opening)
 		if each {
 			f.client, f.elsewhere = c.at(r.AidboxAt(*m.pod)), c
 		}
@@ -134,10 +135,10 @@ func (r *run) followRotation(ctx context.Context) {
 	is, w := r.rotation, r.podWatch
 	besides := []func(context.Context){r.watchStore}
 	if w != nil {
-		besides = append(besides, func(ctx context.Context) { w.follow(ctx, is.Poll, &is.times) })
+		besides = append(besides, func(ctx context.Context) { w.follow(ctx, is.Poll, is.followers, &is.times) })
 	}
 	if w != nil && is.Nudge {
-		besides = append(besides, func(ctx context.Context) { w.nudge(ctx, is.followers, &is.times) })
+		besides = append(besides, func(ctx context.Context) { w.nudge(ctx, is.followers, r.o.Parallel, &is.times) })
 	}
 	is.start(ctx, besides...)
 }

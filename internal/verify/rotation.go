@@ -81,9 +81,10 @@ func storeUpdated(ctx context.Context, r *run, s subject) Result {
 	case is.Follow:
 		is.written, is.version = time.Now(), is.before
 		is.times.add("", momentFollowed)
-		r.followRotation(ctx)
+		r.followRotation(is.open(ctx))
 		return Pass("version %s is the newest%s; nothing was written", is.version, r.driverWhy())
 	}
+	following := is.open(ctx)
 	is.Written("")
 	version, err := r.Store.Put(ctx, s.secret, is.New)
 	if err != nil {
@@ -93,7 +94,7 @@ func storeUpdated(ctx context.Context, r *run, s subject) Result {
 	is.written, is.version = time.Now(), version
 	is.Written(version)
 	is.times.add("", momentWritten)
-	r.followRotation(ctx)
+	r.followRotation(following)
 	return storeGivesBack(ctx, r, s)
 }
 

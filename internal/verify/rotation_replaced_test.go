@@ -69,6 +69,7 @@ func TestPodsThatGoAwayAreCountedInOrder(t *testing.T) {
 		s.w.Put = func(ctx context.Context, c config.Secret, v secret.Value) (string, error) {
 			version, err := s.put(ctx, c, v)
 			close(wrote)
+			w.cutShort("b")
 			return version, err
 		}
 		stored := s.w.Stored

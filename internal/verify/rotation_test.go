@@ -54,8 +54,8 @@ func TestRotationIsFollowedUntilItArrives(t *testing.T) {
 		expect(t, report, StatusPass, StatusPass, StatusPass, StatusPass, StatusPass)
 		for key, says := range map[string]string{
 			"rotation/mounted client-secret":      "local 1m10.2s after the write",
-			"rotation/new-accepted client-secret": "answered 200, 1m15.2s after the write",
-			"rotation/old-rejected client-secret": "answered 401, 1m15.2s after the write",
+			"rotation/new-accepted client-secret": "answered 200, 1m15.4s after the write",
+			"rotation/old-rejected client-secret": "answered 401, 1m15.4s after the write",
 			"rotation/no-restart client-secret":   "answered 77 of 77 health checks",
 		} {
 			if !strings.Contains(results[key].Detail, says) {

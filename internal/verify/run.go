@@ -53,7 +53,7 @@ func newRun(d *config.Delivery, deps Dependencies, o Options) *run {
 			r.classes[s.Name] = c.Name
 		}
 	}
-	r.rotation = newRotation(d, o.Rotation)
+	r.rotation = newRotation(d, o.Rotation, o.Parallel)
 	r.health.aidbox = deps.Aidbox
 	return r
 }

@@ -1,0 +1,122 @@
+package cluster
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/secretctl/secretctl/test/testenv"
+)
+
+func TestChangesOfAFileAreReported(t *testing.T) {
+	t.Parallel()
+	c, pod := fakePod(t)
+	path := filepath.Join(t.TempDir(), "with 'space\"$(x)\n:end")
+	testenv.WriteFile(t, path, []byte(firstSecret))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	seen, over := make(chan File, 100), make(chan struct{})
+	go func() {
+		defer close(over)
+		c.Watch(ctx, pod, shell, path, func(f File) { seen <- f })
+	}()
+	if f := <-seen; f.Digest != fmt.Sprintf("%x", sha256.Sum256([]byte(firstSecret))) || f.Size != int64(len(firstSecret)) || f.Err != nil || !f.Content.Empty() {
+		t.Errorf("%+v", f)
+	}
+	changed := time.Now()
+	if err := errors.Join(os.WriteFile(path+".new", []byte("new"), 0o600), os.Rename(path+".new", path)); err != nil {
+		t.Fatal(err)
+	}
+	if f := <-seen; f.Digest != fmt.Sprintf("%x", sha256.Sum256([]byte("new"))) || f.Err != nil {
+		t.Errorf("%+v", f)
+	}
+	if late := time.Since(changed); late > 3*time.Second { // on a loaded machine
+		t.Errorf("reported %s after the change", late)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // once for the change, and once more, so that silence means something
+		if f := <-seen; !errors.Is(f.Err, fs.ErrNotExist) {
+			t.Errorf("%+v", f)
+		}
+	}
+	cancel()
+	<-over
+}
+
+func TestWhatCannotBeWatchedEndsWithoutAWord(t *testing.T) {
+	c, pod := fakePod(t)
+	path := filepath.Join(filesHere(t), "value")
+	for _, container := range []string{toolless, onlyCat, noShell, cutShort, waiting} {
+		c.Watch(t.Context(), pod, container, path, func(f File) { t.Errorf("%s: %+v", container, f) })
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	c.Watch(ctx, pod, shell, path, func(f File) { t.Errorf("%+v", f) })
+	c.config.Timeout = 50 * time.Millisecond
+	c.Watch(t.Context(), pod, hanging, path, func(f File) { t.Errorf("%+v", f) })
+}
+
+// The command in the container outlives a connection that breaks.
+func TestWatchEndsWhenNobodyReads(t *testing.T) {
+	t.Parallel()
+	cmd := exec.Command("sh", "-c", watchScript, "sh", kindFile+filepath.Join(filesHere(t), "value"))
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(out, make([]byte, 10)); err != nil {
+		t.Fatal(err)
+	}
+	if err := out.Close(); err != nil {
+		t.Fatal(err)
+	}
+	hangs := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill(); t.Error("it runs on") })
+	_ = cmd.Wait()
+	hangs.Stop()
+}
+
+// Whatever a container prints, there is no more than one file, or the end.
+func TestWatchThatMakesNoSenseEnds(t *testing.T) {
+	const turn = ":look 1\n:path\n:error absent\n:end\n"
+	for name, tt := range map[string]struct {
+		printed string
+		want    int
+		ends    bool
+	}{
+		"two in one":       {turn + turn, 2, false},
+		"a part":           {turn + turn[:20], 1, false},
+		"another language": {"hello\n:end\n" + turn, 0, true},
+		"another version":  {strings.Replace(turn, "1", "2", 1), 0, true},
+		"two files":        {":look 1\n:path\n:error absent\n:path\n:error absent\n:end\n", 0, true},
+		"no end":           {strings.Repeat("x", 2*maxTurn), 0, true},
+		"changing":         {":look 1\n:path\n:error failed\n:end\n" + turn, 0, true},
+	} {
+		for _, size := range []int{1, 7, len(tt.printed)} {
+			seen, ended := 0, false
+			w := turns{cancel: func() { ended = true }, saw: func(File) { seen++ }}
+			for rest := tt.printed; rest != ""; {
+				n, err := w.Write([]byte(rest[:min(size, len(rest))]))
+				if rest = rest[n:]; err != nil {
+					t.Fatal(err)
+				}
+			}
+			if seen != tt.want || ended != tt.ends || len(w.kept) > maxTurn {
+				t.Errorf("%s in pieces of %d: %d files, ended: %t", name, size, seen, ended)
+			}
+		}
+	}
+}
