@@ -19,7 +19,7 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/secretctl/secretctl/internal/secret/secrettest"
+	"github.com/secretctl/secretctl/test/secrettest"
 )
 
 // hostileMarker stands beside the secret in what a hostile server says. What is withheld

@@ -60,10 +60,9 @@ func (c *Cluster) Nudge(ctx context.Context, p Pod) error {
 // Comparison is an object as it is in the cluster, and as it would be after it is
 // applied, both as JSON without what the API server keeps for itself.
 type Comparison struct {
-	Kind, Namespace, Name string
-	Live                  []byte // nil where there is none
-	Merged                []byte
-	OtherOwner            string // as [Cluster.OtherOwner] has it, of the live one
+	Live       []byte // nil where there is none
+	Merged     []byte
+	OtherOwner string // as [Cluster.OtherOwner] has it, of the live one
 }
 
 // DryRunApply asks the API server what applying an object, given as JSON, would
@@ -75,8 +74,8 @@ func (c *Cluster) DryRunApply(ctx context.Context, manifest []byte) (Comparison,
 	if err := wanted.UnmarshalJSON(manifest); err != nil {
 		return Comparison{}, fmt.Errorf("kubernetes: the object to compare: %w", c.sanitizer.Err(err))
 	}
+	var result Comparison
 	kind := wanted.GroupVersionKind()
-	result := Comparison{Kind: kind.Kind, Namespace: wanted.GetNamespace(), Name: wanted.GetName()}
 	if kind.Group == "" && kind.Kind == "Secret" {
 		return result, hint.Wrap(fmt.Errorf("kubernetes: Secret %s is not compared, because its values would be shown", wanted.GetName()), "leave it out, for example with --skip")
 	}

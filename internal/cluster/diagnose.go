@@ -29,7 +29,6 @@ type Event struct {
 	Warning bool
 	Reason  string // FailedMount
 	Message string // one line
-	Count   int32
 }
 
 // Events returns the events of an object, newest first. kind is as in its
@@ -50,18 +49,15 @@ func (c *Cluster) Events(ctx context.Context, namespace, kind, name string) ([]E
 	return events, nil
 }
 
-// newEvent reads both forms of an event: the older one has a last timestamp and a
-// count, the newer one an event time, and a series where it happened again.
+// newEvent reads both forms of an event: the older one has a last timestamp, the newer
+// one an event time, and a series where it happened again.
 func newEvent(e corev1.Event) Event {
-	event := Event{
-		Time: e.LastTimestamp.Time, Warning: e.Type == corev1.EventTypeWarning,
-		Reason: e.Reason, Message: e.Message, Count: max(1, e.Count),
-	}
+	event := Event{Time: e.LastTimestamp.Time, Warning: e.Type == corev1.EventTypeWarning, Reason: e.Reason, Message: e.Message}
 	if e.EventTime.After(event.Time) {
 		event.Time = e.EventTime.Time
 	}
 	if e.Series != nil {
-		event.Time, event.Count = e.Series.LastObservedTime.Time, e.Series.Count
+		event.Time = e.Series.LastObservedTime.Time
 	}
 	return event
 }
@@ -89,17 +85,10 @@ func (c *Cluster) Logs(ctx context.Context, p Pod, container string, since time.
 	return lines, nil
 }
 
-// Sample is one value of a metric.
-type Sample struct {
-	Name   string
-	Labels map[string]string
-	Value  float64
-}
-
-// Metrics returns the samples of the named metrics from the port of a pod, over
-// the same way as [Cluster.PodTransport]. The driver's own tell of rotations that
-// fail and leave no other trace.
-func (c *Cluster) Metrics(ctx context.Context, p Pod, port int, names ...string) ([]Sample, error) {
+// Metrics returns the named metrics from the port of a pod, each summed up whatever its
+// labels, over the same way as [Cluster.PodTransport]. The driver's own tell of rotations
+// that fail and leave no other trace.
+func (c *Cluster) Metrics(ctx context.Context, p Pod, port int, names ...string) (map[string]float64, error) {
 	tunnel := c.PodTransport(p.Namespace, p.Name, port)
 	defer tunnel.CloseIdleConnections()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost/metrics", nil)
@@ -129,37 +118,20 @@ func fetch(rt http.RoundTripper, req *http.Request) ([]byte, error) {
 }
 
 // parseMetrics reads lines of Prometheus' text format: name{label="value"} 1.
-func parseMetrics(text []byte, names []string) []Sample {
-	var samples []Sample
+func parseMetrics(text []byte, names []string) map[string]float64 {
+	sums := map[string]float64{}
 	for l := range strings.Lines(string(text)) {
 		end := strings.IndexAny(l, "{ ")
 		if end < 0 || !slices.Contains(names, l[:end]) {
 			continue
 		}
-		labels, rest := parseLabels(l[end:])
-		words := strings.Fields(rest) // the value, and perhaps a time
+		words := strings.Fields(l[max(end, strings.LastIndexByte(l, '}')+1):]) // the value, and perhaps a time
 		if len(words) == 0 {
 			continue
 		}
 		if value, err := strconv.ParseFloat(words[0], 64); err == nil {
-			samples = append(samples, Sample{l[:end], labels, value})
+			sums[l[:end]] += value
 		}
 	}
-	return samples
-}
-
-// parseLabels reads what stands in braces at the start of text, and returns what
-// follows. A value is quoted, and may have braces in it.
-func parseLabels(text string) (labels map[string]string, rest string) {
-	labels = map[string]string{}
-	text = strings.TrimPrefix(text, "{")
-	for {
-		name, after, found := strings.Cut(text, "=")
-		quoted, err := strconv.QuotedPrefix(after)
-		if !found || err != nil {
-			return labels, strings.TrimPrefix(text, "}")
-		}
-		labels[name], _ = strconv.Unquote(quoted)
-		text = strings.TrimPrefix(after[len(quoted):], ",")
-	}
+	return sums
 }

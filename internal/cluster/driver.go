@@ -89,7 +89,6 @@ type Agent struct {
 	Role            string // "driver", or the provider's name: "vault", "azure"
 	Namespace, Name string
 	Container       string // the one that does it
-	Image           string
 	Version         string // as the image's tag has it, without "v"; "" where it is none
 	Desired, Ready  int32  // pods
 	Mounts          []string
@@ -140,7 +139,7 @@ func findAgents(sets []appsv1.DaemonSet) []Agent {
 			}
 			a := Agent{
 				Role: role, Namespace: s.Namespace, Name: s.Name,
-				Container: container.Name, Image: container.Image, Version: tagVersion(container.Image),
+				Container: container.Name, Version: tagVersion(container.Image),
 				Desired: s.Status.DesiredNumberScheduled, Ready: s.Status.NumberReady,
 				selector: metav1.FormatLabelSelector(s.Spec.Selector),
 			}

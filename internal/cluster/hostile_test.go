@@ -12,7 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/secretctl/secretctl/internal/hint"
-	"github.com/secretctl/secretctl/internal/secret/secrettest"
+	"github.com/secretctl/secretctl/test/secrettest"
 )
 
 // hostile answers everything with texts that would forge lines.

@@ -72,8 +72,7 @@ type PodStatus struct {
 	SecretProviderClass string
 	Mounted             bool
 	Versions            map[string]string // by the provider's id of the object
-	Generation          int64             // grows by one when a version changes
-	Created, Changed    time.Time
+	Changed             time.Time
 }
 
 // PodStatuses returns the statuses of all pods of a namespace, sorted by pod.
@@ -94,7 +93,7 @@ func newPodStatus(item secretsstorev1.SecretProviderClassPodStatus) PodStatus {
 	s := PodStatus{
 		Pod: item.Status.PodName, SecretProviderClass: item.Status.SecretProviderClassName,
 		Mounted: item.Status.Mounted, Versions: map[string]string{},
-		Generation: item.Generation, Created: item.CreationTimestamp.Time, Changed: changed(item.ObjectMeta),
+		Changed: changed(item.ObjectMeta),
 	}
 	for _, owner := range item.OwnerReferences {
 		if owner.Kind == "Pod" {

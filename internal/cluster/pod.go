@@ -87,7 +87,7 @@ func newContainer(c corev1.Container, volumes map[string]Volume) Container {
 	}
 	for _, m := range c.VolumeMounts {
 		if volume, ok := volumes[m.Name]; ok {
-			container.Mounts = append(container.Mounts, Mount{Container: c.Name, Path: m.MountPath, SubPath: m.SubPath + m.SubPathExpr, Volume: volume})
+			container.Mounts = append(container.Mounts, Mount{Path: m.MountPath, SubPath: m.SubPath + m.SubPathExpr, Volume: volume})
 		}
 	}
 	return container

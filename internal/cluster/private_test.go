@@ -16,7 +16,7 @@ import (
 
 	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/secret"
-	"github.com/secretctl/secretctl/internal/secret/secrettest"
+	"github.com/secretctl/secretctl/test/secrettest"
 )
 
 const (

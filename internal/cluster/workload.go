@@ -28,24 +28,6 @@ type Workload struct {
 	Pods                    []Pod // oldest first, those that are going away too
 }
 
-// Settled says whether every replica is ready and made from the current template,
-// and none of another one is left.
-func (w Workload) Settled() bool {
-	current := 0
-	for _, p := range w.Pods {
-		if p.Ended() {
-			continue
-		}
-		if !p.Current {
-			return false
-		}
-		if p.Ready && !p.Terminating {
-			current++
-		}
-	}
-	return w.Observed && w.Updated == w.Desired && current == int(w.Desired)
-}
-
 // Spec is what matters here of a pod template, or of a live pod.
 type Spec struct {
 	ServiceAccount string
@@ -73,10 +55,9 @@ type Container struct {
 
 // Mount is where a container has a volume.
 type Mount struct {
-	Container string
-	Path      string
-	SubPath   string // where set, the mount keeps its first content
-	Volume    Volume
+	Path    string
+	SubPath string // where set, the mount keeps its first content
+	Volume  Volume
 }
 
 // Pod is one replica.

@@ -77,27 +77,6 @@ func TestStatefulSetFindsPodsByTheirOwner(t *testing.T) {
 	}
 }
 
-func TestWorkloadSettles(t *testing.T) {
-	ready := Pod{Current: true, Ready: true}
-	for name, tt := range map[string]struct {
-		w    Workload
-		want bool
-	}{
-		"all are ready":              {Workload{Observed: true, Desired: 2, Updated: 2, Pods: []Pod{ready, ready}}, true},
-		"none are wanted":            {Workload{Observed: true}, true},
-		"a change is not seen yet":   {Workload{Desired: 1, Updated: 1, Pods: []Pod{ready}}, false},
-		"one is missing":             {Workload{Observed: true, Desired: 2, Updated: 2, Pods: []Pod{ready}}, false},
-		"one is not ready":           {Workload{Observed: true, Desired: 1, Updated: 1, Pods: []Pod{{Current: true}}}, false},
-		"one is going away":          {Workload{Observed: true, Desired: 1, Updated: 1, Pods: []Pod{{Current: true, Ready: true, Terminating: true}}}, false},
-		"one of the old is left":     {Workload{Observed: true, Desired: 1, Updated: 1, Pods: []Pod{ready, {Ready: true, Terminating: true}}}, false},
-		"one that is deleted leaves": {Workload{Observed: true, Desired: 1, Updated: 1, Pods: []Pod{ready, {Current: true, Terminating: true}}}, true},
-	} {
-		if got := tt.w.Settled(); got != tt.want {
-			t.Errorf("%s: %t", name, got)
-		}
-	}
-}
-
 func TestWorkloadNamesWhatHoldsItUp(t *testing.T) {
 	d := appsv1.Deployment{Status: appsv1.DeploymentStatus{Conditions: []appsv1.DeploymentCondition{
 		{Type: appsv1.DeploymentAvailable, Status: corev1.ConditionFalse, Message: "is said otherwise"},
@@ -155,7 +134,7 @@ func TestSpecKeepsTheVolumesThatMatter(t *testing.T) {
 	if diff := cmp.Diff([]Volume{secrets, {Name: "writable", SecretProviderClass: "c"}}, s.Volumes); diff != "" {
 		t.Error(diff)
 	}
-	want := []Mount{{Container: "app", Path: "/a", Volume: secrets}, {Container: "app", Path: "/b", SubPath: "$(X)", Volume: secrets}}
+	want := []Mount{{Path: "/a", Volume: secrets}, {Path: "/b", SubPath: "$(X)", Volume: secrets}}
 	if diff := cmp.Diff(want, s.SecretMounts("c")); diff != "" {
 		t.Error(diff)
 	}

@@ -11,7 +11,7 @@ import (
 
 	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/secret"
-	"github.com/secretctl/secretctl/internal/secret/secrettest"
+	"github.com/secretctl/secretctl/test/secrettest"
 )
 
 // fieldsOfAidbox are answers of Aidbox with a text of the server's choice in one field.

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"github.com/secretctl/secretctl/internal/secret/secrettest"
+	"github.com/secretctl/secretctl/test/secrettest"
 )
 
 // values are of the kinds that are stored: made by a generator, by a person, of

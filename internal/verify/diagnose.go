@@ -148,20 +148,14 @@ func lastError(lines []string) (l string, ok bool) {
 // failures returns what the driver counts.
 func (r *run) failures(ctx context.Context, a cluster.Agent, p cluster.Pod) []string {
 	names := []string{"rotation_reconcile_error_total", "node_publish_error_total"}
-	samples, err := r.Cluster.Metrics(ctx, p, a.MetricsPort, names...)
+	sums, err := r.Cluster.Metrics(ctx, p, a.MetricsPort, names...)
 	if err != nil {
 		return nil
 	}
 	var counts []string
 	for _, name := range names {
-		sum := 0.0
-		for _, sample := range samples {
-			if sample.Name == name {
-				sum += sample.Value
-			}
-		}
-		if sum > 0 {
-			counts = append(counts, fmt.Sprintf("%s %.0f", name, sum))
+		if sums[name] > 0 {
+			counts = append(counts, fmt.Sprintf("%s %.0f", name, sums[name]))
 		}
 	}
 	if len(counts) == 0 {
