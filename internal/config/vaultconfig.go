@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"slices"
+	"strings"
 )
 
 // MaxVaultConfig is what a ConfigMap holds at most, in bytes.
@@ -41,6 +42,39 @@ func (d *Delivery) VaultConfig() []byte {
 	}
 	out.WriteString("\n}}\n")
 	return out.Bytes()
+}
+
+// VaultConfigEntry is an entry of a vault config, whoever wrote it.
+type VaultConfigEntry struct {
+	Path        string
+	Scope       []string // "Type/id" or "Type", in either dialect
+	ScopeFormat string   // the dialect; "" where it is neither
+}
+
+// ReadVaultConfig is the inverse of [Delivery.VaultConfig]: it returns the entries by the
+// names of their secrets. The error may quote from the text.
+func ReadVaultConfig(text []byte) (map[string]VaultConfigEntry, error) {
+	var file struct {
+		Secret map[string]struct {
+			Path  string          `json:"path"`
+			Scope json.RawMessage `json:"scope"`
+		} `json:"secret"`
+	}
+	if err := json.Unmarshal(text, &file); err != nil {
+		return nil, err
+	}
+	entries := map[string]VaultConfigEntry{}
+	for name, is := range file.Secret {
+		entry := VaultConfigEntry{Path: is.Path}
+		var object objectScope
+		if json.Unmarshal(is.Scope, &entry.Scope) == nil && entry.Scope != nil {
+			entry.ScopeFormat = ScopeReferences
+		} else if json.Unmarshal(is.Scope, &object) == nil && object.ResourceType != "" {
+			entry.ScopeFormat, entry.Scope = ScopeObject, []string{strings.TrimSuffix(object.ResourceType+"/"+object.ID, "/")}
+		}
+		entries[name] = entry
+	}
+	return entries, nil
 }
 
 // asJSON encodes strings and structs of strings, which cannot fail.

@@ -2,7 +2,6 @@ package starter
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"maps"
 	"path"
@@ -115,20 +114,15 @@ func (w Workload) ScopeFormat() string { return config.ScopeFormatOf(w.Image) }
 // Adopt takes over the secrets of an existing vault config, the folder of their files
 // and its dialect. What stored says of the same file is kept: where it is stored.
 func (o *Options) Adopt(vaultConfig []byte, stored []config.Secret) error {
-	var parsed struct {
-		Secret map[string]struct {
-			Path  string          `json:"path"`
-			Scope json.RawMessage `json:"scope"`
-		} `json:"secret"`
-	}
-	if json.Unmarshal(vaultConfig, &parsed) != nil || len(parsed.Secret) == 0 {
+	entries, err := config.ReadVaultConfig(vaultConfig)
+	if err != nil || len(entries) == 0 {
 		return errors.New("is no vault config") // the parser may quote from it
 	}
 	var secrets []config.Secret
 	folders := map[string]bool{}
 	format := config.ScopeReferences
-	for _, name := range slices.Sorted(maps.Keys(parsed.Secret)) {
-		entry := parsed.Secret[name]
+	for _, name := range slices.Sorted(maps.Keys(entries)) {
+		entry := entries[name]
 		file := path.Base(entry.Path)
 		s := config.Secret{Name: name}
 		if i := slices.IndexFunc(stored, func(s config.Secret) bool { return s.Name == file }); i >= 0 {
@@ -138,16 +132,11 @@ func (o *Options) Adopt(vaultConfig []byte, stored []config.Secret) error {
 		if file != name {
 			s.File = file
 		}
-		var object struct {
-			ResourceType string `json:"resource_type"`
-			ID           string `json:"id"`
-		}
-		if json.Unmarshal(entry.Scope, &s.Scope) != nil {
-			if json.Unmarshal(entry.Scope, &object) != nil {
-				return errors.New("has a scope of neither dialect")
-			}
+		switch s.Scope = entry.Scope; entry.ScopeFormat {
+		case "":
+			return errors.New("has a scope of neither dialect")
+		case config.ScopeObject:
 			format = config.ScopeObject
-			s.Scope = []string{strings.TrimSuffix(object.ResourceType+"/"+object.ID, "/")}
 		}
 		secrets = append(secrets, s)
 		folders[path.Dir(entry.Path)] = true
