@@ -3,6 +3,7 @@ package cmd
 import (
 	"fmt"
 
+	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/store"
 )
 
@@ -16,7 +17,7 @@ type changesReport struct {
 type deliveryChanges struct {
 	Name    string         `json:"name"`
 	Changes []store.Change `json:"changes"`
-	Error   *problem       `json:"error,omitempty"`
+	Error   *hint.Problem  `json:"error,omitempty"`
 }
 
 func (a *app) printChanges(done []outcome[[]store.Change], dryRun bool, output string) error {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/fhirclient"
+	"github.com/secretctl/secretctl/internal/hint"
 )
 
 func newClient(a *app) *cobra.Command {
@@ -71,7 +72,7 @@ type clientReport struct {
 	SchemaVersion int            `json:"schemaVersion"`
 	DryRun        bool           `json:"dryRun"`
 	Changes       []clientChange `json:"changes"`
-	Error         *problem       `json:"error,omitempty"`
+	Error         *hint.Problem  `json:"error,omitempty"`
 }
 
 type clientChange struct {

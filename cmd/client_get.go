@@ -10,6 +10,7 @@ import (
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/fhirclient"
+	"github.com/secretctl/secretctl/internal/hint"
 )
 
 func newClientGet(a *app) *cobra.Command {
@@ -38,7 +39,7 @@ func newClientGet(a *app) *cobra.Command {
 type foundReport struct {
 	SchemaVersion int              `json:"schemaVersion"`
 	Resources     []resourceReport `json:"resources"`
-	Error         *problem         `json:"error,omitempty"`
+	Error         *hint.Problem    `json:"error,omitempty"`
 }
 
 type resourceReport struct {

@@ -11,6 +11,7 @@ import (
 	yaml "go.yaml.in/yaml/v3"
 
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
 )
 
 func newConfig(a *app) *cobra.Command {
@@ -78,7 +79,7 @@ type configReport struct {
 	Valid         bool            `json:"valid"`
 	Deliveries    []string        `json:"deliveries"`
 	Problems      []configProblem `json:"problems"`
-	Error         *problem        `json:"error,omitempty"`
+	Error         *hint.Problem   `json:"error,omitempty"`
 }
 
 type configProblem struct {

@@ -92,7 +92,7 @@ func (a *app) diff(ctx context.Context, o diffOptions) error {
 			compared = append(compared, o.result)
 		}
 	}
-	return join(err, a.printDiff(drift.NewReport(compared, (*drift.Failure)(a.problem(err))), o), answer(drift.NewReport(compared, nil)))
+	return join(err, a.printDiff(drift.NewReport(compared, a.problem(err)), o), answer(drift.NewReport(compared, nil)))
 }
 
 // parts returns the parts to compare, in their order.

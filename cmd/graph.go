@@ -69,7 +69,7 @@ func (a *app) graph(output, reportFile string) error {
 func readReport(file string, all []*config.Delivery) (*report.Report, error) {
 	text, err := atomicfile.Read(file)
 	if err != nil {
-		return nil, bare(err)
+		return nil, atomicfile.Reason(err)
 	}
 	r, err := report.Read(bytes.NewReader(text))
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/install"
 	"github.com/secretctl/secretctl/internal/provision"
 	"github.com/secretctl/secretctl/internal/store"
@@ -61,7 +62,7 @@ type installReport struct {
 	DryRun        bool           `json:"dryRun"`
 	Commands      []string       `json:"commands,omitempty"`
 	Changes       []store.Change `json:"changes,omitempty"`
-	Error         *problem       `json:"error,omitempty"`
+	Error         *hint.Problem  `json:"error,omitempty"`
 }
 
 func (a *app) install(ctx context.Context, o installOptions) error {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/secret"
 )
 
@@ -66,14 +67,8 @@ func (s *stdout) credential(v secret.Value) error {
 	return err
 }
 
-// problem is an error in JSON.
-type problem struct {
-	Message string `json:"message"`
-	Hint    string `json:"hint,omitempty"`
-}
-
 // problem returns nil without an error, or if the output already says it.
-func (a *app) problem(err error) *problem {
+func (a *app) problem(err error) *hint.Problem {
 	var texts, hints []string
 	for _, m := range messages(err) {
 		if m.text != "" {
@@ -86,7 +81,7 @@ func (a *app) problem(err error) *problem {
 	if len(texts) == 0 {
 		return nil
 	}
-	return &problem{strings.Join(texts, "; "), strings.Join(slices.Compact(hints), "; ")}
+	return &hint.Problem{Message: strings.Join(texts, "; "), Hint: strings.Join(slices.Compact(hints), "; ")}
 }
 
 // printFailure prints an error as JSON if JSON was asked for and nothing was printed. What
@@ -98,8 +93,8 @@ func (a *app) printFailure(cmd *cobra.Command, err error) error {
 	output := cmd.Flags().Lookup("output")
 	if p := a.problem(err); p != nil && output != nil && output.Value.String() == "json" && cmd.Name() != "render" {
 		return printJSON(a.Out, struct {
-			SchemaVersion int      `json:"schemaVersion"`
-			Error         *problem `json:"error"`
+			SchemaVersion int           `json:"schemaVersion"`
+			Error         *hint.Problem `json:"error"`
 		}{1, p})
 	}
 	return nil

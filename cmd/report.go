@@ -54,28 +54,18 @@ func (o reportFiles) writable() error {
 		}
 		trial, err := os.CreateTemp(filepath.Dir(f.path), ".secretctl-*") //nolint:forbidigo // it stays empty
 		if err != nil {
-			return &unwritableError{fmt.Errorf("report %s: %w", f.path, bare(err))}
+			return &unwritableError{fmt.Errorf("report %s: %w", f.path, atomicfile.Reason(err))}
 		}
 		_, _ = trial.Close(), os.Remove(trial.Name())
 	}
 	return nil
 }
 
-// setupError is what a report says of the error that kept checks from running.
-type setupError struct{ told *problem }
-
-func (e setupError) Error() string { return e.told.Message }
-func (e setupError) Hint() string  { return e.told.Hint }
-
 // report prints the report and writes its files, also when err kept the checks
 // from running, and returns what decides the exit code.
 func (a *app) report(o reportOptions, deliveries []verify.DeliveryReport, err error) error {
-	var setup error
-	if p := a.problem(err); p != nil {
-		setup = setupError{p}
-	}
 	a.cleanResults(deliveries)
-	r := report.New(deliveries, setup)
+	r := report.New(deliveries, (*verify.SetupError)(a.problem(err)))
 	r.Time, r.Command, r.Secretctl = time.Now().UTC().Truncate(time.Second), a.clean(a.command), buildVersion().Version
 	errs := []error{err}
 	checked := slices.ContainsFunc(deliveries, func(d verify.DeliveryReport) bool { return len(d.Checks) > 0 })
@@ -125,7 +115,7 @@ func (a *app) cleanResults(deliveries []verify.DeliveryReport) {
 func (a *app) writeFile(path string, write func(io.Writer) error) (err error) {
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("report %s: %w", path, bare(err))
+			err = fmt.Errorf("report %s: %w", path, atomicfile.Reason(err))
 		}
 	}()
 	var out bytes.Buffer
@@ -142,12 +132,4 @@ func (a *app) writeFile(path string, write func(io.Writer) error) (err error) {
 		return errors.Join(err, f.Close())
 	}
 	return atomicfile.Write(path, text, 0o644)
-}
-
-// bare takes off the path, which the caller names.
-func bare(err error) error {
-	if pe, ok := errors.AsType[*os.PathError](err); ok {
-		return pe.Err
-	}
-	return err
 }

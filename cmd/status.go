@@ -104,12 +104,12 @@ func (a *app) newStatusReport(done []outcome[status.Delivery], err error) status
 			continue
 		}
 		if o.err != nil && a.several {
-			d.Error, d.State = (*status.Problem)(a.problem(o.err)), verify.StateUnknown
+			d.Error, d.State = a.problem(o.err), verify.StateUnknown
 		}
 		d.Name = o.delivery.Name
 		all = append(all, d)
 	}
-	return status.NewReport(all, (*status.Problem)(a.problem(err)))
+	return status.NewReport(all, a.problem(err))
 }
 
 // statusAnswer returns the error that decides the exit code.

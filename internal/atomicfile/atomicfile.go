@@ -72,7 +72,7 @@ func written(path string, text []byte, mode fs.FileMode, place func(tmp, path st
 		err = place(tmp.Name(), path)
 	}
 	if err != nil {
-		return &fs.PathError{Op: "write", Path: path, Err: reason(err)}
+		return &fs.PathError{Op: "write", Path: path, Err: Reason(err)}
 	}
 	return nil
 }
@@ -98,8 +98,8 @@ func finalMode(path, tmp string, mode fs.FileMode) (fs.FileMode, error) {
 	return info.Mode().Perm(), nil
 }
 
-// reason takes off what os says of the temporary file.
-func reason(err error) error {
+// Reason takes off what an error of os says of the file, which the caller names.
+func Reason(err error) error {
 	if pe, ok := errors.AsType[*fs.PathError](err); ok {
 		return pe.Err
 	}

@@ -29,16 +29,10 @@ const (
 
 // Report is the outcome of a comparison.
 type Report struct {
-	SchemaVersion int        `json:"schemaVersion"`
-	Status        State      `json:"status"` // equal, different, or unknown where any object is
-	Deliveries    []Delivery `json:"deliveries"`
-	Error         *Failure   `json:"error,omitempty"` // what ended the comparison early
-}
-
-// Failure is an error, as JSON has it.
-type Failure struct {
-	Message string `json:"message"`
-	Hint    string `json:"hint,omitempty"`
+	SchemaVersion int           `json:"schemaVersion"`
+	Status        State         `json:"status"` // equal, different, or unknown where any object is
+	Deliveries    []Delivery    `json:"deliveries"`
+	Error         *hint.Problem `json:"error,omitempty"` // what ended the comparison early
 }
 
 // Delivery is what was compared of one delivery.
@@ -80,7 +74,7 @@ func NewPart(name string, objects []Object) Part {
 }
 
 // NewReport sums up. failed is what ended the comparison early, or nil.
-func NewReport(deliveries []Delivery, failed *Failure) Report {
+func NewReport(deliveries []Delivery, failed *hint.Problem) Report {
 	r := Report{SchemaVersion: SchemaVersion, Status: Equal, Deliveries: append([]Delivery{}, deliveries...), Error: failed}
 	for _, d := range deliveries {
 		for _, p := range d.Parts {

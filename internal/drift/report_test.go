@@ -34,7 +34,7 @@ func TestStatusIsTheWorstOfTheObjects(t *testing.T) {
 			t.Errorf("%v: part is %s, report is %s, want %s", tt.states, p.Status, r.Status, tt.want)
 		}
 	}
-	if r := NewReport(nil, &Failure{Message: "interrupted"}); r.Status != Unknown {
+	if r := NewReport(nil, &hint.Problem{Message: "interrupted"}); r.Status != Unknown {
 		t.Errorf("a comparison that ended early is %s", r.Status)
 	}
 }

@@ -1,6 +1,7 @@
 package fhirclient
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -85,8 +86,8 @@ func (c *Client) software(ctx context.Context) (string, error) {
 		case isAidbox(s.Name + s.Software.Name + s.Implementation.Description):
 			return aidboxItself, nil
 		default:
-			name := first(join(" ", s.Software.Name, s.Software.Version), s.Implementation.Description, s.Title, s.Name)
-			return first(c.sanitizer.Line(name), "another FHIR server"), nil
+			name := cmp.Or(join(" ", s.Software.Name, s.Software.Version), s.Implementation.Description, s.Title, s.Name)
+			return cmp.Or(c.sanitizer.Line(name), "another FHIR server"), nil
 		}
 	}
 	return "", nil

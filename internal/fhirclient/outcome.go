@@ -1,6 +1,7 @@
 package fhirclient
 
 import (
+	"cmp"
 	"encoding/json"
 	"strings"
 
@@ -36,9 +37,9 @@ func outcome(body []byte, sanitizer *secret.Sanitizer) string {
 	_ = json.Unmarshal(body, &o)
 	var lines, texts []string
 	for _, issue := range o.Issue {
-		text := first(issue.Diagnostics, issue.Details.Text)
+		text := cmp.Or(issue.Diagnostics, issue.Details.Text)
 		for _, coding := range issue.Details.Coding {
-			text = first(text, coding.Display, coding.Code)
+			text = cmp.Or(text, coding.Display, coding.Code)
 		}
 		texts = append(texts, text)
 		line := join(": ", join("/", issue.Severity, issue.Code), text)
@@ -48,21 +49,12 @@ func outcome(body []byte, sanitizer *secret.Sanitizer) string {
 		lines = append(lines, line)
 	}
 	if len(o.Issue) == 0 {
-		lines = []string{join(": ", o.OAuthError, first(o.Description, o.Message))}
+		lines = []string{join(": ", o.OAuthError, cmp.Or(o.Description, o.Message))}
 	}
 	if spread := strings.Join(texts, ""); sanitizer.Repeats(spread) {
 		return sanitizer.Line(spread)
 	}
 	return sanitizer.Join("; ", lines...)
-}
-
-func first(texts ...string) string {
-	for _, text := range texts {
-		if text != "" {
-			return text
-		}
-	}
-	return ""
 }
 
 // join joins the texts that are not empty.

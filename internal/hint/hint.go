@@ -33,3 +33,9 @@ func Of(err error) string {
 	}
 	return ""
 }
+
+// Problem is an error and its hint, as JSON has them.
+type Problem struct {
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+}

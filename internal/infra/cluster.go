@@ -128,7 +128,7 @@ func (s *clusterStep) compare() error {
 	if addOn := p.AddonProfiles[driverAddOn]; addOn != nil && azure.Deref(addOn.Enabled) {
 		warnings = append(warnings, "its add-on "+driverAddOn+" brings the CSI driver and the Azure provider: do without secretctl install")
 	}
-	s.change.Warning = join(warnings...)
+	s.change.Warning = strings.Join(warnings, "; ")
 	return nil
 }
 

@@ -7,7 +7,6 @@ package infra
 import (
 	"cmp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/secretctl/secretctl/internal/config"
@@ -105,7 +104,3 @@ func (i *Infra) groupID() string {
 
 // tags mark what secretctl has made.
 func tags() map[string]*string { return map[string]*string{"managed-by": new("secretctl")} }
-
-func join(warnings ...string) string {
-	return strings.Join(slices.DeleteFunc(warnings, func(w string) bool { return w == "" }), "; ")
-}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/containerservice/armcontainerservice/v6"
@@ -59,7 +58,7 @@ func writeKubeconfig(path string, fetched secret.Value) error {
 	}
 	text, err := atomicfile.Read(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return bare(err)
+		return atomicfile.Reason(err)
 	}
 	merged, err := clientcmd.Load(text)
 	if err != nil {
@@ -72,7 +71,7 @@ func writeKubeconfig(path string, fetched secret.Value) error {
 	if err != nil {
 		return errors.New("cannot be merged")
 	}
-	return bare(atomicfile.Write(path, text, 0o600))
+	return atomicfile.Reason(atomicfile.Write(path, text, 0o600))
 }
 
 // merge adds the entries of more to those of all.
@@ -87,12 +86,4 @@ func merge(all, more *clientcmdapi.Config) error {
 	maps.Copy(all.Contexts, more.Contexts)
 	all.CurrentContext = more.CurrentContext
 	return nil
-}
-
-// bare takes off the path, which the caller names.
-func bare(err error) error {
-	if pe, ok := errors.AsType[*os.PathError](err); ok {
-		return pe.Err
-	}
-	return err
 }

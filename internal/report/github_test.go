@@ -2,7 +2,6 @@ package report
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -47,10 +46,10 @@ func TestSummaryHasTheWorstFirstAndCountsTheRest(t *testing.T) {
 		}
 		at = i
 	}
-	if got := summaryOf(t, New(nil, errors.New("no <config>"))); !strings.Contains(got, "**Did not finish:** no &lt;config&gt;") {
+	if got := summaryOf(t, New(nil, &verify.SetupError{Message: "no <config>"})); !strings.Contains(got, "**Did not finish:** no &lt;config&gt;") {
 		t.Error(got)
 	}
-	own := New([]verify.DeliveryReport{{Name: "b", Error: &verify.SetupError{Message: "no way", Hint: "find one"}}}, errors.New("all of it"))
+	own := New([]verify.DeliveryReport{{Name: "b", Error: &verify.SetupError{Message: "no way", Hint: "find one"}}}, &verify.SetupError{Message: "all of it"})
 	if got := summaryOf(t, own); !strings.HasSuffix(got, "### b\n\n**Did not finish:** no way\n\nHint: find one\n") || strings.Contains(got, "all of it") {
 		t.Error(got)
 	}
@@ -81,7 +80,7 @@ func TestAnnotationsAreCommandsOnALineEach(t *testing.T) {
 		{ID: "auth/token", Subject: "Client/b", Status: verify.StatusSkip, Detail: "no"},
 		{ID: "auth/token", Subject: "Client/c", Status: verify.StatusPass, Detail: "yes"},
 		{ID: "client/exists", Subject: "Client/a", Status: verify.StatusUnknown, Detail: "no answer"},
-	}, bad)}}, errors.New("stopped"))
+	}, bad)}}, &verify.SetupError{Message: "stopped"})
 	var out bytes.Buffer
 	must(t, Annotate(&out, r))
 	want := `::error title=secretctl did not finish::stopped

@@ -84,10 +84,10 @@ func TestPageShowsAllThatTheReportHas(t *testing.T) {
 		t.Errorf("the page lacks %q", want)
 	}
 	text = textOf(t, pageOf(t, New(nil, errUnreachable)))
-	if !strings.Contains(text, "Did not finish: "+errUnreachable.Error()) {
+	if !strings.Contains(text, "Did not finish: "+errUnreachable.Message) {
 		t.Errorf("the page does not say that nothing was checked: %s", text)
 	}
-	r = New([]verify.DeliveryReport{{Name: "a"}, {Name: "b", Error: &verify.SetupError{Message: "no way to b", Hint: "find one"}}}, errors.New("all of it"))
+	r = New([]verify.DeliveryReport{{Name: "a"}, {Name: "b", Error: &verify.SetupError{Message: "no way to b", Hint: "find one"}}}, &verify.SetupError{Message: "all of it"})
 	text = textOf(t, pageOf(t, r))
 	if !strings.Contains(text, "b Did not finish: no way to b Hint: find one") || strings.Contains(text, "all of it") {
 		t.Errorf("the page does not say what b did not come to: %s", text)

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/verify"
 )
 
@@ -41,13 +40,10 @@ type Summary struct {
 
 // New sums up. setup is what kept the run from starting or from going on,
 // or nil; its text must be fit to show.
-func New(deliveries []verify.DeliveryReport, setup error) Report {
-	r := Report{SchemaVersion: SchemaVersion, Deliveries: append([]verify.DeliveryReport{}, deliveries...)}
+func New(deliveries []verify.DeliveryReport, setup *verify.SetupError) Report {
+	r := Report{SchemaVersion: SchemaVersion, Deliveries: append([]verify.DeliveryReport{}, deliveries...), Error: setup}
 	for _, d := range deliveries {
 		r.Summary.addAll(d)
-	}
-	if setup != nil {
-		r.Error = &verify.SetupError{Message: oneLine(setup.Error()), Hint: oneLine(hint.Of(setup))}
 	}
 	return r
 }

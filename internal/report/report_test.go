@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"encoding/xml"
-	"errors"
 	"flag"
 	"os"
 	"strings"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/verify"
 )
 
@@ -22,7 +20,7 @@ var update = flag.Bool("update", false, "write the golden files")
 // manual is where the pages about checks are.
 const manual = "https://github.com/secretctl/secretctl/blob/main/docs/checks.md#"
 
-var errUnreachable = errors.New("connection refused")
+var errUnreachable = &verify.SetupError{Message: "connection refused"}
 
 func must(t *testing.T, err error) {
 	t.Helper()
@@ -31,7 +29,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-func sample(setup error) Report {
+func sample(setup *verify.SetupError) Report {
 	with := func(r verify.Result, id, subject string, took time.Duration) verify.Result {
 		r.ID, r.Title, r.Doc, r.Subject, r.Duration = id, "what "+id+" proves", manual+strings.ReplaceAll(id, "/", "-"), subject, took
 		return r
@@ -72,7 +70,7 @@ func TestOfSeveralDeliveriesTheUnhealthyComeFirst(t *testing.T) {
 }
 
 func TestReportLooksAsItDid(t *testing.T) {
-	broken := hint.Wrap(errors.New("vault: login:\npermission denied"), "renew the token")
+	broken := &verify.SetupError{Message: "vault: login: permission denied", Hint: "renew the token"}
 	tests := []struct {
 		golden, format string
 		report         Report
@@ -114,7 +112,7 @@ func TestVerdictPutsFailureBeforeDoubt(t *testing.T) {
 	tests := []struct {
 		name     string
 		statuses []verify.Status
-		setup    error
+		setup    *verify.SetupError
 		want     Verdict
 	}{
 		{"nothing", nil, nil, Yes},

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// owner returns the user that a file belongs to.
-func owner(info fs.FileInfo) (uid int, ok bool) {
+// FileOwner returns the user that a file belongs to, where that is known.
+func FileOwner(info fs.FileInfo) (uid int, ok bool) {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
 		return 0, false

@@ -193,7 +193,7 @@ func readFile(path string) ([]byte, error) {
 		// A mounted Secret, and a file variable of a pipeline, cannot be changed where they are.
 		return nil, hinted{err, "chmod 600 " + path + "; where that is refused, mount the Secret with defaultMode: 0400, or write value: {stdin: true} and run it with < " + path}
 	}
-	if uid, ok := owner(info); ok && !trusted(uid, os.Geteuid()) {
+	if uid, ok := FileOwner(info); ok && !trusted(uid, os.Geteuid()) {
 		err := fmt.Errorf("belongs to another user (uid %d)", uid)
 		return nil, hinted{err, "make it yours: chown " + strconv.Itoa(os.Geteuid()) + " " + path}
 	}

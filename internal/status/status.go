@@ -29,26 +29,20 @@ var severity = []verify.State{verify.StateMissing, verify.StateEmpty, verify.Sta
 
 // Report is the status of all deliveries.
 type Report struct {
-	SchemaVersion int          `json:"schemaVersion"`
-	Time          time.Time    `json:"time"`
-	State         verify.State `json:"state"`
-	Deliveries    []Delivery   `json:"deliveries"`
-	Error         *Problem     `json:"error,omitempty"`
-}
-
-// Problem is what kept the status from being known.
-type Problem struct {
-	Message string `json:"message"`
-	Hint    string `json:"hint,omitempty"`
+	SchemaVersion int           `json:"schemaVersion"`
+	Time          time.Time     `json:"time"`
+	State         verify.State  `json:"state"`
+	Deliveries    []Delivery    `json:"deliveries"`
+	Error         *hint.Problem `json:"error,omitempty"`
 }
 
 // Delivery is the status of one delivery; what is wrong comes first.
 type Delivery struct {
-	Name      string       `json:"name"`
-	State     verify.State `json:"state"`
-	Secrets   []Secret     `json:"secrets"`
-	Resources []Resource   `json:"resources"`
-	Error     *Problem     `json:"error,omitempty"`
+	Name      string        `json:"name"`
+	State     verify.State  `json:"state"`
+	Secrets   []Secret      `json:"secrets"`
+	Resources []Resource    `json:"resources"`
+	Error     *hint.Problem `json:"error,omitempty"`
 }
 
 // Secret is what store and replicas have of a secret.
@@ -88,7 +82,7 @@ type Resource struct {
 }
 
 // NewReport sums up.
-func NewReport(deliveries []Delivery, failed *Problem) Report {
+func NewReport(deliveries []Delivery, failed *hint.Problem) Report {
 	r := Report{SchemaVersion: 1, Time: time.Now().UTC().Truncate(time.Second), State: verify.StateCurrent, Deliveries: append([]Delivery{}, deliveries...), Error: failed}
 	if failed != nil {
 		r.State = verify.StateUnknown

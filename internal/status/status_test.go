@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/store"
 	"github.com/secretctl/secretctl/internal/store/memory"
@@ -229,7 +230,7 @@ func TestReportHasTheWorstFirst(t *testing.T) {
 	if diff := cmp.Diff([]string{"b", "c", "a"}, names); diff != "" || r.State != verify.StateBehind {
 		t.Errorf("%s is %s", diff, r.State)
 	}
-	if r := NewReport(nil, &Problem{Message: "no"}); r.State != verify.StateUnknown {
+	if r := NewReport(nil, &hint.Problem{Message: "no"}); r.State != verify.StateUnknown {
 		t.Errorf("nothing is known, and the state is %s", r.State)
 	}
 }

@@ -55,7 +55,7 @@ func (is Secret) rows(now time.Time) [][]string {
 		}
 		detail := r.Detail
 		if r.Behind > 0 {
-			detail = count(r.Behind, "version") + " behind"
+			detail = verify.Count(r.Behind, "version") + " behind"
 		}
 		rows = append(rows, row(r.State, "- "+r.Name, r.Version, detail, r.Hint))
 	}
@@ -83,7 +83,7 @@ func (is Secret) detail() string {
 			current++
 		}
 	}
-	text := fmt.Sprintf("%d of %s current", current, count(len(is.Replicas), "replica"))
+	text := fmt.Sprintf("%d of %s current", current, verify.Count(len(is.Replicas), "replica"))
 	if is.Detail != "" {
 		text += "; " + is.Detail
 	}
@@ -127,7 +127,7 @@ func tally(noun string, all []verify.State) []string {
 			parts = append(parts, fmt.Sprintf("%d %s", counts[state], state))
 		}
 	}
-	return []string{count(len(all), noun) + ": " + strings.Join(parts, ", ")}
+	return []string{verify.Count(len(all), noun) + ": " + strings.Join(parts, ", ")}
 }
 
 // age is a duration in its largest unit that is not small: 90s, 12m, 5h, 3d.
@@ -141,11 +141,4 @@ func age(d time.Duration) string {
 		return fmt.Sprintf("%dh", int(d.Hours()))
 	}
 	return fmt.Sprintf("%dd", int(d.Hours()/24))
-}
-
-func count(n int, noun string) string {
-	if n != 1 {
-		noun += "s"
-	}
-	return fmt.Sprintf("%d %s", n, noun)
 }

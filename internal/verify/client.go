@@ -8,6 +8,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/secretctl/secretctl/internal/config"
 )
 
 const applyHint = "secretctl client apply"
@@ -35,11 +37,25 @@ var clientChecks = []Check{
 	},
 }
 
+// resource is what Aidbox has for a resource of the config.
+type resource struct {
+	refs     map[string]string // the secret that each field refers to
+	literals []string          // fields that hold a literal value
+}
+
+// read reads a resource once.
+func (r *run) read(ctx context.Context, wanted config.Resource) (resource, error) {
+	return r.resources.get(wanted.Ref(), func() (resource, error) {
+		refs, literals, err := r.Admin.References(ctx, wanted)
+		return resource{refs, literals}, err
+	})
+}
+
 func resourceExists(ctx context.Context, r *run, s subject) Result {
 	if r.Admin == nil {
 		return r.noAdmin()
 	}
-	switch _, err := r.resources.read(ctx, s.resource); {
+	switch _, err := r.read(ctx, s.resource); {
 	case errors.Is(err, fs.ErrNotExist):
 		return Fail("not in Aidbox").WithHint(applyHint)
 	case err != nil:
@@ -51,7 +67,7 @@ func resourceExists(ctx context.Context, r *run, s subject) Result {
 // resourceMasked names only fields that the config names: nothing that comes from a
 // resource with a literal secret in it is worth the risk of showing.
 func resourceMasked(ctx context.Context, r *run, s subject) Result {
-	got, err := r.resources.read(ctx, s.resource)
+	got, err := r.read(ctx, s.resource)
 	if err != nil {
 		return r.unknown(err)
 	}
@@ -74,7 +90,7 @@ func resourceMasked(ctx context.Context, r *run, s subject) Result {
 // resourceRefers shows no name from Aidbox that the config does not have, because a
 // value that was put in the place of a name would come with it.
 func resourceRefers(ctx context.Context, r *run, s subject) Result {
-	is, err := r.resources.read(ctx, s.resource)
+	is, err := r.read(ctx, s.resource)
 	if err != nil {
 		return r.unknown(err)
 	}

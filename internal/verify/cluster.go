@@ -109,9 +109,9 @@ func csiDriverRuns(ctx context.Context, r *run, _ subject) Result {
 	case found && !agent.Works():
 		return agentNotReady(agent)
 	case found:
-		return Pass("the driver%s runs on %s (DaemonSet %s/%s)", versionOf(agent), count(len(nodes), "node"), agent.Namespace, agent.Name)
+		return Pass("the driver%s runs on %s (DaemonSet %s/%s)", versionOf(agent), Count(len(nodes), "node"), agent.Namespace, agent.Name)
 	}
-	return Pass("the driver runs on %s", count(len(nodes), "node"))
+	return Pass("the driver runs on %s", Count(len(nodes), "node"))
 }
 
 func rotationEnabled(ctx context.Context, r *run, _ subject) Result {
@@ -211,7 +211,7 @@ func nothingElseMade(ctx context.Context, r *run, _ subject) Result {
 		return Warn("%s: applying what render writes takes it over", strings.Join(others, "; ")).
 			WithHint("secretctl diff --only cluster shows what would change; give the delivery a name or aidbox.serviceAccount of its own, or leave the object out: render --skip KIND")
 	}
-	return Pass("each of %s was made by secretctl, or does not exist yet", count(len(objects), "object"))
+	return Pass("each of %s was made by secretctl, or does not exist yet", Count(len(objects), "object"))
 }
 
 func listed(words []string) string {

@@ -75,7 +75,8 @@ func versionOf(a cluster.Agent) string {
 	return " " + a.Version
 }
 
-func count(n int, what string) string {
+// Count returns "1 file", "2 files".
+func Count(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
 	}

@@ -115,7 +115,7 @@ func (r *run) mountOf(ctx context.Context, pod cluster.Pod, classes []string) (r
 		})
 	})
 	if len(missing) == 0 {
-		return Pass("a throw-away pod on node %s mounted %s", live.Node, count(len(r.d.Secrets), "secret")), true
+		return Pass("a throw-away pod on node %s mounted %s", live.Node, Count(len(r.d.Secrets), "secret")), true
 	}
 	events, err := r.Cluster.Events(ctx, pod.Namespace, "Pod", pod.Name)
 	if err != nil {

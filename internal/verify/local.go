@@ -14,6 +14,7 @@ import (
 	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/internal/store"
 )
 
 // aidboxUser is who Aidbox runs as in its container.
@@ -133,17 +134,11 @@ func readHere(path string) (secret.Value, error) {
 	return secret.New(b), nil
 }
 
-// absentError is [fs.ErrNotExist] in words that fit.
-type absentError struct{ path string }
-
-func (e absentError) Error() string        { return e.path + " does not exist" }
-func (e absentError) Is(target error) bool { return target == fs.ErrNotExist }
-
 // notOurs keeps from an error that it is about what secretctl's own user may do,
 // which says nothing of Aidbox's.
 func notOurs(err error) error {
 	if at, ok := errors.AsType[*fs.PathError](err); ok && errors.Is(err, fs.ErrNotExist) {
-		return absentError{at.Path}
+		return store.NotFound(at.Path + " does not exist")
 	}
 	if errors.Is(err, fs.ErrPermission) {
 		return errors.New(err.Error())
@@ -154,7 +149,7 @@ func notOurs(err error) error {
 // allows says whether the mode gives Aidbox's user the permission, 4 to read and
 // 1 to pass.
 func allows(info fs.FileInfo, permission fs.FileMode) bool {
-	if uid, known := owner(info); known && uid == aidboxUser {
+	if uid, known := secret.FileOwner(info); known && uid == aidboxUser {
 		permission <<= 6
 	}
 	return info.Mode().Perm()&permission != 0

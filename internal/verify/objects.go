@@ -50,5 +50,5 @@ func (r *run) secretProviderClass(ctx context.Context, c store.Class) Result {
 		return Warn("mounts the right secrets, but %s", r.line(strings.Join(odd, "; "))).
 			WithHint("secretctl render --only SecretProviderClass | kubectl apply -f - fixes it")
 	}
-	return Pass("provider %s, its parameters and %s match the config", r.d.Provider, count(len(c.Secrets), "object"))
+	return Pass("provider %s, its parameters and %s match the config", r.d.Provider, Count(len(c.Secrets), "object"))
 }

@@ -110,7 +110,7 @@ func (r *run) readAllAsPod(ctx context.Context, session store.Session) Result {
 	}
 	switch len(names) {
 	case 0:
-		return Pass("logs in %s and reads %s", r.Provider.PodIdentity(r.d), count(len(r.d.Secrets), "secret"))
+		return Pass("logs in %s and reads %s", r.Provider.PodIdentity(r.d), Count(len(r.d.Secrets), "secret"))
 	case 1:
 		return worst
 	}

@@ -228,5 +228,5 @@ func (r *run) podsStayed(ctx context.Context, before []cluster.Pod) Result {
 	if wrong := samePods(before, now.Pods); len(wrong) > 0 {
 		return Fail("%s", r.line(strings.Join(wrong, "; "))).WithHint("a rotation needs no restart: check what replaced them: kubectl get events -n %s", r.d.Namespace)
 	}
-	return Pass("UID, restart count and start time of %s are as before %s", count(len(before), "pod"), r.rotation.origin())
+	return Pass("UID, restart count and start time of %s are as before %s", Count(len(before), "pod"), r.rotation.origin())
 }

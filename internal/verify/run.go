@@ -34,7 +34,7 @@ type run struct {
 	classes   map[string]string // names of SecretProviderClasses, by the secret's name
 	values    *values
 	driver    *driver
-	resources *resources
+	resources memo[resource] // of Aidbox
 	rotation  *rotation
 	podWatch  *podWatch   // of the rotation, in pods
 	health    healthWatch // of the rotation, on this machine
@@ -47,7 +47,7 @@ type run struct {
 
 func newRun(d *config.Delivery, deps Dependencies, o Options) *run {
 	o.Parallel = max(1, o.Parallel)
-	r := &run{Dependencies: deps, d: d, o: o, values: &values{deps: deps}, resources: &resources{admin: deps.Admin}, driver: &driver{c: deps.Cluster}, classes: map[string]string{}}
+	r := &run{Dependencies: deps, d: d, o: o, values: &values{deps: deps}, driver: &driver{c: deps.Cluster}, classes: map[string]string{}}
 	for _, c := range deps.Provider.Classes(d) {
 		for _, s := range c.Secrets {
 			r.classes[s.Name] = c.Name

@@ -49,7 +49,7 @@ func compareVaultConfig(data []byte, d *config.Delivery, clean *secret.Sanitizer
 		return Warn("path and scope of %s match the config, but the file has others: %s", len(want), clean.Line(strings.Join(extra, ", "))).
 			WithHint("add them to the config, or remove them from the file: render replaces the whole file")
 	}
-	return Pass("path and scope of %s match the config", count(len(want), "secret"))
+	return Pass("path and scope of %s match the config", Count(len(want), "secret"))
 }
 
 func differences(name string, got, want config.VaultConfigEntry) []string {

@@ -242,5 +242,5 @@ func noSubPath(_ context.Context, r *run, _ subject) Result {
 	case len(frozen) > 0:
 		return Warn("%s, so a changed vault config needs new pods", r.line(strings.Join(frozen, "; "))).WithHint(cure)
 	}
-	return Pass("in the template and in %s", count(len(order)-1, "pod"))
+	return Pass("in the template and in %s", Count(len(order)-1, "pod"))
 }
