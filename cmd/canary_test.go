@@ -247,6 +247,7 @@ func (k *leakTest) whenAllIsWell(t *testing.T) {
 	ok("graph", "-c", first, "-o", "dot")
 	ok(append(local, "rotate", "client-secret", "-c", next, "-v")...)
 	ok(append(local, "rotate", "--canary", "-c", next)...)
+	ok(append(local, "rotate", "--due", "secretctl-canary", "-c", next)...)
 	ok("rotate", "client-secret", "-c", first, "--no-verify")
 	if code, _ := k.run("rotate", "client-secret", "-c", first); code != 2 {
 		t.Errorf("a source that gives the stored value: exit code %d", code)

@@ -44,7 +44,7 @@ var driven = map[string][]string{
 	"install":        {"-c VAULT --kubeconfig KUBE", "-c VAULT --dry-run"},
 	"provision":      {"-c VAULT", "-c VAULT --dry-run", "-c VAULT -v --adopt", "-c AZURE", "-c VAULT --vault-login jwt/ci"},
 	"render":         {"-c VAULT", "-c VAULT --dir OUT/manifests", "-c AZURE", "-c VAULT --helm-values --kubeconfig KUBE"},
-	"rotate":         {"-c VAULT client-secret --no-verify --generate", "-c VAULT LOCAL --canary"},
+	"rotate":         {"-c VAULT client-secret --no-verify --generate", "-c VAULT LOCAL --canary", "-c VAULT LOCAL --due client-secret --generate"},
 	"sandbox aidbox": {""}, // which refuses to start without a secret
 	"schema":         {""},
 	"status":         {"-c VAULT --kubeconfig KUBE", "-c AZURE --kubeconfig KUBE"},

@@ -15,13 +15,13 @@ import (
 
 type rotateOptions struct {
 	reportOptions
-	canary, generate, noVerify, dryRun, follow bool
+	canary, generate, noVerify, dryRun, follow, due bool
 }
 
 func newRotate(a *app) *cobra.Command {
 	var o rotateOptions
 	cmd := &cobra.Command{
-		Use:   "rotate NAME | --canary",
+		Use:   "rotate NAME | --canary | --due [NAME...]",
 		Short: "Rotate a secret and follow it to Aidbox",
 		Long: `Writes a new value of a secret to the store, then follows it: every replica mounts
 it, Aidbox accepts it and rejects the old value, and no replica restarts.
@@ -37,6 +37,11 @@ nothing; another rotate would write another version.
 
 With --canary, rotates a secret and a Client that "canary: true" in the config adds
 for this purpose, so that no real credential changes.
+
+With --due, rotates each secret whose value is older than its maxAge in the config, or
+of the named ones also those without a maxAge. A secret whose last rotation has not
+arrived is followed, and not rotated again. After one that does not arrive, the rest is
+left alone.
 
 ` + exitCodes("the new value was written, and every check passed", "a check failed", "the value could not be written, or a check could not be run"),
 		Example: `  # Write the new value from the secret's source, and follow it
@@ -54,11 +59,14 @@ for this purpose, so that no real credential changes.
   # Test the rotation without changing a real credential
   secretctl rotate --canary
 
+  # Rotate what is older than its maxAge, and follow what has not arrived
+  secretctl rotate --due
+
   # Write a random value, and follow nothing
   secretctl rotate client-secret --generate --no-verify`,
 		Args: func(_ *cobra.Command, args []string) error {
-			if (len(args) == 1) == o.canary || len(args) > 1 {
-				return usagef("secretctl rotate NAME, or secretctl rotate --canary", "name one secret, or give --canary")
+			if !o.due && ((len(args) == 1) == o.canary || len(args) > 1) {
+				return usagef("secretctl rotate NAME, or secretctl rotate --canary", "name one secret, or give --canary or --due")
 			}
 			return nil
 		},
@@ -66,16 +74,23 @@ for this purpose, so that no real credential changes.
 
 		RunE: a.run(func(ctx context.Context, args []string) error { return a.rotate(ctx, o, args) }),
 	}
+	addRotateFlags(cmd, &o)
+	return cmd
+}
+
+func addRotateFlags(cmd *cobra.Command, o *rotateOptions) {
 	o.addFlags(cmd)
 	cmd.Flags().BoolVar(&o.canary, "canary", false, "rotate the canary")
 	cmd.Flags().BoolVar(&o.generate, "generate", false, "use a random value, not the secret's source")
 	cmd.Flags().BoolVar(&o.noVerify, "no-verify", false, "only write the new value, and do not follow it")
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "check and show what would be written, and write nothing")
 	cmd.Flags().BoolVar(&o.follow, "follow", false, "write nothing, and follow the newest version")
-	cmd.MarkFlagsMutuallyExclusive("follow", "dry-run")
-	cmd.MarkFlagsMutuallyExclusive("follow", "no-verify")
-	cmd.MarkFlagsMutuallyExclusive("follow", "generate")
-	return cmd
+	cmd.Flags().BoolVar(&o.due, "due", false, "rotate what is older than its maxAge, and follow what has not arrived")
+	for _, with := range []string{"dry-run", "no-verify", "generate", "due"} {
+		cmd.MarkFlagsMutuallyExclusive("follow", with)
+	}
+	cmd.MarkFlagsMutuallyExclusive("due", "canary")
+	cmd.MarkFlagsMutuallyExclusive("due", "no-verify")
 }
 
 func (a *app) rotate(ctx context.Context, o rotateOptions, args []string) error {
@@ -84,7 +99,7 @@ func (a *app) rotate(ctx context.Context, o rotateOptions, args []string) error 
 	if err == nil {
 		c := checkup{
 			title: "rotate", groups: []string{groupRotation}, options: o.reportOptions, rotated: rotated,
-			generate: o.generate, writeOnly: o.noVerify, dryRun: o.dryRun, follow: o.follow,
+			generate: o.generate, writeOnly: o.noVerify, dryRun: o.dryRun, follow: o.follow, due: o.due,
 		}
 		if o.noVerify || o.dryRun {
 			c.groups = []string{checkStoreUpdated}
@@ -94,9 +109,9 @@ func (a *app) rotate(ctx context.Context, o rotateOptions, args []string) error 
 	return a.report(o.reportOptions, reports, err)
 }
 
-// toRotate returns the deliveries to rotate a secret of, and which: the canaries of
-// all that have one, or the one secret that is named.
-func (a *app) toRotate(o rotateOptions, args []string) ([]*config.Delivery, func(*config.Delivery) (config.Secret, bool), error) {
+// toRotate returns the deliveries to rotate secrets of, and which: the canaries of all
+// that have one, what may be due, or the one secret that is named.
+func (a *app) toRotate(o rotateOptions, args []string) ([]*config.Delivery, func(*config.Delivery) []config.Secret, error) {
 	if err := o.check(); err != nil {
 		return nil, nil, err
 	}
@@ -104,15 +119,33 @@ func (a *app) toRotate(o rotateOptions, args []string) ([]*config.Delivery, func
 	if err != nil {
 		return nil, nil, err
 	}
-	if o.canary {
-		all = slices.DeleteFunc(all, func(d *config.Delivery) bool { return !d.Canary })
-		if len(all) == 0 {
-			return nil, nil, usagef("add it, then run provision, render and client apply", "the config has no canary: true")
+	rotated := map[*config.Delivery][]config.Secret{}
+	for _, name := range args {
+		d, s, err := oneDelivery(all, name)
+		if err != nil {
+			return nil, nil, err
 		}
-		return all, func(d *config.Delivery) (config.Secret, bool) { return d.Secret(d.CanarySecret()) }, nil
+		if !slices.ContainsFunc(rotated[d], func(other config.Secret) bool { return other.Name == name }) {
+			rotated[d] = append(rotated[d], s)
+		}
 	}
-	d, s, err := oneDelivery(all, args[0])
-	return []*config.Delivery{d}, func(*config.Delivery) (config.Secret, bool) { return s, true }, err
+	for _, d := range all {
+		switch {
+		case o.canary && d.Canary:
+			rotated[d] = secretNamed(d, d.CanarySecret())
+		case o.due && len(args) == 0:
+			rotated[d] = slices.DeleteFunc(slices.Clone(d.Secrets), func(s config.Secret) bool { return s.DueAfter() == 0 })
+		}
+	}
+	all = slices.DeleteFunc(all, func(d *config.Delivery) bool { return len(rotated[d]) == 0 })
+	switch {
+	case len(all) > 0:
+	case o.canary:
+		return nil, nil, usagef("add it, then run provision, render and client apply", "the config has no canary: true")
+	default:
+		return nil, nil, usagef("set maxAge of a secret, such as 90d, or name what to rotate", "no secret of the config has a maxAge")
+	}
+	return all, func(d *config.Delivery) []config.Secret { return rotated[d] }, nil
 }
 
 // newRotation finds the new value; nothing is written yet.
@@ -135,6 +168,11 @@ func (a *app) newRotation(ctx context.Context, d *config.Delivery, s config.Secr
 	}
 	if c.follow {
 		a.goOn.Store("nothing was written: run it again")
+		return r, nil
+	}
+	if c.due {
+		r.Due, r.MaxAge = true, s.DueAfter()
+		r.Renew = func(ctx context.Context) (secret.Value, error) { return a.newValue(ctx, d, s, from, c.generate) }
 		return r, nil
 	}
 	var err error

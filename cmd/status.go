@@ -32,6 +32,7 @@ wrong comes first. Only reads.
   wrong    the resource holds a literal secret, or refers to another secret
   unknown  could not be found out
   expired  past its expiry date; mounted all the same
+  due      older than its maxAge; mounted all the same
   current  as it should be
 
 A version's age takes the right to read the metadata of a path in Vault, or to list the
@@ -115,7 +116,7 @@ func (a *app) newStatusReport(done []outcome[status.Delivery], err error) status
 // statusAnswer returns the error that decides the exit code.
 func statusAnswer(r status.Report) error {
 	switch r.State {
-	case verify.StateCurrent, status.Expired:
+	case verify.StateCurrent, status.Expired, status.Due:
 		return nil
 	case verify.StateUnknown:
 		return errReported

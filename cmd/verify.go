@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -194,11 +193,8 @@ func (a *app) verifyAll(ctx context.Context, o verifyOptions, names []string) ([
 	}
 	c := checkup{title: "verify", groups: groups, selected: selected, named: verify.GroupsOf(names), options: o.reportOptions}
 	if slices.Contains(groups, groupRotation) {
-		c.rotated = func(d *config.Delivery) (config.Secret, bool) {
-			if o.secret == "" {
-				return d.Secret(d.CanarySecret()) // if it has one
-			}
-			return d.Secret(o.secret)
+		c.rotated = func(d *config.Delivery) []config.Secret { // the canary, if it has one
+			return secretNamed(d, cmp.Or(o.secret, d.CanarySecret()))
 		}
 	}
 	return a.checkAll(ctx, all, c)
@@ -207,93 +203,4 @@ func (a *app) verifyAll(ctx context.Context, o verifyOptions, names []string) ([
 func hasCanary(d *config.Delivery) bool {
 	_, has := d.Secret(d.CanarySecret())
 	return has
-}
-
-// checkup says which checks to run on each delivery.
-type checkup struct {
-	title     string
-	groups    []string
-	selected  []string // the groups and the IDs of single checks to run; nil: groups
-	named     []string // the groups that the user named
-	options   reportOptions
-	rotated   func(*config.Delivery) (config.Secret, bool) // the secret to rotate, if any; may be nil
-	generate  bool                                         // the new value is random, whatever the secret's source
-	writeOnly bool                                         // write the new value and check only the store
-	fromNode  bool                                         // have a pod try the login
-	dryRun    bool                                         // write nothing, and show what would be
-	follow    bool                                         // write nothing, and follow the newest version
-}
-
-// rotates says whether a secret of a delivery is rotated.
-func (c checkup) rotates(d *config.Delivery) bool {
-	if c.rotated == nil {
-		return false
-	}
-	_, ok := c.rotated(d)
-	return ok
-}
-
-// checkAll runs a checkup on deliveries. If one of several cannot be checked, its report
-// has the error.
-func (a *app) checkAll(ctx context.Context, all []*config.Delivery, c checkup) ([]verify.DeliveryReport, error) {
-	c.options.parallel = cmp.Or(c.options.parallel, defaultParallel)
-	atOnce := min(maxParallel, len(all), c.options.parallel)
-	c.options.parallel /= max(1, atOnce) // of all deliveries together
-	done, err := each(ctx, fleet{app: a, title: c.title, all: all, atOnce: atOnce}, func(d *config.Delivery) (work[verify.DeliveryReport], error) {
-		return a.check(ctx, d, c)
-	})
-	var reports []verify.DeliveryReport
-	for _, o := range done {
-		r := o.result
-		if r.Name == "" && !a.several {
-			continue
-		}
-		if r.Name, r.Checks = o.delivery.Name, append([]verify.Result{}, r.Checks...); o.err != nil && a.several {
-			r.Error = (*verify.SetupError)(a.problem(o.err))
-		}
-		reports = append(reports, r)
-	}
-	return reports, err
-}
-
-// check prepares the checkup of one delivery.
-func (a *app) check(ctx context.Context, d *config.Delivery, c checkup) (work[verify.DeliveryReport], error) {
-	var err error
-	if c.options.target, err = a.targetOf(d, c); err != nil {
-		return nil, err
-	}
-	if c.options.target == targetLocal {
-		if slices.Contains(c.named, groupWorkload) {
-			return nil, usagef("omit it, or use --target pod", "the group %s needs --target pod", groupWorkload)
-		}
-		c.groups = slices.DeleteFunc(slices.Clone(c.groups), func(g string) bool { return g == groupWorkload })
-		c.selected = slices.DeleteFunc(slices.Clone(c.selected), func(g string) bool { return g == groupWorkload })
-	}
-	if c.selected == nil {
-		c.selected = c.groups
-	}
-	deps, err := a.dependencies(ctx, d, c)
-	if err != nil {
-		return nil, err
-	}
-	return func(ctx context.Context, p *progress) (verify.DeliveryReport, error) {
-		o := verify.Options{Groups: c.selected, FromNode: c.fromNode, Parallel: c.options.parallel, Progress: func(check string, deadline time.Duration) { p.set("waiting for "+check, deadline) }}
-		if c.rotated != nil {
-			if s, ok := c.rotated(d); ok {
-				var err error
-				if o.Rotation, err = a.newRotation(ctx, d, s, deps.Store, c); err != nil {
-					return verify.DeliveryReport{}, err
-				}
-			}
-		}
-		report, err := verify.Run(ctx, d, deps, o)
-		a.describe(ctx, d, deps, &report)
-		answered := func(r verify.Result) bool {
-			return r.Status == verify.StatusPass && (strings.HasPrefix(r.ID, "client/") || strings.HasPrefix(r.ID, "aidbox/") || r.ID == "rotation/new-accepted")
-		}
-		if admin, ok := deps.Admin.(aidboxAdmin); ok && slices.ContainsFunc(report.Checks, answered) && ctx.Err() == nil {
-			a.sweep(ctx, admin.Client, d)
-		}
-		return report, err
-	}, nil
 }

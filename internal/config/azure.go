@@ -3,7 +3,6 @@ package config
 import (
 	"cmp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -139,23 +138,8 @@ func (s Secret) Lifetime() time.Duration {
 	return lifetime
 }
 
-// parseLifetime reads "90d" or "12h".
-func parseLifetime(text string) (lifetime time.Duration, ok bool) {
-	number, isDays := strings.CutSuffix(text, "d")
-	number, isHours := strings.CutSuffix(number, "h")
-	n, err := strconv.Atoi(number)
-	if isDays == isHours || err != nil || n < 1 || n > 36500 {
-		return 0, false
-	}
-	if isDays {
-		n *= 24
-	}
-	return time.Duration(n) * time.Hour, true
-}
-
 var (
 	keyVault      = like(`[A-Za-z][-A-Za-z0-9]{1,22}[A-Za-z0-9]`, "is not the name of a Key Vault", "3 to 24 of A-Z, a-z, 0-9 and -, first a letter, last no -; not its address")
-	lifetime      = matching(func(s string) bool { _, ok := parseLifetime(s); return ok }, "is not a number of days or hours", "such as 90d or 12h")
 	objectName    = like(`[0-9A-Za-z-]{1,127}`, "is not the name of a Key Vault secret", "1 to 127 of A-Z, a-z, 0-9 and -")
 	azureGroup    = like(`[-\w.()]{1,90}`, "is not the name of a resource group", "at most 90 of A-Z, a-z, 0-9, -, _, ., ( and )")
 	azureLocation = like(`[a-z0-9]+`, "is not an Azure location", "such as eastus")
@@ -193,7 +177,7 @@ func validateAzureSecret(_ *Delivery, s Secret, at place, named bool) {
 	at.key("expiresIn").check(s.ExpiresIn, lifetime)
 	s.validateEncoding(at, "objectEncoding", s.ObjectEncoding)
 	if at.key("objectType").check(s.ObjectType, oneOf(azureChoices["secrets[].objectType"]...)) && s.KeyVaultType() != ObjectSecret {
-		for _, key := range []string{"value", "objectEncoding", "expiresIn"} {
+		for _, key := range []string{"value", "objectEncoding", "expiresIn", "maxAge"} {
 			if other := at.key(key); other.node != nil {
 				other.report("is only for objectType: secret", "remove it: Key Vault itself makes certificates and keys")
 			}

@@ -105,6 +105,7 @@ type Secret struct {
 	KeyVault   string `json:"keyVault,omitempty"`
 	ExpiresIn  string `json:"expiresIn,omitempty"` // "90d" or "12h"; see Lifetime
 	File       string `json:"file,omitempty"`      // see FileName
+	MaxAge     string `json:"maxAge,omitempty"`    // as ExpiresIn; see DueAfter
 
 	Encoding       string `json:"encoding,omitempty"`       // with Vault
 	ObjectType     string `json:"objectType,omitempty"`     // with Key Vault, as is the next

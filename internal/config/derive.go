@@ -7,6 +7,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 )
 
 // The names below follow from the delivery and are computed nowhere else.
@@ -56,6 +57,12 @@ func (d *Delivery) MountedFile(s Secret) string { return path.Join(d.MountFolder
 
 // FileName returns the name of the secret's file in its folder.
 func (s Secret) FileName() string { return cmp.Or(s.File, s.Name) }
+
+// DueAfter returns how long after it was written a value is to be rotated; 0 for never.
+func (s Secret) DueAfter() time.Duration {
+	age, _ := parseLifetime(s.MaxAge)
+	return age
+}
 
 // AccessPolicyID returns the id of the AccessPolicy of a resource that has
 // accessPolicy set.

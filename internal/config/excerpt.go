@@ -25,7 +25,7 @@ func showableKeys() map[string]bool {
 		"aidbox.scopeFormat": true, "aidbox.workload.kind": true, "aidbox.workload.name": true, "aidbox.workload.container": true,
 		"aidbox.workload.managedBy": true, "aidbox.workload.helmKey": true, "aidbox.serviceAccount": true, "aidbox.image": true,
 		"aidbox.replicas": true, "aidbox.runAs": true, "aidbox.port": true, "aidbox.probe": true, "aidbox.env[].name": true,
-		"secrets[].name": true, "secrets[].file": true,
+		"secrets[].name": true, "secrets[].file": true, "secrets[].maxAge": true,
 		"resources[].type": true, "resources[].id": true, "resources[].accessPolicy": true,
 	}
 	for _, p := range providerTable() {

@@ -82,6 +82,8 @@ func TestSettingsOfAzureAreChecked(t *testing.T) {
 		"expiresIn":             {azure(secretsOf("{name: s, scope: [Client], expiresIn: 90}")), `secrets[0].expiresIn: expected text, found a number`},
 		"expiresIn's unit":      {azure(secretsOf("{name: s, scope: [Client], expiresIn: 3w}")), `secrets[0].expiresIn: is not a number of days or hours; such as 90d or 12h`},
 		"expiresIn of nothing":  {azure(secretsOf("{name: s, scope: [Client], expiresIn: 0d}")), `secrets[0].expiresIn: is not a number of days or hours`},
+		"maxAge's unit":         {secretsOf("{name: s, scope: [Client], maxAge: 3w}"), `secrets[0].maxAge: is not a number of days or hours; such as 90d or 12h`},
+		"maxAge of a key":       {azure(secretsOf("{name: s, scope: [Client], objectType: key, maxAge: 3d}")), `secrets[0].maxAge: is only for objectType: secret`},
 		"expiresIn in Vault":    {secretsOf("{name: s, scope: [Client], expiresIn: 90d}"), `secrets[0].expiresIn: is not for this provider`},
 		"objectName twice":      {azure(secretsOf("{name: a, scope: [Client]}, {name: b, objectName: A, scope: [Client]}")), `secrets[1]: is in the same place of the store as secrets[0]`},
 	})

@@ -179,3 +179,19 @@ func probe(text string) (string, string) {
 	}
 	return "", ""
 }
+
+// parseLifetime reads "90d" or "12h".
+func parseLifetime(text string) (lifetime time.Duration, ok bool) {
+	number, isDays := strings.CutSuffix(text, "d")
+	number, isHours := strings.CutSuffix(number, "h")
+	n, err := strconv.Atoi(number)
+	if isDays == isHours || err != nil || n < 1 || n > 36500 {
+		return 0, false
+	}
+	if isDays {
+		n *= 24
+	}
+	return time.Duration(n) * time.Hour, true
+}
+
+var lifetime = matching(func(s string) bool { _, ok := parseLifetime(s); return ok }, "is not a number of days or hours", "such as 90d or 12h")

@@ -27,6 +27,7 @@ func (doc *document) validateSecrets() {
 		at := doc.secretAt(i)
 		doc.validateScope(at.key("scope"), s.Scope)
 		at.key("value").checkSource(s.Value)
+		at.key("maxAge").check(s.MaxAge, lifetime)
 		named := at.key("name").require(s.Name, fileName)
 		fits := at.key("file").check(s.File, fileName)
 		if known {

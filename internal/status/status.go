@@ -22,10 +22,11 @@ import (
 const (
 	Wrong   verify.State = "wrong"   // a resource that holds a literal secret, or refers to another one
 	Expired verify.State = "expired" // a secret that is mounted all the same
+	Due     verify.State = "due"     // a secret that is older than its maxAge
 )
 
 // severity has the states, the worst first.
-var severity = []verify.State{verify.StateMissing, verify.StateEmpty, verify.StateBehind, Wrong, verify.StateUnknown, Expired, verify.StateCurrent}
+var severity = []verify.State{verify.StateMissing, verify.StateEmpty, verify.StateBehind, Wrong, verify.StateUnknown, Expired, Due, verify.StateCurrent}
 
 // Report is the status of all deliveries.
 type Report struct {
@@ -147,6 +148,11 @@ func stored(ctx context.Context, s config.Secret, deps verify.Dependencies) Secr
 		is.State, is.Detail = verify.StateMissing, "version "+is.Version+" is deleted or disabled"
 	case !newest.Expires.IsZero() && newest.Expires.Before(time.Now()):
 		is.State, is.Hint = Expired, "secretctl rotate "+s.Name
+	case s.DueAfter() > 0:
+		at, err := store.WrittenAt(ctx, deps.Store, s)
+		if err == nil && time.Since(at) > s.DueAfter() {
+			is.State, is.Detail, is.Hint = Due, "older than "+s.MaxAge, "secretctl rotate --due "+s.Name
+		}
 	}
 	return is
 }

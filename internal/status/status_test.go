@@ -140,6 +140,13 @@ func TestLookSaysWhatIsWhere(t *testing.T) {
 				return all, err
 			}}
 		}, "! expired one 1 never: 1 of 1 replica current; hint: secretctl rotate one | ! expired two"},
+		{"due", func(_ *testing.T, f *fixture) {
+			f.d.Secrets[1].MaxAge = "24h"
+			f.deps.Store = changed{Store: f.deps.Store, versions: func(all []store.Version, err error) ([]store.Version, error) {
+				all[0].Created = time.Now().Add(-25 * time.Hour)
+				return all, err
+			}}
+		}, "! due two 1 never: 1 of 1 replica current; older than 24h; hint: secretctl rotate --due two | √ current one"},
 		{"disabled", func(_ *testing.T, f *fixture) {
 			f.deps.Store = changed{Store: f.deps.Store, versions: func(all []store.Version, err error) ([]store.Version, error) {
 				all[0].Gone = true

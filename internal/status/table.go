@@ -10,7 +10,7 @@ import (
 )
 
 // symbols are those of the checks' results.
-var symbols = map[verify.State]string{verify.StateCurrent: "√", verify.StateUnknown: "?", Expired: "!"}
+var symbols = map[verify.State]string{verify.StateCurrent: "√", verify.StateUnknown: "?", Expired: "!", Due: "!"}
 
 // Table returns the rows of the text form, with a heading for each delivery if there
 // are several. A row starting with "#" is a heading.

@@ -15,7 +15,10 @@ import (
 
 func newValueMounted(ctx context.Context, r *run, s subject) Result {
 	is := r.rotation
-	if len(r.mounts) == 0 {
+	switch {
+	case is.written.IsZero():
+		return Skip("nothing was written")
+	case len(r.mounts) == 0:
 		return Unknown("no mount to check")
 	}
 	var arrived, gone []string

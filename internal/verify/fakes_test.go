@@ -2,6 +2,8 @@ package verify
 
 import (
 	"context"
+	"io/fs"
+	"strconv"
 	"time"
 
 	"github.com/secretctl/secretctl/internal/cluster"
@@ -16,6 +18,7 @@ import (
 type fakes struct {
 	Stored  func(ctx context.Context, s config.Secret) (secret.Value, string, error) // nil: no token
 	Before  func() secret.Value
+	History func() (values []string, written []time.Time, err error) // the newest first
 	Put     func(ctx context.Context, s config.Secret, v secret.Value) (string, error)
 	Reach   func(ctx context.Context) (string, error)
 	Newest  func(ctx context.Context, s config.Secret) ([]string, error) // nil: the status has no version
@@ -80,6 +83,23 @@ func (f fakeStore) Put(ctx context.Context, s config.Secret, v secret.Value) (st
 
 func (f fakeStore) Previous(context.Context, config.Secret) (secret.Value, error) {
 	return f.Before(), nil
+}
+
+func (f fakeStore) Versions(context.Context, config.Secret) (versions []store.Version, err error) {
+	_, written, err := f.History()
+	for i, at := range written {
+		versions = append(versions, store.Version{ID: strconv.Itoa(i), Created: at})
+	}
+	return versions, err
+}
+
+func (f fakeStore) GetVersion(_ context.Context, _ config.Secret, id string) (secret.Value, error) {
+	values, _, _ := f.History()
+	i, err := strconv.Atoi(id)
+	if err != nil || values[i] == "" {
+		return secret.Value{}, fs.ErrNotExist
+	}
+	return value(values[i]), nil
 }
 
 func (f fakeStore) StatusVersions(ctx context.Context, s config.Secret) ([]string, error) {

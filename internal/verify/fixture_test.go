@@ -171,7 +171,7 @@ type row struct {
 }
 
 func allRows() []row {
-	return slices.Concat(mountRows(), clientRows(), authRows(), scopeRows(), rotationRows())
+	return slices.Concat(mountRows(), clientRows(), authRows(), scopeRows(), rotationRows(), dueRows())
 }
 
 func TestEachCheckSaysWhatIsWrong(t *testing.T) {

@@ -34,6 +34,11 @@ type Rotation struct {
 	DryRun    bool // nothing is written
 	// Follow writes nothing either: New is what the store has, and is followed.
 	Follow bool
+	// Due writes only where the last rotation has arrived, which is followed otherwise,
+	// and the value is older than MaxAge. Then Renew returns New.
+	Due    bool
+	MaxAge time.Duration // 0: whatever its age
+	Renew  func(ctx context.Context) (secret.Value, error)
 
 	// Noted is called with what somebody should know before the write, Written when the
 	// write begins and again with the version that it made. Both may be nil.
@@ -50,6 +55,7 @@ type rotation struct {
 	version    string       // the one that is followed
 	written    time.Time    // or when following began; zero where there is nothing to follow
 	aside      []string     // pods that do not serve, and why
+	unarrived  string       // why one that is due is followed instead
 	times      timeline
 	followers  []*follower
 	opening    chan struct{} // has a place for each replica that may be connected to at the same time

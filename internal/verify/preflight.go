@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"time"
 
 	"github.com/secretctl/secretctl/internal/cluster"
@@ -14,13 +15,17 @@ import (
 
 // preflight looks for what would keep a rotation from being seen: a mount that has
 // another value than the store, an Aidbox that does not accept what it should. Pods that
-// do not serve are left out and named. To follow, whatever is there is where it begins.
+// do not serve are left out and named. To follow, whatever is there is where it begins;
+// what is rotated if it is due is followed where the last rotation has not arrived.
 func (r *run) preflight(ctx context.Context) (stopped Result, ok bool) {
 	is := r.rotation
 	var serving []*mount
+	var late []string
 	for _, m := range r.mounts {
 		why, result := r.unfit(ctx, m, is.secret)
 		switch {
+		case result.Status == StatusFail && is.Due && !is.Follow:
+			late, serving = append(late, result.Detail), append(serving, m)
 		case result.Status != "":
 			return result, false
 		case why != "":
@@ -36,6 +41,11 @@ func (r *run) preflight(ctx context.Context) (stopped Result, ok bool) {
 		is.Noted(is.besides()[2:])
 	}
 	r.mounts = serving
+	if len(late) > 0 {
+		if stopped, ok = r.followInstead(ctx, strings.Join(late, "; ")); !ok {
+			return stopped, false
+		}
+	}
 	is.followers = r.newFollowers(ctx)
 	if is.Follow {
 		return Result{}, true
@@ -93,6 +103,9 @@ func (r *run) aidboxFit(ctx context.Context) (stopped Result, ok bool) {
 		what := fmt.Sprintf("%s, with the value that is to be replaced: %s%s", f.client.Ref(), f.prefix(), got)
 		switch got.outcome {
 		case refused:
+			if is.Due {
+				return r.followInstead(ctx, what)
+			}
 			return Fail("%s", what).WithHint("the Client may be missing in Aidbox, or refer to another secret: secretctl verify client auth"), false
 		case odd:
 			return Fail("%s", what).WithHint("%s", got.hint), false

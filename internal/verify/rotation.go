@@ -75,6 +75,12 @@ func storeUpdated(ctx context.Context, r *run, s subject) Result {
 			return result
 		}
 	}
+	if is.Due && !is.Follow {
+		if result, ok := r.renew(ctx); !ok {
+			result.Detail += "; nothing was written"
+			return result
+		}
+	}
 	switch {
 	case is.DryRun:
 		return r.wouldRotate()
@@ -82,7 +88,7 @@ func storeUpdated(ctx context.Context, r *run, s subject) Result {
 		is.written, is.version = time.Now(), is.before
 		is.times.add("", momentFollowed)
 		r.followRotation(is.open(ctx))
-		return Pass("version %s is the newest%s; nothing was written", is.version, r.driverWhy())
+		return Pass("version %s is the newest%s%s; nothing was written", is.version, is.why(), r.driverWhy())
 	}
 	following := is.open(ctx)
 	is.Written("")
@@ -106,7 +112,7 @@ func (r *run) readRotated(ctx context.Context, s config.Secret) (stopped Result,
 	r.Sanitizer.Learn(old, is.New)
 	absent := errors.Is(err, fs.ErrNotExist)
 	switch is.before = before; {
-	case absent && is.Follow, err != nil && !absent:
+	case absent && (is.Follow || is.Due), err != nil && !absent:
 		return r.unknown(err), false
 	case absent:
 		is.before = "none"
@@ -121,7 +127,7 @@ func (r *run) readRotated(ctx context.Context, s config.Secret) (stopped Result,
 			old = secret.Value{}
 		}
 		r.Sanitizer.Learn(old)
-	case old.Equal(is.New):
+	case !is.Due && old.Equal(is.New):
 		return Fail("the store already has the new value").WithHint("use another value"), false
 	}
 	if is.value, err = r.values.inFile(s, is.New); err != nil {
@@ -134,6 +140,9 @@ func (r *run) readRotated(ctx context.Context, s config.Secret) (stopped Result,
 // wouldRotate says what would be written, to whom it goes, and how long that may take.
 func (r *run) wouldRotate() Result {
 	is := r.rotation
+	if is.Follow {
+		return Pass("dry run: would follow version %s%s; nothing was written", is.before, is.why())
+	}
 	what := fmt.Sprintf("dry run: would write a new version of %s, after %s", strings.Join(r.Provider.Place(r.d, is.secret), " "), is.before)
 	if is.WriteOnly {
 		return Pass("%s, and follow nothing; nothing was written", what)
@@ -150,6 +159,14 @@ func (r *run) wouldRotate() Result {
 		what += "; " + c.Ref() + " would show whether Aidbox accepts it"
 	}
 	return Pass("%s%s; nothing was written", what, is.besides())
+}
+
+// why says why a rotation that was asked for is followed.
+func (r *rotation) why() string {
+	if r.unarrived == "" {
+		return ""
+	}
+	return ", and " + r.unarrived
 }
 
 // besides names the pods that are not followed.
