@@ -40,7 +40,7 @@ var driven = map[string][]string{
 	"explain":        {"", "mount/present"},
 	"graph":          {"-c VAULT", "-c VAULT --report OUT/report.json"},
 	"infra":          {"-c INFRA --dry-run", "-c INFRA -v"},
-	"init":           {"--provider vault -c -", "--provider vault -c - --from-deployment aidbox --kubeconfig KUBE"},
+	"init":           {"--provider vault -c -", "--provider vault -c OUT/init.yaml --force", "--provider vault -c - --from-deployment aidbox --kubeconfig KUBE"},
 	"install":        {"-c VAULT --kubeconfig KUBE", "-c VAULT --dry-run"},
 	"provision":      {"-c VAULT", "-c VAULT --dry-run", "-c VAULT -v --adopt", "-c AZURE", "-c VAULT --vault-login jwt/ci"},
 	"render":         {"-c VAULT", "-c VAULT --dir OUT/manifests", "-c AZURE", "-c VAULT --helm-values --kubeconfig KUBE"},

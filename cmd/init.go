@@ -20,6 +20,7 @@ type initOptions struct {
 	starter.Options
 	secrets, client string
 	fromDeployment  string
+	output          string
 	force, noInput  bool
 	asked           bool // somebody was asked, so nothing is made up
 }
@@ -60,6 +61,7 @@ scopes and files. Everything else stays with the workload. No value is read.
 	f.StringVar(&o.fromDeployment, "from-deployment", "", "describe this Deployment or StatefulSet")
 	f.BoolVar(&o.force, "force", false, "replace existing files")
 	f.BoolVar(&o.noInput, "no-input", false, "ask nothing")
+	addOutput(cmd, &o.output, "text", "json")
 	for _, q := range o.questions() {
 		if q.usage != "" {
 			f.StringVar(q.answer, q.flag, "", q.usage)
@@ -71,6 +73,9 @@ scopes and files. Everything else stays with the workload. No value is read.
 
 // init writes the config file. given says which flags were set.
 func (a *app) init(ctx context.Context, o initOptions, given func(flag string) bool) error {
+	if a.config == "-" && o.output == "json" {
+		return usagef("name a file for the config: -c FILE", "-o json and -c - would both write to stdout")
+	}
 	if err := a.vacant(o.force); err != nil {
 		return err
 	}
@@ -108,7 +113,7 @@ func (a *app) init(ctx context.Context, o initOptions, given func(flag string) b
 	if _, err := config.Parse(a.config, text); err != nil { // such as what a workload says
 		return err
 	}
-	return a.writeStarter(text, o.force)
+	return a.writeStarter(text, o)
 }
 
 // vacant refuses to replace a file without --force.
@@ -132,7 +137,7 @@ func (a *app) taken() error {
 }
 
 // writeStarter writes the config and, beside it, the schema that it names.
-func (a *app) writeStarter(text []byte, force bool) error {
+func (a *app) writeStarter(text []byte, o initOptions) error {
 	if a.config == "-" {
 		_, err := a.Out.Write(text)
 		return err
@@ -142,7 +147,7 @@ func (a *app) writeStarter(text []byte, force bool) error {
 		return err
 	}
 	write := atomicfile.Create
-	if force {
+	if o.force {
 		write = atomicfile.Write
 	}
 	if err := write(a.config, text, 0o644); errors.Is(err, fs.ErrExist) {
@@ -151,12 +156,13 @@ func (a *app) writeStarter(text []byte, force bool) error {
 		return err
 	}
 	a.narrate("%s: written", a.config)
-	path := filepath.Join(filepath.Dir(a.config), starter.SchemaFile)
+	path, action := filepath.Join(filepath.Dir(a.config), starter.SchemaFile), fileWritten
 	err = write(path, schema, 0o644)
 	if errors.Is(err, fs.ErrExist) {
+		action = fileUnchanged
 		old, readErr := atomicfile.Read(path)
 		if err = readErr; err == nil && !bytes.Equal(old, schema) {
-			a.narrate("warning: %s is of another version: secretctl schema > %[1]s", path)
+			a.narrate("warning: %s is of another version: secretctl config schema > %[1]s", path)
 		}
 	}
 	if err != nil {
@@ -168,5 +174,5 @@ func (a *app) writeStarter(text []byte, force bool) error {
 		next += " -c " + a.config
 	}
 	a.narrate("next: look through it, then run %s", next)
-	return nil
+	return a.printFiles([]writtenFile{{a.config, fileWritten}, {path, action}}, o.output)
 }

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -29,7 +30,7 @@ templates of the same names. docs/render.md explains what they may use.
 }
 
 func newTemplatesExport(a *app) *cobra.Command {
-	var dir string
+	var dir, output string
 	var force bool
 	cmd := &cobra.Command{
 		Use:   "export [NAME...]",
@@ -50,13 +51,22 @@ release. A file that exists and differs is left alone without --force.
 		ValidArgsFunction: offer(render.Templates),
 		RunE: a.run(func(_ context.Context, names []string) error {
 			written, err := render.Export(dir, names, force)
-			if err == nil {
-				a.narrate("%s: %s written, %d unchanged", dir, count(len(written.Changed), "template"), len(written.Unchanged))
+			if err != nil {
+				return err
 			}
-			return err
+			a.narrate("%s: %s written, %d unchanged", dir, count(len(written.Changed), "template"), len(written.Unchanged))
+			files := []writtenFile{}
+			for _, name := range written.Changed {
+				files = append(files, writtenFile{filepath.Join(dir, name), fileWritten})
+			}
+			for _, name := range written.Unchanged {
+				files = append(files, writtenFile{filepath.Join(dir, name), fileUnchanged})
+			}
+			return a.printFiles(files, output)
 		}),
 	}
 	cmd.Flags().StringVar(&dir, "dir", "templates", "folder to write into")
 	cmd.Flags().BoolVar(&force, "force", false, "replace files that differ")
+	addOutput(cmd, &output, "text", "json")
 	return cmd
 }
