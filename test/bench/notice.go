@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -23,6 +25,7 @@ import (
 const noticeConfig = `apiVersion: secretctl.dev/v1
 provider: vault
 vault: {address: %q, kubernetesHost: %q}
+aidbox: {url: %q}
 secrets: [{name: client-secret, scope: [Client/basic], value: {generate: {}}}]
 `
 
@@ -40,23 +43,19 @@ func (b *bench) notice() error {
 	}
 	defer vault.Close()
 	var written atomic.Int64 // when the last write to Vault returned
-	upstream, err := url.Parse(vault.URL)
+	front, err := inFront(vault.URL, func([]byte) { written.Store(time.Now().UnixNano()) })
 	if err != nil {
 		return err
 	}
-	proxy := httputil.NewSingleHostReverseProxy(upstream)
-	proxy.ModifyResponse = func(r *http.Response) error {
-		if r.Request.Method != http.MethodGet && r.StatusCode == http.StatusOK {
-			written.Store(time.Now().UnixNano())
-		}
-		return nil
-	}
-	front := httptest.NewServer(proxy)
 	defer front.Close()
 
+	aidbox := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"status": "pass", "description": "health of aidbox"}`)
+	}))
+	defer aidbox.Close()
 	root := filepath.Join(b.dir, "notice")
 	conf := filepath.Join(root, "secretctl.yaml")
-	if err := write(root, map[string]string{"secretctl.yaml": fmt.Sprintf(noticeConfig, front.URL, kubernetes.URL)}); err != nil {
+	if err := write(root, map[string]string{"secretctl.yaml": fmt.Sprintf(noticeConfig, front.URL, kubernetes.URL, aidbox.URL)}); err != nil {
 		return err
 	}
 	run := func(args ...string) ([]byte, error) {
@@ -68,7 +67,7 @@ func (b *bench) notice() error {
 	if _, err := run("provision"); err != nil {
 		return err
 	}
-	manifests, err := run("render")
+	manifests, err := run("render", "--allow-loopback")
 	if err != nil {
 		return err
 	}
@@ -90,19 +89,39 @@ func (b *bench) notice() error {
 			swapped <- time.Now()
 		}()
 		out, err := run("rotate", "client-secret", "-o", "json", "--target", "local", "--mount-path", filepath.Join(root, "run/vault-secrets"), "--vault-config", filepath.Join(root, "etc/aidbox/vault-config.json"))
-		after, found := seen(out)
-		if !found {
+		after := seen(out)
+		if len(after) != 1 {
 			return fmt.Errorf("rotate did not see the file change (%w): %s", err, out)
 		}
-		late = append(late, time.Unix(0, written.Load()).Add(after).Sub(<-swapped))
+		late = append(late, time.Unix(0, written.Load()).Add(after[0]).Sub(<-swapped))
 	}
 	longest := slices.Max(late)
 	b.table.add("a changed file is noticed", short(longest)+" after", "the change", "", "", "at most 1 s", longest <= time.Second)
 	return nil
 }
 
-// seen returns when after the write a report says that the file changed.
-func seen(report []byte) (after time.Duration, found bool) {
+// inFront starts a proxy to a Vault, which reports what was written to it.
+func inFront(vault string, written func(body []byte)) (*httptest.Server, error) {
+	upstream, err := url.Parse(vault)
+	if err != nil {
+		return nil, err
+	}
+	proxy := httputil.NewSingleHostReverseProxy(upstream)
+	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var body bytes.Buffer
+		r.Body = struct {
+			io.Reader
+			io.Closer
+		}{io.TeeReader(r.Body, &body), r.Body}
+		proxy.ServeHTTP(w, r)
+		if r.Method != http.MethodGet {
+			written(body.Bytes())
+		}
+	})), nil
+}
+
+// seen returns when after the write, for each replica, a report says that the file changed.
+func seen(report []byte) (after []time.Duration) {
 	var r struct {
 		Deliveries []struct {
 			Timeline []struct {
@@ -112,14 +131,14 @@ func seen(report []byte) (after time.Duration, found bool) {
 		}
 	}
 	if json.Unmarshal(report, &r) != nil {
-		return 0, false
+		return nil
 	}
 	for _, d := range r.Deliveries {
 		for _, m := range d.Timeline {
 			if m.What == "file changed" {
-				return time.Duration(m.AfterMS) * time.Millisecond, true
+				after = append(after, time.Duration(m.AfterMS)*time.Millisecond)
 			}
 		}
 	}
-	return 0, false
+	return after
 }

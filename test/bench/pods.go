@@ -3,7 +3,9 @@ package main
 import (
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -12,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -19,7 +22,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
-	"k8s.io/streaming/pkg/httpstream/wsstream"
 	secretsstorev1 "sigs.k8s.io/secrets-store-csi-driver/apis/v1"
 
 	"github.com/secretctl/secretctl/internal/sandbox/vault"
@@ -49,53 +51,25 @@ type simulation struct {
 	printing sync.Mutex
 	printed  map[string][]byte // by command
 
+	watched broadcast
+
 	mu              sync.Mutex
 	requests, execs int
-	running, most   int // commands under way, and at the same time
+	running, most   int            // commands under way, and at the same time
+	inPod           map[string]int // by pod
+	mostInPod       int
+
+	close func()
 }
 
 // manyReplicas measures verify where there are many pods, and each request takes a while.
 func (b *bench) manyReplicas() error {
-	stored, err := vault.Start()
+	s, global, err := b.simulate("verify", manyPods, nil)
 	if err != nil {
 		return err
 	}
-	defer stored.Close()
-	b.token = stored.RootToken
-	folder := filepath.Join(b.dir, "pods")
-	files, config := map[string]string{"admin": "x"}, fmt.Sprintf(podsConfig, stored.URL, manyPods)
-	for i := range podSecrets {
-		config += fmt.Sprintf("  - {name: s%d, scope: [Client/c], value: {file: s%[1]d}}\n", i)
-		files[fmt.Sprintf("s%d", i)] = fmt.Sprintf("value-of-%d", i)
-	}
-	files["secretctl.yaml"] = config
-	if err := write(folder, files); err != nil {
-		return err
-	}
-	global := []string{b.secretctl, "-c", filepath.Join(folder, "secretctl.yaml")}
-	if _, err := b.measure(command{"provision", append(global, "provision", "--phase", "store")}); err != nil {
-		return err
-	}
-	rendered, err := exec.Command(global[0], append(global[1:], "render", "-o", "json")...).Output()
-	if err != nil {
-		return err
-	}
-	klog.SetLogger(klog.Logger{}) // the server's side of WebSocket logs each end of a connection
-	s := simulation{printed: map[string][]byte{}, root: filepath.Join(folder, "root")}
-	if err := s.load(rendered, files); err != nil {
-		return err
-	}
-	server := httptest.NewUnstartedServer(&s)
-	server.EnableHTTP2 = true
-	server.StartTLS()
-	defer server.Close()
-	kubeconfig := fmt.Sprintf(`{"apiVersion":"v1","kind":"Config","current-context":"x","contexts":[{"name":"x","context":{"cluster":"x","user":"x"}}],
-		"users":[{"name":"x","user":{"token":"t"}}],"clusters":[{"name":"x","cluster":{"server":%q,"certificate-authority":"ca.pem"}}]}`, server.URL)
-	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
-	if err := write(folder, map[string]string{"kubeconfig": kubeconfig, "ca.pem": string(ca)}); err != nil {
-		return err
-	}
-	m, err := b.inTurns(1, command{"verify", append(global, "verify", "-q", "-o", "json", "--kubeconfig", filepath.Join(folder, "kubeconfig"))})
+	defer s.close()
+	m, err := b.inTurns(1, command{"verify", append(global, "verify", "-q", "-o", "json")})
 	if err != nil {
 		return err
 	}
@@ -109,8 +83,69 @@ func (b *bench) manyReplicas() error {
 	return nil
 }
 
+// simulate starts a store with the secrets, and an API server with the pods that have
+// them. It returns the command with the flags that lead there. written gets what is written
+// to the store from then on.
+func (b *bench) simulate(name string, pods int, written func(body []byte)) (s *simulation, global []string, err error) {
+	stored, err := vault.Start()
+	if err != nil {
+		return nil, nil, err
+	}
+	var ready atomic.Bool
+	front, err := inFront(stored.URL, func(body []byte) {
+		if ready.Load() && written != nil {
+			written(body)
+		}
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	b.token = stored.RootToken
+	folder := filepath.Join(b.dir, "pods-"+name)
+	files, config := map[string]string{"admin": "x"}, fmt.Sprintf(podsConfig, front.URL, pods)
+	for i := range podSecrets {
+		config += fmt.Sprintf("  - {name: s%d, scope: [Client/c], value: {file: s%[1]d}}\n", i)
+		files[fmt.Sprintf("s%d", i)] = fmt.Sprintf("value-of-%d", i)
+	}
+	files["secretctl.yaml"] = config
+	if err := write(folder, files); err != nil {
+		return nil, nil, err
+	}
+	global = []string{b.secretctl, "-c", filepath.Join(folder, "secretctl.yaml")}
+	if _, err := b.measure(command{"provision", append(global, "provision", "--phase", "store")}); err != nil {
+		return nil, nil, err
+	}
+	ready.Store(true)
+	rendered, err := exec.Command(global[0], append(global[1:], "render", "-o", "json")...).Output()
+	if err != nil {
+		return nil, nil, err
+	}
+	klog.SetLogger(klog.Logger{}) // the server's side of WebSocket logs each end of a connection
+	s = &simulation{printed: map[string][]byte{}, inPod: map[string]int{}, root: filepath.Join(folder, "root")}
+	if err := s.load(rendered, files, pods); err != nil {
+		return nil, nil, err
+	}
+	server := httptest.NewUnstartedServer(s)
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	s.close = func() {
+		s.watched.stop()
+		server.CloseClientConnections()
+		server.Close()
+		front.Close()
+		stored.Close()
+	}
+	kubeconfig := fmt.Sprintf(`{"apiVersion":"v1","kind":"Config","current-context":"x","contexts":[{"name":"x","context":{"cluster":"x","user":"x"}}],
+		"users":[{"name":"x","user":{"token":"t"}}],"clusters":[{"name":"x","cluster":{"server":%q,"certificate-authority":"ca.pem"}}]}`, server.URL)
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	if err := write(folder, map[string]string{"kubeconfig": kubeconfig, "ca.pem": string(ca)}); err != nil {
+		return nil, nil, err
+	}
+	return s, append(global, "--kubeconfig", filepath.Join(folder, "kubeconfig")), nil
+}
+
 // load makes the Deployment's pods and their files.
-func (s *simulation) load(rendered []byte, files map[string]string) error {
+func (s *simulation) load(rendered []byte, files map[string]string, pods int) error {
 	var list struct{ Items []json.RawMessage }
 	if err := json.Unmarshal(rendered, &list); err != nil {
 		return err
@@ -133,7 +168,7 @@ func (s *simulation) load(rendered []byte, files map[string]string) error {
 		}
 	}
 	revision := map[string]string{"deployment.kubernetes.io/revision": "1"}
-	d.UID, d.Annotations, d.Status.UpdatedReplicas, d.Status.ReadyReplicas = "d", revision, manyPods, manyPods
+	d.UID, d.Annotations, d.Status.UpdatedReplicas, d.Status.ReadyReplicas = "d", revision, int32(pods), int32(pods)
 	yes := true
 	set := appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{UID: "r", Annotations: revision, OwnerReferences: []metav1.OwnerReference{{UID: "d", Controller: &yes}}}}
 	var err error
@@ -143,10 +178,13 @@ func (s *simulation) load(rendered []byte, files map[string]string) error {
 	if s.objects["replicasets"], err = json.Marshal(appsv1.ReplicaSetList{Items: []appsv1.ReplicaSet{set}}); err != nil {
 		return err
 	}
-	for i := range manyPods {
+	for i := range pods {
 		s.addPod(fmt.Sprintf("aidbox-%d", i), d.Spec.Template.Spec, class.Name)
 	}
-	return s.publish(config.Data["vault-config.json"], files)
+	if err := write(filepath.Join(s.root, "etc/aidbox"), map[string]string{"vault-config.json": config.Data["vault-config.json"]}); err != nil {
+		return err
+	}
+	return s.publish(files)
 }
 
 func (s *simulation) addPod(name string, spec corev1.PodSpec, class string) {
@@ -165,33 +203,41 @@ func (s *simulation) addPod(name string, spec corev1.PodSpec, class string) {
 	s.statuses = append(s.statuses, status)
 }
 
-// publish writes the files as the CSI driver does.
-func (s *simulation) publish(vaultConfig string, files map[string]string) error {
+// publish writes the files as the CSI driver does: all change at the same moment.
+func (s *simulation) publish(files map[string]string) error {
 	mount := filepath.Join(s.root, "run/vault-secrets")
-	if err := write(filepath.Join(s.root, "etc/aidbox"), map[string]string{"vault-config.json": vaultConfig}); err != nil {
+	if err := os.MkdirAll(mount, 0o755); err != nil {
+		return err
+	}
+	folder, err := os.MkdirTemp(mount, "..")
+	if err != nil {
 		return err
 	}
 	for i := range podSecrets {
 		name := fmt.Sprintf("s%d", i)
-		if err := write(filepath.Join(mount, "..1"), map[string]string{name: files[name]}); err != nil {
+		if err := write(folder, map[string]string{name: files[name]}); err != nil {
 			return err
 		}
-		if err := os.Symlink("..data/"+name, filepath.Join(mount, name)); err != nil {
+		if err := os.Symlink("..data/"+name, filepath.Join(mount, name)); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
 	}
-	return os.Symlink("..1", filepath.Join(mount, "..data"))
+	if err := os.Symlink(filepath.Base(folder), filepath.Join(mount, "..data_tmp")); err != nil {
+		return err
+	}
+	return os.Rename(filepath.Join(mount, "..data_tmp"), filepath.Join(mount, "..data"))
 }
 
 func (s *simulation) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	<-time.After(latency)
 	parts := strings.Split(strings.Trim(req.URL.Path, "/"), "/")
-	isExec := parts[len(parts)-1] == "exec"
+	isExec, pod := parts[len(parts)-1] == "exec", parts[max(0, len(parts)-2)]
 	s.mu.Lock()
 	if isExec {
 		s.execs++
 		s.running++
-		s.most = max(s.most, s.running)
+		s.inPod[pod]++
+		s.most, s.mostInPod = max(s.most, s.running), max(s.mostInPod, s.inPod[pod])
 	} else {
 		s.requests++
 	}
@@ -201,9 +247,14 @@ func (s *simulation) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.running--
+		s.inPod[pod]--
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if parts[len(parts)-1] == "token" { // so nobody tries how the pod would log in
+		http.Error(w, "", http.StatusForbidden)
+		return
+	}
 	resource, _, _ := strings.Cut(strings.TrimPrefix(req.URL.Path[strings.Index(req.URL.Path, "/namespaces/")+1:], "namespaces/default/"), "/")
 	switch resource {
 	case "pods":
@@ -231,44 +282,4 @@ func page[T any](all []T, req *http.Request) any {
 		next = strconv.Itoa(first + limit)
 	}
 	return map[string]any{"metadata": metav1.ListMeta{Continue: next}, "items": all[first:min(first+limit, len(all))]}
-}
-
-// exec answers as a kubelet does over WebSocket.
-func (s *simulation) exec(w http.ResponseWriter, req *http.Request) {
-	const stdout, failure = 1, 3
-	channels := []wsstream.ChannelType{wsstream.IgnoreChannel, wsstream.WriteChannel, wsstream.IgnoreChannel, wsstream.WriteChannel, wsstream.IgnoreChannel}
-	conn := wsstream.NewConn(map[string]wsstream.ChannelProtocolConfig{"v5.channel.k8s.io": {Binary: true, Channels: channels}})
-	_, streams, err := conn.Open(w, req)
-	if err != nil {
-		return
-	}
-	defer func() { _ = conn.Close() }()
-	out, err := s.output(req.URL.Query()["command"])
-	status := metav1.Status{Status: metav1.StatusSuccess}
-	if err != nil {
-		status = metav1.Status{Status: metav1.StatusFailure, Message: err.Error()}
-	}
-	_, _ = streams[stdout].Write(out)
-	_ = json.NewEncoder(streams[failure]).Encode(status)
-}
-
-// output runs a command once: all pods have the same files, and the time that this
-// machine takes for their tools is not what is measured.
-func (s *simulation) output(words []string) ([]byte, error) {
-	key := strings.Join(words, "\x00")
-	s.printing.Lock()
-	defer s.printing.Unlock()
-	if out, known := s.printed[key]; known {
-		return out, nil
-	}
-	for i, word := range words {
-		if kind, path, isPath := strings.Cut(word, "/"); i > 3 && isPath {
-			words[i] = kind + filepath.Join(s.root, path)
-		}
-	}
-	out, err := exec.Command(words[0], words[1:]...).Output()
-	if err == nil {
-		s.printed[key] = out
-	}
-	return out, err
 }
