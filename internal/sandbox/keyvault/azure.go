@@ -23,9 +23,7 @@ const (
 // memory. The holder of its token is the owner.
 //
 // A role on a Key Vault that is assigned to an identity counts there: PodToken
-// gives a token that the Key Vaults refuse until then. The same token is given, as
-// Entra ID does it, for a token of a ServiceAccount that a federated credential of
-// the identity fits.
+// gives a token that the Key Vaults refuse until then.
 type Azure struct {
 	URL      string       // of the resource manager: https, a loopback port
 	Client   *http.Client // finds resource manager, login and each Key Vault under their real names, the first Key Vault under every other
@@ -33,16 +31,14 @@ type Azure struct {
 	Token    string       // of the owner; the Key Vaults take it for a Key Vault Secrets Officer
 	TenantID string
 
-	ClientID, ClientSecret string // of an application that logs in as the owner
-
 	Subscription, ResourceGroup, Cluster string
 	KubeletClientID                      string // of the identity of the cluster's kubelets
 	AddonClientID, NodeClientID          string // of the add-on for Key Vault, and of one more identity of the nodes
 	Issuer                               string // of the cluster's ServiceAccount tokens
 	KeyVaults                            []*Server
 
-	server *loopback.Server
-	verify func(token string) error
+	server  *loopback.Server
+	handler http.HandlerFunc
 
 	mu        sync.Mutex // guards all below
 	resources map[string]*armResource
@@ -55,22 +51,25 @@ type AzureOptions struct {
 	SystemIdentity bool      // the cluster's nodes have a system-assigned identity
 	Issuer         string    // of the cluster's ServiceAccount tokens; default: as AKS has it
 
-	// Verify returns an error if the cluster did not sign a ServiceAccount's token.
-	// By default it does not matter who did.
-	Verify func(token string) error
+	// Wrap puts a handler before the server's own, such as one for logins, which need
+	// no Entra ID here. Nil: nothing.
+	Wrap func(*Azure, http.HandlerFunc) http.HandlerFunc
 }
 
 // StartAzure starts an Azure.
 func StartAzure(o AzureOptions) (*Azure, error) {
 	first := o.KeyVaults[0]
 	a := &Azure{
-		Token: first.Token, TenantID: first.TenantID, ClientID: loopback.UUID(), ClientSecret: rand.Text(),
+		Token: first.Token, TenantID: first.TenantID,
 		Subscription: loopback.UUID(), ResourceGroup: "aidbox-rg", Cluster: "aidbox-aks", KubeletClientID: loopback.UUID(),
 		AddonClientID: loopback.UUID(), NodeClientID: loopback.UUID(),
 		Issuer:    cmp.Or(o.Issuer, "https://eastus.oic.prod-aks.azure.com/"+first.TenantID+"/"+loopback.UUID()+"/"),
-		KeyVaults: o.KeyVaults, verify: o.Verify, resources: map[string]*armResource{}, tokens: map[string]string{},
+		KeyVaults: o.KeyVaults, resources: map[string]*armResource{}, tokens: map[string]string{},
 	}
 	a.begin(o.SystemIdentity)
+	if a.handler = a.serve; o.Wrap != nil {
+		a.handler = o.Wrap(a, a.serve)
+	}
 	var err error
 	if a.server, err = loopback.ListenTLS(a.ServeHTTP, armHost, loginHost); err != nil {
 		return nil, err
@@ -163,7 +162,9 @@ func (a *Azure) PodToken(clientID string) string {
 
 // ServeHTTP answers for resource manager, login and the Key Vaults, each under its
 // real name.
-func (a *Azure) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (a *Azure) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler(w, r) }
+
+func (a *Azure) serve(w http.ResponseWriter, r *http.Request) {
 	for _, v := range a.KeyVaults {
 		if r.Host == v.Name+".vault.azure.net" {
 			v.handler(w, r)
@@ -172,9 +173,5 @@ func (a *Azure) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if r.Host == loginHost {
-		a.login(w, r).write(w)
-		return
-	}
 	a.manage(w, r).write(w)
 }

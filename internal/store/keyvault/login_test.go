@@ -17,6 +17,7 @@ import (
 	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/store"
 	"github.com/secretctl/secretctl/internal/store/storetest"
+	"github.com/secretctl/secretctl/test/entra"
 )
 
 // azureFixture is a subscription with two Key Vaults.
@@ -44,7 +45,7 @@ func newAzureFixture(t *testing.T, kind string) *azureFixture {
 		vaults = append(vaults, v)
 	}
 	var err error
-	if s.Azure, err = sandbox.StartAzure(sandbox.AzureOptions{KeyVaults: vaults}); err != nil {
+	if s.Azure, err = sandbox.StartAzure(sandbox.AzureOptions{KeyVaults: vaults, Wrap: entra.New().Wrap}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Azure.Close)

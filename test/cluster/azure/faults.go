@@ -7,6 +7,7 @@ import (
 
 	"github.com/secretctl/secretctl/internal/sandbox/keyvault"
 	"github.com/secretctl/secretctl/internal/sandbox/loopback"
+	"github.com/secretctl/secretctl/test/entra"
 )
 
 // A fault lasts as long as a file of its name is in the folder for faults.
@@ -19,9 +20,10 @@ const (
 
 // cloud is Azure, and what is wrong with it.
 type cloud struct {
-	azure  *keyvault.Azure
-	vaults []*keyvault.Server
-	faults string // folder
+	azure     *keyvault.Azure
+	directory *entra.Directory
+	vaults    []*keyvault.Server
+	faults    string // folder
 }
 
 func (c *cloud) broken(fault string) bool {

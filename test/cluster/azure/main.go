@@ -25,6 +25,7 @@ import (
 
 	"github.com/secretctl/secretctl/internal/sandbox/keyvault"
 	"github.com/secretctl/secretctl/internal/sandbox/loopback"
+	"github.com/secretctl/secretctl/test/entra"
 )
 
 // names are all hosts that there are.
@@ -61,7 +62,9 @@ func serve(address, issuer, keysFile, dir string) error {
 		}
 		c.vaults = append(c.vaults, v)
 	}
-	c.azure, err = keyvault.StartAzure(keyvault.AzureOptions{KeyVaults: c.vaults, SystemIdentity: true, Issuer: issuer, Verify: verify})
+	c.directory = entra.New()
+	c.directory.Verify = verify
+	c.azure, err = keyvault.StartAzure(keyvault.AzureOptions{KeyVaults: c.vaults, SystemIdentity: true, Issuer: issuer, Wrap: c.directory.Wrap})
 	if err != nil {
 		return err
 	}
@@ -117,7 +120,7 @@ func (c *cloud) write(dir, address string, ca []byte) error {
 	env := fmt.Sprintf("export AZURE_TOKEN_CREDENTIALS=EnvironmentCredential SSL_CERT_FILE='%s'\n"+
 		"export AZURE_TENANT_ID=%s AZURE_CLIENT_ID=%s AZURE_CLIENT_SECRET=%s\n"+
 		"export AZURE_ADDRESS=%s AZURE_TOKEN=%s AZURE_SUBSCRIPTION=%s AZURE_RESOURCE_GROUP=%s AZURE_CLUSTER=%s AZURE_NODE_CLIENT_ID=%s\n",
-		filepath.Join(dir, "ca.pem"), a.TenantID, a.ClientID, a.ClientSecret, address, a.Token, a.Subscription, a.ResourceGroup, a.Cluster, a.NodeClientID)
+		filepath.Join(dir, "ca.pem"), a.TenantID, c.directory.ClientID, c.directory.ClientSecret, address, a.Token, a.Subscription, a.ResourceGroup, a.Cluster, a.NodeClientID)
 	for _, f := range []struct{ name, text string }{
 		{"ca.pem", string(ca)}, {"resolv.conf", "nameserver " + address + "\n"}, {"env", env},
 	} {

@@ -1,4 +1,4 @@
-package keyvault_test
+package entra_test
 
 import (
 	"context"
@@ -16,12 +16,14 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 
 	"github.com/secretctl/secretctl/internal/sandbox/keyvault"
+	"github.com/secretctl/secretctl/test/entra"
 	"github.com/secretctl/secretctl/test/sandboxtest"
 )
 
 // Azure's own client logs in, so that it is the judge of the answers.
 func TestAzureTradesATokenThatACredentialFits(t *testing.T) {
-	a := sandboxtest.StartAzure(t, sandboxtest.StartKeyVault(t, keyvault.Options{Name: "contoso"}), keyvault.AzureOptions{})
+	directory := entra.New()
+	a := sandboxtest.StartAzure(t, sandboxtest.StartKeyVault(t, keyvault.Options{Name: "contoso"}), keyvault.AzureOptions{Wrap: directory.Wrap})
 	identity := a.Group() + "/providers/Microsoft.ManagedIdentity/userAssignedIdentities/reader"
 	_, _, made := a.Call(t, http.MethodPut, identity, `{"location": "eastus"}`)
 	clientID, _ := made["properties"].(map[string]any)["clientId"].(string)
@@ -61,11 +63,12 @@ func TestAzureTradesATokenThatACredentialFits(t *testing.T) {
 }
 
 func TestAzureLetsItsOwnerInWithASecret(t *testing.T) {
-	a := sandboxtest.StartAzure(t, sandboxtest.StartKeyVault(t, keyvault.Options{Name: "contoso"}), keyvault.AzureOptions{})
+	directory := entra.New()
+	a := sandboxtest.StartAzure(t, sandboxtest.StartKeyVault(t, keyvault.Options{Name: "contoso"}), keyvault.AzureOptions{Wrap: directory.Wrap})
 	for name, c := range map[string]struct{ clientID, secret, refused string }{
-		"fits":         {a.ClientID, a.ClientSecret, ""},
-		"other secret": {a.ClientID, "other", "AADSTS7000215"},
-		"other client": {"other", a.ClientSecret, "AADSTS700016"},
+		"fits":         {directory.ClientID, directory.ClientSecret, ""},
+		"other secret": {directory.ClientID, "other", "AADSTS7000215"},
+		"other client": {"other", directory.ClientSecret, "AADSTS700016"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			credential, err := azidentity.NewClientSecretCredential(a.TenantID, c.clientID, c.secret,
@@ -85,8 +88,10 @@ func TestAzureLetsItsOwnerInWithASecret(t *testing.T) {
 }
 
 func TestAzureAsksWhoSignedAToken(t *testing.T) {
+	directory := entra.New()
+	directory.Verify = func(string) error { return errors.New("another cluster") }
 	a := sandboxtest.StartAzure(t, sandboxtest.StartKeyVault(t, keyvault.Options{Name: "contoso"}), keyvault.AzureOptions{
-		Issuer: "https://cluster", Verify: func(string) error { return errors.New("another cluster") },
+		Issuer: "https://cluster", Wrap: directory.Wrap,
 	})
 	claims := fmt.Sprintf(`{"iss": "https://cluster", "sub": "s", "aud": ["a"], "exp": %d}`, time.Now().Add(time.Hour).Unix())
 	form := url.Values{"client_id": {"x"}, "client_assertion": {"e30." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".c2ln"}}
