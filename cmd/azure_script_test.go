@@ -29,6 +29,7 @@ import (
 	"github.com/secretctl/secretctl/internal/sandbox/keyvault"
 	"github.com/secretctl/secretctl/internal/sandbox/mount"
 	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
+	"github.com/secretctl/secretctl/test/entra"
 	"github.com/secretctl/secretctl/test/sandboxtest"
 )
 
@@ -148,7 +149,7 @@ func (s *azureScriptEnv) start(ts *testscript.TestScript, _ bool, args []string)
 		s.keyVaults, servers = append(s.keyVaults, v), append(servers, v.Server)
 	}
 	var err error
-	s.azure, err = keyvault.StartAzure(keyvault.AzureOptions{KeyVaults: servers})
+	s.azure, err = keyvault.StartAzure(keyvault.AzureOptions{KeyVaults: servers, Wrap: entra.New().Wrap})
 	ts.Check(err)
 	ts.Defer(s.azure.Close)
 	s.as(ts, s.azure.Token)
