@@ -52,19 +52,35 @@ func newValueMounted(ctx context.Context, r *run, s subject) Result {
 	case len(arrived) == 0:
 		return Unknown("%s", strings.Join(gone, ", ")).WithHint("something replaces the pods: once they are stable, %s", is.followHint())
 	}
-	detail := have + " after " + is.origin()
-	if r.podWatch != nil {
-		r.podWatch.await(ctx)
-		detail += fmt.Sprintf(", of at most %s: %s", tenths(is.Deadline), r.podWatch.why)
+	return r.inTime(ctx, have, gone)
+}
+
+// inTime is the result where every file has the new value but for those of pods that are
+// gone.
+func (r *run) inTime(ctx context.Context, have string, gone []string) Result {
+	is := r.rotation
+	detail, refused := have+" after "+is.origin(), Result{}
+	if w := r.podWatch; w != nil {
+		w.await(ctx)
+		detail += fmt.Sprintf(", of at most %s: %s", tenths(is.Deadline), w.why)
+		if err := w.notNudged.Load(); err != nil {
+			refused = r.unknown(*err)
+		}
 	}
 	for _, g := range gone {
 		detail += "; " + g
 	}
-	if is.Nudge {
+	switch {
+	case refused.Status != "":
+		detail += "; the pods could not be annotated, so the kubelet took its own time: " + refused.Detail
+	case is.Nudge:
 		detail += "; the pods were annotated, so that the kubelet synced them at once"
 	}
-	if len(is.aside) > 0 {
+	switch {
+	case len(is.aside) > 0:
 		return Warn("%s%s", detail, is.besides()).WithHint("secretctl verify workload explains why; what starts from now on mounts the new value")
+	case refused.Status != "":
+		return Warn("%s", detail).WithHint("%s", refused.Hint)
 	}
 	return Pass("%s", detail)
 }

@@ -45,7 +45,7 @@ type fakeCluster struct {
 	statuses   []secretsstorev1.SecretProviderClassPodStatus
 	events     []corev1.Event
 	roots      map[string]*fixture // by pod: what publishes there
-	refuse     string              // a part of paths that are forbidden
+	refuse     string              // a part of paths that are forbidden, with its method if it has one
 	noTools    bool
 	noWatch    bool // since the containers lack sleep
 	noLogin    bool
@@ -198,7 +198,7 @@ func (w *fakeCluster) cutShort(pod string) {
 func (w *fakeCluster) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	path := r.URL.Path
 	w.mu.Lock()
-	refused := w.refuse != "" && strings.Contains(path, w.refuse)
+	refused := w.refuse != "" && strings.Contains(r.Method+" "+path, w.refuse)
 	w.asked[path]++
 	w.mu.Unlock()
 	name, sub, _ := strings.Cut(strings.TrimPrefix(path, core+"pods/"), "/")

@@ -2,7 +2,9 @@ package verify
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -28,6 +30,8 @@ type podWatch struct {
 	class, id string            // of the secret, in the driver's status
 	versions  map[string]string // that the status had before the write, by the pod's UID
 	seen      chan struct{}     // closed when each has another one
+
+	notNudged atomic.Pointer[error] // that no pod may be annotated
 }
 
 // follow notes when the driver reports for a pod that it mounted another version, which it
@@ -98,6 +102,9 @@ func (w *podWatch) nudgeAll(ctx context.Context, followers []*follower, parallel
 			what := momentNudged
 			if err := w.c.Nudge(ctx, *f.mount.pod); err != nil {
 				what = "not annotated: " + w.clean.Line(err.Error())
+				if _, forbidden := errors.AsType[*cluster.ForbiddenError](err); forbidden { // or the pod is gone
+					w.notNudged.Store(&err)
+				}
 			}
 			times.add(f.replica, what)
 			return nil

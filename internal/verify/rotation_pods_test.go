@@ -225,37 +225,6 @@ func TestLogIsSearchedForTheLastError(t *testing.T) {
 	}
 }
 
-func TestAidboxURLIsUsedIfPodsCannotBeReached(t *testing.T) {
-	_, s := rotationInPods(t, func(_ *fakeCluster, s *fixture) {
-		s.w.ProbeAt = func(context.Context, cluster.Pod, string, string, secret.Value) (int, string, error) {
-			return 0, "", &cluster.ForbiddenError{}
-		}
-	})
-	results, report, err := s.run(t.Context())
-	must(t, err)
-	expect(t, report, StatusPass, StatusPass, StatusPass, StatusPass, StatusPass)
-	if got := results["rotation/new-accepted client-secret"].Detail; strings.Contains(got, "pod/") {
-		t.Errorf("got %q", got)
-	}
-}
-
-func TestRotationWithoutTheRightToLookIsUnknown(t *testing.T) {
-	_, s := rotationInPods(t, func(w *fakeCluster, _ *fixture) { w.refuse = "/exec" })
-	results, report, err := s.run(t.Context())
-	must(t, err)
-	expect(t, report, StatusPass, StatusUnknown, StatusPass, StatusPass, StatusPass)
-	got := results["rotation/mounted client-secret"]
-	if !strings.Contains(got.Detail, "forbidden") || !strings.Contains(got.Hint, "docs/rbac.md") {
-		t.Errorf("%+v", got)
-	}
-	s.d.Resources, s.version, s.store["client-secret"] = nil, 3, canary // then nothing would show it
-	results, _, err = s.run(t.Context())
-	must(t, err)
-	if got := results["rotation/store-updated client-secret"]; got.Status != StatusUnknown || !strings.Contains(got.Detail, "nothing was written") || s.version != 3 {
-		t.Errorf("version %d, %+v", s.version, got)
-	}
-}
-
 func TestPodThatDoesNotRunIsNamedAndLeftOut(t *testing.T) {
 	var noted []string
 	_, s := rotationInPods(t, func(w *fakeCluster, s *fixture) {
