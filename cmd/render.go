@@ -47,7 +47,8 @@ stand beside the vault config as an Init Bundle, and client apply is not needed.
 Two groups of objects are written only where --with or --only names them:
 
   rbac        the Role and the ClusterRole that the other commands need; bind them to
-              the user who runs secretctl (docs/rbac.md)
+              the user who runs secretctl (docs/rbac.md). rotate --nudge needs one more
+              right, which --nudge adds
   verify-job  a CronJob that runs verify in the cluster, with its ConfigMap and the
               rights it needs (docs/operations-job.md)
 
@@ -64,8 +65,9 @@ Two groups of objects are written only where --with or --only names them:
   # Use templates of your own
   secretctl render --templates templates
 
-  # Write the rights that the other commands need
+  # Write the rights that the other commands need, and those of rotate --nudge too
   secretctl render --only rbac
+  secretctl render --only rbac --nudge
 
   # Have Aidbox make the Client when it starts
   secretctl render --with init-bundle
@@ -88,6 +90,7 @@ func addRenderFlags(cmd *cobra.Command, o *renderOptions) {
 	addManifestFlags(cmd, &o.Options)
 	addHelmFlags(cmd, o)
 	addJobFlags(cmd, &o.Job)
+	cmd.Flags().BoolVar(&o.Nudge, "nudge", false, "rbac: the right to patch pods too, for rotate --nudge")
 	addOutput(cmd, &o.output, "yaml", "json")
 	cmd.MarkFlagsMutuallyExclusive("only", "skip")
 }

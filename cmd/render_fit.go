@@ -43,6 +43,8 @@ func (o renderOptions) check() error {
 		return usagef("the other objects come from a run of their own: render --skip Deployment", "--helm-values prints values and nothing else: no --only, --skip, --with, --dir")
 	case o.Patch && chosen && o.dir == "":
 		return usagef("add --dir for the other objects", "--patch without --dir prints the patch alone: no --only, --skip, --with")
+	case o.Nudge && !o.Includes(render.GroupRBAC):
+		return usagef("add --only rbac, or --with rbac", "--nudge is for the group rbac")
 	case o.output == "json" && (o.dir != "" || o.Patch || o.helmValues):
 		return usagef("leave it out", "-o json is for objects on stdout, and not for --dir, --patch, --helm-values")
 	}

@@ -50,6 +50,8 @@ func TestGroupsAreAsRecorded(t *testing.T) {
 		options  Options
 	}{
 		"rbac":                  {vaultDelivery, Options{Only: []string{GroupRBAC}}},
+		"rbac-everything":       {service, Options{Only: []string{GroupRBAC}, Nudge: true}},
+		"rbac-kubelet":          {deliveries["azure-kubelet"], Options{Only: []string{GroupRBAC}}},
 		"verify-job":            {vaultDelivery, jobOptions()},
 		"verify-job-everything": {service, everyJobOption()},
 		"verify-job-azure":      {deliveries["azure-workload"], jobOptions()},
@@ -203,7 +205,9 @@ func TestRightsAreThoseThatAreDocumented(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for i, o := range mustRender(t, vaultDelivery(), Options{Only: []string{GroupRBAC}}) {
+	d := vaultDelivery()
+	d.Aidbox.URL = "service/aidbox"
+	for i, o := range mustRender(t, d, Options{Only: []string{GroupRBAC}, Nudge: true}) {
 		var rendered rbacv1.Role
 		if err := yaml.Unmarshal(o.YAML, &rendered); err != nil {
 			t.Fatal(err)

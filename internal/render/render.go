@@ -39,6 +39,8 @@ type Options struct {
 	// Container is what the patched workload calls Aidbox's container; default: what
 	// the config says.
 	Container string
+	// Nudge adds to the rights of the group [GroupRBAC] the one to patch pods.
+	Nudge bool
 	// Job is for the group [GroupVerifyJob].
 	Job Job
 	// InitBundle is the FHIR Bundle that Aidbox applies when it starts, with the resources
@@ -214,6 +216,7 @@ func Objects(d *config.Delivery, p store.Provider, o Options) ([]Object, error) 
 	if err := v.setInitBundle(o.InitBundle); err != nil {
 		return nil, err
 	}
+	v.Nudge, v.PodToken = o.Nudge, !p.LoginOnNode(d)
 	if o.Includes(GroupVerifyJob) {
 		if err := v.setJob(d, o.Job); err != nil {
 			return nil, err

@@ -43,6 +43,10 @@ type view struct {
 	InitBundleURL       string // of the file in the container
 	InitBundleChecksum  string
 
+	Service  string // that Aidbox is reached by through the API server; "" for none
+	PodToken bool   // the pod's login takes a token of its ServiceAccount
+	Nudge    bool   // secretctl may patch pods
+
 	Container string     // Aidbox's in the workload
 	Values    viewValues // for the Helm values alone
 	Job       viewJob    // for the templates of the group verify-job alone
@@ -80,6 +84,9 @@ func newView(d *config.Delivery, p store.Provider) *view {
 		Secrets:             viewSecrets(d, d.Secrets),
 		delivery:            d,
 		provider:            p,
+	}
+	if name, _, ok := d.Aidbox.Service(); ok {
+		v.Service = name
 	}
 	v.Aidbox.Admin = config.Admin{} // no manifest is about it
 	for _, s := range d.Secrets {
