@@ -35,9 +35,9 @@ func newDiff(a *app) *cobra.Command {
 What is absent is listed with "+", what differs with "~", and what could not be
 compared with "?". Values of secrets are compared and never shown; of environment
 variables and of fields of Aidbox resources only the names are. What others have added
-to an object of the cluster is no difference, nor are the labels in which Argo CD and Helm write
-their own name. --ignore leaves out more, such as spec.replicas of an autoscaler. If render got --templates, --patch or
---container, give them here too.
+to an object of the cluster is no difference, nor are the labels in which Argo CD and Helm
+write their own name. --ignore leaves out more, such as spec.replicas of an autoscaler.
+If render got --skip, --templates, --patch or --container, give them here too.
 
 Without a configured cluster that part is left out with a note, unless --only names
 it. So are identity and role assignment without azure.subscriptionID.

@@ -84,7 +84,6 @@ Two groups of objects are written only where --with or --only names them:
 
 func addRenderFlags(cmd *cobra.Command, o *renderOptions) {
 	cmd.Flags().StringSliceVar(&o.Only, "only", nil, "these kinds and groups only")
-	cmd.Flags().StringSliceVar(&o.Skip, "skip", nil, "all but these kinds and groups")
 	cmd.Flags().StringVar(&o.dir, "dir", "", "write a file per object and a kustomization.yaml into this folder instead")
 	cmd.Flags().BoolVar(&o.allowLoopback, "allow-loopback", false, "allow a SecretProviderClass with an address of this machine, which no pod reaches")
 	addManifestFlags(cmd, &o.Options)

@@ -16,6 +16,7 @@ import (
 // addManifestFlags adds what changes the manifests, and so what they are compared with.
 func addManifestFlags(cmd *cobra.Command, o *render.Options) {
 	f := cmd.Flags()
+	f.StringSliceVar(&o.Skip, "skip", nil, "all but these kinds and groups")
 	f.StringVar(&o.Templates, "templates", "", "a folder of templates that take the place of secretctl's own")
 	f.StringSliceVar(&o.With, "with", nil, "these too: "+strings.Join(append(render.Groups(), render.WithInitBundle), ", "))
 	f.BoolVar(&o.Patch, "patch", false, "a patch for the existing workload, and nothing else without --dir")

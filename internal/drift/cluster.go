@@ -50,7 +50,7 @@ func manifest(ctx context.Context, c *cluster.Cluster, m render.Object) Object {
 	case len(fields) > 0 && compared.OtherOwner != "" && m.Patch == "":
 		return Object{
 			Name: name, State: Different, Fields: fields, Detail: compared.OtherOwner + "; applying takes it over",
-			Hint: "give the delivery a name or aidbox.serviceAccount of its own, or leave the object out: render --skip " + m.Kind,
+			Hint: "give the delivery a name or aidbox.serviceAccount of its own, or leave the object out, in render and here: --skip " + m.Kind,
 		}
 	case len(fields) > 0:
 		return Object{Name: name, State: Different, Fields: fields}

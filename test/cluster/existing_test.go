@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -46,23 +47,23 @@ func (x *existingAidbox) writeFile(t *testing.T, name, text string) {
 	}
 }
 
-// sh runs a line of docs/running-aidbox.md in the folder.
+// sh runs a command in the folder.
 func (x *existingAidbox) sh(t *testing.T, line string) {
 	t.Helper()
 	c := exec.Command("bash", "-euo", "pipefail", "-c", line)
 	c.Dir, c.Env = x.dir, x.environ()
-	if out, err := c.CombinedOutput(); err != nil {
+	out, err := c.CombinedOutput()
+	if err != nil {
 		t.Fatalf("$ %s\n%s%v", line, out, err)
 	}
-	t.Log("$ " + line)
+	t.Logf("$ %s\n%s", line, out)
 }
 
-// describe runs init, and gives the delivery names of its own in Vault. replace changes
-// the config further.
+// describe runs init as the guide does, and gives the delivery names of its own in
+// Vault. replace changes the config further.
 func (x *existingAidbox) describe(t *testing.T, workload, csiAddress string, replace ...string) {
 	t.Helper()
-	x.sh(t, "secretctl init --provider vault --from-deployment "+workload+" --namespace "+x.namespace+
-		" --csi-addr "+csiAddress+" --aidbox-url service --no-input")
+	x.follow(t, "## 1. Describe it", "-deployment records ", "-deployment "+workload+" ", "https://vault.vault.svc:8200", csiAddress)
 	text, err := os.ReadFile(x.config())
 	if err != nil {
 		t.Fatal(err)
@@ -78,14 +79,12 @@ func (x *existingAidbox) describe(t *testing.T, workload, csiAddress string, rep
 	x.writeFile(t, "secretctl.yaml", config)
 }
 
-// wantWorking verifies, rotates, and compares.
-func (x *existingAidbox) wantWorking(t *testing.T, diff string) {
+// wantWorking verifies, rotates, and compares as the guide does. replace changes its
+// commands.
+func (x *existingAidbox) wantWorking(t *testing.T, replace ...string) {
 	t.Helper()
-	t.Log("\n$ secretctl verify\n" + x.ok(t, "verify"))
-	t.Log("\n$ secretctl rotate client-secret --nudge\n" + x.ok(t, "rotate client-secret --nudge"))
-	if out := x.ok(t, diff); out != "" {
-		t.Errorf("%s prints\n%s", diff, out)
-	}
+	x.follow(t, "## 4. Create the Clients, and verify", append(replace,
+		"rotate client-secret", "rotate client-secret --nudge", "secretctl diff", `[ -z "$(secretctl diff | tee /dev/stderr)" ]`)...)
 }
 
 // check returns what doctor finds.
@@ -117,11 +116,7 @@ const somebodysPod = `
 
 const somebodysAccount = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: records}\n---\n"
 
-// applyPatch applies what the pods refer to, and merges the rest into the workload.
-// A server-side apply would do it only once: kubectl then makes the fields of a manifest
-// that was applied before its own, and misses them the next time.
-const applyPatch = "secretctl render --skip StatefulSet | kubectl apply -f - && " +
-	"secretctl render --patch | kubectl patch -n manifest statefulset records --patch-file /dev/stdin"
+const ownManifest = "### With manifests of your own"
 
 // TestRealClusterTakesOverAStatefulSet does it with a manifest of somebody's, and a Vault
 // with TLS and a private CA.
@@ -137,29 +132,53 @@ spec:
 	x.sh(t, "kubectl apply -n manifest -f records.yaml && kubectl rollout status -n manifest statefulset/records --timeout=60s")
 
 	x.describe(t, "records", "https://vault.default:8443")
-	x.ok(t, "provision")
+	x.set(t, "csiCACertPath: /vault/tls/ca.pem", "csiTLSServerName: vault.internal")
+	x.follow(t, "## 2. Fill the store")
 	if c := x.check(t, "cluster/ownership"); c.Status != "warn" || !strings.Contains(c.Detail, "ServiceAccount manifest/records was made by something other than secretctl") {
 		t.Error(c)
 	}
-	x.sh(t, "sed -i 's|^  authMount: .*|&\\n  csiCACertPath: /vault/tls/ca.pem\\n  csiTLSServerName: vault.internal|' secretctl.yaml")
-	x.sh(t, applyPatch)
-	x.sh(t, "kubectl rollout status -n manifest statefulset/records --timeout=60s")
-	x.ok(t, "client apply")
-	x.wantWorking(t, "diff")
-	for id, want := range map[string]string{"cluster/ownership": "pass", "cluster/provider": "pass", "store/pod-can-read": "pass"} {
-		if c := x.check(t, id); c.Status != want {
-			t.Error(c)
-		}
-	}
+	x.follow(t, ownManifest)
+	x.wantWorking(t)
+	x.wantChecks(t, "cluster/ownership", "cluster/provider", podCanRead)
 
 	// The provider refuses the certificate without the CA, which doctor knows before.
-	x.sh(t, "sed -i \"/csiCACertPath/d; s|csiAddress: .*|csiAddress: $CLUSTER_VAULT_TLS|\" secretctl.yaml")
-	if c := x.check(t, "store/pod-can-read"); c.Status != "warn" || !strings.Contains(c.Detail, "the SecretProviderClass names none") {
+	x.sh(t, "sed -i \"s|csiAddress: .*|csiAddress: $CLUSTER_VAULT_TLS|\" secretctl.yaml")
+	x.set(t)
+	if c := x.check(t, podCanRead); c.Status != "warn" || !strings.Contains(c.Detail, "the SecretProviderClass names none") {
 		t.Error(c)
 	}
-	x.sh(t, applyPatch+" && kubectl delete pod -n manifest records-0")
+	const renewed = "secretctl render --only SecretProviderClass | kubectl apply -f - && kubectl delete pod -n manifest records-0"
+	x.sh(t, renewed)
 	if !eventually(t, 2*time.Minute, func() bool { return strings.Contains(x.kubectl(t, "", "get", "events"), "unknown authority") }) {
 		t.Errorf("the pod mounts without the CA:\n%s", x.kubectl(t, "", "get", "events"))
+	}
+
+	// A folder of CAs, or none and no check.
+	x.set(t, "csiCADirectory: /vault/tls")
+	x.sh(t, renewed+" && kubectl rollout status -n manifest statefulset/records --timeout=60s && secretctl verify mount")
+	x.wantChecks(t, "cluster/provider", podCanRead)
+	x.set(t, "csiSkipTLSVerify: true")
+	x.sh(t, renewed+" && kubectl rollout status -n manifest statefulset/records --timeout=60s && secretctl verify mount")
+	x.wantChecks(t, podCanRead)
+	if _, _, narration := x.run(t, "doctor"); !strings.Contains(narration, "warning: vault.csiSkipTLSVerify has the CSI provider send the pod's token to whoever answers") {
+		t.Errorf("doctor does not warn:\n%s", narration)
+	}
+}
+
+// set leaves these settings alone of those by which the provider checks Vault's
+// certificate.
+func (x *existingAidbox) set(t *testing.T, settings ...string) {
+	t.Helper()
+	x.sh(t, `sed -i '/^  csi[CTS][A-Z]/d; s|^  authMount: .*|&`+strings.Join(append([]string{""}, settings...), `\n  `)+`|' secretctl.yaml`)
+}
+
+// wantChecks expects these checks of doctor to pass.
+func (x *existingAidbox) wantChecks(t *testing.T, ids ...string) {
+	t.Helper()
+	for _, id := range ids {
+		if c := x.check(t, id); c.Status != "pass" {
+			t.Error(c)
+		}
 	}
 }
 
@@ -178,9 +197,40 @@ spec:
 	x.sh(t, "kubectl apply -k . && kubectl rollout status -n kustomize deployment/records --timeout=60s")
 
 	x.describe(t, "records", "agent")
-	x.ok(t, "provision")
-	x.sh(t, "secretctl render --with init-bundle --skip ServiceAccount --dir secretctl")
+	x.follow(t, "## 2. Fill the store")
 	x.sh(t, "echo 'components: [secretctl]' >>kustomization.yaml")
-	x.sh(t, "kubectl apply -k . && kubectl rollout status -n kustomize deployment/records --timeout=60s")
-	x.wantWorking(t, "diff --with init-bundle --ignore metadata.labels") // the ServiceAccount is theirs
+	x.follow(t, "### With kustomize", "secretctl render ", "secretctl render --with init-bundle ")
+	x.wantWorking(t, "secretctl client apply", "", "secretctl diff", "secretctl diff --with init-bundle --skip ServiceAccount") // which is theirs
+}
+
+// TestRealClusterTakesOverAHelmRelease does it with the real helm, which stays the only
+// one that writes the Deployment.
+func TestRealClusterTakesOverAHelmRelease(t *testing.T) {
+	t.Parallel()
+	x := newExisting(t, "helm", map[string]string{"values.yaml": `image: {repository: aidbox-standin, tag: "1"}
+readinessProbe: {httpGet: {path: /health, port: api}, periodSeconds: 1}
+extraEnvs:
+  - {name: BOX_ROOT_CLIENT_SECRET, valueFrom: {secretKeyRef: {name: admin, key: secret}}}
+volumes: [{name: scratch, emptyDir: {}}]
+volumeMounts: [{name: scratch, mountPath: /scratch}]
+`})
+	x.helm(t)
+	x.sh(t, "helm install records aidbox/aidbox --namespace helm --values values.yaml --wait --timeout=60s")
+
+	x.describe(t, "records-aidbox", "http://vault.default:8200", "serviceAccount: default", "serviceAccount: records")
+	x.follow(t, "## 2. Fill the store", "secretctl doctor", "secretctl doctor || [ $? = 3 ]") // the ServiceAccount does not exist yet
+	upgrade := "### With the Aidbox Helm chart"
+	x.follow(t, upgrade)
+	x.wantWorking(t)
+
+	x.kubectl(t, "", "exec", "deployment/records-aidbox", "--", "sh", "-c", "cat /run/vault-secrets/client-secret >/scratch/a") // both are mounted
+	before := x.kubectl(t, "", "get", "pods", "-o", "name")
+	x.follow(t, upgrade)
+	if after := x.kubectl(t, "", "get", "pods", "-o", "name"); after != before {
+		t.Errorf("a second upgrade replaces %s by %s", before, after)
+	}
+	managers := strings.Fields(x.kubectl(t, "", "get", "deployment", "records-aidbox", "--show-managed-fields", "-o", "jsonpath={.metadata.managedFields[*].manager}"))
+	if slices.Sort(managers); !slices.Equal(slices.Compact(managers), []string{"helm", "kube-controller-manager"}) {
+		t.Errorf("the Deployment's fields belong to %v", managers)
+	}
 }

@@ -56,11 +56,11 @@ func (v *Store) asPod(ctx context.Context) (pod *Store, differs difference, err 
 	var otherName x509.HostnameError
 	switch {
 	case err == nil:
-	case errors.As(err, &unknown) && !s.CSISkipTLSVerify:
+	case errors.As(err, &unknown): // secretctl checks it by its own CA, whatever the provider does
 		if asProvider, err = pod.reach(ctx, address, func(t *tls.Config) { t.ServerName = s.CSITLSServerName }); err != nil {
 			return pod, notTried(transport.Explain(ctx, err)), nil
 		}
-		if !named {
+		if !named && !s.CSISkipTLSVerify {
 			differs.what = "but the CA of Vault's certificate is known on this machine only: the SecretProviderClass names none, so the provider refuses the certificate"
 			differs.next = "set vault.csiCACertPath to where the provider's pod has the CA, unless the provider's own flags name it"
 		}

@@ -66,6 +66,9 @@ func TestPodLogsInByTheParametersOfTheManifest(t *testing.T) {
 			set: func(v *config.Vault, tls string) { v.CSIAddress, v.CSICACertPath = tls, "/vault/tls/ca.pem" }, noCA: true,
 			differs: "cannot be tried from here: TLS: the server's certificate is signed by an unknown authority",
 		},
+		"a check that the provider skips": {
+			set: func(v *config.Vault, tls string) { v.CSIAddress, v.CSISkipTLSVerify = tls, true },
+		},
 		"name of the certificate": {
 			set: func(v *config.Vault, tls string) {
 				v.CSIAddress, v.CSICADirectory, v.CSITLSServerName = tls, "/vault/tls", "example.com"
