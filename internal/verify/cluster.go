@@ -209,7 +209,7 @@ func nothingElseMade(ctx context.Context, r *run, _ subject) Result {
 	}
 	if len(others) > 0 {
 		return Warn("%s: applying what render writes takes it over", strings.Join(others, "; ")).
-			WithHint("secretctl diff --only cluster shows what would change; give the delivery a name or aidbox.serviceAccount of its own, or leave the object out: render --skip KIND")
+			WithHint("secretctl diff --only cluster shows what would change; give the delivery a name or aidbox.serviceAccount of its own, or leave the object out, in render and diff: --skip KIND")
 	}
 	return Pass("each of %s was made by secretctl, or does not exist yet", Count(len(objects), "object"))
 }

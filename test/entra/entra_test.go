@@ -3,11 +3,13 @@ package entra_test
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -59,6 +61,28 @@ func TestAzureTradesATokenThatACredentialFits(t *testing.T) {
 				t.Errorf("token %q, error %v", token.Token, err)
 			}
 		})
+	}
+}
+
+// As the real login does, on each of the addresses that a client asks first.
+func TestAzureRefusesAnUnknownTenant(t *testing.T) {
+	a := sandboxtest.StartAzure(t, sandboxtest.StartKeyVault(t, keyvault.Options{Name: "contoso"}), keyvault.AzureOptions{})
+	for _, path := range []string{"/v2.0/.well-known/openid-configuration", "/oauth2/v2.0/token"} {
+		resp, err := a.Client.Get("https://login.microsoftonline.com/00000000-0000-0000-0000-000000000009" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var refusal struct {
+			Error       string `json:"error"`
+			Description string `json:"error_description"`
+			Codes       []int  `json:"error_codes"`
+		}
+		err = json.NewDecoder(resp.Body).Decode(&refusal)
+		_ = resp.Body.Close()
+		if err != nil || resp.StatusCode != http.StatusBadRequest || refusal.Error != "invalid_tenant" || !slices.Equal(refusal.Codes, []int{90002}) ||
+			!strings.HasPrefix(refusal.Description, "AADSTS90002: Tenant '00000000-0000-0000-0000-000000000009' not found.") {
+			t.Errorf("%s: %d %+v, error %v", path, resp.StatusCode, refusal, err)
+		}
 	}
 }
 

@@ -114,7 +114,10 @@ func (m *Mount) fromAzure(ctx context.Context, parameters map[string]string) (ma
 		}
 		address := fmt.Sprintf("https://%s.vault.azure.net/secrets/%s?api-version=7.6", name, o.Name)
 		if err := ask(ctx, m.options.Azure.KeyVaults[at].Client, address, header, nil, &secret); err != nil {
-			return nil, fmt.Errorf("failed to get objectType:secret, objectName:%s: %w", o.Name, err)
+			if refused, ok := errors.AsType[*refusal](err); ok {
+				err = errors.New(refused.inLines())
+			}
+			return nil, fmt.Errorf("failed to get objectType:secret, objectName:%s, objectVersion:: %w", o.Name, err)
 		}
 		file, err := decode(secret.Value, o.Encoding)
 		if err != nil {
@@ -168,7 +171,33 @@ func ask(ctx context.Context, client *http.Client, url string, header http.Heade
 		return err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s %s: %s: %s", method, url, resp.Status, bytes.TrimSpace(said))
+		return &refusal{method + " " + url, resp.Status, said}
 	}
 	return json.Unmarshal(said, answer)
+}
+
+// refusal is an answer that is no success.
+type refusal struct {
+	request, status string
+	said            []byte
+}
+
+func (r *refusal) Error() string {
+	return fmt.Sprintf("%s: %s: %s", r.request, r.status, bytes.TrimSpace(r.said))
+}
+
+// inLines is the refusal as Azure's SDK words it, over many lines.
+func (r *refusal) inLines() string {
+	var body struct {
+		Error struct{ Code string } `json:"error"`
+	}
+	indented := bytes.NewBuffer(nil)
+	if json.Unmarshal(r.said, &body) != nil || json.Indent(indented, r.said, "", "  ") != nil {
+		indented = bytes.NewBuffer(r.said)
+	}
+	code, _, _ := strings.Cut(r.status, " ")
+	rule := strings.Repeat("-", 80)
+	return strings.Join([]string{
+		r.request, rule, "RESPONSE " + code + ": " + r.status, "ERROR CODE: " + cmp.Or(body.Error.Code, "UNAVAILABLE"), rule, indented.String(), rule, "",
+	}, "\n")
 }
