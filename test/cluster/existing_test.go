@@ -217,17 +217,17 @@ volumeMounts: [{name: scratch, mountPath: /scratch}]
 	x.helm(t)
 	x.sh(t, "helm install records aidbox/aidbox --namespace helm --values values.yaml --wait --timeout=60s")
 
-	x.describe(t, "records-aidbox", "http://vault.default:8200", "serviceAccount: default", "serviceAccount: records")
+	x.describe(t, "records-aidbox", "http://vault.default:8200", "serviceAccount: default", "serviceAccount: records", "\n  role: records-aidbox ", "\n  # role: records-aidbox ")
 	x.follow(t, "## 2. Fill the store", "secretctl doctor", "secretctl doctor || [ $? = 3 ]") // the ServiceAccount does not exist yet
 	upgrade := "### With the Aidbox Helm chart"
 	x.follow(t, upgrade)
 	x.wantWorking(t)
 
 	x.kubectl(t, "", "exec", "deployment/records-aidbox", "--", "sh", "-c", "cat /run/vault-secrets/client-secret >/scratch/a") // both are mounted
-	before := x.kubectl(t, "", "get", "pods", "-o", "name")
+	before := x.pods(t, ".metadata.name")
 	x.follow(t, upgrade)
-	if after := x.kubectl(t, "", "get", "pods", "-o", "name"); after != before {
-		t.Errorf("a second upgrade replaces %s by %s", before, after)
+	if after := x.pods(t, ".metadata.name"); !slices.Equal(before, after) {
+		t.Errorf("a second upgrade replaces %v by %v", before, after)
 	}
 	managers := strings.Fields(x.kubectl(t, "", "get", "deployment", "records-aidbox", "--show-managed-fields", "-o", "jsonpath={.metadata.managedFields[*].manager}"))
 	if slices.Sort(managers); !slices.Equal(slices.Compact(managers), []string{"helm", "kube-controller-manager"}) {

@@ -22,7 +22,7 @@ func guide(t *testing.T, heading string) (commands []string) {
 		t.Fatal(err)
 	}
 	_, section, _ := strings.Cut(string(text), "\n"+heading+"\n")
-	section, _, _ = strings.Cut(section, "\n#")
+	section, _, _ = strings.Cut(section, "\n##")
 	for _, block := range shellBlock.FindAllStringSubmatch("\n"+section, -1) {
 		for line := range strings.Lines(block[1]) {
 			commands = append(commands, strings.TrimSpace(line))
@@ -47,8 +47,8 @@ func (x *existingAidbox) follow(t *testing.T, heading string, replace ...string)
 	}
 }
 
-// helm returns the folder of the real helm, and has the stand-in of the Aidbox chart in
-// the folder of the test, where the guide's name of it finds it.
+// helm puts the real helm into the PATH, and the stand-in of the Aidbox chart into the
+// folder of the test, where the guide's name of it finds it.
 func (x *existingAidbox) helm(t *testing.T) {
 	t.Helper()
 	chart, err := filepath.Abs("../peers/chart")
