@@ -131,11 +131,16 @@ func (s *hostileServers) run(c *cobra.Command, name, line, format string) {
 		args = append(args, "--json-file", filepath.Join(s.out, "report.json"), "--junit-file", filepath.Join(s.out, "report.xml"), "--html-file", filepath.Join(s.out, "report.html"))
 	}
 	var out, narration lockedBuffer
-	cmd.Run(s.t.Context(), args, cmd.IO{
+	code := cmd.Run(s.t.Context(), args, cmd.IO{
 		In: strings.NewReader(canaries["CANARY_VALUE"]), Out: &out, Err: &narration, Azure: s.azure,
 		LookupEnv: func(name string) (string, bool) { v, ok := s.env[name]; return v, ok },
 	})
 	shown := fmt.Sprintf("%s %q -o %q", name, line, format)
+	// A name that is none is refused, and so is JSON where something else is on stdout.
+	may := name == "init" || name == "sandbox aidbox" || strings.Contains(line, "\x1b") || name == "render" && format == "json"
+	if code == 2 && !may {
+		s.t.Errorf("%s is refused, so that it meets no server:\n%s%s", shown, &out, &narration)
+	}
 	s.check(shown+": stdout", out.String(), format)
 	s.check(shown+": stderr", narration.String(), format)
 	if c.Flags().Lookup("json-file") == nil && !strings.Contains(line, "OUT") {

@@ -136,7 +136,7 @@ type app struct {
 	several   bool                   // more than one delivery
 	command   string                 // with its arguments, without its flags
 	warned    sync.Map               // the warnings that were given
-	goOn      atomic.Value           // a string: how to go on if the command ends early
+	goOn      advice                 // how to go on if the command ends early
 	trouble   atomic.Pointer[string] // why the last request is tried again, or ""
 	started   bool                   // the command runs: an error is no longer a usage error by default
 

@@ -150,24 +150,25 @@ func (a *app) toRotate(o rotateOptions, args []string) ([]*config.Delivery, func
 
 // newRotation finds the new value; nothing is written yet.
 func (a *app) newRotation(ctx context.Context, d *config.Delivery, s config.Secret, from store.Store, c checkup) (*verify.Rotation, error) {
+	again := "secretctl rotate " + s.Name + " --follow"
+	if a.several {
+		again += " --delivery " + d.Name
+	}
 	r := &verify.Rotation{
 		Secret: s.Name, WriteOnly: c.writeOnly, DryRun: c.dryRun, Follow: c.follow,
 		Deadline: c.options.deadline, Nudge: c.options.nudge && c.options.target == targetPod,
+		Again: again,
 		Noted: func(note string) { a.narrate("warning: %s%s", a.of(d), note) },
 		Written: func(version string) {
 			what := "a new version of " + s.Name + " may be in the store"
 			if version != "" {
 				what = fmt.Sprintf("version %s of %s is in the store", version, s.Name)
 			}
-			which := ""
-			if a.several {
-				which = " --delivery " + d.Name
-			}
-			a.goOn.Store(what + "; watch it arrive, without writing: secretctl rotate " + s.Name + which + " --follow")
+			a.goOn.set(d.Name+"/"+s.Name, what+"; watch it arrive, without writing: "+again)
 		},
 	}
 	if c.follow {
-		a.goOn.Store("nothing was written: run it again")
+		a.goOn.set("", "nothing was written: run it again")
 		return r, nil
 	}
 	if c.due {

@@ -51,6 +51,31 @@ func (e *endedError) next() string {
 	return again
 }
 
+// advice is what several deliveries advise, by their names.
+type advice struct {
+	mu   sync.Mutex
+	each map[string]string
+}
+
+func (a *advice) set(about, text string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.each == nil {
+		a.each = map[string]string{}
+	}
+	a.each[about] = text
+}
+
+func (a *advice) String() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var all []string
+	for _, about := range slices.Sorted(maps.Keys(a.each)) {
+		all = append(all, a.each[about])
+	}
+	return strings.Join(all, "; ")
+}
+
 // errBug is the error of work that panicked.
 var errBug = hint.Wrap(errors.New("internal error"), "please report this, with the lines above")
 
@@ -99,8 +124,7 @@ func (a *app) whyEnded(ctx context.Context, err error) error {
 	if _, known := errors.AsType[*endedError](err); err == nil || known || ctx.Err() == nil {
 		return err
 	}
-	goOn, _ := a.goOn.Load().(string)
-	return &endedError{err, errors.Is(ctx.Err(), context.DeadlineExceeded), goOn}
+	return &endedError{err, errors.Is(ctx.Err(), context.DeadlineExceeded), a.goOn.String()}
 }
 
 // guard reports a panic and returns an error. Each goroutine needs its own.

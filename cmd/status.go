@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -86,7 +87,7 @@ func (a *app) status(ctx context.Context, o reportOptions, watch bool) error {
 		done, err := each(ctx, fleet{app: a, title: "status", all: all}, prepare)
 		r := a.newStatusReport(done, err)
 		if watch && ctx.Err() != nil {
-			return err
+			return cmp.Or(err, transport.Ended(ctx))
 		}
 		if printed := a.printStatus(r, o.output, watch); printed != nil || !watch || isUsage(err) {
 			return join(err, printed, statusAnswer(r))

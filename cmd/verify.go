@@ -59,6 +59,8 @@ func (o reportOptions) check() error {
 	switch {
 	case o.parallel < 1:
 		return usagef("the default is 16", "--parallel must be at least 1")
+	case o.deadline < 0:
+		return usagef("write it like 90s or 4m", "--rotation-deadline must not be below zero")
 	case o.target == targetPod && o.here():
 		return usagef("omit --mount-path and --vault-config, or use --target local", "--mount-path and --vault-config need --target local")
 	case o.nudge && (o.target == targetLocal || o.target == "" && o.here()):

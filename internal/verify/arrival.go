@@ -11,6 +11,7 @@ import (
 	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/store"
 )
 
 func newValueMounted(ctx context.Context, r *run, s subject) Result {
@@ -119,10 +120,11 @@ func (r *rotation) earlier() string {
 // first thing that is wrong on its way.
 func (r *run) explainLate(ctx context.Context, late []*follower, have string) Result {
 	is := r.rotation
-	var what []string
-	for _, f := range late {
-		what = append(what, f.prefix()+r.content(ctx, f.mount))
-	}
+	what := make([]string, len(late))
+	_ = store.Parallel(len(late), r.o.Parallel, func(i int) error {
+		what[i] = late[i].prefix() + r.content(ctx, late[i].mount)
+		return nil
+	})
 	detail := fmt.Sprintf("%s, %s", strings.Join(what, "; "), is.sinceWrite())
 	if have != "" {
 		detail += "; in time: " + have
@@ -233,6 +235,9 @@ func askReplicas(ctx context.Context, r *run, what string, of func(*follower) *s
 		default:
 			return wrong(f)
 		}
+	}
+	if len(said) == 0 {
+		return Unknown("every pod that could be asked was replaced meanwhile").WithHint("once the pods are stable, %s", r.rotation.followHint())
 	}
 	return Pass("%s: %s%s", rotationClient(r).Ref(), strings.Join(said, "; "), r.rotation.disagreement())
 }

@@ -175,14 +175,14 @@ func (w *fakeCluster) root(pod string) string {
 	return strings.TrimSuffix(w.roots[pod].local.Dir, "/run/vault-secrets")
 }
 
-// removeB deletes pod b.
-func (w *fakeCluster) removeB() {
+// remove deletes a pod.
+func (w *fakeCluster) remove(pod string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i, p := range w.pods {
-		if p.Name == "b" {
+		if p.Name == pod {
 			w.pods = append(w.pods[:i:i], w.pods[i+1:]...)
-			w.cut["b"]()
+			w.cut[pod]()
 			return
 		}
 	}

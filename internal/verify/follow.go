@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -26,7 +27,7 @@ type Rotation struct {
 	Secret   string
 	New      secret.Value  // as the store has it
 	Deadline time.Duration // from the write to the changed file; default: what the driver takes, or 4 minutes
-	Poll     time.Duration // how often files are read; default 200 ms, in pods 1 s
+	Poll     time.Duration // how often files are read that cannot be watched; default 200 ms, in pods 1 s
 	Nudge    bool          // annotate the pods after the write, so that kubelet syncs them at once
 
 	// With one of these, rotation/store-updated is the only check that makes sense.
@@ -39,6 +40,10 @@ type Rotation struct {
 	Due    bool
 	MaxAge time.Duration // 0: whatever its age
 	Renew  func(ctx context.Context) (secret.Value, error)
+
+	// Again is the command that follows what was written, and writes nothing; default:
+	// secretctl rotate NAME --follow.
+	Again string
 
 	// Noted is called with what somebody should know before the write, Written when the
 	// write begins and again with the version that it made. Both may be nil.
@@ -70,6 +75,7 @@ func newRotation(d *config.Delivery, asked *Rotation, parallel int) *rotation {
 	r := &rotation{opening: make(chan struct{}, parallel)}
 	if asked != nil {
 		r.Rotation = *asked
+		r.Again = cmp.Or(r.Again, "secretctl rotate "+r.Secret+" --follow")
 		r.secret, _ = d.Secret(asked.Secret)
 	}
 	if r.Written == nil {
@@ -283,7 +289,7 @@ func (r *rotation) origin() string {
 // followHint is the way on from a rotation that is not over: another one would make
 // another version, and not this one arrive.
 func (r *rotation) followHint() string {
-	return "watch it arrive, without writing: secretctl rotate " + r.secret.Name + " --follow"
+	return "watch it arrive, without writing: " + r.Again
 }
 
 func tenths(d time.Duration) string { return d.Round(100 * time.Millisecond).String() }

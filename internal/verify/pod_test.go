@@ -103,7 +103,7 @@ func podRows() []row {
 		{"gone", in(func(w *fakeCluster, _ *fixture) {
 			w.onExec = func(pod string) (int, bool) {
 				if pod == "b" {
-					w.removeB()
+					w.remove("b")
 				}
 				return 1, pod == "b"
 			}
@@ -175,7 +175,7 @@ func TestReplacementOfAPodIsChecked(t *testing.T) {
 	s.inPods, s.o.Groups = true, []string{"mount"}
 	w.onExec = func(pod string) (int, bool) {
 		if pod == "b" && len(w.pods) == 2 {
-			w.removeB()
+			w.remove("b")
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			w.addPod(t, s, "c")

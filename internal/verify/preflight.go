@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/store"
 )
 
 // preflight looks for what would keep a rotation from being seen: a mount that has
@@ -95,11 +97,17 @@ func (r *run) aidboxFit(ctx context.Context) (stopped Result, ok bool) {
 			return r.unknown(fmt.Errorf("aidbox: %w", err)), false
 		}
 	}
-	for _, f := range is.followers {
-		if f.client == nil || is.old.Empty() {
-			continue
-		}
-		got := f.client.authenticate(ctx, is.old)
+	if is.old.Empty() {
+		return Result{}, true
+	}
+	asked := slices.DeleteFunc(slices.Clone(is.followers), func(f *follower) bool { return f.client == nil })
+	answers := make([]attempt, len(asked))
+	_ = store.Parallel(len(asked), r.o.Parallel, func(i int) error {
+		answers[i] = asked[i].client.authenticate(ctx, is.old)
+		return nil
+	})
+	for i, f := range asked {
+		got := answers[i]
 		what := fmt.Sprintf("%s, with the value that is to be replaced: %s%s", f.client.Ref(), f.prefix(), got)
 		switch got.outcome {
 		case refused:

@@ -91,6 +91,9 @@ func storeUpdated(ctx context.Context, r *run, s subject) Result {
 		return Pass("version %s is the newest%s%s; nothing was written", is.version, is.why(), r.driverWhy())
 	}
 	following := is.open(ctx)
+	if result, ok := r.stillBefore(ctx, s.secret); !ok {
+		return result
+	}
 	is.Written("")
 	version, err := r.Store.Put(ctx, s.secret, is.New)
 	if err != nil {
@@ -134,6 +137,25 @@ func (r *run) readRotated(ctx context.Context, s config.Secret) (stopped Result,
 		return r.fail(err), false
 	}
 	is.old, _ = r.values.inFile(s, old) // one that cannot be decoded is in no file
+	return Result{}, true
+}
+
+// stillBefore reads once more what the new value replaces: since the first time, the pods
+// were looked at. The store refuses what changes from now on.
+func (r *run) stillBefore(ctx context.Context, s config.Secret) (stopped Result, ok bool) {
+	is := r.rotation
+	now, version, err := r.Store.Get(ctx, s)
+	r.Sanitizer.Learn(now)
+	inFile, _ := r.values.inFile(s, now)
+	switch {
+	case err != nil && !(errors.Is(err, fs.ErrNotExist) && is.old.Empty()):
+		result := r.unknown(err)
+		result.Detail += "; nothing was written"
+		return result, false
+	case !inFile.Equal(is.old):
+		return Fail("somebody else wrote version %s after %s was read; nothing was written", version, is.before).
+			WithHint("find out who rotates this secret, then run it again"), false
+	}
 	return Result{}, true
 }
 
@@ -207,7 +229,7 @@ func storeGivesBack(ctx context.Context, r *run, s subject) Result {
 	back, version, err := r.Store.Get(ctx, s.secret)
 	switch {
 	case err != nil:
-		return r.unknown(err)
+		return Warn("version %s, was %s; it could not be read back: %s", is.version, is.before, r.line(err.Error())).WithHint("%s", is.followHint())
 	case !back.Equal(is.New) && version != is.version:
 		return is.overtakenBy(version)
 	case !back.Equal(is.New):

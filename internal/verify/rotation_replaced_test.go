@@ -40,13 +40,30 @@ func TestRestartDuringARotationIsSeen(t *testing.T) {
 	}
 }
 
+func TestNothingIsProvedWhereEveryPodWasReplaced(t *testing.T) {
+	w, s := rotationInPods(t, nil)
+	s.w.Put = func(ctx context.Context, c config.Secret, v secret.Value) (string, error) {
+		w.remove("a")
+		w.remove("b")
+		return s.put(ctx, c, v)
+	}
+	s.o.Rotation.Deadline = 20 * time.Second
+	results, _, err := s.run(t.Context())
+	must(t, err)
+	for _, id := range []string{"rotation/mounted", "rotation/new-accepted", "rotation/old-rejected"} {
+		if r := results[id+" client-secret"]; r.Status == StatusPass || r.Status == StatusWarn {
+			t.Errorf("%s: %+v", id, r)
+		}
+	}
+}
+
 func TestPodThatCameDuringARotationIsComparedWithTheNewValue(t *testing.T) {
 	w, s := rotationInPods(t, nil)
 	s.o.Groups = []string{"mount", "rotation"}
 	put := s.w.Put
 	s.w.Put = func(ctx context.Context, c config.Secret, v secret.Value) (string, error) {
 		version, err := put(ctx, c, v)
-		w.removeB()
+		w.remove("b")
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.addPod(t, s, "c")
@@ -86,7 +103,7 @@ func TestPodsThatGoAwayAreCountedInOrder(t *testing.T) {
 			select {
 			case <-wrote:
 				if pod == "b" {
-					w.removeB()
+					w.remove("b")
 					return 1, true
 				}
 			default:

@@ -109,6 +109,25 @@ func rotationRows() []row {
 			}
 		}), updated, StatusFail, "the version is still 3"},
 
+		{"overtaken before the write", rotating(func(s *fixture) {
+			reads := 0
+			s.w.Stored = func(ctx context.Context, c config.Secret) (secret.Value, string, error) {
+				if reads++; reads > 1 {
+					return value("x"), "4", nil
+				}
+				return s.stored(ctx, c)
+			}
+			s.w.Put = nil
+		}), updated, StatusFail, "somebody else wrote version 4 after 3 was read; nothing was written"},
+		{"written, and not read back", rotating(func(s *fixture) {
+			put := s.w.Put
+			s.w.Put = func(ctx context.Context, c config.Secret, v secret.Value) (string, error) {
+				s.w.Stored = func(context.Context, config.Secret) (secret.Value, string, error) {
+					return secret.Value{}, "", errUnreachable
+				}
+				return put(ctx, c, v)
+			}
+		}), updated, StatusWarn, "version 4, was 3; it could not be read back: connection refused | watch it arrive"},
 		{"overtaken at once", rotating(func(s *fixture) {
 			s.w.Put = func(ctx context.Context, c config.Secret, v secret.Value) (string, error) {
 				version, err := s.put(ctx, c, v)

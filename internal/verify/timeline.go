@@ -16,7 +16,7 @@ type Moment struct {
 	After   time.Duration
 }
 
-// What a timeline tells of.
+// What a timeline has.
 const (
 	momentWritten  = "store written"
 	momentFollowed = "started to follow"

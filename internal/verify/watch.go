@@ -17,7 +17,9 @@ import (
 // Then it is the container, or what is in between, that cannot be watched.
 const maxSilent = 3
 
-const openAtMost = 15 * time.Second // how long the write waits for the streams
+// openAtMost is how long before the write streams are begun. One that hangs by then ends
+// with its own limits, and what was not begun is begun after the write.
+const openAtMost = 15 * time.Second
 
 // watcher knows a secret's file in one replica: by a stream from the container that reports
 // each change, or else by a look whenever it is asked. It has at most one of them at a time.
