@@ -74,6 +74,12 @@ func applyResource(ctx context.Context, c *fhirclient.Client, d *config.Delivery
 	return changes, err
 }
 
+// repeatsSecret says whether a known value is in a resource as it is.
+func (a *app) repeatsSecret(body any) bool {
+	text, err := json.Marshal(body)
+	return err == nil && a.sanitizer.Repeats(string(text))
+}
+
 // printBodies prints what would be sent.
 func (a *app) printBodies(all []*config.Delivery, resources map[*config.Delivery][]config.Resource, output string) error {
 	var found []resourceReport
@@ -84,7 +90,7 @@ func (a *app) printBodies(all []*config.Delivery, resources map[*config.Delivery
 				return err
 			}
 			for _, body := range bodies {
-				if text, err := json.Marshal(body); err == nil && a.sanitizer.Repeats(string(text)) {
+				if a.repeatsSecret(body) {
 					return hint.Wrap(fmt.Errorf("%s/%s repeats a secret value, so it is not printed", r.Type, r.ID), "refer to the secret below secrets, in place of a value in the body")
 				}
 				found = append(found, resourceReport{d.Name, body})

@@ -113,7 +113,7 @@ func (a *app) render(ctx context.Context, o renderOptions) error {
 		}
 	}
 	for _, d := range all {
-		a.warnOfLiterals(d)
+		a.warnOfLiterals(d, options)
 		if options.Includes(render.GroupVerifyJob) {
 			if err := a.checkJob(d); err != nil {
 				return err
@@ -151,10 +151,18 @@ func (a *app) render(ctx context.Context, o renderOptions) error {
 }
 
 // warnOfLiterals says where the config has a secret as it is, which the manifests repeat.
-func (a *app) warnOfLiterals(d *config.Delivery) {
+func (a *app) warnOfLiterals(d *config.Delivery, o render.Options) {
 	for _, e := range d.Aidbox.Env {
 		if a.sanitizer.Repeats(e.Value) {
 			a.narrate("warning: %saidbox.env: %s has a secret as it is, and the manifests repeat it; refer to it with valueFrom or envFrom instead", a.of(d), e.Name)
+		}
+	}
+	if !o.Includes(render.WithInitBundle) {
+		return
+	}
+	for _, r := range d.Resources {
+		if a.repeatsSecret(r.Body) {
+			a.narrate("warning: %sthe body of %s/%s has a secret as it is, and the Init Bundle repeats it; refer to it below secrets instead", a.of(d), r.Type, r.ID)
 		}
 	}
 }

@@ -119,7 +119,7 @@ func (a *app) renderValues(ctx context.Context, all []*config.Delivery, o render
 	if !o.helmValues {
 		a.narrate("note: these are values for the Aidbox chart, which manages %s; secretctl render --skip %s writes what they refer to", all[0].Aidbox.Workload, all[0].Aidbox.Workload.Kind)
 	}
-	a.warnOfLiterals(all[0])
+	a.warnOfLiterals(all[0], options)
 	_, err = a.Out.Write(values)
 	return err
 }

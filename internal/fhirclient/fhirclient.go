@@ -55,6 +55,10 @@ type Client struct {
 
 	identifying sync.Mutex
 	identified  atomic.Bool // that it is Aidbox
+	failed      struct {    // why it was not known to be, the last time
+		err error
+		at  time.Time
+	}
 }
 
 // Close closes the connections that no request uses. It may be used afterwards.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/secretctl/secretctl/internal/hint"
 )
@@ -33,9 +34,19 @@ func (c *Client) identify(ctx context.Context, quick bool) error {
 	if c.identified.Load() {
 		return nil
 	}
+	if c.failed.err != nil && time.Since(c.failed.at) < askAgain {
+		return c.failed.err
+	}
 	_, err := c.recognize(ctx, request{method: http.MethodGet, path: "/health", quick: quick})
+	if ctx.Err() == nil {
+		c.failed.err, c.failed.at = err, time.Now()
+	}
 	return err
 }
+
+// askAgain is how long what did not answer, or is not Aidbox, is left alone: those who
+// waited for the same answer take it.
+const askAgain = 3 * time.Second
 
 // recognize returns the answer to a request for the health of Aidbox, or an error if
 // it comes from something else. A proxy may keep the health to itself, so the

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -98,6 +99,33 @@ func TestAidboxIsIdentifiedOnce(t *testing.T) {
 		}
 	}
 	if health.Load() != 1 {
+		t.Errorf("asked for /health %d times", health.Load())
+	}
+}
+
+// A server of no use is not asked once for each that wants to know.
+func TestWhatDoesNotAnswerIsAskedOnce(t *testing.T) {
+	var health atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if req.URL.Path == "/health" {
+			health.Add(1)
+		}
+		http.NotFound(w, req)
+	}))
+	t.Cleanup(server.Close)
+	c, err := New(Options{URL: server.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for range 10 {
+		all.Go(func() {
+			if _, err := c.Version(t.Context()); err == nil || !strings.Contains(err.Error(), "not Aidbox") {
+				t.Errorf("got error %v", err)
+			}
+		})
+	}
+	if all.Wait(); health.Load() != 1 {
 		t.Errorf("asked for /health %d times", health.Load())
 	}
 }
