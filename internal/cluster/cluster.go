@@ -173,6 +173,36 @@ func missing(o Options) string {
 	return strings.Join(rules.Precedence, ", ")
 }
 
+// unreadable says which file of the kubeconfig cannot be read, and why. client-go
+// reports that as it reports what cannot be parsed.
+func unreadable(o Options) error {
+	files := clientcmd.NewDefaultClientConfigLoadingRules().Precedence
+	if o.Kubeconfig != "" {
+		files = []string{o.Kubeconfig}
+	}
+	for _, name := range files {
+		info, err := os.Stat(name)
+		if err == nil && info.IsDir() {
+			return fmt.Errorf("%s is a directory", name)
+		}
+		if err == nil && info.Mode().IsRegular() { // opening a pipe could wait for ever
+			var file *os.File
+			if file, err = os.Open(name); err == nil {
+				err = file.Close()
+			}
+		}
+		path, failed := errors.AsType[*fs.PathError](err)
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && o.Kubeconfig == "":
+		case errors.Is(err, fs.ErrNotExist):
+			return fmt.Errorf("%s does not exist", name)
+		case failed:
+			return fmt.Errorf("%s: %w", name, path.Err)
+		}
+	}
+	return nil
+}
+
 func loader(o Options) clientcmd.ClientConfig {
 	silenceLog()
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
@@ -185,11 +215,11 @@ func loader(o Options) clientcmd.ClientConfig {
 // parser's words, which can quote a token.
 func configError(o Options, err error) error {
 	raw, rawErr := loader(o).RawConfig()
-	path, ioFailed := errors.AsType[*fs.PathError](err)
+	unreadable := unreadable(o)
 	_, known := raw.Contexts[o.Context]
 	switch {
-	case ioFailed:
-		return &ConfigError{path, "give the path of a kubeconfig that this user can read"}
+	case unreadable != nil:
+		return &ConfigError{unreadable, "KUBECONFIG or --kubeconfig must name a file that you can read"}
 	case rawErr != nil:
 		return &ConfigError{errors.New("cannot be parsed"), "kubectl config view says where"}
 	case o.Context != "" && !known:

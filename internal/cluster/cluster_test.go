@@ -61,6 +61,7 @@ func TestConnectTakesTheContext(t *testing.T) {
 }
 
 func TestConnectSaysWhatIsWrongWithTheConfiguration(t *testing.T) {
+	folder := t.TempDir()
 	for name, tt := range map[string]struct {
 		config     string
 		options    Options
@@ -68,7 +69,9 @@ func TestConnectSaysWhatIsWrongWithTheConfiguration(t *testing.T) {
 		configured bool
 	}{
 		"nothing":            {"", Options{}, "kubeconfig: no cluster is configured", "KUBECONFIG", false},
-		"absent file":        {"", Options{Kubeconfig: "/nonexistent/config"}, "kubeconfig: stat /nonexistent/config: no such file or directory", "path", true},
+		"absent file":        {"", Options{Kubeconfig: "/nonexistent/config"}, "kubeconfig: /nonexistent/config does not exist", "--kubeconfig", true},
+		"folder":             {"", Options{Kubeconfig: folder}, "kubeconfig: " + folder + " is a directory", "--kubeconfig", true},
+		"below a file":       {"", Options{Kubeconfig: "/dev/null/config"}, "kubeconfig: /dev/null/config: not a directory", "--kubeconfig", true},
 		"no YAML":            {"token: canary\n: canary", Options{}, "kubeconfig: cannot be parsed", "kubectl config view", true},
 		"wrong type":         {"apiVersion: v1\nkind: Config\nusers: canary", Options{}, "kubeconfig: cannot be parsed", "kubectl config view", true},
 		"unknown context":    {kubeconfig, Options{Context: "c"}, `kubeconfig: context "c" does not exist`, "available: a, b, broken", true},
@@ -115,6 +118,25 @@ func TestKubeconfigThatDoesNotExistIsNamed(t *testing.T) {
 	t.Setenv("KUBECONFIG", "/nonexistent/a")
 	if _, err := Connect(Options{Kubeconfig: there}); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestKubeconfigThatCannotBeReadIsNamed(t *testing.T) {
+	folder := t.TempDir()
+	closed := filepath.Join(folder, "config")
+	if err := os.WriteFile(closed, []byte(kubeconfig), 0o000); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{folder: "kubeconfig: " + folder + " is a directory"}
+	if os.Getuid() != 0 { // root may read it
+		want[closed] = "kubeconfig: " + closed + ": permission denied"
+	}
+	for file, want := range want {
+		t.Setenv("KUBECONFIG", "/nonexistent/a:"+file)
+		_, err := Connect(Options{})
+		if err == nil || err.Error() != want || hint.Of(err) != "KUBECONFIG or --kubeconfig must name a file that you can read" {
+			t.Errorf("error is %v, want %s", err, want)
+		}
 	}
 }
 
