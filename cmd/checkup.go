@@ -38,8 +38,7 @@ func secretNamed(d *config.Delivery, name string) []config.Secret {
 	return nil
 }
 
-// checkAll runs a checkup on deliveries. If one of several cannot be checked, its report
-// has the error.
+// checkAll runs a checkup on deliveries.
 func (a *app) checkAll(ctx context.Context, all []*config.Delivery, c checkup) ([]verify.DeliveryReport, error) {
 	c.options.parallel = cmp.Or(c.options.parallel, defaultParallel)
 	atOnce := min(maxParallel, len(all), c.options.parallel)
@@ -47,18 +46,7 @@ func (a *app) checkAll(ctx context.Context, all []*config.Delivery, c checkup) (
 	done, err := each(ctx, fleet{app: a, title: c.title, all: all, atOnce: atOnce}, func(d *config.Delivery) (work[verify.DeliveryReport], error) {
 		return a.check(ctx, d, c)
 	})
-	var reports []verify.DeliveryReport
-	for _, o := range done {
-		r := o.result
-		if r.Name == "" && !a.several {
-			continue
-		}
-		if r.Name, r.Checks = o.delivery.Name, append([]verify.Result{}, r.Checks...); o.err != nil && a.several {
-			r.Error = (*verify.SetupError)(a.problem(o.err))
-		}
-		reports = append(reports, r)
-	}
-	return reports, err
+	return a.reportsOf(done), err
 }
 
 // check prepares the checkup of one delivery.

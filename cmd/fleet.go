@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
 )
 
 // maxParallel is how many deliveries are worked on at the same time.
@@ -132,11 +134,36 @@ func failuresOf[T any](ctx context.Context, a *app, outcomes []outcome[T]) error
 		case errors.Is(o.err, errNotStarted):
 			left = append(left, o.delivery.Name)
 		case o.err != nil:
-			all = append(all, fmt.Errorf("%s%w", a.of(o.delivery), o.err))
+			all = append(all, fmt.Errorf("%s%w", a.of(o.delivery), a.about(o.delivery, o.err)))
 		}
 	}
 	if len(left) > 0 {
 		all = append(all, fmt.Errorf("%w: %s: %w", errNotStarted, strings.Join(left, ", "), ctx.Err()))
+	}
+	return join(all...)
+}
+
+// ofDelivery matches the commands of a hint that act on all deliveries without --delivery.
+var ofDelivery = regexp.MustCompile(`\bsecretctl (client (apply|delete|get)|diff|doctor|graph|provision|render|rotate|status|verify)\b`)
+
+// onlyFor has the commands of a hint act on the delivery that it is about, if there
+// are others.
+func (a *app) onlyFor(d *config.Delivery, hint string) string {
+	if !a.several && a.delivery == "" {
+		return hint
+	}
+	return ofDelivery.ReplaceAllString(hint, "$0 --delivery "+d.Name)
+}
+
+// about has the hints of an error act on the delivery that it is about.
+func (a *app) about(d *config.Delivery, err error) error {
+	var all []error
+	for _, part := range parts(err) {
+		next := hint.Of(part)
+		if changed := a.onlyFor(d, next); changed != next {
+			part = hint.Wrap(part, "%s", changed)
+		}
+		all = append(all, part)
 	}
 	return join(all...)
 }

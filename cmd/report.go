@@ -133,3 +133,24 @@ func (a *app) writeFile(path string, write func(io.Writer) error) (err error) {
 	}
 	return atomicfile.Write(path, text, 0o644)
 }
+
+// reportsOf returns the reports of what was looked at. If one of several deliveries could
+// not be checked, its report has the error.
+func (a *app) reportsOf(done []outcome[verify.DeliveryReport]) []verify.DeliveryReport {
+	var reports []verify.DeliveryReport
+	for _, o := range done {
+		r := o.result
+		if r.Name == "" && !a.several {
+			continue
+		}
+		r.Name, r.Checks = o.delivery.Name, append([]verify.Result{}, r.Checks...)
+		for i, c := range r.Checks {
+			r.Checks[i].Hint = a.onlyFor(o.delivery, c.Hint)
+		}
+		if o.err != nil && a.several {
+			r.Error = (*verify.SetupError)(a.problem(a.about(o.delivery, o.err)))
+		}
+		reports = append(reports, r)
+	}
+	return reports
+}

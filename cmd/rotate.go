@@ -151,9 +151,6 @@ func (a *app) toRotate(o rotateOptions, args []string) ([]*config.Delivery, func
 // newRotation finds the new value; nothing is written yet.
 func (a *app) newRotation(ctx context.Context, d *config.Delivery, s config.Secret, from store.Store, c checkup) (*verify.Rotation, error) {
 	again := "secretctl rotate " + s.Name + " --follow"
-	if a.several {
-		again += " --delivery " + d.Name
-	}
 	r := &verify.Rotation{
 		Secret: s.Name, WriteOnly: c.writeOnly, DryRun: c.dryRun, Follow: c.follow,
 		Deadline: c.options.deadline, Nudge: c.options.nudge && c.options.target == targetPod,
@@ -164,7 +161,7 @@ func (a *app) newRotation(ctx context.Context, d *config.Delivery, s config.Secr
 			if version != "" {
 				what = fmt.Sprintf("version %s of %s is in the store", version, s.Name)
 			}
-			a.goOn.set(d.Name+"/"+s.Name, what+"; watch it arrive, without writing: "+again)
+			a.goOn.set(d.Name+"/"+s.Name, a.onlyFor(d, what+"; watch it arrive, without writing: "+again))
 		},
 	}
 	if c.follow {

@@ -106,9 +106,10 @@ func (a *app) newStatusReport(done []outcome[status.Delivery], err error) status
 			continue
 		}
 		if o.err != nil && a.several {
-			d.Error, d.State = a.problem(o.err), verify.StateUnknown
+			d.Error, d.State = a.problem(a.about(o.delivery, o.err)), verify.StateUnknown
 		}
 		d.Name = o.delivery.Name
+		d.Hints(func(hint string) string { return a.onlyFor(o.delivery, hint) })
 		all = append(all, d)
 	}
 	return status.NewReport(all, a.problem(err))

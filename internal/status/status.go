@@ -82,6 +82,20 @@ type Resource struct {
 	Hint   string       `json:"hint,omitempty"`
 }
 
+// Hints changes every hint.
+func (d *Delivery) Hints(change func(string) string) {
+	for i := range d.Secrets {
+		s := &d.Secrets[i]
+		s.Hint = change(s.Hint)
+		for j := range s.Replicas {
+			s.Replicas[j].Hint = change(s.Replicas[j].Hint)
+		}
+	}
+	for i := range d.Resources {
+		d.Resources[i].Hint = change(d.Resources[i].Hint)
+	}
+}
+
 // NewReport sums up.
 func NewReport(deliveries []Delivery, failed *hint.Problem) Report {
 	r := Report{SchemaVersion: 1, Time: time.Now().UTC().Truncate(time.Second), State: verify.StateCurrent, Deliveries: append([]Delivery{}, deliveries...), Error: failed}
