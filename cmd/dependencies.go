@@ -49,10 +49,17 @@ func (a *app) connectReplicas(ctx context.Context, d *config.Delivery, c checkup
 	case o.target == targetPod:
 		err = a.connectPods(ctx, d, c.groups, deps)
 	default:
-		a.narrate("note: %slooks at the mount on this machine, %s", a.of(d), cmp.Or(o.mountPath, d.MountPath))
+		if looksAtMount(c.groups) {
+			a.narrate("note: %slooks at the mount on this machine, %s", a.of(d), cmp.Or(o.mountPath, d.MountPath))
+		}
 		deps.Local = &verify.Local{Dir: o.mountPath, VaultConfig: o.vaultConfig}
 	}
 	return err
+}
+
+// looksAtMount says whether a check of the groups looks at the mount, or at who has it.
+func looksAtMount(groups []string) bool {
+	return slices.ContainsFunc([]string{groupWorkload, groupMount, groupRotation}, func(g string) bool { return slices.Contains(groups, g) })
 }
 
 // connectPods connects to the cluster that the pods run in.
@@ -60,7 +67,9 @@ func (a *app) connectPods(ctx context.Context, d *config.Delivery, groups []stri
 	if deps.Cluster, err = a.kubernetes(d); err != nil {
 		return err
 	}
-	a.narrate("note: %slooks into the pods of %s %s/%s at %s", a.of(d), d.Aidbox.Workload.Kind, d.Namespace, d.Aidbox.Workload.Name, deps.Cluster.Host())
+	if looksAtMount(groups) {
+		a.narrate("note: %slooks into the pods of %s %s/%s at %s", a.of(d), d.Aidbox.Workload.Kind, d.Namespace, d.Aidbox.Workload.Name, deps.Cluster.Host())
+	}
 	deps.AidboxAt = a.aidboxAt(d, deps.Cluster)
 	if slices.Contains(groups, groupWorkload) {
 		if err := a.fillIn(ctx, d); err != nil && ctx.Err() == nil { // what is not known is not compared
