@@ -56,7 +56,7 @@ func (doc *document) validateAidbox() {
 		{"image", a.Image, image},
 		{"probe", a.Probe, probe},
 	})
-	if a.ScopeFormat == "" && a.Workload.external() {
+	if a.ScopeFormat == "" && a.Workload.External() {
 		at.key("scopeFormat").report("is missing, and the image that tells it is not known",
 			"write object for Aidbox 2603 and later, or references for 2602")
 	}
@@ -76,8 +76,8 @@ func (doc *document) validateAidbox() {
 	doc.validateEnv(at)
 }
 
-// external says that somebody else writes the workload.
-func (w Workload) external() bool {
+// External says that somebody else writes the workload.
+func (w Workload) External() bool {
 	return w.ManagedBy == ManagedByKustomize || w.ManagedBy == ManagedByHelm
 }
 
@@ -94,7 +94,7 @@ func (w Workload) validate(aidbox place) {
 	if key := at.key("helmKey"); w.HelmKey != "" && w.ManagedBy != ManagedByHelm {
 		key.report("is only for managedBy: helm", "remove it, or change managedBy")
 	}
-	if !w.external() {
+	if !w.External() {
 		return
 	}
 	for _, name := range []string{"image", "replicas", "envFrom", "resources"} {

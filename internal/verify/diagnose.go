@@ -27,7 +27,7 @@ func (r *run) firstCause(ctx context.Context, p cluster.Pod) (cause, next string
 	}
 	for _, v := range p.Spec.Volumes {
 		if v.SecretProviderClass != "" && !v.ReadOnly {
-			return fmt.Sprintf("volume %s lacks readOnly: true, and the driver refuses it", v.Name), renderHint
+			return fmt.Sprintf("volume %s lacks readOnly: true, and the driver refuses it", v.Name), r.workloadHint()
 		}
 	}
 	if cause, next := r.driverCause(ctx, p); cause != "" {

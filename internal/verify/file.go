@@ -92,7 +92,7 @@ func notMounted(r *run, m *mount, s config.Secret) (result Result, wrong bool) {
 	switch {
 	case len(mounts) == 0:
 		return Fail("the pod mounts no volume of SecretProviderClass %s", class).
-			WithHint("apply what secretctl render writes; for a Deployment of your own, what secretctl render --patch writes"), true
+			WithHint("%s", r.workloadHint()), true
 	case !slices.ContainsFunc(mounts, func(v cluster.Mount) bool { return within(folder, v.Path) }):
 		return Fail("the volume is mounted at %s, not at %s", mounts[0].Path, folder).WithHint("set mountPath in the config, or the mountPath of the volume"), true
 	}

@@ -3,13 +3,52 @@ package verify
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"strings"
 
+	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/store"
 )
 
 const renderHint = "secretctl render | kubectl apply -f -"
+
+// objectsHint is how to apply the objects that the pods refer to. What render writes for
+// a workload that something else manages is nothing to apply.
+func (r *run) objectsHint() string {
+	if r.d.Aidbox.Workload.External() {
+		return "secretctl render --skip " + r.d.Aidbox.Workload.Kind + " | kubectl apply -f -"
+	}
+	return renderHint
+}
+
+// workloadHint is how the workload gets its volumes.
+func (r *run) workloadHint() string {
+	switch w := r.d.Aidbox.Workload; w.ManagedBy {
+	case config.ManagedByKustomize:
+		return fmt.Sprintf("secretctl render --patch | kubectl patch -n %s %s %s --patch-file /dev/stdin; or secretctl render --dir, and apply your kustomization",
+			r.d.Namespace, strings.ToLower(w.Kind), w.Name)
+	case config.ManagedByHelm:
+		return "helm upgrade, with the values that secretctl render writes"
+	}
+	return renderHint
+}
+
+// absentObject names an object without which nothing is published any more, not even in
+// a pod that runs. What may not be read counts as there.
+func (r *run) absentObject(ctx context.Context) string {
+	_, err := r.Cluster.ServiceAccount(ctx, r.d.Namespace, r.d.Aidbox.ServiceAccount)
+	for _, c := range r.Provider.Classes(r.d) {
+		if errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		_, err = r.Cluster.SecretProviderClass(ctx, r.d.Namespace, c.Name)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return r.line(err.Error())
+	}
+	return ""
+}
 
 // serviceAccount says whether the pods' ServiceAccount is as the delivery says.
 func (r *run) serviceAccount(ctx context.Context) Result {
@@ -17,13 +56,13 @@ func (r *run) serviceAccount(ctx context.Context) Result {
 	annotations, err := r.Cluster.ServiceAccount(ctx, r.d.Namespace, want)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return Fail("not found in namespace %s, so no pod can start", r.d.Namespace).WithHint("%s", renderHint)
+		return Fail("not found in namespace %s, so no pod can start", r.d.Namespace).WithHint("%s", r.objectsHint())
 	case err != nil:
 		return r.unknown(err)
 	}
 	for name, value := range r.Provider.Annotations(r.d) {
 		if annotations[name] != value {
-			return Fail("its annotation %s is %q, which differs from the config", name, r.line(annotations[name])).WithHint("%s", renderHint)
+			return Fail("its annotation %s is %q, which differs from the config", name, r.line(annotations[name])).WithHint("%s", r.objectsHint())
 		}
 	}
 	if r.pods.err == nil && r.pods.workload.Template.ServiceAccount != want {
@@ -38,7 +77,7 @@ func (r *run) secretProviderClass(ctx context.Context, c store.Class) Result {
 	spec, err := r.Cluster.SecretProviderClass(ctx, r.d.Namespace, c.Name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return Fail("%s", r.line(err.Error())).WithHint("%s; running pods keep their files, and get no new values", renderHint)
+		return Fail("%s", r.line(err.Error())).WithHint("%s; running pods keep their files, and get no new values", r.objectsHint())
 	case err != nil:
 		return r.unknown(err)
 	}

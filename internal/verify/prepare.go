@@ -37,6 +37,9 @@ func (r *run) prepareRotation(ctx context.Context) (stopped Result, ok bool) {
 			WithHint("set --enable-secret-rotation=true on the driver and, from 1.6.0, requiresRepublish: true in its CSIDriver object; or run rotate --no-verify and restart the pods"), false
 	}
 	const cannot = "the new value would not arrive: %s"
+	if cause := r.absentObject(ctx); cause != "" {
+		return Fail(cannot, cause).WithHint("%s", r.objectsHint()), false
+	}
 	agents, _ := r.Cluster.Agents(ctx)
 	for _, p := range w.before {
 		if cause, next := r.providerCause(ctx, agents, p); cause != "" {

@@ -109,6 +109,8 @@ func TestRotationOnPodsThatCannotWorkWritesNothing(t *testing.T) {
 		"provider gone": {func(w *fakeCluster, _ *fixture) {
 			w.fixed[daemonsPath] = daemons(driverDaemon("true", 1), providerDaemon(0))
 		}, StatusFail, "the provider does not run on node n1"},
+		"no account":     {func(w *fakeCluster, _ *fixture) { w.account = nil }, StatusFail, "would not arrive: kubernetes: serviceaccounts/aidbox in namespace default: not found"},
+		"no class":       {func(w *fakeCluster, _ *fixture) { w.class = nil }, StatusFail, "would not arrive: kubernetes: secretproviderclasses/aidbox-vault-secrets in namespace default: not found"},
 		"may not log in": {func(w *fakeCluster, _ *fixture) { w.noLogin = true }, StatusFail, "wants another audience"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -70,6 +70,9 @@ func perClass(ctx context.Context, r *run) (all []subject) {
 // noWorkload returns why the workload cannot be read, or ok.
 func noWorkload(r *run) (result Result, ok bool) {
 	switch err := r.pods.err; {
+	case errors.Is(err, fs.ErrNotExist) && r.d.Aidbox.Workload.External():
+		return Fail("no %s in namespace %s", r.d.Aidbox.Workload, r.d.Namespace).
+			WithHint("deploy it, or set aidbox.workload, namespace and --context to where Aidbox runs"), false
 	case errors.Is(err, fs.ErrNotExist):
 		return Fail("no %s in namespace %s", r.d.Aidbox.Workload, r.d.Namespace).
 			WithHint("%s; or set aidbox.workload, namespace and --context to where Aidbox runs", renderHint), false
@@ -86,11 +89,11 @@ func configMapMatches(ctx context.Context, r *run, _ subject) Result {
 	text, has := data[config.VaultConfigKey]
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return Fail("not found in namespace %s", r.d.Namespace).WithHint("%s", renderHint)
+		return Fail("not found in namespace %s", r.d.Namespace).WithHint("%s", r.objectsHint())
 	case err != nil:
 		return r.unknown(err)
 	case !has:
-		return Fail("has no key %s", config.VaultConfigKey).WithHint("%s", renderHint)
+		return Fail("has no key %s", config.VaultConfigKey).WithHint("%s", r.objectsHint())
 	}
 	result := compareVaultConfig([]byte(text), r.d, r.Sanitizer)
 	if result.Status == StatusFail || r.pods.err != nil {
@@ -104,7 +107,7 @@ func configMapMatches(ctx context.Context, r *run, _ subject) Result {
 	case got == "":
 		result.Detail += fmt.Sprintf("; the pods have no annotation %s", checksumAnnotation)
 	case got != hex.EncodeToString(sum[:]):
-		return Fail("%s; but the pods were created for another one, according to their annotation %s", result.Detail, checksumAnnotation).WithHint("%s", renderHint)
+		return Fail("%s; but the pods were created for another one, according to their annotation %s", result.Detail, checksumAnnotation).WithHint("%s", r.workloadHint())
 	case r.pods.workload.Paused:
 		return Warn("%s; but %s is paused, so the pods were created for an earlier template", result.Detail, deployment(r.d)).WithHint("%s", resume(r))
 	case slices.ContainsFunc(r.pods.replicas(), func(p cluster.Pod) bool { return !p.Current }):

@@ -72,6 +72,9 @@ func workloadRows() []row {
 	return []row{
 		{"there", in(nil), account, StatusPass, "the pods run as it"},
 		{"absent", in(func(w *fakeCluster, _ *fixture) { w.account = nil }), account, StatusFail, "secretctl render | kubectl apply"},
+		{"absent, beside a kustomization", in(func(w *fakeCluster, s *fixture) {
+			w.account, s.d.Aidbox.Workload.ManagedBy = nil, config.ManagedByKustomize
+		}), account, StatusFail, "secretctl render --skip Deployment | kubectl apply"},
 		{"forbidden", forbidding("serviceaccounts"), account, StatusUnknown, "docs/rbac.md"},
 		{"another", in(func(w *fakeCluster, _ *fixture) { w.deployment.Spec.Template.Spec.ServiceAccountName = "default" }), account, StatusFail, "ServiceAccount aidbox exists, but Deployment aidbox runs its pods as default"},
 		{"without the identity", in(func(_ *fakeCluster, s *fixture) {
@@ -100,6 +103,14 @@ func workloadRows() []row {
 		{"another scope", in(func(w *fakeCluster, _ *fixture) {
 			w.configMap.Data[config.VaultConfigKey] = strings.ReplaceAll(w.configMap.Data[config.VaultConfigKey], "basic", "other")
 		}), configMap, StatusFail, "has scope Client/other, not Client/basic"},
+		{"pods of another, beside a kustomization", in(func(w *fakeCluster, s *fixture) {
+			w.deployment.Spec.Template.Annotations[checksumAnnotation] = "0"
+			s.d.Aidbox.Workload.ManagedBy = config.ManagedByKustomize
+		}), configMap, StatusFail, "secretctl render --patch | kubectl patch -n default deployment aidbox"},
+		{"pods of another, of a chart", in(func(w *fakeCluster, s *fixture) {
+			w.deployment.Spec.Template.Annotations[checksumAnnotation] = "0"
+			s.d.Aidbox.Workload.ManagedBy = config.ManagedByHelm
+		}), configMap, StatusFail, "helm upgrade, with the values that secretctl render writes"},
 		{"pods of another", in(func(w *fakeCluster, _ *fixture) { w.deployment.Spec.Template.Annotations[checksumAnnotation] = "0" }), configMap, StatusFail, "created for another one"},
 		{"no annotation", in(func(w *fakeCluster, _ *fixture) { w.deployment.Spec.Template.Annotations = nil }), configMap, StatusPass, "have no annotation"},
 		{"no annotation where it matters", in(func(w *fakeCluster, s *fixture) {
@@ -114,6 +125,10 @@ func workloadRows() []row {
 		{"absent", in(func(w *fakeCluster, _ *fixture) {
 			w.fixed["/apis/apps/v1/namespaces/default/deployments/aidbox"] = notFound
 		}), deployment, StatusFail, "no Deployment aidbox in namespace default"},
+		{"absent, and not ours", in(func(w *fakeCluster, s *fixture) {
+			w.fixed["/apis/apps/v1/namespaces/default/deployments/aidbox"] = notFound
+			s.d.Aidbox.Workload.ManagedBy = config.ManagedByHelm
+		}), deployment, StatusFail, "no Deployment aidbox in namespace default | deploy it"},
 		{"forbidden", forbidding("deployments"), deployment, StatusUnknown, "docs/rbac.md"},
 		{"scaled down", in(func(w *fakeCluster, _ *fixture) { w.deployment.Spec.Replicas, w.pods = new(int32), nil }), deployment, StatusFail, "0 replicas"},
 		{"no pods", in(func(w *fakeCluster, _ *fixture) { w.pods = nil }), deployment, StatusFail, "has no pods"},
