@@ -2,6 +2,7 @@ package cluster_test
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"slices"
@@ -64,6 +66,8 @@ func newAzureCluster(t *testing.T, name, identity string, replace ...string) *re
 func withAzure() string { return filepath.Join(os.Getenv("SECRETCTL_TEST_CLUSTER"), "with-azure") }
 
 const (
+	rotateCanary = "rotate --canary"
+
 	keyVaultURL = "https://contoso-aidbox.vault.azure.net/"
 	armURL      = "https://management.azure.com"
 )
@@ -177,7 +181,7 @@ resources:
 	}{
 		"kubelet":  {client, nil},
 		"system":   {client, nil},
-		"addon":    {"rotate --canary", []string{"provider: azure\n", "provider: azure\ncanary: true\n"}},
+		"addon":    {rotateCanary, []string{"provider: azure\n", "provider: azure\ncanary: true\n"}},
 		"node":     {client, secondVault("node")},
 		"workload": {client, secondVault("workload")},
 	} {
@@ -194,6 +198,9 @@ func (rc *realCluster) checkAzureTutorial(t *testing.T, identity, rotate string)
 	rc.checkEveryReplicaVerified(t)
 	rc.checkVersionInStatus(t)
 	t.Log("\n$ secretctl " + rotate + "\n" + rc.ok(t, rotate))
+	if rotate == rotateCanary {
+		rc.followOlderClient(t)
+	}
 	rc.checkTimeline(t)
 	rc.checkVersionInStatus(t)
 	if out := rc.ok(t, "diff"); out != "" {
@@ -203,6 +210,24 @@ func (rc *realCluster) checkAzureTutorial(t *testing.T, identity, rotate string)
 	if after := rc.pods(t, ".metadata.name"); !slices.Equal(before, after) {
 		t.Errorf("the pods were %v and are %v", before, after)
 	}
+}
+
+// followOlderClient has the client that the provider is built with write the canary's
+// next value, of which secretctl learns by following it.
+func (rc *realCluster) followOlderClient(t *testing.T) {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "azureclient")
+	if out, err := exec.Command("go", "build", "-C", "../azureclient", "-o", program, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	c := exec.Command(withAzure(), program, "set", "secretctl-canary")
+	c.Env = append(os.Environ(), "KEY_VAULT="+keyVaultURL, "KEY_VAULT_TOKEN="+rc.azure.env["AZURE_TOKEN"])
+	c.Stdin = strings.NewReader(`{"value": "` + rand.Text() + `"}`)
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	t.Log("\n$ secretctl rotate secretctl-canary --follow\n" + rc.ok(t, "rotate secretctl-canary --follow"))
+	rc.ok(t, "provision --adopt") // which has the tags of secretctl again
 }
 
 // checkDoctor expects all prerequisites: a pod makes the login that the node alone can
