@@ -108,9 +108,11 @@ func (a *app) readVaultConfig(ctx context.Context, c *cluster.Cluster, o *initOp
 	w := o.Workload
 	switch {
 	case w.VaultConfig == "":
+		a.warnOfGuesses(nil, stored)
 		return nil
 	case w.ConfigMap == "":
 		a.narrate("warning: its vault config %s is in no ConfigMap, and was not read", w.VaultConfig)
+		a.warnOfGuesses(nil, stored)
 		return nil
 	}
 	data, err := c.ConfigMap(ctx, o.Namespace, w.ConfigMap)
@@ -122,6 +124,7 @@ func (a *app) readVaultConfig(ctx context.Context, c *cluster.Cluster, o *initOp
 		return err
 	case err != nil:
 		a.narrate("warning: its vault config was not read: ConfigMap %s, %s: %s", w.ConfigMap, w.Key, err)
+		a.warnOfGuesses(nil, stored)
 	default:
 		a.narrate("read: %d secrets of its vault config, ConfigMap %s", len(o.Secrets), w.ConfigMap)
 		a.warnOfGuesses(o.Secrets, stored)
@@ -138,7 +141,7 @@ func (a *app) warnOfGuesses(secrets, stored []config.Secret) {
 	}
 	for _, is := range stored {
 		if !slices.ContainsFunc(secrets, func(s config.Secret) bool { return is.Name == cmp.Or(s.File, s.Name) }) {
-			a.narrate("warning: %s is mounted, and its vault config does not name it: it is left out", is.Name)
+			a.narrate("warning: %s is mounted, and left out: no vault config that was read names it", is.Name)
 		}
 	}
 }

@@ -107,6 +107,11 @@ metadata: {name: partly}
 spec: {template: {spec: {
   containers: [{name: aidbox, env: [{name: BOX_VAULT_CONFIG, value: /etc/aidbox/vault.json}], volumeMounts: [{name: c, mountPath: /etc/aidbox}, {name: s, mountPath: /secrets}]}],
   volumes: [{name: c, configMap: {name: vault-config}}, {name: s, csi: {driver: secrets-store.csi.k8s.io, volumeAttributes: {secretProviderClass: partly}}}]}}}`),
+		namespaces + "deployments/untold": asJSON(`
+metadata: {name: untold}
+spec: {template: {spec: {
+  containers: [{name: aidbox, image: "healthsamurai/aidboxone:2605", volumeMounts: [{name: s, mountPath: /secrets}]}],
+  volumes: [{name: s, csi: {driver: secrets-store.csi.k8s.io, volumeAttributes: {secretProviderClass: partly}}}]}}}`),
 		"/apis/secrets-store.csi.x-k8s.io/v1/namespaces/default/secretproviderclasses/partly": asJSON(`
 spec:
   provider: vault
@@ -196,7 +201,7 @@ func TestInitSaysWhatItGuesses(t *testing.T) {
 	}
 	for want, in := range map[string]string{
 		"warning: no SecretProviderClass that it mounts says where bq-sa-key is stored: the config has the default, a guess\n": narration,
-		"warning: spare is mounted, and its vault config does not name it: it is left out\n":                                   narration,
+		"warning: spare is mounted, and left out: no vault config that was read names it\n":                                    narration,
 		"path: aidbox/bq-sa-key  # in Vault, below kvMount; a guess: no SecretProviderClass that is mounted says it\n":         string(text),
 		"path: records/idp  # in Vault, below kvMount\n":                                                                       string(text),
 	} {
@@ -206,6 +211,10 @@ func TestInitSaysWhatItGuesses(t *testing.T) {
 	}
 	if strings.Contains(narration, "where idp") {
 		t.Errorf("it warns of what it read\n%s", narration)
+	}
+	_, code, narration = initIn(t, nil, "--no-input", "--from-deployment", "untold", "--kubeconfig", k.kubeconfig("untold", existing(t)))
+	if code != 0 || !strings.Contains(narration, "warning: idp is mounted, and left out") || !strings.Contains(narration, "warning: spare is mounted") {
+		t.Errorf("without a vault config: exit code %d\n%s", code, narration)
 	}
 }
 
