@@ -8,7 +8,7 @@ export GOTOOLCHAIN := $(shell sed -n 's/^toolchain //p' go.mod)
 
 TOOL := go tool -modfile=test/tools/go.mod
 TEST := $(TOOL) gotestsum -- -race -shuffle=on -timeout=20m
-TEST_CLUSTER := $(TOOL) gotestsum --format=standard-verbose -- -race -shuffle=on -count=1 -timeout=20m
+TEST_CLUSTER := $(TOOL) gotestsum --format=standard-verbose -- -race -shuffle=on -count=1 -timeout=20m -parallel=4
 
 .PHONY: help
 help: ## list the targets
@@ -66,7 +66,8 @@ test-release: ## make a release twice, compare, install and run the packages (ro
 	go test -C test/release -shuffle=on ./...
 	test/release/check
 
-# Two clusters at a time: the one with real intervals mostly waits.
+# Two clusters at a time: the one with real intervals mostly waits, so that four of its
+# tests run at once whatever the number of cores.
 .PHONY: test-cluster test-cluster-real test-cluster-fast
 test-cluster: ## run the tests on a real Kubernetes, built from source (root, Debian)
 	$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-cluster-real test-cluster-fast

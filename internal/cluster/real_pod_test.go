@@ -112,7 +112,7 @@ func wantPorts(t *testing.T, c *Cluster, pod Pod) {
 	}{
 		"port of nobody":    {c.PodTransport(pod.Namespace, pod.Name, 9), syscall.ECONNREFUSED},
 		"no such pod":       {c.PodTransport(pod.Namespace, "gone", 8080), fs.ErrNotExist},
-		"no such service":   {c.ServiceTransport(pod.Namespace, "gone", ""), fs.ErrNotExist},
+		"another service":   {c.ServiceTransport(pod.Namespace, "gone", ""), fs.ErrPermission}, // docs/rbac.md has one by name
 		"no such port":      {c.ServiceTransport(pod.Namespace, app, "81"), nil},
 		"pod that is stuck": {c.PodTransport(pod.Namespace, "stuck", 8080), nil},
 	} {
