@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net/http"
 	"time"
@@ -77,7 +76,7 @@ func (c *Cluster) runOnce(ctx context.Context, p Pod, container, script string, 
 	limited, out.full = context.WithCancelCause(limited)
 	defer out.full(nil)
 	defer transport.WaitFor(ctx, c.client.Get().URL().Host)()
-	err := c.stream(limited, p, container, append([]string{"sh", "-c", script + "\necho .", "sh"}, arguments...), out)
+	err := c.stream(limited, p, container, append([]string{"sh", "-c", script + "\necho .", "sh"}, arguments...), remotecommand.StreamOptions{Stdout: out})
 	switch {
 	case errors.Is(context.Cause(limited), ErrTooLong):
 		return nil, ErrTooLong
@@ -93,11 +92,15 @@ func (c *Cluster) runOnce(ctx context.Context, p Pod, container, script string, 
 	return text, nil
 }
 
-// stream runs a command, over WebSocket or else over SPDY.
-func (c *Cluster) stream(ctx context.Context, p Pod, container string, command []string, out io.Writer) error {
+// stream runs a command, over WebSocket or else over SPDY. A stdin stays open until the
+// connection ends, and has no content.
+func (c *Cluster) stream(ctx context.Context, p Pod, container string, command []string, streams remotecommand.StreamOptions) error {
 	o := coreObject("pods", p.Namespace, p.Name)
 	o.sub = "exec"
 	req := c.client.Get().AbsPath(o.path()).Param("container", container).Param("stdout", "true")
+	if streams.Stdin != nil {
+		req = req.Param("stdin", "true")
+	}
 	for _, word := range command {
 		req = req.Param("command", word)
 	}
@@ -113,11 +116,20 @@ func (c *Cluster) stream(ctx context.Context, p Pod, container string, command [
 	if err != nil {
 		return err
 	}
-	either, err := remotecommand.NewFallbackExecutor(webSocket, overSPDY, needsSPDY)
+	either, err := remotecommand.NewFallbackExecutor(noStdin{webSocket}, overSPDY, needsSPDY)
 	if err != nil {
 		return err
 	}
-	return either.StreamWithContext(quiet(ctx), remotecommand.StreamOptions{Stdout: out})
+	return either.StreamWithContext(quiet(ctx), streams)
+}
+
+// noStdin sends nothing to a command's stdin, which over WebSocket takes no stream: the
+// server closes it with the connection. It is a fifth of the memory of a watch.
+type noStdin struct{ remotecommand.Executor }
+
+func (e noStdin) StreamWithContext(ctx context.Context, o remotecommand.StreamOptions) error {
+	o.Stdin = nil
+	return e.Executor.StreamWithContext(ctx, o)
 }
 
 // whyNotRun restates why a command did not run, or did not end well. The runtime

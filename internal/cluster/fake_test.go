@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -59,7 +58,7 @@ func connectTo(t *testing.T, address string) *Cluster {
 
 // The containers of the fake pod: what happens to a command in each.
 const (
-	shell    = "shell"    // runs it here, until the connection ends
+	shell    = "shell"    // runs it here
 	toolless = "toolless" // runs it here, with a shell and nothing else
 	onlyCat  = "onlycat"  // runs it here, with a shell and cat
 	noShell  = "noshell"  // cannot start it
@@ -104,14 +103,18 @@ func runCommand(w http.ResponseWriter, req *http.Request, container string) {
 	if _, err := httpstream.Handshake(req, w, []string{remotecommand.StreamProtocolV4Name}); err != nil {
 		return
 	}
-	streams := make(chan httpstream.Stream, 2)
+	streams := make(chan httpstream.Stream, 3)
 	conn := spdy.NewResponseUpgrader().UpgradeResponse(w, req, func(s httpstream.Stream, replied <-chan struct{}) error {
 		go func() { <-replied; streams <- s }()
 		return nil
 	})
 	defer func() { _ = conn.Close() }()
 	byType := map[string]httpstream.Stream{}
-	for range 2 {
+	count := 2
+	if req.URL.Query().Get("stdin") == "true" {
+		count++
+	}
+	for range count {
 		s := <-streams
 		byType[s.Headers().Get(corev1.StreamType)] = s
 	}
@@ -130,10 +133,11 @@ func runCommand(w http.ResponseWriter, req *http.Request, container string) {
 		status = metav1.Status{Status: metav1.StatusFailure, Reason: metav1.StatusReasonInternalError, Message: `exec: "sh": not found`}
 	default:
 		command := req.URL.Query()["command"]
-		ctx, cancel := context.WithCancel(req.Context())
-		defer cancel()
-		go func() { <-conn.CloseChan(); cancel() }()
-		cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+		cmd := exec.Command(command[0], command[1:]...)
+		if stdin := byType[corev1.StreamTypeStdin]; stdin != nil {
+			in, _ := cmd.StdinPipe()
+			go func() { _, _ = io.Copy(in, stdin); _ = in.Close() }()
+		}
 		cmd.Stdout, cmd.Env = out, os.Environ()
 		switch container {
 		case toolless:

@@ -11,14 +11,19 @@ const lookScript = lookFunctions + `
 look "$@"`
 
 // watchScript looks at one file at first, whenever its digest changes, and every 5 s, so
-// that silence means a broken connection. It ends after 5 minutes, or when nobody reads
-// what it prints: no API server ends the commands of a connection that broke.
+// that silence means a broken connection. A connection that ends does not end its command,
+// but closes its stdin: the script waits for that, and leaves no process behind, since the
+// first one of the container may be none that takes care of orphans.
 const watchScript = lookFunctions + `
 for tool in sha256sum sleep; do command -v $tool >/dev/null || exit; done
 pause=0.25 quarters=1
 sleep 0.01 || { pause=1 quarters=4; }
+exec 3<&0
+{ read -r word <&3; kill $$; } >/dev/null &
+trap exit TERM
+trap 'kill $!; wait' EXIT
 file=/${1#*/} n=0 before=
-while [ $n -lt 1200 ]; do
+while [ $n -lt 2400 ]; do
 	now=
 	[ ! -f "$file" ] || now=$(sha256sum "$file")
 	if [ $((n%20)) = 0 ] || [ "$now" != "$before" ]; then look "$@" || exit; fi

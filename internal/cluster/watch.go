@@ -6,6 +6,8 @@ import (
 	"io"
 	"sync"
 	"time"
+
+	"k8s.io/client-go/tools/remotecommand"
 )
 
 const (
@@ -25,12 +27,20 @@ func (c *Cluster) Watch(ctx context.Context, p Pod, container, path string, saw 
 		silent.Reset(watchSilence)
 		saw(f.at(p, kindFile, path))
 	}}
-	_ = c.stream(ctx, p, container, []string{"sh", "-c", watchScript, "sh", kindFile + path}, t)
+	_ = c.stream(ctx, p, container, []string{"sh", "-c", watchScript, "sh", kindFile + path}, remotecommand.StreamOptions{Stdin: open(ctx.Done()), Stdout: t})
 	cancel()
 	t.mu.Lock() // client-go may still be copying
 	defer t.mu.Unlock()
 	t.saw = nil
 	silent.Stop()
+}
+
+// open is a stdin without content, until it is closed.
+type open <-chan struct{}
+
+func (o open) Read([]byte) (int, error) {
+	<-o
+	return 0, io.EOF
 }
 
 // turns reads what watchScript prints. It ends the watch at what makes no sense, and at

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -67,10 +68,14 @@ func TestWhatCannotBeWatchedEndsWithoutAWord(t *testing.T) {
 	c.Watch(t.Context(), pod, hanging, path, func(f File) { t.Errorf("%+v", f) })
 }
 
-// The command in the container outlives a connection that breaks.
-func TestWatchEndsWhenNobodyReads(t *testing.T) {
-	t.Parallel()
+// The command in a container outlives a connection that breaks, and must leave no process.
+func TestWatchEndsWithItsStdin(t *testing.T) {
 	cmd := exec.Command("sh", "-c", watchScript, "sh", kindFile+filepath.Join(filesHere(t), "value"))
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -78,15 +83,21 @@ func TestWatchEndsWhenNobodyReads(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	hangs := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill(); t.Error("it runs on") })
+	defer hangs.Stop()
 	if _, err := io.ReadFull(out, make([]byte, 10)); err != nil {
 		t.Fatal(err)
 	}
-	if err := out.Close(); err != nil {
+	if err := in.Close(); err != nil {
 		t.Fatal(err)
 	}
-	hangs := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill(); t.Error("it runs on") })
+	if _, err := io.ReadAll(out); err != nil {
+		t.Fatal(err)
+	}
 	_ = cmd.Wait()
-	hangs.Stop()
+	if err := syscall.Kill(-cmd.Process.Pid, 0); !errors.Is(err, syscall.ESRCH) {
+		t.Errorf("a process is left: %v", err)
+	}
 }
 
 // Whatever a container prints, there is no more than one file, or the end.

@@ -2,7 +2,6 @@ package verify
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -60,7 +59,7 @@ type fakeCluster struct {
 	commands   map[string]int    // by pod: all that were run
 	running    map[string]int    // by pod
 	most       map[string]int    // by pod, at the same time
-	cut        map[string]func() // by pod: ends the last command in its container
+	cut        map[string]func() // by pod: ends the last connection to its container
 }
 
 const core = "/api/v1/namespaces/default/"
@@ -302,37 +301,43 @@ func (w *fakeCluster) exec(out http.ResponseWriter, r *http.Request, pod string)
 	if _, err := httpstream.Handshake(r, out, []string{remotecommand.StreamProtocolV4Name}); err != nil {
 		return
 	}
-	streams := make(chan httpstream.Stream, 2)
+	streams := make(chan httpstream.Stream, 3)
 	conn := spdy.NewResponseUpgrader().UpgradeResponse(out, r, func(s httpstream.Stream, replied <-chan struct{}) error {
 		go func() { <-replied; streams <- s }()
 		return nil
 	})
 	defer func() { _ = conn.Close() }()
 	byType := map[string]httpstream.Stream{}
-	for range 2 {
+	count := 2
+	if r.URL.Query().Get("stdin") == "true" {
+		count++
+	}
+	for range count {
 		s := <-streams
 		byType[s.Headers().Get(corev1.StreamType)] = s
 	}
-	ctx, cancel := context.WithCancel(r.Context())
-	defer cancel()
-	go func() { <-conn.CloseChan(); cancel() }()
 	w.mu.Lock()
-	w.cut[pod] = cancel
+	w.cut[pod] = func() { _ = conn.Close() }
 	w.commands[pod]++
 	w.running[pod]++
 	w.most[pod] = max(w.most[pod], w.running[pod])
 	w.mu.Unlock()
-	status := w.run(ctx, r.URL.Query()["command"], pod, byType[corev1.StreamTypeStdout])
-	w.mu.Lock()
-	w.running[pod]--
-	w.mu.Unlock()
+	ended := sync.OnceFunc(func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.running[pod]--
+	})
+	go func() { <-conn.CloseChan(); ended() }()
+	status := w.run(r.URL.Query()["command"], pod, byType)
+	ended()
 	_ = byType[corev1.StreamTypeStdout].Close()
 	_ = json.NewEncoder(byType[corev1.StreamTypeError]).Encode(status)
 	_ = byType[corev1.StreamTypeError].Close()
 	<-conn.CloseChan()
 }
 
-func (w *fakeCluster) run(ctx context.Context, command []string, pod string, out io.Writer) metav1.Status {
+func (w *fakeCluster) run(command []string, pod string, streams map[string]httpstream.Stream) metav1.Status {
+	out := streams[corev1.StreamTypeStdout]
 	w.mu.Lock()
 	noTools, noWatch := w.noTools, w.noWatch
 	w.mu.Unlock()
@@ -362,9 +367,13 @@ func (w *fakeCluster) run(ctx context.Context, command []string, pod string, out
 		command[4+i] = kind + filepath.Join(w.root(pod), path)
 	}
 	var printed bytes.Buffer
-	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	cmd := exec.Command(command[0], command[1:]...)
 	if cmd.Stdout = out; w.onLook != nil {
 		cmd.Stdout = &printed
+	}
+	if stdin := streams[corev1.StreamTypeStdin]; stdin != nil {
+		in, _ := cmd.StdinPipe()
+		go func() { _, _ = io.Copy(in, stdin); _ = in.Close() }()
 	}
 	var failed *exec.ExitError
 	if err := cmd.Run(); errors.As(err, &failed) {

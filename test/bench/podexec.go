@@ -82,6 +82,7 @@ func (b *broadcast) send(words []string, closed io.Reader, to io.Writer) {
 	if b.running == nil {
 		b.printed = sync.NewCond(&b.mu)
 		b.running = exec.Command(words[0], words[1:]...)
+		_, _ = b.running.StdinPipe() // which stays open
 		out, err := b.running.StdoutPipe()
 		if err == nil {
 			err = b.running.Start()
