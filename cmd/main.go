@@ -52,7 +52,7 @@ func Main() int {
 	log.SetOutput(io.Discard)         // net/http logs what a server sends unasked, and that may be anything
 	name := filepath.Base(os.Args[0]) // kubectl-secretctl and kubectl_complete-secretctl as a plugin
 	stderr := os.Stderr
-	world := IO{
+	streams := IO{
 		In: os.Stdin, Out: os.Stdout, Err: stderr, LookupEnv: os.LookupEnv, Unsetenv: os.Unsetenv, Environ: os.Environ,
 		Plugin:      strings.HasPrefix(name, "kubectl"),
 		OutTerminal: term.IsTerminal(int(os.Stdout.Fd())),
@@ -62,10 +62,10 @@ func Main() int {
 	if term.IsTerminal(int(os.Stdin.Fd())) {
 		keyboard := &keyboard{in: int(os.Stdin.Fd()), out: stderr}
 		defer keyboard.restore()
-		world.Prompt = keyboard.ask
+		streams.Prompt = keyboard.ask
 	}
 	if r, w, err := os.Pipe(); err == nil {
-		world.Strays, os.Stderr = pipe{r, w}, w
+		streams.Strays, os.Stderr = pipe{r, w}, w
 	}
 	args := os.Args[1:]
 	if strings.HasPrefix(name, "kubectl_complete-") {
@@ -76,7 +76,7 @@ func Main() int {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	ended := make(chan int, 1)
-	go func() { ended <- Run(ctx, args, world) }()
+	go func() { ended <- Run(ctx, args, streams) }()
 	for {
 		select {
 		case code := <-ended:
@@ -91,22 +91,22 @@ func Main() int {
 }
 
 // Run runs secretctl with the given arguments and returns the exit code.
-func Run(ctx context.Context, args []string, world IO) int {
-	env := &environment{lookup: world.LookupEnv, unset: world.Unsetenv, taken: map[string]string{}}
-	if world.Environ != nil {
-		env.withhold(world.Environ())
+func Run(ctx context.Context, args []string, streams IO) int {
+	env := &environment{lookup: streams.LookupEnv, unset: streams.Unsetenv, taken: map[string]string{}}
+	if streams.Environ != nil {
+		env.withhold(streams.Environ())
 	}
-	world.LookupEnv = env.Lookup
+	streams.LookupEnv = env.Lookup
 	sanitizer := &secret.Sanitizer{}
-	out := &stdout{Writer: world.Out}
-	world.Out = out
-	stderr := newConsole(world.Err, sanitizer)
-	world.Err = stderr
-	endRelay := stderr.relay(world.Strays, world.ErrTerminal)
-	world.Prompt = stderr.alone(world.Prompt)
+	out := &stdout{Writer: streams.Out}
+	streams.Out = out
+	stderr := newConsole(streams.Err, sanitizer)
+	streams.Err = stderr
+	endRelay := stderr.relay(streams.Strays, streams.ErrTerminal)
+	streams.Prompt = stderr.alone(streams.Prompt)
 	a := &app{
-		IO: world, env: env, stdout: out, console: stderr, sanitizer: sanitizer,
-		inputs: &secret.Inputs{LookupEnv: env.Secret, Stdin: world.In, Prompt: world.Prompt, Sanitizer: sanitizer},
+		IO: streams, env: env, stdout: out, console: stderr, sanitizer: sanitizer,
+		inputs: &secret.Inputs{LookupEnv: env.Secret, Stdin: streams.In, Prompt: streams.Prompt, Sanitizer: sanitizer},
 	}
 	var command *cobra.Command
 	err := a.guard(func() (err error) {

@@ -41,11 +41,11 @@ func newValueMounted(ctx context.Context, r *run, s subject) Result {
 		}
 	}
 	have := strings.Join(arrived, ", ")
-	switch version := is.overtaken.Load(); {
+	switch version := is.conflict.Load(); {
 	case ctx.Err() != nil:
 		return is.unfinished()
 	case version != nil:
-		return is.overtakenBy(*version)
+		return is.conflictWith(*version)
 	case len(late) > 0:
 		return r.explainLate(ctx, late, have)
 	case len(unseen) > 0:
@@ -230,8 +230,8 @@ func askReplicas(ctx context.Context, r *run, what string, of func(*follower) *s
 			said = append(said, fmt.Sprintf("%s%s, %s", step.prefix(), step.last.brief(), r.rotation.after(step.after)))
 		case ctx.Err() != nil:
 			return r.rotation.unfinished()
-		case r.rotation.overtaken.Load() != nil:
-			return r.rotation.overtakenBy(*r.rotation.overtaken.Load())
+		case r.rotation.conflict.Load() != nil:
+			return r.rotation.conflictWith(*r.rotation.conflict.Load())
 		default:
 			return wrong(f)
 		}

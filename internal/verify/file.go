@@ -93,7 +93,7 @@ func notMounted(r *run, m *mount, s config.Secret) (result Result, wrong bool) {
 	case len(mounts) == 0:
 		return Fail("the pod mounts no volume of SecretProviderClass %s", class).
 			WithHint("%s", r.workloadHint()), true
-	case !slices.ContainsFunc(mounts, func(v cluster.Mount) bool { return within(folder, v.Path) }):
+	case !slices.ContainsFunc(mounts, func(v cluster.Mount) bool { return within(v.Path, folder) }):
 		return Fail("the volume is mounted at %s, not at %s", mounts[0].Path, folder).WithHint("set mountPath in the config, or the mountPath of the volume"), true
 	}
 	return Result{}, false

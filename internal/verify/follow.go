@@ -65,9 +65,9 @@ type rotation struct {
 	followers  []*follower
 	opening    chan struct{} // has a place for each replica that may be connected to at the same time
 
-	cancel    context.CancelFunc // nil before open
-	done      sync.WaitGroup
-	overtaken atomic.Pointer[string] // the version that somebody wrote meanwhile
+	cancel   context.CancelFunc // nil before open
+	done     sync.WaitGroup
+	conflict atomic.Pointer[string] // the version that somebody wrote meanwhile
 }
 
 // newRotation returns the rotation that was asked for. Without one its secret is none.

@@ -96,12 +96,12 @@ func aidboxIn(d *config.Delivery, spec cluster.Spec) cluster.Container {
 func hasSecrets(d *config.Delivery, m cluster.Mount) bool {
 	return m.Volume.SecretProviderClass != "" && slices.ContainsFunc(d.Secrets, func(wanted config.Secret) bool {
 		folder := d.MountFolder(wanted)
-		return within(folder, m.Path) || within(m.Path, folder)
+		return within(m.Path, folder) || within(folder, m.Path)
 	})
 }
 
 // within says whether a path is in a folder, or is the folder.
-func within(folder, file string) bool {
+func within(file, folder string) bool {
 	folder, file = path.Clean(folder), path.Clean(file)
 	return folder == file || strings.HasPrefix(file, folder+"/")
 }

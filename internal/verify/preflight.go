@@ -140,7 +140,7 @@ func (r *run) watchStore(ctx context.Context) {
 		}
 		now, version, err := r.Store.Get(ctx, is.secret)
 		if err == nil && version != is.version && !now.Equal(is.New) {
-			is.overtaken.Store(&version)
+			is.conflict.Store(&version)
 			is.cancel()
 			return
 		}

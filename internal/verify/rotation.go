@@ -231,7 +231,7 @@ func storeGivesBack(ctx context.Context, r *run, s subject) Result {
 	case err != nil:
 		return Warn("version %s, was %s; it could not be read back: %s", is.version, is.before, r.line(err.Error())).WithHint("%s", is.followHint())
 	case !back.Equal(is.New) && version != is.version:
-		return is.overtakenBy(version)
+		return is.conflictWith(version)
 	case !back.Equal(is.New):
 		return Fail("the store returns another value than was written").WithHint("check what else writes to it")
 	case version == is.before:
@@ -240,8 +240,8 @@ func storeGivesBack(ctx context.Context, r *run, s subject) Result {
 	return Pass("version %s, was %s%s", version, is.before, r.driverWhy())
 }
 
-// overtakenBy is the result where somebody else wrote another value.
-func (r *rotation) overtakenBy(version string) Result {
+// conflictWith is the result where somebody else wrote another value.
+func (r *rotation) conflictWith(version string) Result {
 	return Fail("version %s, which somebody else wrote, replaced version %s; the value of this rotation is gone", version, r.version).
 		WithHint("%s", r.followHint())
 }

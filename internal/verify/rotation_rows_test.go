@@ -109,7 +109,7 @@ func rotationRows() []row {
 			}
 		}), updated, StatusFail, "the version is still 3"},
 
-		{"overtaken before the write", rotating(func(s *fixture) {
+		{"conflict before the write", rotating(func(s *fixture) {
 			reads := 0
 			s.w.Stored = func(ctx context.Context, c config.Secret) (secret.Value, string, error) {
 				if reads++; reads > 1 {
@@ -128,7 +128,7 @@ func rotationRows() []row {
 				return put(ctx, c, v)
 			}
 		}), updated, StatusWarn, "version 4, was 3; it could not be read back: connection refused | watch it arrive"},
-		{"overtaken at once", rotating(func(s *fixture) {
+		{"conflict at once", rotating(func(s *fixture) {
 			s.w.Put = func(ctx context.Context, c config.Secret, v secret.Value) (string, error) {
 				version, err := s.put(ctx, c, v)
 				_, _ = s.put(ctx, c, value("x"))
@@ -174,7 +174,7 @@ func rotationRows() []row {
 		{"followed from the old value", following(func(t *testing.T, s *fixture) {
 			s.publish(t, map[string]string{"client-secret": canary}, time.Now().Add(time.Second))
 		}), mounted, StatusFail, "local: still the old value, 1m0s after the start"},
-		{"overtaken", rotating(func(s *fixture) {
+		{"conflict", rotating(func(s *fixture) {
 			s.w.Put = func(ctx context.Context, c config.Secret, v secret.Value) (string, error) {
 				var reads atomic.Int32
 				s.w.Stored = func(ctx context.Context, c config.Secret) (secret.Value, string, error) {
