@@ -185,8 +185,7 @@ func (a *app) logOf(d *config.Delivery) io.Writer {
 	return l
 }
 
-// requestLog writes a line for each request with -v, and has the progress show why
-// one is tried again. Lines come one at a time.
+// requestLog writes a line for each request with -v. Lines come one at a time.
 type requestLog struct {
 	*app
 	prefix string
@@ -198,12 +197,4 @@ func (l requestLog) Write(line []byte) (int, error) {
 	}
 	_, err := io.WriteString(l.Err, l.prefix+string(line))
 	return len(line), err
-}
-
-// Trouble implements [transport.Watcher].
-func (l requestLog) Trouble(server, why string) {
-	if why != "" {
-		why = fmt.Sprintf("trying again: %s (%s)", why, server)
-	}
-	l.trouble.Store(&why)
 }

@@ -132,13 +132,12 @@ type app struct {
 	console   *console     // Err
 	sanitizer *secret.Sanitizer
 	inputs    *secret.Inputs
-	summary   string                 // the last line: what was done
-	several   bool                   // more than one delivery
-	command   string                 // with its arguments, without its flags
-	warned    sync.Map               // the warnings that were given
-	goOn      advice                 // how to go on if the command ends early
-	trouble   atomic.Pointer[string] // why the last request is tried again, or ""
-	started   bool                   // the command runs: an error is no longer a usage error by default
+	summary   string   // the last line: what was done
+	several   bool     // more than one delivery
+	command   string   // with its arguments, without its flags
+	warned    sync.Map // the warnings that were given
+	goOn      advice   // how to go on if the command ends early
+	started   bool     // the command runs: an error is no longer a usage error by default
 
 	atEnd endings
 }

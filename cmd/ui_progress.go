@@ -21,7 +21,7 @@ const (
 type display struct {
 	out      *console
 	terminal bool
-	trouble  func() string // why a request is tried again, or ""
+	clean    func(string) string
 	title    string
 	total    int // tasks; the display ends with the last one
 	since    time.Time
@@ -45,7 +45,7 @@ type progress struct {
 
 // startDisplay shows the progress of a number of tasks.
 func (a *app) startDisplay(title string, total int) *display {
-	d := &display{out: a.console, terminal: a.ErrTerminal, trouble: a.troubled, title: title, total: total, since: time.Now(), stop: make(chan struct{})}
+	d := &display{out: a.console, terminal: a.ErrTerminal, clean: a.clean, title: title, total: total, since: time.Now(), stop: make(chan struct{})}
 	if !a.quiet {
 		d.ended.Go(d.loop)
 	}
@@ -117,7 +117,7 @@ func (d *display) show() {
 	if d.total > 1 {
 		names = []string{fmt.Sprintf("%s: %d of %d done, %d running", d.title, d.done, d.total, len(d.running)), longest.name + longest.waiting()}
 	}
-	if why := d.trouble(); why != "" {
+	if why := d.clean(longest.hosts.Trouble()); why != "" {
 		names[len(names)-1] += ": " + why
 	}
 	if d.terminal { // the time comes first, since a narrow terminal cuts off the end
@@ -131,13 +131,6 @@ func (d *display) show() {
 		names = append(names, p.name+p.waiting()+": "+p.elapsed())
 	}
 	_, _ = io.WriteString(d.out, strings.Join(names, "\n")+"\n")
-}
-
-func (a *app) troubled() string {
-	if why := a.trouble.Load(); why != nil {
-		return a.clean(*why)
-	}
-	return ""
 }
 
 func (p *progress) waiting() string {

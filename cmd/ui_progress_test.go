@@ -1,6 +1,9 @@
 package cmd
 
 import (
+	"errors"
+	"net/http"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -73,10 +76,13 @@ func TestProgressSaysWhyARequestIsTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, stderr := fleetOf(1)
 		p := f.startDisplay("provision", 1).start("berlin")
-		log := requestLog{app: f.app}
-		log.Trouble("127.0.0.1:8200", "connection refused")
+		ask := func(err error) {
+			req, _ := http.NewRequestWithContext(p.hosts.Context(t.Context()), http.MethodGet, "http://127.0.0.1:8200", http.NoBody)
+			_, _ = transport.Wrap(failing{err}, nil).RoundTrip(req)
+		}
+		ask(syscall.ECONNREFUSED)
 		<-time.After(16 * time.Second)
-		log.Trouble("127.0.0.1:8200", "")
+		ask(errors.New("no reason to try again"))
 		<-time.After(15 * time.Second)
 		p.end()
 		want := "provision berlin: trying again: connection refused (127.0.0.1:8200): 15s\nprovision berlin: 30s\n"
@@ -85,3 +91,8 @@ func TestProgressSaysWhyARequestIsTriedAgain(t *testing.T) {
 		}
 	})
 }
+
+// failing is a transport on which every request fails.
+type failing struct{ err error }
+
+func (a failing) RoundTrip(*http.Request) (*http.Response, error) { return nil, a.err }

@@ -28,22 +28,15 @@ func silence() { log.SetOutput(io.Discard) }
 // Wrap returns a RoundTripper that reads at most 32 MiB of an answer and, where
 // log is not nil, writes a line for each request: method, address, status, duration.
 // Where a server has led to is not shown. It writes one line at a time, whatever is
-// under way at once. Where log is a [Watcher], that hears of what goes wrong. Go's own
-// log is silenced from then on.
+// under way at once. Go's own log is silenced from then on.
 func Wrap(next http.RoundTripper, log io.Writer) http.RoundTripper {
 	silence()
 	return &roundTripper{next: next, log: log}
 }
 
-// A Watcher is a log that shows why a request may be tried again.
-type Watcher interface {
-	// Trouble is called with the server and what went wrong, or "" where it answered.
-	Trouble(server, why string)
-}
-
-// watch tells the log's Watcher how a request went.
-func (t *roundTripper) watch(req *http.Request, resp *http.Response, err error) {
-	w, ok := t.log.(Watcher)
+// note tells whoever waits how a request went.
+func note(req *http.Request, resp *http.Response, err error) {
+	w, ok := req.Context().Value(waitingKey{}).(*Waiting)
 	if !ok {
 		return
 	}
@@ -55,7 +48,12 @@ func (t *roundTripper) watch(req *http.Request, resp *http.Response, err error) 
 	default:
 		why = fmt.Sprintf("answered %d", resp.StatusCode)
 	}
-	w.Trouble(req.URL.Host, why)
+	if why != "" {
+		why = fmt.Sprintf("trying again: %s (%s)", why, req.URL.Host)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.trouble = why
 }
 
 type roundTripper struct {
@@ -77,7 +75,7 @@ func (t *roundTripper) CloseIdleConnections() { CloseIdle(t.next) }
 func (t *roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	start := time.Now()
 	resp, err := t.roundTrip(req)
-	t.watch(req, resp, err)
+	note(req, resp, err)
 	status := "no answer"
 	if err == nil {
 		status = fmt.Sprint(resp.StatusCode)
@@ -91,10 +89,18 @@ func (t *roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// Waiting is which hosts are waited for, for whoever shows progress.
+// Waiting is which hosts are waited for, and why, for whoever shows progress.
 type Waiting struct {
-	mu    sync.Mutex
-	hosts []string // of requests under way, the oldest first
+	mu      sync.Mutex
+	hosts   []string // of requests under way, the oldest first
+	trouble string
+}
+
+// Trouble returns why the last request is tried again, or "".
+func (w *Waiting) Trouble() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.trouble
 }
 
 type waitingKey struct{}
