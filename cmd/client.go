@@ -15,24 +15,15 @@ import (
 )
 
 func newClient(a *app) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "client",
-		Short: "Manage the Aidbox resources that refer to secrets",
-		Long: `Manages the resources of the config in Aidbox: Clients, IdentityProviders,
+	return newGroup("client", "Manage the Aidbox resources that refer to secrets", `Manages the resources of the config in Aidbox: Clients, IdentityProviders,
 TokenIntrospectors and AidboxTopicDestinations. In place of a secret they hold
-a reference to it, so that Aidbox never stores the value.
-
-` + exitCodes("the command of the group did what it was asked for", "", ""),
-		Example: `  # Create or update the resources
+a reference to it, so that Aidbox never stores the value.`,
+		`  # Create or update the resources
   secretctl client apply
 
   # Show one of them as Aidbox has it
   secretctl client get Client/basic`,
-		Args: noSubcommand,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	cmd.AddCommand(newClientApply(a), newClientGet(a), newClientDelete(a))
-	return cmd
+		newClientApply(a), newClientGet(a), newClientDelete(a))
 }
 
 // chosen returns the deliveries that have a resource named in refs, or any resource if

@@ -15,10 +15,7 @@ import (
 )
 
 func newConfig(a *app) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "config",
-		Short: "Validate and show the config file",
-		Long: `One YAML file, secretctl.yaml, describes what is delivered. -c or SECRETCTL_CONFIG
+	return newGroup("config", "Validate and show the config file", `One YAML file, secretctl.yaml, describes what is delivered. -c or SECRETCTL_CONFIG
 names another file, or a folder of them. Several documents in a file, or several
 files, are several deliveries: commands act on all of them, or on --delivery NAME.
 
@@ -37,19 +34,13 @@ files, are several deliveries: commands act on all of them, or on --delivery NAM
       body: {grant_types: [client_credentials]}
 
 secretctl init writes a file to begin with. Every key is explained at
-https://github.com/secretctl/secretctl/blob/main/docs/config.md
-
-` + exitCodes("the command of the group did what it was asked for", "", ""),
-		Example: `  # Check the config
+https://github.com/secretctl/secretctl/blob/main/docs/config.md`,
+		`  # Check the config
   secretctl config validate
 
   # Show it with the defaults filled in
   secretctl config view`,
-		Args: noSubcommand,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	cmd.AddCommand(newConfigValidate(a), newConfigView(a), newSchema(a))
-	return cmd
+		newConfigValidate(a), newConfigView(a), newSchema(a))
 }
 
 func newConfigValidate(a *app) *cobra.Command {
@@ -75,33 +66,22 @@ file and line. Every other command does so before it begins.
 
 // configReport is the JSON output of config validate, documented in docs/json.md.
 type configReport struct {
-	SchemaVersion int             `json:"schemaVersion"`
-	Valid         bool            `json:"valid"`
-	Deliveries    []string        `json:"deliveries"`
-	Problems      []configProblem `json:"problems"`
-	Error         *hint.Problem   `json:"error,omitempty"`
-}
-
-type configProblem struct {
-	File    string `json:"file"`
-	Line    int    `json:"line,omitempty"`
-	Column  int    `json:"column,omitempty"`
-	Path    string `json:"path,omitempty"`
-	Message string `json:"message"`
-	Hint    string `json:"hint,omitempty"`
+	SchemaVersion int              `json:"schemaVersion"`
+	Valid         bool             `json:"valid"`
+	Deliveries    []string         `json:"deliveries"`
+	Problems      []config.Problem `json:"problems"`
+	Error         *hint.Problem    `json:"error,omitempty"`
 }
 
 func (a *app) validateConfig(output string) error {
 	all, err := a.deliveries()
 	if output == "json" {
-		r := configReport{SchemaVersion: 1, Valid: err == nil, Deliveries: []string{}, Problems: []configProblem{}, Error: a.problem(err)}
+		r := configReport{SchemaVersion: 1, Valid: err == nil, Deliveries: []string{}, Problems: []config.Problem{}, Error: a.problem(err)}
 		for _, d := range all {
 			r.Deliveries = append(r.Deliveries, d.Name)
 		}
 		if invalid, ok := errors.AsType[*config.Error](err); ok {
-			for _, p := range invalid.Problems {
-				r.Problems = append(r.Problems, configProblem{p.File, p.Line, p.Column, p.Path, p.Message, p.Hint})
-			}
+			r.Problems = invalid.Problems
 		}
 		return join(err, printJSON(a.Out, r))
 	}

@@ -25,11 +25,11 @@ func (a *app) provider(d *config.Delivery) store.Provider {
 // the delivery ends.
 func (a *app) store(d *config.Delivery, o store.Options) (s store.Store, err error) {
 	p := a.provider(d)
-	if p.Tokens && o.Login == nil {
+	if p.TokenVariable != "" && o.Login == nil {
 		if o.Login, err = a.loginOfPipeline(); err != nil {
 			return nil, err
 		}
-		token, _ := a.env.Secret("VAULT_TOKEN")
+		token, _ := a.env.Secret(p.TokenVariable)
 		o.Token = secret.New([]byte(token))
 	}
 	s, err = p.Open(d, a.storeOptions(d, o))

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/secretctl/secretctl/internal/cluster"
@@ -156,12 +155,7 @@ func (a noAidbox) Token(context.Context, string, secret.Value) (int, string, err
 // describe adds to a report what was looked at, and the paths of the secrets.
 func (a *app) describe(ctx context.Context, d *config.Delivery, deps verify.Dependencies, r *verify.DeliveryReport) {
 	p := a.provider(d)
-	t := &verify.Target{Store: p.Title, Aidbox: d.Aidbox.URL}
-	if d.Vault != nil {
-		t.Store += " " + d.Vault.Address
-	} else {
-		t.Store += " " + strings.Join(d.KeyVaults(), ", ")
-	}
+	t := &verify.Target{Store: p.Title + " " + p.Server(d), Aidbox: d.Aidbox.URL}
 	switch {
 	case deps.Local != nil:
 		t.Mount = cmp.Or(deps.Local.Dir, d.MountPath)

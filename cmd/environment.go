@@ -4,6 +4,8 @@ import (
 	"sync"
 
 	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
+	"github.com/secretctl/secretctl/internal/store/providers"
 )
 
 // environment is that of the process. A variable that a secret was read from is removed
@@ -45,5 +47,7 @@ func (e *environment) withhold(environ []string) {
 	for _, name := range secret.Withheld(environ, append(secret.OfClouds(), "VAULT_", "SSL_", "GODEBUG")...) {
 		_, _ = e.Secret(name)
 	}
-	_, _ = e.Secret("VAULT_TOKEN")
+	for _, p := range providers.All(azure.Access{}) {
+		_, _ = e.Secret(p.TokenVariable)
+	}
 }

@@ -102,6 +102,18 @@ var meant = map[string]string{
 	"list":     "secretctl status shows each secret, secretctl graph what refers to it",
 }
 
+// newGroup is a command that only groups others.
+func newGroup(use, short, long, example string, commands ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use, Short: short, Example: example,
+		Long: long + "\n\n" + exitCodes("the command of the group did what it was asked for", "", ""),
+		Args: noSubcommand,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(commands...)
+	return cmd
+}
+
 // noSubcommand refuses arguments of a command that only groups others. Cobra alone would
 // show the help and exit with 0.
 func noSubcommand(cmd *cobra.Command, args []string) error {

@@ -10,20 +10,11 @@ import (
 )
 
 func newSandbox(a *app) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "sandbox",
-		Short: "Run a stand-in for a server",
-		Long: `Runs one of the demo's stand-ins in the foreground, to try manifests and checks where
-the real server is not available. A stand-in keeps everything in memory.
-
-` + exitCodes("the command of the group did what it was asked for", "", ""),
-		Example: `  # Try manifests without an Aidbox licence
+	return newGroup("sandbox", "Run a stand-in for a server", `Runs one of the demo's stand-ins in the foreground, to try manifests and checks where
+the real server is not available. A stand-in keeps everything in memory.`,
+		`  # Try manifests without an Aidbox licence
   secretctl sandbox aidbox --listen 127.0.0.1:8888`,
-		Args: noSubcommand,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	cmd.AddCommand(newSandboxAidbox(a))
-	return cmd
+		newSandboxAidbox(a))
 }
 
 func newSandboxAidbox(a *app) *cobra.Command {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -117,17 +116,12 @@ func invalidValue(setting string, f *pflag.Flag) error {
 func (a *app) deliveries() ([]*config.Delivery, error) {
 	all, err := a.load()
 	a.several = len(all) > 1
-	namespace, _ := a.LookupEnv("VAULT_NAMESPACE")
-	skipVerify, _ := a.LookupEnv("VAULT_SKIP_VERIFY")
-	skips, _ := strconv.ParseBool(skipVerify)
 	for _, d := range all {
 		a.learn(d)
-		if d.Vault != nil && d.Vault.Namespace == "" { // so that the pod looks where secretctl does
-			d.Vault.Namespace = strings.Trim(namespace, "/")
-		}
-		if d.Vault != nil && skips && strings.HasPrefix(d.Vault.Address, "https://") {
-			a.narrate("warning: %sVAULT_SKIP_VERIFY skips TLS verification of %s: whoever is in between reads tokens and values; set VAULT_CACERT to the CA instead",
-				a.of(d), d.Vault.Address)
+		if follow := a.provider(d).Environment; follow != nil {
+			for _, warning := range follow(d, a.LookupEnv) {
+				a.narrate("warning: %s%s", a.of(d), warning)
+			}
 		}
 		for _, w := range d.Warnings() {
 			a.narrate("warning: %s%s %s; %s", a.of(d), w.Path, w.Message, w.Hint)

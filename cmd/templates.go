@@ -10,23 +10,14 @@ import (
 )
 
 func newTemplates(a *app) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "templates",
-		Short: "Manage your own templates for render",
-		Long: `Templates in a folder that render --templates names replace secretctl's own
-templates of the same names. docs/render.md explains what they may use.
-
-` + exitCodes("the command of the group did what it was asked for", "", "a file could not be written"),
-		Example: `  # Get a template to change
+	return newGroup("templates", "Manage your own templates for render", `Templates in a folder that render --templates names replace secretctl's own
+templates of the same names. docs/render.md explains what they may use.`,
+		`  # Get a template to change
   secretctl templates export deployment.yaml.tmpl
 
   # Render with it
   secretctl render --templates templates`,
-		Args: noSubcommand,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	cmd.AddCommand(newTemplatesExport(a))
-	return cmd
+		newTemplatesExport(a))
 }
 
 func newTemplatesExport(a *app) *cobra.Command {

@@ -136,15 +136,7 @@ After 124 and 130 the same command can be run again: what is done stays done.`
 
 const checksTopic = `verify runs checks in groups; each check has an ID such as mount/matches-store.
 
-  cluster   the driver, its provider and their settings are there
-  store     the store has the secrets, and the pod may log in and read them
-  aidbox    Aidbox answers, and is new enough
-  workload  the cluster has what the config describes, and every replica runs
-  mount     the files are mounted, readable, and equal to the store
-  client    the resources exist, and hold references instead of values
-  auth      Aidbox accepts the secret, and refuses a wrong and an empty one
-  scope     a Client outside the scope cannot use the secret (creates one)
-  rotation  a new value arrives and the old one is refused (writes to the store)
+` + checkGroups + `
 
 doctor runs the first three, rotate the last. A check passes, warns, fails, is unknown
 (it could not be run) or is skipped (another one has to pass first).

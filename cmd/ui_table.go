@@ -15,31 +15,26 @@ func (t *table) row(cells ...string) { t.rows = append(t.rows, cells) }
 // heading begins a group of rows.
 func (t *table) heading(text string) { t.row("# " + text) }
 
-// print writes a table. On a terminal that is wide enough the last column is wrapped.
+// print writes a table. On a terminal the last column is wrapped.
 func (a *app) print(t *table) error {
 	for _, row := range t.rows {
 		for i, cell := range row {
 			row[i] = a.clean(cell)
 		}
 	}
-	width := a.width(a.OutTerminal)
-	var out strings.Builder
-	columns := t.columns()
-	for _, row := range t.rows {
-		var line strings.Builder
-		last := len(row) - 1
-		for i, cell := range row[:last] {
-			line.WriteString(pad(cell, columns[i]+2))
+	return a.printFolded(func(w io.Writer) error {
+		columns := t.columns()
+		for _, row := range t.rows {
+			last := len(row) - 1
+			for i, cell := range row[:last] {
+				row[i] = pad(cell, columns[i])
+			}
+			if _, err := io.WriteString(w, strings.TrimRight(strings.Join(row, "  "), " ")+"\n"); err != nil {
+				return err
+			}
 		}
-		start := utf8.RuneCountInString(line.String())
-		if start <= width/2 {
-			row[last] = wrap(row[last], width-start, "")
-		}
-		line.WriteString(strings.ReplaceAll(row[last], "\n", "\n"+strings.Repeat(" ", start)))
-		out.WriteString(strings.TrimRight(line.String(), " ") + "\n")
-	}
-	_, err := io.WriteString(a.Out, out.String())
-	return err
+		return nil
+	})
 }
 
 // columns returns how wide each column is but the last.

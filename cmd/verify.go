@@ -108,16 +108,7 @@ By default, runs the read-only groups workload, mount, client and auth. The grou
 scope and rotation write to Aidbox and to the store; name them, or pass --all, to
 run them.
 
-  cluster   the prerequisites in the cluster: the driver, its provider, its CRDs
-  store     the store has the secrets, and the pod can log in and read them
-  aidbox    Aidbox is reachable and recent enough
-  workload  the cluster has what the config says, and every replica runs
-  mount     the files exist, are readable, and equal the store's values
-  client    the resources exist and hold references, not literal secrets
-  auth      Aidbox accepts the secret and rejects a wrong and an empty one
-  scope     a Client outside the scope cannot use the secret (creates and deletes one)
-  rotation  a new value arrives and is accepted, and the old one is rejected (writes
-            to the store)
+` + checkGroups + `
 
 With --target pod, secretctl reads the files inside the container of every replica.
 A check is skipped if one that it depends on did not pass; all others run.
@@ -153,6 +144,18 @@ A check is skipped if one that it depends on did not pass; all others run.
 	cmd.Flags().StringVar(&o.secret, "secret", "", "the secret to rotate (default: the canary)")
 	return cmd
 }
+
+// checkGroups says what each group of checks is about.
+const checkGroups = `  cluster   the prerequisites in the cluster: the driver, its provider, its CRDs
+  store     the store has the secrets, and the pod can log in and read them
+  aidbox    Aidbox is reachable and recent enough
+  workload  the cluster has what the config says, and every replica runs
+  mount     the files exist, are readable, and equal the store's values
+  client    the resources exist and hold references, not literal secrets
+  auth      Aidbox accepts the secret and rejects a wrong and an empty one
+  scope     a Client outside the scope cannot use the secret (creates and deletes one)
+  rotation  a new value arrives and is accepted, and the old one is rejected (writes
+            to the store)`
 
 // The groups and checks that cmd has to prepare for.
 const (

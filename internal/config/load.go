@@ -24,13 +24,13 @@ type Error struct{ Problems []Problem }
 // a secret's name and a resource's id can be in a hint. The excerpt has masked all
 // that is no key of a delivery, and no plain value of a setting that holds none.
 type Problem struct {
-	File    string
-	Line    int    // 0 where the problem is the file itself
-	Column  int    // in characters; 0 where the problem is about what is not written
-	Path    string // secrets[0].scope; "" for the document
-	Message string
-	Hint    string
-	Excerpt string // the line, and below it a mark; "" where there is nothing to show
+	File    string `json:"file"`
+	Line    int    `json:"line,omitempty"`   // 0 where the problem is the file itself
+	Column  int    `json:"column,omitempty"` // in characters; 0 where the problem is about what is not written
+	Path    string `json:"path,omitempty"`   // secrets[0].scope; "" for the document
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+	Excerpt string `json:"-"` // the line, and below it a mark; "" where there is nothing to show
 }
 
 // Error returns a line for each problem.

@@ -14,8 +14,16 @@ type Provider struct {
 	Name     string   // in the config and in a SecretProviderClass: "vault"
 	Title    string   // for people: "HashiCorp Vault"
 	Phases   []string // the names of the steps, in their order
-	Tokens   bool     // Options.Token and Login mean something
 	Recovers bool     // Options.Adopt and Recover mean something
+
+	// TokenVariable is the environment variable of Options.Token; "" where that and
+	// Options.Login mean nothing.
+	TokenVariable string
+	// Environment has a delivery follow the store's own environment variables, and
+	// returns what to warn of. It is nil where there are none.
+	Environment func(d *config.Delivery, lookup func(string) (string, bool)) (warnings []string)
+	// Server names what has the secrets of a delivery: an address, or names.
+	Server func(d *config.Delivery) string
 
 	// Open returns the store of a delivery and makes no request.
 	Open func(d *config.Delivery, o Options) (Store, error)

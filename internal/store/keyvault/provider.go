@@ -3,6 +3,7 @@ package keyvault
 import (
 	"cmp"
 	"context"
+	"strings"
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/store"
@@ -15,6 +16,7 @@ func NewProvider(access azure.Access) store.Provider {
 	return store.Provider{
 		Name: config.ProviderAzure, Title: "Azure Key Vault",
 		Phases: phases, Recovers: true,
+		Server: func(d *config.Delivery) string { return strings.Join(d.KeyVaults(), ", ") },
 		Open: func(d *config.Delivery, o store.Options) (store.Store, error) {
 			v, err := open(d, o, access)
 			if err != nil {

@@ -2,13 +2,16 @@ package vault
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/vault/api"
 
+	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/transport"
 )
 
@@ -43,6 +46,19 @@ func badEnvironment() error {
 		}
 	}
 	return &environmentError{"the environment", "has VAULT_ variables that do not fit together", "VAULT_CLIENT_CERT goes with VAULT_CLIENT_KEY; VAULT_CACERT is a CA in PEM; VAULT_RATE_LIMIT is a number"}
+}
+
+// followEnvironment has the pod look in the namespace where secretctl does.
+func followEnvironment(d *config.Delivery, lookup func(string) (string, bool)) (warnings []string) {
+	if namespace, _ := lookup(api.EnvVaultNamespace); d.Vault.Namespace == "" {
+		d.Vault.Namespace = strings.Trim(namespace, "/")
+	}
+	value, _ := lookup(api.EnvVaultSkipVerify)
+	if skips, _ := strconv.ParseBool(value); skips && strings.HasPrefix(d.Vault.Address, "https://") {
+		warnings = append(warnings, fmt.Sprintf("%s skips TLS verification of %s: whoever is in between reads tokens and values; set VAULT_CACERT to the CA instead",
+			api.EnvVaultSkipVerify, d.Vault.Address))
+	}
+	return warnings
 }
 
 func readable(path string) bool {

@@ -3,6 +3,8 @@ package vault
 import (
 	"slices"
 
+	"github.com/hashicorp/vault/api"
+
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/store"
 )
@@ -10,9 +12,11 @@ import (
 // Provider is what is known of Vault without a connection.
 var Provider = store.Provider{
 	Name: config.ProviderVault, Title: "HashiCorp Vault",
-	Phases: phases, Tokens: true,
-	Open:    open,
-	Classes: classes, Compare: dialect.Compare, Read: read,
+	Phases: phases, TokenVariable: api.EnvVaultToken,
+	Environment: followEnvironment,
+	Server:      func(d *config.Delivery) string { return d.Vault.Address },
+	Open:        open,
+	Classes:     classes, Compare: dialect.Compare, Read: read,
 
 	LoginOnNode:    func(*config.Delivery) bool { return false },
 	PodIdentity:    func(d *config.Delivery) string { return "with role " + d.Vault.Role },
