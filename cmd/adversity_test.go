@@ -29,6 +29,7 @@ import (
 	"github.com/secretctl/secretctl/internal/sandbox/kubernetes"
 	"github.com/secretctl/secretctl/internal/sandbox/vault"
 	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
+	"github.com/secretctl/secretctl/test/entra"
 )
 
 // fixture has stand-ins for all servers, which a command reaches by way of two
@@ -82,7 +83,7 @@ func newFixture(t *testing.T) *fixture {
 	keyVault, err := keyvault.Start(keyvault.Options{Name: "contoso-aidbox"})
 	must(err)
 	t.Cleanup(keyVault.Close)
-	manager, err := keyvault.StartAzure(keyvault.AzureOptions{KeyVaults: []*keyvault.Server{keyVault}})
+	manager, err := keyvault.StartAzure(keyvault.AzureOptions{KeyVaults: []*keyvault.Server{keyVault}, Wrap: entra.New().Wrap})
 	must(err)
 	t.Cleanup(manager.Close)
 

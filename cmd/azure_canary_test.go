@@ -15,6 +15,7 @@ import (
 	"github.com/secretctl/secretctl/internal/sandbox/keyvault"
 	"github.com/secretctl/secretctl/internal/sandbox/mount"
 	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
+	"github.com/secretctl/secretctl/test/entra"
 	"github.com/secretctl/secretctl/test/sandboxtest"
 )
 
@@ -49,7 +50,7 @@ func (k *leakTest) azureConfig(name, subscription, identity, aidbox, env string)
 
 func (k *leakTest) whenAzureIsWell(t *testing.T) {
 	vault := sandboxtest.StartKeyVault(t, keyvault.Options{Name: "contoso-aidbox"})
-	manager, err := keyvault.StartAzure(keyvault.AzureOptions{KeyVaults: []*keyvault.Server{vault.Server}})
+	manager, err := keyvault.StartAzure(keyvault.AzureOptions{KeyVaults: []*keyvault.Server{vault.Server}, Wrap: entra.New().Wrap})
 	if err != nil {
 		t.Fatal(err)
 	}

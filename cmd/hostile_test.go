@@ -23,6 +23,7 @@ import (
 	"github.com/secretctl/secretctl/cmd"
 	"github.com/secretctl/secretctl/internal/sandbox/keyvault"
 	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
+	"github.com/secretctl/secretctl/test/entra"
 	"github.com/secretctl/secretctl/test/testenv"
 )
 
@@ -248,7 +249,7 @@ func newHostileServers(t *testing.T, h *hostile) *hostileServers {
 		t.Fatal(err)
 	}
 	t.Cleanup(keyVault.Close)
-	manager, err := keyvault.StartAzure(keyvault.AzureOptions{KeyVaults: []*keyvault.Server{keyVault}})
+	manager, err := keyvault.StartAzure(keyvault.AzureOptions{KeyVaults: []*keyvault.Server{keyVault}, Wrap: entra.New().Wrap})
 	if err != nil {
 		t.Fatal(err)
 	}
