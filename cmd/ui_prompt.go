@@ -10,6 +10,8 @@ import (
 	"sync"
 
 	"golang.org/x/term"
+
+	"github.com/secretctl/secretctl/internal/secret"
 )
 
 // keyboard is a terminal at which a person types a secret.
@@ -67,19 +69,6 @@ func (a *app) confirm(ctx context.Context, question string) error {
 
 // readLine returns when ctx ends, as the line may never come.
 func readLine(ctx context.Context, in *bufio.Reader) (string, error) {
-	type result struct {
-		line string
-		err  error
-	}
-	read := make(chan result, 1)
-	go func() {
-		line, err := in.ReadString('\n')
-		read <- result{strings.TrimSpace(line), err}
-	}()
-	select {
-	case <-ctx.Done():
-		return "", ctx.Err()
-	case r := <-read:
-		return r.line, r.err
-	}
+	line, err := secret.Await(ctx, func() (string, error) { return in.ReadString('\n') })
+	return strings.TrimSpace(line), err
 }

@@ -117,9 +117,6 @@ func (doc *document) syntaxError(err error) {
 // yamlWords restates what the parser says about a line, and how to fix that.
 func (doc *document) yamlWords(line int, message string) (text, hint string) {
 	lines := bytes.Split(doc.text, []byte("\n"))
-	if line > len(lines) {
-		line = len(lines)
-	}
 	for n := max(line-1, 0); n < min(line+1, len(lines)); n++ { // the parser may be one line behind
 		if indent := lines[n][:len(lines[n])-len(bytes.TrimLeft(lines[n], " \t"))]; bytes.ContainsRune(indent, '\t') {
 			return "a tab in the indentation", "indent with spaces: YAML takes no tabs"

@@ -132,10 +132,7 @@ func aidboxAddress(text string) (string, string) {
 	switch {
 	case !ok:
 		message, hint := addressWithout("/fhir")(text)
-		if hint != "" {
-			hint += ", or service, service/NAME or service/NAME:PORT for one in the cluster"
-		}
-		return message, hint
+		return message, hint + ", or service, service/NAME or service/NAME:PORT for one in the cluster"
 	case text == aidboxService:
 		return "", ""
 	case len(validation.IsDNS1035Label(name)) > 0:

@@ -62,7 +62,7 @@ func (s *structure) check(p place, t reflect.Type, multiline bool) {
 	case t.Kind() == reflect.Pointer:
 		s.check(p, t.Elem(), multiline)
 	case t.Kind() == reflect.Struct:
-		s.object(p, t, multiline || strings.HasPrefix(t.PkgPath(), "k8s.io/"))
+		s.object(p, t, strings.HasPrefix(t.PkgPath(), "k8s.io/"))
 	case t.Kind() == reflect.Map:
 		s.mapping(p, func(_ string, child place) {
 			if child.node == nil { // and {hunter2} is a key

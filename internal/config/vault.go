@@ -165,10 +165,7 @@ func csiAddress(text string) (string, string) {
 		return "", ""
 	}
 	message, hint := addressWithout("/v1")(text)
-	if message != "" {
-		hint += ", or agent for the agent beside the CSI provider"
-	}
-	return message, hint
+	return message, hint + ", or agent for the agent beside the CSI provider"
 }
 
 func validateVaultSecret(d *Delivery, s Secret, at place, _ bool) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/version"
 
 	"github.com/secretctl/secretctl/internal/hint"
@@ -131,14 +132,7 @@ type values map[string]any
 
 // at returns the value at a path with dots; nil where there is none.
 func (v values) at(key string) any {
-	var at any = map[string]any(v)
-	for part := range strings.SplitSeq(key, ".") {
-		m, ok := at.(map[string]any)
-		if !ok {
-			return nil
-		}
-		at = m[part]
-	}
+	at, _, _ := unstructured.NestedFieldNoCopy(v, strings.Split(key, ".")...)
 	return at
 }
 

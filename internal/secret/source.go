@@ -131,12 +131,12 @@ func (in *Inputs) read(ctx context.Context, s Source, label string) (Value, erro
 		}
 		b = []byte(text)
 	case s.File != "":
-		b, err = await(ctx, func() ([]byte, error) { return readFile(s.File) })
+		b, err = Await(ctx, func() ([]byte, error) { return readFile(s.File) })
 		if err != nil {
 			return fail(err, "%s", cmp.Or(hintOf(err), "name a file that you can read, or another source for "+label))
 		}
 	case s.Stdin:
-		b, err = await(ctx, func() ([]byte, error) { return in.readStdin(label) })
+		b, err = Await(ctx, func() ([]byte, error) { return in.readStdin(label) })
 		if err != nil {
 			return fail(err, "%s", hintOf(err))
 		}
@@ -149,23 +149,24 @@ func (in *Inputs) read(ctx context.Context, s Source, label string) (Value, erro
 	return New(b), nil
 }
 
-// await returns what read does, or ctx.Err() where that comes first: a pipe that
+// Await returns what read does, or ctx.Err() where that comes first: a pipe that
 // nobody writes to cannot be told to stop.
-func await(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
+func Await[T any](ctx context.Context, read func() (T, error)) (T, error) {
 	type result struct {
-		b   []byte
-		err error
+		read T
+		err  error
 	}
 	done := make(chan result, 1)
 	go func() {
-		b, err := read()
-		done <- result{b, err}
+		what, err := read()
+		done <- result{what, err}
 	}()
 	select {
 	case r := <-done:
-		return r.b, r.err
+		return r.read, r.err
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		var none T
+		return none, ctx.Err()
 	}
 }
 
