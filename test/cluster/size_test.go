@@ -57,6 +57,48 @@ func TestRealClusterSize(t *testing.T) {
 			t.Errorf("%s takes %s, and kubectl exec %s", command, took, loop)
 		}
 	}
+	rc.rotateMany(t, replicas, one)
+}
+
+var disagreed = regexp.MustCompile(`the replicas disagreed for (\S+)$`)
+
+// rotateMany nudges all replicas when the driver no longer skips them. They run on one node
+// here, which bounds how soon the last one follows the first.
+func (rc *realCluster) rotateMany(t *testing.T, replicas int, one string) {
+	t.Helper()
+	const interval = 30 * time.Second
+	time.Sleep(interval + time.Second)
+	before := rc.requests(t)
+	code, checks, timeline := rc.report(t, "rotate client-secret --nudge")
+	asked := rc.requests(t)
+	for what := range asked {
+		asked[what] -= before[what]
+	}
+	last := checks[len(checks)-2] // rotation/old-rejected
+	said := disagreed.FindStringSubmatch(last.Detail)
+	if code != 0 || said == nil {
+		t.Fatalf("exit code %d: %v", code, checks)
+	}
+	took, err := time.ParseDuration(said[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var arrived int64
+	for _, e := range timeline {
+		if e.What == "file changed" {
+			arrived = max(arrived, e.AfterMS)
+		}
+	}
+	t.Logf("secretctl rotate --nudge, %d replicas: the last file changed %.1fs after the write, and the replicas disagreed for %s; requests: %v", replicas, float64(arrived)/1000, took, asked)
+	if limit := max(2*time.Second, perReplica*time.Duration(replicas)); took > limit {
+		t.Errorf("the replicas disagreed for %s", took)
+	}
+	if n := asked["CONNECT pods/exec"]; n > 2*replicas {
+		t.Errorf("rotate runs %d commands in %d replicas", n, replicas)
+	}
+	if out := rc.kubectl(t, "", "exec", one, "--", "sh", "-c", "ps"); strings.Contains(out, "sleep") {
+		t.Errorf("a watch is left in the container:\n%s", out)
+	}
 }
 
 var requestCount = regexp.MustCompile(`(?m)^apiserver_request_total\{.*resource="([^"]*)".*subresource="([^"]*)".*verb="([^"]*)".*\} (\S+)$`)
