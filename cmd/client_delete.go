@@ -82,25 +82,20 @@ func deletionQuestion(all []*config.Delivery, resources map[*config.Delivery][]c
 	return "Delete " + strings.Join(from, ", and ") + "?"
 }
 
-// deleteResource deletes the AccessPolicy first, since it refers to the resource.
+// deleteResource deletes what planDeletion names, the AccessPolicy first, since it refers
+// to the resource.
 func deleteResource(ctx context.Context, c *fhirclient.Client, d *config.Delivery, r config.Resource) ([]fhirclient.Change, error) {
 	changes, err := planDeletion(ctx, c, d, r) // neither is deleted where one has another owner
 	if err != nil {
 		return nil, err
 	}
-	changes = changes[:0]
-	if r.AccessPolicy != nil {
-		change, err := c.Delete(ctx, "AccessPolicy", d.AccessPolicyID(r))
-		if err != nil {
-			return nil, err
+	for i, planned := range changes {
+		resourceType, id, _ := strings.Cut(planned.Object, "/")
+		if changes[i], err = c.Delete(ctx, resourceType, id); err != nil {
+			return changes[:i], err
 		}
-		changes = append(changes, change)
 	}
-	change, err := c.Delete(ctx, r.Type, r.ID)
-	if err == nil {
-		changes = append(changes, change)
-	}
-	return changes, err
+	return changes, nil
 }
 
 // planDeletion returns what deleteResource would do.
