@@ -67,7 +67,7 @@ var disagreed = regexp.MustCompile(`the replicas disagreed for (\S+)$`)
 func (rc *realCluster) rotateMany(t *testing.T, replicas int, one string) {
 	t.Helper()
 	const interval = 30 * time.Second
-	time.Sleep(interval + time.Second)
+	<-time.After(interval + time.Second)
 	before := rc.requests(t)
 	code, checks, timeline := rc.report(t, "rotate client-secret --nudge")
 	asked := rc.requests(t)
