@@ -55,6 +55,9 @@ func (o *initOptions) accept(q question, answer string) error {
 		return nil
 	}
 	text := strings.TrimPrefix(err.Error(), "--"+q.flag+" ")
+	if text == "is missing" {
+		text = "an answer is required"
+	}
 	return errors.New(strings.TrimSuffix(text+": "+hint.Of(err), ": "))
 }
 

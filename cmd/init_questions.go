@@ -8,6 +8,7 @@ import (
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/starter"
+	"github.com/secretctl/secretctl/internal/transport"
 )
 
 // question is something that init asks for on a terminal, and has a flag for.
@@ -34,7 +35,10 @@ func at(path string) func(string) bool { return func(p string) bool { return p =
 // questions returns all of them in the order in which they are asked.
 func (o *initOptions) questions() []question {
 	const vault, azure = config.ProviderVault, config.ProviderAzure
-	secrets := "client-secret"
+	secrets, address := "client-secret", "http://localhost:8888"
+	if o.fromDeployment != "" {
+		address = "service"
+	}
 	if len(o.Secrets) > 0 {
 		secrets = "" // a vault config of the cluster has named them
 	}
@@ -51,7 +55,7 @@ func (o *initOptions) questions() []question {
 		{flag: "resource-group", usage: "resource group of the cluster and the Key Vault", page: azure, title: "Resource group", about: "Of the cluster and the Key Vault.", answer: &o.ResourceGroup, example: "aidbox-rg", owns: at("azure.resourceGroup")},
 		{flag: "cluster", usage: "name of the AKS cluster", page: azure, title: "AKS cluster", about: "Its name.", answer: &o.Cluster, example: "aidbox-aks", owns: at("azure.cluster")},
 
-		{flag: "aidbox-url", page: pageAidbox, title: "Address of Aidbox", about: "How you reach it from here; service goes through the cluster's API.", answer: &o.AidboxURL, fallback: "http://localhost:8888", owns: at("aidbox.url")},
+		{flag: "aidbox-url", page: pageAidbox, title: "Address of Aidbox", about: "How you reach it from here; service goes through the cluster's API.", answer: &o.AidboxURL, fallback: address, owns: at("aidbox.url")},
 		{flag: "secret", usage: "names of the secrets, with commas between them", page: pageAidbox, title: "Secrets", about: "Their names, with commas between them.", answer: &o.secrets, fallback: secrets, owns: isSecret},
 		{flag: "client", usage: "id of the Aidbox Client that uses them", page: pageAidbox, title: "Aidbox Client that uses them", about: "Its id.", answer: &o.client, fallback: "basic", owns: isClient},
 	}
@@ -68,12 +72,10 @@ func isClient(path string) bool {
 // inCluster guesses how the cluster reaches Vault: as you do, unless that is this
 // machine.
 func inCluster(address string) string {
-	for _, local := range []string{"http://127.0.0.1", "https://127.0.0.1", "http://localhost", "https://localhost"} {
-		if rest, found := strings.CutPrefix(address, local); found && (rest == "" || rest[0] == ':') {
-			address = ""
-		}
+	if address == "" || transport.Loopback(address) {
+		return "http://vault.default:8200"
 	}
-	return cmp.Or(address, "http://vault.default:8200")
+	return address
 }
 
 // fits refuses a flag that is for the other provider.
