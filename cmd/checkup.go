@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/verify"
 )
@@ -56,7 +57,10 @@ func (a *app) check(ctx context.Context, d *config.Delivery, c checkup) (work[ve
 		return nil, err
 	}
 	if c.options.target == targetLocal {
-		if slices.Contains(c.named, groupWorkload) {
+		switch named := slices.Contains(c.named, groupWorkload); {
+		case named && !cluster.Configured(a.clusterOf(d)):
+			return nil, usagef("set KUBECONFIG, or give --kubeconfig and --context", "the group %s is about the cluster, and none is configured", groupWorkload)
+		case named:
 			return nil, usagef("omit it, or use --target pod", "the group %s needs --target pod", groupWorkload)
 		}
 		c.groups = slices.DeleteFunc(slices.Clone(c.groups), func(g string) bool { return g == groupWorkload })

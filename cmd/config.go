@@ -111,7 +111,7 @@ func newConfigView(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "view",
 		Short: "Show the config with its defaults filled in",
-		Long: `Prints the config as it holds, with the defaults filled in. A comment says where each
+		Long: `Prints the config in effect, with the defaults filled in. A comment says where each
 setting comes from: the file and line, a flag, an environment variable, or a default.
 Values of environment variables of Aidbox are not shown.
 

@@ -70,7 +70,7 @@ func (a *app) explain(name, output string) error {
 		}
 		return printJSON(a.Out, r)
 	}
-	item, heading := "%-27s  %s\n", "%s: %s\n\n"
+	item, heading := "%-30s  %s\n", "%s: %s\n\n"
 	if output == "markdown" {
 		item, heading = "- `%s`: %s\n", "### `%s`: %s\n\n"
 	}

@@ -19,7 +19,7 @@ func addManifestFlags(cmd *cobra.Command, o *render.Options) {
 	f.StringSliceVar(&o.Skip, "skip", nil, "all but these kinds and groups")
 	f.StringVar(&o.Templates, "templates", "", "a folder of templates that take the place of secretctl's own")
 	f.StringSliceVar(&o.With, "with", nil, "these too: "+strings.Join(append(render.Groups(), render.WithInitBundle), ", "))
-	f.BoolVar(&o.Patch, "patch", false, "a patch for the existing workload, and nothing else without --dir")
+	f.BoolVar(&o.Patch, "patch", false, "the patch for the existing workload in place of the manifests, or with render --dir beside them")
 	f.StringVar(&o.Container, "container", "", "with --patch: what the workload calls Aidbox's container (default: aidbox.workload.container)")
 }
 

@@ -14,13 +14,13 @@ func newSchema(a *app) *cobra.Command {
 		Use:   "schema",
 		Short: "Write the JSON Schema of the config file",
 		Long: `Writes a JSON Schema (draft 2020-12) of the config file to stdout. With it editors
-complete keys, show what they mean and mark mistakes; a first line in the config
-tells those that use yaml-language-server where it is:
+complete keys, show what they mean and mark mistakes. Those that use
+yaml-language-server find it by the first line of the config:
 
   # yaml-language-server: $schema=./secretctl.schema.json
 
 The schema knows keys, types and choices. What it cannot know, such as whether a
-resource's secret exists, any command that reads the config tells.
+resource's secret exists, is reported by any command that reads the config.
 
 ` + exitCodes("the schema was printed", "", ""),
 		Example: "  # Write the schema beside the config\n  secretctl config schema > secretctl.schema.json",

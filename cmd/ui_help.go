@@ -98,7 +98,7 @@ none. A flag wins over its variable, and a variable over the config.
 `)
 	flags.VisitAll(func(f *pflag.Flag) {
 		_, usage := pflag.UnquoteUsage(f)
-		fmt.Fprintf(&out, "  --%-13s %s\n  %15s %s\n", f.Name, strings.Join(variables(f.Name), ", "), "", usage)
+		fmt.Fprintf(&out, "  --%-15s %s\n  %17s %s\n", f.Name, strings.Join(variables(f.Name), ", "), "", usage)
 	})
 	out.WriteString("\nOther variables that secretctl reads:\n\n")
 	for _, line := range [][2]string{

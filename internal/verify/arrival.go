@@ -258,8 +258,8 @@ func (r *rotation) disagreement() string {
 		}
 		last, replicas = max(last, f.accepted.after), replicas+1
 	}
-	if replicas < 2 {
-		return ""
+	if took := (last - first).Round(100 * time.Millisecond); replicas > 1 && took > 0 {
+		return "; the replicas disagreed for " + took.String()
 	}
-	return "; the replicas disagreed for " + tenths(max(0, last-first))
+	return ""
 }

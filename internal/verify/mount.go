@@ -33,7 +33,7 @@ var mountChecks = []Check{
 		run:      fileMatchesStore,
 	},
 	{
-		ID: "mount/status", Title: "a rotation would reach the file",
+		ID: "mount/status", Title: "the driver mounted the file, and can update it",
 		subjects: perFile,
 		prepare:  lookIntoAll,
 		run:      func(ctx context.Context, r *run, s subject) Result { return filePublished(ctx, r, s.mount, s.secret) },
@@ -94,7 +94,7 @@ func fileMatchesStore(ctx context.Context, r *run, s subject) Result {
 	want, err := r.values.expected(ctx, s.secret)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return Fail("%s", r.line(err.Error())).WithHint("secretctl provision writes it; if it was deleted, the mount keeps the last value until its pod restarts")
+		return r.fail(fmt.Errorf("%w; a running pod keeps the last value that it mounted", err))
 	case errors.Is(err, store.ErrPEM):
 		return Skip("%v; mount/status compares the versions", store.ErrPEM)
 	case errors.Is(err, fs.ErrInvalid):

@@ -58,7 +58,7 @@ func rotatedSecret(_ context.Context, r *run) []subject {
 }
 
 func noRotation() Result {
-	return Skip("no secret to rotate").WithHint("set canary: true in the config, or name a secret")
+	return Skip("no secret to rotate").WithHint("set canary: true in the config, or name a secret with --secret")
 }
 
 func storeUpdated(ctx context.Context, r *run, s subject) Result {

@@ -220,10 +220,19 @@ func TestPodThatDoesNotRunIsNamedAndLeftOut(t *testing.T) {
 }
 
 func TestReplicasThatDisagreeAreTimed(t *testing.T) {
-	_, s := rotationInPods(t, nil)
-	results, _, err := s.run(t.Context())
-	must(t, err)
-	if got := results["rotation/old-rejected client-secret"].Detail; !strings.Contains(got, "; the replicas disagreed for 0s") {
-		t.Errorf("got %q", got)
+	for late, want := range map[time.Duration]bool{0: false, 400 * time.Millisecond: true} {
+		_, s := rotationInPods(t, func(w *fakeCluster, s *fixture) {
+			s.w.Put = func(ctx context.Context, c config.Secret, v secret.Value) (string, error) {
+				s.valid = rotated
+				w.mount(t, "a")
+				time.AfterFunc(late, func() { w.mount(t, "b") })
+				return s.put(ctx, c, v)
+			}
+		})
+		results, _, err := s.run(t.Context())
+		must(t, err)
+		if got := results["rotation/old-rejected client-secret"].Detail; strings.Contains(got, "; the replicas disagreed for ") != want {
+			t.Errorf("%v: got %q", late, got)
+		}
 	}
 }

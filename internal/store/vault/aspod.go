@@ -42,7 +42,8 @@ func (v *Store) asPod(ctx context.Context) (pod *Store, differs difference, err 
 		return difference{what: fmt.Sprintf("tried at vault.address, since vault.csiAddress %s cannot be tried from here: %s", address, err)}
 	}
 	if err := transport.CheckAddress("vault.csiAddress", address, v.o.AllowHTTP); err != nil {
-		return pod, notTried(err), nil
+		differs.what = "tried at vault.address: " + err.Error()
+		return pod, differs, nil
 	}
 
 	named := s.CSICACertPath+s.CSICADirectory != ""

@@ -48,7 +48,7 @@ func TestPodLogsInByTheParametersOfTheManifest(t *testing.T) {
 		},
 		"plain http elsewhere": {
 			set:     func(v *config.Vault, _ string) { v.CSIAddress = "http://vault.default:8200" },
-			differs: "tried at vault.address, since vault.csiAddress http://vault.default:8200 cannot be tried from here: vault.csiAddress: http://vault.default:8200 would carry secrets over plain http",
+			differs: "tried at vault.address: vault.csiAddress: http://vault.default:8200 would carry secrets over plain http",
 		},
 		"away": {
 			set:     func(v *config.Vault, _ string) { v.CSIAddress = "https://127.0.0.1:1" },

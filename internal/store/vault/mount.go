@@ -60,10 +60,11 @@ func (v *Store) unseenMount(ctx context.Context, a access) error {
 	}
 	maps.DeleteFunc(seen, func(_ string, m mount) bool { return m.Type != "kv" })
 	err = fmt.Errorf("vault: %w", &unseenError{v.d.Vault.KVMount + "/" + v.inNamespace()})
-	if len(seen) == 0 {
-		return hint.Wrap(err, "run: vault secrets enable -path=%s kv-v2, or let the token's policy grant something below %[1]s/", v.d.Vault.KVMount)
+	next := fmt.Sprintf("run: vault secrets enable -path=%s kv-v2, or let the token's policy grant something below %[1]s/", v.d.Vault.KVMount)
+	if len(seen) > 0 {
+		next = "it sees " + strings.Join(slices.Sorted(maps.Keys(seen)), ", ") + "; if one of them is meant, set vault.kvMount, otherwise " + next
 	}
-	return hint.Wrap(err, "it sees %s; if one of them is meant, set vault.kvMount", strings.Join(slices.Sorted(maps.Keys(seen)), ", "))
+	return hint.Wrap(err, "%s", next)
 }
 
 // visibleMounts returns the engines that the token has anything to do with. Any
