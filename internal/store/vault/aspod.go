@@ -42,8 +42,7 @@ func (v *Store) asPod(ctx context.Context) (pod *Store, differs difference, err 
 		return difference{what: fmt.Sprintf("tried at vault.address, since vault.csiAddress %s cannot be tried from here: %s", address, err)}
 	}
 	if err := transport.CheckAddress("vault.csiAddress", address, v.o.AllowHTTP); err != nil {
-		differs.what = "tried at vault.address: " + err.Error()
-		return pod, differs, nil
+		return pod, difference{what: "tried at vault.address: " + err.Error()}, nil //nolint:nilerr // the difference says it
 	}
 
 	named := s.CSICACertPath+s.CSICADirectory != ""
