@@ -43,12 +43,19 @@ func (a *app) store(d *config.Delivery, o store.Options) (s store.Store, err err
 // storeToVerify opens the delivery's store, as its pod has it where there is no token
 // but a file with one of the pod's ServiceAccount.
 func (a *app) storeToVerify(d *config.Delivery, jwtFile string) (store.Store, error) {
-	s, err := a.store(d, store.Options{})
-	switch {
-	case !errors.Is(err, store.ErrNoToken):
-		return s, err
-	case jwtFile != "":
-		return a.store(d, store.Options{Login: a.loginAsPod(jwtFile)})
+	byFile := jwtFile != "" && a.provider(d).TokenVariable != ""
+	if !byFile || a.vaultLogin == "" {
+		s, err := a.store(d, store.Options{})
+		if !errors.Is(err, store.ErrNoToken) {
+			return s, err
+		}
+	}
+	if byFile {
+		login, err := a.loginAsPod(jwtFile)
+		if err != nil {
+			return nil, err
+		}
+		return a.store(d, store.Options{Login: login})
 	}
 	a.narrate("note: %sno token for the store, so it is not read", a.of(d))
 	return a.store(d, store.Options{Anonymous: true})

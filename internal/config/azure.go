@@ -126,9 +126,12 @@ func (d *Delivery) WorkloadIdentity() string {
 // workload identity where the config names none.
 func (d *Delivery) ManagedIdentityName() string { return d.Name + "-azure-secrets" }
 
-// Subject returns the ServiceAccount as tokens name it.
-func (d *Delivery) Subject() string {
-	return "system:serviceaccount:" + d.Namespace + ":" + d.Aidbox.ServiceAccount
+// RotateIdentityName is ManagedIdentityName for the rotate job.
+func (d *Delivery) RotateIdentityName() string { return d.ManagedIdentityName() + rotateSuffix }
+
+// Subject returns a ServiceAccount of the delivery's namespace as tokens name it.
+func (d *Delivery) Subject(account string) string {
+	return "system:serviceaccount:" + d.Namespace + ":" + account
 }
 
 // Lifetime returns how long after it was made a version of the secret expires; 0

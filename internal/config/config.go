@@ -44,6 +44,7 @@ type Delivery struct {
 	Aidbox     Aidbox     `json:"aidbox"`
 	MountPath  string     `json:"mountPath,omitempty"`
 	Canary     bool       `json:"canary,omitempty"` // adds a secret and a Client for rotation tests
+	RotateJob  *RotateJob `json:"rotateJob,omitempty"`
 	Secrets    []Secret   `json:"secrets"`
 	Resources  []Resource `json:"resources,omitempty"`
 

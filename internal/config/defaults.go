@@ -16,6 +16,7 @@ func (d *Delivery) setDefaults() {
 	d.Namespace = cmp.Or(d.Namespace, "default")
 	d.MountPath = cmp.Or(d.MountPath, "/run/"+d.Provider+"-secrets")
 	d.Aidbox.setDefaults()
+	d.setRotateJobDefaults()
 	for i := range d.Resources {
 		if d.Resources[i].AccessPolicy == "" {
 			d.Resources[i].AccessPolicy = nil

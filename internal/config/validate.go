@@ -36,6 +36,7 @@ func (doc *document) validate() {
 	}
 	doc.validateAidbox()
 	doc.validateSecrets()
+	doc.validateRotateJob()
 	doc.validateResources()
 	if len(doc.problems) > 0 {
 		return

@@ -116,6 +116,23 @@ func (d *Delivery) PolicyPaths() []string {
 	return slices.Compact(paths)
 }
 
+// RotatePaths returns the paths of the secrets that the rotate job rotates, below the
+// mount. They are sorted, each once.
+func (d *Delivery) RotatePaths() []string {
+	var paths []string
+	for _, s := range d.Rotated() {
+		paths = append(paths, s.Path)
+	}
+	slices.Sort(paths)
+	return slices.Compact(paths)
+}
+
+// RotateRole returns the role that the rotate job logs in with.
+func (v *Vault) RotateRole() string { return v.Role + rotateSuffix }
+
+// RotatePolicy returns the policy that grants it to write.
+func (v *Vault) RotatePolicy() string { return v.Policy + rotateSuffix }
+
 // Vault folds the names of roles and policies to lower case.
 var vaultName = like(`[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?`, "is not the name of a Vault role or policy",
 	"a-z, 0-9, _, and inside it - and .: Vault knows such names in lower case only")
@@ -183,11 +200,17 @@ func claimVault(shared claims, doc *document) {
 	d, v, at := doc.delivery, doc.delivery.Vault, doc.root.key("vault")
 	server := v.server()
 	ttl, _ := time.ParseDuration(v.TokenTTL)
-	shared.add(at.key("role"), server+"role\x00"+v.AuthMount+"\x00"+v.Role,
-		[]string{d.Aidbox.ServiceAccount, d.Namespace, v.Policy, v.Audience, ttl.String()},
-		"the same role as in %s, with another ServiceAccount, namespace, policy, audience or tokenTTL", "set vault.role, or aidbox.serviceAccount")
-	shared.add(at.key("policy"), server+"policy\x00"+v.Policy, d.PolicyPaths(),
-		"the same policy as in %s, with other paths", "set vault.policy")
+	claim := func(role, policy place, suffix string, paths []string) {
+		shared.add(role, server+"role\x00"+v.AuthMount+"\x00"+v.Role+suffix,
+			[]string{d.Aidbox.ServiceAccount + suffix, d.Namespace, v.Policy + suffix, v.Audience, ttl.String()},
+			"the same role as in %s, with another ServiceAccount, namespace, policy, audience or tokenTTL", "set vault.role, or aidbox.serviceAccount")
+		shared.add(policy, server+"policy\x00"+v.Policy+suffix, append(paths, suffix),
+			"the same policy as in %s, with other paths", "set vault.policy")
+	}
+	claim(at.key("role"), at.key("policy"), "", d.PolicyPaths())
+	if job := doc.root.key("rotateJob"); d.RotateJob != nil {
+		claim(job, job, rotateSuffix, d.RotatePaths())
+	}
 	if v.KubernetesHost != "" {
 		shared.add(at.key("kubernetesHost"), server+"auth\x00"+v.AuthMount, []string{v.KubernetesHost},
 			"the same authMount as in %s, with another kubernetesHost", "set vault.authMount")
@@ -207,5 +230,8 @@ func provisionedInVault(d *Delivery) []string {
 	for _, s := range d.Secrets {
 		all = append(all, server+d.DataPath(s))
 	}
-	return append(all, server+"policy\x00"+d.Vault.Policy, server+d.Vault.AuthMount+"\x00"+d.Vault.Role)
+	for _, suffix := range []string{"", rotateSuffix} {
+		all = append(all, server+"policy\x00"+d.Vault.Policy+suffix, server+d.Vault.AuthMount+"\x00"+d.Vault.Role+suffix)
+	}
+	return all
 }

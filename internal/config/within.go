@@ -16,8 +16,19 @@ import (
 // delivery, with Vault where the cluster reaches it, and with nothing in it that
 // is or might hold a value. It is of no use for rendering or provisioning. The
 // same delivery gives the same bytes.
-func (d *Delivery) WithinCluster() ([]byte, error) {
+func (d *Delivery) WithinCluster() ([]byte, error) { return d.within(nil) }
+
+// WithinRotateJob is WithinCluster for the rotate job: it can make the values of the
+// secrets that it rotates, and reaches Aidbox through the API server.
+func (d *Delivery) WithinRotateJob() ([]byte, error) {
 	c := *d
+	c.Aidbox.URL = aidboxService
+	return c.within(d.Rotated())
+}
+
+func (d *Delivery) within(generated []Secret) ([]byte, error) {
+	c := *d
+	c.RotateJob = nil
 	if d.Vault != nil {
 		vault := *d.Vault
 		vault.Address = vault.PodAddress()
@@ -29,8 +40,11 @@ func (d *Delivery) WithinCluster() ([]byte, error) {
 	c.Aidbox.Image, c.Aidbox.Replicas, c.Aidbox.Resources = "", nil, corev1.ResourceRequirements{}
 	c.Aidbox.Env, c.Aidbox.EnvFrom = nil, nil
 	c.Secrets = slices.Clone(d.Secrets)
-	for i := range c.Secrets {
+	for i, s := range c.Secrets {
 		c.Secrets[i].Value = secret.Source{}
+		if slices.ContainsFunc(generated, func(g Secret) bool { return g.Name == s.Name }) {
+			c.Secrets[i].Value.Generate = s.Value.Generate
+		}
 	}
 	c.Resources = slices.Clone(d.Resources)
 	for i, r := range c.Resources {

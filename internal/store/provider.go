@@ -32,6 +32,9 @@ type Provider struct {
 	// nothing can be left empty.
 	FillIn func(ctx context.Context, d *config.Delivery, o Options) ([]Found, error)
 
+	// FillInRotateJob is FillIn for the rotate job of a delivery that has one.
+	FillInRotateJob func(ctx context.Context, d *config.Delivery, o Options) ([]Found, error)
+
 	// Classes returns the SecretProviderClasses of a delivery. They are written
 	// nowhere else: render prints them, verify and diff compare with them.
 	Classes func(d *config.Delivery) []Class
@@ -76,6 +79,8 @@ type Provider struct {
 	Files func(d *config.Delivery) []string
 	// Job says how a Job logs in whose token is in a file.
 	Job func(d *config.Delivery, tokenFile string) Job
+	// RotateJob is Job for the rotate job of a delivery that has one.
+	RotateJob func(d *config.Delivery, tokenFile string) Job
 
 	Chart       Chart  // of the provider of the CSI driver
 	InstallHint string // how that is installed

@@ -49,19 +49,41 @@ type Step struct {
 // StepFunc is a Step's Diff or Apply.
 type StepFunc = func(context.Context) ([]Change, error)
 
+// Part is what a phase does about some of its objects.
+type Part struct{ Diff, Apply StepFunc }
+
 // NewStep makes one of several steps, whose hints say how to go without it where
 // it is not allowed: the people who may write secrets and policies are often not
-// the same.
-func NewStep(phases []string, phase string, diff, apply StepFunc) Step {
+// the same. A part with nothing to write is not applied.
+func NewStep(phases []string, phase string, parts ...Part) Step {
 	others := slices.DeleteFunc(slices.Clone(phases), func(p string) bool { return p == phase })
-	hinted := func(f StepFunc) StepFunc {
-		return func(ctx context.Context) ([]Change, error) {
-			changes, err := f(ctx)
-			if errors.Is(err, ErrDenied) {
-				err = hint.Wrap(err, "%s; or leave this phase to somebody else: --phase %s", hint.Of(err), strings.Join(others, ","))
-			}
-			return changes, err
+	hinted := func(changes []Change, err error) ([]Change, error) {
+		if errors.Is(err, ErrDenied) {
+			err = hint.Wrap(err, "%s; or leave this phase to somebody else: --phase %s", hint.Of(err), strings.Join(others, ","))
 		}
+		return changes, err
 	}
-	return Step{Name: phase, Diff: hinted(diff), Apply: hinted(apply)}
+	plans := make([][]Change, len(parts))
+	diff := func(ctx context.Context) (all []Change, err error) {
+		for i, part := range parts {
+			if plans[i], err = part.Diff(ctx); err != nil {
+				return hinted(nil, err)
+			}
+			all = append(all, plans[i]...)
+		}
+		return all, nil
+	}
+	apply := func(ctx context.Context) (done []Change, err error) {
+		for i, part := range parts {
+			changes := plans[i]
+			if slices.ContainsFunc(changes, Change.Pending) {
+				changes, err = part.Apply(ctx)
+			}
+			if done = append(done, changes...); err != nil {
+				return hinted(done, err)
+			}
+		}
+		return done, nil
+	}
+	return Step{Name: phase, Diff: diff, Apply: apply}
 }

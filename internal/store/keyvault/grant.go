@@ -22,8 +22,9 @@ import (
 
 // The ids that the roles have in every tenant.
 var roleIDs = map[string]string{
-	userRole: "4633458b-17de-408a-b874-0445c86b69e6",
-	certRole: "db79e9a7-68ee-4b58-9aeb-b90e7c24fcba",
+	userRole:    "4633458b-17de-408a-b874-0445c86b69e6",
+	certRole:    "db79e9a7-68ee-4b58-9aeb-b90e7c24fcba",
+	officerRole: "b86a8fe4-44ce-4948-aee5-eccb2c155cd7",
 }
 
 // roleFor returns the least role by which the pod reads what it mounts of a Key Vault.
@@ -38,19 +39,39 @@ func roleFor(d *config.Delivery, vault string) string {
 
 const assignerRole = "Role Based Access Control Administrator"
 
-// grantStep lets the identities read the secrets, by a role on each Key Vault.
+// grantStep lets identities use the secrets, by roles on Key Vaults or single secrets.
 type grantStep struct {
 	r        *resources
 	identity *identityStep
+	wanted   []wantedGrant
 
 	grants []grant
 }
 
-// grant is a role assignment. vault is the id of a Key Vault.
+// wantedGrant is a role on a Key Vault, or on what is below it.
+type wantedGrant struct{ keyVault, below, role string }
+
+// podGrants let the pod read each Key Vault.
+func podGrants(d *config.Delivery) (wanted []wantedGrant) {
+	for _, name := range d.KeyVaults() {
+		wanted = append(wanted, wantedGrant{name, "", roleFor(d, name)})
+	}
+	return wanted
+}
+
+// rotateGrants let the rotate job write its secrets and no others.
+func rotateGrants(d *config.Delivery) (wanted []wantedGrant) {
+	for _, s := range d.Rotated() {
+		wanted = append(wanted, wantedGrant{s.KeyVault, "/secrets/" + s.ObjectName, officerRole})
+	}
+	return wanted
+}
+
+// grant is a role assignment. scope is the id of a Key Vault, or of one of its secrets.
 type grant struct {
 	store.Change
 	reader int // in the identity step's list: for one that is yet to be made, its principal comes later
-	vault  string
+	scope  string
 	role   string
 }
 
@@ -63,20 +84,23 @@ func (s *grantStep) diff(ctx context.Context) ([]store.Change, error) {
 		return nil, err
 	}
 	s.grants = nil
-	for _, name := range s.r.d.KeyVaults() {
-		vault, err := s.r.keyVault(ctx, name)
-		if err != nil {
-			return nil, err
+	vaults := map[string]string{}
+	for _, w := range s.wanted {
+		name := strings.ToLower(w.keyVault)
+		if vaults[name] == "" {
+			if vaults[name], err = s.r.keyVault(ctx, w.keyVault); err != nil {
+				return nil, err
+			}
 		}
-		role := roleFor(s.r.d, name)
+		scope := vaults[name] + w.below
 		for i, to := range s.identity.readers {
 			if to.principal == "" && s.identity.workload == nil {
 				continue // which was told already
 			}
-			g := grant{reader: i, vault: vault, role: role, Change: store.Change{
-				Phase: phaseGrant, Object: role + " on " + name, Action: store.Create, Detail: "to " + to.name,
+			g := grant{reader: i, scope: scope, role: w.role, Change: store.Change{
+				Phase: phaseGrant, Object: w.role + " on " + w.keyVault + w.below, Action: store.Create, Detail: "to " + to.name,
 			}}
-			granted, err := s.granted(ctx, vault, to.principal, role)
+			granted, err := s.granted(ctx, scope, to.principal, w.role)
 			if err != nil {
 				return nil, err
 			}
@@ -101,8 +125,8 @@ func (s *grantStep) client() (*armauthorization.RoleAssignmentsClient, error) {
 	return armauthorization.NewRoleAssignmentsClient(s.r.d.Azure.SubscriptionID, s.r.azure.Credential(), s.r.azure.ARM())
 }
 
-// granted says whether a principal has the role on a Key Vault, or on what that is in.
-func (s *grantStep) granted(ctx context.Context, vault, principal, role string) (bool, error) {
+// granted says whether a principal has the role on a scope, or on what that is in.
+func (s *grantStep) granted(ctx context.Context, scope, principal, role string) (bool, error) {
 	if principal == "" {
 		return false, nil
 	}
@@ -111,14 +135,14 @@ func (s *grantStep) granted(ctx context.Context, vault, principal, role string) 
 		return false, err
 	}
 	filter := "principalId%20eq%20'" + url.QueryEscape(principal) + "'" // at, above and below the scope; the SDK sends it as it is
-	for pages := client.NewListForScopePager(strings.TrimPrefix(vault, "/"), &armauthorization.RoleAssignmentsClientListForScopeOptions{Filter: &filter}); pages.More(); {
+	for pages := client.NewListForScopePager(strings.TrimPrefix(scope, "/"), &armauthorization.RoleAssignmentsClientListForScopeOptions{Filter: &filter}); pages.More(); {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return false, s.r.fail(ctx, armAccess{"role assignments", "Reader", vault}, err)
+			return false, s.r.fail(ctx, armAccess{"role assignments", "Reader", scope}, err)
 		}
 		for _, assignment := range page.Value {
 			if p := assignment.Properties; p != nil && strings.EqualFold(azure.Deref(p.PrincipalID), principal) &&
-				endsInFold(azure.Deref(p.RoleDefinitionID), "/"+roleIDs[role]) && within(vault, azure.Deref(p.Scope)) {
+				endsInFold(azure.Deref(p.RoleDefinitionID), "/"+roleIDs[role]) && within(scope, azure.Deref(p.Scope)) {
 				return true, nil
 			}
 		}
@@ -150,7 +174,7 @@ func (s *grantStep) apply(ctx context.Context) ([]store.Change, error) {
 		if principal == "" {
 			return s.changes(i), hint.Wrap(fmt.Errorf("azure: %s: %w", s.identity.readers[g.reader].name, store.NotFound("not found")), "run the phase identity too, which makes it")
 		}
-		_, err := client.Create(ctx, strings.TrimPrefix(g.vault, "/"), assignmentName(g.vault, principal, g.role), armauthorization.RoleAssignmentCreateParameters{
+		_, err := client.Create(ctx, strings.TrimPrefix(g.scope, "/"), assignmentName(g.scope, principal, g.role), armauthorization.RoleAssignmentCreateParameters{
 			Properties: &armauthorization.RoleAssignmentProperties{
 				PrincipalID:      to.Ptr(principal),
 				PrincipalType:    to.Ptr(armauthorization.PrincipalTypeServicePrincipal), // else Azure looks for one that it may not know of yet
@@ -162,7 +186,7 @@ func (s *grantStep) apply(ctx context.Context) ([]store.Change, error) {
 		case refusal != nil && refusal.Status == http.StatusConflict && refusal.Has("RoleAssignmentExists"):
 			g.Action = store.Unchanged
 		case err != nil:
-			return s.changes(i), s.r.fail(ctx, armAccess{g.Object, assignerRole, g.vault}, err)
+			return s.changes(i), s.r.fail(ctx, armAccess{g.Object, assignerRole, g.scope}, err)
 		default:
 			g.Detail += "; in force within 10 minutes"
 		}
@@ -172,8 +196,8 @@ func (s *grantStep) apply(ctx context.Context) ([]store.Change, error) {
 
 // assignmentName returns the GUID of a role assignment, the same one each time: two
 // runs at once do not make two.
-func assignmentName(vault, principal, role string) string {
-	b := sha256.Sum256([]byte(strings.ToLower(vault + "|" + principal + "|" + roleIDs[role])))
+func assignmentName(scope, principal, role string) string {
+	b := sha256.Sum256([]byte(strings.ToLower(scope + "|" + principal + "|" + roleIDs[role])))
 	b[6], b[8] = b[6]&0x0f|0x80, b[8]&0x3f|0x80 // a UUID of version 8, whose content is one's own
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:16])
 }

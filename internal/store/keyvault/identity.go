@@ -18,7 +18,9 @@ type reader struct {
 	clientID, principal string // "" where it is yet to be made
 }
 
-// identityStep finds the identity that reads, and for workload identity makes it.
+// identityStep finds the identity that reads, and for workload identity makes it. The
+// rotate job has a workload identity, whatever the pod has: all pods of a node have the
+// node's, and must not write.
 type identityStep struct {
 	r        *resources
 	workload *workloadIdentity // nil for the others
@@ -29,7 +31,7 @@ type identityStep struct {
 func newIdentityStep(r *resources) *identityStep {
 	s := &identityStep{r: r}
 	if r.d.Azure.Identity.Type == config.IdentityWorkload {
-		s.workload = &workloadIdentity{r: r}
+		s.workload = newPodIdentity(r)
 	}
 	return s
 }
@@ -68,17 +70,17 @@ func (s *identityStep) find(ctx context.Context) (err error) {
 	if s.readers != nil {
 		return nil
 	}
-	switch s.r.d.Azure.Identity.Type {
-	case config.IdentityWorkload:
+	switch identity := s.r.d.Azure.Identity.Type; {
+	case s.workload != nil:
 		if err = s.workload.find(ctx); err == nil {
 			s.readers = []reader{s.workload.reader}
 		}
-	case config.IdentitySystem:
+	case identity == config.IdentitySystem:
 		s.readers, err = s.r.systemIdentities(ctx)
 	default:
 		find := map[string]func(context.Context) (reader, error){
 			config.IdentityKubelet: s.r.kubeletIdentity, config.IdentityAddon: s.r.addonIdentity, config.IdentityNode: s.r.nodeIdentity,
-		}[s.r.d.Azure.Identity.Type]
+		}[identity]
 		var found reader
 		found, err = find(ctx)
 		s.readers = []reader{found}

@@ -70,7 +70,7 @@ func (v *Store) whyNotTraded(ctx context.Context, c store.Claims) (why, next str
 	if err := needs(v.d, "looking at the federated credentials", "subscriptionID", "resourceGroup"); err != nil {
 		return err.Error(), "compare issuer, subject and audience: az identity federated-credential list"
 	}
-	w := &workloadIdentity{r: &resources{d: v.d, azure: v.azure}}
+	w := newPodIdentity(&resources{d: v.d, azure: v.azure})
 	err := w.find(ctx)
 	if errors.Is(err, fs.ErrNotExist) {
 		return strings.TrimPrefix(err.Error(), "azure: "), provision
@@ -133,7 +133,7 @@ func (v *Store) Granted(ctx context.Context) (string, error) {
 		return "", err
 	}
 	r := &resources{d: v.d, azure: v.azure}
-	grant := &grantStep{r: r, identity: newIdentityStep(r)}
+	grant := &grantStep{r: r, identity: newIdentityStep(r), wanted: podGrants(v.d)}
 	changes, err := grant.diff(ctx)
 	if err != nil {
 		return "", err

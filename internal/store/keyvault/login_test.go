@@ -68,7 +68,7 @@ func (s *azureFixture) provision(t *testing.T, phases ...string) {
 }
 
 // jwt is a token as the cluster makes it for the delivery's ServiceAccount.
-func (s *azureFixture) jwt() secret.Value { return jwtOf(s.Issuer, s.d.Subject(), audience) }
+func (s *azureFixture) jwt() secret.Value { return jwtOf(s.Issuer, s.d.Subject(s.d.Aidbox.ServiceAccount), audience) }
 
 func jwtOf(issuer, subject, audience string) secret.Value {
 	claims := fmt.Sprintf(`{"iss": %q, "sub": %q, "aud": [%q], "exp": %d}`, issuer, subject, audience, time.Now().Add(time.Hour).Unix())
@@ -118,9 +118,9 @@ func TestRefusedLoginNamesWhatDoesNotFit(t *testing.T) {
 		jwt  secret.Value
 		want string
 	}{
-		{jwtOf("https://elsewhere", s.d.Subject(), audience), `(AADSTS700211): ` + identity + "issuer"},
+		{jwtOf("https://elsewhere", s.d.Subject(s.d.Aidbox.ServiceAccount), audience), `(AADSTS700211): ` + identity + "issuer"},
 		{jwtOf(s.Issuer, "system:serviceaccount:default:eve", audience), `(AADSTS700213): ` + identity + "subject"},
-		{jwtOf(s.Issuer, s.d.Subject(), "vault"), `(AADSTS700212): ` + identity + "audience: aidbox-aks-default-aidbox"},
+		{jwtOf(s.Issuer, s.d.Subject(s.d.Aidbox.ServiceAccount), "vault"), `(AADSTS700212): ` + identity + "audience: aidbox-aks-default-aidbox"},
 	} {
 		_, err := v.Login(t.Context(), c.jwt)
 		if storetest.WantError(t, err, "azure: the pod's login was refused "+c.want); !errors.Is(err, fs.ErrPermission) {

@@ -35,13 +35,45 @@ func (v *Store) fillIn(ctx context.Context) ([]store.Found, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !regexp.MustCompile("^" + guid + "$").MatchString(who.clientID) { // it goes into manifests
-			return nil, fmt.Errorf("%s: client ID: %w", who.name, azure.ErrUnexpected)
+		if err := who.check(); err != nil {
+			return nil, err
 		}
 		a.Identity.ClientID = who.clientID
 		found = append(found, store.Found{Setting: "azure.identity.clientID", Value: who.clientID, From: who.name})
 	}
 	return found, nil
+}
+
+// check refuses a client id that is none: it goes into manifests.
+func (who reader) check() error {
+	if !regexp.MustCompile("^" + guid + "$").MatchString(who.clientID) {
+		return fmt.Errorf("%s: client ID: %w", who.name, azure.ErrUnexpected)
+	}
+	return nil
+}
+
+// fillInRotateJob is [store.Provider.FillInRotateJob].
+func (v *Store) fillInRotateJob(ctx context.Context) ([]store.Found, error) {
+	const setting = "rotateJob.clientID"
+	if v.d.RotateJob.ClientID != "" {
+		return nil, nil
+	}
+	if err := needs(v.d, "looking up "+setting, "subscriptionID", "resourceGroup"); err != nil {
+		return nil, err
+	}
+	w := newRotateIdentity(&resources{d: v.d, azure: v.azure})
+	err := w.find(ctx)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, hint.Wrap(err, "run: secretctl provision --phase identity, which makes it")
+	}
+	if err == nil {
+		err = w.reader.check()
+	}
+	if err != nil {
+		return nil, err
+	}
+	v.d.RotateJob.ClientID = w.reader.clientID
+	return []store.Found{{Setting: setting, Value: w.reader.clientID, From: w.reader.name}}, nil
 }
 
 // whoReads finds the identity whose client id the config does not say.

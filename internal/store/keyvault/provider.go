@@ -31,6 +31,13 @@ func NewProvider(access azure.Access) store.Provider {
 			}
 			return v.fillIn(ctx)
 		},
+		FillInRotateJob: func(ctx context.Context, d *config.Delivery, o store.Options) ([]store.Found, error) {
+			v, err := open(d, o, access)
+			if err != nil {
+				return nil, err
+			}
+			return v.fillInRotateJob(ctx)
+		},
 		Classes: classes, Compare: dialect.Compare, Read: read,
 
 		LoginOnNode: func(d *config.Delivery) bool { return !isWorkload(d) },
@@ -45,8 +52,11 @@ func NewProvider(access azure.Access) store.Provider {
 		Place: func(d *config.Delivery, s config.Secret) []string {
 			return []string{"Key Vault " + cmp.Or(s.KeyVault, d.Azure.KeyVault), s.KeyVaultType() + " " + s.ObjectName}
 		},
-		Address:     func(*config.Delivery) string { return "" },
-		Job:         job,
+		Address: func(*config.Delivery) string { return "" },
+		Job:     job,
+		RotateJob: func(d *config.Delivery, tokenFile string) store.Job {
+			return jobAs(d, d.RotateJob.ClientID, tokenFile)
+		},
 		Chart:       chart,
 		InstallHint: "install it: secretctl install, or helm install csi-secrets-store-provider-azure; on AKS, az aks enable-addons --addons azure-keyvault-secrets-provider",
 	}
@@ -61,17 +71,29 @@ var chart = store.Chart{
 	NeedsHint: "it brings a driver of its own, which would go with a change: uninstall that release first, while no pod mounts secrets",
 }
 
+// prodCredentials leaves out what a person logs in with.
+var prodCredentials = store.Parameter{Name: "AZURE_TOKEN_CREDENTIALS", Value: "prod"}
+
 // job has the job log in with a token of the ServiceAccount, or as the identity of the
 // node.
 func job(d *config.Delivery, tokenFile string) store.Job {
-	j := store.Job{Env: []store.Parameter{{Name: "AZURE_TOKEN_CREDENTIALS", Value: "prod"}}} // which leaves out what a person logs in with
-	if id := d.Azure.Identity.ClientID; id != "" {
-		j.Env = append(j.Env, store.Parameter{Name: "AZURE_CLIENT_ID", Value: id})
+	id := d.Azure.Identity.ClientID
+	switch {
+	case isWorkload(d):
+		return jobAs(d, id, tokenFile)
+	case id != "":
+		return store.Job{Env: []store.Parameter{prodCredentials, {Name: "AZURE_CLIENT_ID", Value: id}}}
 	}
-	if isWorkload(d) {
-		j.Token, j.Audience = true, tokenAudience
-		j.Env = append(j.Env, store.Parameter{Name: "AZURE_TENANT_ID", Value: d.Azure.TenantID}, store.Parameter{Name: "AZURE_FEDERATED_TOKEN_FILE", Value: tokenFile})
+	return store.Job{Env: []store.Parameter{prodCredentials}}
+}
+
+// jobAs has a job log in with a token of its ServiceAccount as a managed identity.
+func jobAs(d *config.Delivery, clientID, tokenFile string) store.Job {
+	j := store.Job{Token: true, Audience: tokenAudience, Env: []store.Parameter{prodCredentials}}
+	if clientID != "" {
+		j.Env = append(j.Env, store.Parameter{Name: "AZURE_CLIENT_ID", Value: clientID})
 	}
+	j.Env = append(j.Env, store.Parameter{Name: "AZURE_TENANT_ID", Value: d.Azure.TenantID}, store.Parameter{Name: "AZURE_FEDERATED_TOKEN_FILE", Value: tokenFile})
 	return j
 }
 

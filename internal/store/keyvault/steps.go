@@ -14,8 +14,8 @@ const (
 
 var phases = []string{phaseStore, phaseIdentity, phaseGrant}
 
-// Steps implements [store.Store]: the values, the identity that the pod reads them as,
-// and the role that admits it.
+// Steps implements [store.Store]: the values, the identities that the pod reads them as
+// and the rotate job writes them as, and the roles that admit these.
 func (v *Store) Steps(in *secret.Inputs, concurrency int) []store.Step {
 	if !v.o.Compare {
 		v.readRole = officerRole // who provisions has to write as well
@@ -23,11 +23,19 @@ func (v *Store) Steps(in *secret.Inputs, concurrency int) []store.Step {
 	values := newStoreStep(v, in, concurrency)
 	r := &resources{d: v.d, azure: v.azure}
 	identity := newIdentityStep(r)
-	grant := &grantStep{r: r, identity: identity}
+	grant := &grantStep{r: r, identity: identity, wanted: podGrants(v.d)}
+	identities := []store.Part{{Diff: v.afterLogin(identity.diff), Apply: identity.apply}}
+	grants := []store.Part{{Diff: v.afterLogin(grant.diff), Apply: grant.apply}}
+	if v.d.RotateJob != nil {
+		identity := &identityStep{r: r, workload: newRotateIdentity(r)}
+		grant := &grantStep{r: r, identity: identity, wanted: rotateGrants(v.d)}
+		identities = append(identities, store.Part{Diff: v.afterLogin(identity.diff), Apply: identity.apply})
+		grants = append(grants, store.Part{Diff: v.afterLogin(grant.diff), Apply: grant.apply})
+	}
 	steps := []store.Step{
-		store.NewStep(phases, phaseStore, values.diff, values.apply),
-		store.NewStep(phases, phaseIdentity, v.afterLogin(identity.diff), identity.apply),
-		store.NewStep(phases, phaseGrant, v.afterLogin(grant.diff), grant.apply),
+		store.NewStep(phases, phaseStore, store.Part{Diff: values.diff, Apply: values.apply}),
+		store.NewStep(phases, phaseIdentity, identities...),
+		store.NewStep(phases, phaseGrant, grants...),
 	}
 	steps[0].Read = values.read
 	for i := range steps[1:] {

@@ -21,9 +21,14 @@ import (
 const identityRole = "Managed Identity Contributor"
 
 // workloadIdentity is a managed identity, and the credential by which Azure takes
-// a token of the pod's ServiceAccount for it.
+// a token of a ServiceAccount for it: the pod's, or the rotate job's.
 type workloadIdentity struct {
-	r          *resources
+	r        *resources
+	account  string // the ServiceAccount
+	wanted   string // the client id in the config, at setting
+	setting  string
+	fallback string // the name of the identity that is made without one
+
 	group      string // resource group of the identity
 	name       string
 	reader     reader
@@ -31,6 +36,20 @@ type workloadIdentity struct {
 	issuer     string
 	credential string // name of the credential
 	plan       []store.Change
+}
+
+func newPodIdentity(r *resources) *workloadIdentity {
+	return &workloadIdentity{
+		r: r, account: r.d.Aidbox.ServiceAccount, wanted: r.d.Azure.Identity.ClientID, setting: "azure.identity.clientID",
+		fallback: r.d.ManagedIdentityName(),
+	}
+}
+
+func newRotateIdentity(r *resources) *workloadIdentity {
+	return &workloadIdentity{
+		r: r, account: r.d.RotateAccount(), wanted: r.d.RotateJob.ClientID, setting: "rotateJob.clientID",
+		fallback: r.d.RotateIdentityName(),
+	}
 }
 
 func (w *workloadIdentity) object() string { return "managed identity " + w.group + "/" + w.name }
@@ -50,13 +69,13 @@ func (w *workloadIdentity) credentials() (*armmsi.FederatedIdentityCredentialsCl
 // find sets reader: by the client id in the config, else by name. The error is an
 // fs.ErrNotExist where there is none.
 func (w *workloadIdentity) find(ctx context.Context) error {
-	w.group, w.name = w.r.d.Azure.ResourceGroup, w.r.d.ManagedIdentityName()
+	w.group, w.name = w.r.d.Azure.ResourceGroup, w.fallback
 	client, err := w.identities()
 	if err != nil {
 		return err
 	}
-	if wanted := w.r.d.Azure.Identity.ClientID; wanted != "" {
-		return w.findByClientID(ctx, client, wanted)
+	if w.wanted != "" {
+		return w.findByClientID(ctx, client)
 	}
 	got, err := client.Get(ctx, w.group, w.name, nil)
 	if err != nil {
@@ -65,7 +84,7 @@ func (w *workloadIdentity) find(ctx context.Context) error {
 	return w.is(got.Identity)
 }
 
-func (w *workloadIdentity) findByClientID(ctx context.Context, client *armmsi.UserAssignedIdentitiesClient, wanted string) error {
+func (w *workloadIdentity) findByClientID(ctx context.Context, client *armmsi.UserAssignedIdentitiesClient) error {
 	for pages := client.NewListBySubscriptionPager(nil); pages.More(); {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
@@ -73,7 +92,7 @@ func (w *workloadIdentity) findByClientID(ctx context.Context, client *armmsi.Us
 			return w.r.fail(ctx, a, err)
 		}
 		for _, identity := range page.Value {
-			if identity.Properties == nil || !strings.EqualFold(azure.Deref(identity.Properties.ClientID), wanted) {
+			if identity.Properties == nil || !strings.EqualFold(azure.Deref(identity.Properties.ClientID), w.wanted) {
 				continue
 			}
 			if id, err := arm.ParseResourceID(azure.Deref(identity.ID)); err == nil {
@@ -82,8 +101,8 @@ func (w *workloadIdentity) findByClientID(ctx context.Context, client *armmsi.Us
 			return w.is(*identity)
 		}
 	}
-	err := fmt.Errorf("azure: no managed identity of the subscription has the client id %s, which is azure.identity.clientID", wanted)
-	return hint.Wrap(err, "leave azure.identity.clientID out: then %s is made", w.object())
+	err := fmt.Errorf("azure: no managed identity of the subscription has the client id %s, which is %s", w.wanted, w.setting)
+	return hint.Wrap(err, "leave %s out: then %s is made", w.setting, w.object())
 }
 
 // is takes over what Azure says of the identity.
@@ -132,8 +151,8 @@ var notInName = strings.NewReplacer(".", "-", "_", "-")
 // compareCredential finds the credential by what it says, whatever its name is:
 // Azure has one for an issuer and a subject.
 func (w *workloadIdentity) compareCredential(ctx context.Context, none bool) (store.Change, error) {
-	subject := w.r.d.Subject()
-	name := notInName.Replace(w.r.d.Azure.Cluster + "-" + w.r.d.Namespace + "-" + w.r.d.Aidbox.ServiceAccount)
+	subject := w.r.d.Subject(w.account)
+	name := notInName.Replace(w.r.d.Azure.Cluster + "-" + w.r.d.Namespace + "-" + w.account)
 	w.credential = name[:min(len(name), 120)]
 	change := store.Change{Phase: phaseIdentity, Action: store.Create, Detail: subject}
 	if !none {
@@ -218,7 +237,7 @@ func (w *workloadIdentity) apply(ctx context.Context) ([]store.Change, error) {
 		}
 		_, err = client.CreateOrUpdate(ctx, w.group, w.name, w.credential, armmsi.FederatedIdentityCredential{
 			Properties: &armmsi.FederatedIdentityCredentialProperties{
-				Issuer: to.Ptr(w.issuer), Subject: to.Ptr(w.r.d.Subject()), Audiences: []*string{to.Ptr(tokenAudience)},
+				Issuer: to.Ptr(w.issuer), Subject: to.Ptr(w.r.d.Subject(w.account)), Audiences: []*string{to.Ptr(tokenAudience)},
 			},
 		}, nil)
 		if err != nil {

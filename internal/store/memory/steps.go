@@ -19,7 +19,7 @@ const phaseStore = "store"
 // Steps implements [store.Store].
 func (s *Store) Steps(in *secret.Inputs, _ int) []store.Step {
 	step := &storeStep{Store: s, in: in}
-	made := store.NewStep([]string{phaseStore}, phaseStore, step.diff, step.apply)
+	made := store.NewStep([]string{phaseStore}, phaseStore, store.Part{Diff: step.diff, Apply: step.apply})
 	made.Read = step.read
 	return []store.Step{made}
 }

@@ -3,6 +3,7 @@ package vault_test
 import (
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -62,16 +63,24 @@ func provisionsEverything(t *testing.T, b *backend) {
 // grants checks what a token with the policy may do at a path: read, or nothing.
 func grants(t *testing.T, b *backend, policy, path string, reads bool) {
 	t.Helper()
-	auth, _ := b.call(t, http.MethodPost, "auth/token/create", map[string]any{"policies": []string{policy}})["auth"].(map[string]any)
-	as := *b
-	as.token = auth["client_token"].(string)
-	capabilities, _ := as.call(t, http.MethodPost, "sys/capabilities-self", map[string]any{"paths": []string{path}})["data"].(map[string]any)
 	wanted := []any{"deny"}
 	if reads {
 		wanted = []any{"read"}
 	}
-	if diff := cmp.Diff(any(wanted), capabilities[path]); diff != "" {
-		t.Errorf("capabilities on %s (-want +got):\n%s", path, diff)
+	may(t, b, policy, map[string][]any{path: wanted})
+}
+
+// may checks what a token with the policy may do at each path.
+func may(t *testing.T, b *backend, policy string, wanted map[string][]any) {
+	t.Helper()
+	auth, _ := b.call(t, http.MethodPost, "auth/token/create", map[string]any{"policies": []string{policy}})["auth"].(map[string]any)
+	as := *b
+	as.token = auth["client_token"].(string)
+	capabilities, _ := as.call(t, http.MethodPost, "sys/capabilities-self", map[string]any{"paths": slices.Collect(maps.Keys(wanted))})["data"].(map[string]any)
+	for path, want := range wanted {
+		if diff := cmp.Diff(any(want), capabilities[path]); diff != "" {
+			t.Errorf("capabilities on %s (-want +got):\n%s", path, diff)
+		}
 	}
 }
 

@@ -59,6 +59,7 @@ var contract = []struct {
 	{"keeps further policies of its role", keepsFurtherPolicies},
 	{"keeps apart two deliveries with default names", keepsDeliveriesApart},
 	{"wants the auth method before the role", wantsAuthBeforeRole},
+	{"lets the rotate job write its secrets and no others", letsRotateJobWrite},
 	{"logs in as the pod", logsInAsThePod},
 	{"logs in once, when that is first needed", logsInWhenNeeded},
 	{"names what refuses the pod", namesWhatRefusesThePod},

@@ -34,10 +34,10 @@ func refuseOther(object, why, setting, own string) error {
 	return hint.Wrap(err, "set %s to a name of the delivery's own, such as %s, or take this one over: secretctl provision --adopt", setting, own)
 }
 
-// grantsRead says whether a policy lets its tokens read a path, which may end in
-// "/*". Every rule that matches has to allow it: which one Vault prefers is then no
+// grants says whether a policy lets its tokens do what a rule allows, whose path may end
+// in "/*". Every rule that matches has to allow it: which one Vault prefers is then no
 // question.
-func grantsRead(policy, wanted string) bool {
+func grants(policy string, wanted policyRule) bool {
 	var parsed struct {
 		Path map[string]struct {
 			Capabilities []string `hcl:"capabilities"`
@@ -49,11 +49,13 @@ func grantsRead(policy, wanted string) bool {
 	}
 	granted := false
 	for rule, allows := range parsed.Path {
-		if !ruleMatches(strings.TrimPrefix(rule, "/"), wanted) {
+		if !ruleMatches(strings.TrimPrefix(rule, "/"), wanted.path) {
 			continue
 		}
-		reads := slices.Contains(allows.Capabilities, "read") || allows.Policy == "read" || allows.Policy == "write"
-		if !reads || slices.Contains(allows.Capabilities, "deny") {
+		lacks := slices.ContainsFunc(wanted.allows, func(capability string) bool {
+			return !slices.Contains(allows.Capabilities, capability) && allows.Policy != "write" && allows.Policy != capability
+		})
+		if lacks || slices.Contains(allows.Capabilities, "deny") {
 			return false
 		}
 		granted = true

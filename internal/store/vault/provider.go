@@ -35,6 +35,10 @@ var Provider = store.Provider{
 	Job: func(d *config.Delivery, tokenFile string) store.Job {
 		return store.Job{Token: true, Audience: d.Vault.Audience, Args: []string{"--vault-jwt-file=" + tokenFile}}
 	},
+	RotateJob: func(d *config.Delivery, tokenFile string) store.Job {
+		login := "--vault-login=" + d.Vault.AuthMount + "/" + d.Vault.RotateRole()
+		return store.Job{Token: true, Audience: d.Vault.Audience, Args: []string{login, "--vault-jwt-file=" + tokenFile}}
+	},
 	Chart:       chart,
 	InstallHint: "install it: secretctl install, or helm install vault hashicorp/vault --set csi.enabled=true",
 }

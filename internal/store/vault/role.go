@@ -15,12 +15,15 @@ import (
 	"github.com/secretctl/secretctl/internal/store"
 )
 
-// roleStep lets the pod's ServiceAccount log in with the policy.
+// roleStep lets a ServiceAccount log in with a policy: the pod's, or the rotate job's.
 type roleStep struct {
-	v      *Store
-	auth   *authStep
-	body   map[string]any
-	change store.Change
+	v       *Store
+	auth    *authStep
+	name    string
+	account string
+	policy  string
+	body    map[string]any
+	change  store.Change
 }
 
 // role is the part of a kubernetes auth role that secretctl reads and writes.
@@ -53,10 +56,12 @@ func (is role) bound() string {
 	return text
 }
 
-func (s *roleStep) path() string { return s.auth.path() + "/role/" + s.v.d.Vault.Role }
+func (s *roleStep) part() store.Part { return store.Part{Diff: s.diff, Apply: s.apply} }
+
+func (s *roleStep) path() string { return s.auth.path() + "/role/" + s.name }
 
 func (s *roleStep) access(needs ...string) access {
-	return access{object: fmt.Sprintf("role %q", s.v.d.Vault.Role), path: s.path(), needs: needs}
+	return access{object: fmt.Sprintf("role %q", s.name), path: s.path(), needs: needs}
 }
 
 func (s *roleStep) wanted() (role, error) {
@@ -65,9 +70,9 @@ func (s *roleStep) wanted() (role, error) {
 		return role{}, fmt.Errorf("vault: %s: vault.tokenTTL: %w", s.access().object, err)
 	}
 	return role{
-		ServiceAccounts: []string{s.v.d.Aidbox.ServiceAccount},
+		ServiceAccounts: []string{s.account},
 		Namespaces:      []string{s.v.d.Namespace},
-		Policies:        []string{s.v.d.Vault.Policy},
+		Policies:        []string{s.policy},
 		TTL:             int64(ttl / time.Second),
 		Audience:        s.v.d.Vault.Audience,
 	}, nil
@@ -88,7 +93,7 @@ func (s *roleStep) diff(ctx context.Context) ([]store.Change, error) {
 	}
 	if !found {
 		s.change.Action = store.Create
-		s.change.Detail = fmt.Sprintf("for ServiceAccount %s/%s", s.v.d.Namespace, s.v.d.Aidbox.ServiceAccount)
+		s.change.Detail = fmt.Sprintf("for ServiceAccount %s/%s", s.v.d.Namespace, s.account)
 	} else if err := s.compare(is, &wanted); err != nil {
 		return nil, err
 	}
@@ -106,13 +111,13 @@ func (s *roleStep) diff(ctx context.Context) ([]store.Change, error) {
 // gives it the policy is left alone, whomever else it admits; one that would have to
 // lose somebody's account, namespace or policy is refused.
 func (s *roleStep) compare(is role, wanted *role) error {
-	account, namespace := s.v.d.Aidbox.ServiceAccount, s.v.d.Namespace
+	account, namespace := s.account, s.v.d.Namespace
 	own := is.ownedBy(account, namespace)
-	works := is.admits(account, namespace) && slices.Contains(is.Policies, s.v.d.Vault.Policy)
+	works := is.admits(account, namespace) && slices.Contains(is.Policies, s.policy)
 	if own { // other policies were given to the pod by somebody who meant it
 		wanted.Policies = is.Policies
-		if !slices.Contains(is.Policies, s.v.d.Vault.Policy) {
-			wanted.Policies = append(slices.Clone(is.Policies), s.v.d.Vault.Policy)
+		if !slices.Contains(is.Policies, s.policy) {
+			wanted.Policies = append(slices.Clone(is.Policies), s.policy)
 		}
 	} else if works { // --adopt may be meant for something else: nobody loses a role that works
 		s.change.Detail = "admits the pod; " + is.bound()

@@ -1,0 +1,82 @@
+package config
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// RotateJob is the CronJob that rotates secrets.
+type RotateJob struct {
+	Secrets  []string `json:"secrets"`
+	Schedule string   `json:"schedule,omitempty"` // as cron has it
+	ClientID string   `json:"clientID,omitempty"` // with Key Vault: of the job's managed identity
+}
+
+// rotateSuffix tells what is the job's from what is the pod's: Aidbox must not be able
+// to write what it reads.
+const rotateSuffix = "-rotate"
+
+// Rotated returns the secrets that the rotate job rotates.
+func (d *Delivery) Rotated() []Secret {
+	if d.RotateJob == nil {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(d.Secrets), func(s Secret) bool { return !slices.Contains(d.RotateJob.Secrets, s.Name) })
+}
+
+// RotateJobName returns the name of the rotate job.
+func (d *Delivery) RotateJobName() string { return d.Name + rotateSuffix }
+
+// RotateAccount returns the ServiceAccount that the rotate job runs as.
+func (d *Delivery) RotateAccount() string { return d.Aidbox.ServiceAccount + rotateSuffix }
+
+func (d *Delivery) setRotateJobDefaults() {
+	if d.RotateJob != nil {
+		d.RotateJob.Schedule = cmp.Or(d.RotateJob.Schedule, "17 3 * * *")
+	}
+}
+
+var schedule = like(`@(yearly|annually|monthly|weekly|daily|midnight|hourly)|[0-9A-Za-z*?/,-]+( [0-9A-Za-z*?/,-]+){4}`,
+	"is not a schedule", `five fields as cron has them, such as "17 3 * * *", or @daily`)
+
+func (doc *document) validateRotateJob() {
+	d, at := doc.delivery, doc.root.key("rotateJob")
+	if d.RotateJob == nil {
+		return
+	}
+	at.key("schedule").check(d.RotateJob.Schedule, schedule)
+	if id := at.key("clientID"); id.node != nil && d.Provider != ProviderAzure {
+		id.report("is not for this provider", "remove it: only provider "+ProviderAzure+" has it")
+	} else {
+		id.check(d.RotateJob.ClientID, uuid)
+	}
+	if len(d.RotateJob.Secrets) == 0 {
+		at.key("secrets").report("is empty", "name the secrets that the job rotates")
+	}
+	names := map[string]int{}
+	for i, s := range d.Secrets {
+		names[s.Name] = i
+	}
+	seen := map[string]int{}
+	for i, name := range d.RotateJob.Secrets {
+		item := at.key("secrets").item(i)
+		s, known := d.Secret(name)
+		switch {
+		case !known:
+			item.report("names no secret of this delivery", cmp.Or(doc.similarSecret(name, names), "available: "+strings.Join(d.secretNames(), ", ")))
+		case first(seen, name, i) < i:
+			item.report("is already listed", "remove one")
+		case s.Value.Generate == nil:
+			item.report("names a secret without generate, and the job has no other source of a new value",
+				"give it value: {generate: {}}, or rotate it where its source is: secretctl rotate --due "+name)
+		}
+	}
+}
+
+func (d *Delivery) secretNames() (names []string) {
+	for _, s := range d.Secrets {
+		names = append(names, s.Name)
+	}
+	return names
+}
