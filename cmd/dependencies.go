@@ -71,7 +71,7 @@ func (a *app) connectPods(ctx context.Context, d *config.Delivery, groups []stri
 	}
 	deps.AidboxAt = a.aidboxAt(d, deps.Cluster)
 	if slices.Contains(groups, groupWorkload) {
-		if err := a.fillIn(ctx, d); err != nil && ctx.Err() == nil { // what is not known is not compared
+		if err := a.fillIn(ctx, d, false); err != nil && ctx.Err() == nil { // what is not known is not compared
 			a.narrate("note: %s", err)
 		}
 	}

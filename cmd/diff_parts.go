@@ -84,7 +84,7 @@ func (a *app) diffCluster(d *config.Delivery, o render.Options) (comparison, err
 		return nil, err
 	}
 	return func(ctx context.Context) ([]drift.Object, error) {
-		if err := a.fillIn(ctx, d); err != nil {
+		if err := a.fillIn(ctx, d, false); err != nil {
 			return nil, err
 		}
 		o, err := withInitBundle(d, o)

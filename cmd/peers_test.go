@@ -55,7 +55,7 @@ func TestCommandsOfTheGuidesAreInTheScripts(t *testing.T) {
 		}
 		scripts += string(text)
 	}
-	for guide, atLeast := range map[string]int{"running-aidbox": 6, "vault": 5, "gitops": 3} {
+	for guide, atLeast := range map[string]int{"running-aidbox": 6, "vault": 5, "gitops": 3, "scheduled-rotation": 3} {
 		text, err := os.ReadFile("../docs/" + guide + ".md")
 		if err != nil {
 			t.Fatal(err)

@@ -44,13 +44,16 @@ choose for one run, pass --patch, which prints only the patch, or --helm-values.
 With --with init-bundle Aidbox gets the resources of the config when it starts: they
 stand beside the vault config as an Init Bundle, and client apply is not needed.
 
-Two groups of objects are written only where --with or --only names them:
+Three groups of objects are written only where --with or --only names them:
 
   rbac        the Role and the ClusterRole that the other commands need; bind them to
               the user who runs secretctl (docs/rbac.md). rotate --nudge needs one more
               right, which --nudge adds
   verify-job  a CronJob that runs verify in the cluster, with its ConfigMap and the
               rights it needs (docs/operations-job.md)
+  rotate-job  a CronJob that rotates the secrets that rotateJob names in the config, and
+              follows them to every replica, with the ServiceAccount and the rights that
+              are its own (docs/scheduled-rotation.md)
 
 ` + exitCodes("the manifests were written", "", "a file could not be written, or Azure could not be asked"),
 		Example: `  # Apply everything
@@ -72,8 +75,8 @@ Two groups of objects are written only where --with or --only names them:
   # Have Aidbox make the Client when it starts
   secretctl render --with init-bundle
 
-  # Add a CronJob that verifies the delivery
-  secretctl render --with verify-job --aidbox-url https://aidbox.example`,
+  # Add CronJobs that verify the delivery, and rotate secrets
+  secretctl render --with verify-job,rotate-job --aidbox-url https://aidbox.example`,
 		Args:    cobra.NoArgs,
 		PreRunE: func(*cobra.Command, []string) error { return o.check() },
 		RunE:    a.run(func(ctx context.Context, _ []string) error { return a.render(ctx, o) }),
@@ -107,19 +110,20 @@ func (a *app) render(ctx context.Context, o renderOptions) error {
 	}
 	var objects []render.Object
 	options := o.Options
-	if options.Includes(render.GroupVerifyJob) {
+	job := options.Includes(render.GroupVerifyJob) || options.Includes(render.GroupRotateJob)
+	if job {
 		if err := a.completeJob(&options.Job); err != nil {
 			return err
 		}
 	}
 	for _, d := range all {
 		a.warnOfLiterals(d, options)
-		if options.Includes(render.GroupVerifyJob) {
-			if err := a.checkJob(d); err != nil {
+		if job {
+			if err := a.checkJob(d, options); err != nil {
 				return err
 			}
 		}
-		if err := a.fillIn(ctx, d); err != nil {
+		if err := a.fillIn(ctx, d, options.Includes(render.GroupRotateJob)); err != nil {
 			return err
 		}
 		of, err := withInitBundle(d, o.of(d, options))
@@ -185,17 +189,27 @@ func (a *app) checkLoopback(d *config.Delivery, objects []render.Object) error {
 	return nil
 }
 
-// fillIn looks up the settings that the config leaves empty.
-func (a *app) fillIn(ctx context.Context, d *config.Delivery) error {
+// fillIn looks up the settings that the config leaves empty, and those of the rotate job
+// where that is rendered.
+func (a *app) fillIn(ctx context.Context, d *config.Delivery, rotateJob bool) error {
 	p := a.provider(d)
-	if p.FillIn == nil {
-		return nil
+	fills := []func(context.Context, *config.Delivery, store.Options) ([]store.Found, error){p.FillIn}
+	if rotateJob && d.RotateJob != nil {
+		fills = append(fills, p.FillInRotateJob)
 	}
-	found, err := p.FillIn(ctx, d, a.storeOptions(d, store.Options{}))
-	for _, f := range found {
-		a.narrate("note: looked up: %s%s is %s (%s)", a.of(d), f.Setting, f.Value, f.From)
+	for _, fill := range fills {
+		if fill == nil {
+			continue
+		}
+		found, err := fill(ctx, d, a.storeOptions(d, store.Options{}))
+		for _, f := range found {
+			a.narrate("note: looked up: %s%s is %s (%s)", a.of(d), f.Setting, f.Value, f.From)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return err
+	return nil
 }
 
 func (a *app) renderDir(dir string, objects []render.Object) error {

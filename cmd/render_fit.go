@@ -98,7 +98,7 @@ func (a *app) renderValues(ctx context.Context, all []*config.Delivery, o render
 	if o.output == "json" {
 		return usagef("leave it out", "-o json is for objects, and not for values")
 	}
-	if err := a.fillIn(ctx, all[0]); err != nil {
+	if err := a.fillIn(ctx, all[0], false); err != nil {
 		return err
 	}
 	var own []byte

@@ -16,7 +16,7 @@ var release = regexp.MustCompile(`^v?[0-9]+\.[0-9]+\.[0-9]+(-[a-z]+[.0-9]*)?$`)
 
 func addJobFlags(cmd *cobra.Command, job *render.Job) {
 	f := cmd.Flags()
-	f.StringVar(&job.Image, "image", "", "verify-job: the image of secretctl (default: secretctl/secretctl of this version)")
+	f.StringVar(&job.Image, "image", "", "verify-job, rotate-job: the image of secretctl (default: secretctl/secretctl of this version)")
 	f.StringVar(&job.Schedule, "schedule", "*/15 * * * *", "verify-job: when it runs, as cron has it")
 	f.StringVar(&job.AdminSecret, "admin-secret", "", "verify-job: the Kubernetes Secret with the admin Client's secret, as NAME/KEY; adds the checks of the group client")
 }
@@ -36,14 +36,14 @@ func (a *app) completeJob(job *render.Job) error {
 }
 
 // checkJob refuses a job that could never succeed: one that looks for a server in its own
-// pod, or that would refuse plain http.
-func (a *app) checkJob(d *config.Delivery) error {
+// pod, or that would refuse plain http. The rotate job reaches Aidbox by the API server.
+func (a *app) checkJob(d *config.Delivery, o render.Options) error {
 	type address struct{ what, url, hint string }
 	var all []address
 	if p := a.provider(d); p.Address(d) != "" {
 		all = append(all, address{p.Name + ".csiAddress", p.Address(d), "set it to where pods reach " + p.Title})
 	}
-	if _, _, ok := d.Aidbox.Service(); !ok {
+	if _, _, ok := d.Aidbox.Service(); !ok && o.Includes(render.GroupVerifyJob) {
 		all = append(all, address{"aidbox.url", d.Aidbox.URL, "give --aidbox-url as pods reach Aidbox, or set aidbox.url to service"})
 	}
 	for _, at := range all {

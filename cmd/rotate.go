@@ -41,7 +41,7 @@ for this purpose, so that no real credential changes.
 With --due, rotates each secret whose value is older than its maxAge in the config, or
 of the named ones also those without a maxAge. A secret whose last rotation has not
 arrived is followed, and not rotated again. After one that does not arrive, the rest is
-left alone.
+left alone. docs/scheduled-rotation.md runs it as a CronJob.
 
 ` + exitCodes("the new value was written, and every check passed", "a check failed", "the value could not be written, or a check could not be run"),
 		Example: `  # Write the new value from the secret's source, and follow it

@@ -188,9 +188,9 @@ func (w *scriptEnv) kvVersion(ts *testscript.TestScript, _ bool, args []string) 
 	}
 }
 
-// token FILE writes a token of the pod's ServiceAccount.
+// token FILE [ACCOUNT] writes a token of the pod's ServiceAccount, or of another one.
 func (w *scriptEnv) token(ts *testscript.TestScript, _ bool, args []string) {
-	token, err := w.kubernetes.Token("default", "aidbox")
+	token, err := w.kubernetes.Token("default", append(args, "aidbox")[1])
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(token), 0o600))
 }

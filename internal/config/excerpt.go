@@ -21,7 +21,7 @@ const (
 // and choices, where nobody writes a secret by mistake. All others are masked.
 func showableKeys() map[string]bool {
 	all := map[string]bool{
-		"apiVersion": true, "name": true, "provider": true, "namespace": true, "context": true, "mountPath": true, "canary": true, "rotateJob.schedule": true,
+		"apiVersion": true, "name": true, "provider": true, "namespace": true, "context": true, "mountPath": true, "canary": true, "rotateJob.schedule": true, "rotateJob.secrets[]": true,
 		"aidbox.scopeFormat": true, "aidbox.workload.kind": true, "aidbox.workload.name": true, "aidbox.workload.container": true,
 		"aidbox.workload.managedBy": true, "aidbox.workload.helmKey": true, "aidbox.serviceAccount": true, "aidbox.image": true,
 		"aidbox.replicas": true, "aidbox.runAs": true, "aidbox.port": true, "aidbox.probe": true, "aidbox.env[].name": true,

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"time"
 )
 
 // RotateJob is the CronJob that rotates secrets.
@@ -30,6 +31,14 @@ func (d *Delivery) RotateJobName() string { return d.Name + rotateSuffix }
 
 // RotateAccount returns the ServiceAccount that the rotate job runs as.
 func (d *Delivery) RotateAccount() string { return d.Aidbox.ServiceAccount + rotateSuffix }
+
+// rotateOne is how long a secret may take to arrive, with a poll interval of the driver of
+// up to seven minutes.
+const rotateOne = 10 * time.Minute
+
+// RotateWithin returns how long a run of the rotate job may take, which rotates one
+// secret after the other.
+func (d *Delivery) RotateWithin() time.Duration { return rotateOne * time.Duration(len(d.Rotated())) }
 
 func (d *Delivery) setRotateJobDefaults() {
 	if d.RotateJob != nil {

@@ -81,6 +81,9 @@ func differs(what, got, want string) error {
 func (v *view) checkContents(m manifest) error {
 	switch o := m.decoded.(type) {
 	case *corev1.ServiceAccount:
+		if m.group != "" {
+			return nil
+		}
 		for name, value := range v.provider.Annotations(v.delivery) {
 			if err := differs("annotation "+name, o.Annotations[name], value); err != nil {
 				return err
@@ -90,7 +93,7 @@ func (v *view) checkContents(m manifest) error {
 	case *spcv1.SecretProviderClass:
 		return v.checkClass(o)
 	case *corev1.ConfigMap:
-		if m.group == GroupVerifyJob {
+		if m.group != "" {
 			return holds(o, v.Job.ConfigKey, v.Job.Config, "config for the job")
 		}
 		if err := holds(o, v.VaultConfigKey, v.VaultConfig, "vault config"); err != nil || v.InitBundle == "" {
@@ -106,7 +109,9 @@ func (v *view) checkContents(m manifest) error {
 	case *rbacv1.ClusterRole:
 		return checkRules(o.Rules)
 	case *rbacv1.RoleBinding:
-		return v.checkRoleBinding(o)
+		return v.checkBinding(o.Subjects, o.RoleRef, rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: v.Job.Name})
+	case *rbacv1.ClusterRoleBinding:
+		return v.checkBinding(o.Subjects, o.RoleRef, rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: v.ClusterRole})
 	case *batchv1.CronJob:
 		return v.checkCronJob(o)
 	}

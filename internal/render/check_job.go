@@ -31,15 +31,15 @@ func checkRules(rules []rbacv1.PolicyRule) error {
 	return nil
 }
 
-func (v *view) checkRoleBinding(o *rbacv1.RoleBinding) error {
-	account := rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Name: v.Aidbox.ServiceAccount, Namespace: v.Namespace}
-	if !slices.Equal(o.Subjects, []rbacv1.Subject{account}) {
-		return fmt.Errorf("its subject is not the ServiceAccount %.80q alone", v.Aidbox.ServiceAccount)
+func (v *view) checkBinding(subjects []rbacv1.Subject, is, want rbacv1.RoleRef) error {
+	account := rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Name: v.Job.ServiceAccount, Namespace: v.Namespace}
+	if !slices.Equal(subjects, []rbacv1.Subject{account}) {
+		return fmt.Errorf("its subject is not the ServiceAccount %.80q alone", v.Job.ServiceAccount)
 	}
 	return cmp.Or(
-		differs("roleRef.kind", o.RoleRef.Kind, "Role"),
-		differs("roleRef.name", o.RoleRef.Name, v.Job.Name),
-		differs("roleRef.apiGroup", o.RoleRef.APIGroup, rbacv1.GroupName),
+		differs("roleRef.kind", is.Kind, want.Kind),
+		differs("roleRef.name", is.Name, want.Name),
+		differs("roleRef.apiGroup", is.APIGroup, want.APIGroup),
 	)
 }
 
@@ -61,7 +61,7 @@ func (v *view) checkCronJob(o *batchv1.CronJob) error {
 		differs("schedule", o.Spec.Schedule, v.Job.Schedule),
 		differs("concurrencyPolicy", string(o.Spec.ConcurrencyPolicy), string(batchv1.ForbidConcurrent)),
 		differs("restartPolicy", string(pod.Spec.RestartPolicy), string(corev1.RestartPolicyNever)),
-		differs("serviceAccountName", pod.Spec.ServiceAccountName, v.Aidbox.ServiceAccount),
+		differs("serviceAccountName", pod.Spec.ServiceAccountName, v.Job.ServiceAccount),
 		differs("image", container.Image, v.Job.Image),
 		notSelected(pod.Labels),
 		v.checkJobEnv(container.Env),
@@ -71,7 +71,10 @@ func (v *view) checkCronJob(o *batchv1.CronJob) error {
 }
 
 func (v *view) jobMounts() []wantedMount {
-	wanted := append(v.aidboxMounts(), wantedMount{v.Job.ConfigFolder, "ConfigMap " + v.Job.ConfigMap, isConfigMap(v.Job.ConfigMap)})
+	wanted := []wantedMount{{v.Job.ConfigFolder, "ConfigMap " + v.Job.ConfigMap, isConfigMap(v.Job.ConfigMap)}}
+	if !v.Job.Rotates {
+		wanted = append(wanted, v.aidboxMounts()...)
+	}
 	if v.Job.TokenKey != "" {
 		wanted = append(wanted, wantedMount{v.Job.TokenFolder, "a token for the store", v.isToken})
 	}

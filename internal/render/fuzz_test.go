@@ -130,10 +130,14 @@ func document(t *testing.T, text []byte) any {
 func readBack(t *testing.T, d *config.Delivery, text []byte) any {
 	t.Helper()
 	root := document(t, text).(map[string]any)
-	if data, ok := root["data"].(map[string]any); ok && data[config.VaultConfigKey] == string(d.VaultConfig()) {
+	data, ok := root["data"].(map[string]any)
+	if ok && data[config.VaultConfigKey] == string(d.VaultConfig()) {
 		data[config.VaultConfigKey] = "the vault config"
-	} else if ours, err := d.WithinCluster(); err == nil && ok && data["secretctl.yaml"] == string(ours) {
-		data["secretctl.yaml"] = "the config of the job"
+	}
+	for job, config := range map[string]func() ([]byte, error){"verify": d.WithinCluster, "rotate": d.WithinRotateJob} {
+		if ours, err := config(); err == nil && ok && data["secretctl.yaml"] == string(ours) {
+			data["secretctl.yaml"] = "the config of the " + job + " job"
+		}
 	}
 	spec, _ := root["spec"].(map[string]any)
 	if parameters, ok := spec["parameters"].(map[string]any); ok {

@@ -18,9 +18,9 @@ import (
 )
 
 const (
-	cronJobFile = "verify-cronjob.yaml.tmpl"
-	bindingFile = "verify-rolebinding.yaml.tmpl"
-	jobRoleFile = "verify-role.yaml.tmpl"
+	cronJobFile = "job-cronjob.yaml.tmpl"
+	bindingFile = "job-rolebinding.yaml.tmpl"
+	jobRoleFile = "job-role.yaml.tmpl"
 )
 
 func jobOptions() Options {
@@ -36,6 +36,18 @@ func everyGroup() Options {
 func everyJobOption() Options {
 	o := jobOptions()
 	o.Job.AdminSecret, o.Job.AllowHTTP = "aidbox-admin/secret", true
+	return o
+}
+
+func rotateOptions() Options {
+	o := jobOptions()
+	o.Only = []string{GroupRotateJob}
+	return o
+}
+
+func everyRotateOption() Options {
+	o := rotateOptions()
+	o.Job.AllowHTTP = true
 	return o
 }
 
@@ -55,6 +67,9 @@ func TestGroupsAreAsRecorded(t *testing.T) {
 		"verify-job":            {vaultDelivery, jobOptions()},
 		"verify-job-everything": {service, everyJobOption()},
 		"verify-job-azure":      {deliveries["azure-workload"], jobOptions()},
+		"rotate-job":            {vaultDelivery, rotateOptions()},
+		"rotate-job-everything": {service, everyRotateOption()},
+		"rotate-job-kubelet":    {deliveries["azure-kubelet"], rotateOptions()},
 		"groups-azure-vaults":   {deliveries["azure-vaults"], everyGroup()},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -102,6 +117,8 @@ func TestJobHasRightsInTheClusterOnlyToReachAidboxThere(t *testing.T) {
 func TestWrongGroupIsAnErrorThatKnowsBetter(t *testing.T) {
 	long := vaultDelivery()
 	long.Name = strings.Repeat("x", 46)
+	without := vaultDelivery()
+	without.RotateJob = nil
 	withAdmin := func(text string) Options {
 		o := jobOptions()
 		o.Job.AdminSecret = text
@@ -112,10 +129,12 @@ func TestWrongGroupIsAnErrorThatKnowsBetter(t *testing.T) {
 		options    Options
 		want, hint string
 	}{
-		{vaultDelivery(), Options{With: []string{"jobs"}}, `unknown group "jobs"`, "available: rbac, verify-job, init-bundle"},
+		{vaultDelivery(), Options{With: []string{"jobs"}}, `unknown group "jobs"`, "available: rbac, verify-job, rotate-job, init-bundle"},
 		{vaultDelivery(), Options{Only: []string{"verify-jbo"}}, `unknown kind "verify-jbo"`, "did you mean verify-job?"},
-		{vaultDelivery(), Options{Only: []string{"Role"}}, `kind "Role" is rendered only where it is asked for`, "--with rbac or --with verify-job adds kinds"},
+		{vaultDelivery(), Options{Only: []string{"Role"}}, `kind "Role" is rendered only where it is asked for`, "--with rbac or --with verify-job or --with rotate-job adds kinds"},
 		{long, jobOptions(), "longer than the 52 characters that a CronJob may have", "give the delivery a shorter name"},
+		{long, rotateOptions(), "longer than the 52 characters that a CronJob may have", "give the delivery a shorter name"},
+		{without, rotateOptions(), `delivery "aidbox" has no rotateJob`, "write rotateJob: {secrets: [NAME]}, or render the other deliveries with --delivery"},
 		{vaultDelivery(), withAdmin("aidbox-admin"), "the Secret of the admin Client is not named as one", "write it as NAME/KEY"},
 		{vaultDelivery(), withAdmin("/key"), "the Secret of the admin Client is not named as one", "write it as NAME/KEY"},
 	} {
@@ -126,22 +145,37 @@ func TestWrongGroupIsAnErrorThatKnowsBetter(t *testing.T) {
 	}
 }
 
+func TestRotateJobRunsAsSomebodyElseThanAidbox(t *testing.T) {
+	got := kindsOf(mustRender(t, vaultDelivery(), rotateOptions()))
+	if want := []string{"ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "ConfigMap", "CronJob"}; !slices.Equal(got, want) {
+		t.Errorf("got %v", got)
+	}
+	all := mustRender(t, vaultDelivery(), Options{With: Groups(), Job: jobOptions().Job})
+	if err := Collisions(all); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestTemplateOfAGroupThatMissesTheDeliveryIsAnError(t *testing.T) {
 	for _, tt := range []struct{ delivery, file, old, new, want string }{
 		{"vault", "rbac-clusterrole.yaml.tmpl", "metadata:", "metadata:\n  namespace: x", `metadata.namespace is "x", and must be ""`},
 		{"vault", "rbac-role.yaml.tmpl", "verbs: [get, patch, create]", `verbs: ["*"]`, "rule 0 has a *"},
 		{"vault", "rbac-role.yaml.tmpl", "resources: [replicasets]", "resources: [secrets]", "rule 1 is about Secrets"},
-		{"vault", jobRoleFile, "verbs: [get], ", "", "rule 0 grants nothing"},
+		{"vault", jobRoleFile, "resources: [pods], verbs: [list]", "resources: [pods], verbs: []", "rule 2 grants nothing"},
+		{"vault", jobRoleFile, "resources: [pods/exec]", "resources: [secrets]", "rule 4 is about Secrets"},
+		{"vault", "job-clusterrolebinding.yaml.tmpl", "name: {{quote .Job.ServiceAccount}}", "name: {{quote .Aidbox.ServiceAccount}}", `its subject is not the ServiceAccount "aidbox-rotate" alone`},
+		{"vault", "job-clusterrolebinding.yaml.tmpl", "kind: ClusterRole\n", "kind: Role\n", `roleRef.kind is "Role"`},
+		{"vault", cronJobFile, "serviceAccountName: {{quote .Job.ServiceAccount}}", "serviceAccountName: {{quote .Aidbox.ServiceAccount}}", `serviceAccountName is "aidbox", and must be "aidbox-rotate"`},
 		{"vault", bindingFile, "kind: ServiceAccount", "kind: Group", `its subject is not the ServiceAccount "aidbox" alone`},
 		{"vault", bindingFile, "subjects:", "subjects:\n  - {kind: User, name: eve}", "its subject is not"},
 		{"vault", bindingFile, "kind: Role\n", "kind: ClusterRole\n", `roleRef.kind is "ClusterRole"`},
-		{"vault", "verify-configmap.yaml.tmpl", "{{literal 4 .Job.Config}}", "x", "data[secretctl.yaml] is not the delivery's config for the job"},
+		{"vault", "job-configmap.yaml.tmpl", "{{literal 4 .Job.Config}}", "x", "data[secretctl.yaml] is not the delivery's config for the job"},
 		{"vault", cronJobFile, "Forbid", "Allow", `concurrencyPolicy is "Allow"`},
 		{"vault", cronJobFile, "restartPolicy: Never", "restartPolicy: Always", `restartPolicy is "Always"`},
 		{"vault", cronJobFile, "{{quote .Job.Schedule}}", "'@daily'", `schedule is "@daily"`},
-		{"vault", cronJobFile, "      activeDeadlineSeconds: 600\n", "", "activeDeadlineSeconds is missing"},
+		{"vault", cronJobFile, "      activeDeadlineSeconds: {{.Job.DeadlineSeconds}}\n", "", "activeDeadlineSeconds is missing"},
 		{"vault", cronJobFile, "{{quote .Job.Image}}", "nginx", `image is "nginx"`},
-		{"vault", cronJobFile, "serviceAccountName: {{quote .Aidbox.ServiceAccount}}", "", `serviceAccountName is ""`},
+		{"vault", cronJobFile, "serviceAccountName: {{quote .Job.ServiceAccount}}", "", `serviceAccountName is ""`},
 		{"vault", cronJobFile, "- name: secretctl\n              image", "- name: other\n              image", "has no container named secretctl"},
 		{"vault", cronJobFile, "- {{quote .}}", "- x", "args of the container are not"},
 		{"vault", cronJobFile, "            app.kubernetes.io/name: secretctl\n", "            app.kubernetes.io/name: aidbox\n", "is that of Aidbox's pods"},
@@ -197,23 +231,29 @@ func TestRightsAreThoseThatAreDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, block, _ := strings.Cut(string(page), "```yaml\n")
-	block, _, _ = strings.Cut(block, "```")
-	var documented [3]rbacv1.Role // the second is a ClusterRole, which has the same rules
-	for i, doc := range strings.Split(block, "\n---\n") {
-		if err := yaml.UnmarshalStrict([]byte(doc), &documented[i]); err != nil {
-			t.Fatal(err)
-		}
-	}
 	d := vaultDelivery()
 	d.Aidbox.URL = "service/aidbox"
-	for i, o := range mustRender(t, d, Options{Only: []string{GroupRBAC}, Nudge: true}) {
-		var rendered rbacv1.Role
-		if err := yaml.Unmarshal(o.YAML, &rendered); err != nil {
-			t.Fatal(err)
+	blocks := strings.Split(string(page), "```yaml\n")[1:]
+	for i, o := range []Options{{Only: []string{GroupRBAC}, Nudge: true}, rotateOptions()} {
+		block, _, _ := strings.Cut(blocks[i], "```")
+		var roles []Object
+		for _, o := range mustRender(t, d, o) {
+			if o.Kind == "Role" || o.Kind == "ClusterRole" {
+				roles = append(roles, o)
+			}
 		}
-		if diff := cmp.Diff(rights(documented[i].Rules), rights(rendered.Rules)); diff != "" {
-			t.Errorf("%s (-docs/rbac.md +rendered):\n%s", o.Kind, diff)
+		slices.SortFunc(roles, func(a, b Object) int { return strings.Compare(b.Kind, a.Kind) })
+		for j, o := range roles {
+			var documented, rendered rbacv1.Role // a ClusterRole has the same rules
+			if err := yaml.UnmarshalStrict([]byte(strings.Split(block, "\n---\n")[j]), &documented); err != nil {
+				t.Fatal(err)
+			}
+			if err := yaml.Unmarshal(o.YAML, &rendered); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(rights(documented.Rules), rights(rendered.Rules)); diff != "" {
+				t.Errorf("%s %s (-docs/rbac.md +rendered):\n%s", o.Kind, o.Name, diff)
+			}
 		}
 	}
 }

@@ -13,7 +13,6 @@ import (
 
 	"github.com/agnivade/levenshtein"
 	appsv1 "k8s.io/api/apps/v1"
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -41,7 +40,7 @@ type Options struct {
 	Container string
 	// Nudge adds to the rights of the group [GroupRBAC] the one to patch pods.
 	Nudge bool
-	// Job is for the group [GroupVerifyJob].
+	// Job is for the groups [GroupVerifyJob] and [GroupRotateJob].
 	Job Job
 	// InitBundle is the FHIR Bundle that Aidbox applies when it starts, with the resources
 	// of the delivery; nil for none. It goes into the ConfigMap of the vault config.
@@ -49,10 +48,12 @@ type Options struct {
 }
 
 // The groups of objects that are rendered only where they are asked for: the
-// rights that secretctl needs, and a CronJob that verifies the delivery.
+// rights that secretctl needs, a CronJob that verifies the delivery, and one that rotates
+// its secrets.
 const (
 	GroupRBAC      = "rbac"
 	GroupVerifyJob = "verify-job"
+	GroupRotateJob = "rotate-job"
 )
 
 // WithInitBundle is asked for as the groups are, and adds to the objects that are always
@@ -60,7 +61,7 @@ const (
 const WithInitBundle = "init-bundle"
 
 // Groups returns the names of the groups.
-func Groups() []string { return []string{GroupRBAC, GroupVerifyJob} }
+func Groups() []string { return []string{GroupRBAC, GroupVerifyJob, GroupRotateJob} }
 
 // Includes says whether the options ask for the group.
 func (o Options) Includes(group string) bool {
@@ -94,7 +95,7 @@ type manifest struct {
 const rbacAPI = "rbac.authorization.k8s.io/v1"
 
 // manifests is in the order in which a cluster wants them: what is referred to first.
-func manifests(d *config.Delivery, v *view, o Options) []manifest {
+func manifests(d *config.Delivery, v, verifies, rotates *view, o Options) []manifest {
 	workload, decoded := workloadTemplate, object(&appsv1.Deployment{})
 	if o.Patch || v.Aidbox.Workload.ManagedBy != config.ManagedBySecretctl {
 		workload = patchTemplate
@@ -114,25 +115,14 @@ func manifests(d *config.Delivery, v *view, o Options) []manifest {
 		manifest{"", "v1", "ConfigMap", v.ConfigMap, "configmap.yaml.tmpl", &corev1.ConfigMap{}, v},
 		manifest{"", "apps/v1", v.Aidbox.Workload.Kind, v.Aidbox.Workload.Name, workload, decoded, v},
 		manifest{GroupRBAC, rbacAPI, "Role", v.Name + "-secretctl", "rbac-role.yaml.tmpl", &rbacv1.Role{}, v},
-		manifest{GroupRBAC, rbacAPI, "ClusterRole", v.Namespace + "-" + v.Name + "-secretctl", "rbac-clusterrole.yaml.tmpl", &rbacv1.ClusterRole{}, v},
+		manifest{GroupRBAC, rbacAPI, "ClusterRole", v.ClusterRole, clusterRoleTemplate, &rbacv1.ClusterRole{}, v},
 	)
-	if v.Job.ByAPI {
-		all = append(
-			all,
-			manifest{GroupVerifyJob, rbacAPI, "Role", v.Job.Name, "verify-role.yaml.tmpl", &rbacv1.Role{}, v},
-			manifest{GroupVerifyJob, rbacAPI, "RoleBinding", v.Job.Name, "verify-rolebinding.yaml.tmpl", &rbacv1.RoleBinding{}, v},
-		)
-	}
-	return append(
-		all,
-		manifest{GroupVerifyJob, "v1", "ConfigMap", v.Job.ConfigMap, "verify-configmap.yaml.tmpl", &corev1.ConfigMap{}, v},
-		manifest{GroupVerifyJob, "batch/v1", "CronJob", v.Job.Name, "verify-cronjob.yaml.tmpl", &batchv1.CronJob{}, v},
-	)
+	return slices.Concat(all, jobManifests(GroupVerifyJob, verifies), jobManifests(GroupRotateJob, rotates))
 }
 
 // namespace is where the object goes: "" for what belongs to the whole cluster.
 func (m manifest) namespace(v *view) string {
-	if m.kind == "ClusterRole" {
+	if strings.HasPrefix(m.kind, "ClusterRole") {
 		return ""
 	}
 	return v.Namespace
@@ -217,15 +207,14 @@ func Objects(d *config.Delivery, p store.Provider, o Options) ([]Object, error) 
 		return nil, err
 	}
 	v.Nudge, v.PodToken = o.Nudge, !p.LoginOnNode(d)
-	if o.Includes(GroupVerifyJob) {
-		if err := v.setJob(d, o.Job); err != nil {
-			return nil, err
-		}
-	}
 	if err := v.setContainer(o); err != nil {
 		return nil, err
 	}
-	selected, err := o.selectFrom(manifests(d, v, o))
+	verifies, rotates, err := v.jobs(d, o)
+	if err != nil {
+		return nil, err
+	}
+	selected, err := o.selectFrom(manifests(d, v, verifies, rotates, o))
 	if err != nil {
 		return nil, err
 	}

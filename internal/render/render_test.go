@@ -16,6 +16,7 @@ import (
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 	"github.com/secretctl/secretctl/internal/store/providers"
 )
@@ -41,10 +42,15 @@ func vaultDelivery() *config.Delivery {
 		MountPath: "/run/vault-secrets",
 		Secrets: []config.Secret{{
 			Name: "client-secret", Path: "aidbox/client", Key: "client-secret", ObjectName: "client-secret",
-			Scope: []string{"Client/basic"},
+			Scope: []string{"Client/basic"}, Value: secret.Source{Generate: &secret.Generate{Length: 40}},
 		}},
+		RotateJob: rotateJob(),
 		Resources: []config.Resource{{Type: "Client", ID: "basic", Secrets: map[string]string{"secret": "client-secret"}}},
 	}
+}
+
+func rotateJob() *config.RotateJob {
+	return &config.RotateJob{Secrets: []string{"client-secret"}, Schedule: "17 3 * * *"}
 }
 
 // vaultEverything sets what the other leaves out.
@@ -83,6 +89,7 @@ func azureDelivery(identity config.Identity) *config.Delivery {
 		KeyVault: "contoso-aidbox", TenantID: "00000000-0000-0000-0000-000000000000", Cloud: "AzurePublicCloud",
 		Identity: identity,
 	}
+	d.RotateJob.ClientID = "22222222-2222-2222-2222-222222222222"
 	d.Secrets = append(d.Secrets, config.Secret{
 		Name: "idp-key", ObjectName: "contoso-idp-key", Scope: []string{"IdentityProvider/entra", "Client"},
 	})
@@ -217,7 +224,7 @@ func TestWrongKindIsAnErrorThatKnowsBetter(t *testing.T) {
 		want, hint string
 	}{
 		{Options{Only: []string{"deploymnet"}}, `unknown kind "deploymnet"`, "did you mean Deployment?"},
-		{Options{Skip: []string{"Pod"}}, `unknown kind "Pod"`, "kinds are ServiceAccount, SecretProviderClass, ConfigMap, Deployment; groups are rbac, verify-job"},
+		{Options{Skip: []string{"Pod"}}, `unknown kind "Pod"`, "kinds are ServiceAccount, SecretProviderClass, ConfigMap, Deployment; groups are rbac, verify-job, rotate-job"},
 		{Options{Only: []string{"ConfigMap"}, Skip: []string{"ConfigMap"}}, "no kind is left to render", "name fewer kinds to skip"},
 	} {
 		_, err := objectsOf(vaultDelivery(), tt.options)

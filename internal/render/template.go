@@ -43,13 +43,15 @@ type view struct {
 	InitBundleURL       string // of the file in the container
 	InitBundleChecksum  string
 
+	ClusterRole string // the object's name
+
 	Service  string // that Aidbox is reached by through the API server; "" for none
 	PodToken bool   // the pod's login takes a token of its ServiceAccount
 	Nudge    bool   // secretctl may patch pods
 
 	Container string     // Aidbox's in the workload
 	Values    viewValues // for the Helm values alone
-	Job       viewJob    // for the templates of the group verify-job alone
+	Job       viewJob    // for the templates of the groups verify-job and rotate-job alone
 
 	delivery *config.Delivery
 	provider store.Provider
@@ -81,6 +83,7 @@ func newView(d *config.Delivery, p store.Provider) *view {
 		VaultConfigFolder:   path.Dir(config.VaultConfigFile),
 		VaultConfigChecksum: checksum(vaultConfig),
 		WorkloadIdentity:    d.WorkloadIdentity(),
+		ClusterRole:         d.Namespace + "-" + d.Name + "-secretctl",
 		Secrets:             viewSecrets(d, d.Secrets),
 		delivery:            d,
 		provider:            p,

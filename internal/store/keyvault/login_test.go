@@ -68,7 +68,9 @@ func (s *azureFixture) provision(t *testing.T, phases ...string) {
 }
 
 // jwt is a token as the cluster makes it for the delivery's ServiceAccount.
-func (s *azureFixture) jwt() secret.Value { return jwtOf(s.Issuer, s.d.Subject(s.d.Aidbox.ServiceAccount), audience) }
+func (s *azureFixture) jwt() secret.Value {
+	return jwtOf(s.Issuer, s.d.Subject(s.d.Aidbox.ServiceAccount), audience)
+}
 
 func jwtOf(issuer, subject, audience string) secret.Value {
 	claims := fmt.Sprintf(`{"iss": %q, "sub": %q, "aud": [%q], "exp": %d}`, issuer, subject, audience, time.Now().Add(time.Hour).Unix())

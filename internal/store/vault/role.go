@@ -22,6 +22,7 @@ type roleStep struct {
 	name    string
 	account string
 	policy  string
+	least   time.Duration // that a login has to last
 	body    map[string]any
 	change  store.Change
 }
@@ -73,7 +74,7 @@ func (s *roleStep) wanted() (role, error) {
 		ServiceAccounts: []string{s.account},
 		Namespaces:      []string{s.v.d.Namespace},
 		Policies:        []string{s.policy},
-		TTL:             int64(ttl / time.Second),
+		TTL:             int64(max(ttl, s.least) / time.Second),
 		Audience:        s.v.d.Vault.Audience,
 	}, nil
 }

@@ -27,7 +27,7 @@ func (v *Store) Steps(in *secret.Inputs, concurrency int) []store.Step {
 	roles := []store.Part{(&roleStep{v: v, auth: auth, name: vault.Role, account: v.d.Aidbox.ServiceAccount, policy: vault.Policy}).part()}
 	if v.d.RotateJob != nil {
 		policies = append(policies, (&policyStep{v: v, name: vault.RotatePolicy(), rules: rotateRules(v.d)}).part())
-		roles = append(roles, (&roleStep{v: v, auth: auth, name: vault.RotateRole(), account: v.d.RotateAccount(), policy: vault.RotatePolicy()}).part())
+		roles = append(roles, (&roleStep{v: v, auth: auth, name: vault.RotateRole(), account: v.d.RotateAccount(), policy: vault.RotatePolicy(), least: v.d.RotateWithin()}).part())
 	}
 	steps := []store.Step{
 		store.NewStep(phases, phaseStore, store.Part{Diff: values.diff, Apply: values.apply}),
