@@ -2,6 +2,7 @@ package cluster_test
 
 import (
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +18,7 @@ func TestRealClusterRunsVerifyJob(t *testing.T) {
 	rc.kubectl(t, manifests, "apply", "--validate=strict", "--server-side", "-f", "-")
 
 	t.Run("healthy", func(t *testing.T) {
-		said := rc.runJob(t, "healthy", "Complete")
+		said := rc.runJob(t, "aidbox-verify", "healthy", "Complete")
 		for _, id := range []string{
 			"mount/present", "mount/readable", "mount/matches-store", "mount/status", "mount/vault-config",
 			"client/exists", "client/masked", "client/reference",
@@ -30,7 +31,7 @@ func TestRealClusterRunsVerifyJob(t *testing.T) {
 	})
 	t.Run("stale", func(t *testing.T) {
 		rc.write(t, "secret/data/"+rc.namespace+"/client", map[string]any{"data": map[string]any{"client-secret": "rotated-in-the-test"}})
-		said := rc.runJob(t, "stale", "Failed")
+		said := rc.runJob(t, "aidbox-verify", "stale", "Failed")
 		for _, line := range []string{"√ mount/matches-store ", "× auth/accepts-secret ", "× auth/token "} {
 			if !strings.Contains(said, line) {
 				t.Errorf("the log has no line %q", line)
@@ -39,12 +40,34 @@ func TestRealClusterRunsVerifyJob(t *testing.T) {
 	})
 }
 
-// runJob creates a Job from the CronJob, waits until it has the given condition, and
+// runJob creates a Job from a CronJob, waits until it has the given condition, and
 // returns its log.
-func (rc *realCluster) runJob(t *testing.T, name, condition string) string {
+func (rc *realCluster) runJob(t *testing.T, cronJob, name, condition string) string {
 	t.Helper()
-	rc.kubectl(t, "", "create", "job", name, "--from=cronjob/aidbox-verify")
-	for deadline := time.Now().Add(time.Minute); ; <-time.After(200 * time.Millisecond) {
+	rc.startJob(t, cronJob, name)
+	return rc.jobLog(t, name, condition)
+}
+
+func (rc *realCluster) startJob(t *testing.T, cronJob, name string) {
+	t.Helper()
+	rc.kubectl(t, "", "create", "job", name, "--from=cronjob/"+cronJob)
+}
+
+// waitForLog waits until the log of a Job has a text.
+func (rc *realCluster) waitForLog(t *testing.T, name, text string) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); <-time.After(200 * time.Millisecond) {
+		if said, _ := exec.Command("kubectl", "-n", rc.namespace, "logs", "job/"+name).CombinedOutput(); strings.Contains(string(said), text) {
+			return
+		}
+	}
+	t.Fatalf("the log of job %s has no %q", name, text)
+}
+
+// jobLog waits until a Job has the given condition, and returns its log.
+func (rc *realCluster) jobLog(t *testing.T, name, condition string) string {
+	t.Helper()
+	for deadline := time.Now().Add(8 * time.Minute); ; <-time.After(200 * time.Millisecond) {
 		conditions := rc.kubectl(t, "", "get", "job", name, "-o", `jsonpath={.status.conditions[?(@.status=="True")].type}`)
 		if strings.Contains(conditions, "Complete") || strings.Contains(conditions, "Failed") || time.Now().After(deadline) {
 			said := rc.kubectl(t, "", "logs", "job/"+name)
