@@ -15,6 +15,7 @@ func TestEdgesAreRefused(t *testing.T) {
 		"admin's variable":             {"aidbox: {admin: {secret: {env: \"hunter2 x\"}}}\n", "aidbox.admin.secret.env: is not the name of an environment variable"},
 		"key without a value":          {"resources:\n- type: Client\n  id: c\n  secrets:\n    secret:\n", "5:5: resources[0].secrets: has a key without a value"},
 		"object that has another name": {azure("secrets: [{name: a.b, objectName: \"a b\", scope: [Client]}]\n"), "secrets[0].objectName: is not the name of a Key Vault secret"},
+		"name that both refuse":        {azure("secrets: [{name: \"a/b\", scope: [Client]}]\n"), "secrets[0].name: is not a file name"},
 	})
 }
 
