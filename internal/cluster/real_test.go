@@ -39,6 +39,7 @@ func TestRealCluster(t *testing.T) {
 	t.Run("workload", func(t *testing.T) { wantWorkload(t, w) })
 	for name, c := range map[string]*Cluster{"WebSocket": c, "SPDY": withoutWebSocket(t, c)} {
 		t.Run("files over "+name, func(t *testing.T) { wantFiles(t, c, pod) })
+		t.Run("watch over "+name, func(t *testing.T) { wantWatch(t, c, pod) })
 		t.Run("pods that cannot be read over "+name, func(t *testing.T) { wantNotRunning(t, c, s.namespace) })
 		t.Run("ports over "+name, func(t *testing.T) { wantPorts(t, c, pod) })
 		t.Run("nobody over "+name, func(t *testing.T) { wantForbidden(t, withoutWebSocketIf(t, s.as(t, "nobody"), name == "SPDY"), pod) })
