@@ -261,7 +261,10 @@ func noRestart(ctx context.Context, r *run, s subject) Result {
 // podsStayed says whether the pods are the ones from before the write.
 func (r *run) podsStayed(ctx context.Context, before []cluster.Pod) Result {
 	now, err := r.Cluster.Workload(ctx, r.d.Namespace, r.d.Aidbox.Workload.Kind, r.d.Aidbox.Workload.Name)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return Fail("%s was deleted meanwhile", r.d.Aidbox.Workload).WithHint("a rotation needs no restart: check what deleted it: kubectl get events -n %s", r.d.Namespace)
+	case err != nil:
 		return r.unknown(err)
 	}
 	if wrong := samePods(before, now.Pods); len(wrong) > 0 {

@@ -17,6 +17,7 @@ func TestRestartDuringARotationIsSeen(t *testing.T) {
 	}{
 		"restarted":  {func(w *fakeCluster) { w.pods[1].Status.ContainerStatuses[0].RestartCount++ }, "container app of pod/b was restarted: 1 restarts, before 0"},
 		"replaced":   {func(w *fakeCluster) { w.pods = w.pods[:1] }, "pod/b is gone"},
+		"deleted":    {func(w *fakeCluster) { w.fixed["/apis/apps/v1/namespaces/default/deployments/aidbox"] = notFound }, "Deployment aidbox was deleted meanwhile"},
 		"going away": {func(w *fakeCluster) { w.pods[1].DeletionTimestamp = &w.pods[1].CreationTimestamp }, "pod/b is terminating"},
 	} {
 		t.Run(name, func(t *testing.T) {

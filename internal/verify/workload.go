@@ -198,17 +198,32 @@ func podPending(ctx context.Context, r *run, p cluster.Pod) Result {
 	if err != nil {
 		what += "; its events cannot be read: " + r.line(err.Error())
 	}
+	mounting := r.waitsForVolumes(p)
+	if !mounting {
+		events = slices.DeleteFunc(events, func(e cluster.Event) bool { return e.Reason == "FailedMount" }) // and that is over
+	}
 	if e, ok := worst(events); ok {
 		what += fmt.Sprintf("; event %s: %s", e.Reason, r.line(cause(e.Message)))
 	}
-	cause, next := r.firstCause(ctx, p)
-	if cause != "" {
-		what += "; " + cause
+	var why, next string
+	if mounting {
+		why, next = r.firstCause(ctx, p)
+	}
+	if why != "" {
+		what += "; " + why
 	}
 	if next == "" {
 		next = fmt.Sprintf("kubectl describe pod -n %s %s", p.Namespace, p.Name)
 	}
 	return Fail("%s", what).WithHint("%s", next)
+}
+
+// waitsForVolumes says whether the secrets may be what keeps a pod from starting: it has a
+// node, and its container does not wait for something that comes after the volumes, such
+// as its image.
+func (r *run) waitsForVolumes(p cluster.Pod) bool {
+	reason := p.Status(aidboxIn(r.d, p.Spec).Name).Reason
+	return p.Node != "" && slices.Contains([]string{"", "ContainerCreating", "PodInitializing"}, reason)
 }
 
 // noSubPath looks at the template and at the pods: a file that is mounted by

@@ -187,6 +187,13 @@ func workloadRows() []row {
 			w.fixed[daemonsPath] = daemons(driverDaemon("true", 1), providerDaemon(0))
 		}), deployment, StatusFail, "0 of 1 pods ready"},
 		{"login refused", pending(func(_ *fakeCluster, s *fixture) { s.w.LogIn = refusedLogin }), deployment, StatusFail, "the pod's login, tried from here: "},
+		{"no node, and no class", pending(func(w *fakeCluster, _ *fixture) {
+			w.class, w.pods[0].Spec.NodeName, w.pods[0].Status.ContainerStatuses = nil, "", nil
+			w.events = []corev1.Event{{Type: "Warning", Reason: "FailedScheduling", Message: "0/1 nodes are available"}}
+		}), deployment, StatusFail, "pod/a is Pending; event FailedScheduling: 0/1 nodes are available | kubectl describe pod -n default a"},
+		{"no image, and no class", pending(func(w *fakeCluster, _ *fixture) {
+			w.class, w.pods[0].Status.ContainerStatuses[0].State.Waiting.Reason = nil, "ErrImagePull"
+		}), deployment, StatusFail, "pod/a is Pending (ErrImagePull); event BackOff: back-off | kubectl describe pod -n default a"},
 		{"events forbidden", pending(func(w *fakeCluster, _ *fixture) { w.refuse = "events" }), deployment, StatusFail, "its events cannot be read"},
 
 		{"none", in(nil), noSubPath, StatusPass, "in the template and in 2 pods"},
