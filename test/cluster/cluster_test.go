@@ -3,8 +3,6 @@ package cluster_test
 import (
 	"bytes"
 	"encoding/json"
-	"encoding/pem"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -134,7 +132,7 @@ func (rc *realCluster) applyClients(t *testing.T) {
 // pods returns a field of each pod that is not being deleted.
 func (rc *realCluster) pods(t *testing.T, field string) []string {
 	t.Helper()
-	return strings.Fields(rc.kubectl(t, "", "get", "pods", "-l", "app.kubernetes.io/name=aidbox",
+	return strings.Fields(rc.kubectl(t, "", "get", "pods", "-l", "app.kubernetes.io/name=aidbox", "--field-selector=status.phase!=Failed",
 		"-o", "go-template={{range .items}}{{if not .metadata.deletionTimestamp}}{{"+field+"}} {{end}}{{end}}"))
 }
 
@@ -267,21 +265,6 @@ func (rc *realCluster) kubeconfig(t *testing.T, account string) string {
 	if who := rc.kubectl(t, "", "--kubeconfig", file, "auth", "whoami"); !strings.Contains(who, rc.namespace+":"+account) {
 		t.Fatalf("the kubeconfig authenticates as %s", who)
 	}
-	return file
-}
-
-// kubeconfigFor returns a copy of a kubeconfig with another address of the API server, and
-// its certificate.
-func (rc *realCluster) kubeconfigFor(t *testing.T, kubeconfig, server string, certificate []byte) string {
-	t.Helper()
-	file, ca := filepath.Join(t.TempDir(), "kubeconfig"), filepath.Join(t.TempDir(), "ca.pem")
-	raw := rc.kubectl(t, "", "--kubeconfig", kubeconfig, "config", "view", "--raw")
-	if err := errors.Join(os.WriteFile(file, []byte(raw), 0o600),
-		os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate}), 0o600)); err != nil {
-		t.Fatal(err)
-	}
-	cluster := rc.kubectl(t, "", "--kubeconfig", file, "config", "view", "-o", "jsonpath={.clusters[0].name}")
-	rc.kubectl(t, "", "--kubeconfig", file, "config", "set-cluster", cluster, "--server="+server, "--certificate-authority="+ca)
 	return file
 }
 

@@ -2,6 +2,7 @@ package cluster_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"text/tabwriter"
@@ -18,8 +19,11 @@ type fault struct {
 
 // expectation is a command, one of its checks, the status of that check, and what its
 // detail and hint say, where NAMESPACE stands for the namespace and "..." for any text. A
-// command is repeated until the check says so; rotate runs once.
+// command is repeated until the check says so; rotate runs once. With the status never, no
+// check of the command says it.
 type expectation struct{ command, check, status, says string }
+
+const never = "never"
 
 // Prefixes of a command.
 const (
@@ -238,7 +242,7 @@ func (rc *realCluster) find(t *testing.T, f fault, n expectation) (said finding,
 			code, all := rc.reportDuring(t, begin, command)
 			checks = all
 			said, ok = n.among(checks)
-			return ok && (code != 0) == (said.Status == "fail" || said.Status == "unknown")
+			return ok && code == exitCode(checks)
 		}) {
 			return said, checks
 		}
@@ -250,8 +254,26 @@ func (rc *realCluster) find(t *testing.T, f fault, n expectation) (said finding,
 	}
 }
 
+// exitCode is what the statuses of the checks make of a command's exit code.
+func exitCode(checks []finding) int {
+	has := func(status string) bool {
+		return slices.ContainsFunc(checks, func(c finding) bool { return c.Status == status })
+	}
+	switch {
+	case has("fail"):
+		return 1
+	case has("unknown"):
+		return 3
+	}
+	return 0
+}
+
 // among returns the check that meets the expectation.
 func (n expectation) among(checks []finding) (finding, bool) {
+	if n.status == never {
+		said := slices.ContainsFunc(checks, func(c finding) bool { return strings.Contains(c.Detail+c.Hint, n.says) })
+		return finding{Status: never, Detail: n.says}, !said
+	}
 	for _, c := range checks {
 		if c.ID == n.check && c.Status == n.status && inOrder(c.Detail+" | "+c.Hint, strings.Split(n.says, "...")) {
 			return c, true

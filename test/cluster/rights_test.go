@@ -3,9 +3,6 @@ package cluster_test
 import (
 	"encoding/json"
 	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"os/exec"
 	"slices"
 	"strings"
@@ -14,8 +11,6 @@ import (
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 )
 
 // role is a Role or a ClusterRole of a test, which is bound to the one who runs secretctl.
@@ -106,31 +101,14 @@ const (
 // of the protocols that streams are upgraded to it lets one pass.
 func (rc *realCluster) behind(t *testing.T, kubeconfig, protocol string) string {
 	t.Helper()
-	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tlsConfig, err := rest.TLSConfigFor(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	server, err := url.Parse(config.Host)
-	if err != nil {
-		t.Fatal(err)
-	}
-	forward := &httputil.ReverseProxy{
-		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(server) },
-		Transport: &http.Transport{TLSClientConfig: tlsConfig},
-	}
-	proxy := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if upgrade := r.Header.Get("Upgrade"); upgrade != "" && !strings.EqualFold(upgrade, protocol) {
+	file, _ := rc.proxied(t, kubeconfig, func(w http.ResponseWriter, r *http.Request) (answered bool) {
+		upgrade := r.Header.Get("Upgrade")
+		if answered = upgrade != "" && !strings.EqualFold(upgrade, protocol); answered {
 			http.Error(w, "unable to upgrade", http.StatusBadRequest)
-			return
 		}
-		forward.ServeHTTP(w, r)
-	}))
-	t.Cleanup(proxy.Close)
-	return rc.kubeconfigFor(t, kubeconfig, proxy.URL, proxy.Certificate().Raw)
+		return answered
+	})
+	return file
 }
 
 // missing is a right and a command that does not do without it: its exit code and what it

@@ -1,0 +1,38 @@
+package cluster
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/secretctl/secretctl/internal/fhirclient"
+	"github.com/secretctl/secretctl/internal/secret"
+)
+
+// A missing right stays missing: who asks Aidbox through the API server hears of it at once.
+func TestARefusedPortForwardIsNotTriedAgain(t *testing.T) {
+	const refusal = `{"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 403, "reason": "Forbidden", "message": "pods is forbidden"}`
+	var asked atomic.Int32
+	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = io.WriteString(w, refusal)
+	})
+	aidbox, err := fhirclient.New(fhirclient.Options{URL: "http://aidbox-1", Tunnel: c.PodTransport("default", "aidbox-1", 8080)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	_, _, err = aidbox.Probe(t.Context(), "/fhir/Patient", "basic", secret.New([]byte("x")))
+	forbidden, ok := errors.AsType[*ForbiddenError](err)
+	if !ok || forbidden.Resource != "pods/portforward" {
+		t.Errorf("error is %v", err)
+	}
+	if asked.Load() != 2 || time.Since(start) > 5*time.Second { // by WebSocket and by SPDY
+		t.Errorf("%d requests in %s", asked.Load(), time.Since(start))
+	}
+}
