@@ -93,6 +93,9 @@ func (a *app) printBodies(all []*config.Delivery, resources map[*config.Delivery
 				if a.repeatsSecret(body) {
 					return hint.Wrap(fmt.Errorf("%s/%s repeats a secret value, so it is not printed", r.Type, r.ID), "refer to the secret below secrets, in place of a value in the body")
 				}
+				if fhirclient.HideSecrets(body) {
+					a.narrate("warning: %s%s/%s has a secret as it is in the config, which is sent and not printed; refer to one below secrets instead", a.of(d), r.Type, r.ID)
+				}
 				found = append(found, resourceReport{d.Name, body})
 			}
 		}

@@ -81,28 +81,30 @@ func (c *Client) Get(ctx context.Context, r config.Resource) (body []byte, liter
 			p.at[key] = withheld
 		}
 	})
-	hideSecrets(res)
+	HideSecrets(res)
 	body, err = encode(c.sanitizer.Tree(res), "  ")
 	return body, literals, err
 }
 
-// hideSecrets hides the strings whose key says that they are secret, wherever they are:
-// beside the fields that Aidbox masks, people write them into fields of their own.
-func hideSecrets(v any) {
+// HideSecrets hides the strings of a resource whose key says that they are secret, wherever
+// they are: beside the fields that Aidbox masks, people write them into fields of their own.
+// It says whether there are any.
+func HideSecrets(v any) (hidden bool) {
 	switch v := v.(type) {
 	case map[string]any:
 		for key, value := range v {
 			if text, ok := value.(string); ok && text != withheld && secretKey.MatchString(key) {
-				v[key] = withheld
+				v[key], hidden = withheld, true
 				continue
 			}
-			hideSecrets(value)
+			hidden = HideSecrets(value) || hidden
 		}
 	case []any:
 		for _, value := range v {
-			hideSecrets(value)
+			hidden = HideSecrets(value) || hidden
 		}
 	}
+	return hidden
 }
 
 var secretKey = regexp.MustCompile(`(?i)(secret|passwor[dt]|passphrase|private.?key|api.?key|token)$`)
