@@ -149,29 +149,33 @@ var keyVaultRoles = map[string]Role{
 	"21090545-7ca7-4776-b22c-e363652d74d2": Reader,
 }
 
-// settleRoles gives the owner of an identity in each Key Vault the strongest role
-// that is assigned to it there or above.
+// settleRoles gives the owner of an identity in each Key Vault the strongest role that
+// is assigned to it there or above, and on each secret the strongest that is assigned
+// to it on that.
 func (a *Azure) settleRoles(principal any) {
 	for _, v := range a.KeyVaults {
-		assigned := map[Role]bool{}
+		has, vault := roles{}, strings.ToLower(a.vaultID(v))
 		for key, r := range a.resources {
 			scope, _, isAssignment := strings.Cut(key, assignments)
-			if isAssignment && r.Properties["principalId"] == principal && strings.HasPrefix(strings.ToLower(a.vaultID(v))+"/", scope+"/") {
-				role, _ := r.Properties["roleDefinitionId"].(string)
-				assigned[keyVaultRoles[role[strings.LastIndex(role, "/")+1:]]] = true
+			secret, onSecret := strings.CutPrefix(scope, vault+"/secrets/")
+			if !isAssignment || r.Properties["principalId"] != principal || !onSecret && !strings.HasPrefix(vault+"/", scope+"/") {
+				continue
 			}
-		}
-		strongest := Role("")
-		for _, role := range []Role{Reader, SecretsUser, SecretsOfficer} {
-			if assigned[role] {
-				strongest = role
+			if !onSecret {
+				secret = ""
+			}
+			id, _ := r.Properties["roleDefinitionId"].(string)
+			if role := keyVaultRoles[id[strings.LastIndex(id, "/")+1:]]; slices.Index(byStrength, role) > slices.Index(byStrength, has[secret]) {
+				has[secret] = role
 			}
 		}
 		if token := a.tokens[fmt.Sprint(principal)]; token != "" {
-			v.setRole(token, strongest)
+			v.setRoles(token, has)
 		}
 	}
 }
+
+var byStrength = []Role{"", Reader, SecretsUser, SecretsOfficer}
 
 // delete takes back a role or a federated credential.
 func (a *Azure) delete(id string) *reply {

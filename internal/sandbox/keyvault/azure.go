@@ -78,7 +78,7 @@ func StartAzure(o AzureOptions) (*Azure, error) {
 	own := a.server.Client().Transport
 	hosts := byHost{armHost: own, loginHost: own, "": first.Client.Transport}
 	for _, v := range o.KeyVaults {
-		v.setRole(a.Token, SecretsOfficer)
+		v.setRoles(a.Token, roles{"": SecretsOfficer})
 		hosts[v.Name+".vault.azure.net"] = v.Client.Transport
 	}
 	a.Client = &http.Client{Transport: hosts}
@@ -146,7 +146,7 @@ func (a *Azure) newPrincipal(clientID string) (principal string) {
 	principal = loopback.UUID()
 	token := rand.Text()
 	for _, v := range a.KeyVaults {
-		v.setRole(token, "")
+		v.setRoles(token, nil)
 	}
 	a.tokens[principal], a.tokens[clientID] = token, token
 	return principal

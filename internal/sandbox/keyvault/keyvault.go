@@ -31,7 +31,7 @@ type Server struct {
 	handler http.HandlerFunc
 
 	mu      sync.Mutex // guards all below
-	tokens  map[string]Role
+	tokens  map[string]roles
 	secrets map[string]*keptSecret // by name in upper case: Key Vault ignores the case of names
 }
 
@@ -61,11 +61,19 @@ func (r Role) allows(action string) bool {
 		(r == SecretsUser || r == Reader) && action == "readMetadata/action"
 }
 
+// roles are what somebody has on the Key Vault, at "", and on single secrets, by their
+// names in lower case.
+type roles map[string]Role
+
+func (r roles) allow(action, secret string) bool {
+	return r[""].allows(action) || r[strings.ToLower(secret)].allows(action)
+}
+
 // Start starts a Key Vault without secrets.
 func Start(o Options) (*Server, error) {
 	v := &Server{
 		Name: cmp.Or(o.Name, "sandbox"), TenantID: cmp.Or(o.TenantID, loopback.UUID()),
-		tokens: map[string]Role{}, secrets: map[string]*keptSecret{},
+		tokens: map[string]roles{}, secrets: map[string]*keptSecret{},
 	}
 	v.Token = v.NewToken(SecretsOfficer)
 	v.handler = v.routes()
@@ -87,15 +95,15 @@ func (v *Server) Close() { v.server.Close() }
 // is not among the constants gives no right to secrets.
 func (v *Server) NewToken(role Role) string {
 	token := rand.Text()
-	v.setRole(token, role)
+	v.setRoles(token, roles{"": role})
 	return token
 }
 
-// setRole changes the role of the owner of a token, who may be a new one.
-func (v *Server) setRole(token string, role Role) {
+// setRoles changes the roles of the owner of a token, who may be a new one.
+func (v *Server) setRoles(token string, has roles) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.tokens[token] = role
+	v.tokens[token] = has
 }
 
 // operation is one of the things that the REST API can be asked for.
@@ -119,7 +127,7 @@ func (v *Server) routes() http.HandlerFunc {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { v.serve(w, r, o).write(w) })
 	}
 	return func(w http.ResponseWriter, r *http.Request) {
-		if _, known := v.role(r); !known { // the client is told where to get a token, and for what
+		if _, known := v.roles(r); !known { // the client is told where to get a token, and for what
 			w.Header().Set("WWW-Authenticate", `Bearer authorization="https://`+loginHost+"/"+v.TenantID+`", resource="https://vault.azure.net"`)
 			refuse(http.StatusUnauthorized, "Unauthorized", "AKV10000: Request is missing a Bearer or PoP token.").write(w)
 			return
@@ -128,16 +136,16 @@ func (v *Server) routes() http.HandlerFunc {
 	}
 }
 
-func (v *Server) role(r *http.Request) (role Role, known bool) {
+func (v *Server) roles(r *http.Request) (has roles, known bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	role, known = v.tokens[strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")]
-	return role, known
+	has, known = v.tokens[strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")]
+	return has, known
 }
 
-// serve takes a request past the role to its operation.
+// serve takes a request past the roles to its operation.
 func (v *Server) serve(w http.ResponseWriter, r *http.Request, o operation) *reply {
-	if role, _ := v.role(r); !role.allows(o.action) {
+	if has, _ := v.roles(r); !has.allow(o.action, r.PathValue("name")) {
 		return v.forbid(o.action)
 	}
 	v.mu.Lock()

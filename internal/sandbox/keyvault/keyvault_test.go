@@ -69,6 +69,26 @@ func TestRolesDecide(t *testing.T) {
 	}
 }
 
+func TestRoleOnASecretCountsForThatSecret(t *testing.T) {
+	v := sandboxtest.StartKeyVault(t, keyvault.Options{Name: "contoso"})
+	a := sandboxtest.StartAzure(t, v, keyvault.AzureOptions{})
+	for _, name := range []string{"a", "b"} {
+		sandboxtest.SetSecret(t, sandboxtest.KeyVaultClient(t, v, v.Token), name, "one")
+	}
+	assignment := a.Group() + "/providers/Microsoft.KeyVault/vaults/contoso/secrets/A/providers/Microsoft.Authorization/roleAssignments/1"
+	a.Want(t, http.MethodPut, assignment, `{"properties": {"principalId": "`+a.Principal(t)+`", "roleDefinitionId": "/x/`+sandboxtest.OfficerRole+`"}}`, http.StatusCreated, "")
+	owner := sandboxtest.KeyVaultClient(t, v, a.PodToken(a.KubeletClientID))
+	value := "two"
+	set := func(name string) error {
+		return errorOf(owner.SetSecret(t.Context(), name, azsecrets.SetSecretParameters{Value: &value}, nil))
+	}
+	if err := set("a"); err != nil {
+		t.Errorf("the secret that the role is on: %v", err)
+	}
+	wantForbidden(t, set("b"))
+	wantForbidden(t, errorOf(owner.GetSecret(t.Context(), "b", "", nil)))
+}
+
 func TestRoleAssignmentCountsInTheKeyVault(t *testing.T) {
 	v := sandboxtest.StartKeyVault(t, keyvault.Options{Name: "contoso"})
 	a := sandboxtest.StartAzure(t, v, keyvault.AzureOptions{SystemIdentity: true})
