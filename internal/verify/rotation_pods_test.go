@@ -220,7 +220,7 @@ func TestPodThatDoesNotRunIsNamedAndLeftOut(t *testing.T) {
 }
 
 func TestReplicasThatDisagreeAreTimed(t *testing.T) {
-	for late, want := range map[time.Duration]bool{0: false, 400 * time.Millisecond: true} {
+	for _, late := range []time.Duration{0, 3 * time.Second} {
 		_, s := rotationInPods(t, func(w *fakeCluster, s *fixture) {
 			s.w.Put = func(ctx context.Context, c config.Secret, v secret.Value) (string, error) {
 				s.valid = rotated
@@ -231,7 +231,10 @@ func TestReplicasThatDisagreeAreTimed(t *testing.T) {
 		})
 		results, _, err := s.run(t.Context())
 		must(t, err)
-		if got := results["rotation/old-rejected client-secret"].Detail; strings.Contains(got, "; the replicas disagreed for ") != want {
+		got := results["rotation/old-rejected client-secret"].Detail
+		_, text, _ := strings.Cut(got, "; the replicas disagreed for ")
+		disagreed, _ := time.ParseDuration(text)
+		if long := disagreed > 2*time.Second; long != (late > 0) { // a loaded machine takes a moment for nothing
 			t.Errorf("%v: got %q", late, got)
 		}
 	}

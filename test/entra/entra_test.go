@@ -66,7 +66,7 @@ func TestAzureTradesATokenThatACredentialFits(t *testing.T) {
 
 // As the real login does, on each of the addresses that a client asks first.
 func TestAzureRefusesAnUnknownTenant(t *testing.T) {
-	a := sandboxtest.StartAzure(t, sandboxtest.StartKeyVault(t, keyvault.Options{Name: "contoso"}), keyvault.AzureOptions{})
+	a := sandboxtest.StartAzure(t, sandboxtest.StartKeyVault(t, keyvault.Options{Name: "contoso"}), keyvault.AzureOptions{Wrap: entra.New().Wrap})
 	for _, path := range []string{"/v2.0/.well-known/openid-configuration", "/oauth2/v2.0/token"} {
 		resp, err := a.Client.Get("https://login.microsoftonline.com/00000000-0000-0000-0000-000000000009" + path)
 		if err != nil {
