@@ -170,7 +170,7 @@ func TestInitDescribesAnExistingWorkload(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := deliveries[0]
-	if want := (config.Workload{Kind: "Deployment", Name: "fhir", Container: "server", ManagedBy: "kustomize"}); d.Aidbox.Workload != want || d.Aidbox.ScopeFormat != "object" || d.Aidbox.Port != 8765 {
+	if want := (config.Workload{Kind: "Deployment", Name: "fhir", Container: "server", ManagedBy: "kustomize"}); d.Aidbox.Workload != want || d.Aidbox.ScopeFormat != "object" || d.Aidbox.Port != 8765 || d.Aidbox.URL != "service" {
 		t.Errorf("%+v", d.Aidbox)
 	}
 	if d.Vault.CSIAddress != "https://vault.example.org:8200" || d.Vault.Role != "records-reader" || d.Vault.KVMount != "kv" {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/store"
 	"github.com/secretctl/secretctl/test/testenv"
@@ -86,6 +87,11 @@ func mountRows() []row {
 			s.store[file] = "\uFEFF" + canary
 		}, matches, StatusWarn, "begins with a byte order mark"},
 		{"not in the store", func(_ *testing.T, s *fixture) { clear(s.store) }, matches, StatusFail, "secret not found in the store"},
+		{"deleted in the store", func(_ *testing.T, s *fixture) {
+			s.w.Stored = func(context.Context, config.Secret) (secret.Value, string, error) {
+				return secret.Value{}, "", hint.Wrap(store.NotFound("version 3 is deleted"), "run: vault kv undelete")
+			}
+		}, matches, StatusFail, "version 3 is deleted; a running pod keeps the last value that it mounted | run: vault kv undelete"},
 		{
 			"no store access", func(_ *testing.T, s *fixture) { s.w.Stored = nil }, matches, StatusPass,
 			"equal to environment variable CLIENT_SECRET (store not readable: no token)",

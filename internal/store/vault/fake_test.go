@@ -299,8 +299,8 @@ func TestForbiddenMountQuestionIsAnsweredByTheData(t *testing.T) {
 	d := p.delivery(t, config.Secret{Name: "password", Value: storetest.FromEnv("P")})
 	_, err := p.run(t, d, map[string]string{"P": storetest.Canary}, "store")
 	storetest.WantError(t, err, "no KV mount secret/ that this token can see")
-	if !strings.Contains(hint.Of(err), "secret/") {
-		t.Errorf("hint %q does not name the mounts that it sees", hint.Of(err))
+	if next := hint.Of(err); !strings.Contains(next, "it sees secret/") || !strings.HasSuffix(next, "vault secrets enable -path=secret kv-v2, or let the token's policy grant something below secret/") {
+		t.Errorf("hint %q does not name the mounts that it sees, or how to make one", next)
 	}
 	standIn.store(t, storetest.Place(t), map[string]any{"user": "aidbox"})
 	got, err := p.run(t, d, map[string]string{"P": storetest.Canary}, "store")
