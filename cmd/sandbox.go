@@ -29,7 +29,10 @@ allow, scopes and rotation.
 Like Aidbox, it reads its settings from the environment: BOX_ROOT_CLIENT_SECRET,
 AIDBOX_VAULT_CONFIG or BOX_VAULT_CONFIG, and BOX_INIT_BUNDLE. --timeout does not apply.
 
-` + exitCodes("it ran until it was interrupted", "", "it could not listen on the address"),
+EXIT STATUS
+  0    it ran until it was interrupted
+  2    usage error; nothing was attempted
+  3    it could not listen on the address`,
 		Example: `  # Listen where Aidbox does by default
   secretctl sandbox aidbox --listen 127.0.0.1:8888`,
 		Args: cobra.NoArgs,

@@ -160,6 +160,7 @@ func stored(ctx context.Context, s config.Secret, deps verify.Dependencies) Secr
 	switch {
 	case newest.Gone:
 		is.State, is.Detail = verify.StateMissing, "version "+is.Version+" is deleted or disabled"
+		is.Expires = time.Time{} // in Vault it is when that was
 	case !newest.Expires.IsZero() && newest.Expires.Before(time.Now()):
 		is.State, is.Hint = Expired, "secretctl rotate "+s.Name
 	case s.DueAfter() > 0:

@@ -139,7 +139,7 @@ func TestLookSaysWhatIsWhere(t *testing.T) {
 				all[0].Expires = time.Now().Add(-time.Hour)
 				return all, err
 			}}
-		}, "! expired one 1 never: 1 of 1 replica current; hint: secretctl rotate one | ! expired two"},
+		}, "! expired one 1 never dated: 1 of 1 replica current; hint: secretctl rotate one | ! expired two"},
 		{"due", func(_ *testing.T, f *fixture) {
 			f.d.Secrets[1].MaxAge = "24h"
 			f.deps.Store = changed{Store: f.deps.Store, versions: func(all []store.Version, err error) ([]store.Version, error) {
@@ -149,7 +149,7 @@ func TestLookSaysWhatIsWhere(t *testing.T) {
 		}, "! due two 1 never: 1 of 1 replica current; older than 24h; hint: secretctl rotate --due two | √ current one"},
 		{"disabled", func(_ *testing.T, f *fixture) {
 			f.deps.Store = changed{Store: f.deps.Store, versions: func(all []store.Version, err error) ([]store.Version, error) {
-				all[0].Gone = true
+				all[0].Gone, all[0].Expires = true, time.Now().Add(-time.Hour) // as Vault says of a deleted one
 				return all, err
 			}}
 		}, "× missing one 1 never: 1 of 1 replica current; version 1 is deleted or disabled"},
@@ -187,7 +187,8 @@ func TestLookSaysWhatIsWhere(t *testing.T) {
 	}
 }
 
-// flat returns the rows of a report as "STATE NAME VERSION ROTATED: DETAIL".
+// flat returns the rows of a report as "STATE NAME VERSION ROTATED: DETAIL", with "dated"
+// after ROTATED where there is an expiry date.
 func flat(r Report) (lines []string) {
 	for _, row := range r.Table(false)[1:] {
 		rotated := row[4]
@@ -195,6 +196,9 @@ func flat(r Report) (lines []string) {
 			rotated = "ago"
 		}
 		line := strings.Join(strings.Fields(row[0]+" "+row[1]+" "+row[2]+" "+strings.Trim(rotated, "-")), " ")
+		if strings.ContainsAny(row[5], "0123456789") {
+			line += " dated"
+		}
 		lines = append(lines, line+": "+row[6])
 	}
 	return lines
