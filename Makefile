@@ -38,8 +38,8 @@ test: ## run the tests that need only Go
 	$(TEST) ./...
 
 .PHONY: test-vault
-test-vault: ## run all tests, with a real Vault built from source
-	test/vault/with $(TEST) ./...
+test-vault: ## run the tests that need a real Vault, built from source
+	test/vault/with $(TEST) -run=RealVault ./...
 
 .PHONY: test-azure
 test-azure: ## test with the Azure provider's own code, and with the client that it is built with

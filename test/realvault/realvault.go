@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -75,6 +76,8 @@ func Start(t testing.TB, options ...Option) *Server {
 		o(s)
 	}
 	switch {
+	case !strings.Contains(t.Name(), "RealVault"):
+		t.Fatal("make test-vault runs the tests that have RealVault in their names")
 	case s.binary == "" && os.Getenv("SECRETCTL_REQUIRE_VAULT") != "":
 		t.Fatal("SECRETCTL_REQUIRE_VAULT is set, and SECRETCTL_TEST_VAULT_BIN does not name a vault binary")
 	case s.binary == "":
