@@ -1,7 +1,7 @@
 # Each target is one command. The tools are pinned in test/tools/go.mod and built
 # on first use.
 
-FUZZTIME ?= 30s
+FUZZTIME ?= 15s
 
 # The Go release that releases are built with, whatever release is installed.
 export GOTOOLCHAIN := $(shell sed -n 's/^toolchain //p' go.mod)
@@ -81,7 +81,7 @@ test-adversity: ## kill provision at each of its writes, provision 10,000 secret
 	go test -count=1 -run='AfterAKill|TenThousand|ManyDeliveries' ./cmd -thorough
 
 .PHONY: fuzz
-fuzz: ## run every fuzz target for FUZZTIME (30s)
+fuzz: ## run every fuzz target for FUZZTIME (15s)
 	test/fuzz $(FUZZTIME)
 
 .PHONY: bench
