@@ -78,3 +78,12 @@ type endless struct{ closed bool }
 
 func (e *endless) Read(b []byte) (int, error) { return len(b), nil }
 func (e *endless) Close() error               { e.closed = true; return nil }
+
+func TestWrapLogsTheStatusOfARedirect(t *testing.T) {
+	var lines bytes.Buffer
+	refused := roundTrip(func(*http.Request) (*http.Response, error) { return nil, &RedirectError{Status: 308} })
+	_, err := (&http.Client{Transport: Wrap(refused, &lines)}).Get("http://127.0.0.1:1/x")
+	if err == nil || !strings.HasPrefix(lines.String(), "GET http://127.0.0.1:1/x 308 ") {
+		t.Errorf("%v, log is %q", err, lines.String())
+	}
+}

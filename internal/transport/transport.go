@@ -6,6 +6,7 @@ package transport
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -77,7 +78,9 @@ func (t *roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := t.roundTrip(req)
 	note(req, resp, err)
 	status := "no answer"
-	if err == nil {
+	if redirect, ok := errors.AsType[*RedirectError](err); ok && redirect.Status > 0 {
+		status = fmt.Sprint(redirect.Status)
+	} else if err == nil {
 		status = fmt.Sprint(resp.StatusCode)
 		resp.Body = cappedBody{io.LimitReader(resp.Body, maxBody), resp.Body}
 	}

@@ -83,7 +83,7 @@ func (s *policyStep) compare(is string) error {
 	if owner == s.v.d.Owner() || s.v.o.Adopt {
 		s.change.Action, s.change.Detail = store.Update, difference
 		if owner != s.v.d.Owner() {
-			s.change.Warning = "takes over a policy that " + writtenBy(owner)
+			s.change.Warning = "takes over a policy: " + writtenBy(owner)
 		}
 		return nil
 	}
