@@ -69,7 +69,7 @@ func (x *existingAidbox) describe(t *testing.T, workload, csiAddress string, rep
 		t.Fatal(err)
 	}
 	config := string(text)
-	replace = append([]string{"# authMount: kubernetes\n", "authMount: " + x.namespace + "\n  role: " + x.namespace + "\n", "path: aidbox/", "path: " + x.namespace + "/"}, replace...)
+	replace = append([]string{"# authMount: kubernetes\n", "authMount: " + x.namespace + "\n  role: " + x.namespace + "\n", "path: " + workload + "/", "path: " + x.namespace + "/"}, replace...)
 	for i := 0; i < len(replace); i += 2 {
 		if !strings.Contains(config, replace[i]) {
 			t.Fatalf("the config has no %q:\n%s", replace[i], config)
