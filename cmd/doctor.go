@@ -48,6 +48,9 @@ run. "secretctl verify cluster store aidbox" runs the same checks.
   secretctl verify cluster store`,
 		Args: cobra.NoArgs,
 		RunE: a.run(func(ctx context.Context, _ []string) error {
+			if err := o.writable(); err != nil {
+				return err
+			}
 			var reports []verify.DeliveryReport
 			all, err := a.deliveries()
 			if err == nil {

@@ -89,7 +89,11 @@ func (a *app) status(ctx context.Context, o reportOptions, watch bool) error {
 		if watch && ctx.Err() != nil {
 			return cmp.Or(err, transport.Ended(ctx))
 		}
-		if printed := a.printStatus(r, o.output, watch); printed != nil || !watch || isUsage(err) {
+		printed := a.printStatus(r, o.output, watch)
+		switch {
+		case isUsage(err):
+			return join(err, printed)
+		case printed != nil || !watch:
 			return join(err, printed, statusAnswer(r))
 		}
 		if err := transport.Sleep(ctx, watchEvery); err != nil {

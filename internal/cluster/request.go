@@ -265,5 +265,5 @@ func (c *Cluster) unreachable(ctx context.Context, err error) error {
 	if own, ok := errors.AsType[*transport.Error](err); ctx.Err() != nil || ok && own.ByProxy() {
 		return err
 	}
-	return hint.Wrap(err, "is this the right cluster, and does it run? kubectl cluster-info tells; see --kubeconfig and --context")
+	return hint.Wrap(err, "is this the right cluster, and does it run? check with kubectl cluster-info; see --kubeconfig and --context")
 }

@@ -119,7 +119,7 @@ func (c *Client) describe(a answer, software string) string {
 	case a.status == http.StatusOK && title != nil:
 		return fmt.Sprintf("a web page, %q", c.sanitizer.Line(html.UnescapeString(string(title[1]))))
 	case a.status == http.StatusUnauthorized || a.status == http.StatusForbidden:
-		return fmt.Sprintf("a server or proxy that answers %d to /health, which takes no login in Aidbox", a.status)
+		return fmt.Sprintf("a server or proxy that answers %d to /health, which needs no login in Aidbox", a.status)
 	case a.status != http.StatusOK:
 		return fmt.Sprintf("a server that answers %d to /health and does not have /fhir/metadata", a.status)
 	case a.problem != "":

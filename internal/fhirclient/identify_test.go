@@ -44,7 +44,7 @@ func TestWhatIsNotAidboxIsNamedAndGivenNoCredentials(t *testing.T) {
 		"a page":                     {pages{"/health": {200, "<html><TITLE>Log&nbsp;in &amp; go</TITLE>"}}, `not Aidbox but a web page, "Log in & go"`},
 		"a page without a title":     {pages{"/health": {200, "<html>"}}, "not Aidbox but a server with another /health: answered HTML, not FHIR JSON"},
 		"404":                        {pages{}, "not Aidbox but a server that answers 404 to /health and does not have /fhir/metadata"},
-		"403":                        {pages{"/health": {403, ""}}, "not Aidbox but a server or proxy that answers 403 to /health, which takes no login in Aidbox"},
+		"403":                        {pages{"/health": {403, ""}}, "not Aidbox but a server or proxy that answers 403 to /health, which needs no login in Aidbox"},
 		"what fails may be anything": {pages{"/health": {500, ""}}, "GET /health: 500: internal server error"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -34,7 +34,7 @@ metadata:
   provider: vault
   parameters:
     roleName: aidbox
-    vaultAddress: http://127.0.0.1:8200
+    vaultAddress: http://vault.default:8200
     vaultKubernetesMountPath: kubernetes
     objects: |
 {{- range .Values.secrets}}

@@ -60,7 +60,7 @@ func (b *bench) render() error {
 // renders the same.
 func (b *bench) prepare(folder string, n int) error {
 	var conf, values strings.Builder
-	conf.WriteString("apiVersion: secretctl.dev/v1\nprovider: vault\nsecrets:\n")
+	conf.WriteString("apiVersion: secretctl.dev/v1\nprovider: vault\nvault: {csiAddress: \"http://vault.default:8200\"}\nsecrets:\n")
 	values.WriteString("secrets:\n")
 	for i := range n {
 		fmt.Fprintf(&conf, "  - {name: s%d, scope: [Client/c%[1]d]}\n", i)
