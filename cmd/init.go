@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -105,7 +106,7 @@ func (a *app) init(ctx context.Context, o initOptions, given func(flag string) b
 	if err := o.check(func(question) bool { return true }); err != nil {
 		return err
 	}
-	o.complete()
+	examples := o.complete()
 	text, err := starter.File(o.Options)
 	if err != nil {
 		return err
@@ -113,7 +114,11 @@ func (a *app) init(ctx context.Context, o initOptions, given func(flag string) b
 	if _, err := config.Parse(a.config, text); err != nil { // such as what a workload says
 		return err
 	}
-	return a.writeStarter(text, o)
+	if err := a.writeStarter(text, o); err != nil || len(examples) == 0 {
+		return err
+	}
+	a.narrate("note: %s stand for your own names and ids: replace them", strings.Join(examples, ", "))
+	return nil
 }
 
 // vacant refuses to replace a file without --force.

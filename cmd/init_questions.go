@@ -88,25 +88,29 @@ func (o *initOptions) fits(given func(flag string) bool) error {
 	return nil
 }
 
-// complete fills in what was neither given nor asked for.
-func (o *initOptions) complete() {
+// complete fills in what was neither given nor asked for, and returns what of that is an
+// example, to be replaced.
+func (o *initOptions) complete() (examples []string) {
 	for i := range o.questions() {
 		q := o.questions()[i] // anew, because one may follow from another
 		*q.answer = strings.TrimSpace(*q.answer)
 		if o.Workload == nil || q.page != config.ProviderAzure { // nobody looks up the ids of what does not exist
 			*q.answer = cmp.Or(*q.answer, q.fallback)
-			if !o.asked {
-				*q.answer = cmp.Or(*q.answer, q.example)
+			if !o.asked && *q.answer == "" && q.example != "" {
+				if *q.answer = q.example; !o.passes(q) {
+					examples = append(examples, q.example)
+				}
 			}
 		}
 	}
 	if o.secrets == "" {
-		return
+		return examples
 	}
 	o.Secrets = nil
 	for name := range strings.SplitSeq(o.secrets, ",") {
 		o.Secrets = append(o.Secrets, config.Secret{Name: strings.TrimSpace(name), Scope: []string{"Client/" + o.client}})
 	}
+	return examples
 }
 
 // check returns what the config has against an answer, of those that are asked

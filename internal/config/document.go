@@ -108,20 +108,34 @@ func (doc *document) syntaxError(err error) {
 		line = 1 + bytes.Count(before, []byte("\n"))
 		message = yamlAnchor.ReplaceAllString(message, "")
 	}
-	text, hint := doc.yamlWords(line, message)
+	if tab := doc.tabAt(line); tab > 0 {
+		doc.notYAML(tab, "a tab in the indentation", "indent with spaces: YAML takes no tabs")
+		return
+	}
+	text, hint := yamlWords(message)
+	doc.notYAML(line, text, hint)
+}
+
+func (doc *document) notYAML(line int, text, hint string) {
 	doc.problems = append(doc.problems, Problem{
 		File: doc.file, Line: doc.line + line - 1, Message: "is not valid YAML: " + text, Hint: hint,
 	})
 }
 
-// yamlWords restates what the parser says about a line, and how to fix that.
-func (doc *document) yamlWords(line int, message string) (text, hint string) {
+// tabAt returns the line whose indentation has a tab, where that is this one or the next:
+// the parser may be one line behind. Otherwise it returns 0.
+func (doc *document) tabAt(line int) int {
 	lines := bytes.Split(doc.text, []byte("\n"))
-	for n := max(line-1, 0); n < min(line+1, len(lines)); n++ { // the parser may be one line behind
+	for n := max(line-1, 0); n < min(line+1, len(lines)); n++ {
 		if indent := lines[n][:len(lines[n])-len(bytes.TrimLeft(lines[n], " \t"))]; bytes.ContainsRune(indent, '\t') {
-			return "a tab in the indentation", "indent with spaces: YAML takes no tabs"
+			return n + 1
 		}
 	}
+	return 0
+}
+
+// yamlWords restates what the parser says, and how to fix that.
+func yamlWords(message string) (text, hint string) {
 	switch {
 	case strings.Contains(message, "cannot start any token"):
 		return "a value begins with a character that has a meaning in YAML", "put the value in quotes"

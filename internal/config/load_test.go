@@ -111,6 +111,7 @@ func TestBrokenYAMLIsReportedWithItsLineAndWithoutItsText(t *testing.T) {
 		"a: b\n---\nc: d\ne: *hunter2\n":  "x.yaml:4: is not valid YAML: a value begins with *, as an alias does, and there is no such anchor",
 		"a: @hunter2\n":                   "x.yaml:1: is not valid YAML: a value begins with a character that has a meaning in YAML",
 		"a:\n\t- hunter2\n":               "x.yaml:2: is not valid YAML: a tab in the indentation",
+		"a:\n  b: c\n\td: hunter2\n":      "x.yaml:3: is not valid YAML: a tab in the indentation",
 		"{a: b} {c: d}\n":                 "x.yaml:1: is not valid YAML: a bracket, a quote or a key is missing",
 		"  a: b\nc: d\n":                  "x.yaml:1: is not valid YAML: a bracket, a quote or a key is missing",
 		"apiVersion: hunter2\n":           "x.yaml:1:1: apiVersion: is not secretctl.dev/v1",
