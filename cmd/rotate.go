@@ -148,9 +148,25 @@ func (a *app) toRotate(o rotateOptions, args []string) ([]*config.Delivery, func
 	return all, func(d *config.Delivery) []config.Secret { return rotated[d] }, nil
 }
 
+// sameTarget returns the flags with which another command looks where this one does.
+func (a *app) sameTarget(o reportOptions) (flags string) {
+	for _, f := range []struct{ flag, value string }{{"--mount-path", o.mountPath}, {"--vault-config", o.vaultConfig}} {
+		if f.value != "" {
+			flags += " " + f.flag + " " + f.value
+		}
+	}
+	if o.target == targetLocal && o.mountPath == "" {
+		flags += " --target local"
+	}
+	if a.config != defaultConfig {
+		flags += " -c " + a.config
+	}
+	return flags
+}
+
 // newRotation finds the new value; nothing is written yet.
 func (a *app) newRotation(ctx context.Context, d *config.Delivery, s config.Secret, from store.Store, c checkup) (*verify.Rotation, error) {
-	again := "secretctl rotate " + s.Name + " --follow"
+	again := "secretctl rotate " + s.Name + " --follow" + a.sameTarget(c.options)
 	r := &verify.Rotation{
 		Secret: s.Name, WriteOnly: c.writeOnly, DryRun: c.dryRun, Follow: c.follow,
 		Deadline: c.options.deadline, Nudge: c.options.nudge && c.options.target == targetPod,
