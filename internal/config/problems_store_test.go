@@ -70,6 +70,7 @@ func TestSettingsOfAzureAreChecked(t *testing.T) {
 		"tenantID":              {azure("azure: {keyVault: abc, tenantID: contoso}\n"), `azure.tenantID: is not a UUID`},
 		"cloud":                 {azure("azure: {keyVault: abc, tenantID: 00000000-0000-0000-0000-000000000000, cloud: AzurePublic}\n"), `azure.cloud: must be one of: AzurePublicCloud, AzureUSGovernmentCloud, AzureChinaCloud, AzureGermanCloud; write one of these`},
 		"resourceGroup":         {azure("azure: {keyVault: abc, tenantID: 00000000-0000-0000-0000-000000000000, resourceGroup: a/b}\n"), `azure.resourceGroup: is not the name of a resource group`},
+		"identity binding":      {azure("azure: {keyVault: abc, identity: {useAzureTokenProxy: true}}\n"), `azure.identity.useAzureTokenProxy: unknown key; identity binding is not supported: use identity.type workload`},
 		"identity":              {azure("azure: {keyVault: abc, tenantID: 00000000-0000-0000-0000-000000000000, identity: {type: pod}}\n"), `azure.identity.type: must be one of: kubelet, workload, system, addon, node`},
 		"workload identity":     {azure("azure: {keyVault: abc, tenantID: 00000000-0000-0000-0000-000000000000, identity: {type: workload}}\n"), `azure.identity.clientID: is missing; write it, or azure.subscriptionID and azure.resourceGroup`},
 		"system identity":       {azure("azure: {keyVault: abc, tenantID: 00000000-0000-0000-0000-000000000000, identity: {type: system, clientID: x}}\n"), `azure.identity.clientID: is not for a system-assigned identity`},

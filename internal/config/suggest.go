@@ -70,6 +70,9 @@ func (k *keys) elsewhere(key string) string {
 		k.places = map[string]string{}
 		k.find(reflect.TypeFor[Delivery](), "")
 	}
+	if plainWord(key) == "useazuretokenproxy" {
+		return "identity binding is not supported: use identity.type workload"
+	}
 	if renamed := map[string]string{"deployment": "aidbox.workload.name"}[plainWord(key)]; renamed != "" {
 		return fmt.Sprintf("write %s", renamed)
 	}

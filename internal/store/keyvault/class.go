@@ -12,7 +12,10 @@ import (
 	"github.com/secretctl/secretctl/internal/store"
 )
 
-const defaultCloud = "AzurePublicCloud"
+const (
+	defaultCloud    = "AzurePublicCloud"
+	identityBinding = "useAzureTokenProxy" // of AKS; the tokens have another audience then
+)
 
 // classes returns a SecretProviderClass for each Key Vault of the delivery.
 func classes(d *config.Delivery) []store.Class {
@@ -57,7 +60,7 @@ func classes(d *config.Delivery) []store.Class {
 }
 
 var dialect = store.Dialect{
-	Parameters: []string{"clientID", "cloudName", "keyvaultName", "tenantID", "useVMManagedIdentity", "usePodIdentity", "userAssignedIdentityID"},
+	Parameters: []string{"clientID", "cloudName", "keyvaultName", "tenantID", identityBinding, "useVMManagedIdentity", "usePodIdentity", "userAssignedIdentityID"},
 	Parameter: func(parameters map[string]string, name string) string {
 		value := strings.TrimSpace(parameters[name])
 		switch name {
@@ -67,7 +70,7 @@ var dialect = store.Dialect{
 			return cmp.Or(value, strings.TrimSpace(parameters["tenantId"]))
 		case "cloudName":
 			return cmp.Or(value, defaultCloud)
-		case "usePodIdentity", "useVMManagedIdentity":
+		case "usePodIdentity", "useVMManagedIdentity", identityBinding:
 			return cmp.Or(value, "false")
 		}
 		return value
@@ -129,6 +132,8 @@ func read(live secretsstorev1.SecretProviderClassSpec, d *config.Delivery) error
 	name := strings.TrimSpace(live.Parameters["keyvaultName"])
 	section := config.Azure{KeyVault: name, TenantID: parameter("tenantID"), Cloud: parameter("cloudName")}
 	switch {
+	case parameter(identityBinding) == "true":
+		return store.Invalid("uses identity binding (" + identityBinding + "), which secretctl does not support")
 	case parameter("clientID") != "":
 		section.Identity = config.Identity{Type: config.IdentityWorkload, ClientID: parameter("clientID")}
 	case parameter("userAssignedIdentityID") != "":

@@ -55,6 +55,7 @@ func TestClassIsComparedByItsMeaning(t *testing.T) {
 	}
 	storetest.CompareClasses(t, provider, dialect, classDelivery(config.IdentityWorkload, "c"), storetest.ClassRows{
 		{"workload", nil, "", ""},
+		{"identity binding", []string{"useAzureTokenProxy", "true"}, `parameter useAzureTokenProxy is "true"`, ""},
 		{"workload, as the nodes", []string{"useVMManagedIdentity", "true"}, `parameter useVMManagedIdentity is "true"`, ""},
 	})
 }
@@ -95,9 +96,10 @@ func TestClassesAreReadBack(t *testing.T) {
 
 func TestClassThatNoDeliveryCanHaveIsRefused(t *testing.T) {
 	for says, parameters := range map[string][]string{
-		"objects":      {"objects", "{"},
-		"identity":     {"useVMManagedIdentity", "false", "userAssignedIdentityID", ""},
-		"is a storage": {"objects", "array:\n  - |\n    objectName: x\n    objectType: storage\n"},
+		"objects":                               {"objects", "{"},
+		"identity":                              {"useVMManagedIdentity", "false", "userAssignedIdentityID", ""},
+		"identity binding (useAzureTokenProxy)": {"useAzureTokenProxy", "true"},
+		"is a storage":                          {"objects", "array:\n  - |\n    objectName: x\n    objectType: storage\n"},
 	} {
 		live := storetest.Live(classes(classDelivery(config.IdentityKubelet, "c"))[0], dialect)
 		for i := 0; i < len(parameters); i += 2 {
