@@ -22,6 +22,7 @@ type initOptions struct {
 	secrets, client string
 	fromDeployment  string
 	output          string
+	examples        []string // in the config, to be replaced
 	force, noInput  bool
 	asked           bool // somebody was asked, so nothing is made up
 }
@@ -106,7 +107,7 @@ func (a *app) init(ctx context.Context, o initOptions, given func(flag string) b
 	if err := o.check(func(question) bool { return true }); err != nil {
 		return err
 	}
-	examples := o.complete()
+	o.complete()
 	text, err := starter.File(o.Options)
 	if err != nil {
 		return err
@@ -114,11 +115,10 @@ func (a *app) init(ctx context.Context, o initOptions, given func(flag string) b
 	if _, err := config.Parse(a.config, text); err != nil { // such as what a workload says
 		return err
 	}
-	if err := a.writeStarter(text, o); err != nil || len(examples) == 0 {
-		return err
+	if len(o.examples) > 0 {
+		a.narrate("note: %s stand for your own names and ids: replace them", strings.Join(o.examples, ", "))
 	}
-	a.narrate("note: %s stand for your own names and ids: replace them", strings.Join(examples, ", "))
-	return nil
+	return a.writeStarter(text, o)
 }
 
 // vacant refuses to replace a file without --force.

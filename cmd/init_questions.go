@@ -88,9 +88,9 @@ func (o *initOptions) fits(given func(flag string) bool) error {
 	return nil
 }
 
-// complete fills in what was neither given nor asked for, and returns what of that is an
+// complete fills in what was neither given nor asked for, and notes what of that is an
 // example, to be replaced.
-func (o *initOptions) complete() (examples []string) {
+func (o *initOptions) complete() {
 	for i := range o.questions() {
 		q := o.questions()[i] // anew, because one may follow from another
 		*q.answer = strings.TrimSpace(*q.answer)
@@ -98,19 +98,18 @@ func (o *initOptions) complete() (examples []string) {
 			*q.answer = cmp.Or(*q.answer, q.fallback)
 			if !o.asked && *q.answer == "" && q.example != "" {
 				if *q.answer = q.example; !o.passes(q) {
-					examples = append(examples, q.example)
+					o.examples = append(o.examples, q.example)
 				}
 			}
 		}
 	}
 	if o.secrets == "" {
-		return examples
+		return
 	}
 	o.Secrets = nil
 	for name := range strings.SplitSeq(o.secrets, ",") {
 		o.Secrets = append(o.Secrets, config.Secret{Name: strings.TrimSpace(name), Scope: []string{"Client/" + o.client}})
 	}
-	return examples
 }
 
 // check returns what the config has against an answer, of those that are asked
