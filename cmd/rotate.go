@@ -148,9 +148,12 @@ func (a *app) toRotate(o rotateOptions, args []string) ([]*config.Delivery, func
 	return all, func(d *config.Delivery) []config.Secret { return rotated[d] }, nil
 }
 
-// sameTarget returns the flags with which another command looks where this one does.
+// sameTarget returns the flags with which another command reads this config and looks
+// into the same mount or cluster.
 func (a *app) sameTarget(o reportOptions) (flags string) {
-	for _, f := range []struct{ flag, value string }{{"--mount-path", o.mountPath}, {"--vault-config", o.vaultConfig}} {
+	for _, f := range []struct{ flag, value string }{
+		{"--mount-path", o.mountPath}, {"--vault-config", o.vaultConfig}, {"--kubeconfig", a.kubeconfig}, {"--context", a.kubeContext},
+	} {
 		if f.value != "" {
 			flags += " " + f.flag + " " + f.value
 		}

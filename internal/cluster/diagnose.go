@@ -86,7 +86,7 @@ func (c *Cluster) Logs(ctx context.Context, p Pod, container string, since time.
 }
 
 // Metrics returns the named metrics from the port of a pod, each summed up whatever its
-// labels, over the same way as [Cluster.PodTransport]. The driver's own tell of rotations
+// labels, over the same way as [Cluster.PodTransport]. Those of the driver report rotations
 // that fail and leave no other trace.
 func (c *Cluster) Metrics(ctx context.Context, p Pod, port int, names ...string) (map[string]float64, error) {
 	tunnel := c.PodTransport(p.Namespace, p.Name, port)

@@ -67,11 +67,11 @@ func TestRealClusterRotatesOnSchedule(t *testing.T) {
 		rc.wantVersions(t, map[string]string{"client": "3", "other": "1"})
 
 		apply("")
-		rc.startJob(t, "aidbox-rotate", "mended")
-		rc.waitForLog(t, "mended", "looks into the pods")
+		rc.startJob(t, "aidbox-rotate", "fixed")
+		rc.waitForLog(t, "fixed", "looks into the pods")
 		<-time.After(5 * time.Second) // until it has seen the old value in them
 		rc.kubectl(t, "", "patch", "secretproviderclass", "aidbox-vault-secrets", "--type=merge", "-p", `{"spec": {"parameters": {"roleName": "rotatejob"}}}`)
-		said = rc.jobLog(t, "mended", "Complete")
+		said = rc.jobLog(t, "fixed", "Complete")
 		rc.wantLines(t, said, "version 3 is the newest, and pod/", "nothing was written", "√ rotation/mounted ", "√ rotation/new-accepted ", "√ rotation/old-rejected ")
 		rc.wantVersions(t, map[string]string{"client": "3", "other": "1"})
 	})
