@@ -89,13 +89,13 @@ func (a *app) check(ctx context.Context, d *config.Delivery, c checkup) (work[ve
 // runChecks runs the checks of a delivery, for one secret after the other where several
 // are rotated. After one that does not arrive, no other is written.
 func (a *app) runChecks(ctx context.Context, d *config.Delivery, deps verify.Dependencies, c checkup, p *progress) (report verify.DeliveryReport, err error) {
-	o := verify.Options{Groups: c.selected, FromNode: c.fromNode, Parallel: c.options.parallel, Progress: func(check string, deadline time.Duration) { p.set("waiting for "+check, deadline) }}
+	o := verify.Options{Selected: c.selected, FromNode: c.fromNode, Parallel: c.options.parallel, Progress: func(check string, deadline time.Duration) { p.set("waiting for "+check, deadline) }}
 	if !c.rotates(d) {
 		return verify.Run(ctx, d, deps, o)
 	}
 	rotated := c.rotated(d)
 	for i, s := range rotated {
-		if o.Rotation, err = a.newRotation(ctx, d, s, deps.Store, c); err != nil {
+		if o.Rotation, err = a.rotationOf(ctx, d, s, deps.Store, c); err != nil {
 			return report, err
 		}
 		var done verify.DeliveryReport

@@ -12,6 +12,7 @@ import (
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/verify"
 )
 
 func newConfig(a *app) *cobra.Command {
@@ -92,11 +93,11 @@ func (a *app) validateConfig(output string) error {
 	for _, d := range all {
 		secrets, resources = secrets+len(d.Secrets), resources+len(d.Resources)
 	}
-	deliveries := count(len(all), "delivery")
+	deliveries := verify.Count(len(all), "delivery")
 	if len(all) != 1 {
 		deliveries = fmt.Sprintf("%d deliveries", len(all))
 	}
-	_, err = fmt.Fprintf(a.Out, "%s is valid: %s, %s, %s\n", a.config, deliveries, count(secrets, "secret"), count(resources, "resource"))
+	_, err = fmt.Fprintf(a.Out, "%s is valid: %s, %s, %s\n", a.config, deliveries, verify.Count(secrets, "secret"), verify.Count(resources, "resource"))
 	return err
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/secretctl/secretctl/cmd"
+	"github.com/secretctl/secretctl/internal/hint"
 )
 
 // everyCommand calls check for each command but help.
@@ -64,7 +65,7 @@ func TestEveryExampleRunsInAScript(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, line := range regexp.MustCompile(`(?m)^(?:! )?exec (secretctl .*)$`).FindAllStringSubmatch(string(text), -1) {
-			run.WriteString("\n" + strings.Join(strings.Fields(line[1]), " ") + " ")
+			run.WriteString("\n" + hint.OneLine(line[1]) + " ")
 		}
 	}
 	everyCommand(cmd.Root(), func(c *cobra.Command) {

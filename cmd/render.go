@@ -12,6 +12,7 @@ import (
 	"github.com/secretctl/secretctl/internal/render"
 	"github.com/secretctl/secretctl/internal/store"
 	"github.com/secretctl/secretctl/internal/transport"
+	"github.com/secretctl/secretctl/internal/verify"
 )
 
 type renderOptions struct {
@@ -220,6 +221,6 @@ func (a *app) renderDir(dir string, objects []render.Object) error {
 	for _, file := range written.Stale {
 		a.narrate("warning: %s is left from an earlier run: delete it if nothing uses it", filepath.Join(dir, file))
 	}
-	a.narrate("%s: %s written, %d unchanged", dir, count(len(written.Changed), "file"), len(written.Unchanged))
+	a.narrate("%s: %s written, %d unchanged", dir, verify.Count(len(written.Changed), "file"), len(written.Unchanged))
 	return nil
 }

@@ -102,7 +102,7 @@ func (a *app) rotate(ctx context.Context, o rotateOptions, args []string) error 
 			generate: o.generate, writeOnly: o.noVerify, dryRun: o.dryRun, follow: o.follow, due: o.due,
 		}
 		if o.noVerify || o.dryRun {
-			c.groups = []string{checkStoreUpdated}
+			c.selected = []string{checkStoreUpdated}
 		}
 		reports, err = a.checkAll(ctx, all, c)
 	}
@@ -167,8 +167,8 @@ func (a *app) sameTarget(o reportOptions) (flags string) {
 	return flags
 }
 
-// newRotation finds the new value; nothing is written yet.
-func (a *app) newRotation(ctx context.Context, d *config.Delivery, s config.Secret, from store.Store, c checkup) (*verify.Rotation, error) {
+// rotationOf finds the new value of a secret; nothing is written yet.
+func (a *app) rotationOf(ctx context.Context, d *config.Delivery, s config.Secret, from store.Store, c checkup) (*verify.Rotation, error) {
 	again := "secretctl rotate " + s.Name + " --follow" + a.sameTarget(c.options)
 	r := &verify.Rotation{
 		Secret: s.Name, WriteOnly: c.writeOnly, DryRun: c.dryRun, Follow: c.follow,

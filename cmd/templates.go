@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/secretctl/secretctl/internal/render"
+	"github.com/secretctl/secretctl/internal/verify"
 )
 
 func newTemplates(a *app) *cobra.Command {
@@ -45,7 +46,7 @@ release. A file that exists and differs is left alone without --force.
 			if err != nil {
 				return err
 			}
-			a.narrate("%s: %s written, %d unchanged", dir, count(len(written.Changed), "template"), len(written.Unchanged))
+			a.narrate("%s: %s written, %d unchanged", dir, verify.Count(len(written.Changed), "template"), len(written.Unchanged))
 			files := []writtenFile{}
 			for _, name := range written.Changed {
 				files = append(files, writtenFile{filepath.Join(dir, name), fileWritten})

@@ -41,7 +41,7 @@ func (a *app) color() bool {
 // narrate writes a line to stderr, wrapped on a terminal. With --quiet it writes errors,
 // hints and warnings only.
 func (a *app) narrate(format string, args ...any) {
-	line := oneSpace(fmt.Sprintf(format, args...))
+	line := hint.OneLine(fmt.Sprintf(format, args...))
 	label, _, _ := strings.Cut(line, ":")
 	if a.quiet && label != "error" && label != "hint" && label != "warning" {
 		return

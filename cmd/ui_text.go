@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"os"
 	"regexp"
@@ -10,21 +9,13 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/term"
+
+	"github.com/secretctl/secretctl/internal/hint"
 )
 
 // clean makes one line of a text that may have come from outside, without cutting it.
 func (a *app) clean(text string) string {
-	return oneSpace(a.sanitizer.Text(oneSpace(text)))
-}
-
-func oneSpace(text string) string { return strings.Join(strings.Fields(text), " ") }
-
-// count returns "1 file", "2 files".
-func count(n int, noun string) string {
-	if n != 1 {
-		noun += "s"
-	}
-	return fmt.Sprintf("%d %s", n, noun)
+	return hint.OneLine(a.sanitizer.Text(hint.OneLine(text)))
 }
 
 // wrap breaks a line between words to fit into width columns, and indents the lines after

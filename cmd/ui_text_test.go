@@ -67,12 +67,6 @@ store  create  a  version 1 of a new
 	}
 }
 
-func TestNounsAgreeWithTheirNumber(t *testing.T) {
-	if got := count(0, "file") + count(1, "file") + count(2, "file"); got != "0 files1 file2 files" {
-		t.Error(got)
-	}
-}
-
 func TestFoldKeepsTheColumnOfTheLastCell(t *testing.T) {
 	const text = "aidbox\n  \x1b[31m×\x1b[0m mount/present  client-secret  the file does not exist in this mount\n" +
 		"      hint: mount the volume at the path that the config of this delivery names\n"

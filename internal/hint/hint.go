@@ -6,6 +6,7 @@ package hint
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 type hinted struct {
@@ -33,6 +34,10 @@ func Of(err error) string {
 	}
 	return ""
 }
+
+// OneLine returns text as one line, with one blank where it has white space: an error and
+// its hint are a line each.
+func OneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 // Problem is an error and its hint, as JSON has them.
 type Problem struct {

@@ -133,7 +133,7 @@ func said(stderr string) string {
 	if i := strings.LastIndex(text, mark); i >= 0 {
 		text = text[i+len(mark):]
 	}
-	text = strings.Join(strings.Fields(text), " ")
+	text = hint.OneLine(text)
 	if runes := []rune(text); len(runes) > maxMessage {
 		text = string(runes[:maxMessage]) + "..."
 	}

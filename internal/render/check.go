@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -14,6 +13,8 @@ import (
 	kjson "sigs.k8s.io/json"
 	spcv1 "sigs.k8s.io/secrets-store-csi-driver/apis/v1"
 	"sigs.k8s.io/yaml"
+
+	"github.com/secretctl/secretctl/internal/hint"
 )
 
 // decode reads one document into a Kubernetes type as the API server does when
@@ -54,7 +55,7 @@ func severalDocuments(text []byte) bool {
 }
 
 func oneLine(err error) error {
-	return errors.New(strings.Join(strings.Fields(err.Error()), " "))
+	return errors.New(hint.OneLine(err.Error()))
 }
 
 // checkIdentity compares what makes an object this one and no other.

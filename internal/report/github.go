@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/verify"
 )
 
@@ -104,9 +105,9 @@ func findings(checks []verify.Result) []verify.Result {
 // a step. A runner looks for them in what a step writes to stdout and stderr.
 func Annotate(w io.Writer, r Report) error {
 	var out bytes.Buffer
-	annotate := func(level, title, text, hint string) {
-		if text = oneLine(text); hint != "" {
-			text += "\nhint: " + oneLine(hint)
+	annotate := func(level, title, text, next string) {
+		if text = hint.OneLine(text); next != "" {
+			text += "\nhint: " + hint.OneLine(next)
 		}
 		fmt.Fprintf(&out, "::%s title=%s::%s\n", level, propertyEscapes.Replace(title), dataEscapes.Replace(text))
 	}
@@ -139,7 +140,7 @@ var (
 )
 
 // markdown returns text that shows as it is, on one line and in a table's cell.
-func markdown(text string) string { return markdownEscapes.Replace(oneLine(text)) }
+func markdown(text string) string { return markdownEscapes.Replace(hint.OneLine(text)) }
 
 var markdownEscapes = strings.NewReplacer(
 	"&", "&amp;", "<", "&lt;", ">", "&gt;", `\`, `\\`, "`", "\\`", "|", `\|`, "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "~", `\~`, "#", `\#`,

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/verify"
 )
 
@@ -57,7 +58,7 @@ func textOf(t *testing.T, page string) string {
 			}
 		}
 		if errors.Is(err, io.EOF) {
-			return oneLine(text.String())
+			return hint.OneLine(text.String())
 		}
 		must(t, err)
 	}
@@ -75,7 +76,7 @@ func TestPageShowsAllThatTheReportHas(t *testing.T) {
 			}
 		}
 		for _, m := range d.Timeline {
-			if want := oneLine(m.What + " " + seconds(m.After)[:len(seconds(m.After))-2]); !strings.Contains(text, want) || !strings.Contains(text, m.Where()) {
+			if want := hint.OneLine(m.What + " " + seconds(m.After)[:len(seconds(m.After))-2]); !strings.Contains(text, want) || !strings.Contains(text, m.Where()) {
 				t.Errorf("the page lacks %q at %s", want, m.Where())
 			}
 		}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/secretctl/secretctl/internal/verify"
@@ -150,13 +149,13 @@ func (r Report) headline() string {
 	s := r.Summary
 	switch {
 	case s.Fail > 0:
-		return count(s.Fail, "check") + " failed"
+		return verify.Count(s.Fail, "check") + " failed"
 	case r.Error != nil:
 		return "The checks did not finish"
 	case s.Unknown > 0:
-		return count(s.Unknown, "check") + " unknown"
+		return verify.Count(s.Unknown, "check") + " unknown"
 	case s.Warn > 0:
-		return "Nothing failed, with " + count(s.Warn, "warning")
+		return "Nothing failed, with " + verify.Count(s.Warn, "warning")
 	case s.Pass == 0 && slices.ContainsFunc(r.Deliveries, func(d verify.DeliveryReport) bool { return d.Paths != nil }):
 		return "The path of each secret"
 	case s.Pass == 0:
@@ -191,7 +190,7 @@ func Read(from io.Reader) (Report, error) {
 
 // counts says how many there are of each, without those there are none of.
 func (s Summary) counts() string {
-	text := count(s.Pass+s.Warn+s.Fail+s.Unknown+s.Skip, "check")
+	text := verify.Count(s.Pass+s.Warn+s.Fail+s.Unknown+s.Skip, "check")
 	sep := ": "
 	for _, c := range []struct {
 		n    int
@@ -204,13 +203,3 @@ func (s Summary) counts() string {
 	}
 	return text
 }
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
-// oneLine returns text without what would break the line.
-func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }

@@ -249,7 +249,7 @@ func (is *Secret) value(ctx context.Context, s config.Secret, deps verify.Depend
 
 // resources has the state of each resource, from the checks that read it.
 func resources(ctx context.Context, d *config.Delivery, deps verify.Dependencies, parallel int) []Resource {
-	report, _ := verify.Run(ctx, d, deps, verify.Options{Groups: []string{"client/exists", "client/masked", "client/reference"}, Parallel: parallel})
+	report, _ := verify.Run(ctx, d, deps, verify.Options{Selected: []string{"client/exists", "client/masked", "client/reference"}, Parallel: parallel})
 	all := []Resource{}
 	for _, c := range report.Checks {
 		state := verify.StateUnknown

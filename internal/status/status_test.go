@@ -195,7 +195,7 @@ func flat(r Report) (lines []string) {
 		if strings.HasSuffix(rotated, " ago") {
 			rotated = "ago"
 		}
-		line := strings.Join(strings.Fields(row[0]+" "+row[1]+" "+row[2]+" "+strings.Trim(rotated, "-")), " ")
+		line := hint.OneLine(row[0] + " " + row[1] + " " + row[2] + " " + strings.Trim(rotated, "-"))
 		if strings.ContainsAny(row[5], "0123456789") {
 			line += " dated"
 		}

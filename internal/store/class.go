@@ -10,6 +10,7 @@ import (
 	secretsstorev1 "sigs.k8s.io/secrets-store-csi-driver/apis/v1"
 
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
 )
 
 // Class is a SecretProviderClass of a delivery.
@@ -107,7 +108,7 @@ func (dialect Dialect) Compare(want Class, live secretsstorev1.SecretProviderCla
 	}
 	objects, err := dialect.Objects(text)
 	if err != nil {
-		return append(wrong, "parameter objects cannot be read, so nothing is mounted: "+oneLine(err)), nil
+		return append(wrong, "parameter objects cannot be read, so nothing is mounted: "+hint.OneLine(err.Error())), nil
 	}
 	byFile := make(map[string]Fields, len(objects))
 	for _, o := range objects {
@@ -137,5 +138,3 @@ func (dialect Dialect) Compare(want Class, live secretsstorev1.SecretProviderCla
 	}
 	return wrong, odd
 }
-
-func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/secretctl/secretctl/internal/cluster"
@@ -23,7 +22,7 @@ func newValueMounted(ctx context.Context, r *run, s subject) Result {
 		return Unknown("no mount to check")
 	}
 	var arrived, gone []string
-	var late, unseen []*follower
+	var late, unreadable []*follower
 	for _, f := range is.followers {
 		if f.mount == nil {
 			continue
@@ -34,13 +33,13 @@ func newValueMounted(ctx context.Context, r *run, s subject) Result {
 			arrived = append(arrived, f.replica+" "+tenths(f.file.after))
 		case f.gone():
 			gone = append(gone, f.replica+" was replaced meanwhile")
-		case f.blind():
-			unseen = append(unseen, f)
+		case f.unreadable():
+			unreadable = append(unreadable, f)
 		default:
 			late = append(late, f)
 		}
 	}
-	have := strings.Join(arrived, ", ")
+	have := list(", ", arrived)
 	switch version := is.conflict.Load(); {
 	case ctx.Err() != nil:
 		return is.unfinished()
@@ -48,10 +47,10 @@ func newValueMounted(ctx context.Context, r *run, s subject) Result {
 		return is.conflictWith(*version)
 	case len(late) > 0:
 		return r.explainLate(ctx, late, have)
-	case len(unseen) > 0:
-		return fileUnseen(r, unseen[0].file.err, have)
+	case len(unreadable) > 0:
+		return cannotTell(r, unreadable[0].file.err, have)
 	case len(arrived) == 0:
-		return Unknown("%s", strings.Join(gone, ", ")).WithHint("something replaces the pods: once they are stable, %s", is.followHint())
+		return Unknown("%s", list(", ", gone)).WithHint("something replaces the pods: once they are stable, %s", is.followHint())
 	}
 	return r.inTime(ctx, have, gone)
 }
@@ -68,8 +67,8 @@ func (r *run) inTime(ctx context.Context, have string, gone []string) Result {
 			refused = r.unknown(*err)
 		}
 	}
-	for _, g := range gone {
-		detail += "; " + g
+	if len(gone) > 0 {
+		detail += "; " + list("; ", gone)
 	}
 	switch {
 	case refused.Status != "":
@@ -78,7 +77,7 @@ func (r *run) inTime(ctx context.Context, have string, gone []string) Result {
 		detail += "; the pods were annotated, so that the kubelet synced them at once"
 	}
 	switch {
-	case len(is.aside) > 0:
+	case len(is.leftOut) > 0:
 		return Warn("%s%s", detail, is.besides()).WithHint("secretctl verify workload explains why; what starts from now on mounts the new value")
 	case refused.Status != "":
 		return Warn("%s", detail).WithHint("%s", refused.Hint)
@@ -100,10 +99,10 @@ func (r *rotation) unfinished() Result {
 	}
 	detail := fmt.Sprintf("version %s is in the store, %s", r.version, r.sinceWrite())
 	if len(have) > 0 {
-		detail += "; it is mounted in " + strings.Join(have, ", ")
+		detail += "; it is mounted in " + list(", ", have)
 	}
 	if len(lack) > 0 {
-		detail += fmt.Sprintf("; not seen yet in %s, which may still have %s", strings.Join(lack, ", "), r.earlier())
+		detail += fmt.Sprintf("; not seen yet in %s, which may still have %s", list(", ", lack), r.earlier())
 	}
 	return Unknown("%s", detail).WithHint("%s", r.followHint())
 }
@@ -125,7 +124,7 @@ func (r *run) explainLate(ctx context.Context, late []*follower, have string) Re
 		what[i] = late[i].prefix() + r.content(ctx, late[i].mount)
 		return nil
 	})
-	detail := fmt.Sprintf("%s, %s", strings.Join(what, "; "), is.sinceWrite())
+	detail := fmt.Sprintf("%s, %s", list("; ", what), is.sinceWrite())
 	if have != "" {
 		detail += "; in time: " + have
 	}
@@ -162,10 +161,10 @@ func (r *run) content(ctx context.Context, m *mount) string {
 	return "another value"
 }
 
-// fileUnseen says that nobody could look at some files. Where Aidbox can be asked, its
+// cannotTell says that nobody could look at some files. Where Aidbox can be asked, its
 // answer to the new value says more than they would: that there is no tool to look with
 // is no reason to doubt it.
-func fileUnseen(r *run, err error, have string) Result {
+func cannotTell(r *run, err error, have string) Result {
 	detail := r.line(err.Error())
 	if have != "" {
 		detail += "; in time: " + have
@@ -198,11 +197,8 @@ func newValueAccepted(ctx context.Context, r *run, s subject) Result {
 }
 
 func oldValueRejected(ctx context.Context, r *run, s subject) Result {
-	switch {
-	case r.rotation.old.Empty() && r.rotation.Follow:
+	if r.rotation.old.Empty() {
 		return Skip("the value before is not known")
-	case r.rotation.old.Empty():
-		return Skip("the store had no value before")
 	}
 	return askReplicas(ctx, r, "rotation/old-rejected "+s.name, func(f *follower) *step { return &f.refused }, func(f *follower) Result {
 		switch got := f.refused.last; got.outcome {
@@ -239,7 +235,7 @@ func askReplicas(ctx context.Context, r *run, what string, of func(*follower) *s
 	if len(said) == 0 {
 		return Unknown("every pod that could be asked was replaced meanwhile").WithHint("once the pods are stable, %s", r.rotation.followHint())
 	}
-	return Pass("%s: %s%s", rotationClient(r).Ref(), strings.Join(said, "; "), r.rotation.disagreement())
+	return Pass("%s: %s%s", rotationClient(r).Ref(), list("; ", said), r.rotation.disagreement())
 }
 
 // disagreement says for how long some replicas took the new value alone and others the

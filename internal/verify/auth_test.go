@@ -153,7 +153,7 @@ func TestStoreIsAskedOnceForASecret(t *testing.T) {
 		asked++
 		return s.stored(ctx, c)
 	}
-	s.o.Groups = []string{"mount", "client", "auth", "scope"}
+	s.o.Selected = []string{"mount", "client", "auth", "scope"}
 	_, _, err := s.run(t.Context())
 	must(t, err)
 	if asked != 1 {
@@ -194,7 +194,7 @@ func TestWrongValueSentHasTheLengthOfTheRightOne(t *testing.T) {
 		lengths = append(lengths, len(v.Reveal()))
 		return s.status(id, v), "", nil
 	})(t, s)
-	s.o.Groups = []string{"auth"}
+	s.o.Selected = []string{"auth"}
 	_, _, err := s.run(t.Context())
 	must(t, err)
 	if want := []int{len(canary), len(canary), 0}; !slices.Equal(lengths, want) {

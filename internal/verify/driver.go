@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/secretctl/secretctl/internal/cluster"
 )
@@ -73,6 +74,18 @@ func versionOf(a cluster.Agent) string {
 		return ""
 	}
 	return " " + a.Version
+}
+
+// maxListed is how many replicas a detail names: a rotation may have a thousand.
+const maxListed = 10
+
+// list joins what is said of replicas. Of a long list it leaves out the end, and says how
+// many that are.
+func list(separator string, items []string) string {
+	if more := len(items) - maxListed; more > 0 {
+		items = append(slices.Clone(items[:maxListed]), fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(items, separator)
 }
 
 // Count returns "1 file", "2 files".

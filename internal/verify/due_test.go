@@ -60,7 +60,7 @@ func dueRows() []row {
 		restart  = "rotation/no-restart client-secret"
 	)
 	dryRun := func(_ *testing.T, s *fixture) {
-		s.o.Rotation.DryRun, s.o.Groups = true, []string{"rotation/store-updated"}
+		s.o.Rotation.DryRun, s.o.Selected = true, []string{"rotation/store-updated"}
 	}
 	arrives := func(t *testing.T, s *fixture) {
 		time.AfterFunc(30*time.Second, func() { s.publish(t, map[string]string{"client-secret": rotated}, time.Now()) })

@@ -136,7 +136,7 @@ func fileCanRotate(ctx context.Context, r *run, m *mount, s config.Secret) Resul
 func mountedVersion(ctx context.Context, r *run, m *mount, s config.Secret) (version string, status cluster.PodStatus, wrong Result) {
 	got := m.look(ctx, s)
 	switch {
-	case errors.Is(got.Err, fs.ErrNotExist), unseen(got.Err):
+	case errors.Is(got.Err, fs.ErrNotExist), notRunning(got.Err):
 		return "", status, Skip("no file to check")
 	case got.Found && got.Link != path.Join(dataLink, s.FileName()):
 		return "", status, notThroughDataLink()

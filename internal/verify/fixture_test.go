@@ -52,7 +52,7 @@ func newFixture(t *testing.T) *fixture {
 				Body: map[string]any{"grant_types": []any{"client_credentials", "basic"}},
 			}},
 		},
-		o:     Options{Groups: Groups()},
+		o:     Options{Selected: Groups()},
 		local: Local{Dir: t.TempDir()},
 		store: map[string]string{"client-secret": canary}, version: 3, valid: canary,
 		refs:    map[string]string{"secret": "client-secret"},
@@ -185,7 +185,7 @@ func TestEachCheckSaysWhatIsWrong(t *testing.T) {
 
 func (r row) run(t *testing.T) {
 	s := newFixture(t)
-	s.o.Groups = []string{groupOf(r.check)}
+	s.o.Selected = []string{groupOf(r.check)}
 	if r.setup != nil {
 		r.setup(t, s)
 	}

@@ -59,7 +59,7 @@ type rotation struct {
 	before     string       // the version that the store had
 	version    string       // the one that is followed
 	written    time.Time    // or when following began; zero where there is nothing to follow
-	aside      []string     // pods that do not serve, and why
+	leftOut    []string     // pods that do not serve, and why
 	unarrived  string       // why one that is due is followed instead
 	times      timeline
 	followers  []*follower
@@ -70,8 +70,8 @@ type rotation struct {
 	conflict atomic.Pointer[string] // the version that somebody wrote meanwhile
 }
 
-// newRotation returns the rotation that was asked for. Without one its secret is none.
-func newRotation(d *config.Delivery, asked *Rotation, parallel int) *rotation {
+// plannedRotation returns the rotation that was asked for. Without one its secret is none.
+func plannedRotation(d *config.Delivery, asked *Rotation, parallel int) *rotation {
 	r := &rotation{opening: make(chan struct{}, parallel)}
 	if asked != nil {
 		r.Rotation = *asked
@@ -137,12 +137,9 @@ func newFollower(replica string, m *mount, c *client) *follower {
 // prefix names the replica before what it said.
 func (f *follower) prefix() string { return prefixed(f.replica) }
 
-// unseen says that nobody can look at the file. Then what Aidbox accepts tells.
-func (f *follower) unseen() bool { return cannotLook(f.file.err) }
-
-// blind says that the last look at the file did not work, which proves nothing.
-func (f *follower) blind() bool {
-	return f.unseen() || f.file.err != nil && !f.gone() && !aboutFile(f.file.err)
+// unreadable says that the last look at the file did not work, which proves nothing.
+func (f *follower) unreadable() bool {
+	return cannotLook(f.file.err) || f.file.err != nil && !f.gone() && !aboutFile(f.file.err)
 }
 
 func (f *follower) gone() bool { return errors.Is(f.file.err, errGone) }
@@ -194,7 +191,7 @@ func (r *rotation) followFile(ctx context.Context, f *follower) bool {
 	want := digest(r.value)
 	done := func(got cluster.File) bool {
 		f.file.err = got.Err
-		return f.gone() || f.unseen() || got.Err == nil && got.Digest == want
+		return f.gone() || cannotLook(f.file.err) || got.Err == nil && got.Digest == want
 	}
 	over := r.poll(ctx, r.Poll, r.Deadline, f.watch.changed, func() bool { return done(f.watch.now(ctx)) })
 	f.watch.stop()
@@ -203,10 +200,10 @@ func (r *rotation) followFile(ctx context.Context, f *follower) bool {
 	switch {
 	case f.file.ok:
 		f.file.after = r.times.add(f.replica, momentFile)
-	case ctx.Err() == nil && !f.gone() && !f.unseen():
+	case ctx.Err() == nil && !f.gone() && !cannotLook(f.file.err):
 		r.times.add(f.replica, momentLate+momentFile)
 	}
-	return f.file.ok || f.blind()
+	return f.file.ok || f.unreadable()
 }
 
 // everyFile waits until every replica has the new value, as far as that can be seen.
@@ -220,7 +217,7 @@ func (r *rotation) everyFile(ctx context.Context) bool {
 			return false
 		case <-other.file.done:
 		}
-		if !other.file.ok && !other.gone() && !other.blind() {
+		if !other.file.ok && !other.gone() && !other.unreadable() {
 			return false
 		}
 	}

@@ -76,7 +76,7 @@ func fromNodeRows() []row {
 // mount depends on.
 func TestProbeIsAPodLikeThoseOfTheWorkload(t *testing.T) {
 	s := newFixture(t)
-	s.o.Groups = []string{"store"}
+	s.o.Selected = []string{"store"}
 	var w *fakeCluster
 	fromNode(func(cluster *fakeCluster, _ *fixture) {
 		w = cluster
@@ -101,7 +101,7 @@ func TestProbeIsAPodLikeThoseOfTheWorkload(t *testing.T) {
 
 func TestProbeIsDeletedAfterAnInterruption(t *testing.T) {
 	s := newFixture(t)
-	s.o.Groups = []string{"store"}
+	s.o.Selected = []string{"store"}
 	ctx, cancel := context.WithCancel(t.Context())
 	fromNode(func(w *fakeCluster, _ *fixture) { w.onProbe = func(*corev1.Pod) { cancel() } })(t, s)
 	results, _, _ := s.run(ctx)

@@ -127,7 +127,7 @@ func vaultConfigMatches(ctx context.Context, r *run, s subject) Result {
 	switch err := got.Err; {
 	case errors.Is(err, fs.ErrNotExist):
 		return Fail("%s", r.line(err.Error())).WithHint("mount the ConfigMap %s at %s: secretctl render writes both", r.d.ConfigMapName(), config.VaultConfigFile)
-	case unseen(err):
+	case notRunning(err):
 		return Skip("%s", r.line(err.Error()))
 	case err != nil:
 		return r.unknown(err)

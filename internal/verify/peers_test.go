@@ -41,7 +41,7 @@ func TestPeerChecksKnowTheAddonOfAKS(t *testing.T) {
 				t.Fatalf("%d DaemonSets", len(sets))
 			}
 			s := newFixture(t)
-			s.inPods, s.o.Groups = true, []string{"cluster", "workload", "mount"}
+			s.inPods, s.o.Selected = true, []string{"cluster", "workload", "mount"}
 			w := newFakeCluster(t, s)
 			twoKeyVaults(t, w, s)
 			w.fixed[daemonsPath] = daemons(sets...)

@@ -122,7 +122,7 @@ func TestEachKeyVaultHasAClassAndAMount(t *testing.T) {
 			t.Parallel()
 			s := newFixture(t)
 			w := newFakeCluster(t, s)
-			s.inPods, s.o.Groups = true, []string{"workload", "mount"}
+			s.inPods, s.o.Selected = true, []string{"workload", "mount"}
 			twoKeyVaults(t, w, s)
 			if tt.setup != nil {
 				tt.setup(t, w, s)

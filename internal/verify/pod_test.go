@@ -172,7 +172,7 @@ func inAzure(version string, err error, newest ...string) func(*testing.T, *fixt
 func TestReplacementOfAPodIsChecked(t *testing.T) {
 	s := newFixture(t)
 	w := newFakeCluster(t, s)
-	s.inPods, s.o.Groups = true, []string{"mount"}
+	s.inPods, s.o.Selected = true, []string{"mount"}
 	w.onExec = func(pod string) (int, bool) {
 		if pod == "b" && len(w.pods) == 2 {
 			w.remove("b")
@@ -210,7 +210,7 @@ func TestOneLookTellsEverythingAboutAPod(t *testing.T) {
 		<-time.After(20 * time.Millisecond)
 		return printed
 	}
-	s.inPods, s.o.Groups, s.o.Parallel = true, []string{"workload", "mount"}, 4
+	s.inPods, s.o.Selected, s.o.Parallel = true, []string{"workload", "mount"}, 4
 	_, report, err := s.run(t.Context())
 	must(t, err)
 	var present []string
@@ -239,7 +239,7 @@ func TestOneLookTellsEverythingAboutAPod(t *testing.T) {
 func TestMountedFileOfAPodIsTriedWhereNothingElseIsKnown(t *testing.T) {
 	s := newFixture(t)
 	newFakeCluster(t, s)
-	s.inPods, s.o.Groups = true, []string{"auth"}
+	s.inPods, s.o.Selected = true, []string{"auth"}
 	s.w.Stored, s.d.Secrets[0].Value = nil, secret.Source{}
 	results, report, err := s.run(t.Context())
 	must(t, err)

@@ -51,7 +51,7 @@ func (r *run) podLogsIn(ctx context.Context) Result {
 // podGranted says what is known of a login that only a node can do.
 func (r *run) podGranted(ctx context.Context) Result {
 	const why = "only the pod's node can log in, so the login was not tried; "
-	if slices.Contains(r.o.Groups, groupMount) {
+	if slices.Contains(r.o.Selected, groupMount) {
 		return Skip(why + "the mount checks show whether it works")
 	}
 	what, err := r.Store.Granted(ctx)

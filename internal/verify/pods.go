@@ -112,8 +112,8 @@ var (
 	errGone      = errors.New("the pod was replaced during the check")
 )
 
-// unseen says whether an error means that there is no running container to look
+// notRunning says whether an error means that there is no running container to look
 // into. mount/present reports why.
-func unseen(err error) bool {
+func notRunning(err error) bool {
 	return errors.Is(err, errNoReplica) || errors.Is(err, errGone) || errors.Is(err, cluster.ErrNotRunning)
 }

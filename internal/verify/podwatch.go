@@ -3,7 +3,6 @@ package verify
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -22,42 +21,59 @@ type podWatch struct {
 	namespace string
 	clean     *secret.Sanitizer
 
-	before []cluster.Pod // as they were before the write
+	pods   []cluster.Pod // that are followed, as they were before the write
 	driver cluster.Rotation
 	age    time.Duration // of the mounted files
 	why    string        // of the deadline
 
 	class, id string            // of the secret, in the driver's status
-	versions  map[string]string // that the status had before the write, by the pod's UID
-	seen      chan struct{}     // closed when each has another one
+	versions  map[string]string // of each pod whose status has not changed since the write, by UID
+	seen      chan struct{}     // closed when there is none left
 
 	notNudged atomic.Pointer[error] // that no pod may be annotated
 }
 
+// watch notes the pods of these mounts, and the versions that the driver reports for them.
+func (w *podWatch) watch(ctx context.Context, mounts []*mount) {
+	all, _ := w.c.PodStatuses(ctx, w.namespace) // evidence for the timeline, and no more
+	for _, m := range mounts {
+		w.pods = append(w.pods, *m.pod)
+		for _, status := range all {
+			if status.PodUID == m.pod.UID && status.SecretProviderClass == w.class {
+				w.versions[status.PodUID] = status.Versions[w.id]
+			}
+		}
+	}
+}
+
 // follow notes when the driver reports for a pod that it mounted another version, which it
-// does after the file has changed. It ends when every pod was seen.
+// does after the file has changed. It ends when no pod is left to wait for.
 func (w *podWatch) follow(ctx context.Context, every time.Duration, followers []*follower, times *timeline) {
 	defer close(w.seen)
-	changed := map[string]bool{}
-	for len(w.versions) > len(changed) {
+	for len(w.versions) > 0 {
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(every):
 		}
-		if !slices.ContainsFunc(followers, func(f *follower) bool {
-			if f.mount == nil {
-				return false
+		fileChanged := false
+		for _, f := range followers {
+			if f.mount == nil || !f.file.over() {
+				continue
 			}
-			_, ours := w.versions[f.mount.pod.UID]
-			return ours && !changed[f.mount.pod.UID] && f.file.over()
-		}) {
+			if f.gone() {
+				delete(w.versions, f.mount.pod.UID)
+			}
+			_, waiting := w.versions[f.mount.pod.UID]
+			fileChanged = fileChanged || waiting
+		}
+		if !fileChanged {
 			continue
 		}
 		all, _ := w.c.PodStatuses(ctx, w.namespace)
 		for _, s := range all {
-			if was, ours := w.versions[s.PodUID]; ours && s.SecretProviderClass == w.class && !changed[s.PodUID] && s.Versions[w.id] != was {
-				changed[s.PodUID] = true
+			if was, waiting := w.versions[s.PodUID]; waiting && s.SecretProviderClass == w.class && s.Versions[w.id] != was {
+				delete(w.versions, s.PodUID)
 				times.add("pod/"+s.Pod, momentStatus)
 			}
 		}

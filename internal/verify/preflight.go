@@ -31,7 +31,7 @@ func (r *run) preflight(ctx context.Context) (stopped Result, ok bool) {
 		case result.Status != "":
 			return result, false
 		case why != "":
-			is.aside = append(is.aside, fmt.Sprintf("%s (%s)", m.replica, r.line(why)))
+			is.leftOut = append(is.leftOut, fmt.Sprintf("%s (%s)", m.replica, r.line(why)))
 		default:
 			serving = append(serving, m)
 		}
@@ -39,7 +39,7 @@ func (r *run) preflight(ctx context.Context) (stopped Result, ok bool) {
 	if len(serving) == 0 {
 		return Unknown("nothing would show the rotation%s", is.besides()).WithHint("secretctl verify workload explains why; rotate --no-verify only writes"), false
 	}
-	if len(is.aside) > 0 && is.Noted != nil {
+	if len(is.leftOut) > 0 && is.Noted != nil {
 		is.Noted(is.besides()[2:])
 	}
 	r.mounts = serving
@@ -57,7 +57,7 @@ func (r *run) preflight(ctx context.Context) (stopped Result, ok bool) {
 
 // unfit says why a mount is no place to see a rotation: a reason to leave it out, or a
 // result that stops the rotation.
-func (r *run) unfit(ctx context.Context, m *mount, s config.Secret) (aside string, stopped Result) {
+func (r *run) unfit(ctx context.Context, m *mount, s config.Secret) (leaveOut string, stopped Result) {
 	is := r.rotation
 	if m.pod != nil {
 		if status := m.pod.Status(m.container); !status.Running {
@@ -68,7 +68,7 @@ func (r *run) unfit(ctx context.Context, m *mount, s config.Secret) (aside strin
 	switch err := got.Err; {
 	case errors.Is(err, errGone), errors.Is(err, cluster.ErrNotRunning):
 		return err.Error(), Result{}
-	case is.Follow && aboutFile(err), errors.Is(err, fs.ErrNotExist) && is.old.Empty():
+	case is.Follow && aboutFile(err):
 		return "", Result{}
 	case errors.Is(err, fs.ErrNotExist):
 		stopped = filePresent(ctx, r, m, s)

@@ -31,7 +31,7 @@ func (r *run) prepareRotation(ctx context.Context) (stopped Result, ok bool) {
 	}
 	r.mounts = r.pods.mounts(r.pods.replicas())
 	lookIntoAll(ctx, r)
-	w := r.watchPods(ctx, is.secret)
+	w := r.newPodWatch(ctx, is.secret)
 	if w.driver.Known && !w.driver.Enabled {
 		return Fail("%s", w.driver.Why).
 			WithHint("set --enable-secret-rotation=true on the driver and, from 1.6.0, requiresRepublish: true in its CSIDriver object; or run rotate --no-verify and restart the pods"), false
@@ -41,7 +41,7 @@ func (r *run) prepareRotation(ctx context.Context) (stopped Result, ok bool) {
 		return Fail(cannot, cause).WithHint("%s", r.objectsHint()), false
 	}
 	agents, _ := r.Cluster.Agents(ctx)
-	for _, p := range w.before {
+	for _, p := range r.pods.replicas() {
 		if cause, next := r.providerCause(ctx, agents, p); cause != "" {
 			return Fail(cannot, cause).WithHint("%s", next), false
 		}
@@ -54,33 +54,18 @@ func (r *run) prepareRotation(ctx context.Context) (stopped Result, ok bool) {
 	}
 	is.Poll = cmp.Or(is.Poll, podPoll)
 	if stopped, ok = r.preflight(ctx); ok {
-		w.before = nil // those that are followed: whatever starts meanwhile is no restart
-		for _, m := range r.mounts {
-			w.before = append(w.before, *m.pod)
-		}
+		w.watch(ctx, r.mounts)
 		r.podWatch = w
 	}
 	return stopped, ok
 }
 
-// watchPods notes how things are before a secret gets a new value.
-func (r *run) watchPods(ctx context.Context, s config.Secret) *podWatch {
-	w := &podWatch{
-		c: r.Cluster, namespace: r.d.Namespace, clean: r.Sanitizer, before: r.pods.replicas(), driver: r.driver.rotation(ctx),
+// newPodWatch notes how the driver rotates a secret.
+func (r *run) newPodWatch(ctx context.Context, s config.Secret) *podWatch {
+	return &podWatch{
+		c: r.Cluster, namespace: r.d.Namespace, clean: r.Sanitizer, driver: r.driver.rotation(ctx), age: age(ctx, r.mounts, s).Truncate(time.Second),
 		class: r.classes[s.Name], id: r.Provider.StatusID(s), versions: map[string]string{}, seen: make(chan struct{}),
 	}
-	w.age = age(ctx, r.mounts, s).Truncate(time.Second)
-	running := map[string]bool{}
-	for _, p := range w.before {
-		running[p.UID] = true
-	}
-	all, _ := w.c.PodStatuses(ctx, w.namespace) // evidence for the timeline, and no more
-	for _, status := range all {
-		if running[status.PodUID] && status.SecretProviderClass == w.class {
-			w.versions[status.PodUID] = status.Versions[w.id]
-		}
-	}
-	return w
 }
 
 // age returns how long ago the folder of a replica last changed, of all replicas

@@ -77,3 +77,19 @@ func TestEveryCheckIsDocumentedAndNothingElse(t *testing.T) {
 		}
 	}
 }
+
+func TestNounsAgreeWithTheirNumber(t *testing.T) {
+	if got := Count(0, "file") + Count(1, "file") + Count(2, "file"); got != "0 files1 file2 files" {
+		t.Error(got)
+	}
+}
+
+func TestLongListIsCut(t *testing.T) {
+	pods := strings.Fields("a b c d e f g h i j k l")
+	if got, want := list(", ", pods), "a, b, c, d, e, f, g, h, i, j, and 2 more"; got != want {
+		t.Errorf("got %q", got)
+	}
+	if got := list(", ", pods[:maxListed]); strings.Contains(got, "more") || len(pods) != 12 || pods[10] != "k" {
+		t.Errorf("got %q, pods %q", got, pods)
+	}
+}

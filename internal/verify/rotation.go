@@ -113,12 +113,9 @@ func (r *run) readRotated(ctx context.Context, s config.Secret) (stopped Result,
 	is := r.rotation
 	old, before, err := r.Store.Get(ctx, s)
 	r.Sanitizer.Learn(old, is.New)
-	absent := errors.Is(err, fs.ErrNotExist)
 	switch is.before = before; {
-	case absent && (is.Follow || is.Due), err != nil && !absent:
+	case err != nil:
 		return r.unknown(err), false
-	case absent:
-		is.before = "none"
 	case is.Follow:
 		is.New, old = old, secret.Value{}
 		if kept, ok := r.Store.(store.Versioned); ok {
@@ -148,7 +145,7 @@ func (r *run) stillBefore(ctx context.Context, s config.Secret) (stopped Result,
 	r.Sanitizer.Learn(now)
 	inFile, _ := r.values.inFile(s, now)
 	switch {
-	case err != nil && !(errors.Is(err, fs.ErrNotExist) && is.old.Empty()):
+	case err != nil:
 		result := r.unknown(err)
 		result.Detail += "; nothing was written"
 		return result, false
@@ -173,7 +170,7 @@ func (r *run) wouldRotate() Result {
 	for _, m := range r.mounts {
 		replicas = append(replicas, m.replica)
 	}
-	what += fmt.Sprintf("; it would reach %s within %s", strings.Join(replicas, ", "), tenths(is.Deadline))
+	what += fmt.Sprintf("; it would reach %s within %s", list(", ", replicas), tenths(is.Deadline))
 	if r.podWatch != nil {
 		what += ": " + r.podWatch.why
 	}
@@ -193,10 +190,10 @@ func (r *rotation) why() string {
 
 // besides names the pods that are not followed.
 func (r *rotation) besides() string {
-	if len(r.aside) == 0 {
+	if len(r.leftOut) == 0 {
 		return ""
 	}
-	return "; not followed: " + strings.Join(r.aside, ", ")
+	return "; not followed: " + list(", ", r.leftOut)
 }
 
 // driverWhy says how the driver notices a new value.
@@ -253,7 +250,7 @@ func noRestart(ctx context.Context, r *run, s subject) Result {
 	case r.rotation.written.IsZero():
 		return Skip("nothing was written")
 	case r.podWatch != nil:
-		return r.podsStayed(ctx, r.podWatch.before)
+		return r.podsStayed(ctx, r.podWatch.pods)
 	}
 	return r.health.result(ctx, r.rotation.written, r.Sanitizer)
 }
@@ -268,7 +265,7 @@ func (r *run) podsStayed(ctx context.Context, before []cluster.Pod) Result {
 		return r.unknown(err)
 	}
 	if wrong := samePods(before, now.Pods); len(wrong) > 0 {
-		return Fail("%s", r.line(strings.Join(wrong, "; "))).WithHint("a rotation needs no restart: check what replaced them: kubectl get events -n %s", r.d.Namespace)
+		return Fail("%s", r.line(list("; ", wrong))).WithHint("a rotation needs no restart: check what replaced them: kubectl get events -n %s", r.d.Namespace)
 	}
 	return Pass("UID, restart count and start time of %s are as before %s", Count(len(before), "pod"), r.rotation.origin())
 }

@@ -20,7 +20,7 @@ func rotationInPods(t *testing.T, setup func(w *fakeCluster, s *fixture)) (*fake
 	t.Helper()
 	s := newFixture(t)
 	w := newFakeCluster(t, s)
-	s.inPods, s.o.Groups = true, []string{"rotation"}
+	s.inPods, s.o.Selected = true, []string{"rotation"}
 	s.o.Rotation = &Rotation{Secret: "client-secret", New: value(rotated), Poll: 10 * time.Millisecond}
 	s.w.LogIn = func(ctx context.Context, jwt secret.Value) (store.Session, error) {
 		w.mu.Lock()
@@ -216,6 +216,9 @@ func TestPodThatDoesNotRunIsNamedAndLeftOut(t *testing.T) {
 	const says = "not followed: pod/c (container app does not run: ContainerCreating)"
 	if got := results["rotation/mounted client-secret"].Detail; !strings.Contains(got, says) || !slices.Equal(noted, []string{says}) {
 		t.Errorf("%q, noted before the write: %q", got, noted)
+	}
+	if took := results["rotation/mounted client-secret"].Duration; took >= statusDelay {
+		t.Errorf("waited %s for the status of a pod that was left out", took)
 	}
 }
 

@@ -60,7 +60,7 @@ func TestNothingIsProvedWhereEveryPodWasReplaced(t *testing.T) {
 
 func TestPodThatCameDuringARotationIsComparedWithTheNewValue(t *testing.T) {
 	w, s := rotationInPods(t, nil)
-	s.o.Groups = []string{"mount", "rotation"}
+	s.o.Selected = []string{"mount", "rotation"}
 	put := s.w.Put
 	s.w.Put = func(ctx context.Context, c config.Secret, v secret.Value) (string, error) {
 		version, err := put(ctx, c, v)
@@ -82,7 +82,7 @@ func TestPodThatCameDuringARotationIsComparedWithTheNewValue(t *testing.T) {
 func TestPodsThatGoAwayAreCountedInOrder(t *testing.T) {
 	for i := range 12 {
 		w, s := rotationInPods(t, nil)
-		s.o.Groups = []string{"mount", "rotation"}
+		s.o.Selected = []string{"mount", "rotation"}
 		wrote := make(chan struct{})
 		s.w.Put = func(ctx context.Context, c config.Secret, v secret.Value) (string, error) {
 			version, err := s.put(ctx, c, v)

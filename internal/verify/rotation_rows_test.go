@@ -77,7 +77,7 @@ func rotationRows() []row {
 	noClient := rotating(func(s *fixture) { s.d.Resources = nil })
 	return []row{
 		{"done", ok, updated, StatusPass, "version 4, was 3"},
-		{"first value", rotating(func(s *fixture) { clear(s.store) }), updated, StatusPass, "version 4, was none"},
+		{"not in the store", rotating(func(s *fixture) { clear(s.store) }), updated, StatusUnknown, "file does not exist"},
 		{"encoded", rotating(func(s *fixture) {
 			s.d.Secrets[0].Encoding = config.EncodingHex
 			s.store["client-secret"] = hex.EncodeToString([]byte(canary))
@@ -158,13 +158,13 @@ func rotationRows() []row {
 		{"sick Aidbox", rotating(func(s *fixture) { s.w.Health = func(context.Context) error { return errUnreachable } }), updated, StatusUnknown, "aidbox: connection refused; nothing was written"},
 		{"wrong path", rotating(func(s *fixture) { always(404, "")(nil, s) }), updated, StatusFail, "answered 404; nothing was written | set aidbox.probe"},
 		{"dry run", rotating(func(s *fixture) {
-			s.o.Rotation.DryRun, s.w.Put, s.o.Groups = true, nil, []string{"rotation/store-updated"}
+			s.o.Rotation.DryRun, s.w.Put, s.o.Selected = true, nil, []string{"rotation/store-updated"}
 		}), updated, StatusPass, "dry run: would write a new version of"},
 		{"dry run, and whom it reaches", rotating(func(s *fixture) {
-			s.o.Rotation.DryRun, s.w.Put, s.o.Groups = true, nil, []string{"rotation/store-updated"}
+			s.o.Rotation.DryRun, s.w.Put, s.o.Selected = true, nil, []string{"rotation/store-updated"}
 		}), updated, StatusPass, "after 3; it would reach local within 1m0s; Client/basic would show whether Aidbox accepts it; nothing was written"},
 		{"dry run without following", rotating(func(s *fixture) {
-			s.o.Rotation.DryRun, s.o.Rotation.WriteOnly, s.w.Put, s.o.Groups = true, true, nil, []string{"rotation/store-updated"}
+			s.o.Rotation.DryRun, s.o.Rotation.WriteOnly, s.w.Put, s.o.Selected = true, true, nil, []string{"rotation/store-updated"}
 		}), updated, StatusPass, "and follow nothing; nothing was written"},
 		{"followed", following(nil), updated, StatusPass, "version 3 is the newest; nothing was written"},
 		{"followed, and nothing there", following(func(_ *testing.T, s *fixture) { clear(s.store) }), updated, StatusUnknown, "file does not exist"},
@@ -223,7 +223,6 @@ func rotationRows() []row {
 		}), rejected, StatusUnknown, "answered 502"},
 		{"followed", following(nil), rejected, StatusPass, "answered 401, 0s after the start"},
 		{"followed, and the value before is gone", following(func(_ *testing.T, s *fixture) { s.before = "" }), rejected, StatusSkip, "the value before is not known"},
-		{"no old value", rotating(func(s *fixture) { clear(s.store) }), rejected, StatusSkip, "no value before"},
 		{"no Client", noClient, rejected, StatusSkip, "skipped: rotation/new-accepted was skipped"},
 
 		{"done", ok, restart, StatusPass, "health checks, no restart seen"},

@@ -17,7 +17,7 @@ import (
 // and Aidbox follows the file after cache.
 func slow(t *testing.T, mount, cache time.Duration) *fixture {
 	s := newFixture(t)
-	s.o.Groups = []string{"rotation"}
+	s.o.Selected = []string{"rotation"}
 	s.o.Rotation = &Rotation{Secret: "client-secret", New: value(rotated)}
 	var written time.Time
 	s.w.Put = func(ctx context.Context, c config.Secret, v secret.Value) (string, error) {

@@ -12,7 +12,7 @@ import (
 
 // Options says what to run.
 type Options struct {
-	Groups   []string  // as [Select] returns them, or the IDs of single checks
+	Selected []string  // groups, and IDs of single checks, as [Select] returns them
 	Rotation *Rotation // nil: the rotation checks are skipped
 	FromNode bool      // store/pod-can-read has a throw-away pod mount the secrets
 	Parallel int       // looks into pods, and Clients that are checked, at the same time; at least 1
@@ -53,7 +53,7 @@ func newRun(d *config.Delivery, deps Dependencies, o Options) *run {
 			r.classes[s.Name] = c.Name
 		}
 	}
-	r.rotation = newRotation(d, o.Rotation, o.Parallel)
+	r.rotation = plannedRotation(d, o.Rotation, o.Parallel)
 	r.health.aidbox = deps.Aidbox
 	return r
 }

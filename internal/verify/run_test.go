@@ -40,7 +40,7 @@ func TestGroupBringsAlongWhatItNeeds(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.group, func(t *testing.T) {
 			s := newFixture(t)
-			s.o.Groups = []string{tt.group}
+			s.o.Selected = []string{tt.group}
 			_, report, err := s.run(t.Context())
 			must(t, err)
 			if diff := cmp.Diff(tt.want, ids(report)); diff != "" {
@@ -54,7 +54,7 @@ func TestReadingGroupsWriteNothing(t *testing.T) {
 	s := newFixture(t)
 	groups, err := Select(nil, false)
 	must(t, err)
-	s.o.Groups = groups
+	s.o.Selected = groups
 	s.w.Put = func(context.Context, config.Secret, secret.Value) (string, error) {
 		t.Error("wrote to the store")
 		return "", nil
@@ -79,7 +79,7 @@ func TestReadingGroupsWriteNothing(t *testing.T) {
 func TestEveryReplicaAndSecretIsChecked(t *testing.T) {
 	s := newFixture(t)
 	newFakeCluster(t, s)
-	s.inPods, s.o.Groups = true, []string{"mount"}
+	s.inPods, s.o.Selected = true, []string{"mount"}
 	s.d.Secrets = append(s.d.Secrets, config.Secret{Name: "other", Scope: []string{"Client"}})
 	results, _, err := s.run(t.Context())
 	must(t, err)
@@ -133,7 +133,7 @@ func TestWarningDoesNotBlock(t *testing.T) {
 
 func TestProgressReportsEachCheck(t *testing.T) {
 	s := newFixture(t)
-	s.o.Groups = []string{"client"}
+	s.o.Selected = []string{"client"}
 	_, _, err := s.run(t.Context())
 	must(t, err)
 	want := []string{"client/exists Client/basic 0s", "client/masked Client/basic 0s", "client/reference Client/basic 0s"}

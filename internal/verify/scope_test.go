@@ -100,7 +100,7 @@ func TestThrowAwayClientRefersToTheSecret(t *testing.T) {
 func TestThrowAwayClientIsDeletedAfterAnInterruption(t *testing.T) {
 	s := newFixture(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	s.o.Groups = []string{"scope"}
+	s.o.Selected = []string{"scope"}
 	s.w.Probe = func(ctx context.Context, _, id string, v secret.Value) (int, string, error) {
 		if id != "basic" {
 			cancel()

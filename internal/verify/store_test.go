@@ -154,7 +154,7 @@ func storeRows() []row {
 		{"TokenRequest forbidden", tokenAnswer(denial), pod, StatusUnknown, `"create" on "serviceaccounts/token"`},
 		{"no cluster", nil, pod, StatusSkip, "cluster/api"},
 		{"the nodes' login, with the role", granted("role is assigned", nil), pod, StatusUnknown, "only the pod's node can log in, so the login was not tried; role is assigned"},
-		{"the nodes' login, beside the mount", then(granted("", nil), func(_ *testing.T, s *fixture) { s.o.Groups = []string{"store", "mount"} }), pod, StatusSkip, "the mount checks show whether it works"},
+		{"the nodes' login, beside the mount", then(granted("", nil), func(_ *testing.T, s *fixture) { s.o.Selected = []string{"store", "mount"} }), pod, StatusSkip, "the mount checks show whether it works"},
 		{"the nodes' login, without the role", granted("", errors.New("role is not assigned")), pod, StatusUnknown, "was not tried; role is not assigned"},
 	}
 }
@@ -206,7 +206,7 @@ func TestEveryLoginIsEnded(t *testing.T) {
 	for name, x := range map[string]*session{"reads": {}, "is refused": {denied: []string{"client-secret"}}} {
 		t.Run(name, func(t *testing.T) {
 			s := newFixture(t)
-			s.o.Groups = []string{"store"}
+			s.o.Selected = []string{"store"}
 			login(x, nil)(t, s)
 			if _, _, err := s.run(t.Context()); err != nil || s.ended != 1 {
 				t.Errorf("ended %d times, %v", s.ended, err)

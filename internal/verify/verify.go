@@ -25,12 +25,12 @@ func Run(ctx context.Context, d *config.Delivery, deps Dependencies, o Options) 
 	defer r.stop()
 	report := DeliveryReport{Name: d.Name, Checks: []Result{}}
 	statuses := map[string]Status{}
-	r.do(ctx, r.plan(ctx, o.Groups), statuses, &report)
+	r.do(ctx, r.plan(ctx, o.Selected), statuses, &report)
 	r.stop()
 	if report.Timeline = r.rotation.times.sorted(); len(report.Timeline) > 0 {
 		report.DeadlineMS = r.rotation.Deadline.Milliseconds()
 	}
-	if slices.Contains(o.Groups, groupMount) && r.replaceMounts(ctx) {
+	if slices.Contains(o.Selected, groupMount) && r.replaceMounts(ctx) {
 		r.do(ctx, r.plan(ctx, []string{groupMount}), statuses, &report)
 	}
 	if err := ctx.Err(); err != nil {
@@ -134,9 +134,9 @@ func ended(ctx context.Context) string {
 	return "interrupted"
 }
 
-// plan returns the tasks of the groups, and those that they need, in the order of
+// plan returns the tasks of groups and single checks, and those that they need, in the order of
 // the checks.
-func (r *run) plan(ctx context.Context, groups []string) []task {
+func (r *run) plan(ctx context.Context, selected []string) []task {
 	subjects := map[string][]subject{} // by ID, of the checks that were asked
 	subjectsOf := func(c Check) []subject {
 		if _, asked := subjects[c.ID]; !asked && c.subjects != nil {
@@ -169,7 +169,7 @@ func (r *run) plan(ctx context.Context, groups []string) []task {
 		planned[t.key()] = t
 	}
 	for _, c := range checks {
-		if slices.Contains(groups, c.Group()) || slices.Contains(groups, c.ID) {
+		if slices.Contains(selected, c.Group()) || slices.Contains(selected, c.ID) {
 			for _, s := range subjectsOf(c) {
 				add(c, s)
 			}

@@ -9,6 +9,7 @@ import (
 	secretsstorev1 "sigs.k8s.io/secrets-store-csi-driver/apis/v1"
 
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/store"
 )
 
@@ -126,7 +127,7 @@ func differs(wanted store.Object, got store.Fields) string {
 func read(live secretsstorev1.SecretProviderClassSpec, d *config.Delivery) error {
 	all, err := objects(live.Parameters["objects"])
 	if err != nil {
-		return store.Invalid("parameter objects: " + strings.Join(strings.Fields(err.Error()), " "))
+		return store.Invalid("parameter objects: " + hint.OneLine(err.Error()))
 	}
 	parameter := func(name string) string { return dialect.Parameter(live.Parameters, name) }
 	name := strings.TrimSpace(live.Parameters["keyvaultName"])

@@ -9,6 +9,7 @@ import (
 	secretsstorev1 "sigs.k8s.io/secrets-store-csi-driver/apis/v1"
 
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/store"
 )
 
@@ -104,7 +105,7 @@ func differs(wanted store.Object, got store.Fields) string {
 func read(live secretsstorev1.SecretProviderClassSpec, d *config.Delivery) error {
 	objects, err := dialect.Objects(live.Parameters["objects"])
 	if err != nil {
-		return store.Invalid("parameter objects: " + strings.Join(strings.Fields(err.Error()), " "))
+		return store.Invalid("parameter objects: " + hint.OneLine(err.Error()))
 	}
 	if d.Vault == nil {
 		d.Vault = &config.Vault{}
