@@ -37,7 +37,6 @@ var azureProvider = provider{
 	name:           ProviderAzure,
 	secretKeys:     []string{"keyVault", "expiresIn", "objectType", "objectEncoding"},
 	choices:        azureChoices,
-	showable:       []string{"azure.keyVault", "azure.cloud", "azure.location", "azure.identity.type", "secrets[].expiresIn", "secrets[].objectType", "secrets[].objectEncoding"},
 	setDefaults:    setAzureDefaults,
 	validate:       validateAzure,
 	validateSecret: validateAzureSecret,
@@ -149,7 +148,7 @@ var (
 	azureCluster  = like(`\w([-\w]{0,61}\w)?`, "is not the name of an AKS cluster", "at most 63 of A-Z, a-z, 0-9, - and _")
 )
 
-func validateAzure(d *Delivery, at place) {
+func validateAzure(d *Delivery, at *place) {
 	a := d.Azure
 	at.key("keyVault").require(a.KeyVault, keyVault)
 	at.checkAll([]written{
@@ -175,7 +174,7 @@ func validateAzure(d *Delivery, at place) {
 	}
 }
 
-func validateAzureSecret(_ *Delivery, s Secret, at place, named bool) {
+func validateAzureSecret(_ *Delivery, s Secret, at *place, named bool) {
 	at.key("keyVault").check(s.KeyVault, keyVault)
 	at.key("expiresIn").check(s.ExpiresIn, lifetime)
 	s.validateEncoding(at, "objectEncoding", s.ObjectEncoding)

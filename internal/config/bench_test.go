@@ -25,7 +25,7 @@ func BenchmarkLoad(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := load("x", split("x", text), nil); err != nil {
+				if _, err := Parse("x", text); err != nil {
 					b.Fatal(err)
 				}
 			}

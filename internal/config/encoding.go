@@ -34,7 +34,7 @@ func (s Secret) InFile(stored secret.Value) (secret.Value, error) {
 }
 
 // validateEncoding checks an encoding, and that what is generated has it.
-func (s Secret) validateEncoding(at place, key, encoding string) {
+func (s Secret) validateEncoding(at *place, key, encoding string) {
 	if at.key(key).check(encoding, oneOf(encodings...)) && encoding != "" && encoding != EncodingUTF8 && s.Value.Generate != nil {
 		at.key("value").report("generates text, and the file would have what that decodes to", "remove "+key+", or give the value another source")
 	}

@@ -23,7 +23,7 @@ func mustLoad(t *testing.T, path string) []*Delivery {
 
 func loadText(t *testing.T, text string) *Delivery {
 	t.Helper()
-	deliveries, err := load("x.yaml", split("x.yaml", []byte(text)), nil)
+	deliveries, err := Parse("x.yaml", []byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}

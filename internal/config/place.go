@@ -1,6 +1,8 @@
 package config
 
 import (
+	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -8,26 +10,27 @@ import (
 	yaml "go.yaml.in/yaml/v3"
 )
 
-// A place is a spot in a document, whether or not something is written there.
+// A place is where a value is in a document, or would be if somebody wrote it.
 type place struct {
 	doc     *document
 	up      *place     // nil for the document
 	name    string     // in a mapping
 	index   int        // in a list; -1 in a mapping
-	node    *yaml.Node // nil where nothing is written, or null
-	line    int        // where it is written, else where what is around it is
-	column  int        // where it is written, else 0
+	node    *yaml.Node // nil if nothing is written, or null
+	line    int        // of the file; if nothing is written, that of the mapping or list around it
+	column  int        // 0 if nothing is written
 	depth   int
 	aliased bool // reached through an alias
 }
 
-// child returns the place of a value below p; at is what stands on its line.
-func (p place) child(name string, index int, at, value *yaml.Node) place {
-	c := place{doc: p.doc, up: &p, name: name, index: index, line: p.line, depth: p.depth + 1, aliased: p.aliased}
+// child returns the place of value, which begins where start does; both are nil if
+// nothing is written.
+func (p *place) child(name string, index int, start, value *yaml.Node) *place {
+	c := &place{doc: p.doc, up: p, name: name, index: index, line: p.line, depth: p.depth + 1, aliased: p.aliased}
 	if value == nil {
 		return c
 	}
-	c.line, c.column = p.doc.line+at.Line-1, at.Column
+	c.line, c.column = p.doc.line+start.Line-1, start.Column
 	if value.Kind == yaml.AliasNode {
 		value, c.aliased = value.Alias, true
 	}
@@ -37,8 +40,15 @@ func (p place) child(name string, index int, at, value *yaml.Node) place {
 	return c
 }
 
-// key returns the place of a value in a mapping.
-func (p place) key(name string) place {
+// at returns p with the line and column of another place.
+func (p *place) at(other *place) *place {
+	moved := *p
+	moved.line, moved.column = other.line, other.column
+	return &moved
+}
+
+// key returns the place of the value of a key.
+func (p *place) key(name string) *place {
 	if p.node != nil && p.node.Kind == yaml.MappingNode {
 		for i := 0; i+1 < len(p.node.Content); i += 2 {
 			if k := p.node.Content[i]; k.Value == name {
@@ -50,7 +60,7 @@ func (p place) key(name string) place {
 }
 
 // item returns the place of an item of a list.
-func (p place) item(i int) place {
+func (p *place) item(i int) *place {
 	if p.node != nil && p.node.Kind == yaml.SequenceNode && i < len(p.node.Content) {
 		return p.child("", i, p.node.Content[i], p.node.Content[i])
 	}
@@ -58,7 +68,7 @@ func (p place) item(i int) place {
 }
 
 // String returns the path of p: secrets[0].scope.
-func (p place) String() string {
+func (p *place) String() string {
 	switch {
 	case p.up == nil:
 		return ""
@@ -71,17 +81,16 @@ func (p place) String() string {
 	}
 }
 
-// showKey returns as much of a key as looks like one.
+// showKey returns as much of a key as cannot be a value.
 func showKey(key string) string {
-	start := keyStart(key)
-	if start != key || key == "" {
+	if start := keyStart(key); start != key || key == "" {
 		return start + masked
 	}
 	return key
 }
 
-// keyStart returns what of a key can be told: in {secret:hunter2} the whole of it is
-// a key, for want of a space.
+// keyStart returns the part of a key before the first character that keys do not have.
+// Without a space, YAML reads all of {secret:hunter2} as a key.
 func keyStart(key string) string {
 	n := 0
 	end := strings.IndexFunc(key, func(r rune) bool {
@@ -94,14 +103,71 @@ func keyStart(key string) string {
 	return key
 }
 
-// maxProblems is how many problems of a document are listed at most.
-const maxProblems = maxLines
-
-// report adds a problem at p.
-func (p place) report(message, hint string) {
-	if len(p.doc.problems) >= maxProblems {
+// report adds a problem at p, or counts it once the document has more than are listed.
+func (p *place) report(message, hint string) {
+	if len(p.doc.problems) >= maxLines {
 		p.doc.unlisted++
 		return
 	}
 	p.doc.problems = append(p.doc.problems, Problem{File: p.doc.file, Line: p.line, Column: p.column, Path: p.String(), Message: message, Hint: hint})
+}
+
+// What a node is, as messages call it.
+const (
+	kindMapping = "a mapping"
+	kindList    = "a list"
+	kindText    = "text"
+	kindNumber  = "a number"
+	kindBool    = "true or false"
+	kindYesNo   = "yes or no" // a boolean in YAML 1.1, text in YAML 1.2
+	kindNothing = "nothing"
+	kindDate    = "a date"
+	kindOther   = "a value that YAML reads in its own way"
+)
+
+func kindOf(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.MappingNode:
+		return kindMapping
+	case yaml.SequenceNode:
+		return kindList
+	case yaml.ScalarNode:
+		return scalarKind(n)
+	}
+	return kindOther
+}
+
+func scalarKind(n *yaml.Node) string {
+	switch n.ShortTag() {
+	case "!!str":
+		if n.Style == 0 && isYesNo(n.Value) {
+			return kindYesNo
+		}
+		return kindText
+	case "!!int", "!!float":
+		return kindNumber
+	case "!!bool":
+		return kindBool
+	case "!!null":
+		return kindNothing
+	case "!!timestamp":
+		return kindDate
+	}
+	return kindOther
+}
+
+func isYesNo(text string) bool {
+	return len(text) <= 3 && slices.Contains([]string{"y", "yes", "n", "no", "on", "off"}, strings.ToLower(text))
+}
+
+func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" }
+
+// keptByJSON reports whether a number survives being a float64, as JSON numbers are, and
+// is written as in JSON. Versions of YAML disagree on other forms, such as 0o17 and 1_000.
+func keptByJSON(n *yaml.Node) bool {
+	if n.ShortTag() == "!!int" {
+		i, err := strconv.ParseInt(n.Value, 10, 64)
+		return err == nil && -1<<53 <= i && i <= 1<<53 && json.Valid([]byte(n.Value))
+	}
+	return json.Valid([]byte(n.Value))
 }

@@ -30,7 +30,7 @@ func TestSettingsOfAidboxAreChecked(t *testing.T) {
 		"serviceAccount":        {"aidbox: {serviceAccount: A}\n", `aidbox.serviceAccount: is not a DNS name`},
 		"image":                 {"aidbox: {image: a b}\n", `aidbox.image: is not the name of an image`},
 		"user":                  {"aidbox: {runAs: root}\n", `aidbox.runAs: must be one of: image, cluster`},
-		"replicas":              {"aidbox: {replicas: -1}\n", `aidbox.replicas: is below 0`},
+		"replicas":              {"aidbox: {replicas: -1}\n", `aidbox.replicas: is not between 0 and 10000`},
 		"port":                  {"aidbox: {port: 65536}\n", `aidbox.port: is not between 1 and 65535`},
 		"probe":                 {"aidbox: {probe: fhir}\n", `aidbox.probe: is not the path of a request`},
 		"admin":                 {"aidbox: {admin: {client: a/b}}\n", `aidbox.admin.client: is not an id`},

@@ -6,15 +6,15 @@ import "slices"
 // the keys of a secret that are for it alone, and what deliveries share in it. Each
 // has a file of its own, named after its section, that begins with the literal.
 type provider struct {
-	name        string              // of the provider, and of its section
-	secretKeys  []string            // those of secrets[] that another provider does not have
-	choices     map[string][]string // the keys that take one of a few words
-	showable    []string            // the keys whose values an excerpt may show
+	name       string              // of the provider, and of its section
+	secretKeys []string            // those of secrets[] that another provider does not have
+	choices    map[string][]string // the keys that take one of a few words
+
 	setDefaults func(d *Delivery)
-	validate    func(d *Delivery, section place)
+	validate    func(d *Delivery, section *place)
 	// validateSecret reports what is wrong with where a secret is stored, and with
 	// what else is for this provider. named says that its name is valid.
-	validateSecret func(d *Delivery, s Secret, at place, named bool)
+	validateSecret func(d *Delivery, s Secret, at *place, named bool)
 	stored         func(s Secret) [2]string // the same for two secrets in the same place of the store
 	claim          func(shared claims, doc *document)
 	provisioned    func(d *Delivery) []string
@@ -54,7 +54,7 @@ func (doc *document) validateProvider(of provider) {
 }
 
 // validateStored checks where a secret is in its store.
-func (doc *document) validateStored(of provider, s Secret, at place, named bool) {
+func (doc *document) validateStored(of provider, s Secret, at *place, named bool) {
 	for _, other := range providerTable() {
 		for _, key := range other.secretKeys {
 			if only := at.key(key); only.node != nil && other.name != of.name {

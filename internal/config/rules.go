@@ -21,7 +21,7 @@ type rule func(text string) (message, hint string)
 
 // check reports what is wrong with a text that was written at p. Defaults follow
 // from texts that are checked themselves.
-func (p place) check(text string, r rule) (ok bool) {
+func (p *place) check(text string, r rule) (ok bool) {
 	if p.node == nil || text == "" {
 		return true
 	}
@@ -39,14 +39,14 @@ type written struct {
 }
 
 // checkAll is check, for keys of the mapping at p.
-func (p place) checkAll(all []written) {
+func (p *place) checkAll(all []written) {
 	for _, w := range all {
 		p.key(w.key).check(w.text, w.rule)
 	}
 }
 
 // require is check, for what has no default.
-func (p place) require(text string, r rule) (ok bool) {
+func (p *place) require(text string, r rule) (ok bool) {
 	if text == "" {
 		_, hint := r("")
 		p.report("is missing", hint)

@@ -41,23 +41,23 @@ func plainWord(word string) string {
 
 // keys knows the keys of structs by their json tags.
 type keys struct {
-	byType map[reflect.Type]map[string]reflect.Type
+	byType map[reflect.Type]map[string]reflect.StructField
 	places map[string]string
 }
 
-// of returns the keys of a struct and the types of their values.
-func (k *keys) of(t reflect.Type) map[string]reflect.Type {
+// of returns the fields of a struct by their keys.
+func (k *keys) of(t reflect.Type) map[string]reflect.StructField {
 	if fields, known := k.byType[t]; known {
 		return fields
 	}
-	fields := map[string]reflect.Type{}
+	fields := map[string]reflect.StructField{}
 	for _, f := range reflect.VisibleFields(t) {
 		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" && name != "-" {
-			fields[name] = f.Type
+			fields[name] = f
 		}
 	}
 	if k.byType == nil {
-		k.byType = map[reflect.Type]map[string]reflect.Type{}
+		k.byType = map[reflect.Type]map[string]reflect.StructField{}
 	}
 	k.byType[t] = fields
 	return fields
@@ -101,6 +101,6 @@ func (k *keys) find(t reflect.Type, path string) {
 		}
 	}
 	for _, name := range names {
-		k.find(fields[name], strings.TrimPrefix(path+"."+name, "."))
+		k.find(fields[name].Type, strings.TrimPrefix(path+"."+name, "."))
 	}
 }

@@ -5,6 +5,9 @@ import (
 	"maps"
 )
 
+// maxReplicas is more than any Aidbox has.
+const maxReplicas = 10_000
+
 // choices returns the keys that take one of a few words, and the words.
 func choices() map[string][]string {
 	all := map[string][]string{
@@ -62,8 +65,8 @@ func (doc *document) validateAidbox() {
 			"write object for Aidbox 2603 and later, or references for 2602")
 	}
 	a.Workload.validate(at)
-	if *a.Replicas < 0 {
-		at.key("replicas").report("is below 0", "write 0 or more")
+	if *a.Replicas < 0 || *a.Replicas > maxReplicas {
+		at.key("replicas").report(fmt.Sprintf("is not between 0 and %d", maxReplicas), "such as 1")
 	}
 	if a.Port < 1 || a.Port > 65535 {
 		at.key("port").report("is not between 1 and 65535", "such as 8080")
@@ -83,7 +86,7 @@ func (w Workload) External() bool {
 }
 
 // validate checks the workload, and that nothing is said of one that others write.
-func (w Workload) validate(aidbox place) {
+func (w Workload) validate(aidbox *place) {
 	at := aidbox.key("workload")
 	at.checkAll([]written{
 		{"kind", w.Kind, oneOf(KindDeployment, KindStatefulSet)},
@@ -105,7 +108,7 @@ func (w Workload) validate(aidbox place) {
 	}
 }
 
-func (doc *document) validateEnv(at place) {
+func (doc *document) validateEnv(at *place) {
 	for i, e := range doc.delivery.Aidbox.Env {
 		name := at.key("env").item(i).key("name")
 		switch e.Name {

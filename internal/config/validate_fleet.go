@@ -35,7 +35,7 @@ type claim struct {
 }
 
 // add reports a claim that contradicts an earlier one.
-func (c claims) add(at place, what string, want []string, message, hint string) {
+func (c claims) add(at *place, what string, want []string, message, hint string) {
 	first, taken := c[what]
 	if !taken {
 		c[what] = claim{at.doc, want}

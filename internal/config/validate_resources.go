@@ -43,7 +43,7 @@ func (doc *document) validateResources() {
 
 // validateReferences checks that the secrets of a resource exist, and that it may
 // use them where it is known which resource it is.
-func (doc *document) validateReferences(at place, r Resource, secrets map[string]int, known bool) {
+func (doc *document) validateReferences(at *place, r Resource, secrets map[string]int, known bool) {
 	if len(r.Secrets) == 0 {
 		at.report("is empty", "name a field and the secret that it refers to")
 	}
@@ -61,14 +61,14 @@ func (doc *document) validateReferences(at place, r Resource, secrets map[string
 
 // similarSecret asks whether another name was meant, as long as problems are listed.
 func (doc *document) similarSecret(name string, secrets map[string]int) string {
-	if len(doc.problems) >= maxProblems {
+	if len(doc.problems) >= maxLines {
 		return ""
 	}
 	return didYouMean(name, slices.Sorted(maps.Keys(secrets)))
 }
 
 // validateFields checks that the type has the fields, and each one secret.
-func (p place) validateFields(r Resource) {
+func (p *place) validateFields(r Resource) {
 	first := map[string]string{}
 	for _, path := range slices.Sorted(maps.Keys(r.Secrets)) {
 		at := p.key("secrets").key(path)
@@ -88,7 +88,7 @@ func (p place) validateFields(r Resource) {
 
 // validateBody refuses a value where a reference to a secret goes, and where a
 // secret is all that can be meant.
-func (p place) validateBody(r Resource) {
+func (p *place) validateBody(r Resource) {
 	body := p.key("body")
 	for key, want := range map[string]string{"resourceType": r.Type, "id": r.ID} {
 		if got, given := r.Body[key]; given && got != want {
@@ -133,7 +133,7 @@ func hasValue(v any, path []string) bool {
 	return false
 }
 
-func (p place) validateAccessPolicy(id string, r Resource) {
+func (p *place) validateAccessPolicy(id string, r Resource) {
 	at := p.key("accessPolicy")
 	switch policy := r.AccessPolicy.(type) {
 	case nil:
@@ -156,7 +156,7 @@ func (p place) validateAccessPolicy(id string, r Resource) {
 }
 
 // validatePolicyBody leaves what an engine wants to Aidbox.
-func (p place) validatePolicyBody(policy map[string]any) {
+func (p *place) validatePolicyBody(policy map[string]any) {
 	if t, given := policy["resourceType"]; given && t != "AccessPolicy" {
 		p.key("resourceType").report("must be AccessPolicy", "remove it")
 	}

@@ -9,7 +9,7 @@ import (
 
 // secretAt returns the place of a secret, which for the canary is the switch that
 // adds it.
-func (doc *document) secretAt(i int) place {
+func (doc *document) secretAt(i int) *place {
 	if doc.delivery.Canary && i == len(doc.delivery.Secrets)-1 {
 		return doc.root.key("canary")
 	}
@@ -53,7 +53,7 @@ func first[K comparable](seen map[K]int, key K, i int) int {
 	return seen[key]
 }
 
-func (doc *document) validateScope(at place, scope []string) {
+func (doc *document) validateScope(at *place, scope []string) {
 	if len(scope) == 0 {
 		at.report("is empty", "name who may use the secret, such as Client/basic, or Client for any Client")
 	}
@@ -78,7 +78,7 @@ func scopeEntry(text string) (message, hint string) {
 }
 
 // checkSource reports what the structure check cannot see.
-func (p place) checkSource(s secret.Source) {
+func (p *place) checkSource(s secret.Source) {
 	p.key("env").check(s.Env, variable)
 	if s.Generate != nil {
 		if err := s.Generate.Validate(); err != nil {

@@ -21,7 +21,6 @@ var vaultProvider = provider{
 	name:           ProviderVault,
 	choices:        map[string][]string{"vault.policyScope": {PolicyExact, PolicyPrefix}, "secrets[].encoding": encodings},
 	secretKeys:     []string{"encoding"},
-	showable:       []string{"vault.role", "vault.policy", "vault.policyScope", "vault.tokenTTL", "secrets[].encoding"},
 	setDefaults:    setVaultDefaults,
 	validate:       validateVault,
 	validateSecret: validateVaultSecret,
@@ -137,7 +136,7 @@ func (v *Vault) RotatePolicy() string { return v.Policy + rotateSuffix }
 var vaultName = like(`[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?`, "is not the name of a Vault role or policy",
 	"a-z, 0-9, _, and inside it - and .: Vault knows such names in lower case only")
 
-func validateVault(d *Delivery, at place) {
+func validateVault(d *Delivery, at *place) {
 	v := d.Vault
 	at.checkAll([]written{
 		{"address", v.Address, addressWithout("/v1")},
@@ -161,7 +160,7 @@ func validateVault(d *Delivery, at place) {
 }
 
 // validateTLS refuses settings that would do nothing.
-func (v *Vault) validateTLS(at place) {
+func (v *Vault) validateTLS(at *place) {
 	for _, name := range []string{"csiCACertPath", "csiCADirectory", "csiTLSServerName", "csiSkipTLSVerify"} {
 		switch key := at.key(name); {
 		case key.node == nil:
@@ -185,7 +184,7 @@ func csiAddress(text string) (string, string) {
 	return message, hint + ", or agent for the agent beside the CSI provider"
 }
 
-func validateVaultSecret(d *Delivery, s Secret, at place, _ bool) {
+func validateVaultSecret(d *Delivery, s Secret, at *place, _ bool) {
 	s.validateEncoding(at, "encoding", s.Encoding)
 	ok := at.key("path").check(s.Path, secretPath(d.Vault.KVMount))
 	if ok && d.Vault.PolicyScope == PolicyPrefix && !strings.Contains(s.Path, "/") {
@@ -200,7 +199,7 @@ func claimVault(shared claims, doc *document) {
 	d, v, at := doc.delivery, doc.delivery.Vault, doc.root.key("vault")
 	server := v.server()
 	ttl, _ := time.ParseDuration(v.TokenTTL)
-	claim := func(role, policy place, suffix string, paths []string) {
+	claim := func(role, policy *place, suffix string, paths []string) {
 		shared.add(role, server+"role\x00"+v.AuthMount+"\x00"+v.Role+suffix,
 			[]string{d.Aidbox.ServiceAccount + suffix, d.Namespace, v.Policy + suffix, v.Audience, ttl.String()},
 			"the same role as in %s, with another ServiceAccount, namespace, policy, audience or tokenTTL", "set vault.role, or aidbox.serviceAccount")

@@ -50,7 +50,7 @@ type origins struct {
 }
 
 // annotate comments the settings of node, which is at p in the file.
-func (o origins) annotate(node *yaml.Node, p place) {
+func (o origins) annotate(node *yaml.Node, p *place) {
 	node.Style = 0
 	switch node.Kind {
 	case yaml.MappingNode:
@@ -82,11 +82,11 @@ func (origins) dropEmpty(node *yaml.Node) {
 }
 
 // hidden says whether p is the value of an environment variable.
-func hidden(p place) bool {
+func hidden(p *place) bool {
 	return p.name == "value" && p.up != nil && p.up.up != nil && p.up.up.String() == "aidbox.env"
 }
 
-func (o origins) of(p place) string {
+func (o origins) of(p *place) string {
 	switch from := o.from[p.String()]; {
 	case from != "":
 		return from

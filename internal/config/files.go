@@ -13,6 +13,9 @@ import (
 	"unicode/utf8"
 )
 
+const maxFile = 4 << 20 // bytes of a file
+
+// configFiles returns a file, or the config files in a folder.
 func configFiles(path string) ([]string, error) {
 	info, err := os.Stat(path)
 	if err != nil || !info.IsDir() {
@@ -30,7 +33,7 @@ func configFiles(path string) ([]string, error) {
 		}
 		file := filepath.Join(path, e.Name())
 		if info, err := os.Stat(file); err != nil || info.Mode().IsRegular() {
-			files = append(files, file) // one that is not there is reported when it is read
+			files = append(files, file) // a broken link is reported when it is read
 		}
 	}
 	return files, nil
@@ -71,14 +74,13 @@ func fileProblem(file string, err error) Problem {
 	case errors.Is(err, errNotRegular):
 		p.Hint = "write it to a file first, then name that with -c"
 	case errors.Is(err, errTooLarge):
-		p.Hint = "split it: a folder of config files is read as one"
+		p.Hint = splitHint
 	}
 	return p
 }
 
-// plainText says whether text is UTF-8 without control characters, and else the
-// line of the first. YAML takes some of them as line breaks, so that what an
-// editor shows would not be what is read.
+// plainText reports whether text is UTF-8 without control characters, or returns the line
+// of the first. YAML takes some of them for line breaks, which editors do not show.
 func plainText(text []byte) (line int, ok bool) {
 	line = 1
 	for i := 0; i < len(text); {
@@ -95,8 +97,8 @@ func plainText(text []byte) (line int, ok bool) {
 	return 0, true
 }
 
-// split cuts a file at its "---" and "..." lines. Each document is then parsed by
-// itself, and broken YAML in one does not hide what is wrong in the next.
+// split cuts a file at its "---" and "..." lines. Each document is parsed by itself, so
+// that broken YAML in one does not hide what is wrong in the next.
 func split(file string, text []byte) []*document {
 	var docs []*document
 	start, end, firstLine, line := 0, 0, 1, 0
