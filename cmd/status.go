@@ -27,7 +27,7 @@ func newStatus(a *app) *cobra.Command {
 what each replica has mounted; and for each resource whether Aidbox has it. What is
 wrong comes first. Only reads.
 
-  missing  the store has no such secret, a replica no such file, or Aidbox no such resource
+  missing  the store, a replica or Aidbox does not have it, or the replica has no pod
   empty    the mounted file or its folder is empty
   behind   the mounted file has an earlier version, or another value
   wrong    the resource holds a literal secret, or refers to another secret

@@ -1,6 +1,5 @@
-// Package status answers at a glance which version of each secret the store has and
-// which one each replica has mounted. It only reads. What is mounted comes from
-// verify's observation, and versions from the store.
+// Package status shows which version of each secret the store has and which one each
+// replica has mounted. It only reads.
 package status
 
 import (
@@ -18,14 +17,14 @@ import (
 	"github.com/secretctl/secretctl/internal/verify"
 )
 
-// The states that a secret or a resource can have besides those of a mounted file.
+// The states of secrets and resources, besides those of a mounted file.
 const (
 	Wrong   verify.State = "wrong"   // a resource that holds a literal secret, or refers to another one
-	Expired verify.State = "expired" // a secret that is mounted all the same
-	Due     verify.State = "due"     // a secret that is older than its maxAge
+	Expired verify.State = "expired" // a secret past its expiry date; mounted all the same
+	Due     verify.State = "due"     // a secret older than its maxAge
 )
 
-// severity has the states, the worst first.
+// severity orders the states, the worst first.
 var severity = []verify.State{verify.StateMissing, verify.StateEmpty, verify.StateBehind, Wrong, verify.StateUnknown, Expired, Due, verify.StateCurrent}
 
 // Report is the status of all deliveries.
@@ -46,14 +45,14 @@ type Delivery struct {
 	Error     *hint.Problem `json:"error,omitempty"`
 }
 
-// Secret is what store and replicas have of a secret.
+// Secret is a secret in the store and in the replicas.
 type Secret struct {
 	Name  string       `json:"name"`
 	State verify.State `json:"state"`
-	// Version is the store's newest, "" where it is not known.
+	// Version is the store's newest, "" if it is unknown.
 	Version string    `json:"version,omitempty"`
-	Written time.Time `json:"written,omitzero"` // when that version was
-	Rotated time.Time `json:"rotated,omitzero"` // the same, if it is not the first one
+	Written time.Time `json:"written,omitzero"` // when that version was written
+	Rotated time.Time `json:"rotated,omitzero"` // the same, unless it is the first version
 	Expires time.Time `json:"expires,omitzero"`
 	Detail  string    `json:"detail,omitempty"`
 	Hint    string    `json:"hint,omitempty"`
@@ -61,17 +60,19 @@ type Secret struct {
 	Replicas []Replica `json:"replicas"`
 
 	versions []store.Version
-	values   []secret.Value // of the newest versions, as far as they were read
+	values   []secret.Value // of the newest versions, those that were read
 }
 
-// Replica is what a replica has of a secret.
+// Replica is what a replica has of a secret, or what all those have that have no pod.
 type Replica struct {
 	Name    string       `json:"name"`
 	State   verify.State `json:"state"`
 	Version string       `json:"version,omitempty"`
-	Behind  int          `json:"behind,omitempty"` // how many versions
+	Behind  int          `json:"behind,omitempty"` // by how many versions
 	Detail  string       `json:"detail,omitempty"`
 	Hint    string       `json:"hint,omitempty"`
+
+	count int // of the replicas
 }
 
 // Resource is the state of a resource in Aidbox.
@@ -96,7 +97,7 @@ func (d *Delivery) Hints(change func(string) string) {
 	}
 }
 
-// NewReport sums up.
+// NewReport sums up the deliveries. failed is what kept the status from being known, or nil.
 func NewReport(deliveries []Delivery, failed *hint.Problem) Report {
 	r := Report{SchemaVersion: 1, Time: time.Now().UTC().Truncate(time.Second), State: verify.StateCurrent, Deliveries: append([]Delivery{}, deliveries...), Error: failed}
 	if failed != nil {
@@ -109,8 +110,8 @@ func NewReport(deliveries []Delivery, failed *hint.Problem) Report {
 	return r
 }
 
-// Look finds out the status of a delivery. What could not be found out is unknown.
-// parallel is how many questions are under way at the same time.
+// Look finds out the status of a delivery. parallel is how many requests, and looks into
+// pods, it makes at the same time.
 func Look(ctx context.Context, d *config.Delivery, deps verify.Dependencies, parallel int) Delivery {
 	is := Delivery{Name: d.Name, State: verify.StateCurrent, Secrets: make([]Secret, len(d.Secrets)), Resources: []Resource{}}
 	var mounted []verify.Mounted
@@ -160,7 +161,7 @@ func stored(ctx context.Context, s config.Secret, deps verify.Dependencies) Secr
 	switch {
 	case newest.Gone:
 		is.State, is.Detail = verify.StateMissing, "version "+is.Version+" is deleted or disabled"
-		is.Expires = time.Time{} // in Vault it is when that was
+		is.Expires = time.Time{} // of a deleted version in Vault, the time of its deletion
 	case !newest.Expires.IsZero() && newest.Expires.Before(time.Now()):
 		is.State, is.Hint = Expired, "secretctl rotate "+s.Name
 	case s.DueAfter() > 0:
@@ -172,7 +173,7 @@ func stored(ctx context.Context, s config.Secret, deps verify.Dependencies) Secr
 	return is
 }
 
-// unversioned falls back to the value where the versions are not known.
+// unversioned falls back to the value if the versions are unknown.
 func (is *Secret) unversioned(ctx context.Context, s config.Secret, deps verify.Dependencies, why error) {
 	_, version, err := deps.Store.Get(ctx, s)
 	is.Version, is.Detail, is.Hint = deps.Sanitizer.Line(version), "age unknown: "+deps.Sanitizer.Line(why.Error()), hint.Of(why)
@@ -192,7 +193,7 @@ func (is *Secret) place(ctx context.Context, s config.Secret, deps verify.Depend
 		if m.Secret != s.Name {
 			continue
 		}
-		r := Replica{Name: m.Replica, State: m.State, Version: deps.Sanitizer.Line(m.Version), Detail: m.Detail, Hint: m.Hint}
+		r := Replica{Name: m.Replica, State: m.State, Version: deps.Sanitizer.Line(m.Version), Detail: m.Detail, Hint: m.Hint, count: m.Replicas}
 		switch m.State {
 		case verify.StateBehind:
 			is.compare(ctx, s, deps, m, &r)
@@ -205,8 +206,8 @@ func (is *Secret) place(ctx context.Context, s config.Secret, deps verify.Depend
 	worstFirst(is.Replicas, func(r Replica) verify.State { return r.State })
 }
 
-// compare finds the version that a replica has: by the driver's status, or by the
-// values of the versions, which are read for this alone.
+// compare finds the version that a replica has: by the driver's status, or else by the
+// values of earlier versions, which it reads.
 func (is *Secret) compare(ctx context.Context, s config.Secret, deps verify.Dependencies, m verify.Mounted, r *Replica) {
 	named := slices.IndexFunc(is.versions, func(v store.Version) bool { return v.ID == m.Version })
 	if named > 0 {
@@ -216,7 +217,7 @@ func (is *Secret) compare(ctx context.Context, s config.Secret, deps verify.Depe
 	for i := range is.versions[:min(len(is.versions), lookBack)] {
 		v := is.value(ctx, s, deps, i)
 		if i > 0 && !v.Equal(is.values[i-1]) {
-			r.Behind++ // elsewhere another secret of the same versions has changed
+			r.Behind++ // otherwise the version changed another secret of the same path
 		}
 		if !v.Empty() && m.Has(v) {
 			r.Version, r.Hint = deps.Sanitizer.Line(is.versions[i].ID), behindHint
@@ -231,8 +232,8 @@ const behindHint = "after a rotation, wait; if it stays behind, secretctl doctor
 // lookBack is how many versions are compared with a file. Vault keeps ten by default.
 const lookBack = 10
 
-// value returns the value of the version at i as a file has it, and an empty one where
-// nobody gets it.
+// value returns the value of a version as a file has it, by its index; empty if it cannot
+// be read.
 func (is *Secret) value(ctx context.Context, s config.Secret, deps verify.Dependencies, i int) secret.Value {
 	for n := len(is.values); n <= i; n++ {
 		var v secret.Value
@@ -247,7 +248,7 @@ func (is *Secret) value(ctx context.Context, s config.Secret, deps verify.Depend
 	return is.values[i]
 }
 
-// resources has the state of each resource, from the checks that read it.
+// resources returns the state of each resource, from the checks that read it.
 func resources(ctx context.Context, d *config.Delivery, deps verify.Dependencies, parallel int) []Resource {
 	report, _ := verify.Run(ctx, d, deps, verify.Options{Selected: []string{"client/exists", "client/masked", "client/reference"}, Parallel: parallel})
 	all := []Resource{}

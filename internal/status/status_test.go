@@ -79,7 +79,7 @@ func (a admin) References(context.Context, config.Resource) (map[string]string, 
 	return a.refs, a.literals, a.err
 }
 
-// changed is a store whose versions are not as the real ones.
+// changed is a store with other versions.
 type changed struct {
 	store.Store
 	versions func([]store.Version, error) ([]store.Version, error)
@@ -101,7 +101,7 @@ func refused([]store.Version, error) ([]store.Version, error) {
 	return nil, fmt.Errorf("vault: permission denied: %w", fs.ErrPermission)
 }
 
-func TestLookSaysWhatIsWhere(t *testing.T) {
+func TestLookShowsStoreReplicasAndResources(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		setup func(t *testing.T, f *fixture)
@@ -113,7 +113,7 @@ func TestLookSaysWhatIsWhere(t *testing.T) {
 			f.put(t, "two", canary+"-3")
 		}, "× behind two 3 ago | × behind - local 1: 2 versions behind | √ current one 1 never | √ current Client/basic"},
 		{
-			"a value of nowhere", func(t *testing.T, f *fixture) { f.mount(t, "two", "other") },
+			"a value of no version", func(t *testing.T, f *fixture) { f.mount(t, "two", "other") },
 			"× behind two 1 never | × behind - local: differs from the store, version 1: stale, or from another source | √ current one 1 never | √ current Client/basic",
 		},
 		{
@@ -188,7 +188,7 @@ func TestLookSaysWhatIsWhere(t *testing.T) {
 }
 
 // flat returns the rows of a report as "STATE NAME VERSION ROTATED: DETAIL", with "dated"
-// after ROTATED where there is an expiry date.
+// after ROTATED if there is an expiry date.
 func flat(r Report) (lines []string) {
 	for _, row := range r.Table(false)[1:] {
 		rotated := row[4]
@@ -215,7 +215,7 @@ func TestVersionOfTheDriverIsCounted(t *testing.T) {
 	}
 }
 
-// Another secret of the same path makes versions in which this one is the same.
+// Some versions change only another secret of the same path.
 func TestVersionsThatChangeAnotherSecretDoNotCount(t *testing.T) {
 	f := newFixture(t)
 	is := Secret{versions: []store.Version{{ID: "5"}, {ID: "4"}, {ID: "3"}, {ID: "2"}, {ID: "1"}}}

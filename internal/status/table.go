@@ -9,7 +9,7 @@ import (
 	"github.com/secretctl/secretctl/internal/verify"
 )
 
-// symbols are those of the checks' results.
+// symbols are those of check results; all other states are "×".
 var symbols = map[verify.State]string{verify.StateCurrent: "√", verify.StateUnknown: "?", Expired: "!", Due: "!"}
 
 // Table returns the rows of the text form, with a heading for each delivery if there
@@ -35,7 +35,7 @@ func (r Report) Table(several bool) (rows [][]string) {
 	return rows
 }
 
-// rows are a row for the secret, and one for each replica that is not as it should be.
+// rows returns a row for the secret, and one for each replica that is not current.
 func (is Secret) rows(now time.Time) [][]string {
 	first := row(is.State, is.Name, is.Version, is.detail(), is.Hint)
 	first[3], first[4], first[5] = "-", "-", "-"
@@ -77,20 +77,21 @@ func row(state verify.State, name, version, detail, hint string) []string {
 }
 
 func (is Secret) detail() string {
-	current := 0
+	current, all := 0, 0
 	for _, r := range is.Replicas {
+		all += r.count
 		if r.State == verify.StateCurrent {
-			current++
+			current += r.count
 		}
 	}
-	text := fmt.Sprintf("%d of %s current", current, verify.Count(len(is.Replicas), "replica"))
+	text := fmt.Sprintf("%d of %s current", current, verify.Count(all, "replica"))
 	if is.Detail != "" {
 		text += "; " + is.Detail
 	}
 	return text
 }
 
-// Summary counts the secrets and the resources by their state.
+// Summary counts secrets and resources by state.
 func (r Report) Summary() string {
 	var secrets, resources []verify.State
 	unfinished := 0
@@ -112,7 +113,7 @@ func (r Report) Summary() string {
 	return strings.Join(parts, "; ")
 }
 
-// tally returns nothing for nothing.
+// tally counts by state, in words; it returns nothing for nothing.
 func tally(noun string, all []verify.State) []string {
 	if len(all) == 0 {
 		return nil
@@ -130,7 +131,7 @@ func tally(noun string, all []verify.State) []string {
 	return []string{verify.Count(len(all), noun) + ": " + strings.Join(parts, ", ")}
 }
 
-// age is a duration in its largest unit that is not small: 90s, 12m, 5h, 3d.
+// age shows a duration in one unit: 90s, 12m, 5h, 3d.
 func age(d time.Duration) string {
 	switch d = max(0, d); {
 	case d < 2*time.Minute:

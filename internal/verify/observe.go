@@ -3,8 +3,10 @@ package verify
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/secret"
@@ -24,9 +26,10 @@ const (
 	StateUnknown State = "unknown"
 )
 
-// Mounted is what one replica has of a secret.
+// Mounted is what a replica has of a secret, or what all those have that have no pod.
 type Mounted struct {
 	Secret, Replica string
+	Replicas        int // how many it stands for
 	State           State
 	Version         string // of a file that is behind, where the driver names versions as the store does
 	Detail, Hint    string
@@ -43,12 +46,37 @@ func Observe(ctx context.Context, d *config.Delivery, deps Dependencies, paralle
 	r := newRun(d, deps, Options{Parallel: parallel})
 	subjects := perFile(ctx, r)
 	lookIntoAll(ctx, r)
+	podless := r.podless()
 	for _, s := range subjects {
+		if podless.Replicas > 0 && s.mount.pod == nil { // it stands for all of them
+			continue
+		}
 		is := r.observe(ctx, s)
-		is.Secret, is.Replica = s.secret.Name, s.mount.replica
+		is.Secret, is.Replica, is.Replicas = s.secret.Name, s.mount.replica, 1
 		all = append(all, is)
 	}
+	if podless.Replicas > 0 {
+		for _, s := range d.Secrets {
+			podless.Secret = s.Name
+			all = append(all, podless)
+		}
+	}
 	return all
+}
+
+// podless counts the replicas that the workload should have and that have no pod, and
+// says why, if the workload does: because of a quota, for example.
+func (r *run) podless() Mounted {
+	if r.pods == nil || r.pods.err != nil {
+		return Mounted{}
+	}
+	w := r.pods.workload
+	absent := max(0, int(w.Desired)-len(r.pods.replicas()))
+	return Mounted{
+		Replica: deployment(r.d), Replicas: absent, State: StateMissing,
+		Detail: strings.Join(append([]string{fmt.Sprintf("no pod for %d of %s", absent, Count(int(w.Desired), "replica"))}, w.Problems...), ": "),
+		Hint:   fmt.Sprintf("kubectl describe -n %s %s", r.d.Namespace, deployment(r.d)),
+	}
 }
 
 func (r *run) observe(ctx context.Context, s subject) Mounted {
