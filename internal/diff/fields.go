@@ -17,8 +17,8 @@ import (
 // maxValue is how much of a value is shown, in characters.
 const maxValue = 120
 
-// Field is one place where two documents differ. Before and After are nil where
-// the document lacks the field, and both where Hidden.
+// Field is one place where two documents differ. Before and After are nil if that
+// document does not have the field, and both if Hidden.
 type Field struct {
 	Path   string          `json:"path"`
 	Before json.RawMessage `json:"before,omitempty"`
@@ -47,15 +47,15 @@ func brief(value json.RawMessage) string {
 
 // Fields returns the places where before and after, decoded from JSON, differ, in
 // the order of their paths. Elements of a list are matched by what names them;
-// text of several lines that is YAML or JSON is compared as such. hide says of a
-// path whether the values there, and below it, are not to be shown; it may be nil.
+// text that is a YAML or JSON document is compared as such. hide reports whether the
+// values at a path, and below it, must not be shown; it may be nil.
 func Fields(before, after any, hide func(path []string) bool) []Field {
 	c := comparer{hide: hide}
 	c.compare(nil, before, after, false)
 	return c.fields
 }
 
-// absent is the value of a field that a document lacks.
+// absent is the value of a field that a document does not have.
 type absent struct{}
 
 type comparer struct {
@@ -68,11 +68,19 @@ func (c *comparer) compare(path []string, before, after any, hidden bool) {
 		return
 	}
 	hidden = hidden || c.hide != nil && len(path) > 0 && c.hide(path)
-	if c.compareMaps(path, before, after, hidden) || c.compareLists(path, before, after, hidden) {
+	if !hidden {
+		before, after = decodeTexts(before, after)
+	}
+	if b, a, ok := both[map[string]any](before, after); ok && len(b)+len(a) > 0 {
+		c.compareMaps(path, b, a, hidden)
 		return
 	}
-	if b, a, ok := structured(before, after); ok && !hidden {
-		c.compare(path, b, a, hidden)
+	if b, a, ok := both[[]any](before, after); ok && len(b)+len(a) > 0 {
+		bNames, aNames, known := names(b, a), names(a, b), len(c.fields)
+		c.compareMaps(path, byName(bNames, b), byName(aNames, a), hidden)
+		if len(c.fields) == known { // the same elements
+			c.fields = append(c.fields, Field{Path: show(path) + " (order)", Before: text(bNames), After: text(aNames)})
+		}
 		return
 	}
 	f := Field{Path: show(path), Hidden: hidden}
@@ -82,60 +90,13 @@ func (c *comparer) compare(path []string, before, after any, hidden bool) {
 	c.fields = append(c.fields, f)
 }
 
-func (c *comparer) compareMaps(path []string, before, after any, hidden bool) bool {
-	b, bOK := contents[map[string]any](before)
-	a, aOK := contents[map[string]any](after)
-	if !bOK || !aOK || len(b)+len(a) == 0 {
-		return false
+func (c *comparer) compareMaps(path []string, before, after map[string]any, hidden bool) {
+	all := map[string]any{}
+	maps.Copy(all, before)
+	maps.Copy(all, after)
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		c.compare(append(slices.Clip(path), key), valueAt(before, key), valueAt(after, key), hidden)
 	}
-	keys := slices.Sorted(maps.Keys(b))
-	for key := range a {
-		if _, both := b[key]; !both {
-			keys = append(keys, key)
-		}
-	}
-	slices.Sort(keys)
-	for _, key := range keys {
-		c.compare(append(slices.Clip(path), key), valueAt(b, key), valueAt(a, key), hidden)
-	}
-	return true
-}
-
-func (c *comparer) compareLists(path []string, before, after any, hidden bool) bool {
-	b, bOK := contents[[]any](before)
-	a, aOK := contents[[]any](after)
-	if !bOK || !aOK || len(b)+len(a) == 0 {
-		return false
-	}
-	bNames, aNames := names(b, a)
-	element := func(name string) []string {
-		return append(slices.Clip(path), "["+name+"]")
-	}
-	for i, name := range bNames {
-		var other any = absent{}
-		if j := slices.Index(aNames, name); j >= 0 {
-			other = a[j]
-		}
-		c.compare(element(name), b[i], other, hidden)
-	}
-	for j, name := range aNames {
-		if !slices.Contains(bNames, name) {
-			c.compare(element(name), absent{}, a[j], hidden)
-		}
-	}
-	if was, is := shared(bNames, aNames), shared(aNames, bNames); !slices.Equal(was, is) {
-		c.fields = append(c.fields, Field{Path: show(path) + " (order)", Before: text(was), After: text(is)})
-	}
-	return true
-}
-
-// contents returns a map or list; that of a field that is lacking is empty.
-func contents[T any](v any) (T, bool) {
-	t, ok := v.(T)
-	if _, lacking := v.(absent); lacking {
-		return t, true
-	}
-	return t, ok
 }
 
 func valueAt(m map[string]any, key string) any {
@@ -145,65 +106,68 @@ func valueAt(m map[string]any, key string) any {
 	return absent{}
 }
 
-func shared(of, with []string) []string {
-	return slices.DeleteFunc(slices.Clone(of), func(name string) bool { return !slices.Contains(with, name) })
+// both returns two maps or two lists. That of an absent field is empty.
+func both[T any](before, after any) (b, a T, ok bool) {
+	b, bOK := before.(T)
+	a, aOK := after.(T)
+	return b, a, (bOK || before == absent{}) && (aOK || after == absent{})
 }
 
-// names returns what names the elements of two lists: the first field that tells
-// them apart in both, else their index.
-func names(a, b []any) (ofA, ofB []string) {
+// names returns what names the elements of a list: the first field that identifies them
+// in this list and in the other, else their index.
+func names(list, other []any) []string {
 	for _, key := range []string{"name", "objectName", "mountPath", "containerPort"} {
-		ofA, okA := by(key, a)
-		ofB, okB := by(key, b)
-		if okA && okB {
-			return ofA, ofB
+		of, unique := valuesOf(key, list)
+		if _, otherUnique := valuesOf(key, other); unique && otherUnique {
+			return of
 		}
 	}
-	return indexes(len(a)), indexes(len(b))
+	indexes := make([]string, len(list))
+	for i := range list {
+		indexes[i] = fmt.Sprint(i)
+	}
+	return indexes
 }
 
-func by(key string, list []any) ([]string, bool) {
-	var out []string
+func valuesOf(key string, list []any) (values []string, unique bool) {
 	for _, element := range list {
 		m, _ := element.(map[string]any)
-		name, found := m[key]
-		if !found || slices.Contains(out, fmt.Sprint(name)) {
+		value, found := m[key]
+		if !found || slices.Contains(values, fmt.Sprint(value)) {
 			return nil, false
 		}
-		out = append(out, fmt.Sprint(name))
+		values = append(values, fmt.Sprint(value))
 	}
-	return out, true
+	return values, true
 }
 
-func indexes(n int) []string {
-	var out []string
-	for i := range n {
-		out = append(out, fmt.Sprint(i))
+func byName(names []string, list []any) map[string]any {
+	m := map[string]any{}
+	for i, name := range names {
+		m["["+name+"]"] = list[i]
 	}
-	return out
+	return m
 }
 
-// structured decodes two texts that are YAML or JSON documents.
-func structured(before, after any) (b, a any, ok bool) {
-	decode := func(v any) (any, bool) {
-		s, isText := v.(string)
-		if !isText || !strings.ContainsAny(s, "\n{[") {
-			return nil, false
-		}
-		var out any
-		if yaml.Unmarshal([]byte(s), &out) != nil {
-			return nil, false
-		}
-		switch out.(type) {
-		case map[string]any, []any:
-			return out, true
-		}
-		return nil, false
+// decodeTexts returns the content of two texts that are YAML or JSON documents. If the
+// content is the same, the layout differs, and it returns the texts.
+func decodeTexts(before, after any) (b, a any) {
+	if b, a := decodeText(before), decodeText(after); b != nil && a != nil && !reflect.DeepEqual(b, a) {
+		return b, a
 	}
-	b, bOK := decode(before)
-	a, aOK := decode(after)
-	// The same content in another layout is a difference too, but one of text.
-	return b, a, bOK && aOK && !reflect.DeepEqual(a, b)
+	return before, after
+}
+
+func decodeText(v any) (document any) {
+	s, isText := v.(string)
+	if !isText || !strings.ContainsAny(s, "\n{[") || yaml.Unmarshal([]byte(s), &document) != nil {
+		return nil
+	}
+	switch document.(type) {
+	case map[string]any, []any:
+		return document
+	}
+	return nil
 }
 
 // show writes a path as people do: spec.containers[aidbox].image.
@@ -224,13 +188,10 @@ func show(path []string) string {
 
 // text writes a value as JSON in one line.
 func text(v any) json.RawMessage {
-	if _, lacking := v.(absent); lacking {
-		return nil
-	}
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)
 	enc.SetEscapeHTML(false)
-	if enc.Encode(v) != nil {
+	if v == (absent{}) || enc.Encode(v) != nil {
 		return nil
 	}
 	return bytes.TrimSpace(out.Bytes())

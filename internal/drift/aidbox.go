@@ -8,11 +8,11 @@ import (
 	"github.com/secretctl/secretctl/internal/fhirclient"
 )
 
-// InAidbox compares the resources of a delivery with those in Aidbox. Values of fields
-// are not shown.
+// InAidbox compares the resources of a delivery with those in Aidbox. It shows which fields
+// differ, and no values.
 func InAidbox(ctx context.Context, aidbox *fhirclient.Client, d *config.Delivery) ([]Object, error) {
 	if err := aidbox.Health(ctx); err != nil { // reported once, and not for each resource
-		if _, still := aidbox.Version(ctx); still != nil { // which retries
+		if _, still := aidbox.Version(ctx); still != nil { // Version retries
 			return nil, err
 		}
 	}

@@ -1,7 +1,6 @@
 package drift
 
 import (
-	"encoding/json"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -32,26 +31,5 @@ func TestIgnoreLeavesOutAPathAndWhatIsBelow(t *testing.T) {
 	}
 	if d := cmp.Diff(objects, Ignore(objects, nil)); d != "" {
 		t.Error(d)
-	}
-}
-
-func TestLabelsOfWhoAppliesAreNoDifference(t *testing.T) {
-	for _, tt := range []struct {
-		path, before string
-		want         bool
-	}{
-		{`metadata.labels["app.kubernetes.io/instance"]`, `"argo-app"`, true},
-		{`metadata.labels["app.kubernetes.io/instance"]`, "", false},
-		{`metadata.labels["app.kubernetes.io/managed-by"]`, `"Helm"`, true},
-		{`metadata.labels["app.kubernetes.io/managed-by"]`, `"hand"`, false},
-		{`spec.template.metadata.labels["app.kubernetes.io/instance"]`, `"x"`, false},
-	} {
-		f := diff.Field{Path: tt.path}
-		if tt.before != "" {
-			f.Before = json.RawMessage(tt.before)
-		}
-		if got := byDeployer(f); got != tt.want {
-			t.Errorf("%s from %s: %v", tt.path, tt.before, got)
-		}
 	}
 }

@@ -11,20 +11,19 @@ import (
 	"github.com/secretctl/secretctl/internal/hint"
 )
 
-// SchemaVersion is that of the JSON form. It grows when a field changes its
-// meaning or goes.
+// SchemaVersion is the version of the JSON form. It grows when a field changes its meaning
+// or is removed.
 const SchemaVersion = 1
 
-// State is how an object is, compared with the config.
+// State is the outcome of a comparison with the config.
 type State string
 
-// An absent object would be created. A skipped part was not compared.
 const (
 	Equal     State = "equal"
 	Different State = "different"
-	Absent    State = "absent"
+	Absent    State = "absent" // of an object that would be created
 	Unknown   State = "unknown"
-	Skipped   State = "skipped"
+	Skipped   State = "skipped" // of a part that was not compared
 )
 
 // Report is the outcome of a comparison.
@@ -35,13 +34,13 @@ type Report struct {
 	Error         *hint.Problem `json:"error,omitempty"` // what ended the comparison early
 }
 
-// Delivery is what was compared of one delivery.
+// Delivery is the comparison of one delivery.
 type Delivery struct {
 	Name  string `json:"name"`
 	Parts []Part `json:"parts"`
 }
 
-// Part is one place that the config is compared with: cluster, store, aidbox.
+// Part is the comparison with one place: cluster, store or aidbox.
 type Part struct {
 	Name    string   `json:"name"`
 	Status  State    `json:"status"` // equal, different, unknown, skipped
@@ -50,7 +49,7 @@ type Part struct {
 	Objects []Object `json:"objects"`
 }
 
-// Object is an object in that place.
+// Object is the comparison of one object in that place.
 type Object struct {
 	Name   string       `json:"object"`
 	State  State        `json:"state"` // equal, different, absent, unknown
@@ -87,7 +86,7 @@ func NewReport(deliveries []Delivery, failed *hint.Problem) Report {
 	return r
 }
 
-// worse returns what two states come to: unknown wins over different.
+// worse returns the state of two together: unknown wins over different.
 func worse(a, b State) State {
 	switch {
 	case a == Unknown || b == Unknown:
@@ -114,7 +113,7 @@ func (r Report) Count() (equal, all int) {
 
 var marks = map[State]string{Different: "~", Absent: "+", Unknown: "?", Skipped: "-"}
 
-// WriteText writes what is not equal, and nothing where all is.
+// WriteText writes what is not equal.
 func WriteText(w io.Writer, r Report) error {
 	var out bytes.Buffer
 	for _, d := range r.Deliveries {

@@ -53,7 +53,7 @@ func aReport() Report {
 	}}}, nil)
 }
 
-func TestTextHasWhatIsNotEqual(t *testing.T) {
+func TestTextListsDifferences(t *testing.T) {
 	var out strings.Builder
 	if err := WriteText(&out, aReport()); err != nil {
 		t.Fatal(err)

@@ -11,9 +11,8 @@ import (
 )
 
 // InStore compares a store with what the steps would write, phase by phase. It continues
-// after a phase that the token may not read, since those who write secrets and those who
-// write policies are often not the same. left is called for a phase that the config
-// leaves to somebody else.
+// after a phase that the token may not read: often one token may write secrets, and another
+// one policies. It calls left for a phase that the config leaves to others.
 func InStore(ctx context.Context, steps []store.Step, phases []string, left func(error)) ([]Object, error) {
 	var objects []Object
 	for _, phase := range phases {
