@@ -20,7 +20,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// The names have what each language gives a meaning to.
+// The names have characters with a meaning in each language.
 const fleet = `apiVersion: secretctl.dev/v1
 provider: vault
 secrets:
@@ -59,7 +59,7 @@ func load(t *testing.T) (deliveries []Delivery) {
 	return deliveries
 }
 
-// results returns one for each "STATUS ID SUBJECT".
+// results returns a result for each "STATUS ID SUBJECT".
 func results(lines ...string) []verify.Result {
 	var all []verify.Result
 	for _, line := range lines {
@@ -99,7 +99,7 @@ func draw(t *testing.T, format string, all []Delivery, r *report.Report) string 
 	return out.String()
 }
 
-func TestGraphLooksAsItDid(t *testing.T) {
+func TestGraphMatchesItsGoldenFiles(t *testing.T) {
 	all := load(t)
 	for _, tt := range []struct {
 		golden, format string
@@ -127,7 +127,7 @@ func TestGraphLooksAsItDid(t *testing.T) {
 	}
 }
 
-// What a report says in words could hold anything, and stays where it is.
+// The texts of a report could hold anything.
 func TestGraphShowsNoTextOfTheReport(t *testing.T) {
 	for _, format := range Formats() {
 		if got := draw(t, format, load(t), sample()); strings.Contains(got, "the detail") || strings.Contains(got, "the hint") || strings.Contains(got, "no/such-check") {
@@ -136,7 +136,7 @@ func TestGraphShowsNoTextOfTheReport(t *testing.T) {
 	}
 }
 
-// What comes after the first broken step may only follow from it.
+// Failures after the first broken step may only follow from it.
 func TestFirstBrokenStepIsMarked(t *testing.T) {
 	for _, tt := range []struct{ failed, want string }{
 		{"", ""},
@@ -162,16 +162,15 @@ func TestFirstBrokenStepIsMarked(t *testing.T) {
 	}
 }
 
-// Each check is about a part of the way, or about the delivery as a whole.
+// Each check is about a part of the path, or about the delivery as a whole.
 func TestEveryCheckHasItsPlace(t *testing.T) {
 	all := load(t)[:1]
-	var g graph
-	g.add(all[0], nil)
+	f := (&graph{}).add(all[0], nil)
 	var about []string
-	for _, n := range g.nodes {
+	for _, n := range f.nodes {
 		about = append(about, n.about...)
 	}
-	for _, e := range g.edges {
+	for _, e := range f.edges {
 		about = append(about, e.about...)
 	}
 	whole := []string{"cluster/api", "cluster/ownership", "store/reachable", "aidbox/reachable", "aidbox/version", "aidbox/scope-format", "workload/deployment", "rotation/no-restart"}

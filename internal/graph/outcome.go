@@ -8,26 +8,24 @@ import (
 	"github.com/secretctl/secretctl/internal/verify"
 )
 
-// text is what stands at a part of the drawing, and what came of the checks that
-// are about it.
+// text is the text of a part of the drawing, and the outcome of the checks about that part.
 type text struct {
 	lines  []string
 	about  []string // keys of findings
 	status style
-	ids    []string // of the checks that made it this status, where they did not pass
+	ids    []string // of the checks with that status, unless they passed
 }
 
-// style is a status, or one of two more.
+// style is the status of a check, or one of two more.
 type style string
 
 const (
-	plain     style = ""            // nobody asked
-	unchecked style = "not checked" // no check about it was run
+	plain     style = ""            // there is no report
+	unchecked style = "not checked" // no check about it has run
 )
 
-// findings are the outcomes of checks by what they are about: "ID SUBJECT"; "ID *"
-// for all of an ID; "ID NAME *" where the subject is a secret and a replica; and
-// every.
+// findings counts the outcomes of checks by what they are about: "ID SUBJECT"; "ID *" for
+// all of an ID; "ID NAME *" if the subject is a secret and a replica; and every.
 type findings map[string]*report.Summary
 
 const every = "*"
@@ -75,7 +73,10 @@ func (t *text) judge(found findings) {
 	}
 }
 
-// label returns the lines to show; the last one tells the status.
+// heading is the label on one line.
+func (t *text) heading() []string { return []string{strings.Join(t.label(), ": ")} }
+
+// label returns the lines to show; the last one has the status.
 func (t *text) label() []string {
 	lines := slices.Clone(t.lines)
 	switch t.status {
@@ -92,11 +93,11 @@ func (t *text) label() []string {
 	return lines
 }
 
-// look is how a style is coloured.
+// look has the colors of a style.
 type look struct{ name, fill, line, text string }
 
-// looks has them all. The text is dark on light whatever the page's colours are;
-// a line is seen on a light page and on a dark one.
+// looks has all of them. Text is dark on light whatever the page's colors are; a line can be
+// seen on a light page and on a dark one.
 var looks = map[style]look{
 	style(verify.StatusPass):    {"pass", "#dafbe1", "#2da44e", "#0b3d1a"},
 	style(verify.StatusWarn):    {"warn", "#fff8c5", "#bf8700", "#4d3300"},

@@ -1,34 +1,28 @@
 package graph
 
 import (
-	"io"
 	"slices"
 
 	"github.com/secretctl/secretctl/internal/report"
 	"github.com/secretctl/secretctl/internal/verify"
 )
 
-// Paths returns each secret's path with the outcome of the checks, if there is a report.
+// Paths returns each secret's path, with the outcome of the checks if there is a report.
 func Paths(d Delivery, r *report.Report) (paths []verify.Path) {
-	var g graph
-	g.add(d, nil)
+	f := (&graph{}).add(d, nil)
 	var found findings
 	if r != nil {
 		found = findingsOf(d.Name, r)
 	}
-	for _, w := range g.ways {
-		p := verify.Path{Secret: w.secret}
-		for i, n := range w.nodes {
-			about := g.nodes[n].about
-			if i > 0 {
-				about = slices.Concat(g.edges[w.edges[i-1]].about, about)
-			}
-			p.Steps = append(p.Steps, newStep(g.nodes[n].lines, about, found))
+	for _, from := range f.paths {
+		p := verify.Path{Secret: from.secret, Steps: []verify.Step{newStep(from.edges[0].from.text, found)}}
+		for _, e := range from.edges {
+			p.Steps = append(p.Steps, newStep(text{lines: e.to.lines, about: slices.Concat(e.about, e.to.about)}, found))
 		}
-		for _, e := range g.edges {
-			if e.from == w.nodes[len(w.nodes)-1] {
-				lines := slices.Concat(g.nodes[e.to].lines, e.lines)
-				p.Ends = append(p.Ends, newStep(lines, slices.Concat(e.about, g.nodes[e.to].about), found))
+		entry := from.edges[len(from.edges)-1].to
+		for _, e := range f.edges {
+			if e.from == entry {
+				p.Ends = append(p.Ends, newStep(text{lines: slices.Concat(e.to.lines, e.lines), about: slices.Concat(e.about, e.to.about)}, found))
 			}
 		}
 		markBroken(p.Steps, p.Ends)
@@ -37,16 +31,15 @@ func Paths(d Delivery, r *report.Report) (paths []verify.Path) {
 	return paths
 }
 
-func newStep(lines, about []string, found findings) verify.Step {
-	t := text{lines: lines, about: about}
+func newStep(t text, found findings) verify.Step {
 	if t.judge(found); t.status == unchecked {
-		return verify.Step{Lines: lines}
+		return verify.Step{Lines: t.lines}
 	}
-	return verify.Step{Lines: lines, Status: verify.Status(t.status), Checks: t.ids}
+	return verify.Step{Lines: t.lines, Status: verify.Status(t.status), Checks: t.ids}
 }
 
-// markBroken marks the first step that failed, and no later one: what comes after it
-// may only follow from it.
+// markBroken marks the first step that failed, and no later one: those after it may only
+// follow from it.
 func markBroken(parts ...[]verify.Step) {
 	for _, steps := range parts {
 		for i := range steps {
@@ -56,13 +49,4 @@ func markBroken(parts ...[]verify.Step) {
 			}
 		}
 	}
-}
-
-// writePage draws the paths as a report's page does.
-func writePage(w io.Writer, deliveries []Delivery, r *report.Report) error {
-	var page report.Report
-	for _, d := range deliveries {
-		page.Deliveries = append(page.Deliveries, verify.DeliveryReport{Name: d.Name, Paths: Paths(d, r)})
-	}
-	return report.Write(w, "html", page, false)
 }

@@ -2,7 +2,6 @@ package report
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -12,16 +11,16 @@ import (
 	"github.com/secretctl/secretctl/internal/verify"
 )
 
-// maxRows is how many checks a summary lists, the deliveries sharing alike; GitHub
-// drops one that is larger than 1 MiB.
+// maxRows is how many checks a summary lists, with the same share for each delivery: GitHub
+// drops a summary of more than 1 MiB.
 const maxRows = 1000
 
-// writeMarkdown writes what GitHub shows as the summary of a step: of each delivery
-// what did not pass, the worst first, and how often each of the other checks passed.
+// writeMarkdown writes the summary of a step for GitHub: for each delivery the checks that
+// did not pass, the worst first, and how often each of the others passed.
 func writeMarkdown(w io.Writer, r Report) error {
 	var out bytes.Buffer
 	fmt.Fprintf(&out, "## %s %s\n\n%s\n", Symbol(r.Verdict().status()), markdown(r.headline()), r.Summary.counts())
-	writeUnfinished(&out, r.untold())
+	writeUnfinished(&out, r.setupError())
 	for _, d := range r.Deliveries {
 		fmt.Fprintf(&out, "\n### %s\n", markdown(d.Name))
 		writeUnfinished(&out, d.Error)
@@ -92,17 +91,14 @@ func writePasses(out *bytes.Buffer, checks []verify.Result) {
 
 // findings returns the checks that did not pass, the worst first.
 func findings(checks []verify.Result) []verify.Result {
-	order := []verify.Status{verify.StatusFail, verify.StatusUnknown, verify.StatusWarn, verify.StatusSkip}
 	found := slices.DeleteFunc(slices.Clone(checks), func(c verify.Result) bool { return c.Status == verify.StatusPass })
-	slices.SortStableFunc(found, func(a, b verify.Result) int {
-		return cmp.Compare(slices.Index(order, a.Status), slices.Index(order, b.Status))
-	})
+	slices.SortStableFunc(found, func(a, b verify.Result) int { return severity(a.Status) - severity(b.Status) })
 	return found
 }
 
-// Annotate writes a workflow command of GitHub Actions for each check that failed,
-// is unknown or warned, the worst first: GitHub shows ten errors and ten warnings of
-// a step. A runner looks for them in what a step writes to stdout and stderr.
+// Annotate writes a workflow command of GitHub Actions for each check that failed, is
+// unknown or warned, the worst first: GitHub shows ten errors and ten warnings of a step.
+// It reads them from a step's stdout and stderr.
 func Annotate(w io.Writer, r Report) error {
 	var out bytes.Buffer
 	annotate := func(level, title, text, next string) {
@@ -111,7 +107,7 @@ func Annotate(w io.Writer, r Report) error {
 		}
 		fmt.Fprintf(&out, "::%s title=%s::%s\n", level, propertyEscapes.Replace(title), dataEscapes.Replace(text))
 	}
-	if err := r.untold(); err != nil {
+	if err := r.setupError(); err != nil {
 		annotate("error", "secretctl did not finish", err.Message, err.Hint)
 	}
 	for _, d := range r.Deliveries {
@@ -133,13 +129,13 @@ func Annotate(w io.Writer, r Report) error {
 	return err
 }
 
-// What a workflow command needs in its text and in its properties.
+// The escapes of a workflow command's text and of its properties.
 var (
 	dataEscapes     = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
 	propertyEscapes = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
 )
 
-// markdown returns text that shows as it is, on one line and in a table's cell.
+// markdown escapes text for a table's cell.
 func markdown(text string) string { return markdownEscapes.Replace(hint.OneLine(text)) }
 
 var markdownEscapes = strings.NewReplacer(

@@ -18,10 +18,10 @@ func summaryOf(t *testing.T, r Report) string {
 	return out.String()
 }
 
-// A text that would break out of its cell, or show as something else.
+// A text must neither break out of its cell nor show as something else.
 const wild = "a|b `c` <b>&amp; [x](y) *z* _u_ \\ #1\r\n::error::no"
 
-func TestSummaryShowsTextsAsTheyAre(t *testing.T) {
+func TestSummaryEscapesMarkdown(t *testing.T) {
 	bad := verify.Fail("%s", wild).WithHint("%s", wild)
 	bad.ID, bad.Doc, bad.Subject = "mount/present", manual+"mount-present", wild
 	got := summaryOf(t, New([]verify.DeliveryReport{{Name: "a|b", Checks: []verify.Result{bad}}}, nil))
@@ -55,7 +55,7 @@ func TestSummaryHasTheWorstFirstAndCountsTheRest(t *testing.T) {
 	}
 }
 
-func TestSummaryStaysBelowWhatGitHubTakes(t *testing.T) {
+func TestSummaryStaysBelowTheLimitOfGitHub(t *testing.T) {
 	var all []verify.DeliveryReport
 	for i := range 20 {
 		d := verify.DeliveryReport{Name: fmt.Sprint(i)}

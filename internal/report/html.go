@@ -15,8 +15,8 @@ import (
 	"github.com/secretctl/secretctl/internal/verify"
 )
 
-// pageText is the page. Its style has no template action in it, because the page's
-// own policy admits it by its digest, and nothing else.
+// pageText is the page. Its style has no template action, because the page's policy allows
+// that style only, by its digest.
 //
 //go:embed report.html.tmpl
 var pageText string
@@ -43,29 +43,25 @@ type section struct {
 	Error        *verify.SetupError
 	Status       verify.Status
 	Groups       []checkGroup
-	Target       []targetLine
+	Target       *verify.Target
 	Paths        []verify.Path
 	Lanes        []lane
-	Origin       string // what their times count from
+	Origin       string // the event that their times count from
 	Deadline     time.Duration
 	DeadlineAt   percent
 	Beyond       bool          // the deadline is beyond the end of the axis
-	Span         time.Duration // what 100 % are
+	Span         time.Duration // the length of the axis
 }
-
-// targetLine is a part of what was looked at.
-type targetLine struct{ What, Is string }
 
 // checkGroup has the checks of a group, those that failed first.
 type checkGroup struct {
-	Name     string
-	Status   verify.Status
-	Counts   []filter
-	Checks   []verify.Result
-	Statuses string // as classes
+	Name   string
+	Status verify.Status
+	Counts []filter
+	Checks []verify.Result
 }
 
-// lane is what happened at a place during a rotation.
+// lane is what happened in one place during a rotation.
 type lane struct {
 	Name  string
 	Steps []laneStep
@@ -83,7 +79,7 @@ func (p percent) String() string { return fmt.Sprintf("%.2f%%", float64(p)) }
 
 func percentOf(d, whole time.Duration) percent { return percent(100 * d.Seconds() / whole.Seconds()) }
 
-// writeHTML writes one page that needs nothing else: no script, no network.
+// writeHTML writes one page that needs no script and no network.
 func writeHTML(w io.Writer, r Report) error {
 	t, err := template.New("report").Funcs(template.FuncMap{
 		"symbol":  Symbol,
@@ -97,7 +93,7 @@ func writeHTML(w io.Writer, r Report) error {
 	}
 	p := page{
 		Report: r, StyleHash: styleHash(), Headline: r.headline(), Counts: r.Summary.counts(),
-		Status: r.Verdict().status(), Unfinished: r.untold(), Filters: r.Summary.filters(),
+		Status: r.Verdict().status(), Unfinished: r.setupError(), Filters: r.Summary.filters(),
 	}
 	for i, d := range r.Deliveries {
 		p.Sections = append(p.Sections, newSection(fmt.Sprintf("delivery-%d", i+1), d))
@@ -118,82 +114,32 @@ func styleHash() string {
 	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// known returns one of the five statuses.
-func known(s verify.Status) verify.Status {
-	if !slices.Contains([]verify.Status{verify.StatusPass, verify.StatusWarn, verify.StatusFail, verify.StatusSkip}, s) {
-		return verify.StatusUnknown
-	}
-	return s
-}
-
-// filters returns the counts of the statuses that there are, the worst first.
+// filters returns the counts other than 0, the worst status first.
 func (s Summary) filters() []filter {
 	all := []filter{{verify.StatusFail, s.Fail}, {verify.StatusUnknown, s.Unknown}, {verify.StatusWarn, s.Warn}, {verify.StatusPass, s.Pass}, {verify.StatusSkip, s.Skip}}
 	return slices.DeleteFunc(all, func(f filter) bool { return f.Count == 0 })
 }
 
-// Worst returns the status that a reader has to know of first.
-func (s Summary) Worst() verify.Status {
-	if f := s.filters(); len(f) > 0 {
-		return f[0].Status
-	}
-	return verify.StatusSkip
-}
-
 func newSection(anchor string, d verify.DeliveryReport) section {
-	s := section{Name: d.Name, Anchor: anchor, Error: d.Error, Target: targetOf(d.Target), Paths: d.Paths}
-	var all Summary
-	if d.Error != nil {
-		all.Add(verify.StatusUnknown)
+	s := section{
+		Name: d.Name, Anchor: anchor, Error: d.Error, Target: d.Target, Status: worst(d), Paths: d.Paths,
+		Lanes: lanes(d), Origin: verify.Origin(d.Timeline), Deadline: time.Duration(d.DeadlineMS) * time.Millisecond, Span: span(d),
 	}
 	for _, checks := range groups(d.Checks) {
 		g := checkGroup{Name: checks[0].Group(), Checks: checks}
 		slices.SortStableFunc(g.Checks, func(a, b verify.Result) int { return severity(a.Status) - severity(b.Status) })
-		var sum Summary
-		for _, c := range checks {
-			sum.Add(c.Status)
-			all.Add(c.Status)
-		}
+		sum := summarize(checks)
 		g.Status, g.Counts = sum.Worst(), sum.filters()
-		for _, f := range g.Counts {
-			g.Statuses += " has-" + string(f.Status)
-		}
 		s.Groups = append(s.Groups, g)
 	}
 	slices.SortStableFunc(s.Groups, func(a, b checkGroup) int { return severity(a.Status) - severity(b.Status) })
-	s.Status = all.Worst()
-	s.Origin = verify.Origin(d.Timeline)
-	s.Lanes, s.Deadline, s.Span = lanes(d), time.Duration(d.DeadlineMS)*time.Millisecond, span(d)
 	s.Beyond = s.Deadline > s.Span
 	s.DeadlineAt = min(percentOf(s.Deadline, s.Span), 100)
 	return s
 }
 
-// severity orders statuses, the worst first.
-func severity(s verify.Status) int {
-	return slices.Index([]verify.Status{verify.StatusFail, verify.StatusUnknown, verify.StatusWarn, verify.StatusPass, verify.StatusSkip}, known(s))
-}
-
-func targetOf(t *verify.Target) (lines []targetLine) {
-	if t == nil {
-		return nil
-	}
-	aidbox := t.Aidbox
-	if t.AidboxVersion != "" {
-		aidbox += " (version " + t.AidboxVersion + ")"
-	}
-	for _, l := range []targetLine{
-		{"Cluster", t.Cluster}, {"Namespace", t.Namespace}, {"Workload", t.Workload}, {"Mount on this machine", t.Mount}, {"Store", t.Store}, {"Aidbox", aidbox},
-	} {
-		if l.Is != "" {
-			lines = append(lines, l)
-		}
-	}
-	return lines
-}
-
-// words escapes text, and lets lines break after what separates the parts of a name, so
-// that no word has to be broken.
+// words escapes text, and lets lines break after the separators in a name rather than
+// within a word.
 func words(text string) template.HTML {
 	var out strings.Builder
 	for _, r := range text {
@@ -205,7 +151,7 @@ func words(text string) template.HTML {
 	return template.HTML(out.String()) //nolint:gosec // escaped above
 }
 
-// span is how long the axis of a timeline is: as long as what happened.
+// span is the length of a timeline's axis: a little more than the timeline.
 func span(d verify.DeliveryReport) time.Duration {
 	longest := time.Second
 	for _, m := range d.Timeline {
@@ -214,8 +160,8 @@ func span(d verify.DeliveryReport) time.Duration {
 	return longest + longest/20
 }
 
-// lanes returns a lane for each place, in the order in which something was first
-// seen there. A step begins where the one before it ended.
+// lanes returns a lane for each place, in the order of their first moments. A step begins
+// where the one before it ended.
 func lanes(d verify.DeliveryReport) []lane {
 	var all []lane
 	for _, m := range d.Timeline {

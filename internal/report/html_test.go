@@ -18,7 +18,7 @@ import (
 	"github.com/secretctl/secretctl/internal/verify"
 )
 
-// turning is a report with a rotation that one of two replicas did not get.
+// turning is a report of a rotation that did not arrive in one of two replicas.
 func turning() Report {
 	r := sample(nil)
 	at := func(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }
@@ -39,7 +39,7 @@ func pageOf(t *testing.T, r Report) string {
 	return out.String()
 }
 
-// text is what a reader sees: the page's text without its tags.
+// text is the page's text without its tags.
 func textOf(t *testing.T, page string) string {
 	t.Helper()
 	dec := xml.NewDecoder(strings.NewReader(page))
@@ -71,18 +71,18 @@ func TestPageShowsAllThatTheReportHas(t *testing.T) {
 		for _, c := range d.Checks {
 			for _, want := range []string{c.ID, c.Title, c.Subject, c.Detail, c.Hint, string(c.Status)} {
 				if !strings.Contains(text, want) {
-					t.Errorf("the page lacks %q", want)
+					t.Errorf("the page does not have %q", want)
 				}
 			}
 		}
 		for _, m := range d.Timeline {
 			if want := hint.OneLine(m.What + " " + seconds(m.After)[:len(seconds(m.After))-2]); !strings.Contains(text, want) || !strings.Contains(text, m.Where()) {
-				t.Errorf("the page lacks %q at %s", want, m.Where())
+				t.Errorf("the page does not have %q at %s", want, m.Where())
 			}
 		}
 	}
 	if want := "1 check failed 6 checks: 2 passed, 1 warned, 1 failed, 1 unknown, 1 skipped"; !strings.Contains(text, want) {
-		t.Errorf("the page lacks %q", want)
+		t.Errorf("the page does not have %q", want)
 	}
 	text = textOf(t, pageOf(t, New(nil, errUnreachable)))
 	if !strings.Contains(text, "Did not finish: "+errUnreachable.Message) {
@@ -91,13 +91,13 @@ func TestPageShowsAllThatTheReportHas(t *testing.T) {
 	r = New([]verify.DeliveryReport{{Name: "a"}, {Name: "b", Error: &verify.SetupError{Message: "no way to b", Hint: "find one"}}}, &verify.SetupError{Message: "all of it"})
 	text = textOf(t, pageOf(t, r))
 	if !strings.Contains(text, "b Did not finish: no way to b Hint: find one") || strings.Contains(text, "all of it") {
-		t.Errorf("the page does not say what b did not come to: %s", text)
+		t.Errorf("the page does not say what is missing in b: %s", text)
 	}
 }
 
-// The page's policy admits one style and nothing else, so whatever a browser would
-// load or run from elsewhere would be refused, and so would a changed style.
-func TestPageNeedsNothingButItself(t *testing.T) {
+// The page's policy allows only its one style: a browser refuses a changed style, and
+// whatever it would load or run.
+func TestPageIsSelfContained(t *testing.T) {
 	page := pageOf(t, turning())
 	_, style, _ := strings.Cut(page, "<style>")
 	style, rest, _ := strings.Cut(style, "</style>")
@@ -146,7 +146,6 @@ func TestTimelineFitsItsAxis(t *testing.T) {
 	}
 }
 
-// Who opens the page looks for what is wrong, and where.
 func TestPageHasTheWorstFirst(t *testing.T) {
 	r := turning()
 	r.Deliveries = append([]verify.DeliveryReport{{Name: "fine", Checks: []verify.Result{{ID: "store/reachable", Status: verify.StatusPass}}}}, r.Deliveries...)
@@ -156,7 +155,7 @@ func TestPageHasTheWorstFirst(t *testing.T) {
 	text := textOf(t, page)
 	for _, want := range []string{"secretctl verify mount · secretctl 1.2.3", "Cluster https://cluster.example Namespace fhir Store Vault Aidbox https://aidbox.example (version 2605)"} {
 		if !strings.Contains(text, want) {
-			t.Errorf("the page lacks %q: %s", want, text)
+			t.Errorf("the page does not have %q: %s", want, text)
 		}
 	}
 	s := newSection("a", r.Deliveries[1])

@@ -12,8 +12,8 @@ import (
 	"github.com/secretctl/secretctl/internal/verify"
 )
 
-// writeJUnit writes a testsuite for each delivery and group. What could not be
-// found out is an error, so that a CI does not take it for a success.
+// writeJUnit writes a testsuite for each delivery and group. An unknown result is an error,
+// so that a CI does not take it for a success.
 func writeJUnit(w io.Writer, r Report) error {
 	suites := junit.Testsuites{Name: "secretctl verify"}
 	for _, d := range r.Deliveries {

@@ -1,5 +1,5 @@
-// Package report owns how the results of checks come out: as text, JSON, JUnit XML,
-// a web page, or what GitHub shows. It knows results, and no check.
+// Package report writes the results of checks: as text, JSON, JUnit XML, a web page, or
+// what GitHub shows. It knows results, and no check.
 package report
 
 import (
@@ -13,8 +13,8 @@ import (
 	"github.com/secretctl/secretctl/internal/verify"
 )
 
-// SchemaVersion is that of the JSON form. It grows when a field changes its
-// meaning or goes; new fields and new checks do not count.
+// SchemaVersion is the version of the JSON form. It grows when a field changes its meaning
+// or is removed, and not with new fields or checks.
 const SchemaVersion = 1
 
 // Report is the outcome of a run.
@@ -37,25 +37,54 @@ type Summary struct {
 	Skip    int `json:"skip"`
 }
 
-// New sums up. setup is what kept the run from starting or from going on,
-// or nil; its text must be fit to show.
+// New returns a report with its summary. setup is what kept the run from starting or from
+// going on, or nil; its text must be fit to show.
 func New(deliveries []verify.DeliveryReport, setup *verify.SetupError) Report {
 	r := Report{SchemaVersion: SchemaVersion, Deliveries: append([]verify.DeliveryReport{}, deliveries...), Error: setup}
 	for _, d := range deliveries {
-		r.Summary.addAll(d)
+		for _, c := range d.Checks {
+			r.Summary.Add(c.Status)
+		}
 	}
 	return r
 }
 
-func sumOf(d verify.DeliveryReport) (s Summary) {
-	s.addAll(d)
+func summarize(checks []verify.Result) (s Summary) {
+	for _, c := range checks {
+		s.Add(c.Status)
+	}
 	return s
 }
 
-func (s *Summary) addAll(d verify.DeliveryReport) {
-	for _, c := range d.Checks {
-		s.Add(c.Status)
+// worst is the worst status of a delivery; one that did not finish is unknown at best.
+func worst(d verify.DeliveryReport) verify.Status {
+	all := summarize(d.Checks)
+	if d.Error != nil {
+		all.Unknown++
 	}
+	return all.Worst()
+}
+
+// Worst returns the worst status that was counted; skip if none was.
+func (s Summary) Worst() verify.Status {
+	if f := s.filters(); len(f) > 0 {
+		return f[0].Status
+	}
+	return verify.StatusSkip
+}
+
+// severity orders statuses, the worst first.
+func severity(s verify.Status) int {
+	return slices.Index([]verify.Status{verify.StatusFail, verify.StatusUnknown, verify.StatusWarn, verify.StatusPass, verify.StatusSkip}, known(s))
+}
+
+// known returns one of the five statuses.
+func known(s verify.Status) verify.Status {
+	switch s {
+	case verify.StatusPass, verify.StatusWarn, verify.StatusFail, verify.StatusSkip:
+		return s
+	}
+	return verify.StatusUnknown
 }
 
 // Add counts a status.
@@ -74,18 +103,17 @@ func (s *Summary) Add(status verify.Status) {
 	}
 }
 
-// Verdict is the answer that a whole report gives.
+// Verdict is the result of a whole report.
 type Verdict int
 
-// Yes: nothing failed. No: a check failed. Unclear: none failed, but something
-// could not be found out.
+// Yes: nothing failed. No: a check failed. Unclear: none failed, and some are unknown.
 const (
 	Yes Verdict = iota
 	No
 	Unclear
 )
 
-// Verdict says what the results come to.
+// Verdict returns the result of the whole report.
 func (r Report) Verdict() Verdict {
 	switch {
 	case r.Summary.Fail > 0:
@@ -122,12 +150,12 @@ func Write(w io.Writer, format string, r Report, color bool) error {
 	return fmt.Errorf("unknown format %q", format)
 }
 
-// status is how a report as a whole looks.
+// status is the status to show for a verdict.
 func (v Verdict) status() verify.Status {
 	return []verify.Status{verify.StatusPass, verify.StatusFail, verify.StatusUnknown}[v]
 }
 
-// groups returns the results group by group, in the order in which they came.
+// groups returns the results group by group, in the order of their first results.
 func groups(checks []verify.Result) [][]verify.Result {
 	var names []string
 	byName := map[string][]verify.Result{}
@@ -164,19 +192,19 @@ func (r Report) headline() string {
 	return "Every check passed"
 }
 
-// untold returns Error, unless the deliveries tell of their parts of it.
-func (r Report) untold() *verify.SetupError {
+// setupError returns Error, unless deliveries have their own.
+func (r Report) setupError() *verify.SetupError {
 	if slices.ContainsFunc(r.Deliveries, func(d verify.DeliveryReport) bool { return d.Error != nil }) {
 		return nil
 	}
 	return r.Error
 }
 
-// Read reads the JSON form back, without the times that things took.
+// Read reads the JSON form back, without the durations.
 func Read(from io.Reader) (Report, error) {
 	var r Report
 	if err := json.NewDecoder(from).Decode(&r); err != nil {
-		return Report{}, errors.New("not JSON, or not as a report has it")
+		return Report{}, errors.New("not JSON, or not in the form of a report")
 	}
 	noChecks := func(d verify.DeliveryReport) bool { return d.Checks == nil }
 	switch {
@@ -188,7 +216,7 @@ func Read(from io.Reader) (Report, error) {
 	return r, nil
 }
 
-// counts says how many there are of each, without those there are none of.
+// counts is the summary in words, without the counts that are 0.
 func (s Summary) counts() string {
 	text := verify.Count(s.Pass+s.Warn+s.Fail+s.Unknown+s.Skip, "check")
 	sep := ": "

@@ -17,7 +17,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// manual is where the pages about checks are.
+// manual is the address of the pages about checks.
 const manual = "https://github.com/secretctl/secretctl/blob/main/docs/checks.md#"
 
 var errUnreachable = &verify.SetupError{Message: "connection refused"}
@@ -46,7 +46,7 @@ func sample(setup *verify.SetupError) Report {
 	}, setup)
 }
 
-func TestOfSeveralDeliveriesTheUnhealthyComeFirst(t *testing.T) {
+func TestUnhealthyDeliveriesComeFirst(t *testing.T) {
 	of := func(name string, results ...verify.Result) verify.DeliveryReport {
 		return verify.DeliveryReport{Name: name, Checks: results}
 	}
@@ -69,7 +69,7 @@ func TestOfSeveralDeliveriesTheUnhealthyComeFirst(t *testing.T) {
 	}
 }
 
-func TestReportLooksAsItDid(t *testing.T) {
+func TestReportMatchesItsGoldenFiles(t *testing.T) {
 	broken := &verify.SetupError{Message: "vault: login: permission denied", Hint: "renew the token"}
 	tests := []struct {
 		golden, format string
@@ -108,7 +108,7 @@ func TestUnknownFormatIsAnError(t *testing.T) {
 	}
 }
 
-func TestVerdictPutsFailureBeforeDoubt(t *testing.T) {
+func TestVerdictPutsFailureBeforeUnknown(t *testing.T) {
 	tests := []struct {
 		name     string
 		statuses []verify.Status
@@ -133,7 +133,7 @@ func TestVerdictPutsFailureBeforeDoubt(t *testing.T) {
 	}
 }
 
-// The keys are a promise, which the golden file would let slip with -update.
+// The keys are a promise, and the golden files can be rewritten with -update.
 func TestJSONHasTheDocumentedKeys(t *testing.T) {
 	var out bytes.Buffer
 	must(t, Write(&out, "json", New([]verify.DeliveryReport{{Name: "a", Checks: []verify.Result{{ID: "x/y", Duration: 12 * time.Millisecond}}}}, nil), false))
@@ -151,7 +151,7 @@ func TestJSONHasTheDocumentedKeys(t *testing.T) {
 	}
 }
 
-func TestJUnitCountsWhatACIWouldShow(t *testing.T) {
+func TestJUnitCountsFailuresAndErrors(t *testing.T) {
 	var out bytes.Buffer
 	must(t, Write(&out, "junit", sample(errUnreachable), false))
 	var got struct {

@@ -11,7 +11,7 @@ import (
 	"github.com/secretctl/secretctl/internal/verify"
 )
 
-// A mark is how a status looks in text.
+// mark is a status in text.
 type mark struct{ symbol, color string }
 
 // Symbol returns the character that stands for a status.
@@ -39,7 +39,7 @@ func (m mark) show(color bool) string {
 	return "\x1b[" + m.color + "m" + m.symbol + "\x1b[0m"
 }
 
-// rounded leaves of a duration what is worth reading.
+// rounded rounds a duration to what is worth reading.
 func rounded(d time.Duration) time.Duration {
 	if d < time.Second {
 		return d.Round(time.Millisecond)
@@ -47,8 +47,8 @@ func rounded(d time.Duration) time.Duration {
 	return d.Round(100 * time.Millisecond)
 }
 
-// writeText writes a line for each result, and in short form only for those that ran
-// and did not pass, then the counts. Of several deliveries those where something did not
+// writeText writes a line for each result, in the short form only for those that ran and
+// did not pass, and then the counts. With several deliveries, those where something did not
 // pass come first, and the others are a line each.
 func writeText(w io.Writer, r Report, color, short bool) error {
 	var out bytes.Buffer
@@ -65,20 +65,20 @@ func writeText(w io.Writer, r Report, color, short bool) error {
 		case !several || severity(worst(d)) < severity(verify.StatusPass) || len(d.Timeline) > 0:
 			writeDelivery(&out, d, color, short)
 		case len(d.Checks) > 0:
-			fmt.Fprintf(&out, "%s %-*s  %s\n", markOf(verify.StatusPass).show(color), nameWidth, d.Name, sumOf(d).counts())
+			fmt.Fprintf(&out, "%s %-*s  %s\n", markOf(verify.StatusPass).show(color), nameWidth, d.Name, summarize(d.Checks).counts())
 			lines = true
 		}
 	}
 	if lines {
 		out.WriteByte('\n')
 	}
-	writeStopped(&out, "", r.untold(), color)
+	writeStopped(&out, "", r.setupError(), color)
 	fmt.Fprintln(&out, r.Summary.counts())
 	_, err := w.Write(out.Bytes())
 	return err
 }
 
-// writeStopped says what kept checks from running, if anything did.
+// writeStopped writes the error that kept checks from running, if there is one.
 func writeStopped(out *bytes.Buffer, indent string, e *verify.SetupError, color bool) {
 	if e == nil {
 		return
@@ -87,15 +87,6 @@ func writeStopped(out *bytes.Buffer, indent string, e *verify.SetupError, color 
 	if e.Hint != "" {
 		fmt.Fprintf(out, "      hint: %s\n", e.Hint)
 	}
-}
-
-// worst is the worst status of a delivery; one that did not finish is unknown at best.
-func worst(d verify.DeliveryReport) verify.Status {
-	all := sumOf(d)
-	if d.Error != nil {
-		all.Add(verify.StatusUnknown)
-	}
-	return all.Worst()
 }
 
 func writeDelivery(out *bytes.Buffer, d verify.DeliveryReport, color, short bool) {
