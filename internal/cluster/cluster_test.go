@@ -20,7 +20,7 @@ contexts: [{name: a, context: {cluster: a, user: u}}, {name: b, context: {cluste
 current-context: a
 `
 
-// configured makes a home without any cluster but the one given.
+// configured makes a home with only this kubeconfig, or none.
 func configured(t *testing.T, config string) (path string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -60,7 +60,7 @@ func TestConnectTakesTheContext(t *testing.T) {
 	}
 }
 
-func TestConnectSaysWhatIsWrongWithTheConfiguration(t *testing.T) {
+func TestConnectExplainsABrokenConfiguration(t *testing.T) {
 	folder := t.TempDir()
 	for name, tt := range map[string]struct {
 		config     string
@@ -69,13 +69,13 @@ func TestConnectSaysWhatIsWrongWithTheConfiguration(t *testing.T) {
 		configured bool
 	}{
 		"nothing":            {"", Options{}, "kubeconfig: no cluster is configured", "KUBECONFIG", false},
-		"absent file":        {"", Options{Kubeconfig: "/nonexistent/config"}, "kubeconfig: /nonexistent/config does not exist", "--kubeconfig", true},
-		"folder":             {"", Options{Kubeconfig: folder}, "kubeconfig: " + folder + " is a directory", "--kubeconfig", true},
+		"absent file":        {"", Options{Kubeconfig: "/nonexistent/config"}, "kubeconfig: /nonexistent/config: no such file or directory", "--kubeconfig", true},
+		"folder":             {"", Options{Kubeconfig: folder}, "kubeconfig: " + folder + ": is a directory", "--kubeconfig", true},
 		"below a file":       {"", Options{Kubeconfig: "/dev/null/config"}, "kubeconfig: /dev/null/config: not a directory", "--kubeconfig", true},
 		"no YAML":            {"token: canary\n: canary", Options{}, "kubeconfig: cannot be parsed", "kubectl config view", true},
 		"wrong type":         {"apiVersion: v1\nkind: Config\nusers: canary", Options{}, "kubeconfig: cannot be parsed", "kubectl config view", true},
 		"unknown context":    {kubeconfig, Options{Context: "c"}, `kubeconfig: context "c" does not exist`, "available: a, b, broken", true},
-		"context of none":    {"", Options{Context: "c"}, `kubeconfig: context "c" does not exist`, "none is configured: set KUBECONFIG", true},
+		"context of none":    {"", Options{Context: "c"}, `kubeconfig: context "c" does not exist`, "available: none; set KUBECONFIG", true},
 		"no current context": {strings.Replace(kubeconfig, "current-context: a", "", 1), Options{}, "kubeconfig: has no current context", "use-context", false},
 		"context of nothing": {kubeconfig, Options{Context: "broken"}, "kubeconfig: the context has no cluster", "kubectl config view", true},
 		"bad certificate": {
@@ -127,7 +127,7 @@ func TestKubeconfigThatCannotBeReadIsNamed(t *testing.T) {
 	if err := os.WriteFile(closed, []byte(kubeconfig), 0o000); err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]string{folder: "kubeconfig: " + folder + " is a directory"}
+	want := map[string]string{folder: "kubeconfig: " + folder + ": is a directory"}
 	if os.Getuid() != 0 { // root may read it
 		want[closed] = "kubeconfig: " + closed + ": permission denied"
 	}

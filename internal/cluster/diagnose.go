@@ -22,8 +22,8 @@ const (
 	maxMetricBytes = 4 << 20
 )
 
-// Event is what Kubernetes says happened to an object. The message comes from
-// outside: from the driver, its provider and the store behind it.
+// Event is what happened to an object, according to Kubernetes. The message comes from the
+// driver, its provider and the store behind it.
 type Event struct {
 	Time    time.Time // the latest
 	Warning bool
@@ -41,30 +41,30 @@ func (c *Cluster) Events(ctx context.Context, namespace, kind, name string) ([]E
 	}
 	var events []Event
 	for _, e := range found {
-		event := newEvent(e)
-		event.Reason, event.Message = c.sanitizer.Line(event.Reason), c.sanitizer.Tail(c.shorten(event.Message))
-		events = append(events, event)
+		events = append(events, Event{
+			Time: lastTime(e), Warning: e.Type == corev1.EventTypeWarning,
+			Reason: c.sanitizer.Line(e.Reason), Message: c.sanitizer.Tail(c.shorten(e.Message)),
+		})
 	}
 	slices.SortStableFunc(events, func(a, b Event) int { return b.Time.Compare(a.Time) })
 	return events, nil
 }
 
-// newEvent reads both forms of an event: the older one has a last timestamp, the newer
-// one an event time, and a series where it happened again.
-func newEvent(e corev1.Event) Event {
-	event := Event{Time: e.LastTimestamp.Time, Warning: e.Type == corev1.EventTypeWarning, Reason: e.Reason, Message: e.Message}
-	if e.EventTime.After(event.Time) {
-		event.Time = e.EventTime.Time
+// lastTime reads all forms of an event: an old one has a last timestamp, a new one an event
+// time, and a series if it happened again.
+func lastTime(e corev1.Event) time.Time {
+	switch {
+	case e.Series != nil:
+		return e.Series.LastObservedTime.Time
+	case e.EventTime.After(e.LastTimestamp.Time):
+		return e.EventTime.Time
 	}
-	if e.Series != nil {
-		event.Time = e.Series.LastObservedTime.Time
-	}
-	return event
+	return e.LastTimestamp.Time
 }
 
-// Logs returns those of the last lines that a container wrote since then in which
-// one of the words is, oldest first, each cut to its last 400 characters. A zero
-// since means from the start, no words means every line. They come from outside.
+// Logs returns the last lines of a container's log since a time, or from the start if that
+// is zero, that contain one of the words, or all lines without words: oldest first, each
+// cut to its last 400 characters.
 func (c *Cluster) Logs(ctx context.Context, p Pod, container string, since time.Time, words ...string) ([]string, error) {
 	o := coreObject("pods", p.Namespace, p.Name)
 	o.sub = "log"
@@ -85,9 +85,8 @@ func (c *Cluster) Logs(ctx context.Context, p Pod, container string, since time.
 	return lines, nil
 }
 
-// Metrics returns the named metrics from the port of a pod, each summed up whatever its
-// labels, over the same way as [Cluster.PodTransport]. Those of the driver report rotations
-// that fail and leave no other trace.
+// Metrics returns the named metrics from the port of a pod, each summed up over its labels.
+// Those of the driver report rotations that fail and leave no other trace.
 func (c *Cluster) Metrics(ctx context.Context, p Pod, port int, names ...string) (map[string]float64, error) {
 	tunnel := c.PodTransport(p.Namespace, p.Name, port)
 	defer tunnel.CloseIdleConnections()

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"path"
 	"regexp"
@@ -13,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/version"
 
 	"github.com/secretctl/secretctl/internal/store"
 )
@@ -26,10 +28,10 @@ const (
 // providerSocket is where a provider listens, such as /provider/vault.sock.
 var providerSocket = regexp.MustCompile(`providers?/(\w+)\.sock$`)
 
-// CSIDriver is how the driver is registered with the cluster.
+// CSIDriver is the driver's registration with the cluster.
 type CSIDriver struct {
-	RequiresRepublish bool     // without it no volume is published again, so none rotates
-	Audiences         []string // of the tokens that kubelet hands to the driver for each pod; "" is the API server's own
+	RequiresRepublish bool     // without it, no volume is published again, so none rotates
+	Audiences         []string // of the tokens that kubelet gives the driver for each pod; "" is the API server's own
 }
 
 // CSIDriver returns the registration of the Secrets Store CSI driver.
@@ -46,8 +48,8 @@ func (c *Cluster) CSIDriver(ctx context.Context) (CSIDriver, error) {
 	return d, nil
 }
 
-// DriverNodes returns the nodes whose kubelet knows the driver: pods with its
-// volumes cannot start on others.
+// DriverNodes returns the nodes whose kubelet knows the driver: on others, pods with its
+// volumes cannot start.
 func (c *Cluster) DriverNodes(ctx context.Context) ([]string, error) {
 	found, err := list[storagev1.CSINode](ctx, c, object{group: "storage.k8s.io", version: "v1", resource: "csinodes"}, nil)
 	if err != nil {
@@ -84,16 +86,19 @@ func (c *Cluster) CRDs(ctx context.Context) (map[string][]string, error) {
 	return served, nil
 }
 
-// Agent is a DaemonSet that does a part of the driver's work on each node.
+// RoleDriver is the role of the driver itself; any other is a provider's name.
+const RoleDriver = "driver"
+
+// Agent is a DaemonSet that runs the driver or a provider on each node.
 type Agent struct {
 	Role            string // "driver", or the provider's name: "vault", "azure"
 	Namespace, Name string
-	Container       string // the one that does it
-	Version         string // as the image's tag has it, without "v"; "" where it is none
+	Container       string // the one that runs it
+	Version         string // from the image's tag, without "v"; "" if that is no version
 	Desired, Ready  int32  // pods
 	Mounts          []string
 
-	// Of the driver alone: what its flags say, or their defaults.
+	// Only of the driver: its flags, or their defaults.
 	RotationEnabled bool
 	PollInterval    time.Duration
 	MetricsPort     int
@@ -101,11 +106,11 @@ type Agent struct {
 	selector string
 }
 
-// Works says whether it runs, and on every node where it should.
+// Works reports whether it runs on every node where it should.
 func (a Agent) Works() bool { return a.Desired > 0 && a.Ready >= a.Desired }
 
-// Agents returns the DaemonSets of the driver and of its providers, wherever and
-// under whatever name they are. The driver that runs on most nodes comes first.
+// Agents returns the DaemonSets of the driver and of its providers, in any namespace and
+// under any name. The driver that runs on most nodes comes first.
 func (c *Cluster) Agents(ctx context.Context) ([]Agent, error) {
 	found, err := list[appsv1.DaemonSet](ctx, c, appsObject("daemonsets", "", ""), nil)
 	if err != nil {
@@ -153,27 +158,22 @@ func findAgents(sets []appsv1.DaemonSet) []Agent {
 		}
 	}
 	slices.SortStableFunc(agents, func(a, b Agent) int {
-		if n := strings.Compare(roleOrder(a), roleOrder(b)); n != 0 {
-			return n
-		}
-		return int(b.Desired) - int(a.Desired)
+		return cmp.Or(strings.Compare(a.order(), b.order()), cmp.Compare(b.Desired, a.Desired))
 	})
 	return agents
 }
 
-// RoleDriver is the role of the driver itself; any other is a provider's name.
-const RoleDriver = "driver"
-
-func roleOrder(a Agent) string {
+// order is the role to sort by: the driver comes first.
+func (a Agent) order() string {
 	if a.Role == RoleDriver {
 		return ""
 	}
 	return a.Role
 }
 
-// roleOf says what a container does, by the flags that only the driver has, the
-// socket on which a provider listens, or the name of the image, such as
-// vault-csi-provider and provider-azure; "" is none of it.
+// roleOf recognizes a container by the flags that only the driver has, the socket on
+// which a provider listens, or the name of the image, such as vault-csi-provider and
+// provider-azure; "" is another container.
 func roleOf(c corev1.Container) string {
 	flags := flagsOf(c)
 	repository, _ := splitImage(c.Image)
@@ -207,8 +207,8 @@ func (a *Agent) readFlags(flags map[string]string) {
 	}
 }
 
-// flagsOf returns the flags of a container's command line, by name. One without a
-// value is "true" where another flag or nothing follows, as Go's flag package has it.
+// flagsOf returns the flags of a container's command line, by name. One without a value,
+// before another flag or at the end, is "true".
 func flagsOf(c corev1.Container) map[string]string {
 	flags := map[string]string{}
 	words := slices.Concat(c.Command, c.Args)
@@ -241,22 +241,9 @@ func splitImage(image string) (repository, tag string) {
 // tagVersion returns "1.6.0" of an image with the tag v1.6.0 or v1.6.0-suffix.
 func tagVersion(image string) string {
 	_, tag := splitImage(image)
-	version, _, _ := strings.Cut(strings.TrimPrefix(tag, "v"), "-")
-	if _, _, ok := majorMinor(version); !ok {
+	parsed, err := version.ParseGeneric(tag)
+	if err != nil {
 		return ""
 	}
-	return version
-}
-
-func majorMinor(version string) (major, minor int, ok bool) {
-	parts := strings.SplitN(version, ".", 3)
-	if len(parts) < 2 {
-		return 0, 0, false
-	}
-	major, err := strconv.Atoi(parts[0])
-	if err != nil {
-		return 0, 0, false
-	}
-	minor, err = strconv.Atoi(parts[1])
-	return major, minor, err == nil
+	return parsed.String()
 }

@@ -11,7 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// daemonSet returns one with a helper container before the one that matters.
+// daemonSet returns a DaemonSet with a helper container before the main one.
 func daemonSet(name, image string, desired int32, args ...string) appsv1.DaemonSet {
 	s := appsv1.DaemonSet{}
 	s.Name, s.Namespace = name, "kube-system"
@@ -23,7 +23,7 @@ func daemonSet(name, image string, desired int32, args ...string) appsv1.DaemonS
 	return s
 }
 
-func TestAgentsAreFoundByWhatTheyRun(t *testing.T) {
+func TestAgentsAreRecognizedByTheirContainers(t *testing.T) {
 	for name, tt := range map[string]struct {
 		set  appsv1.DaemonSet
 		want string // role, version, rotation, interval, port of the metrics
@@ -108,7 +108,7 @@ func TestRotationFollowsFromVersionFlagsAndRegistration(t *testing.T) {
 	}
 }
 
-func TestDeadlineCoversTheSlowestWay(t *testing.T) {
+func TestDeadlineCoversTheSlowestMechanism(t *testing.T) {
 	for _, tt := range []struct {
 		mechanism     Mechanism
 		interval, age time.Duration

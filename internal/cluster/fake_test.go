@@ -56,29 +56,29 @@ func connectTo(t *testing.T, address string) *Cluster {
 	return c
 }
 
-// The containers of the fake pod: what happens to a command in each.
+// The containers of the fake pod, by what happens to a command in them.
 const (
-	shell    = "shell"    // runs it here
-	toolless = "toolless" // runs it here, with a shell and nothing else
-	onlyCat  = "onlycat"  // runs it here, with a shell and cat
-	noShell  = "noshell"  // cannot start it
-	cutShort = "cut"      // loses the connection after a part of the output
-	hanging  = "hanging"  // says nothing
-	waiting  = "waiting"  // is not up yet
+	shell      = "shell"      // runs it here
+	toolless   = "toolless"   // runs it here, with a shell and nothing else
+	onlyBase64 = "onlybase64" // runs it here, with a shell and base64
+	noShell    = "noshell"    // cannot start it
+	cutShort   = "cut"        // loses the connection after a part of the output
+	hanging    = "hanging"    // prints nothing
+	waiting    = "waiting"    // is not up yet
 )
 
-// catOnly is a folder with cat in it.
-var catOnly string
+// base64Only is a folder with base64 in it.
+var base64Only string
 
-// fakePod is a pod of an API server that speaks SPDY alone.
+// fakePod is a pod of an API server that speaks only SPDY.
 func fakePod(t *testing.T) (*Cluster, Pod) {
 	t.Helper()
-	catOnly = t.TempDir()
-	if cat, err := exec.LookPath("cat"); err != nil || os.Symlink(cat, filepath.Join(catOnly, "cat")) != nil {
+	base64Only = t.TempDir()
+	if tool, err := exec.LookPath("base64"); err != nil || os.Symlink(tool, filepath.Join(base64Only, "base64")) != nil {
 		t.Fatal(err)
 	}
 	var live corev1.Pod
-	for _, name := range []string{shell, toolless, onlyCat, noShell, cutShort, hanging} {
+	for _, name := range []string{shell, toolless, onlyBase64, noShell, cutShort, hanging} {
 		up := corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
 		live.Status.ContainerStatuses = append(live.Status.ContainerStatuses, corev1.ContainerStatus{Name: name, State: up})
 	}
@@ -142,8 +142,8 @@ func runCommand(w http.ResponseWriter, req *http.Request, container string) {
 		switch container {
 		case toolless:
 			cmd.Env = []string{"PATH=/nonexistent"}
-		case onlyCat:
-			cmd.Env = []string{"PATH=" + catOnly}
+		case onlyBase64:
+			cmd.Env = []string{"PATH=" + base64Only}
 		}
 		var ended *exec.ExitError
 		if err := cmd.Run(); errors.As(err, &ended) {

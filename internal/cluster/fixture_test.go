@@ -136,7 +136,7 @@ func (s *fixture) applyFile(t *testing.T, file string) {
 	s.apply(t, strings.NewReplacer("NAMESPACE", s.namespace, "VAULT_ADDRESS", "http://vault.default:8200").Replace(string(text)))
 }
 
-// apply applies YAML documents, in the fixture's namespace where they have one.
+// apply applies YAML documents, in the fixture's namespace if they have one.
 func (s *fixture) apply(t *testing.T, documents string) {
 	t.Helper()
 	for doc := range strings.SplitSeq(documents, "\n---\n") {
@@ -165,7 +165,7 @@ func (s *fixture) deleteLater(t *testing.T, resource, name string) {
 	})
 }
 
-// as connects with a token of a ServiceAccount of the fixture.
+// as connects with the token of a ServiceAccount of the fixture.
 func (s *fixture) as(t *testing.T, serviceAccount string) *Cluster {
 	t.Helper()
 	token, err := s.admin.ServiceAccountToken(t.Context(), s.namespace, serviceAccount, nil, time.Hour)
@@ -181,7 +181,7 @@ func (s *fixture) as(t *testing.T, serviceAccount string) *Cluster {
 	return c
 }
 
-// documented connects as one who has the rights of docs/rbac.md and no other.
+// documented connects with the rights of docs/rbac.md and no others.
 func (s *fixture) documented(t *testing.T) *Cluster {
 	t.Helper()
 	page, err := os.ReadFile("../../docs/rbac.md")
@@ -230,7 +230,7 @@ subjects: [{kind: ServiceAccount, name: secretctl, namespace: NAMESPACE}]`, "NAM
 	return s.as(t, "secretctl")
 }
 
-// eventually polls until it is so, or fails the test.
+// eventually polls until done, or fails the test.
 func eventually(t *testing.T, what string, so func(context.Context) bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -17,63 +18,88 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	remoteport "k8s.io/apimachinery/pkg/util/portforward"
 	"k8s.io/client-go/tools/portforward"
+	clientspdy "k8s.io/client-go/transport/spdy"
 	"k8s.io/client-go/transport/websocket"
 	"k8s.io/streaming/pkg/httpstream"
 	"k8s.io/streaming/pkg/httpstream/spdy"
 
+	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/transport"
 )
 
-// PodTransport returns an HTTP transport that reaches a port of a pod through the
-// API server, whatever host the URL names; nothing is opened before the first
-// request. What goes through it is encrypted up to the pod's node. Close it with
-// CloseIdleConnections.
+// PodTransport returns an HTTP transport that reaches a port of a pod through the API
+// server, whatever host the URL names. It connects at the first request, and what goes
+// through it is encrypted up to the pod's node. Close it with CloseIdleConnections.
 func (c *Cluster) PodTransport(namespace, pod string, port int) *http.Transport {
-	return &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return c.dial(ctx, namespace, pod, port)
-	}}
+	return c.tunnels(func(context.Context) (string, string, int, error) { return namespace, pod, port, nil })
 }
 
-// ServiceTransport is [Cluster.PodTransport] for a ready pod of a Service, which is
-// chosen anew for each connection. port is a number or a name; "" where the
-// Service has one port alone.
+// WorkloadTransport is [Cluster.PodTransport] for a ready pod of a workload, which each
+// new connection chooses.
+func (c *Cluster) WorkloadTransport(namespace, kind, name string, port int) *http.Transport {
+	return c.tunnels(func(ctx context.Context) (string, string, int, error) {
+		w, err := c.Workload(ctx, namespace, kind, name)
+		if err != nil {
+			return "", "", 0, err
+		}
+		ready := slices.DeleteFunc(w.Pods, func(p Pod) bool { return !p.Ready || p.Terminating })
+		if len(ready) == 0 {
+			err := fmt.Errorf("%s %s/%s has no ready pod", w.Kind, w.Namespace, w.Name)
+			return "", "", 0, hint.Wrap(err, "secretctl verify workload explains why")
+		}
+		// While a rollout is stuck, the old pods serve.
+		i := max(0, slices.IndexFunc(ready, func(p Pod) bool { return p.Current }))
+		return namespace, ready[i].Name, port, nil
+	})
+}
+
+// ServiceTransport is [Cluster.PodTransport] for a ready pod of a Service, which each new
+// connection chooses. port is a number or a name; "" if the Service has only one.
 func (c *Cluster) ServiceTransport(namespace, service, port string) *http.Transport {
-	return &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	return c.tunnels(func(ctx context.Context) (string, string, int, error) {
 		pod, number, err := c.endpoint(ctx, namespace, service, port)
+		return namespace, pod, number, err
+	})
+}
+
+// tunnels returns a transport whose connections lead to the pod that choose returns.
+func (c *Cluster) tunnels(choose func(context.Context) (namespace, pod string, port int, err error)) *http.Transport {
+	return &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		namespace, pod, port, err := choose(ctx)
 		if err != nil {
 			return nil, transport.Explained(err)
 		}
-		return c.dial(ctx, namespace, pod, number)
+		conn, err := c.dial(ctx, namespace, pod, port)
+		if err != nil {
+			return nil, transport.Explained(err)
+		}
+		return conn, nil
 	}}
 }
 
-// endpoint returns a ready pod of a Service, and the pod's port that is behind a
-// port of the Service.
+// endpoint returns a ready pod of a Service, and its port behind a port of the Service.
 func (c *Cluster) endpoint(ctx context.Context, namespace, service, port string) (pod string, number int, err error) {
 	s, err := get[corev1.Service](ctx, c, coreObject("services", namespace, service), nil)
 	if err != nil {
 		return "", 0, err
 	}
-	name, found := "", false
-	for _, p := range s.Spec.Ports {
-		if port == "" && len(s.Spec.Ports) == 1 || port == p.Name && port != "" || port == strconv.Itoa(int(p.Port)) {
-			name, found = p.Name, true
-		}
-	}
-	if !found {
+	i := slices.IndexFunc(s.Spec.Ports, func(p corev1.ServicePort) bool {
+		return port == "" && len(s.Spec.Ports) == 1 || port != "" && (port == p.Name || port == strconv.Itoa(int(p.Port)))
+	})
+	if i < 0 {
 		return "", 0, fmt.Errorf("kubernetes: service %s/%s: has no port %q", namespace, service, port)
 	}
 	o := object{group: "discovery.k8s.io", version: "v1", resource: "endpointslices", namespace: namespace}
-	slices, err := list[discoveryv1.EndpointSlice](ctx, c, o, query{"labelSelector": discoveryv1.LabelServiceName + "=" + service})
+	parts, err := list[discoveryv1.EndpointSlice](ctx, c, o, query{"labelSelector": discoveryv1.LabelServiceName + "=" + service})
 	if err != nil {
 		return "", 0, err
 	}
-	for _, slice := range slices {
-		if pod, number, ok := readyEndpoint(slice, name); ok {
+	for _, part := range parts {
+		if pod, number, ok := readyEndpoint(part, s.Spec.Ports[i].Name); ok {
 			return pod, number, nil
 		}
 	}
-	return "", 0, fmt.Errorf("kubernetes: service %s/%s: has no pod that is ready", namespace, service)
+	return "", 0, fmt.Errorf("kubernetes: service %s/%s: has no ready pod", namespace, service)
 }
 
 func readyEndpoint(slice discoveryv1.EndpointSlice, portName string) (pod string, port int, ok bool) {
@@ -91,24 +117,15 @@ func readyEndpoint(slice discoveryv1.EndpointSlice, portName string) (pod string
 	return "", 0, false
 }
 
-// dial opens a connection of its own to the API server for each that it returns,
-// so that the two end together.
-func (c *Cluster) dial(ctx context.Context, namespace, pod string, port int) (net.Conn, error) {
-	conn, err := c.dialPod(ctx, namespace, pod, port)
-	if err != nil {
-		return nil, transport.Explained(err)
-	}
-	return conn, nil
-}
-
-func (c *Cluster) dialPod(ctx context.Context, namespace, pod string, port int) (*tunnel, error) {
+// dial opens a connection to the API server for each tunnel, so that the two end together.
+func (c *Cluster) dial(ctx context.Context, namespace, pod string, port int) (*tunnel, error) {
 	o := coreObject("pods", namespace, pod)
 	o.sub = "portforward"
 	link, err := c.link(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	stop := context.AfterFunc(ctx, func() { _ = link.Close() }) // CreateStream knows no context
+	stop := context.AfterFunc(ctx, func() { _ = link.Close() }) // CreateStream takes no context
 	defer stop()
 	conn, err := newTunnel(link, port)
 	if err != nil {
@@ -145,7 +162,7 @@ func (c *Cluster) linkWebSocket(ctx context.Context, address string) (httpstream
 	if err != nil {
 		return nil, err
 	}
-	return spdy.NewClientConnectionWithPings(portforward.NewTunnelingConnection("secretctl", conn), pingPeriod)
+	return spdy.NewClientConnectionWithPings(portforward.NewTunnelingConnection("secretctl", conn), portforward.PingPeriod)
 }
 
 func (c *Cluster) linkSPDY(ctx context.Context, address string) (httpstream.Connection, error) {
@@ -157,13 +174,9 @@ func (c *Cluster) linkSPDY(ctx context.Context, address string) (httpstream.Conn
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set(httpstream.HeaderProtocolVersion, portforward.PortForwardProtocolV1Name)
-	resp, err := rt.RoundTrip(req)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	return upgrader.NewConnection(resp)
+	client := &http.Client{Transport: rt, CheckRedirect: followNone}
+	link, _, err := clientspdy.NegotiateStreaming(upgrader, client, req, portforward.PortForwardProtocolV1Name)
+	return link, err
 }
 
 // tunnel is the stream to a pod's port, and the connection that carries it.
@@ -171,7 +184,7 @@ type tunnel struct {
 	httpstream.Stream
 	link    httpstream.Connection
 	name    string
-	refused func() bool // waits for what the node says; whether it could not connect
+	refused func() bool // waits for the node to say whether it could not connect
 	started bool        // something was read
 }
 
@@ -184,7 +197,7 @@ func newTunnel(link httpstream.Connection, port int) (*tunnel, error) {
 	if err != nil {
 		return nil, err
 	}
-	_ = errs.Close() // our side of it: nothing is sent there
+	_ = errs.Close() // on our side: nothing is sent there
 	header.Set(corev1.StreamType, corev1.StreamTypeData)
 	data, err := link.CreateStream(header)
 	if err != nil {
@@ -197,8 +210,8 @@ func newTunnel(link httpstream.Connection, port int) (*tunnel, error) {
 	return &tunnel{Stream: data, link: link, refused: refused}, nil
 }
 
-// Read says that the connection was refused where the node could not connect to
-// the port: it tells so in another stream, and closes this one.
+// Read reports a refused connection if the node could not connect to the port: then it
+// says so in the other stream, and closes this one.
 func (t *tunnel) Read(b []byte) (int, error) {
 	n, err := t.Stream.Read(b)
 	if errors.Is(err, io.EOF) && n == 0 && !t.started && t.refused() {

@@ -12,7 +12,7 @@ import (
 	"github.com/secretctl/secretctl/internal/secret"
 )
 
-// A missing right stays missing: who asks Aidbox through the API server hears of it at once.
+// A missing right stays missing: a request to Aidbox through the API server fails at once.
 func TestARefusedPortForwardIsNotTriedAgain(t *testing.T) {
 	const refusal = `{"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 403, "reason": "Forbidden", "message": "pods is forbidden"}`
 	var asked atomic.Int32

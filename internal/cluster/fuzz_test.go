@@ -10,7 +10,7 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// longestFuzzed is how long an error may be: a message, and what it was about.
+// longestFuzzed is how long an error may be: a message, and its context.
 const longestFuzzed = 400 + 200
 
 type answering struct {
@@ -24,8 +24,8 @@ func (a answering) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// FuzzPodStatus has an API server that gives one answer to everything that is asked
-// about pods: facts in order, or an error that is fit to show.
+// FuzzPodStatus has an API server that gives the same answer to every request about pods: it
+// becomes facts in order, or an error that is fit to show.
 func FuzzPodStatus(f *testing.F) {
 	for _, body := range []string{
 		`{"items": [{"metadata": {"generation": 2, "creationTimestamp": "2026-01-01T00:00:00Z", "ownerReferences": [{"kind": "Pod", "uid": "u"}],

@@ -15,68 +15,65 @@ import (
 	"strings"
 	"time"
 
+	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/internal/transport"
 )
 
-// Look is what to find out about files in a container. All of it is one command.
+// Look is what to find out about files in a container, by one command.
 type Look struct {
-	Files    []string          // with their digests
-	Contents map[string]string // the same, and with the content unless it has this digest
-	Folders  []string          // with the names in them, if a file of the look is absent
+	Files    []string          // their digests
+	Contents map[string]string // their digests, and their contents except with this digest
+	Folders  []string          // the names in them, if a file is absent
 }
 
 // Observation is what a look found, by path.
 type Observation map[string]File
 
-// File is what a container's own tools say of a file or folder. What it leads to counts
-// if it is a symbolic link, except for Link.
+// File is what a container's own tools say of a file or folder. Of a symbolic link, all
+// but Link is that of its target.
 type File struct {
-	Found    bool // it exists, whether or not it can be read
-	Mode     fs.FileMode
-	UID, GID int
-	Size     int64
-	ModTime  time.Time    // zero if the container lacks stat; then all above but Found is too
-	Link     string       // of a symbolic link, where it leads: ..data/client-secret
-	Digest   string       // SHA-256 in hexadecimal. That of a guessable value tells the value, so it is for comparing
-	Content  secret.Value // only of Contents
-	Names    []string     // in a folder, without those that start with a dot, which the driver keeps for itself
+	Found   bool // it exists, whether or not it can be read
+	Mode    fs.FileMode
+	ModTime time.Time    // zero, as Mode, if the container has no stat
+	Link    string       // the target of a symbolic link: ..data/client-secret
+	Digest  string       // SHA-256 in hexadecimal, only to compare: that of a guessable value gives it away
+	Content secret.Value // only of Contents
+	Names   []string     // in a folder, without those with a leading dot, which are the driver's own
 	// Err is why there is no digest, content or names. It has nothing of the content.
 	Err error
 }
 
-// maxPaths is how many paths one command takes: they travel in a URL, which some proxies
+// maxPaths is how many paths one command takes: they are part of a URL, which some proxies
 // limit to 16 KiB.
 const maxPaths = 200
 
 // Observe looks at files in a container, with one command for up to 200 paths. Digests
-// are computed in the container, so that values stay there; if it lacks the tools for
-// that, the content comes over the API server's connection and is dropped here. The
-// error says why nobody could look: [ErrNoTool], [ErrNotRunning], [ForbiddenError].
-// What is wrong with one file is its Err: [fs.ErrNotExist], [fs.ErrPermission] (of the
-// container's user), [ErrNotFile], [ErrTooLong], [ErrNoTool].
+// are computed in the container, so that values stay there; if it has no sha256sum, the
+// content comes over the API server's connection. The error says why secretctl could
+// not look: [ErrNoTool], [ErrNotRunning], [ForbiddenError]. What is wrong with one file is
+// its Err: [fs.ErrNotExist], [fs.ErrPermission] (of the container's user), [ErrNotFile],
+// [ErrTooLong], [ErrNoTool].
 func (c *Cluster) Observe(ctx context.Context, p Pod, container string, l Look) (Observation, error) {
 	seen := Observation{}
 	for part := range slices.Chunk(l.arguments(), maxPaths) {
 		files, err := c.observe(ctx, p, container, part)
 		if err != nil {
-			return nil, fmt.Errorf("kubernetes: pod %s/%s: %w", p.Namespace, p.Name, err)
+			return nil, fmt.Errorf("kubernetes: pod %s/%s: %w", p.Namespace, p.Name, noTool(p, container, err))
 		}
 		for i, f := range files {
 			kind, path, _ := strings.Cut(part[i], "/")
 			path = "/" + path
-			if _, known := seen[path]; known {
-				continue
+			if _, known := seen[path]; !known {
+				f.Err = noTool(p, container, f.Err)
+				seen[path] = f.at(p, kind, path)
 			}
-			if errors.Is(f.Err, errToolMissing) {
-				f = c.read(ctx, p, container, path, f)
-			}
-			seen[path] = f.at(p, kind, path)
 		}
 	}
 	return seen, nil
 }
 
-// at names the file in its error, also if what was found of it is too little for its kind.
+// at names the file in its error. It is an error if the digest is missing.
 func (f File) at(p Pod, kind, path string) File {
 	if kind != kindFolder && f.Err == nil && f.Digest == "" {
 		f.Err = errOddLook
@@ -84,41 +81,42 @@ func (f File) at(p Pod, kind, path string) File {
 	if f.Err != nil {
 		f.Err = fmt.Errorf("kubernetes: pod %s/%s: %s: %w", p.Namespace, p.Name, path, f.Err)
 	}
+	if kind == kindFile {
+		f.Content = secret.Value{} // was only for the digest
+	}
 	return f
 }
 
-// observe looks a second time if the files changed under its tools: a rotation takes the
-// old ones away.
-func (c *Cluster) observe(ctx context.Context, p Pod, container string, arguments []string) (files []File, err error) {
-	for range 2 {
+// restartPause is how long the status of a container may lag behind its end.
+const restartPause = time.Second
+
+// observe looks again if the files change meanwhile, since a rotation removes the old ones;
+// if the command or its connection breaks; and if the container seems to have no shell: it
+// may be about to restart.
+func (c *Cluster) observe(ctx context.Context, p Pod, container string, arguments []string) ([]File, error) {
+	look := func() ([]File, error) {
 		out, err := c.run(ctx, p, container, lookScript, arguments...)
-		switch {
-		case errors.Is(err, errToolMissing): // some runtimes exit as a shell does that finds no command
-			return nil, noTool(p, container, errNoShell)
-		case errors.Is(err, ErrTooLong):
-			return nil, errOddLook
-		case err != nil:
+		if err != nil {
 			return nil, err
 		}
-		if files, err = parseLook(out, len(arguments)); !errors.Is(err, errChanging) {
-			return files, err
-		}
+		return parseLook(out, len(arguments))
 	}
-	return nil, errChanging
+	files, err := look()
+	switch {
+	case errors.Is(err, errNoShell) && transport.Sleep(ctx, restartPause) == nil,
+		errors.Is(err, errToolFailed), errors.Is(err, errCutShort), errors.Is(err, errChanging):
+		return look()
+	}
+	return files, err
 }
 
-// read is for containers that cannot compute or encode: the content comes as it is.
-func (c *Cluster) read(ctx context.Context, p Pod, container, path string, f File) File {
-	content, err := c.run(ctx, p, container, `cat <"$1" || exit`, path)
-	switch {
-	case errors.Is(err, errToolMissing):
-		f.Err = noTool(p, container, fmt.Errorf("%w, cat", f.Err))
-	case err != nil:
-		f.Err = err
-	default:
-		f.Digest, f.Content, f.Err = digestOf(content), secret.New(content), nil
+// noTool adds to an [ErrNoTool] what to do instead.
+func noTool(p Pod, container string, err error) error {
+	if !errors.Is(err, ErrNoTool) {
+		return err
 	}
-	return f
+	return hint.Wrap(err, "run secretctl verify --target local in a Job that mounts the same volume, or look yourself: "+
+		"kubectl debug -n %s %s --target=%s --image=busybox -it -- sh (the files are below /proc/1/root)", p.Namespace, p.Name, container)
 }
 
 func digestOf(content []byte) string {
@@ -126,8 +124,8 @@ func digestOf(content []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// The kinds of paths, which stand before them in the arguments of the script. That of a
-// file with content is followed by the digest of the content that is known.
+// The kinds of paths, as the arguments of the script begin. That of a file with content is
+// followed by the digest of the known content.
 const (
 	kindFile    = "f"
 	kindContent = "c"
@@ -141,7 +139,7 @@ func (l Look) arguments() (all []string) {
 	for _, path := range slices.Sorted(maps.Keys(l.Contents)) {
 		all = append(all, kindContent+l.Contents[path]+path)
 	}
-	for _, path := range l.Folders { // last: their names are for the files that are absent
+	for _, path := range l.Folders { // last, because the script lists them if a file is absent
 		all = append(all, kindFolder+path)
 	}
 	return all
@@ -163,14 +161,17 @@ var (
 type observed struct {
 	files          []File
 	toStat, toHash []int // indexes
-	noStat, noHash bool
+	noStat         bool
 }
 
-// parseLook reads what lookScript prints about n paths. Whatever a container prints, the
-// result is of that many files or an error.
+// parseLook reads what lookScript prints about n paths. Whatever a container prints, it
+// returns that many files or an error.
 func parseLook(out []byte, n int) ([]File, error) {
 	lines := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
-	if lines[0] != ":look 1" || lines[len(lines)-1] != ":end" {
+	switch {
+	case lines[len(lines)-1] != ":end":
+		return nil, errCutShort
+	case lines[0] != ":look 1":
 		return nil, errOddLook
 	}
 	o := observed{}
@@ -187,11 +188,8 @@ func parseLook(out []byte, n int) ([]File, error) {
 	switch {
 	case len(o.files) != n:
 		return nil, errOddLook
-	case len(o.toStat) > 0 && !o.noStat, len(o.toHash) > 0 && !o.noHash:
+	case len(o.toStat) > 0 && !o.noStat, len(o.toHash) > 0:
 		return nil, errChanging
-	}
-	for _, i := range o.toHash {
-		o.files[i].Err = fmt.Errorf("%w: sha256sum", errToolMissing)
 	}
 	return o.files, nil
 }
@@ -216,7 +214,7 @@ func (o *observed) read(lines []string) error {
 func (o *observed) add(key, value string, data []byte) error {
 	last := len(o.files) - 1
 	f := &o.files[last]
-	text := cmp.Or(value, string(data), "?") // what cannot be encoded is unknown
+	text := cmp.Or(value, string(data), "?") // the container could not encode it
 	switch key {
 	case ":found":
 		f.Found, o.toStat = true, append(o.toStat, last)
@@ -235,13 +233,10 @@ func (o *observed) add(key, value string, data []byte) error {
 			return cmp.Or(f.Err, errOddLook)
 		}
 	case ":lacks":
-		switch value {
-		case "stat":
+		if value == "stat" {
 			o.noStat = true
-		case "sha256sum":
-			o.noHash = true
-		default:
-			f.Err = fmt.Errorf("%w: %s", errToolMissing, value)
+		} else {
+			f.Err = fmt.Errorf("%w: sha256sum, base64", ErrNoTool)
 		}
 	case ":stat":
 		if len(o.toStat) == 0 {
@@ -271,7 +266,7 @@ func (f *File) setDigest(hexadecimal string) error {
 
 func (f *File) setStat(numbers string) error {
 	var seconds int64
-	if _, err := fmt.Sscanf(numbers, "%o %d %d %d %d", &f.Mode, &f.UID, &f.GID, &f.Size, &seconds); err != nil {
+	if _, err := fmt.Sscanf(numbers, "%o %d", &f.Mode, &seconds); err != nil {
 		return errOddLook
 	}
 	f.ModTime = time.Unix(seconds, 0)

@@ -1,19 +1,19 @@
 package cluster
 
-// lookScript takes paths with their kinds, as "f/run/secret", and describes each. It
-// needs a POSIX shell alone, and says which tools it lacks. Those run once for all paths,
-// since starting one takes longer than what it does.
+// lookScript takes paths with their kinds, such as "f/run/secret", and describes each. It
+// needs only a POSIX shell, and says which tools are missing. Each tool runs once for all
+// paths, since starting it takes longest.
 //
 // Each line is ":KEY VALUE", or belongs to the key before it: a line of base64, which
-// has no colon. What others choose, names and contents, is encoded unless it is plain.
+// has no colon. Names and contents, which others choose, are encoded unless they are plain.
 // The first line has the version, and the last one says that nothing is cut off.
 const lookScript = lookFunctions + `
 look "$@"`
 
-// watchScript looks at one file at first, whenever its digest changes, and every 5 s, so
+// watchScript looks at one file at once, whenever its digest changes, and every 5 s, so
 // that silence means a broken connection. A connection that ends does not end its command,
-// but closes its stdin: the script waits for that, and leaves no process behind, since the
-// first one of the container may be none that takes care of orphans.
+// but closes its stdin: the script waits for that. It leaves no process behind, since the
+// container's first process may not reap orphans.
 const watchScript = lookFunctions + `
 for tool in sha256sum sleep; do command -v $tool >/dev/null || exit; done
 pause=0.25 quarters=1
@@ -66,7 +66,7 @@ describe() {
 	if [ "$kind" = d ]; then folder
 	elif [ ! -f "$f" ]; then echo :error notfile
 	elif [ ! -r "$f" ]; then echo :error denied
-	elif [ "$kind" = f ]; then echo :hash
+	elif [ "$kind" = f ] && command -v sha256sum >/dev/null; then echo :hash
 	else content
 	fi
 }
@@ -99,7 +99,7 @@ stats() {
 		first= f=/${a#*/}
 		[ ! -e "$f" ] || set -- "$@" "$f"
 	done
-	if [ $# -gt 0 ] && has stat; then stat -L -c ':stat %a %u %g %s %Y' "$@"; fi
+	if [ $# -gt 0 ] && has stat; then stat -L -c ':stat %a %Y' "$@"; fi
 }
 sums() {
 	first=1
@@ -108,7 +108,7 @@ sums() {
 		first= f=/${a#*/}
 		case $a in f/*) if [ -f "$f" ] && [ -r "$f" ]; then set -- "$@" "$f"; fi;; esac
 	done
-	if [ $# -gt 0 ] && has sha256sum; then
+	if [ $# -gt 0 ] && command -v sha256sum >/dev/null; then
 		sha256sum "$@" | while read -r sum name; do echo ":sum ${sum#\\}"; done
 	fi
 }`

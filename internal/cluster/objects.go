@@ -37,9 +37,8 @@ func (c *Cluster) SecretProviderClass(ctx context.Context, namespace, name strin
 	return class.Spec, err
 }
 
-// OtherOwner returns whose an object is, in words that follow its name: "" where
-// secretctl made it. kind is one that render writes, and one that does not exist is an
-// [fs.ErrNotExist].
+// OtherOwner returns who owns an object of a kind that render writes, in words that follow
+// its name: "" for secretctl. An object that does not exist is an [fs.ErrNotExist].
 func (c *Cluster) OtherOwner(ctx context.Context, kind, namespace, name string) (string, error) {
 	o := map[string]object{
 		"ServiceAccount": coreObject("serviceaccounts", namespace, name), "ConfigMap": coreObject("configmaps", namespace, name),
@@ -50,8 +49,8 @@ func (c *Cluster) OtherOwner(ctx context.Context, kind, namespace, name string) 
 	return otherOwner(live.Labels), err
 }
 
-// managedBy is the label in which Kubernetes' tools say who made an object, and in which
-// all that render writes says "secretctl".
+// managedBy is the label for the tool that made an object: "secretctl" in all that render
+// writes.
 const managedBy = "app.kubernetes.io/managed-by"
 
 func otherOwner(labels map[string]string) string {
@@ -65,13 +64,13 @@ func otherOwner(labels map[string]string) string {
 	}
 }
 
-// PodStatus is what the driver says it mounted for a pod. It is evidence and no
-// proof: a volume can be empty although it is listed as mounted.
+// PodStatus is what the driver says it mounted for a pod. It is no proof: a volume can be
+// empty although it is listed as mounted.
 type PodStatus struct {
 	Pod, PodUID         string
 	SecretProviderClass string
 	Mounted             bool
-	Versions            map[string]string // by the provider's id of the object
+	Versions            map[string]string // by the provider's ID of the object
 	Changed             time.Time
 }
 
@@ -106,8 +105,8 @@ func newPodStatus(item secretsstorev1.SecretProviderClassPodStatus) PodStatus {
 	return s
 }
 
-// changed returns when an object was last written, which the API server notes for
-// each writer.
+// changed returns when an object was last written: the API server keeps a time for each
+// writer.
 func changed(meta metav1.ObjectMeta) time.Time {
 	latest := meta.CreationTimestamp.Time
 	for _, m := range meta.ManagedFields {

@@ -9,11 +9,10 @@ import (
 	"github.com/secretctl/secretctl/internal/store"
 )
 
-// vaultConfigVariables are the environment variables that tell Aidbox where its
-// vault config is.
+// vaultConfigVariables are the environment variables with the path of Aidbox's vault config.
 var vaultConfigVariables = []string{"AIDBOX_VAULT_CONFIG", "BOX_VAULT_CONFIG"}
 
-// Pod returns a pod as it is now. Whether it is current is not known.
+// Pod returns a pod as it is now, without Current.
 func (c *Cluster) Pod(ctx context.Context, namespace, name string) (Pod, error) {
 	p, err := get[corev1.Pod](ctx, c, coreObject("pods", namespace, name), nil)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 // probeLabel marks probes. Its value is the delivery.
 const probeLabel = "secretctl.dev/probe"
 
-// Probe is a pod that mounts SecretProviderClasses, and does nothing else.
+// Probe is a throw-away pod that only mounts SecretProviderClasses.
 type Probe struct {
 	Namespace, Delivery string
 	ServiceAccount      string
@@ -42,8 +42,8 @@ func newPlacement(spec corev1.PodSpec) Placement {
 	return p
 }
 
-// CreateProbe creates a probe. Its volumes are mounted before its image is looked
-// for, so it needs none: the image is never pulled.
+// CreateProbe creates a probe. Its image is never pulled and need not exist, because the
+// kubelet mounts the volumes first.
 func (c *Cluster) CreateProbe(ctx context.Context, p Probe) (Pod, error) {
 	made, err := create[corev1.Pod](ctx, c, coreObject("pods", p.Namespace, ""), p.pod())
 	if err != nil {
@@ -52,7 +52,7 @@ func (c *Cluster) CreateProbe(ctx context.Context, p Probe) (Pod, error) {
 	return newPod(made), nil
 }
 
-// DeleteProbes deletes all probes of a delivery, also those that a killed run left.
+// DeleteProbes deletes all probes of a delivery, including those that a killed run left.
 func (c *Cluster) DeleteProbes(ctx context.Context, namespace, delivery string) error {
 	found, err := list[corev1.Pod](ctx, c, coreObject("pods", namespace, ""), query{"labelSelector": probeLabel + "=" + delivery})
 	if err != nil {
@@ -79,7 +79,7 @@ func (p Probe) pod() corev1.Pod {
 		NodeSelector:                  p.Placement.NodeSelector,
 		Affinity:                      &corev1.Affinity{NodeAffinity: p.Placement.Affinity},
 		Tolerations:                   p.Placement.Tolerations,
-		// What Pod Security asks for where it is restricted, and quotas.
+		// As Pod Security's restricted level and quotas require.
 		SecurityContext: &corev1.PodSecurityContext{
 			RunAsNonRoot: new(true), RunAsUser: new(int64(user)),
 			SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},

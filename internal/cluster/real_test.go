@@ -25,7 +25,7 @@ const (
 	file = "/run/vault-secrets/client-secret"
 )
 
-// TestRealCluster does everything as one who has the rights that are documented.
+// TestRealCluster does everything with the documented rights only.
 func TestRealCluster(t *testing.T) {
 	s := newFixture(t)
 	c := s.documented(t)
@@ -52,8 +52,7 @@ func TestRealCluster(t *testing.T) {
 	t.Run("dry run", func(t *testing.T) { wantDryRun(t, c, s) })
 }
 
-// withoutWebSocket returns a Cluster as behind a proxy that lets no WebSocket
-// through.
+// withoutWebSocket returns a Cluster behind a proxy that lets no WebSocket through.
 func withoutWebSocket(t *testing.T, c *Cluster) *Cluster {
 	t.Helper()
 	config := rest.CopyConfig(c.config)
@@ -209,7 +208,7 @@ func wantDiagnosis(t *testing.T, c *Cluster, pod Pod) {
 	}
 }
 
-// wantToken has Vault ask the cluster about the token.
+// wantToken has Vault review the token.
 func wantToken(t *testing.T, c *Cluster, s *fixture) {
 	token, err := c.ServiceAccountToken(t.Context(), s.namespace, app, []string{"vault"}, 10*time.Minute)
 	if err != nil {

@@ -13,7 +13,6 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -26,8 +25,8 @@ import (
 	"github.com/secretctl/secretctl/internal/transport"
 )
 
-// object is what a request is about, in the words of the API's paths and of RBAC.
-// A list has no name, and what belongs to no namespace has no namespace.
+// object is what a request is about, in the words of the API's paths and of RBAC. A list
+// has no name, and an object of the whole cluster no namespace.
 type object struct {
 	group, version, resource string
 	namespace, name, sub     string
@@ -52,8 +51,8 @@ func (o object) path() string {
 	return path.Join(append(p, o.resource, o.name, o.sub)...)
 }
 
-// String names it as kubectl does: pods/aidbox-1 in namespace default. What has no
-// resource is an API: apps/v1.
+// String names it as kubectl does: pods/aidbox-1 in namespace default. Without a resource
+// it is an API: apps/v1.
 func (o object) String() string {
 	text := path.Join(o.resource, o.name)
 	if o.resource == "" {
@@ -76,37 +75,26 @@ func get[T any](ctx context.Context, c *Cluster, o object, q query) (T, error) {
 	return send[T](ctx, c, verb, o, c.client.Get(), q)
 }
 
-// pageSize is how many items of a list one answer has: an answer is read up to a limit.
-const pageSize = 250
+// pageSize is how many items to ask for at a time: an answer is read up to a limit.
+const pageSize = "250"
 
-// list returns the items of a list, page by page. If the list has changed so much that
-// the API server no longer knows the next page, it is read as a whole.
-func list[T any](ctx context.Context, c *Cluster, o object, q query) ([]T, error) {
+// list returns the items of a list, page by page.
+func list[T any](ctx context.Context, c *Cluster, o object, q query) (all []T, err error) {
 	type page struct {
-		Metadata metav1.ListMeta `json:"metadata"`
-		Items    []T             `json:"items"`
+		Metadata metav1.ListMeta
+		Items    []T
 	}
-	q = maps.Clone(q)
-	if q == nil {
-		q = query{}
-	}
-	q["limit"] = strconv.Itoa(pageSize)
-	var all []T
+	next := query{"limit": pageSize}
+	maps.Copy(next, q)
 	for {
-		p, err := get[page](ctx, c, o, q)
-		switch {
-		case errors.Is(err, errExpired) && q["limit"] != "":
-			all = nil
-			delete(q, "limit")
-			delete(q, "continue")
-			continue
-		case err != nil:
+		p, err := get[page](ctx, c, o, next)
+		if err != nil {
 			return nil, err
 		}
 		if all = append(all, p.Items...); p.Metadata.Continue == "" {
 			return all, nil
 		}
-		q["continue"] = p.Metadata.Continue
+		next["continue"] = p.Metadata.Continue
 	}
 }
 
@@ -132,7 +120,7 @@ func send[T any](ctx context.Context, c *Cluster, verb string, o object, req *re
 	for k, v := range q {
 		req = req.Param(k, v)
 	}
-	watched, sent := watchSending(quiet(ctx))
+	watched, sent := watchSending(ctx)
 	result := req.Do(watched)
 	err := result.Error() // and not Raw's, which has no Status
 	switch {
@@ -154,15 +142,15 @@ func send[T any](ctx context.Context, c *Cluster, verb string, o object, req *re
 		*raw = body
 		return out, nil
 	}
-	if err := json.Unmarshal(neat(body), &out); err != nil {
-		return out, hint.Wrap(fmt.Errorf("kubernetes: %s: answered with something that is not what was asked for", o),
-			"is %s the API server, or a proxy before it? see --kubeconfig and --context", c.config.Host)
+	if err := json.Unmarshal(body, &out); err != nil {
+		return out, hint.Wrap(fmt.Errorf("kubernetes: %s: answered with an unexpected response", o),
+			"is %s the API server, or a proxy in front of it? see --kubeconfig and --context", c.config.Host)
 	}
 	return out, nil
 }
 
 // silence is how long an API server that has not answered in time is not asked again,
-// so that one that hangs costs the checks one timeout, and not one each.
+// so that one that hangs costs all checks one timeout, and not one each.
 const silence = 3 * time.Second
 
 type silentServer struct {
@@ -170,35 +158,27 @@ type silentServer struct {
 	err   error
 }
 
+const loginHint = "log in to the cluster again: kubectl auth whoami says whether it worked"
+
 // unsent restates what failed before a request was sent: the login.
 func (c *Cluster) unsent(err error) error {
-	if p := c.config.ExecProvider; p != nil {
-		if _, missing := exec.LookPath(p.Command); missing != nil {
-			err = fmt.Errorf("the kubeconfig logs in with %s, which is not installed", c.sanitizer.Line(p.Command))
-			return fmt.Errorf("kubernetes: %s: %w", c.config.Host, hint.Wrap(err, "%s", pluginHint(p.Command)))
-		}
-	}
 	if around, ok := errors.AsType[*url.Error](err); ok {
 		err = around.Err
 	}
-	return fmt.Errorf("kubernetes: %s: %w", c.config.Host,
-		hint.Wrap(c.sanitizer.Err(err), "log in to the cluster again: kubectl auth whoami says whether it worked"))
-}
-
-// pluginHint says how to get what logs in to the clusters of a cloud.
-func pluginHint(program string) string {
-	switch filepath.Base(program) {
-	case "kubelogin":
-		return "install it: az aks install-cli; or get a login without it: az aks get-credentials --admin"
-	case "gke-gcloud-auth-plugin":
-		return "install it: gcloud components install gke-gcloud-auth-plugin"
-	case "aws", "aws-iam-authenticator":
-		return "install the AWS CLI, then run: aws eks update-kubeconfig"
+	err = hint.Wrap(c.sanitizer.Err(err), loginHint)
+	if p := c.config.ExecProvider; p != nil {
+		if _, missing := exec.LookPath(p.Command); missing != nil {
+			how := "install it, or use a kubeconfig with another login"
+			if filepath.Base(p.Command) == "kubelogin" {
+				how = "install it: az aks install-cli; or get a login without it: az aks get-credentials --admin"
+			}
+			err = hint.Wrap(fmt.Errorf("the kubeconfig logs in with %s, which is not installed", c.sanitizer.Line(p.Command)), "%s", how)
+		}
 	}
-	return "install it, or take a kubeconfig with another login"
+	return fmt.Errorf("kubernetes: %s: %w", c.config.Host, err)
 }
 
-// ForbiddenError says which right is missing, in the words of RBAC.
+// ForbiddenError names the right that is missing, in the words of RBAC.
 type ForbiddenError struct {
 	Verb, Group, Resource, Namespace string // Resource may have a subresource: pods/exec
 	message                          string
@@ -215,20 +195,17 @@ func (e *ForbiddenError) Hint() string {
 	return fmt.Sprintf("this takes the verb %q on %q %s: docs/rbac.md has all that secretctl needs", e.Verb, e.Resource, where)
 }
 
-// absentError is [fs.ErrNotExist] in words that fit.
+// absentError is an [fs.ErrNotExist] with its own text.
 type absentError struct{ text string }
 
 func (e absentError) Error() string        { return e.text }
 func (e absentError) Is(target error) bool { return target == fs.ErrNotExist }
 
-// errNotServed marks an API that the cluster lacks. It is an [fs.ErrNotExist].
+// errNotServed marks an API that the cluster does not have. It is an [fs.ErrNotExist].
 var errNotServed error = absentError{"the cluster does not serve this API"}
 
-// errExpired says that the rest of a list is no longer known.
-var errExpired = errors.New("answered 410")
-
-// fail restates in one line why a request did not work. An object that is not
-// there is an [fs.ErrNotExist].
+// fail restates in one line why a request failed. An object that does not exist is an
+// [fs.ErrNotExist].
 func (c *Cluster) fail(ctx context.Context, verb string, o object, err error) error {
 	status, answered := errors.AsType[*apierrors.StatusError](err)
 	if !answered {
@@ -241,7 +218,7 @@ func (c *Cluster) refusal(verb string, o object, status *apierrors.StatusError) 
 	code, message := status.ErrStatus.Code, c.sanitizer.Tail(status.ErrStatus.Message)
 	switch {
 	case code == http.StatusUnauthorized:
-		return hint.Wrap(errors.New("the API server does not accept the credentials"), "log in to the cluster again: kubectl auth whoami says whether it worked")
+		return hint.Wrap(errors.New("the API server does not accept the credentials"), loginHint)
 	case code == http.StatusForbidden:
 		return &ForbiddenError{verb, o.group, strings.TrimSuffix(o.resource+"/"+o.sub, "/"), o.namespace, message}
 	case code == http.StatusNotFound && apierrors.HasStatusCause(status, metav1.CauseTypeUnexpectedServerResponse):
@@ -253,8 +230,6 @@ func (c *Cluster) refusal(verb string, o object, status *apierrors.StatusError) 
 		return absentError{"not found"}
 	case code == http.StatusNotFound:
 		return absentError{message}
-	case code == http.StatusGone:
-		return fmt.Errorf("%w: %s", errExpired, message)
 	}
 	return transport.Answered(int(code), ": "+message)
 }

@@ -3,13 +3,15 @@ package cluster
 import (
 	"fmt"
 	"time"
+
+	"k8s.io/apimachinery/pkg/util/version"
 )
 
 // Mechanism is how a driver notices that a secret has a new value.
 type Mechanism string
 
-// From version 1.6.0 kubelet has each volume published again, and the driver skips
-// what comes too early; before, the driver looked by itself.
+// From version 1.6.0 on, kubelet has each volume published again, and the driver skips
+// what comes too early; earlier drivers look by themselves.
 const (
 	Republish Mechanism = "republish"
 	Ticker    Mechanism = "ticker"
@@ -18,7 +20,7 @@ const (
 
 const (
 	republishPeriod = 90 * time.Second // kubelet's pod sync: a minute, and up to half of it more
-	fetchTime       = 30 * time.Second // for provider and store to answer
+	fetchTime       = 30 * time.Second // for the provider and the store
 )
 
 // Rotation is whether and how a new value reaches the mounted files.
@@ -31,8 +33,8 @@ type Rotation struct {
 	Why       string        // one sentence: what was found
 }
 
-// RotationOf derives the rotation from the driver's registration, nil where it
-// could not be read, and from the agents that [Cluster.Agents] found.
+// RotationOf derives the rotation from the driver's registration, nil if it could not be
+// read, and from the agents that [Cluster.Agents] found.
 func RotationOf(registration *CSIDriver, agents []Agent) Rotation {
 	r := Rotation{Mechanism: Unknown, Interval: defaultPollInterval, Assumed: true}
 	if len(agents) == 0 || agents[0].Role != RoleDriver {
@@ -41,8 +43,11 @@ func RotationOf(registration *CSIDriver, agents []Agent) Rotation {
 	}
 	driver := agents[0]
 	name := "the driver (of unknown version)"
-	if driver.Version != "" {
-		r.Mechanism, name = mechanismOf(driver.Version), "driver "+driver.Version
+	if v, err := version.ParseGeneric(driver.Version); err == nil {
+		r.Mechanism, name = Ticker, "driver "+driver.Version
+		if v.AtLeast(version.MajorMinor(1, 6)) {
+			r.Mechanism = Republish
+		}
 	}
 	r.Interval, r.Assumed = driver.PollInterval, false
 	flags := fmt.Sprintf("%s, DaemonSet %s/%s, runs with --enable-secret-rotation=%t and --rotation-poll-interval=%s",
@@ -62,21 +67,10 @@ func RotationOf(registration *CSIDriver, agents []Agent) Rotation {
 	return r
 }
 
-func mechanismOf(version string) Mechanism {
-	major, minor, ok := majorMinor(version)
-	switch {
-	case !ok:
-		return Unknown
-	case major > 1 || major == 1 && minor >= 6:
-		return Republish
-	}
-	return Ticker
-}
-
-// Deadline returns by when, counted from the write to the store, the mounted files
-// are new, and one sentence that explains it. age is how long ago they last changed;
-// a longer one shortens the wait. Where the mechanism is not known, the deadline is
-// the later one. It means nothing where the rotation is not enabled.
+// Deadline returns how long after the write to the store the mounted files can take to
+// change, and one sentence that explains it. age is how long ago they last changed; a
+// longer one shortens the wait. If the mechanism is not known, the later deadline counts.
+// It means nothing unless the rotation is enabled.
 func (r Rotation) Deadline(age time.Duration) (time.Duration, string) {
 	gate := max(0, r.Interval-max(0, age))
 	republish, ticker := gate+republishPeriod+fetchTime, r.Interval+fetchTime

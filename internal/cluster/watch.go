@@ -11,15 +11,15 @@ import (
 )
 
 const (
-	watchSilence = 15 * time.Second // of a script that prints something every 5 s
-	maxTurn      = 64 << 10         // what a look at one file prints at most
-	copyBuffer   = 1 << 10          // of each watch, of which there may be a thousand
+	watchSilence = 15 * time.Second // then the connection is broken: the script prints every 5 s
+	maxTurn      = 64 << 10         // the most that a look at one file prints
+	copyBuffer   = 1 << 10          // of each watch; there may be a thousand
 )
 
-// Watch looks at a file in a container until ctx is done, over one connection: saw gets
-// what is found at first, within a second of each change, and every few seconds. It returns
-// when no more comes, with no call of saw under way; [Cluster.Observe] says why, or works
-// where the container only lacks sha256sum or sleep.
+// Watch looks at a file in a container until ctx is done, over one connection. It calls saw
+// at once, within a second of each change, and every few seconds. It returns when no more
+// comes, with no call of saw under way; [Cluster.Observe] says why, or works if the
+// container only has no sha256sum or no sleep.
 func (c *Cluster) Watch(ctx context.Context, p Pod, container, path string, saw func(File)) {
 	ctx, cancel := context.WithCancel(ctx)
 	silent := time.AfterFunc(c.config.Timeout, cancel)
@@ -43,8 +43,8 @@ func (o open) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// turns reads what watchScript prints. It ends the watch at what makes no sense, and at
-// files that change while they are looked at: the next watch begins with a look.
+// turns reads what watchScript prints. It ends the watch if that makes no sense, and if
+// the file changes during the look: the next watch begins with a look.
 type turns struct {
 	cancel context.CancelFunc
 
@@ -53,7 +53,7 @@ type turns struct {
 	kept []byte
 }
 
-// Write never fails: a writer that does makes client-go log.
+// Write never fails: that would make client-go log.
 func (t *turns) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

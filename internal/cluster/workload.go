@@ -19,20 +19,20 @@ const revisionAnnotation = "deployment.kubernetes.io/revision"
 // Workload is a Deployment or a StatefulSet, and the pods that run for it.
 type Workload struct {
 	Kind, Namespace, Name   string
-	Observed                bool  // the controller has seen the latest change; if not, the numbers are old
-	Paused                  bool  // its template has changed, and no pod gets it until it is resumed
+	Observed                bool  // the controller has seen the latest change; else the numbers are old
+	Paused                  bool  // its template has changed, and no pod gets it before it is resumed
 	Desired, Updated, Ready int32 // replicas
 	Problems                []string
 	PodAnnotations          map[string]string // of the pod template
 	Template                Spec
-	Pods                    []Pod // oldest first, those that are going away too
+	Pods                    []Pod // oldest first, with those that are terminating
 }
 
-// Spec is what matters here of a pod template, or of a live pod.
+// Spec is what secretctl reads of a pod template, or of a live pod.
 type Spec struct {
 	ServiceAccount string
 	Containers     []Container
-	Volumes        []Volume // those of the CSI driver, and ConfigMaps
+	Volumes        []Volume // of the CSI driver, and ConfigMaps
 	Placement      Placement
 }
 
@@ -42,21 +42,21 @@ type Volume struct {
 	Name                string
 	SecretProviderClass string
 	ConfigMap           string
-	ReadOnly            bool // the driver refuses a volume that is not
+	ReadOnly            bool // the driver refuses others
 }
 
-// Container is a container, without its values of environment variables other
-// than those that point to the vault config: they may be secret.
+// Container is a container. It has only the environment variables with the path of the vault
+// config: the values of others may be secret.
 type Container struct {
 	Name, Image string
-	VaultConfig map[string]string // AIDBOX_VAULT_CONFIG and BOX_VAULT_CONFIG, where set to a value
+	VaultConfig map[string]string // AIDBOX_VAULT_CONFIG and BOX_VAULT_CONFIG, if they have a value
 	Mounts      []Mount           // of the volumes in [Spec]
 }
 
-// Mount is where a container has a volume.
+// Mount is where a container mounts a volume.
 type Mount struct {
 	Path    string
-	SubPath string // where set, the mount keeps its first content
+	SubPath string // if set, the mount keeps its first content
 	Volume  Volume
 }
 
@@ -72,20 +72,19 @@ type Pod struct {
 	Statuses             []ContainerStatus
 }
 
-// Ended says that it will never run again, and waits to be deleted.
+// Ended reports whether the pod will never run again, and waits to be deleted.
 func (p Pod) Ended() bool { return p.Phase == "Succeeded" || p.Phase == "Failed" }
 
-// ContainerStatus is how a container of a pod does.
+// ContainerStatus is the status of a container.
 type ContainerStatus struct {
 	Name      string
 	Running   bool
 	Restarts  int32
-	StartedAt time.Time // zero where it does not run
+	StartedAt time.Time // zero unless it runs
 	Reason    string    // why it does not run: ContainerCreating, CrashLoopBackOff
 }
 
-// Status returns the status of the named container; the zero one where there is
-// none yet.
+// Status returns the status of a container; if there is none yet, only with its name.
 func (p Pod) Status(container string) ContainerStatus {
 	i := slices.IndexFunc(p.Statuses, func(s ContainerStatus) bool { return s.Name == container })
 	if i < 0 {
@@ -94,8 +93,7 @@ func (p Pod) Status(container string) ContainerStatus {
 	return p.Statuses[i]
 }
 
-// SecretMounts returns where the containers mount a volume of the CSI driver with
-// that SecretProviderClass.
+// SecretMounts returns the containers' mounts of volumes with a SecretProviderClass.
 func (s Spec) SecretMounts(secretProviderClass string) []Mount {
 	var mounts []Mount
 	for _, c := range s.Containers {
@@ -108,106 +106,101 @@ func (s Spec) SecretMounts(secretProviderClass string) []Mount {
 	return mounts
 }
 
-// Workload returns a Deployment or a StatefulSet and its pods, found by who owns whom:
-// the labels only narrow the search, since others may carry them too.
+// controller has what secretctl reads of a Deployment or a StatefulSet.
+type controller struct {
+	metav1.ObjectMeta `json:"metadata"`
+
+	Spec struct {
+		Replicas *int32
+		Selector *metav1.LabelSelector
+		Template corev1.PodTemplateSpec
+		Paused   bool
+	}
+	Status struct {
+		ObservedGeneration             int64
+		UpdatedReplicas, ReadyReplicas int32
+		UpdateRevision                 string                       // of a StatefulSet
+		Conditions                     []appsv1.DeploymentCondition // a StatefulSet has none
+	}
+}
+
+func (c *Cluster) controller(ctx context.Context, namespace, kind, name string) (controller, error) {
+	return get[controller](ctx, c, appsObject(strings.ToLower(kind)+"s", namespace, name), nil)
+}
+
+// PodTemplate returns a Deployment's or StatefulSet's metadata and its pod template as it
+// is. Unlike a [Workload] it has the values of environment variables, which may be secret.
+func (c *Cluster) PodTemplate(ctx context.Context, namespace, kind, name string) (metav1.ObjectMeta, corev1.PodTemplateSpec, error) {
+	live, err := c.controller(ctx, namespace, kind, name)
+	return live.ObjectMeta, live.Spec.Template, err
+}
+
+// Workload returns a Deployment or a StatefulSet and its pods, found by their owner: the
+// labels only narrow the search, since other pods may have them too.
 func (c *Cluster) Workload(ctx context.Context, namespace, kind, name string) (Workload, error) {
-	if kind == "StatefulSet" {
-		return c.statefulSet(ctx, namespace, name)
-	}
-	d, err := get[appsv1.Deployment](ctx, c, appsObject("deployments", namespace, name), nil)
+	live, err := c.controller(ctx, namespace, kind, name)
 	if err != nil {
 		return Workload{}, err
 	}
-	labels := query{"labelSelector": metav1.FormatLabelSelector(d.Spec.Selector)}
-	sets, err := list[appsv1.ReplicaSet](ctx, c, appsObject("replicasets", namespace, ""), labels)
-	if err != nil {
-		return Workload{}, err
+	labels := query{"labelSelector": metav1.FormatLabelSelector(live.Spec.Selector)}
+	var sets []appsv1.ReplicaSet
+	if kind == "Deployment" {
+		if sets, err = list[appsv1.ReplicaSet](ctx, c, appsObject("replicasets", namespace, ""), labels); err != nil {
+			return Workload{}, err
+		}
 	}
 	pods, err := list[corev1.Pod](ctx, c, coreObject("pods", namespace, ""), labels)
 	if err != nil {
 		return Workload{}, err
 	}
-	w := ofDeployment(d, sets, pods)
+	w := newWorkload(kind, live, sets, pods)
 	for i, problem := range w.Problems {
 		w.Problems[i] = c.sanitizer.Tail(problem)
 	}
 	return w, nil
 }
 
-func (c *Cluster) statefulSet(ctx context.Context, namespace, name string) (Workload, error) {
-	s, err := get[appsv1.StatefulSet](ctx, c, appsObject("statefulsets", namespace, name), nil)
-	if err != nil {
-		return Workload{}, err
+func newWorkload(kind string, live controller, sets []appsv1.ReplicaSet, pods []corev1.Pod) Workload {
+	w := Workload{
+		Kind: kind, Namespace: live.Namespace, Name: live.Name, Desired: 1,
+		Observed: live.Status.ObservedGeneration >= live.Generation, Updated: live.Status.UpdatedReplicas, Ready: live.Status.ReadyReplicas,
+		PodAnnotations: live.Spec.Template.Annotations, Template: newSpec(live.Spec.Template.Spec),
 	}
-	labels := query{"labelSelector": metav1.FormatLabelSelector(s.Spec.Selector)}
-	pods, err := list[corev1.Pod](ctx, c, coreObject("pods", namespace, ""), labels)
-	if err != nil {
-		return Workload{}, err
+	if live.Spec.Replicas != nil {
+		w.Desired = *live.Spec.Replicas
 	}
-	return ofStatefulSet(s, pods), nil
-}
-
-func ofDeployment(d appsv1.Deployment, sets []appsv1.ReplicaSet, pods []corev1.Pod) Workload {
-	w := newWorkload("Deployment", d.ObjectMeta, d.Spec.Replicas, d.Spec.Template)
-	w.Observed = d.Status.ObservedGeneration >= d.Generation
-	w.Updated, w.Ready = d.Status.UpdatedReplicas, d.Status.ReadyReplicas
-	for _, cond := range d.Status.Conditions {
+	for _, cond := range live.Status.Conditions {
 		stuck := cond.Type == appsv1.DeploymentProgressing && cond.Status == corev1.ConditionFalse
 		if stuck || cond.Type == appsv1.DeploymentReplicaFailure && cond.Status == corev1.ConditionTrue {
 			w.Problems = append(w.Problems, cond.Message)
 		}
 	}
-	current := map[types.UID]bool{} // by ReplicaSet
-	for _, s := range sets {
-		if metav1.IsControlledBy(&s, &d) {
-			current[s.UID] = s.Annotations[revisionAnnotation] == d.Annotations[revisionAnnotation]
-		}
-	}
 	// A paused Deployment gets no ReplicaSet and no revision for its changed template, so
 	// that the last ones still look current.
-	w.Paused = d.Spec.Paused && w.Observed && w.Updated == 0 && w.Desired > 0
-	w.addPods(pods, func(_ corev1.Pod, owner types.UID) (isCurrent, ours bool) {
-		isCurrent, ours = current[owner]
-		return isCurrent && !w.Paused, ours
-	})
-	return w
-}
-
-func ofStatefulSet(s appsv1.StatefulSet, pods []corev1.Pod) Workload {
-	w := newWorkload("StatefulSet", s.ObjectMeta, s.Spec.Replicas, s.Spec.Template)
-	w.Observed = s.Status.ObservedGeneration >= s.Generation
-	w.Updated, w.Ready = s.Status.UpdatedReplicas, s.Status.ReadyReplicas
-	w.addPods(pods, func(p corev1.Pod, owner types.UID) (isCurrent, ours bool) {
-		return p.Labels[appsv1.StatefulSetRevisionLabel] == s.Status.UpdateRevision, owner == s.UID
-	})
-	return w
-}
-
-func newWorkload(kind string, meta metav1.ObjectMeta, replicas *int32, template corev1.PodTemplateSpec) Workload {
-	w := Workload{
-		Kind: kind, Namespace: meta.Namespace, Name: meta.Name, Desired: 1,
-		PodAnnotations: template.Annotations, Template: newSpec(template.Spec),
+	w.Paused = live.Spec.Paused && w.Observed && w.Updated == 0 && w.Desired > 0
+	current := map[types.UID]bool{} // by the ReplicaSet
+	for _, s := range sets {
+		if metav1.IsControlledBy(&s, &live) {
+			current[s.UID] = s.Annotations[revisionAnnotation] == live.Annotations[revisionAnnotation] && !w.Paused
+		}
 	}
-	if replicas != nil {
-		w.Desired = *replicas
-	}
-	return w
-}
-
-// addPods adds the pods that are the workload's, the oldest first.
-func (w *Workload) addPods(pods []corev1.Pod, belongs func(p corev1.Pod, owner types.UID) (isCurrent, ours bool)) {
 	for _, p := range pods {
-		owner := metav1.GetControllerOf(&p)
+		owner := metav1.GetControllerOfNoCopy(&p)
 		if owner == nil {
 			continue
 		}
-		if current, ours := belongs(p, owner.UID); ours {
+		isCurrent, ours := current[owner.UID]
+		if owner.UID == live.UID { // a StatefulSet
+			isCurrent, ours = p.Labels[appsv1.StatefulSetRevisionLabel] == live.Status.UpdateRevision, true
+		}
+		if ours {
 			pod := newPod(p)
-			pod.Current = current
+			pod.Current = isCurrent
 			w.Pods = append(w.Pods, pod)
 		}
 	}
 	slices.SortFunc(w.Pods, func(a, b Pod) int {
 		return cmp.Or(a.Created.Compare(b.Created), strings.Compare(a.Name, b.Name))
 	})
+	return w
 }

@@ -24,7 +24,7 @@ func owned(name string, uid, owner types.UID, created int64) metav1.ObjectMeta {
 	return meta
 }
 
-func TestWorkloadFindsPodsByTheirOwner(t *testing.T) {
+func TestDeploymentFindsPodsByTheirOwner(t *testing.T) {
 	set := func(uid, owner types.UID, revision string) appsv1.ReplicaSet {
 		s := appsv1.ReplicaSet{ObjectMeta: owned(string(uid), uid, owner, 0)}
 		s.Annotations = map[string]string{revisionAnnotation: revision}
@@ -33,9 +33,9 @@ func TestWorkloadFindsPodsByTheirOwner(t *testing.T) {
 	pod := func(name string, owner types.UID, created int64) corev1.Pod {
 		return corev1.Pod{ObjectMeta: owned(name, types.UID(name), owner, created)}
 	}
-	d := appsv1.Deployment{ObjectMeta: owned("aidbox", "d", "", 0)}
+	d := controller{ObjectMeta: owned("aidbox", "d", "", 0)}
 	d.Annotations = map[string]string{revisionAnnotation: "2"}
-	w := ofDeployment(d,
+	w := newWorkload("Deployment", d,
 		[]appsv1.ReplicaSet{set("old", "d", "1"), set("new", "d", "2"), set("other", "e", "2"), set("orphan", "", "2")},
 		[]corev1.Pod{pod("c", "new", 3), pod("b", "new", 3), pod("a", "old", 4), pod("x", "other", 1), pod("y", "orphan", 1), pod("z", "", 1)},
 	)
@@ -52,7 +52,7 @@ func TestWorkloadFindsPodsByTheirOwner(t *testing.T) {
 }
 
 func TestStatefulSetFindsPodsByTheirOwner(t *testing.T) {
-	s := appsv1.StatefulSet{ObjectMeta: owned("aidbox", "s", "", 0)}
+	s := controller{ObjectMeta: owned("aidbox", "s", "", 0)}
 	s.Generation, s.Status.ObservedGeneration = 2, 1
 	s.Status.UpdateRevision, s.Status.UpdatedReplicas, s.Status.ReadyReplicas = "aidbox-2", 1, 2
 	pod := func(name string, owner types.UID, revision string, created int64) corev1.Pod {
@@ -60,7 +60,7 @@ func TestStatefulSetFindsPodsByTheirOwner(t *testing.T) {
 		p.Labels = map[string]string{appsv1.StatefulSetRevisionLabel: revision}
 		return p
 	}
-	w := ofStatefulSet(s, []corev1.Pod{pod("aidbox-1", "s", "aidbox-2", 2), pod("aidbox-0", "s", "aidbox-1", 1), pod("other-0", "o", "aidbox-2", 1), pod("z", "", "aidbox-2", 1)})
+	w := newWorkload("StatefulSet", s, nil, []corev1.Pod{pod("aidbox-1", "s", "aidbox-2", 2), pod("aidbox-0", "s", "aidbox-1", 1), pod("other-0", "o", "aidbox-2", 1), pod("z", "", "aidbox-2", 1)})
 	var got []string
 	for _, p := range w.Pods {
 		got = append(got, fmt.Sprintf("%s %t", p.Name, p.Current))
@@ -72,24 +72,25 @@ func TestStatefulSetFindsPodsByTheirOwner(t *testing.T) {
 		t.Errorf("workload is %+v", w)
 	}
 	s.Status.ObservedGeneration, s.Spec.Replicas = 2, new(int32(3))
-	if w := ofStatefulSet(s, nil); !w.Observed || w.Desired != 3 {
+	if w := newWorkload("StatefulSet", s, nil, nil); !w.Observed || w.Desired != 3 {
 		t.Errorf("workload is %+v", w)
 	}
 }
 
-func TestWorkloadNamesWhatHoldsItUp(t *testing.T) {
-	d := appsv1.Deployment{Status: appsv1.DeploymentStatus{Conditions: []appsv1.DeploymentCondition{
+func TestWorkloadHasItsProblems(t *testing.T) {
+	var d controller
+	d.Status.Conditions = []appsv1.DeploymentCondition{
 		{Type: appsv1.DeploymentAvailable, Status: corev1.ConditionFalse, Message: "is said otherwise"},
 		{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionTrue, Message: "is well"},
 		{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionFalse, Message: "timed out"},
 		{Type: appsv1.DeploymentReplicaFailure, Status: corev1.ConditionTrue, Message: "quota"},
-	}}}
-	if diff := cmp.Diff([]string{"timed out", "quota"}, ofDeployment(d, nil, nil).Problems); diff != "" {
+	}
+	if diff := cmp.Diff([]string{"timed out", "quota"}, newWorkload("Deployment", d, nil, nil).Problems); diff != "" {
 		t.Error(diff)
 	}
 }
 
-func TestPodTellsHowItsContainersDo(t *testing.T) {
+func TestPodHasTheStatusOfItsContainers(t *testing.T) {
 	now := metav1.Now().Rfc3339Copy()
 	p := corev1.Pod{Status: corev1.PodStatus{
 		Phase: corev1.PodRunning, Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionFalse}},
@@ -143,7 +144,7 @@ func TestSpecKeepsTheVolumesThatMatter(t *testing.T) {
 	}
 }
 
-func TestPodStatusTellsWhenItChanged(t *testing.T) {
+func TestPodStatusHasTheTimeOfItsLastChange(t *testing.T) {
 	at := func(s int64) *metav1.Time { m := metav1.Unix(s, 0); return &m }
 	meta := metav1.ObjectMeta{CreationTimestamp: *at(5)}
 	if got := changed(meta); !got.Equal(time.Unix(5, 0)) {

@@ -74,7 +74,7 @@ func statHere(path string) cluster.File {
 		return cluster.File{Err: notOurs(err)}
 	}
 	link, _ := os.Readlink(path) // "" where it is none
-	return cluster.File{Found: true, Mode: info.Mode().Perm(), Size: info.Size(), ModTime: info.ModTime(), Link: link}
+	return cluster.File{Found: true, Mode: info.Mode().Perm(), ModTime: info.ModTime(), Link: link}
 }
 
 // digestHere judges by modes and owners, since secretctl runs as another user than Aidbox.

@@ -135,7 +135,7 @@ func TestAidboxShowsARotationThatNoToolCanSee(t *testing.T) {
 	must(t, err)
 	expect(t, report, StatusPass, StatusWarn, StatusPass, StatusPass, StatusPass)
 	got := results["rotation/mounted client-secret"]
-	if !strings.Contains(got.Detail, "the container lacks the tools") || !strings.Contains(got.Hint, "--target local in a Job") {
+	if !strings.Contains(got.Detail, "tools to read files are missing in the container") || !strings.Contains(got.Hint, "--target local in a Job") {
 		t.Errorf("%+v", got)
 	}
 }

@@ -101,7 +101,7 @@ func (rc *realCluster) crash(t *testing.T) {
 		}
 		rc.killOne(t)
 		for range 3 {
-			if _, checks, _ := rc.report(t, mount); !(expectation{mount, "", never, "lacks the tools"}).met(checks) {
+			if _, checks, _ := rc.report(t, mount); !(expectation{mount, "", never, "missing in the container"}).met(checks) {
 				t.Errorf("while it restarts: %v", checks)
 			}
 		}

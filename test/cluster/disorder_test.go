@@ -43,7 +43,7 @@ var disorder = []fault{
 	// Pods that do not serve.
 	{"container restarts", (*realCluster).crash, (*realCluster).deletePods, []expectation{
 		{mount, "mount/present", "unknown", "the container does not run: CrashLoopBackOff"},
-		{mount, "", never, "lacks the tools"},
+		{mount, "", never, "missing in the container"},
 	}},
 	{"sidecar crashes", (*realCluster).addCrashingSidecar, (*realCluster).removeSidecar, []expectation{
 		{workload, deployment, "fail", "container sidecar"},

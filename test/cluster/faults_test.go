@@ -112,8 +112,8 @@ var faults = []fault{
 		{mount, "mount/status", "fail", "does not go through ..data, so it keeps its first value"},
 	}},
 	{"no shell in the container", rollOutReplacing("aidbox-standin:1", "aidbox-bare:1"), (*realCluster).reapply, []expectation{
-		{mount, "mount/present", "unknown", "the container lacks the tools to read files with: sh, cat...--target local in a Job...kubectl debug"},
-		{rotate, mounted, "warn", "the container lacks the tools...rotation/new-accepted shows whether it arrived"},
+		{mount, "mount/present", "unknown", "tools to read files are missing in the container: sh...--target local in a Job...kubectl debug"},
+		{rotate, mounted, "warn", "missing in the container...rotation/new-accepted shows whether it arrived"},
 		{rotate, "rotation/new-accepted", "pass", "answered 200"},
 	}},
 	{"no replica", (*realCluster).scaleDown, (*realCluster).reapply, []expectation{

@@ -24,9 +24,9 @@ const (
 	fieldManager    = "secretctl"
 )
 
-// ServiceAccountToken makes a token of a ServiceAccount, as kubelet does for a
-// pod's volumes. No audiences means the API server's own. The API server takes no
-// expiry below 10 minutes.
+// ServiceAccountToken creates a token of a ServiceAccount, as kubelet does for a pod's
+// volumes. Without audiences it is for the API server, which refuses an expiry below 10
+// minutes.
 func (c *Cluster) ServiceAccountToken(ctx context.Context, namespace, name string, audiences []string, expiry time.Duration) (secret.Value, error) {
 	seconds := int64(expiry / time.Second)
 	o := coreObject("serviceaccounts", namespace, name)
@@ -42,12 +42,12 @@ func (c *Cluster) ServiceAccountToken(ctx context.Context, namespace, name strin
 	return token, nil
 }
 
-// Nudge has kubelet sync a pod now, and with it publish its volumes again, where
-// that would come up to 90 s later. It does so by an annotation of the pod, which
-// restarts nothing. The driver still skips what comes within its poll interval.
+// Nudge has kubelet sync a pod now, and publish its volumes again, which could take 90 s
+// otherwise. It annotates the pod, which restarts nothing. The driver still skips what
+// comes within its poll interval.
 func (c *Cluster) Nudge(ctx context.Context, p Pod) error {
 	body, err := json.Marshal(map[string]any{"metadata": map[string]any{
-		"uid":         p.UID, // and not a new pod of the same name
+		"uid":         p.UID, // refuses a new pod of the same name
 		"annotations": map[string]string{nudgeAnnotation: time.Now().UTC().Format(time.RFC3339Nano)},
 	}})
 	if err != nil {
@@ -57,18 +57,17 @@ func (c *Cluster) Nudge(ctx context.Context, p Pod) error {
 	return err
 }
 
-// Comparison is an object as it is in the cluster, and as it would be after it is
-// applied, both as JSON without what the API server keeps for itself.
+// Comparison is an object as it is in the cluster, and as applying would make it, both as
+// JSON without the fields that the API server writes.
 type Comparison struct {
-	Live       []byte // nil where there is none
+	Live       []byte // nil if it does not exist
 	Merged     []byte
-	OtherOwner string // as [Cluster.OtherOwner] has it, of the live one
+	OtherOwner string // of the live one, as [Cluster.OtherOwner] returns it
 }
 
-// DryRunApply asks the API server what applying an object, given as JSON, would
-// make of the live one, with its defaults and admission; nothing is changed. A
-// field that the cluster does not know is an error. It refuses Secrets, whose
-// values would be in the answer.
+// DryRunApply asks the API server what applying an object, given as JSON, would make of the
+// live one, with its defaults and admission. It changes nothing. A field that the cluster
+// does not know is an error. It refuses Secrets, whose values would be in the answer.
 func (c *Cluster) DryRunApply(ctx context.Context, manifest []byte) (Comparison, error) {
 	var wanted unstructured.Unstructured
 	if err := wanted.UnmarshalJSON(manifest); err != nil {
@@ -97,7 +96,7 @@ func (c *Cluster) DryRunApply(ctx context.Context, manifest []byte) (Comparison,
 	}
 	merged, err := patch[unstructured.Unstructured](ctx, c, o, types.ApplyPatchType, manifest, query{
 		"dryRun": metav1.DryRunAll, "fieldManager": fieldManager, "fieldValidation": metav1.FieldValidationStrict,
-		"force": "true", // what another manager owns is a difference, and no conflict
+		"force": "true", // a field of another manager is a difference, and no conflict
 	})
 	if err != nil {
 		return result, err
@@ -124,7 +123,7 @@ func (c *Cluster) locate(ctx context.Context, kind schema.GroupVersionKind, name
 	return o, nil
 }
 
-// withoutServerFields leaves out what differs between any two writes.
+// withoutServerFields leaves out what every write changes.
 func withoutServerFields(u unstructured.Unstructured) ([]byte, error) {
 	for _, field := range []string{"managedFields", "uid", "resourceVersion", "generation", "creationTimestamp"} {
 		unstructured.RemoveNestedField(u.Object, "metadata", field)

@@ -24,8 +24,8 @@ const (
 	attack = secrettest.Attack + token
 )
 
-// kubeconfigOf writes a kubeconfig for a server, with more of the cluster and the user
-// in YAML's flow style.
+// kubeconfigOf writes a kubeconfig for a server. more is added to the cluster, and user is
+// the user, both in YAML's flow style.
 func kubeconfigOf(t *testing.T, server, more, user string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "config")
@@ -37,8 +37,8 @@ func kubeconfigOf(t *testing.T, server, more, user string) string {
 	return path
 }
 
-// secure serves over TLS, since client-go sends no credentials without, and returns
-// the address and what a kubeconfig has of the cluster besides.
+// secure serves over TLS, since client-go sends no credentials without. It returns the
+// address, and its CA for [kubeconfigOf].
 func secure(t *testing.T, handle http.HandlerFunc) (server, more string) {
 	t.Helper()
 	s := httptest.NewTLSServer(handle)
@@ -85,7 +85,7 @@ func TestSkippedVerificationIsWarnedAbout(t *testing.T) {
 	}
 }
 
-// plugin writes a login program that notes its environment and then runs more.
+// plugin writes a login program that records its environment and then runs more.
 func plugin(t *testing.T, more string) (program, noted string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -100,7 +100,7 @@ func execUser(program string) string {
 	return fmt.Sprintf(`{exec: {apiVersion: client.authentication.k8s.io/v1, command: %q, interactiveMode: Never, env: [{name: OWN_VALUE, value: of the kubeconfig}]}}`, program)
 }
 
-func TestALoginProgramGetsNoSecretAndItsTokenIsLearned(t *testing.T) {
+func TestLoginProgramGetsNoSecretAndItsTokenIsLearned(t *testing.T) {
 	for name, value := range map[string]string{
 		"VAULT_TOKEN": "s3cret-of-vault", "AIDBOX_CLIENT_SECRET": "s3cret-of-aidbox", "MY_VALUE": "s3cret-of-mine", "OWN_VALUE": "s3cret-of-env",
 		"SECRETCTL_ID_TOKEN": "s3cret-of-ci", "AZURE_CLIENT_ID": "for-kubelogin",
@@ -131,7 +131,7 @@ func TestALoginProgramGetsNoSecretAndItsTokenIsLearned(t *testing.T) {
 	}
 }
 
-func TestAFailedLoginIsTheProgramsAndNotTheServers(t *testing.T) {
+func TestFailedLoginProgramIsNotBlamedOnTheServer(t *testing.T) {
 	program, _ := plugin(t, "exit 3")
 	server, ca := secure(t, func(http.ResponseWriter, *http.Request) { t.Error("a request was sent") })
 	c, err := Connect(Options{Kubeconfig: kubeconfigOf(t, server, ca, execUser(program))})
