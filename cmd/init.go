@@ -22,9 +22,9 @@ type initOptions struct {
 	secrets, client string
 	fromDeployment  string
 	output          string
-	examples        []string // in the config, to be replaced
+	examples        []string // filled in, to be replaced
 	force, noInput  bool
-	asked           bool // somebody was asked, so nothing is made up
+	asked           bool // on a terminal, so no examples are filled in
 }
 
 func newInit(a *app) *cobra.Command {
@@ -37,7 +37,6 @@ file that -c names, or to stdout with "-c -". An existing file is replaced only 
 --force. Beside it comes ` + starter.SchemaFile + `, which editors use.
 
 On a terminal it asks for what no flag has said; --no-input keeps it from asking.
-It asks in plain lines where TERM is dumb or ACCESSIBLE is set.
 
 --from-deployment describes an existing Deployment or StatefulSet: who manages it, its
 container, ServiceAccount and port; where its secrets are stored, from the
@@ -73,7 +72,7 @@ scopes and files. Everything else stays with the workload. No value is read.
 	return cmd
 }
 
-// init writes the config file. given says which flags were set.
+// init writes the config file. given reports whether a flag was set.
 func (a *app) init(ctx context.Context, o initOptions, given func(flag string) bool) error {
 	if a.config == "-" && o.output == "json" {
 		return usagef("name a file for the config: -c FILE", "-o json and -c - would both write to stdout")
@@ -112,7 +111,7 @@ func (a *app) init(ctx context.Context, o initOptions, given func(flag string) b
 	if err != nil {
 		return err
 	}
-	if _, err := config.Parse(a.config, text); err != nil { // such as what a workload says
+	if _, err := config.Parse(a.config, text); err != nil { // such as what a workload has
 		return err
 	}
 	if len(o.examples) > 0 {
@@ -132,12 +131,12 @@ func (a *app) vacant(force bool) error {
 	case info.IsDir():
 		return usagef("name a file in it: -c "+filepath.Join(a.config, defaultConfig), "%s is a folder", a.config)
 	case !force:
-		return a.taken()
+		return a.existsAlready()
 	}
 	return nil
 }
 
-func (a *app) taken() error {
+func (a *app) existsAlready() error {
 	return usagef("--force replaces it, -c FILE writes another one", "%s already exists", a.config)
 }
 
@@ -156,7 +155,7 @@ func (a *app) writeStarter(text []byte, o initOptions) error {
 		write = atomicfile.Write
 	}
 	if err := write(a.config, text, 0o644); errors.Is(err, fs.ErrExist) {
-		return a.taken()
+		return a.existsAlready()
 	} else if err != nil {
 		return err
 	}
@@ -179,5 +178,8 @@ func (a *app) writeStarter(text []byte, o initOptions) error {
 		next += " -c " + a.config
 	}
 	a.narrate("next: look through it, then run %s", next)
-	return a.printFiles([]writtenFile{{a.config, fileWritten}, {path, action}}, o.output)
+	if o.output == "json" {
+		return printJSON(a.Out, filesReport{1, []writtenFile{{a.config, fileWritten}, {path, action}}})
+	}
+	return nil
 }

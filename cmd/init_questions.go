@@ -1,38 +1,38 @@
 package cmd
 
 import (
+	"bufio"
 	"cmp"
+	"context"
 	"errors"
-	"slices"
+	"fmt"
 	"strings"
 
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/starter"
 	"github.com/secretctl/secretctl/internal/transport"
 )
 
-// question is something that init asks for on a terminal, and has a flag for.
+// errAborted is the error of init if the user ends it instead of answering.
+var errAborted = errors.New("nothing was written")
+
+// question is what init asks on a terminal, and takes from a flag.
 type question struct {
-	flag, usage  string // usage is "" for a flag that every command has
-	page         string // of the form
+	flag, usage  string // no usage for a flag that every command has
+	provider     string // asked for this provider only
 	title, about string
 	choices      []string
 	answer       *string
 	fallback     string
-	example      string                 // what the file has where nobody is asked
-	derived      bool                   // the fallback follows from another answer
+	example      string                 // stands in the file if nobody was asked
 	owns         func(path string) bool // whether a problem at that path of the config is about the answer
 }
 
-// The pages of the form. Those of a provider are for that one alone.
-const (
-	pageStart  = "start"
-	pageAidbox = "aidbox"
-)
-
 func at(path string) func(string) bool { return func(p string) bool { return p == path } }
 
-// questions returns all of them in the order in which they are asked.
+// questions returns all questions, in order. The fallback of some follows from the answers
+// to others.
 func (o *initOptions) questions() []question {
 	const vault, azure = config.ProviderVault, config.ProviderAzure
 	secrets, address := "client-secret", "http://localhost:8888"
@@ -40,24 +40,24 @@ func (o *initOptions) questions() []question {
 		address = "service"
 	}
 	if len(o.Secrets) > 0 {
-		secrets = "" // a vault config of the cluster has named them
+		secrets = "" // --from-deployment found them
 	}
 	return []question{
-		{flag: "provider", usage: "where the secrets are: vault, azure", page: pageStart, title: "Where are the secrets?", about: "HashiCorp Vault, or Azure Key Vault.", choices: config.Providers(), answer: &o.Provider, owns: at("provider")},
-		{flag: "name", usage: "name of the delivery, with which the names of its objects begin", page: pageStart, title: "Name", about: "The names of the objects in the cluster begin with it.", answer: &o.Name, fallback: cmp.Or(o.fromDeployment, "aidbox"), owns: at("name")},
-		{flag: "namespace", usage: "Kubernetes namespace of Aidbox", page: pageStart, title: "Kubernetes namespace", about: "Where Aidbox runs.", answer: &o.Namespace, fallback: "default", owns: at("namespace")},
+		{flag: "provider", usage: "where the secrets are: vault, azure", title: "Where are the secrets?", about: "HashiCorp Vault, or Azure Key Vault.", choices: config.Providers(), answer: &o.Provider, owns: at("provider")},
+		{flag: "name", usage: "name of the delivery, with which the names of its objects begin", title: "Name", about: "The names of the objects in the cluster begin with it.", answer: &o.Name, fallback: cmp.Or(o.fromDeployment, "aidbox"), owns: at("name")},
+		{flag: "namespace", usage: "Kubernetes namespace of Aidbox", title: "Kubernetes namespace", about: "Where Aidbox runs.", answer: &o.Namespace, fallback: "default", owns: at("namespace")},
 
-		{flag: "vault-addr", page: vault, title: "Address of Vault", about: "How you reach it from here.", answer: &o.VaultAddress, fallback: "http://127.0.0.1:8200", owns: at("vault.address")},
-		{flag: "csi-addr", usage: "address of Vault inside the cluster", page: vault, title: "Address of Vault inside the cluster", about: "How the CSI provider reaches it; empty for the same, or vault.default:8200 for this machine.", answer: &o.CSIAddress, fallback: inCluster(o.VaultAddress), derived: true, owns: at("vault.csiAddress")},
+		{flag: "vault-addr", provider: vault, title: "Address of Vault", about: "How you reach it from here.", answer: &o.VaultAddress, fallback: "http://127.0.0.1:8200", owns: at("vault.address")},
+		{flag: "csi-addr", usage: "address of Vault inside the cluster", provider: vault, title: "Address of Vault inside the cluster", about: "How the CSI provider reaches it; empty for the same, or vault.default:8200 for this machine.", answer: &o.CSIAddress, fallback: inCluster(o.VaultAddress), owns: at("vault.csiAddress")},
 
-		{flag: "key-vault", usage: "name of the Key Vault", page: azure, title: "Key Vault", about: "Its name, not its address.", answer: &o.KeyVault, example: "contoso-aidbox", owns: at("azure.keyVault")},
-		{flag: "subscription-id", usage: "id of the Azure subscription (also AZURE_SUBSCRIPTION_ID)", page: azure, title: "Azure subscription", about: "Its id: az account show --query id", answer: &o.SubscriptionID, example: "00000000-0000-0000-0000-000000000000", owns: at("azure.subscriptionID")},
-		{flag: "resource-group", usage: "resource group of the cluster and the Key Vault", page: azure, title: "Resource group", about: "Of the cluster and the Key Vault.", answer: &o.ResourceGroup, example: "aidbox-rg", owns: at("azure.resourceGroup")},
-		{flag: "cluster", usage: "name of the AKS cluster", page: azure, title: "AKS cluster", about: "Its name.", answer: &o.Cluster, example: "aidbox-aks", owns: at("azure.cluster")},
+		{flag: "key-vault", usage: "name of the Key Vault", provider: azure, title: "Key Vault", about: "Its name, not its address.", answer: &o.KeyVault, example: "contoso-aidbox", owns: at("azure.keyVault")},
+		{flag: "subscription-id", usage: "id of the Azure subscription (also AZURE_SUBSCRIPTION_ID)", provider: azure, title: "Azure subscription", about: "Its id: az account show --query id", answer: &o.SubscriptionID, example: "00000000-0000-0000-0000-000000000000", owns: at("azure.subscriptionID")},
+		{flag: "resource-group", usage: "resource group of the cluster and the Key Vault", provider: azure, title: "Resource group", about: "Of the cluster and the Key Vault.", answer: &o.ResourceGroup, example: "aidbox-rg", owns: at("azure.resourceGroup")},
+		{flag: "cluster", usage: "name of the AKS cluster", provider: azure, title: "AKS cluster", about: "Its name.", answer: &o.Cluster, example: "aidbox-aks", owns: at("azure.cluster")},
 
-		{flag: "aidbox-url", page: pageAidbox, title: "Address of Aidbox", about: "How you reach it from here; service goes through the cluster's API.", answer: &o.AidboxURL, fallback: address, owns: at("aidbox.url")},
-		{flag: "secret", usage: "names of the secrets, with commas between them", page: pageAidbox, title: "Secrets", about: "Their names, with commas between them.", answer: &o.secrets, fallback: secrets, owns: isSecret},
-		{flag: "client", usage: "id of the Aidbox Client that uses them", page: pageAidbox, title: "Aidbox Client that uses them", about: "Its id.", answer: &o.client, fallback: "basic", owns: isClient},
+		{flag: "aidbox-url", title: "Address of Aidbox", about: "How you reach it from here; service goes through the cluster's API.", answer: &o.AidboxURL, fallback: address, owns: at("aidbox.url")},
+		{flag: "secret", usage: "names of the secrets, with commas between them", title: "Secrets", about: "Their names, with commas between them.", answer: &o.secrets, fallback: secrets, owns: isSecret},
+		{flag: "client", usage: "id of the Aidbox Client that uses them", title: "Aidbox Client that uses them", about: "Its id.", answer: &o.client, fallback: "basic", owns: isClient},
 	}
 }
 
@@ -69,7 +69,7 @@ func isClient(path string) bool {
 	return strings.HasPrefix(path, "resources") || strings.Contains(path, ".scope")
 }
 
-// inCluster guesses how the cluster reaches Vault: as you do, unless that is this
+// inCluster guesses how the cluster reaches Vault: as you do, unless Vault runs on this
 // machine.
 func inCluster(address string) string {
 	if address == "" || transport.Loopback(address) {
@@ -78,28 +78,78 @@ func inCluster(address string) string {
 	return address
 }
 
-// fits refuses a flag that is for the other provider.
-func (o *initOptions) fits(given func(flag string) bool) error {
-	for _, q := range o.questions() {
-		if given(q.flag) && q.usage != "" && o.Provider != "" && o.passes(q) {
-			return usagef("leave it out, or write --provider "+q.page, "--%s is not for provider %s", q.flag, o.Provider)
+// otherProvider reports whether a question is about a provider that was not chosen.
+func (o *initOptions) otherProvider(q question) bool {
+	return q.provider != "" && q.provider != o.Provider
+}
+
+// found reports whether --from-deployment found the answer. How you reach Vault from here
+// is not in the cluster.
+func (o *initOptions) found(q question) bool {
+	if q.flag == "secret" || q.flag == "client" {
+		return len(o.Secrets) > 0
+	}
+	return o.Workload != nil && *q.answer != "" && q.flag != "vault-addr"
+}
+
+// ask asks what no flag has said, until each answer is valid.
+func (a *app) ask(ctx context.Context, o *initOptions, given func(flag string) bool) error {
+	o.asked = true
+	in := bufio.NewReader(a.In)
+	for i := range o.questions() {
+		for {
+			q := o.questions()[i]
+			if given(q.flag) || o.found(q) || o.otherProvider(q) {
+				break
+			}
+			known, offered := *q.answer, ""
+			if fallback := cmp.Or(known, q.fallback, strings.Join(q.choices, " or ")); fallback != "" {
+				offered = "[" + fallback + "] "
+			}
+			_, _ = fmt.Fprintf(a.Err, "%s\n  %s\n  %s> ", q.title, q.about, offered)
+			answer, err := readLine(ctx, in)
+			switch {
+			case ctx.Err() != nil:
+				return errAborted
+			case err != nil:
+				a.narrate("")
+				return &endedError{error: errAborted} // as after an interrupt
+			}
+			*q.answer = cmp.Or(answer, known)
+			if err = o.check(func(other question) bool { return other.flag == q.flag }); err == nil {
+				break
+			}
+			*q.answer = known
+			a.narrate("%s: %s", strings.TrimPrefix(err.Error(), "--"+q.flag+" "), hint.Of(err))
 		}
 	}
 	return nil
 }
 
-// complete fills in what was neither given nor asked for, and notes what of that is an
-// example, to be replaced.
+// fits refuses a flag of the other provider.
+func (o *initOptions) fits(given func(flag string) bool) error {
+	for _, q := range o.questions() {
+		if given(q.flag) && q.usage != "" && o.Provider != "" && o.otherProvider(q) {
+			return usagef("leave it out, or write --provider "+q.provider, "--%s is not for provider %s", q.flag, o.Provider)
+		}
+	}
+	return nil
+}
+
+// complete fills in what was neither given nor asked, and records which of that are
+// examples, to be replaced.
 func (o *initOptions) complete() {
 	for i := range o.questions() {
-		q := o.questions()[i] // anew, because one may follow from another
+		q := o.questions()[i]
 		*q.answer = strings.TrimSpace(*q.answer)
-		if o.Workload == nil || q.page != config.ProviderAzure { // nobody looks up the ids of what does not exist
-			*q.answer = cmp.Or(*q.answer, q.fallback)
-			if !o.asked && *q.answer == "" && q.example != "" {
-				if *q.answer = q.example; !o.passes(q) {
-					o.examples = append(o.examples, q.example)
-				}
+		if o.Workload != nil && q.provider == config.ProviderAzure {
+			continue // an existing Aidbox does not get ids that do not exist
+		}
+		*q.answer = cmp.Or(*q.answer, q.fallback)
+		if !o.asked && *q.answer == "" && q.example != "" {
+			*q.answer = q.example
+			if !o.otherProvider(q) {
+				o.examples = append(o.examples, q.example)
 			}
 		}
 	}
@@ -112,8 +162,7 @@ func (o *initOptions) complete() {
 	}
 }
 
-// check returns what the config has against an answer, of those that are asked
-// about.
+// check returns what is wrong with the answers to the questions that about selects.
 func (o initOptions) check(about func(question) bool) error {
 	o.complete()
 	text, err := starter.File(o.Options)
@@ -126,10 +175,10 @@ func (o initOptions) check(about func(question) bool) error {
 		return err
 	}
 	for _, p := range invalid.Problems {
-		owner := func(q question) bool { return q.owns(p.Path) && about(q) }
-		questions := o.questions()
-		if i := slices.IndexFunc(questions, owner); i >= 0 {
-			return usagef(p.Hint, "--%s %s", questions[i].flag, p.Message)
+		for _, q := range o.questions() {
+			if q.owns(p.Path) && about(q) {
+				return usagef(p.Hint, "--%s %s", q.flag, p.Message)
+			}
 		}
 	}
 	return nil

@@ -42,9 +42,8 @@ func initIn(t *testing.T, typed []string, args ...string) (path string, code int
 	return path, code, err.String()
 }
 
-func TestFormAsksForWhatNoFlagHasSaid(t *testing.T) {
-	const enter, erase = "\r", "\x15"
-	path, code, narration := initIn(t, []string{erase, "Fhir", enter, erase, "fhir", enter}, // the first is refused
+func TestInitAsksForWhatNoFlagHasSaid(t *testing.T) {
+	path, code, narration := initIn(t, []string{"Fhir\n", "fhir\n"}, // the first is refused
 		"--provider", "azure", "--namespace", "prod", "--key-vault", "my-vault", "--subscription-id", "22222222-2222-2222-2222-222222222222",
 		"--resource-group", "rg", "--cluster", "aks", "--aidbox-url", "service", "--secret", "one,two", "--client", "app")
 	if code != 0 {
@@ -60,8 +59,8 @@ func TestFormAsksForWhatNoFlagHasSaid(t *testing.T) {
 	}
 }
 
-func TestFormThatIsOnlyConfirmedHasTheDefaults(t *testing.T) {
-	path, code, narration := initIn(t, slices.Repeat([]string{"\r"}, 1000))
+func TestInitTakesTheDefaultForAnEmptyAnswer(t *testing.T) {
+	path, code, narration := initIn(t, append([]string{"vault\n"}, slices.Repeat([]string{"\n"}, 10)...))
 	if code != 0 {
 		t.Fatalf("exit code %d\n%s", code, narration)
 	}
@@ -71,13 +70,6 @@ func TestFormThatIsOnlyConfirmedHasTheDefaults(t *testing.T) {
 	}
 	if d := deliveries[0]; d.Provider != "vault" || d.Name != "aidbox" || d.Vault.CSIAddress != "http://vault.default:8200" || d.Secrets[0].Name != "client-secret" {
 		t.Errorf("%+v", d)
-	}
-}
-
-func TestInterruptedFormWritesNothing(t *testing.T) {
-	path, code, narration := initIn(t, []string{"\r", "\x03"})
-	if _, err := os.Stat(path); code != 130 || err == nil {
-		t.Errorf("exit code %d, %v\n%s", code, err, narration)
 	}
 }
 

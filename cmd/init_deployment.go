@@ -12,12 +12,11 @@ import (
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/starter"
-	"github.com/secretctl/secretctl/internal/store"
 	"github.com/secretctl/secretctl/internal/store/providers"
 )
 
-// fromDeployment describes what runs Aidbox already, and its secrets unless others are
-// named. It says what it could not read.
+// fromDeployment reads what runs Aidbox already, and its secrets unless flags name others.
+// It says what it could not read.
 func (a *app) fromDeployment(ctx context.Context, o *initOptions, secretsNamed bool) error {
 	o.Namespace = cmp.Or(o.Namespace, "default")
 	c, err := a.kubernetes(&config.Delivery{})
@@ -35,21 +34,20 @@ func (a *app) fromDeployment(ctx context.Context, o *initOptions, secretsNamed b
 	if w.ServiceAccount == "default" {
 		a.narrate("warning: it runs as the ServiceAccount default, as which every pod of the namespace may read the secrets: give it one of its own")
 	}
-	stored, err := a.readClasses(ctx, c, o)
+	mounted, err := a.readClasses(ctx, c, o)
 	if err != nil || secretsNamed {
 		return err
 	}
-	return a.readVaultConfig(ctx, c, o, stored)
+	return a.readVaultConfig(ctx, c, o, mounted)
 }
 
-// readWorkload reads a Deployment, or else a StatefulSet, of that name.
+// readWorkload reads the Deployment, or else the StatefulSet, of that name.
 func readWorkload(ctx context.Context, c *cluster.Cluster, namespace, name string) (starter.Workload, error) {
 	kind := config.KindDeployment
 	meta, template, err := c.PodTemplate(ctx, namespace, kind, name)
 	if errors.Is(err, fs.ErrNotExist) {
-		var other error
-		if meta, template, other = c.PodTemplate(ctx, namespace, config.KindStatefulSet, name); other == nil {
-			kind, err = config.KindStatefulSet, nil
+		if m, t, statefulErr := c.PodTemplate(ctx, namespace, config.KindStatefulSet, name); statefulErr == nil {
+			kind, meta, template, err = config.KindStatefulSet, m, t, nil
 		}
 	}
 	if err != nil {
@@ -62,26 +60,16 @@ func readWorkload(ctx context.Context, c *cluster.Cluster, namespace, name strin
 	return w, nil
 }
 
-// readClasses reads where the mounted secrets are stored. They are named after their
-// files.
+// readClasses reads where the mounted secrets are stored, from the SecretProviderClasses.
+// The secrets are named after their files.
 func (a *app) readClasses(ctx context.Context, c *cluster.Cluster, o *initOptions) ([]config.Secret, error) {
 	var d config.Delivery
 	for _, name := range o.Workload.Classes {
-		live, err := c.SecretProviderClass(ctx, o.Namespace, name)
-		if ctx.Err() != nil {
-			return nil, err
-		}
-		i := slices.IndexFunc(providers.All(a.Azure), func(p store.Provider) bool { return p.Name == string(live.Provider) })
+		err := a.readClass(ctx, c, o, name, &d)
 		switch {
+		case ctx.Err() != nil:
+			return nil, err
 		case err != nil:
-		case i < 0:
-			err = errors.New("is of a provider that secretctl does not know")
-		case o.Provider != "" && o.Provider != string(live.Provider):
-			err = fmt.Errorf("is of provider %s, not %s", live.Provider, o.Provider)
-		default:
-			err = providers.All(a.Azure)[i].Read(live, &d)
-		}
-		if err != nil {
 			a.narrate("warning: SecretProviderClass %s was not read: %s", name, err)
 			return nil, nil
 		}
@@ -103,45 +91,58 @@ func (a *app) readClasses(ctx context.Context, c *cluster.Cluster, o *initOption
 	return d.Secrets, nil
 }
 
-// readVaultConfig reads which secrets there are, and who may use them.
-func (a *app) readVaultConfig(ctx context.Context, c *cluster.Cluster, o *initOptions, stored []config.Secret) error {
-	w := o.Workload
-	switch {
+func (a *app) readClass(ctx context.Context, c *cluster.Cluster, o *initOptions, name string, d *config.Delivery) error {
+	class, err := c.SecretProviderClass(ctx, o.Namespace, name)
+	if err != nil {
+		return err
+	}
+	if o.Provider != "" && o.Provider != string(class.Provider) {
+		return fmt.Errorf("is of provider %s, not %s", class.Provider, o.Provider)
+	}
+	for _, p := range providers.All(a.Azure) {
+		if p.Name == string(class.Provider) {
+			return p.Read(class, d)
+		}
+	}
+	return errors.New("is of a provider that secretctl does not know")
+}
+
+// readVaultConfig reads which secrets Aidbox has, and who may use them.
+func (a *app) readVaultConfig(ctx context.Context, c *cluster.Cluster, o *initOptions, mounted []config.Secret) error {
+	switch w := o.Workload; {
 	case w.VaultConfig == "":
-		a.warnOfGuesses(nil, stored)
-		return nil
 	case w.ConfigMap == "":
 		a.narrate("warning: its vault config %s is in no ConfigMap, and was not read", w.VaultConfig)
-		a.warnOfGuesses(nil, stored)
-		return nil
-	}
-	data, err := c.ConfigMap(ctx, o.Namespace, w.ConfigMap)
-	if err == nil {
-		err = o.Adopt([]byte(data[w.Key]), stored)
-	}
-	switch {
-	case ctx.Err() != nil:
-		return err
-	case err != nil:
-		a.narrate("warning: its vault config was not read: ConfigMap %s, %s: %s", w.ConfigMap, w.Key, err)
-		a.warnOfGuesses(nil, stored)
 	default:
-		a.narrate("read: %d secrets of its vault config, ConfigMap %s", len(o.Secrets), w.ConfigMap)
-		a.warnOfGuesses(o.Secrets, stored)
+		data, err := c.ConfigMap(ctx, o.Namespace, w.ConfigMap)
+		if err == nil {
+			err = o.Adopt([]byte(data[w.Key]), mounted)
+		}
+		switch {
+		case ctx.Err() != nil:
+			return err
+		case err != nil:
+			a.narrate("warning: its vault config was not read: ConfigMap %s, %s: %s", w.ConfigMap, w.Key, err)
+		default:
+			a.narrate("read: %d secrets of its vault config, ConfigMap %s", len(o.Secrets), w.ConfigMap)
+		}
 	}
+	a.warnOfGuesses(o.Secrets, mounted)
 	return nil
 }
 
-// warnOfGuesses says what vault config and SecretProviderClass do not say alike.
-func (a *app) warnOfGuesses(secrets, stored []config.Secret) {
+// warnOfGuesses says which secrets are in the vault config or in a SecretProviderClass, but
+// not in both.
+func (a *app) warnOfGuesses(secrets, mounted []config.Secret) {
+	file := func(s config.Secret) string { return cmp.Or(s.File, s.Name) }
 	for _, s := range secrets {
-		if !slices.ContainsFunc(stored, func(is config.Secret) bool { return is.Name == cmp.Or(s.File, s.Name) }) {
+		if !slices.ContainsFunc(mounted, func(m config.Secret) bool { return m.Name == file(s) }) {
 			a.narrate("warning: no SecretProviderClass that it mounts says where %s is stored: the config has the default, a guess", s.Name)
 		}
 	}
-	for _, is := range stored {
-		if !slices.ContainsFunc(secrets, func(s config.Secret) bool { return is.Name == cmp.Or(s.File, s.Name) }) {
-			a.narrate("warning: %s is mounted, and left out: no vault config that was read names it", is.Name)
+	for _, m := range mounted {
+		if !slices.ContainsFunc(secrets, func(s config.Secret) bool { return m.Name == file(s) }) {
+			a.narrate("warning: %s is mounted, and left out: no vault config that was read names it", m.Name)
 		}
 	}
 }
