@@ -9,7 +9,7 @@ import (
 )
 
 func newDoctor(a *app) *cobra.Command {
-	var o reportOptions
+	var o reportFiles
 	var fromNode bool
 	cmd := &cobra.Command{
 		Use:   "doctor",
@@ -54,12 +54,12 @@ run. "secretctl verify cluster store aidbox" runs the same checks.
 			var reports []verify.DeliveryReport
 			all, err := a.deliveries()
 			if err == nil {
-				reports, err = a.checkAll(ctx, all, checkup{title: "doctor", groups: verify.Prerequisites(), fromNode: fromNode})
+				reports, err = a.checkAll(ctx, all, checkup{title: "doctor", selected: verify.Prerequisites(), fromNode: fromNode})
 			}
 			return a.report(o, reports, err)
 		}),
 	}
-	o.reportFiles.addFlags(cmd)
+	o.addFlags(cmd)
 	cmd.Flags().BoolVar(&fromNode, "from-node", false, "try the pod's login by a throw-away pod that mounts the secrets")
 	return cmd
 }

@@ -14,7 +14,7 @@ import (
 )
 
 type rotateOptions struct {
-	reportOptions
+	checkOptions
 	canary, generate, noVerify, dryRun, follow, due bool
 }
 
@@ -70,7 +70,7 @@ left alone. docs/scheduled-rotation.md runs it as a CronJob.
 			}
 			return nil
 		},
-		ValidArgsFunction: offerOne(a.secretNames),
+		ValidArgsFunction: offer(a.secretNames),
 
 		RunE: a.run(func(ctx context.Context, args []string) error { return a.rotate(ctx, o, args) }),
 	}
@@ -94,23 +94,23 @@ func addRotateFlags(cmd *cobra.Command, o *rotateOptions) {
 }
 
 func (a *app) rotate(ctx context.Context, o rotateOptions, args []string) error {
+	if err := o.writable(); err != nil {
+		return err
+	}
 	all, rotated, err := a.toRotate(o, args)
 	var reports []verify.DeliveryReport
 	if err == nil {
-		c := checkup{
-			title: "rotate", groups: []string{groupRotation}, options: o.reportOptions, rotated: rotated,
-			generate: o.generate, writeOnly: o.noVerify, dryRun: o.dryRun, follow: o.follow, due: o.due,
-		}
+		c := checkup{title: "rotate", selected: []string{groupRotation}, rotateOptions: o, rotated: rotated}
 		if o.noVerify || o.dryRun {
 			c.selected = []string{checkStoreUpdated}
 		}
 		reports, err = a.checkAll(ctx, all, c)
 	}
-	return a.report(o.reportOptions, reports, err)
+	return a.report(o.reportFiles, reports, err)
 }
 
-// toRotate returns the deliveries to rotate secrets of, and which: the canaries of all
-// that have one, what may be due, or the one secret that is named.
+// toRotate returns the deliveries to rotate secrets of, and which secrets: the canaries,
+// those that may be due, or those that are named.
 func (a *app) toRotate(o rotateOptions, args []string) ([]*config.Delivery, func(*config.Delivery) []config.Secret, error) {
 	if err := o.check(); err != nil {
 		return nil, nil, err
@@ -121,12 +121,12 @@ func (a *app) toRotate(o rotateOptions, args []string) ([]*config.Delivery, func
 	}
 	rotated := map[*config.Delivery][]config.Secret{}
 	for _, name := range args {
-		d, s, err := oneDelivery(all, name)
+		d, err := oneDelivery(all, name)
 		if err != nil {
 			return nil, nil, err
 		}
 		if !slices.ContainsFunc(rotated[d], func(other config.Secret) bool { return other.Name == name }) {
-			rotated[d] = append(rotated[d], s)
+			rotated[d] = append(rotated[d], secretNamed(d, name)...)
 		}
 	}
 	for _, d := range all {
@@ -148,9 +148,9 @@ func (a *app) toRotate(o rotateOptions, args []string) ([]*config.Delivery, func
 	return all, func(d *config.Delivery) []config.Secret { return rotated[d] }, nil
 }
 
-// sameTarget returns the flags with which another command reads this config and looks
+// sameTarget returns the flags with which another command reads the same config, and looks
 // into the same mount or cluster.
-func (a *app) sameTarget(o reportOptions) (flags string) {
+func (a *app) sameTarget(o checkOptions) (flags string) {
 	for _, f := range []struct{ flag, value string }{
 		{"--mount-path", o.mountPath}, {"--vault-config", o.vaultConfig}, {"--kubeconfig", a.kubeconfig}, {"--context", a.kubeContext},
 	} {
@@ -167,12 +167,12 @@ func (a *app) sameTarget(o reportOptions) (flags string) {
 	return flags
 }
 
-// rotationOf finds the new value of a secret; nothing is written yet.
-func (a *app) rotationOf(ctx context.Context, d *config.Delivery, s config.Secret, from store.Store, c checkup) (*verify.Rotation, error) {
-	again := "secretctl rotate " + s.Name + " --follow" + a.sameTarget(c.options)
+// newRotation finds the new value; nothing is written yet.
+func (a *app) newRotation(ctx context.Context, d *config.Delivery, s config.Secret, from store.Store, c checkup) (*verify.Rotation, error) {
+	again := "secretctl rotate " + s.Name + " --follow" + a.sameTarget(c.checkOptions)
 	r := &verify.Rotation{
-		Secret: s.Name, WriteOnly: c.writeOnly, DryRun: c.dryRun, Follow: c.follow,
-		Deadline: c.options.deadline, Nudge: c.options.nudge && c.options.target == targetPod,
+		Secret: s.Name, WriteOnly: c.noVerify, DryRun: c.dryRun, Follow: c.follow,
+		Deadline: c.deadline, Nudge: c.nudge && c.target == targetPod,
 		Again: again,
 		Noted: func(note string) { a.narrate("warning: %s%s", a.of(d), note) },
 		Written: func(version string) {
@@ -180,11 +180,11 @@ func (a *app) rotationOf(ctx context.Context, d *config.Delivery, s config.Secre
 			if version != "" {
 				what = fmt.Sprintf("version %s of %s is in the store", version, s.Name)
 			}
-			a.goOn.set(d.Name+"/"+s.Name, a.onlyFor(d, what+"; watch it arrive, without writing: "+again))
+			a.goOn.Store(d.Name+"/"+s.Name, a.onlyFor(d, what+"; watch it arrive, without writing: "+again))
 		},
 	}
 	if c.follow {
-		a.goOn.set("", "nothing was written: run it again")
+		a.goOn.Store("", "nothing was written: run it again")
 		return r, nil
 	}
 	if c.due {

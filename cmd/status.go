@@ -18,7 +18,7 @@ import (
 const watchEvery = 5 * time.Second
 
 func newStatus(a *app) *cobra.Command {
-	var o reportOptions
+	var o checkOptions
 	var watch bool
 	cmd := &cobra.Command{
 		Use:   "status",
@@ -63,7 +63,7 @@ With --watch, looks again every ` + watchEvery.String() + ` until interrupted or
 	return cmd
 }
 
-func (a *app) status(ctx context.Context, o reportOptions, watch bool) error {
+func (a *app) status(ctx context.Context, o checkOptions, watch bool) error {
 	if err := o.check(); err != nil {
 		return err
 	}
@@ -73,9 +73,9 @@ func (a *app) status(ctx context.Context, o reportOptions, watch bool) error {
 	}
 	o.parallel = max(1, o.parallel/min(maxParallel, len(all)))           // of all deliveries together
 	prepare := func(d *config.Delivery) (work[status.Delivery], error) { // for each look: what it connects to is closed after it
-		c := checkup{groups: []string{groupMount, groupAidbox}, options: o}
+		c := checkup{selected: []string{groupMount, groupAidbox}, rotateOptions: rotateOptions{checkOptions: o}}
 		var err error
-		if c.options.target, err = a.targetOf(d, c); err != nil {
+		if c.target, err = a.targetOf(d, c); err != nil {
 			return nil, err
 		}
 		deps, err := a.dependencies(ctx, d, c)

@@ -35,55 +35,46 @@ func (o reportFiles) files() []struct{ path, format string } {
 		func(f struct{ path, format string }) bool { return f.path == "" })
 }
 
-// unwritableError is about a report's file. Nothing was attempted.
-type unwritableError struct{ error }
-
-func (e *unwritableError) Unwrap() error { return e.error }
-func (*unwritableError) Usage() bool     { return true }
-func (*unwritableError) Hint() string {
-	return "name a file in a folder that exists and that you can write to"
-}
-
-// writable refuses files that could not be written when everything is done.
+// writable refuses files that could not be written, before anything is attempted.
 func (o reportFiles) writable() error {
 	for _, f := range o.files() {
-		if info, err := os.Stat(f.path); err == nil && !info.Mode().IsRegular() && !info.IsDir() { // such as /dev/stdout
-			continue
-		} else if err == nil && info.IsDir() {
-			return &unwritableError{fmt.Errorf("report %s: is a folder", f.path)}
+		info, err := os.Stat(f.path)
+		switch {
+		case err == nil && info.IsDir():
+			err = errors.New("is a folder")
+		case err == nil && !info.Mode().IsRegular(): // such as /dev/stdout
+		default:
+			var trial *os.File
+			if trial, err = os.CreateTemp(filepath.Dir(f.path), ".secretctl-*"); err == nil { //nolint:forbidigo // it stays empty
+				_, _ = trial.Close(), os.Remove(trial.Name())
+			}
 		}
-		trial, err := os.CreateTemp(filepath.Dir(f.path), ".secretctl-*") //nolint:forbidigo // it stays empty
 		if err != nil {
-			return &unwritableError{fmt.Errorf("report %s: %w", f.path, atomicfile.Reason(err))}
+			return usagef("name a file in a folder that exists and that you can write to", "report %s: %w", f.path, atomicfile.Reason(err))
 		}
-		_, _ = trial.Close(), os.Remove(trial.Name())
 	}
 	return nil
 }
 
-// report prints the report and writes its files, also when err kept the checks
-// from running, and returns what decides the exit code.
-func (a *app) report(o reportOptions, deliveries []verify.DeliveryReport, err error) error {
+// report prints the report and writes its files, even if err kept the checks from
+// running. It returns the error that decides the exit code.
+func (a *app) report(o reportFiles, deliveries []verify.DeliveryReport, err error) error {
 	a.cleanResults(deliveries)
 	r := report.New(deliveries, (*verify.SetupError)(a.problem(err)))
 	r.Time, r.Command, r.Secretctl = time.Now().UTC().Truncate(time.Second), a.clean(a.command), buildVersion().Version
 	errs := []error{err}
 	checked := slices.ContainsFunc(deliveries, func(d verify.DeliveryReport) bool { return len(d.Checks) > 0 })
-	if o.output != "text" && o.output != "short" || err == nil || checked {
-		write := func(w io.Writer) error { return report.Write(w, o.output, r, a.color()) }
-		if o.output == "text" || o.output == "short" {
-			errs = append(errs, a.printFolded(write))
-		} else {
-			errs = append(errs, write(a.Out))
-		}
+	write := func(w io.Writer) error { return report.Write(w, o.output, r, a.color()) }
+	if o.output != "text" && o.output != "short" {
+		errs = append(errs, write(a.Out))
+	} else if err == nil || checked {
+		errs = append(errs, a.printFolded(write))
 	}
 	if o.output == "github" { // which looks for annotations in stderr too, while stdout is the summary
 		errs = append(errs, report.Annotate(a.console.commands(), r))
 	}
-	if _, unwritable := errors.AsType[*unwritableError](err); !unwritable {
-		for _, f := range o.files() {
-			errs = append(errs, a.writeFile(f.path, func(w io.Writer) error { return report.Write(w, f.format, r, false) }))
-		}
+	for _, f := range o.files() {
+		errs = append(errs, writeReport(f.path, func(w io.Writer) error { return report.Write(w, f.format, r, false) }))
 	}
 	if err := join(errs...); err != nil {
 		return err
@@ -98,7 +89,7 @@ func (a *app) report(o reportOptions, deliveries []verify.DeliveryReport, err er
 	}
 }
 
-// cleanResults cleans what checks found: part of it is what servers say.
+// cleanResults cleans the results of checks, which quote servers.
 func (a *app) cleanResults(deliveries []verify.DeliveryReport) {
 	for _, d := range deliveries {
 		for i := range d.Checks {
@@ -111,8 +102,8 @@ func (a *app) cleanResults(deliveries []verify.DeliveryReport) {
 	}
 }
 
-// writeFile leaves at path the whole new file, or what was there.
-func (a *app) writeFile(path string, write func(io.Writer) error) (err error) {
+// writeReport leaves at path the whole report, or what was there before.
+func writeReport(path string, write func(io.Writer) error) (err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("report %s: %w", path, atomicfile.Reason(err))
@@ -134,8 +125,8 @@ func (a *app) writeFile(path string, write func(io.Writer) error) (err error) {
 	return atomicfile.Write(path, text, 0o644)
 }
 
-// reportsOf returns the reports of what was looked at. If one of several deliveries could
-// not be checked, its report has the error.
+// reportsOf returns the reports of the deliveries. If one of several could not be checked,
+// its report has the error.
 func (a *app) reportsOf(done []outcome[verify.DeliveryReport]) []verify.DeliveryReport {
 	var reports []verify.DeliveryReport
 	for _, o := range done {

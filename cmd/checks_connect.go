@@ -16,7 +16,7 @@ import (
 	"github.com/secretctl/secretctl/internal/verify"
 )
 
-// dependencies connects what a checkup looks at.
+// dependencies connects to what the checks look at.
 func (a *app) dependencies(ctx context.Context, d *config.Delivery, c checkup) (deps verify.Dependencies, err error) {
 	deps = verify.Dependencies{
 		Provider: a.provider(d), Sanitizer: a.sanitizer,
@@ -24,77 +24,65 @@ func (a *app) dependencies(ctx context.Context, d *config.Delivery, c checkup) (
 			return a.inputs.Read(ctx, s.Value, s.Name)
 		},
 	}
-	if !c.writeOnly {
+	if !c.noVerify {
 		if err = a.connectReplicas(ctx, d, c, &deps); err == nil {
-			err = a.connectAidbox(ctx, d, c.groups, &deps)
+			err = a.connectAidbox(ctx, d, c, &deps)
 		}
 	}
 	if err == nil {
-		deps.Store, err = a.storeToVerify(d, c.options.jwtFile)
+		deps.Store, err = a.storeToVerify(d, c.jwtFile)
 	}
 	return deps, err
 }
 
-// connectReplicas connects to where Aidbox runs. Where all groups are prerequisites,
-// they report themselves that there is no cluster.
+// connectReplicas connects to where Aidbox runs. If only prerequisites are checked, a
+// missing cluster is for the checks to report.
 func (a *app) connectReplicas(ctx context.Context, d *config.Delivery, c checkup, deps *verify.Dependencies) (err error) {
-	beyond := func(group string) bool { return !slices.Contains(verify.Prerequisites(), group) }
-	o := c.options
-	switch {
-	case !slices.ContainsFunc(c.groups, beyond):
-		if deps.Cluster, err = a.kubernetes(d); err != nil && !cluster.Configured(a.clusterOf(d)) {
-			deps.NoCluster, err = err, nil
+	w := d.Aidbox.Workload
+	prerequisites := !slices.ContainsFunc(verify.GroupsOf(c.selected), func(g string) bool { return !slices.Contains(verify.Prerequisites(), g) })
+	if !prerequisites && c.target == targetLocal {
+		if c.looksAtMount() {
+			a.narrate("note: %slooks at the mount on this machine, %s", a.of(d), cmp.Or(c.mountPath, d.MountPath))
 		}
-	case o.target == targetPod:
-		err = a.connectPods(ctx, d, c.groups, deps)
-	default:
-		if looksAtMount(c.groups) {
-			a.narrate("note: %slooks at the mount on this machine, %s", a.of(d), cmp.Or(o.mountPath, d.MountPath))
-		}
-		deps.Local = &verify.Local{Dir: o.mountPath, VaultConfig: o.vaultConfig}
+		deps.Local = &verify.Local{Dir: c.mountPath, VaultConfig: c.vaultConfig}
+		return nil
 	}
-	return err
-}
-
-// looksAtMount says whether a check of the groups looks at the mount, or at who has it.
-func looksAtMount(groups []string) bool {
-	return slices.ContainsFunc([]string{groupWorkload, groupMount, groupRotation}, func(g string) bool { return slices.Contains(groups, g) })
-}
-
-// connectPods connects to the cluster that the pods run in.
-func (a *app) connectPods(ctx context.Context, d *config.Delivery, groups []string, deps *verify.Dependencies) (err error) {
-	if deps.Cluster, err = a.kubernetes(d); err != nil {
+	deps.Cluster, err = a.kubernetes(d)
+	switch {
+	case err != nil && prerequisites && !cluster.Configured(a.clusterOf(d)):
+		deps.NoCluster = err
+		return nil
+	case err != nil || prerequisites:
 		return err
 	}
-	if looksAtMount(groups) {
-		a.narrate("note: %slooks into the pods of %s %s/%s at %s", a.of(d), d.Aidbox.Workload.Kind, d.Namespace, d.Aidbox.Workload.Name, deps.Cluster.Host())
+	if c.looksAtMount() {
+		a.narrate("note: %slooks into the pods of %s %s/%s at %s", a.of(d), w.Kind, d.Namespace, w.Name, deps.Cluster.Host())
 	}
 	deps.AidboxAt = a.aidboxAt(d, deps.Cluster)
-	if slices.Contains(groups, groupWorkload) {
-		if err := a.fillIn(ctx, d, false); err != nil && ctx.Err() == nil { // what is not known is not compared
+	if c.checks(groupWorkload) {
+		if err := a.fillIn(ctx, d, false); err != nil && ctx.Err() == nil { // what is unknown is not compared
 			a.narrate("note: %s", err)
 		}
 	}
 	return nil
 }
 
-// connectAidbox connects as the admin Client where the groups need one. The version
-// alone is not worth an error.
-func (a *app) connectAidbox(ctx context.Context, d *config.Delivery, groups []string, deps *verify.Dependencies) error {
-	needed := slices.Contains(groups, groupClient) || slices.Contains(groups, groupScope)
-	asAdmin := needed || slices.Contains(groups, groupAidbox) ||
-		slices.Contains(groups, groupRotation) && !d.Aidbox.Admin.Secret.Stdin // which only sweeps
+// connectAidbox connects as the admin Client if the checks need one. For the version
+// alone, a missing secret is not an error.
+func (a *app) connectAidbox(ctx context.Context, d *config.Delivery, c checkup, deps *verify.Dependencies) error {
+	needed := c.checks(groupClient, groupScope)
+	asAdmin := needed || c.checks(groupAidbox) ||
+		c.checks(groupRotation) && !d.Aidbox.Admin.Secret.Stdin // which only sweeps
 	aidbox, err := a.aidboxFor(ctx, d, asAdmin)
 	if _, ok := errors.AsType[*secret.SourceError](err); ok && !needed {
 		deps.NoAdmin, asAdmin = err, false
 		aidbox, err = a.aidboxFor(ctx, d, false)
 	}
-	_, noCluster := errors.AsType[*cluster.ConfigError](err)
-	switch {
-	case noCluster && deps.NoCluster != nil: // which Aidbox is reached through
+	if _, ok := errors.AsType[*cluster.ConfigError](err); ok && deps.NoCluster != nil { // aidbox.url is service
 		deps.Aidbox = noAidbox{deps.NoCluster}
 		return nil //nolint:nilerr // the checks report it
-	case err != nil:
+	}
+	if err != nil {
 		return err
 	}
 	deps.Aidbox = aidbox
@@ -104,7 +92,7 @@ func (a *app) connectAidbox(ctx context.Context, d *config.Delivery, groups []st
 	return nil
 }
 
-// aidboxAdmin leaves out what changed, which no check asks.
+// aidboxAdmin drops the changes that Apply and Delete return, which no check needs.
 type aidboxAdmin struct{ *fhirclient.Client }
 
 func (a aidboxAdmin) Apply(ctx context.Context, r config.Resource) error {
@@ -117,8 +105,8 @@ func (a aidboxAdmin) Delete(ctx context.Context, resourceType, id string) error 
 	return err
 }
 
-// aidboxAt returns how to reach the Aidbox of one pod through the API server. Each
-// pod is connected to once; the connections end with the work on the delivery.
+// aidboxAt returns a func that connects to the Aidbox of a pod through the API server,
+// once for each pod. The connections end with the work on the delivery.
 func (a *app) aidboxAt(d *config.Delivery, c *cluster.Cluster) func(cluster.Pod) verify.Aidbox {
 	var mu sync.Mutex
 	open := map[string]verify.Aidbox{}
@@ -128,18 +116,20 @@ func (a *app) aidboxAt(d *config.Delivery, c *cluster.Cluster) func(cluster.Pod)
 		if client, ok := open[p.UID]; ok {
 			return client
 		}
-		tunnel := c.PodTransport(p.Namespace, p.Name, int(d.Aidbox.Port))
-		a.atEnd.add(d, func(context.Context) { tunnel.CloseIdleConnections() })
-		client, err := fhirclient.New(fhirclient.Options{URL: "http://" + p.Name, Tunnel: tunnel, Timeout: a.requestLimit(), Log: a.logOf(d), Sanitizer: a.sanitizer})
+		client, err := fhirclient.New(fhirclient.Options{
+			URL: "http://" + p.Name, Tunnel: c.PodTransport(p.Namespace, p.Name, int(d.Aidbox.Port)),
+			Timeout: a.requestLimit(), Log: a.logOf(d), Sanitizer: a.sanitizer,
+		})
 		if err != nil {
 			return noAidbox{err}
 		}
+		a.atEnd.add(d, func(context.Context) { client.Close() })
 		open[p.UID] = client
 		return client
 	}
 }
 
-// noAidbox is one that cannot be reached.
+// noAidbox is an Aidbox that cannot be reached.
 type noAidbox struct{ err error }
 
 func (a noAidbox) Health(context.Context) error { return a.err }
@@ -152,7 +142,7 @@ func (a noAidbox) Token(context.Context, string, secret.Value) (int, string, err
 	return 0, "", a.err
 }
 
-// describe adds to a report what was looked at, and the paths of the secrets.
+// describe adds to a report which servers were checked, and the paths of the secrets.
 func (a *app) describe(ctx context.Context, d *config.Delivery, deps verify.Dependencies, r *verify.DeliveryReport) {
 	p := a.provider(d)
 	t := &verify.Target{Store: p.Title + " " + p.Server(d), Aidbox: d.Aidbox.URL}
