@@ -5,11 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
+	"strings"
 
 	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/fhirclient"
+	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/store"
 	"github.com/secretctl/secretctl/internal/store/providers"
@@ -29,7 +30,7 @@ func (a *app) store(d *config.Delivery, o store.Options) (s store.Store, err err
 		if o.Login, err = a.loginOfPipeline(); err != nil {
 			return nil, err
 		}
-		token, _ := a.env.Secret(p.TokenVariable)
+		token, _ := a.secretVariable(p.TokenVariable)
 		o.Token = secret.New([]byte(token))
 	}
 	s, err = p.Open(d, a.storeOptions(d, o))
@@ -40,18 +41,60 @@ func (a *app) store(d *config.Delivery, o store.Options) (s store.Store, err err
 	return s, nil
 }
 
-// storeToVerify opens the delivery's store, as its pod has it where there is no token
-// but a file with one of the pod's ServiceAccount.
+// idTokenVariable holds the token that a CI system gives to a pipeline.
+const idTokenVariable = "SECRETCTL_ID_TOKEN"
+
+// loginOfPipeline returns the login of --vault-login; nil without it.
+func (a *app) loginOfPipeline() (*store.Login, error) {
+	if a.vaultLogin == "" {
+		return nil, nil
+	}
+	jwt, _ := a.secretVariable(idTokenVariable)
+	if jwt = strings.TrimSpace(jwt); jwt == "" {
+		return nil, usagef("have the pipeline put the token there that its CI system gives it", "--vault-login needs environment variable %s", idTokenVariable)
+	}
+	return a.loginWith(func(context.Context) (secret.Value, error) { return secret.New([]byte(jwt)), nil })
+}
+
+// loginOfPod returns the login of the delivery's pod, with the token of its ServiceAccount
+// in a file.
+func (a *app) loginOfPod(tokenFile string) (*store.Login, error) {
+	return a.loginWith(func(ctx context.Context) (secret.Value, error) {
+		jwt, err := a.inputs.Read(ctx, secret.Source{File: tokenFile}, "the token of the ServiceAccount")
+		if err != nil {
+			// Not wrapped: a missing file is not a missing secret.
+			err = hint.Wrap(errors.New(err.Error()), "mount a token of the pod's ServiceAccount there")
+		}
+		return jwt, err
+	})
+}
+
+// loginWith returns a login with a token, at the method and in the role of --vault-login.
+func (a *app) loginWith(jwt func(context.Context) (secret.Value, error)) (*store.Login, error) {
+	login := &store.Login{JWT: jwt}
+	if a.vaultLogin == "" {
+		return login, nil
+	}
+	at := strings.TrimPrefix(a.vaultLogin, "auth/")
+	i := strings.LastIndex(at, "/") // the method's path may have slashes
+	if i < 1 || i == len(at)-1 {
+		return nil, usagef("write it like jwt/my-role", "--vault-login %q is not an auth method and a role", a.vaultLogin)
+	}
+	login.Method, login.Role = at[:i], at[i+1:]
+	return login, nil
+}
+
+// storeToVerify opens the delivery's store; without a token, as the pod if a file has the
+// pod's token, else anonymously.
 func (a *app) storeToVerify(d *config.Delivery, jwtFile string) (store.Store, error) {
-	byFile := jwtFile != "" && a.provider(d).TokenVariable != ""
-	if !byFile || a.vaultLogin == "" {
-		s, err := a.store(d, store.Options{})
-		if !errors.Is(err, store.ErrNoToken) {
+	asPod := jwtFile != "" && a.provider(d).TokenVariable != ""
+	if !asPod || a.vaultLogin == "" {
+		if s, err := a.store(d, store.Options{}); !errors.Is(err, store.ErrNoToken) {
 			return s, err
 		}
 	}
-	if byFile {
-		login, err := a.loginAsPod(jwtFile)
+	if asPod {
+		login, err := a.loginOfPod(jwtFile)
 		if err != nil {
 			return nil, err
 		}
@@ -61,38 +104,40 @@ func (a *app) storeToVerify(d *config.Delivery, jwtFile string) (store.Store, er
 	return a.store(d, store.Options{Anonymous: true})
 }
 
-// storeOptions adds what holds for every store of the run.
+// storeOptions adds the options of every store.
 func (a *app) storeOptions(d *config.Delivery, o store.Options) store.Options {
 	o.AllowHTTP, o.Timeout, o.Log, o.Sanitizer = a.allowHTTP, a.requestLimit(), a.logOf(d), a.sanitizer
 	return o
 }
 
-// aidbox connects to the delivery's Aidbox as its admin Client; nothing is sent
-// yet.
+// aidbox connects to the delivery's Aidbox as its admin Client; nothing is sent yet.
 func (a *app) aidbox(ctx context.Context, d *config.Delivery) (*fhirclient.Client, error) {
 	return a.aidboxFor(ctx, d, true)
 }
 
-// aidboxFor needs no admin secret where asAdmin is false: then the connection is
-// good for probes only.
+// aidboxFor connects to the delivery's Aidbox. Unless asAdmin, the connection needs no
+// admin secret, and is for probes only.
 func (a *app) aidboxFor(ctx context.Context, d *config.Delivery, asAdmin bool) (*fhirclient.Client, error) {
-	var admin secret.Value
+	o := fhirclient.Options{
+		URL: d.Aidbox.URL, From: d.From["aidbox.url"], ClientID: d.Aidbox.Admin.Client, Owner: d.Owner(),
+		AllowHTTP: a.allowHTTP, Timeout: a.requestLimit(), Log: a.logOf(d), Sanitizer: a.sanitizer,
+	}
 	if asAdmin {
 		var err error
-		if admin, err = a.inputs.Read(ctx, d.Aidbox.Admin.Secret, "the admin Client "+d.Aidbox.Admin.Client+" of "+d.Name); err != nil {
+		if o.Secret, err = a.inputs.Read(ctx, d.Aidbox.Admin.Secret, "the admin Client "+o.ClientID+" of "+d.Name); err != nil {
 			return nil, fmt.Errorf("aidbox.admin.secret: %w", err)
 		}
 	}
-	o := fhirclient.Options{
-		URL: d.Aidbox.URL, From: d.From["aidbox.url"], ClientID: d.Aidbox.Admin.Client, Secret: admin, Owner: d.Owner(),
-		AllowHTTP: a.allowHTTP, Timeout: a.requestLimit(), Log: a.logOf(d), Sanitizer: a.sanitizer,
-	}
-	if name, port, ok := d.Aidbox.Service(); ok {
+	if service, port, ok := d.Aidbox.Service(); ok {
 		c, err := a.kubernetes(d)
 		if err != nil {
 			return nil, fmt.Errorf("aidbox.url %s: %w", d.Aidbox.URL, err)
 		}
-		o.URL, o.Tunnel = "http://"+cmp.Or(name, d.Aidbox.Workload.Name)+"."+d.Namespace, a.aidboxTunnel(c, d, name, port)
+		w := d.Aidbox.Workload
+		o.URL, o.Tunnel = "http://"+cmp.Or(service, w.Name)+"."+d.Namespace, c.ServiceTransport(d.Namespace, service, port)
+		if service == "" {
+			o.Tunnel = c.WorkloadTransport(d.Namespace, w.Kind, w.Name, int(d.Aidbox.Port))
+		}
 	}
 	aidbox, err := fhirclient.New(o)
 	if err == nil {
@@ -101,19 +146,15 @@ func (a *app) aidboxFor(ctx context.Context, d *config.Delivery, asAdmin bool) (
 	return aidbox, nameOrigin(d, err)
 }
 
-// aidboxTunnel reaches Aidbox through the API server: by a Service, or without one by a
-// pod of the workload. Its connections end with the work on the delivery.
-func (a *app) aidboxTunnel(c *cluster.Cluster, d *config.Delivery, service, port string) (t http.RoundTripper) {
-	if service == "" {
-		t = c.WorkloadTransport(d.Namespace, d.Aidbox.Workload.Kind, d.Aidbox.Workload.Name, int(d.Aidbox.Port))
-	} else {
-		t = c.ServiceTransport(d.Namespace, service, port)
+// nameOrigin makes an error about an address say where the address comes from.
+func nameOrigin(d *config.Delivery, err error) error {
+	if invalid, ok := errors.AsType[*transport.AddressError](err); ok {
+		invalid.What = d.Setting(invalid.What)
 	}
-	a.atEnd.add(d, func(context.Context) { transport.CloseIdle(t) })
-	return t
+	return err
 }
 
-// clusterOf says which cluster a delivery is in.
+// clusterOf returns how to reach the delivery's cluster.
 func (a *app) clusterOf(d *config.Delivery) cluster.Options {
 	o := cluster.Options{Kubeconfig: a.kubeconfig, Context: d.Context, Log: a.logOf(d), AllowHTTP: a.allowHTTP, Timeout: a.requestLimit(), Sanitizer: a.sanitizer}
 	if d.Provider != "" { // init does not know it yet

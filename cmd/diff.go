@@ -61,7 +61,7 @@ it. So are identity and role assignment without azure.subscriptionID.
 		RunE: a.run(func(ctx context.Context, _ []string) error { return a.diff(ctx, o) }),
 	}
 	cmd.Flags().StringSliceVar(&o.only, "only", nil, "compare these parts only: "+strings.Join(diffParts, ", "))
-	_ = cmd.RegisterFlagCompletionFunc("only", offerList(func() []string { return diffParts }))
+	_ = cmd.RegisterFlagCompletionFunc("only", offer(func() []string { return diffParts }))
 	cmd.Flags().StringArrayVar(&o.ignore, "ignore", nil, "leave out the differences at this path, as diff prints it, and below")
 	addManifestFlags(cmd, &o.render)
 	addOutput(cmd, &o.output, "text", "json")

@@ -17,27 +17,18 @@ const (
 	exitInterrupted = 130
 )
 
-// exitCodes ends a command's help: it says what the exit codes of that command mean.
-// Without a meaning, 1 does not occur.
+// exitCodes returns the end of a command's help: what its exit codes mean. Without a
+// meaning, the command does not exit with 1.
 func exitCodes(ok, no, unable string) string {
-	var out strings.Builder
-	out.WriteString("EXIT STATUS\n")
-	for _, line := range []struct {
-		code    int
-		meaning string
-	}{
-		{exitOK, ok},
-		{exitNo, no},
-		{exitUsage, "usage or config error; nothing was attempted"},
-		{exitUnable, cmp.Or(unable, "the output could not be written")},
-		{exitTimeout, "--timeout passed"},
-		{exitInterrupted, "interrupted"},
-	} {
-		if line.meaning != "" {
-			fmt.Fprintf(&out, "  %-3d  %s\n", line.code, line.meaning)
-		}
+	if no != "" {
+		no = fmt.Sprintf("\n  %-3d  %s", exitNo, no)
 	}
-	return strings.TrimSuffix(out.String(), "\n")
+	return fmt.Sprintf(`EXIT STATUS
+  %-3d  %s%s
+  %-3d  usage or config error; nothing was attempted
+  %-3d  %s
+  %-3d  --timeout passed
+  %-3d  interrupted`, exitOK, ok, no, exitUsage, exitUnable, cmp.Or(unable, "the output could not be written"), exitTimeout, exitInterrupted)
 }
 
 // usageError is a mistake on the command line or in the environment.
@@ -61,19 +52,46 @@ func asUsage(err error) error {
 	return &usageError{err, "run with --help to see what there is"}
 }
 
-// isUsage says whether an error reports itself as a usage error. The outermost error
-// that reports anything decides.
+// isUsage reports whether err is a usage error. The outermost error with a method Usage
+// decides.
 func isUsage(err error) bool {
-	var said interface{ Usage() bool }
-	return errors.As(err, &said) && said.Usage()
+	var u interface{ Usage() bool }
+	return errors.As(err, &u) && u.Usage()
 }
 
-// noError says that everything was found out, and that the answer is no.
+// noError is the answer no: everything could be found out, and something is wrong.
 type noError struct{ error }
 
 func (e *noError) Unwrap() error { return e.error }
 
-// failures is several errors, each of which is printed on lines of its own.
+// endedError is the error of a command that was interrupted or whose --timeout passed.
+type endedError struct {
+	error
+	timeout bool
+	goOn    string // what to do next if running it again would be wrong
+}
+
+func (e *endedError) Unwrap() error { return e.error }
+
+func (e *endedError) what() string {
+	if e.timeout {
+		return "--timeout passed"
+	}
+	return "interrupted"
+}
+
+func (e *endedError) next() string {
+	if e.goOn != "" {
+		return e.goOn
+	}
+	const again = "run it again: what is done stays done"
+	if e.timeout {
+		return "give it longer with --timeout, or " + again
+	}
+	return again
+}
+
+// failures are several errors, each printed on lines of its own.
 type failures []error
 
 func (f failures) Error() string {
@@ -103,7 +121,7 @@ func join(errs ...error) error {
 
 // parts returns the errors that an error was joined from.
 func parts(err error) []error {
-	if all, ok := err.(failures); ok { //nolint:errorlint // one with words around it is one error
+	if all, ok := err.(failures); ok { //nolint:errorlint // wrapped in other words, it is one error
 		return all
 	}
 	if err == nil {
@@ -112,8 +130,8 @@ func parts(err error) []error {
 	return []error{err}
 }
 
-// exitCode returns the highest code of all errors, so that 2 is never returned where
-// something was attempted and failed.
+// exitCode returns the highest code of all errors, so it is 2 only if nothing was
+// attempted.
 func exitCode(err error) int {
 	if ended, ok := errors.AsType[*endedError](err); ok {
 		if ended.timeout {
@@ -123,20 +141,16 @@ func exitCode(err error) int {
 	}
 	code := exitOK
 	for _, part := range parts(err) {
-		code = max(code, codeOf(part))
+		switch _, no := errors.AsType[*noError](part); {
+		case isUsage(part):
+			code = max(code, exitUsage)
+		case no:
+			code = max(code, exitNo)
+		default:
+			code = exitUnable
+		}
 	}
 	return code
-}
-
-func codeOf(err error) int {
-	_, no := errors.AsType[*noError](err)
-	switch {
-	case isUsage(err):
-		return exitUsage
-	case no:
-		return exitNo
-	}
-	return exitUnable
 }
 
 // errReported fails a command whose output already says what is wrong.

@@ -17,12 +17,12 @@ func TestMistakesOfUsageAreExitCode2(t *testing.T) {
 	for _, err := range []error{
 		usagef("", "wrong flag"), &config.Error{}, &cluster.ConfigError{}, &render.Error{}, &secret.SourceError{}, &transport.AddressError{}, secretstore.ErrNoToken,
 	} {
-		if code := codeOf(fmt.Errorf("around: %w", err)); code != exitUsage {
+		if code := exitCode(fmt.Errorf("around: %w", err)); code != exitUsage {
 			t.Errorf("%T: exit code %d", err, code)
 		}
 	}
 	for _, err := range []error{errors.New("refused"), secretstore.ErrLoginOnNode} {
-		if code := codeOf(err); code != exitUnable {
+		if code := exitCode(err); code != exitUnable {
 			t.Errorf("%v: exit code %d", err, code)
 		}
 	}

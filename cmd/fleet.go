@@ -16,13 +16,13 @@ import (
 	"github.com/secretctl/secretctl/internal/hint"
 )
 
-// maxParallel is how many deliveries are worked on at the same time.
+// maxParallel is how many deliveries a command works on at the same time.
 const maxParallel = 8
 
 // work is what a command does for one delivery.
 type work[T any] func(ctx context.Context, p *progress) (T, error)
 
-// outcome is what came of a delivery: a result, an error, or both.
+// outcome is the result of the work on a delivery, an error, or both.
 type outcome[T any] struct {
 	delivery *config.Delivery
 	result   T
@@ -37,20 +37,20 @@ type fleet struct {
 	*app
 	title string // for the progress line
 	all   []*config.Delivery
-	// exclusive names what the work on a delivery must have for itself: deliveries that
-	// share a name are worked on one after the other. Nil: nothing.
+	// exclusive returns the names of what the work must have for itself: deliveries that
+	// share a name are worked on one after the other, as the config lists them. May be nil.
 	exclusive func(*config.Delivery) []string
 	dryRun    bool // the work changes nothing
 	atOnce    int  // deliveries; default maxParallel
 }
 
-// each does the work on every delivery, several at the same time, and returns the
-// outcomes in the order of the config, with an error that has all their errors. A
-// delivery that fails keeps no other from being worked on.
+// each works on every delivery, several at the same time, and returns the outcomes in the
+// order of the config, and an error with all their errors. The failure of one delivery
+// does not stop the others.
 //
 // prepare is called first, for one delivery after the other. It reads what the work
-// needs, opens connections and sends nothing. If it finds a usage error in any of them,
-// nothing is attempted, and only the outcomes with a usage error are returned.
+// needs, opens connections and sends nothing. If it returns a usage error for any
+// delivery, nothing is attempted, and only the outcomes with usage errors are returned.
 func each[T any](ctx context.Context, f fleet, prepare func(*config.Delivery) (work[T], error)) ([]outcome[T], error) {
 	outcomes := make([]outcome[T], len(f.all))
 	works := make([]work[T], len(f.all))
@@ -64,16 +64,31 @@ func each[T any](ctx context.Context, f fleet, prepare func(*config.Delivery) (w
 	var group errgroup.Group
 	group.SetLimit(cmp.Or(f.atOnce, maxParallel))
 	display := f.startDisplay(f.title, len(f.all))
-	for _, members := range f.serialGroups() {
+	ended := make([]chan struct{}, len(f.all))
+	for i := range f.all {
+		ended[i] = make(chan struct{})
 		group.Go(func() error {
-			for _, i := range members {
-				outcomes[i].do(ctx, f.app, display, works[i])
+			defer close(ended[i])
+			for earlier := range i {
+				if f.shareName(earlier, i) {
+					<-ended[earlier]
+				}
 			}
+			outcomes[i].do(ctx, f.app, display, works[i])
 			return nil
 		})
 	}
 	_ = group.Wait() // the errors are in the outcomes
 	return outcomes, failuresOf(ctx, f.app, outcomes)
+}
+
+// shareName reports whether the i-th and the j-th delivery share an exclusive name.
+func (f fleet) shareName(i, j int) bool {
+	if f.exclusive == nil {
+		return false
+	}
+	names := f.exclusive(f.all[j])
+	return slices.ContainsFunc(f.exclusive(f.all[i]), func(name string) bool { return slices.Contains(names, name) })
 }
 
 func (o *outcome[T]) do(ctx context.Context, a *app, display *display, do work[T]) {
@@ -90,39 +105,6 @@ func (o *outcome[T]) do(ctx context.Context, a *app, display *display, do work[T
 			return err
 		})
 	}
-}
-
-// serialGroups returns the indexes of the deliveries, in the order of the config. Those
-// of a group are worked on one after the other.
-func (f fleet) serialGroups() [][]int {
-	type group struct {
-		members []int
-		names   []string
-	}
-	var groups []group
-	for i, d := range f.all {
-		next := group{members: []int{i}}
-		if f.exclusive != nil {
-			next.names = f.exclusive(d)
-		}
-		var others []group
-		for _, g := range groups {
-			if slices.ContainsFunc(g.names, func(name string) bool { return slices.Contains(next.names, name) }) {
-				next.members = append(g.members, next.members...)
-				next.names = append(g.names, next.names...)
-			} else {
-				others = append(others, g)
-			}
-		}
-		groups = append(others, next)
-	}
-	var out [][]int
-	for _, g := range groups {
-		slices.Sort(g.members)
-		out = append(out, g.members)
-	}
-	slices.SortFunc(out, func(a, b []int) int { return a[0] - b[0] })
-	return out
 }
 
 // failuresOf returns an error that has all errors, each with the name of its delivery.
@@ -146,8 +128,7 @@ func failuresOf[T any](ctx context.Context, a *app, outcomes []outcome[T]) error
 // ofDelivery matches the commands of a hint that act on all deliveries without --delivery.
 var ofDelivery = regexp.MustCompile(`\bsecretctl (client (apply|delete|get)|diff|doctor|graph|provision|render|rotate|status|verify)\b`)
 
-// onlyFor has the commands of a hint act on the delivery that it is about, if there
-// are others.
+// onlyFor adds --delivery to the commands of a hint about one delivery of several.
 func (a *app) onlyFor(d *config.Delivery, hint string) string {
 	if !a.several && a.delivery == "" {
 		return hint
@@ -155,7 +136,7 @@ func (a *app) onlyFor(d *config.Delivery, hint string) string {
 	return ofDelivery.ReplaceAllString(hint, "$0 --delivery "+d.Name)
 }
 
-// about has the hints of an error act on the delivery that it is about.
+// about is onlyFor for the hints of an error.
 func (a *app) about(d *config.Delivery, err error) error {
 	var all []error
 	for _, part := range parts(err) {
@@ -168,7 +149,7 @@ func (a *app) about(d *config.Delivery, err error) error {
 	return join(all...)
 }
 
-// of starts a line about a delivery, if there are several.
+// of returns the start of a line about one delivery of several.
 func (a *app) of(d *config.Delivery) string {
 	if !a.several {
 		return ""
@@ -176,25 +157,24 @@ func (a *app) of(d *config.Delivery) string {
 	return fmt.Sprintf("delivery %q: ", d.Name)
 }
 
-// logOf returns what hears of the requests for a delivery.
+// logOf returns where the requests for a delivery are logged: with -v, stderr.
 func (a *app) logOf(d *config.Delivery) io.Writer {
-	l := requestLog{app: a}
-	if a.several {
-		l.prefix = d.Name + ": "
+	switch {
+	case !a.verbose:
+		return io.Discard
+	case a.several:
+		return prefixed{a.Err, d.Name + ": "}
 	}
-	return l
+	return a.Err
 }
 
-// requestLog writes a line for each request with -v. Lines come one at a time.
-type requestLog struct {
-	*app
+// prefixed writes lines with a prefix. Each write is one line.
+type prefixed struct {
+	out    io.Writer
 	prefix string
 }
 
-func (l requestLog) Write(line []byte) (int, error) {
-	if !l.verbose {
-		return len(line), nil
-	}
-	_, err := io.WriteString(l.Err, l.prefix+string(line))
+func (p prefixed) Write(line []byte) (int, error) {
+	_, err := io.WriteString(p.out, p.prefix+string(line))
 	return len(line), err
 }

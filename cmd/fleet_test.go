@@ -102,7 +102,7 @@ func TestUsageErrorInOneDeliveryStartsNone(t *testing.T) {
 		case "d2":
 			return nil, usagef("", "no token")
 		}
-		return func(context.Context, *progress) (string, error) { t.Error("begun"); return "", nil }, nil
+		return func(context.Context, *progress) (string, error) { t.Error("the work began"); return "", nil }, nil
 	})
 	if got := results(done); len(got) != 1 || err.Error() != `delivery "d2": no token` || exitCode(err) != exitUsage {
 		t.Errorf("%v, %v", got, err)
@@ -120,19 +120,19 @@ func TestDeliveriesThatShareANameAreWorkedOnInOrder(t *testing.T) {
 			<-time.After(time.Second)
 			mu.Lock()
 			defer mu.Unlock()
-			ends = append(ends, fmt.Sprintf("%s after %s", d.Name, time.Since(begun)))
+			ends = append(ends, fmt.Sprintf("%s after %s", d.Name, time.Since(bubbleStart)))
 			return nil
 		}))
 		slices.Sort(ends)
-		want := []string{"d0 after 1s", "d1 after 2s", "d2 after 1s", "d3 after 3s", "d4 after 4s", "d5 after 1s"}
+		want := []string{"d0 after 1s", "d1 after 1s", "d2 after 1s", "d3 after 2s", "d4 after 3s", "d5 after 1s"}
 		if diff := cmp.Diff(want, ends); diff != "" {
 			t.Errorf("(-want +got)\n%s", diff)
 		}
 	})
 }
 
-// begun is when every bubble of synctest begins.
-var begun = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+// bubbleStart is when every bubble of synctest starts.
+var bubbleStart = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func TestBugInOneDeliveryIsReportedWithoutItsMessage(t *testing.T) {
 	f, stderr := fleetOf(2)

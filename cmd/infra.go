@@ -52,7 +52,7 @@ You have to be logged in to Azure with the role Contributor.
 	}
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "print the plan and change nothing")
 	cmd.Flags().StringSliceVar(&o.phases, "phase", nil, "run these phases only: "+strings.Join(infra.Phases(), ", "))
-	_ = cmd.RegisterFlagCompletionFunc("phase", offerList(infra.Phases))
+	_ = cmd.RegisterFlagCompletionFunc("phase", offer(infra.Phases))
 	cmd.Flags().Int32Var(&o.nodes, "nodes", 1, "number of nodes of a new cluster")
 	cmd.Flags().StringVar(&o.nodeSize, "node-size", "", "virtual machine size of a new cluster (default: as AKS chooses)")
 	addOutput(cmd, &o.output, "text", "json")

@@ -19,6 +19,7 @@ import (
 
 	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
+	"github.com/secretctl/secretctl/internal/store/providers"
 )
 
 // IO is what a command reads from and writes to. The demo and the tests have their own.
@@ -26,21 +27,19 @@ type IO struct {
 	In        io.Reader
 	Out, Err  io.Writer
 	LookupEnv func(string) (string, bool)
-	// Unsetenv takes a variable out of the process's own environment, once a secret
-	// was read from it; nil where LookupEnv reads another one.
+	// Unsetenv hides from child processes a variable that a secret was read from;
+	// LookupEnv still finds it. Nil if LookupEnv does not read the process's own.
 	Unsetenv func(string) error
-	// Environ lists that environment, as [os.Environ] does; nil where LookupEnv reads another one.
-	Environ func() []string
-	// Prompt reads a line without echo; nil where standard input is no terminal.
+	// Prompt reads a line without echo; nil unless standard input is a terminal.
 	Prompt func(label string) ([]byte, error)
-	// Azure says how to reach Azure, and as whom; the zero value is whoever is logged in.
+	// Azure says how to reach Azure; the zero value is the Azure that the user is logged in to.
 	Azure azure.Access
-	// Strays is what has taken the place of the process's own stderr: libraries write to
-	// it, and the login programs that they start. To close it ends that. Nil elsewhere.
+	// Strays replaces the process's stderr, to which libraries and the login programs that
+	// they start write. Closing it ends that. Nil if nothing does.
 	Strays io.ReadCloser
 	// Plugin says that kubectl runs this, as "kubectl secretctl".
 	Plugin bool
-	// OutTerminal and ErrTerminal say whether a person sees the stream.
+	// OutTerminal and ErrTerminal say whether the stream is a terminal.
 	OutTerminal, ErrTerminal bool
 	Columns                  func() int // the width of the terminal; nil without one
 }
@@ -52,7 +51,7 @@ func Main() int {
 	name := filepath.Base(os.Args[0]) // kubectl-secretctl and kubectl_complete-secretctl as a plugin
 	stderr := os.Stderr
 	streams := IO{
-		In: os.Stdin, Out: os.Stdout, Err: stderr, LookupEnv: os.LookupEnv, Unsetenv: os.Unsetenv, Environ: os.Environ,
+		In: os.Stdin, Out: os.Stdout, Err: stderr, LookupEnv: hideFromChildren(os.Environ(), os.Unsetenv), Unsetenv: os.Unsetenv,
 		Plugin:      strings.HasPrefix(name, "kubectl"),
 		OutTerminal: term.IsTerminal(int(os.Stdout.Fd())),
 		ErrTerminal: term.IsTerminal(int(stderr.Fd())),
@@ -89,13 +88,32 @@ func Main() int {
 	}
 }
 
+// hideFromChildren unsets the variables that no child process may have, before there is
+// a child: libraries run az and login plugins, which inherit all that is set. The lookup
+// that is returned still finds them.
+func hideFromChildren(environ []string, unset func(string) error) (lookup func(string) (string, bool)) {
+	hidden := secret.Withheld(environ, append(secret.OfClouds(), "VAULT_", "SSL_", "GODEBUG")...) // libraries read these
+	for _, p := range providers.All(azure.Access{}) {
+		hidden = append(hidden, p.TokenVariable)
+	}
+	values := map[string]string{}
+	for _, entry := range environ {
+		name, value, _ := strings.Cut(entry, "=")
+		values[name] = value
+	}
+	for _, name := range hidden {
+		_ = unset(name) // it was set, so the name is valid
+	}
+	return func(name string) (string, bool) {
+		if value, ok := values[name]; ok {
+			return value, true
+		}
+		return os.LookupEnv(name) // Windows has Path, and finds it as PATH
+	}
+}
+
 // Run runs secretctl with the given arguments and returns the exit code.
 func Run(ctx context.Context, args []string, streams IO) int {
-	env := &environment{lookup: streams.LookupEnv, unset: streams.Unsetenv, taken: map[string]string{}}
-	if streams.Environ != nil {
-		env.withhold(streams.Environ())
-	}
-	streams.LookupEnv = env.Lookup
 	sanitizer := &secret.Sanitizer{}
 	out := &stdout{Writer: streams.Out}
 	streams.Out = out
@@ -103,10 +121,8 @@ func Run(ctx context.Context, args []string, streams IO) int {
 	streams.Err = stderr
 	endRelay := stderr.relay(streams.Strays, streams.ErrTerminal)
 	streams.Prompt = stderr.alone(streams.Prompt)
-	a := &app{
-		IO: streams, env: env, stdout: out, console: stderr, sanitizer: sanitizer,
-		inputs: &secret.Inputs{LookupEnv: env.Secret, Stdin: streams.In, Prompt: streams.Prompt, Sanitizer: sanitizer},
-	}
+	a := &app{IO: streams, stdout: out, console: stderr, sanitizer: sanitizer}
+	a.inputs = &secret.Inputs{LookupEnv: a.secretVariable, Stdin: streams.In, Prompt: streams.Prompt, Sanitizer: sanitizer}
 	var command *cobra.Command
 	err := a.guard(func() (err error) {
 		root := newRoot(a)
@@ -126,17 +142,26 @@ func Run(ctx context.Context, args []string, streams IO) int {
 type app struct {
 	IO
 	settings
-	env       *environment // behind LookupEnv
-	stdout    *stdout      // Out
-	console   *console     // Err
+	stdout    *stdout  // Out
+	console   *console // Err
 	sanitizer *secret.Sanitizer
 	inputs    *secret.Inputs
 	summary   string   // the last line: what was done
 	several   bool     // more than one delivery
-	command   string   // with its arguments, without its flags
-	warned    sync.Map // the warnings that were given
-	goOn      advice   // how to go on if the command ends early
-	started   bool     // the command runs: an error is no longer a usage error by default
+	command   string   // and its arguments, without flags
+	warned    sync.Map // the warnings that were printed
+	goOn      sync.Map // what to do next if the command ends early, by delivery and secret
+	started   bool     // the command's work began: from now on errors are not usage errors by default
 
 	atEnd endings
+}
+
+// secretVariable returns the value of a variable that holds a secret, and hides it from
+// child processes.
+func (a *app) secretVariable(name string) (string, bool) {
+	value, set := a.LookupEnv(name)
+	if set && a.Unsetenv != nil {
+		_ = a.Unsetenv(name)
+	}
+	return value, set
 }

@@ -39,8 +39,7 @@ func addEnum(cmd *cobra.Command, flag string, value *string, allowed ...string) 
 	}
 }
 
-// stdout is the door of everything that a command was asked for. It knows whether
-// anything was written to it.
+// stdout cleans what is written to it, and records whether anything was.
 type stdout struct {
 	io.Writer
 	used atomic.Bool
@@ -54,20 +53,20 @@ func (s *stdout) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// clear empties the terminal, which text may not.
+// clear empties the terminal. Text cannot, since it is cleaned.
 func (s *stdout) clear() error {
 	_, err := io.WriteString(s.Writer, "\x1b[H\x1b[2J")
 	return err
 }
 
-// credential writes to stdout what is a secret, and was asked for.
+// credential writes a secret that the user asked for.
 func (s *stdout) credential(v secret.Value) error {
 	s.used.Store(true)
 	_, err := s.Writer.Write(v.Reveal())
 	return err
 }
 
-// problem returns nil without an error, or if the output already says it.
+// problem returns an error as JSON has it; nil if the output already reports it.
 func (a *app) problem(err error) *hint.Problem {
 	var texts, hints []string
 	for _, m := range messages(err) {
@@ -84,8 +83,8 @@ func (a *app) problem(err error) *hint.Problem {
 	return &hint.Problem{Message: strings.Join(texts, "; "), Hint: strings.Join(slices.Compact(hints), "; ")}
 }
 
-// printFailure prints an error as JSON if JSON was asked for and nothing was printed. What
-// render prints is for kubectl alone.
+// printFailure prints an error as JSON if the user asked for JSON and nothing was printed
+// yet. The output of render is for kubectl, which expects manifests.
 func (a *app) printFailure(cmd *cobra.Command, err error) error {
 	if cmd == nil || a.stdout.used.Load() {
 		return nil
@@ -100,6 +99,22 @@ func (a *app) printFailure(cmd *cobra.Command, err error) error {
 	return nil
 }
 
+// filesReport is the JSON output of commands that write files, documented in docs/json.md.
+type filesReport struct {
+	SchemaVersion int           `json:"schemaVersion"`
+	Files         []writtenFile `json:"files"`
+}
+
+type writtenFile struct {
+	Path   string `json:"path"`
+	Action string `json:"action"` // fileWritten or fileUnchanged
+}
+
+const (
+	fileWritten   = "written"
+	fileUnchanged = "unchanged"
+)
+
 func printJSON(w io.Writer, v any) error {
 	var text bytes.Buffer
 	enc := json.NewEncoder(&text)
@@ -113,8 +128,8 @@ func printJSON(w io.Writer, v any) error {
 }
 
 // escapeUnseen writes as \uXXXX every character that is invisible or changes how others
-// are shown, and one of two number signs, which start a command of a CI system. The JSON
-// means the same.
+// are shown, and the second of two number signs, which start a command of a CI system. The
+// JSON means the same.
 func escapeUnseen(text []byte) []byte {
 	var out bytes.Buffer
 	var last rune

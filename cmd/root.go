@@ -47,7 +47,7 @@ rotation arrives. Everything follows from one file, secretctl.yaml.
 	root.SetVersionTemplate("secretctl {{.Version}}\n")
 	a.addFlags(root.PersistentFlags())
 	root.SetFlagErrorFunc(invalidFlag)
-	root.SetUsageFunc(printUsage)
+	root.SetUsageTemplate(usageTemplate)
 	a.addCommands(root)
 	root.SetHelpCommand(newHelp(root))
 	a.complete(root)
@@ -69,7 +69,7 @@ func (a *app) addCommands(root *cobra.Command) {
 		{"Look", []*cobra.Command{newStatus(a), newDiff(a), newGraph(a), newExplain(a)}},
 		{"Try", []*cobra.Command{newDemo(a), newSandbox(a)}},
 	} {
-		root.AddGroup(&cobra.Group{ID: group.title, Title: group.title})
+		root.AddGroup(&cobra.Group{ID: group.title, Title: strings.ToUpper(group.title)})
 		for _, c := range group.commands {
 			c.GroupID = group.title
 			root.AddCommand(c)

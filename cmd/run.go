@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"runtime"
 	"runtime/debug"
@@ -23,64 +24,11 @@ import (
 // writes to, is abandoned.
 const endWithin = time.Second
 
-// endedError is the error of a command that did not finish because --timeout passed or
-// it was interrupted.
-type endedError struct {
-	error
-	timeout bool
-	goOn    string // how to go on where running it again would be wrong
-}
-
-func (e *endedError) Unwrap() error { return e.error }
-
-func (e *endedError) what() string {
-	if e.timeout {
-		return "--timeout passed"
-	}
-	return "interrupted"
-}
-
-func (e *endedError) next() string {
-	if e.goOn != "" {
-		return e.goOn
-	}
-	const again = "run it again: what is done stays done"
-	if e.timeout {
-		return "give it longer with --timeout, or " + again
-	}
-	return again
-}
-
-// advice is what several deliveries advise, by their names.
-type advice struct {
-	mu   sync.Mutex
-	each map[string]string
-}
-
-func (a *advice) set(about, text string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.each == nil {
-		a.each = map[string]string{}
-	}
-	a.each[about] = text
-}
-
-func (a *advice) String() string {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	var all []string
-	for _, about := range slices.Sorted(maps.Keys(a.each)) {
-		all = append(all, a.each[about])
-	}
-	return strings.Join(all, "; ")
-}
-
-// errBug is the error of work that panicked.
+// errBug is the error of a command that panicked.
 var errBug = hint.Wrap(errors.New("internal error"), "please report this, with the lines above")
 
-// run runs the work of a command within --timeout. Any error before that is a usage
-// error.
+// run returns the RunE of a command, which does the work within --timeout. An error
+// before that is a usage error.
 func (a *app) run(work func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		for flag, d := range map[string]time.Duration{"timeout": a.timeout, "request-timeout": a.requestTimeout} {
@@ -124,7 +72,10 @@ func (a *app) whyEnded(ctx context.Context, err error) error {
 	if _, known := errors.AsType[*endedError](err); err == nil || known || ctx.Err() == nil {
 		return err
 	}
-	return &endedError{err, errors.Is(ctx.Err(), context.DeadlineExceeded), a.goOn.String()}
+	var next []string
+	a.goOn.Range(func(_, advice any) bool { next = append(next, fmt.Sprint(advice)); return true })
+	slices.Sort(next)
+	return &endedError{err, errors.Is(ctx.Err(), context.DeadlineExceeded), strings.Join(next, "; ")}
 }
 
 // guard reports a panic and returns an error. Each goroutine needs its own.
@@ -138,30 +89,25 @@ func (a *app) guard(do func() error) (err error) {
 	return do()
 }
 
-// printPanic reports a bug without its message, which could contain anything.
+// printPanic reports a bug without its message, which could contain anything, and the
+// files and lines of the stack without the arguments.
 func (a *app) printPanic(p any) {
 	what := fmt.Sprintf("%T", p)
-	var rt runtime.Error
-	if err, ok := p.(error); ok && errors.As(err, &rt) {
-		what = rt.Error()
+	if err, ok := p.(runtime.Error); ok {
+		what = err.Error()
 	}
-	_, _ = fmt.Fprintf(a.Err, "internal error (%s) at:\n%s", what, frames(debug.Stack()))
-}
-
-// frames returns the file lines of a stack trace, which have no arguments in them.
-func frames(stack []byte) []byte {
-	var out []byte
-	for line := range strings.Lines(string(stack)) {
+	text := "internal error (" + what + ") at:\n"
+	for line := range strings.Lines(string(debug.Stack())) {
 		if strings.HasPrefix(line, "\t") {
-			out = append(out, line...)
+			text += line
 		}
 	}
-	return out
+	_, _ = io.WriteString(a.Err, text)
 }
 
-// endings are the cleanups of a command, by the delivery that they are for: where there
-// are many, none may keep what it has until the last one is done. They run even if the
-// context has ended. Several goroutines may use them.
+// endings are the cleanups of a command. Those of a delivery run when it is done, so that
+// a fleet does not keep all its connections open. They run even if the context has ended.
+// Several goroutines may use them.
 type endings struct {
 	mu  sync.Mutex
 	all map[*config.Delivery][]func(context.Context)
@@ -176,7 +122,7 @@ func (e *endings) add(d *config.Delivery, f func(context.Context)) {
 	e.all[d] = append(e.all[d], f)
 }
 
-// run runs those of a delivery, and without one all that are left.
+// run runs the cleanups of a delivery; for nil, all that are left.
 func (e *endings) run(ctx context.Context, d *config.Delivery) {
 	e.mu.Lock()
 	funcs := e.all[d]

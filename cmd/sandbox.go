@@ -46,7 +46,7 @@ EXIT STATUS
 }
 
 func (a *app) sandboxAidbox(ctx context.Context, listen string) error {
-	secret, _ := a.env.Secret("BOX_ROOT_CLIENT_SECRET")
+	secret, _ := a.secretVariable("BOX_ROOT_CLIENT_SECRET")
 	if secret == "" {
 		return usagef("export it; verify and client use it as AIDBOX_CLIENT_SECRET", "BOX_ROOT_CLIENT_SECRET is not set")
 	}

@@ -47,8 +47,8 @@ func (s *settings) addFlags(flags *pflag.FlagSet) {
 }
 
 // variables returns the environment variables of a global flag; the first one that is
-// set counts. The flags of a single command have none: a variable that was set for
-// another purpose must not turn a check into a write, or print a secret.
+// set wins. The flags of a single command have none: a variable that was set for another
+// purpose must not turn a check into a write, or print a secret.
 func variables(flag string) []string {
 	own := "SECRETCTL_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 	if flag == "vault-addr" {
@@ -57,8 +57,8 @@ func variables(flag string) []string {
 	return []string{own}
 }
 
-// fromEnvironment sets each global flag that was not given from its environment
-// variable, and records where its value comes from.
+// fromEnvironment sets each global flag that is not on the command line from its
+// environment variable, and records where its value comes from.
 func (a *app) fromEnvironment(cmd *cobra.Command, _ []string) error {
 	a.origin = map[string]string{}
 	global := cmd.Root().PersistentFlags()
@@ -86,21 +86,13 @@ func (a *app) fromEnvironment(cmd *cobra.Command, _ []string) error {
 	return nil
 }
 
-// requestLimit returns what was set; 0 leaves it to each client, since Vault has a
-// variable of its own.
+// requestLimit returns --request-timeout if it was set. 0 leaves it to each client, since
+// Vault has a variable of its own.
 func (s settings) requestLimit() time.Duration {
 	if s.origin["request-timeout"] == "" {
 		return 0
 	}
 	return s.requestTimeout
-}
-
-// nameOrigin makes an error about an address say where the address comes from.
-func nameOrigin(d *config.Delivery, err error) error {
-	if invalid, ok := errors.AsType[*transport.AddressError](err); ok {
-		invalid.What = d.Setting(invalid.What)
-	}
-	return err
 }
 
 // invalidValue says what a setting must be. It does not quote the value, which may have
@@ -118,8 +110,8 @@ func (a *app) deliveries() ([]*config.Delivery, error) {
 	a.several = len(all) > 1
 	for _, d := range all {
 		a.learn(d)
-		if follow := a.provider(d).Environment; follow != nil {
-			for _, warning := range follow(d, a.LookupEnv) {
+		if warnings := a.provider(d).Environment; warnings != nil {
+			for _, warning := range warnings(d, a.LookupEnv) {
 				a.narrate("warning: %s%s", a.of(d), warning)
 			}
 		}
@@ -130,21 +122,21 @@ func (a *app) deliveries() ([]*config.Delivery, error) {
 	return all, err
 }
 
-// learn has the sanitizer know the values that are in the environment, although a
-// command such as render does not read them: it might print a copy of one.
+// learn teaches the sanitizer the values that are in the environment. A command such as
+// render does not read them, but might print a copy of one.
 func (a *app) learn(d *config.Delivery) {
-	known := func(name string) {
-		if value, set := a.LookupEnv(name); set && name != "" {
+	sources := []secret.Source{d.Aidbox.Admin.Secret}
+	for _, s := range d.Secrets {
+		sources = append(sources, s.Value)
+	}
+	for _, s := range sources {
+		if value, set := a.LookupEnv(s.Env); set && s.Env != "" {
 			a.sanitizer.Learn(secret.New([]byte(value)))
 		}
 	}
-	known(d.Aidbox.Admin.Secret.Env)
-	for _, s := range d.Secrets {
-		known(s.Value.Env)
-	}
 }
 
-// load loads the config file and overrides it with the settings.
+// load reads the config file and applies the settings that override it.
 func (s settings) load() ([]*config.Delivery, error) {
 	all, err := config.Load(s.config)
 	if err != nil {
@@ -163,7 +155,7 @@ func (s settings) load() ([]*config.Delivery, error) {
 	return all, nil
 }
 
-// override overrides a delivery with the settings, and records where the values come from.
+// override applies the settings to a delivery, and records where the values come from.
 func (s settings) override(d *config.Delivery) {
 	if s.vaultAddr != "" && d.Vault != nil {
 		d.Vault.Address, d.From["vault.address"] = s.vaultAddr, s.origin["vault-addr"]
@@ -177,25 +169,24 @@ func (s settings) override(d *config.Delivery) {
 }
 
 // oneDelivery returns the delivery that has the secret.
-func oneDelivery(all []*config.Delivery, secretName string) (*config.Delivery, config.Secret, error) {
-	var found []*config.Delivery
-	var known []string
-	for _, d := range all {
-		if _, ok := d.Secret(secretName); ok {
-			found = append(found, d)
-		}
-		for _, s := range d.Secrets {
-			known = append(known, s.Name)
-		}
-	}
+func oneDelivery(all []*config.Delivery, secretName string) (*config.Delivery, error) {
+	found := slices.DeleteFunc(slices.Clone(all), func(d *config.Delivery) bool { _, has := d.Secret(secretName); return !has })
 	switch len(found) {
 	case 0:
-		return nil, config.Secret{}, usagef("available: "+strings.Join(known, ", "), "no secret %q in the config", secretName)
+		return nil, usagef("available: "+strings.Join(secretNames(all), ", "), "no secret %q in the config", secretName)
 	case 1:
-		s, _ := found[0].Secret(secretName)
-		return found[0], s, nil
+		return found[0], nil
 	}
-	return nil, config.Secret{}, usagef("name one with --delivery: "+names(found), "secret %q is in %d deliveries", secretName, len(found))
+	return nil, usagef("name one with --delivery: "+names(found), "secret %q is in %d deliveries", secretName, len(found))
+}
+
+func secretNames(deliveries []*config.Delivery) (names []string) {
+	for _, d := range deliveries {
+		for _, s := range d.Secrets {
+			names = append(names, s.Name)
+		}
+	}
+	return names
 }
 
 func names(deliveries []*config.Delivery) string {

@@ -46,15 +46,18 @@ release. A file that exists and differs is left alone without --force.
 			if err != nil {
 				return err
 			}
-			a.narrate("%s: %s written, %d unchanged", dir, verify.Count(len(written.Changed), "template"), len(written.Unchanged))
-			files := []writtenFile{}
+			a.narrate("%s: %s written, %d unchanged", dir, count(len(written.Changed), "template"), len(written.Unchanged))
+			if output != "json" {
+				return nil
+			}
+			r := filesReport{1, []writtenFile{}}
 			for _, name := range written.Changed {
-				files = append(files, writtenFile{filepath.Join(dir, name), fileWritten})
+				r.Files = append(r.Files, writtenFile{filepath.Join(dir, name), fileWritten})
 			}
 			for _, name := range written.Unchanged {
-				files = append(files, writtenFile{filepath.Join(dir, name), fileUnchanged})
+				r.Files = append(r.Files, writtenFile{filepath.Join(dir, name), fileUnchanged})
 			}
-			return a.printFiles(files, output)
+			return printJSON(a.Out, r)
 		}),
 	}
 	cmd.Flags().StringVar(&dir, "dir", "templates", "folder to write into")

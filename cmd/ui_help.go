@@ -8,61 +8,51 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// printUsage writes what a command's help has below its text.
-func printUsage(c *cobra.Command) error {
-	var out strings.Builder
-	section := func(title, text string) {
-		if text = strings.TrimRight(text, "\n"); text != "" {
-			fmt.Fprintf(&out, "\n%s\n%s\n", strings.ToUpper(title), text)
-		}
-	}
-	section("Usage", usageLines(c))
-	section("Examples", c.Example)
-	for _, group := range c.Groups() {
-		section(group.Title, listed(c, func(sub *cobra.Command) bool { return sub.IsAvailableCommand() && sub.GroupID == group.ID }))
-	}
-	others := "Commands"
-	if len(c.Groups()) > 0 {
-		others = "Other"
-	}
-	section(others, listed(c, func(sub *cobra.Command) bool {
-		return (sub.IsAvailableCommand() || sub.Name() == "help") && sub.GroupID == ""
-	}))
-	section("Help topics", listed(c, (*cobra.Command).IsAdditionalHelpTopicCommand))
-	if c.HasParent() {
-		section("Flags", c.LocalFlags().FlagUsages())
-		section("Global flags", "  "+c.Root().CommandPath()+" help environment lists the flags of every command, and their variables.")
-	} else {
-		section("Global flags", c.LocalFlags().FlagUsages())
-	}
-	_, err := fmt.Fprint(c.OutOrStderr(), strings.TrimPrefix(out.String(), "\n"))
-	return err
-}
+// usageTemplate is what the help of a command has below its text.
+const usageTemplate = `USAGE
+{{- if or (not .HasAvailableSubCommands) (.Flags.Lookup "output")}}
+  {{.UseLine}}
+{{- end}}
+{{- if .HasAvailableSubCommands}}
+  {{.CommandPath}} COMMAND [flags]
+{{- end}}
+{{- with .Example}}
 
-func usageLines(c *cobra.Command) string {
-	own := "  " + c.UseLine()
-	if !c.HasAvailableSubCommands() {
-		return own
-	}
-	below := "  " + c.CommandPath() + " COMMAND [flags]"
-	if c.Flags().Lookup("output") != nil { // it does something itself
-		return own + "\n" + below
-	}
-	return below
-}
+EXAMPLES
+{{.}}
+{{- end}}
+{{- range $group := .Groups}}
 
-// listed returns a line for each command of a group.
-func listed(c *cobra.Command, in func(*cobra.Command) bool) string {
-	var lines []string
-	for _, sub := range c.Commands() {
-		if in(sub) {
-			lines = append(lines, fmt.Sprintf("  %-*s  %s", c.NamePadding(), sub.Name(), sub.Short))
-		}
-	}
-	return strings.Join(lines, "\n")
-}
+{{.Title}}
+{{- range $.Commands}}{{if and .IsAvailableCommand (eq .GroupID $group.ID)}}
+  {{rpad .Name .NamePadding}}  {{.Short}}
+{{- end}}{{end}}{{end}}
+{{- if .HasAvailableSubCommands}}
 
-// newHelp is cobra's, but for a topic that does not exist, which is a usage error.
+{{if .Groups}}OTHER{{else}}COMMANDS{{end}}
+{{- range .Commands}}{{if and (eq .GroupID "") (or .IsAvailableCommand (eq .Name "help"))}}
+  {{rpad .Name .NamePadding}}  {{.Short}}
+{{- end}}{{end}}{{end}}
+{{- if .HasHelpSubCommands}}
+
+HELP TOPICS
+{{- range .Commands}}{{if .IsAdditionalHelpTopicCommand}}
+  {{rpad .Name .NamePadding}}  {{.Short}}
+{{- end}}{{end}}{{end}}
+{{- with .LocalFlags.FlagUsages}}
+
+{{if $.HasParent}}FLAGS{{else}}GLOBAL FLAGS{{end}}
+{{trimTrailingWhitespaces .}}
+{{- end}}
+{{- if .HasParent}}
+
+GLOBAL FLAGS
+  {{.Root.CommandPath}} help environment lists the flags of every command, and their variables.
+{{- end}}
+`
+
+// newHelp is cobra's help command, except that a topic that does not exist is a usage
+// error.
 func newHelp(root *cobra.Command) *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND | TOPIC]",
@@ -81,7 +71,7 @@ func newHelp(root *cobra.Command) *cobra.Command {
 	}
 }
 
-// newTopics returns pages of the help about what all commands have in common.
+// newTopics returns the help topics.
 func newTopics(root *cobra.Command) []*cobra.Command {
 	return []*cobra.Command{
 		{Use: "environment", Short: "Environment variables and global flags", Long: environmentTopic(root.PersistentFlags())},
@@ -109,7 +99,6 @@ none. A flag wins over its variable, and a variable over the config.
 		{"AZURE_*", "a login to Azure, as the Azure SDK reads them; else that of az login"},
 		{"KUBECONFIG", "the kubeconfig, without --kubeconfig"},
 		{"NO_COLOR", "no colour, whatever its value"},
-		{"ACCESSIBLE, TERM", "init asks in plain lines where ACCESSIBLE is set or TERM is dumb"},
 	} {
 		fmt.Fprintf(&out, "  %-21s %s\n", line[0], line[1])
 	}

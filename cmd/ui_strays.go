@@ -4,79 +4,86 @@ import (
 	"bytes"
 	"io"
 	"os"
+	"sync"
 	"time"
 )
 
-const (
-	promptAfter = 100 * time.Millisecond // a line that is not ended by then asks something
-	longestLine = 64 << 10
-)
+// promptAfter is when the start of a line is taken for a question.
+const promptAfter = 100 * time.Millisecond
 
-// pipe takes the place of the process's stderr: client-go has login programs write to
-// os.Stderr, and so do libraries that log. To close it ends what is read from it.
+// pipe replaces the process's stderr: client-go has login programs write to os.Stderr, and
+// so do libraries that log. Closing it ends reading from it.
 type pipe struct{ r, w *os.File }
 
 func (p pipe) Read(b []byte) (int, error) { return p.r.Read(b) }
 func (p pipe) Close() error               { return p.w.Close() }
 
 // relay shows what libraries and their child processes write to stderr, cleaned like
-// everything else, in whole lines: a command of a CI system in two halves must not
-// become one. On a terminal a question is shown before its line ends. The func that is
-// returned ends it, after what was written until then.
+// everything else. The func that is returned shows what was written until then, and ends
+// it.
 func (c *console) relay(strays io.ReadCloser, terminal bool) (end func()) {
 	if strays == nil {
 		return func() {}
 	}
-	chunks, done := make(chan []byte), make(chan struct{})
-	go func() {
-		defer close(chunks)
-		for {
-			chunk := make([]byte, 4096)
-			n, err := strays.Read(chunk)
-			if chunks <- chunk[:n]; err != nil {
-				return
-			}
-		}
-	}()
+	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		c.relayLines(chunks, terminal)
+		lines := &lineWriter{out: c, terminal: terminal}
+		_, _ = io.Copy(lines, strays)
+		lines.end()
 	}()
 	return func() {
 		_ = strays.Close()
 		select {
 		case <-done:
-		case <-time.After(2 * promptAfter): // a child that stays on holds the other end
+		case <-time.After(2 * promptAfter): // a child that still runs holds the other end
 		}
 	}
 }
 
-func (c *console) relayLines(chunks <-chan []byte, terminal bool) {
-	var line []byte
-	show := func(n int) {
-		if n > 0 {
-			_, _ = c.Write(line[:n])
-			line = line[n:]
-		}
+// lineWriter passes on whole lines, so that a command of a CI system in two halves does not
+// become one. A terminal gets the start of a line too if no more follows: it is a question.
+type lineWriter struct {
+	out      io.Writer
+	terminal bool
+
+	mu   sync.Mutex
+	line []byte
+	asks *time.Timer
+}
+
+func (l *lineWriter) Write(text []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.line = append(l.line, text...)
+	l.show(bytes.LastIndexByte(l.line, '\n') + 1)
+	if l.asks != nil {
+		l.asks.Stop()
 	}
-	for {
-		var asks <-chan time.Time
-		if terminal && len(line) > 0 {
-			asks = time.After(promptAfter)
-		}
-		select {
-		case chunk, more := <-chunks:
-			line = append(line, chunk...)
-			show(bytes.LastIndexByte(line, '\n') + 1)
-			if len(line) > longestLine || !more && len(line) > 0 {
-				line = append(line, '\n')
-				show(len(line))
-			}
-			if !more {
-				return
-			}
-		case <-asks:
-			show(len(line))
-		}
+	if l.terminal {
+		l.asks = time.AfterFunc(promptAfter, func() {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.show(len(l.line))
+		})
+	}
+	return len(text), nil
+}
+
+// end writes a line that was not ended.
+func (l *lineWriter) end() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.line) > 0 {
+		l.line = append(l.line, '\n')
+	}
+	l.show(len(l.line))
+}
+
+// show writes the first n bytes. l.mu is held.
+func (l *lineWriter) show(n int) {
+	if n > 0 {
+		_, _ = l.out.Write(l.line[:n])
+		l.line = l.line[n:]
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/secretctl/secretctl/internal/hint"
 )
 
-// clean makes one line of a text that may have come from outside, without cutting it.
+// clean makes one line of a text that may come from a server, without cutting it.
 func (a *app) clean(text string) string {
 	return hint.OneLine(a.sanitizer.Text(hint.OneLine(text)))
 }
@@ -55,37 +55,32 @@ func (a *app) printFolded(write func(io.Writer) error) error {
 
 var color = regexp.MustCompile("\x1b\\[[0-9]*m")
 
-// fold wraps the last cell of each line that is longer than width. It goes on in its own
-// column; a cell that begins far to the right moves below the others. Cells are two
-// spaces apart.
+// fold wraps the last cell of each line that is longer than width, in the column of that
+// cell, or below the others if it starts far to the right. Cells are two spaces apart. A
+// width of 0 wraps nothing.
 func fold(text string, width int) string {
-	if width <= 0 {
-		return text
-	}
 	var out strings.Builder
 	for line := range strings.Lines(text) {
-		line = strings.TrimRight(line, "\n")
+		line = strings.TrimRight(line, " \n")
 		plain := color.ReplaceAllString(line, "")
 		start := strings.LastIndex(plain, "  ") + 2
 		if start == 1 { // a single cell
 			start = 0
 		}
-		before, found := strings.CutSuffix(line, plain[start:])
-		if utf8.RuneCountInString(plain) <= width || !found {
-			out.WriteString(line + "\n")
-			continue
+		before, uncolored := strings.CutSuffix(line, plain[start:])
+		if width > 0 && utf8.RuneCountInString(plain) > width && uncolored {
+			column := utf8.RuneCountInString(plain[:start])
+			if column > width/2 {
+				before, column = strings.TrimRight(before, " ")+"\n      ", 6
+			}
+			line = before + strings.ReplaceAll(wrap(plain[start:], width-column, ""), "\n", "\n"+strings.Repeat(" ", column))
 		}
-		column := utf8.RuneCountInString(plain[:start])
-		if column > width/2 {
-			before, column = strings.TrimRight(before, " ")+"\n      ", 6
-		}
-		cell := wrap(plain[start:], width-column, "")
-		out.WriteString(before + strings.ReplaceAll(cell, "\n", "\n"+strings.Repeat(" ", column)) + "\n")
+		out.WriteString(line + "\n")
 	}
 	return out.String()
 }
 
-// width returns the columns of the terminal, or 0 for a stream that is none.
+// width returns the columns of the terminal, or 0 for a stream that is not a terminal.
 func (a *app) width(terminal bool) int {
 	if !terminal || a.Columns == nil {
 		return 0

@@ -28,10 +28,10 @@ func (a *app) complete(root *cobra.Command) {
 		"delivery": offer(a.deliveryNames),
 		"secret":   offer(a.secretNames),
 		"context":  offer(a.contexts),
-		"only":     offerList(renderable),
-		"skip":     offerList(renderable),
-		"with":     offerList(render.Groups),
-		"phase":    offerList(a.phaseNames),
+		"only":     offer(renderable),
+		"skip":     offer(renderable),
+		"with":     offer(render.Groups),
+		"phase":    offer(a.phaseNames),
 	}
 	for _, name := range []string{"kubeconfig", "file", "json-file", "junit-file", "html-file", "report", "vault-jwt-file", "vault-config"} {
 		flags[name] = anyFile
@@ -76,75 +76,54 @@ func anyFolder(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirec
 	return nil, cobra.ShellCompDirectiveFilterDirs
 }
 
-// offer completes values that are not among the arguments yet.
+// offer completes values that were not given yet, as arguments or in a list with commas.
 func offer(values func() []string) cobra.CompletionFunc {
-	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 		_ = cmd.Root().PersistentPreRunE(cmd, nil) // which config file it is
-		left := slices.DeleteFunc(slices.Clone(values()), func(v string) bool { return slices.Contains(args, v) })
+		list := typed[:strings.LastIndex(typed, ",")+1]
+		given := append(strings.Split(list, ","), args...)
+		var left []string
+		for _, value := range slices.Compact(slices.Sorted(slices.Values(values()))) {
+			if !slices.Contains(given, value) {
+				left = append(left, list+value)
+			}
+		}
+		if list != "" { // the list may go on
+			return left, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+		}
 		return left, cobra.ShellCompDirectiveNoFileComp
 	}
 }
 
-// offerOne is offer for a command that takes one argument.
-func offerOne(values func() []string) cobra.CompletionFunc {
-	all := offer(values)
-	return func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
-		if len(args) > 0 {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		return all(cmd, args, typed)
-	}
-}
-
-// offerList completes values that are not in a comma-separated list yet.
-func offerList(values func() []string) cobra.CompletionFunc {
-	return func(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
-		there := typed[:strings.LastIndex(typed, ",")+1]
-		left, directive := offer(values)(cmd, strings.Split(there, ","), typed)
-		for i := range left {
-			left[i] = there + left[i]
-		}
-		return left, directive | cobra.ShellCompDirectiveNoSpace
-	}
-}
-
-func (a *app) deliveryNames() []string {
+func (a *app) deliveryNames() (names []string) {
 	all, _ := config.Load(a.config)
-	return collect(all, func(d *config.Delivery) []string { return []string{d.Name} })
+	for _, d := range all {
+		names = append(names, d.Name)
+	}
+	return names
 }
 
 func (a *app) secretNames() []string {
-	all, _ := a.deliveries()
-	return collect(all, func(d *config.Delivery) (names []string) {
-		for _, s := range d.Secrets {
-			names = append(names, s.Name)
-		}
-		return names
-	})
+	all, _ := a.load()
+	return secretNames(all)
 }
 
-func (a *app) resourceRefs() []string {
-	all, _ := a.deliveries()
-	return collect(all, func(d *config.Delivery) (refs []string) {
+func (a *app) resourceRefs() (refs []string) {
+	all, _ := a.load()
+	for _, d := range all {
 		for _, r := range d.Resources {
 			refs = append(refs, r.Ref())
 		}
-		return refs
-	})
-}
-
-func (a *app) phaseNames() []string {
-	all, _ := a.deliveries()
-	return collect(all, func(d *config.Delivery) []string { return a.provider(d).Phases })
-}
-
-// collect returns the values of all deliveries, each once.
-func collect(all []*config.Delivery, values func(*config.Delivery) []string) (out []string) {
-	for _, d := range all {
-		out = append(out, values(d)...)
 	}
-	slices.Sort(out)
-	return slices.Compact(out)
+	return refs
+}
+
+func (a *app) phaseNames() (phases []string) {
+	all, _ := a.load()
+	for _, d := range all {
+		phases = append(phases, a.provider(d).Phases...)
+	}
+	return phases
 }
 
 func (a *app) contexts() []string { return cluster.Contexts(cluster.Options{Kubeconfig: a.kubeconfig}) }
