@@ -26,62 +26,48 @@ a reference to it, so that Aidbox never stores the value.`,
 		newClientApply(a), newClientGet(a), newClientDelete(a))
 }
 
-// chosen returns the deliveries that have a resource named in refs, or any resource if
-// refs is empty, and those resources.
-func (a *app) chosen(refs []string) ([]*config.Delivery, map[*config.Delivery][]config.Resource, error) {
+// chosen returns the deliveries that have a resource named in refs, with no other
+// resources; without refs, those that have any.
+func (a *app) chosen(refs []string) ([]*config.Delivery, error) {
 	all, err := a.deliveries()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	var known []string
-	var with []*config.Delivery
-	resources := map[*config.Delivery][]config.Resource{}
-	for _, d := range all {
-		for _, r := range d.Resources {
-			known = append(known, r.Ref())
-			if len(refs) == 0 || slices.Contains(refs, r.Ref()) {
-				resources[d] = append(resources[d], r)
-			}
-		}
-		if len(resources[d]) > 0 {
-			with = append(with, d)
-		}
-	}
+	known := resourceRefs(all)
 	for _, ref := range refs {
 		if !slices.Contains(known, ref) {
-			return nil, nil, usagef("available: "+strings.Join(known, ", "), "no resource %q in %s", ref, a.config)
+			return nil, usagef("available: "+strings.Join(known, ", "), "no resource %q in %s", ref, a.config)
 		}
 	}
-	return with, resources, nil
+	for _, d := range all {
+		d.Resources = slices.DeleteFunc(d.Resources, func(r config.Resource) bool { return len(refs) > 0 && !slices.Contains(refs, r.Ref()) })
+	}
+	return slices.DeleteFunc(all, func(d *config.Delivery) bool { return len(d.Resources) == 0 }), nil
+}
+
+func resourceRefs(deliveries []*config.Delivery) (refs []string) {
+	for _, d := range deliveries {
+		for _, r := range d.Resources {
+			refs = append(refs, r.Ref())
+		}
+	}
+	return refs
 }
 
 // resourceChange changes a resource in Aidbox and its AccessPolicy.
 type resourceChange func(context.Context, *fhirclient.Client, *config.Delivery, config.Resource) ([]fhirclient.Change, error)
 
-// clientReport is the JSON output, documented in docs/json.md.
-type clientReport struct {
-	SchemaVersion int            `json:"schemaVersion"`
-	DryRun        bool           `json:"dryRun"`
-	Changes       []clientChange `json:"changes"`
-	Error         *hint.Problem  `json:"error,omitempty"`
-}
-
-type clientChange struct {
-	Delivery string `json:"delivery"`
-	fhirclient.Change
-}
-
-// changeResources changes the resources of each delivery.
-func (a *app) changeResources(ctx context.Context, f fleet, resources map[*config.Delivery][]config.Resource, adopt bool, change resourceChange) ([]outcome[[]fhirclient.Change], error) {
+// changeResources changes the resources of each delivery, and prints the changes.
+func (a *app) changeResources(ctx context.Context, f fleet, adopt bool, output string, change resourceChange) error {
 	f.app, f.exclusive = a, aidboxOf
-	return each(ctx, f, func(d *config.Delivery) (work[[]fhirclient.Change], error) {
+	done, err := each(ctx, f, func(d *config.Delivery) (work[[]fhirclient.Change], error) {
 		c, err := a.aidbox(ctx, d)
 		if err != nil {
 			return nil, err
 		}
 		c.Adopt = adopt
 		return func(ctx context.Context, _ *progress) (changes []fhirclient.Change, err error) {
-			for _, r := range resources[d] {
+			for _, r := range d.Resources {
 				more, err := change(ctx, c, d, r)
 				changes = append(changes, more...)
 				if errors.Is(err, fhirclient.ErrLiteral) || errors.Is(err, fhirclient.ErrReference) {
@@ -97,11 +83,11 @@ func (a *app) changeResources(ctx context.Context, f fleet, resources map[*confi
 			return changes, nil
 		}, nil
 	})
+	return join(err, a.printResources(done, err, f.dryRun, output))
 }
 
-// sweep deletes the Client outside every scope that a verify left behind which was
-// killed. Every command does so that has just had an answer of Aidbox, but for plans;
-// what is wrong with Aidbox now is not worth an error.
+// sweep deletes the Client outside every scope that a killed verify left behind. Commands
+// call it after a response from Aidbox, except for plans. It never fails a command.
 func (a *app) sweep(ctx context.Context, c *fhirclient.Client, d *config.Delivery) {
 	left := config.Resource{Type: "Client", ID: d.ScopeClientID()}
 	if _, _, err := c.References(ctx, left); err != nil {
@@ -112,6 +98,19 @@ func (a *app) sweep(ctx context.Context, c *fhirclient.Client, d *config.Deliver
 		return
 	}
 	a.narrate("note: %sdeleted %s, which an interrupted verify had left in Aidbox", a.of(d), left.Ref())
+}
+
+// clientReport is the JSON output, documented in docs/json.md.
+type clientReport struct {
+	SchemaVersion int            `json:"schemaVersion"`
+	DryRun        bool           `json:"dryRun"`
+	Changes       []clientChange `json:"changes"`
+	Error         *hint.Problem  `json:"error,omitempty"`
+}
+
+type clientChange struct {
+	Delivery string `json:"delivery"`
+	fhirclient.Change
 }
 
 func (a *app) printResources(done []outcome[[]fhirclient.Change], failed error, dryRun bool, output string) error {
@@ -143,21 +142,20 @@ func aidboxOf(d *config.Delivery) []string {
 
 // checkShared refuses deliveries that describe the same resource of the same Aidbox
 // differently: each run would undo the last one.
-func checkShared(all []*config.Delivery, resources map[*config.Delivery][]config.Resource) error {
-	first := map[string]*config.Delivery{}
-	as := map[string]string{}
+func checkShared(all []*config.Delivery) error {
+	type description struct{ by, text string }
+	first := map[string]description{}
 	for _, d := range all {
-		for _, r := range resources[d] {
-			key := aidboxOf(d)[0] + " " + r.Ref()
+		for _, r := range d.Resources {
 			body, err := fhirclient.Body(r)
 			if err != nil {
 				return err
 			}
-			described := fmt.Sprint(body, r.AccessPolicy)
-			if first[key] != nil && as[key] != described {
-				return usagef("set aidbox.url of each, or name one with --delivery", "deliveries %q and %q have the same Aidbox, and describe %s differently", first[key].Name, d.Name, r.Ref())
+			key, is := aidboxOf(d)[0]+" "+r.Ref(), description{d.Name, fmt.Sprint(body, r.AccessPolicy)}
+			if was, shared := first[key]; shared && was.text != is.text {
+				return usagef("set aidbox.url of each, or name one with --delivery", "deliveries %q and %q have the same Aidbox, and describe %s differently", was.by, is.by, r.Ref())
 			}
-			first[key], as[key] = d, described
+			first[key] = is
 		}
 	}
 	return nil

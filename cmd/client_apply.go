@@ -39,18 +39,17 @@ the config, that is an error.
 		ValidArgsFunction: offer(a.resourceRefs),
 
 		RunE: a.run(func(ctx context.Context, refs []string) error {
-			all, resources, err := a.chosen(refs)
+			all, err := a.chosen(refs)
 			if err == nil {
-				err = checkShared(all, resources)
+				err = checkShared(all)
 			}
 			switch {
 			case err != nil:
 				return err
 			case dryRun:
-				return a.printBodies(all, resources, output)
+				return a.printBodies(all, output)
 			}
-			done, err := a.changeResources(ctx, fleet{title: "client apply", all: all}, resources, adopt, applyResource)
-			return join(err, a.printResources(done, err, false, output))
+			return a.changeResources(ctx, fleet{title: "client apply", all: all}, adopt, output, applyResource)
 		}),
 	}
 	cmd.Flags().BoolVar(&adopt, "adopt", false, "take over resources that something else made")
@@ -74,17 +73,17 @@ func applyResource(ctx context.Context, c *fhirclient.Client, d *config.Delivery
 	return changes, err
 }
 
-// repeatsSecret says whether a known value is in a resource as it is.
+// repeatsSecret reports whether a resource contains a known secret value.
 func (a *app) repeatsSecret(body any) bool {
 	text, err := json.Marshal(body)
 	return err == nil && a.sanitizer.Repeats(string(text))
 }
 
-// printBodies prints what would be sent.
-func (a *app) printBodies(all []*config.Delivery, resources map[*config.Delivery][]config.Resource, output string) error {
+// printBodies prints the resources that would be sent.
+func (a *app) printBodies(all []*config.Delivery, output string) error {
 	var found []resourceReport
 	for _, d := range all {
-		for _, r := range resources[d] {
+		for _, r := range d.Resources {
 			bodies, err := fhirclient.Bodies(d, r)
 			if err != nil {
 				return err

@@ -50,14 +50,14 @@ On a terminal it asks before it deletes. Elsewhere --yes is the answer.
 }
 
 func (a *app) clientDelete(ctx context.Context, o clientDeleteOptions, refs []string) error {
-	all, resources, err := a.chosen(refs)
+	all, err := a.chosen(refs)
 	switch {
 	case err != nil:
 		return err
 	case o.all == (len(refs) > 0):
-		return usagef("available: "+strings.Join(a.resourceRefs(), ", "), "name the resources to delete, or give --all")
+		return usagef("available: "+strings.Join(resourceRefs(all), ", "), "name the resources to delete, or give --all")
 	case !o.dryRun && !o.yes:
-		if err := a.confirm(ctx, deletionQuestion(all, resources)); err != nil {
+		if err := a.confirm(ctx, deletionQuestion(all)); err != nil {
 			return err
 		}
 	}
@@ -65,27 +65,22 @@ func (a *app) clientDelete(ctx context.Context, o clientDeleteOptions, refs []st
 	if o.dryRun {
 		change = planDeletion
 	}
-	done, err := a.changeResources(ctx, fleet{title: "client delete", all: all, dryRun: o.dryRun}, resources, o.adopt, change)
-	return join(err, a.printResources(done, err, o.dryRun, o.output))
+	return a.changeResources(ctx, fleet{title: "client delete", all: all, dryRun: o.dryRun}, o.adopt, o.output, change)
 }
 
 // deletionQuestion names everything that would be deleted.
-func deletionQuestion(all []*config.Delivery, resources map[*config.Delivery][]config.Resource) string {
+func deletionQuestion(all []*config.Delivery) string {
 	var from []string
 	for _, d := range all {
-		var refs []string
-		for _, r := range resources[d] {
-			refs = append(refs, r.Ref())
-		}
-		from = append(from, fmt.Sprintf("%s from %s", strings.Join(refs, ", "), d.Aidbox.URL))
+		from = append(from, fmt.Sprintf("%s from %s", strings.Join(resourceRefs([]*config.Delivery{d}), ", "), d.Aidbox.URL))
 	}
 	return "Delete " + strings.Join(from, ", and ") + "?"
 }
 
-// deleteResource deletes what planDeletion names, the AccessPolicy first, since it refers
-// to the resource.
+// deleteResource deletes a resource and its AccessPolicy, unless one of them has another
+// owner.
 func deleteResource(ctx context.Context, c *fhirclient.Client, d *config.Delivery, r config.Resource) ([]fhirclient.Change, error) {
-	changes, err := planDeletion(ctx, c, d, r) // neither is deleted where one has another owner
+	changes, err := planDeletion(ctx, c, d, r)
 	if err != nil {
 		return nil, err
 	}
@@ -98,27 +93,28 @@ func deleteResource(ctx context.Context, c *fhirclient.Client, d *config.Deliver
 	return changes, nil
 }
 
-// planDeletion returns what deleteResource would do.
+// planDeletion returns what deleteResource would do: delete the AccessPolicy first, since it
+// refers to the resource.
 func planDeletion(ctx context.Context, c *fhirclient.Client, d *config.Delivery, r config.Resource) (changes []fhirclient.Change, err error) {
-	found := func(compared fhirclient.Comparison, err error) error {
+	plan := func(found fhirclient.Comparison, err error) error {
 		action := "delete"
-		if compared.Absent {
+		if found.Absent {
 			action = fhirclient.Absent
 		}
-		switch {
-		case err != nil:
-			return err
-		case compared.OtherOwner != nil:
-			return compared.OtherOwner
+		if err == nil && found.OtherOwner != nil {
+			err = found.OtherOwner
 		}
-		changes = append(changes, fhirclient.Change{Object: compared.Object, Action: action})
-		return nil
+		changes = append(changes, fhirclient.Change{Object: found.Object, Action: action})
+		return err
 	}
 	if r.AccessPolicy != nil {
-		err = found(c.ComparePolicy(ctx, d.AccessPolicyID(r), r))
+		err = plan(c.ComparePolicy(ctx, d.AccessPolicyID(r), r))
 	}
 	if err == nil {
-		err = found(c.Compare(ctx, r))
+		err = plan(c.Compare(ctx, r))
 	}
-	return changes, err
+	if err != nil {
+		return nil, err
+	}
+	return changes, nil
 }

@@ -48,14 +48,14 @@ type resourceReport struct {
 }
 
 func (a *app) clientGet(ctx context.Context, refs []string, output string) error {
-	all, resources, err := a.chosen(refs)
+	all, err := a.chosen(refs)
 	if err != nil {
 		return err
 	}
 	done, err := each(ctx, fleet{app: a, title: "client get", all: all}, func(d *config.Delivery) (work[[]resourceReport], error) {
 		c, err := a.aidbox(ctx, d)
 		return func(ctx context.Context, _ *progress) ([]resourceReport, error) {
-			found, err := getAll(ctx, c, d.Name, resources[d])
+			found, err := getAll(ctx, c, d)
 			if len(found) > 0 && ctx.Err() == nil {
 				a.sweep(ctx, c, d)
 			}
@@ -69,10 +69,11 @@ func (a *app) clientGet(ctx context.Context, refs []string, output string) error
 	return join(err, a.printFound(found, err, output))
 }
 
-// getAll returns resources as Aidbox has them, also beside an error.
-func getAll(ctx context.Context, c *fhirclient.Client, delivery string, resources []config.Resource) (found []resourceReport, err error) {
+// getAll returns the resources of a delivery as Aidbox has them; with an error, those
+// before it.
+func getAll(ctx context.Context, c *fhirclient.Client, d *config.Delivery) (found []resourceReport, err error) {
 	var literals []string
-	for _, r := range resources {
+	for _, r := range d.Resources {
 		body, fields, err := c.Get(ctx, r)
 		if err != nil {
 			return found, err
@@ -80,7 +81,7 @@ func getAll(ctx context.Context, c *fhirclient.Client, delivery string, resource
 		for _, f := range fields {
 			literals = append(literals, r.Ref()+" "+f)
 		}
-		found = append(found, resourceReport{delivery, json.RawMessage(body)})
+		found = append(found, resourceReport{d.Name, json.RawMessage(body)})
 	}
 	if len(literals) > 0 {
 		err = &noError{fmt.Errorf("aidbox holds literal secrets: %s", strings.Join(literals, ", "))}

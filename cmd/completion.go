@@ -108,14 +108,9 @@ func (a *app) secretNames() []string {
 	return secretNames(all)
 }
 
-func (a *app) resourceRefs() (refs []string) {
+func (a *app) resourceRefs() []string {
 	all, _ := a.load()
-	for _, d := range all {
-		for _, r := range d.Resources {
-			refs = append(refs, r.Ref())
-		}
-	}
-	return refs
+	return resourceRefs(all)
 }
 
 func (a *app) phaseNames() (phases []string) {
