@@ -15,10 +15,9 @@ import (
 )
 
 type diffOptions struct {
-	only   []string
-	ignore []string
-	render render.Options
-	output string
+	only, ignore []string
+	render       render.Options
+	output       string
 }
 
 func newDiff(a *app) *cobra.Command {
@@ -61,7 +60,7 @@ it. So are identity and role assignment without azure.subscriptionID.
 		RunE: a.run(func(ctx context.Context, _ []string) error { return a.diff(ctx, o) }),
 	}
 	cmd.Flags().StringSliceVar(&o.only, "only", nil, "compare these parts only: "+strings.Join(diffParts, ", "))
-	_ = cmd.RegisterFlagCompletionFunc("only", offer(func() []string { return diffParts }))
+	_ = cmd.RegisterFlagCompletionFunc("only", offer(diffOptions{}.parts))
 	cmd.Flags().StringArrayVar(&o.ignore, "ignore", nil, "leave out the differences at this path, as diff prints it, and below")
 	addManifestFlags(cmd, &o.render)
 	addOutput(cmd, &o.output, "text", "json")
@@ -123,7 +122,7 @@ func (a *app) printDiff(r drift.Report, o diffOptions) error {
 		err = a.printFolded(func(w io.Writer) error { return drift.WriteText(w, r) })
 	}
 	equal, all := r.Count()
-	if all == 0 { // a summary of nothing
+	if all == 0 {
 		return err
 	}
 	a.summarize("%s: %d of %d objects are equal", map[drift.State]string{

@@ -17,52 +17,48 @@ import (
 	"github.com/secretctl/secretctl/internal/store"
 )
 
-// notComparedError is why a part is left out, unless it is asked for by name.
+// notComparedError is why a part is left out, unless --only names it. It is not a usage
+// error, although the missing cluster that it wraps is one.
 type notComparedError struct{ error }
 
 func (e notComparedError) Unwrap() error { return e.error }
+func (notComparedError) Usage() bool     { return false }
 
-// mistake says whether the comparison is pointless until a setting is changed. A missing
-// value or token concerns one part only.
-func mistake(err error) bool {
+// stops reports whether an error ends the comparison, since it is a mistake in the config
+// or on the command line. A missing value or token affects one part only.
+func stops(err error) bool {
 	_, source := errors.AsType[*secret.SourceError](err)
 	return isUsage(err) && !source && !errors.Is(err, store.ErrNoToken)
 }
 
-// comparison compares one part of a delivery that is ready to be compared.
+// comparison compares one part of a delivery. It is prepared, and was not sent anything.
 type comparison func(context.Context) ([]drift.Object, error)
 
 func (a *app) diffOne(ctx context.Context, d *config.Delivery, o diffOptions) (work[drift.Delivery], error) {
-	prepare := map[string]func(context.Context, *config.Delivery) (comparison, error){
-		"cluster": func(_ context.Context, d *config.Delivery) (comparison, error) { return a.diffCluster(d, o.render) },
-		"store":   a.diffStore,
-		"aidbox":  a.diffAidbox,
-	}
-	ready := map[string]comparison{}
-	for _, name := range o.parts() {
-		compare, err := prepare[name](ctx, d)
-		_, left := errors.AsType[notComparedError](err)
-		if !left && mistake(err) {
+	prepared := map[string]comparison{}
+	for _, part := range o.parts() {
+		compare, err := a.prepareDiff(ctx, d, part, o)
+		if stops(err) {
 			return nil, err
 		}
 		if err != nil {
 			compare = func(context.Context) ([]drift.Object, error) { return nil, err }
 		}
-		ready[name] = compare
+		prepared[part] = compare
 	}
 	return func(ctx context.Context, p *progress) (drift.Delivery, error) {
 		result := drift.Delivery{Name: d.Name, Parts: []drift.Part{}}
 		for _, name := range o.parts() {
 			p.set(name, 0)
-			objects, err := ready[name](ctx)
+			objects, err := prepared[name](ctx)
 			part := drift.NewPart(name, drift.Ignore(objects, o.ignore))
-			_, left := errors.AsType[notComparedError](err)
+			_, skip := errors.AsType[notComparedError](err)
 			switch {
-			case left && len(o.only) == 0:
+			case stops(err):
+				return result, err
+			case skip && len(o.only) == 0:
 				part.Status, part.Detail = drift.Skipped, err.Error()
 				a.narrate("note: %s of delivery %s is not compared: %s", name, d.Name, part.Detail)
-			case !left && mistake(err):
-				return result, err
 			case err != nil:
 				part.Status, part.Detail, part.Hint = drift.Unknown, cmp.Or(withoutEnd(err), "interrupted"), hint.Of(err)
 			}
@@ -75,12 +71,23 @@ func (a *app) diffOne(ctx context.Context, d *config.Delivery, o diffOptions) (w
 	}, nil
 }
 
+func (a *app) prepareDiff(ctx context.Context, d *config.Delivery, part string, o diffOptions) (comparison, error) {
+	switch part {
+	case "cluster":
+		return a.diffCluster(d, o.render)
+	case "store":
+		return a.diffStore(ctx, d)
+	default:
+		return a.diffAidbox(ctx, d)
+	}
+}
+
 func (a *app) diffCluster(d *config.Delivery, o render.Options) (comparison, error) {
 	c, err := a.kubernetes(d)
-	if err != nil {
-		if !cluster.Configured(a.clusterOf(d)) {
-			err = notComparedError{err}
-		}
+	switch {
+	case err != nil && !cluster.Configured(a.clusterOf(d)):
+		return nil, notComparedError{err}
+	case err != nil:
 		return nil, err
 	}
 	return func(ctx context.Context) ([]drift.Object, error) {
@@ -105,11 +112,14 @@ func (a *app) diffStore(ctx context.Context, d *config.Delivery) (comparison, er
 		return nil, err
 	}
 	steps, phases := s.Steps(a.inputs, 0), a.provider(d).Phases
-	if err := provision.Prepare(ctx, steps, phases[:1]); err != nil { // the first has the values
+	if err := provision.Prepare(ctx, steps, phases[:1]); err != nil { // the first phase reads the values
 		return nil, err
 	}
-	left := func(err error) { a.narrate("note: store of delivery %s: %s, so it is not compared", d.Name, err) }
-	return func(ctx context.Context) ([]drift.Object, error) { return drift.InStore(ctx, steps, phases, left) }, nil
+	return func(ctx context.Context) ([]drift.Object, error) {
+		return drift.InStore(ctx, steps, phases, func(err error) {
+			a.narrate("note: store of delivery %s: %s, so it is not compared", d.Name, err)
+		})
+	}, nil
 }
 
 func (a *app) diffAidbox(ctx context.Context, d *config.Delivery) (comparison, error) {

@@ -2,27 +2,14 @@ package cmd
 
 import (
 	"context"
-	"fmt"
 	"path/filepath"
-	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/render"
 	"github.com/secretctl/secretctl/internal/store"
-	"github.com/secretctl/secretctl/internal/transport"
-	"github.com/secretctl/secretctl/internal/verify"
 )
-
-type renderOptions struct {
-	render.Options
-	dir, output string
-	helmValues  bool
-	values      string
-
-	allowLoopback bool
-}
 
 func newRender(a *app) *cobra.Command {
 	var o renderOptions
@@ -86,18 +73,6 @@ Three groups of objects are written only where --with or --only names them:
 	return cmd
 }
 
-func addRenderFlags(cmd *cobra.Command, o *renderOptions) {
-	cmd.Flags().StringSliceVar(&o.Only, "only", nil, "these kinds and groups only")
-	cmd.Flags().StringVar(&o.dir, "dir", "", "write a file per object and a kustomization.yaml into this folder instead")
-	cmd.Flags().BoolVar(&o.allowLoopback, "allow-loopback", false, "allow a SecretProviderClass with an address of this machine, which no pod reaches")
-	addManifestFlags(cmd, &o.Options)
-	addHelmFlags(cmd, o)
-	addJobFlags(cmd, &o.Job)
-	cmd.Flags().BoolVar(&o.Nudge, "nudge", false, "rbac: the right to patch pods too, for rotate --nudge")
-	addOutput(cmd, &o.output, "yaml", "json")
-	cmd.MarkFlagsMutuallyExclusive("only", "skip")
-}
-
 func (a *app) render(ctx context.Context, o renderOptions) error {
 	all, err := a.deliveries()
 	if err != nil {
@@ -109,36 +84,16 @@ func (a *app) render(ctx context.Context, o renderOptions) error {
 	if o.values != "" {
 		return usagef("add --helm-values, or set aidbox.workload.managedBy: helm", "--values is for Helm values")
 	}
-	var objects []render.Object
-	options := o.Options
-	job := options.Includes(render.GroupVerifyJob) || options.Includes(render.GroupRotateJob)
-	if job {
-		if err := a.completeJob(&options.Job); err != nil {
+	if o.rendersJob() {
+		if err := a.completeJob(&o.Job); err != nil {
 			return err
 		}
 	}
+	var objects []render.Object
 	for _, d := range all {
-		a.warnOfLiterals(d, options)
-		if job {
-			if err := a.checkJob(d, options); err != nil {
-				return err
-			}
-		}
-		if err := a.fillIn(ctx, d, options.Includes(render.GroupRotateJob)); err != nil {
-			return err
-		}
-		of, err := withInitBundle(d, o.of(d, options))
+		more, err := a.renderOne(ctx, d, o)
 		if err != nil {
 			return err
-		}
-		more, err := render.Objects(d, a.provider(d), of)
-		if err != nil {
-			return err
-		}
-		if !o.allowLoopback {
-			if err := a.checkLoopback(d, more); err != nil {
-				return err
-			}
 		}
 		objects = append(objects, more...)
 	}
@@ -155,43 +110,29 @@ func (a *app) render(ctx context.Context, o renderOptions) error {
 	}
 }
 
-// warnOfLiterals says where the config has a secret as it is, which the manifests repeat.
-func (a *app) warnOfLiterals(d *config.Delivery, o render.Options) {
-	for _, e := range d.Aidbox.Env {
-		if a.sanitizer.Repeats(e.Value) {
-			a.narrate("warning: %saidbox.env: %s has a secret as it is, and the manifests repeat it; refer to it with valueFrom or envFrom instead", a.of(d), e.Name)
+func (a *app) renderOne(ctx context.Context, d *config.Delivery, o renderOptions) ([]render.Object, error) {
+	a.warnOfLiterals(d, o.Options)
+	if o.rendersJob() {
+		if err := a.checkJob(d, o.Options); err != nil {
+			return nil, err
 		}
 	}
-	if !o.Includes(render.WithInitBundle) {
-		return
+	if err := a.fillIn(ctx, d, o.Includes(render.GroupRotateJob)); err != nil {
+		return nil, err
 	}
-	for _, r := range d.Resources {
-		if a.repeatsSecret(r.Body) {
-			a.narrate("warning: %sthe body of %s/%s has a secret as it is, and the Init Bundle repeats it; refer to it below secrets instead", a.of(d), r.Type, r.ID)
-		}
+	options, err := withInitBundle(d, o.of(d))
+	if err != nil {
+		return nil, err
 	}
+	objects, err := render.Objects(d, a.provider(d), options)
+	if err == nil && !o.allowLoopback {
+		err = a.checkLoopback(d, objects)
+	}
+	return objects, err
 }
 
-// checkLoopback refuses a SecretProviderClass by which the provider of the CSI driver
-// would look for the store in its own pod.
-func (a *app) checkLoopback(d *config.Delivery, objects []render.Object) error {
-	if !slices.ContainsFunc(objects, func(o render.Object) bool { return o.Kind == "SecretProviderClass" }) {
-		return nil
-	}
-	p := a.provider(d)
-	for _, class := range p.Classes(d) {
-		for _, parameter := range class.Parameters {
-			if transport.Loopback(parameter.Value) {
-				return usagef(fmt.Sprintf("set %s.csiAddress to where pods reach %s, or pass --allow-loopback", p.Name, p.Title),
-					"%s%s.csiAddress is %s, which is this machine: no pod reaches it there", a.of(d), p.Name, parameter.Value)
-			}
-		}
-	}
-	return nil
-}
-
-// fillIn looks up the settings that the config leaves empty, and those of the rotate job
-// where that is rendered.
+// fillIn looks up the settings that the config leaves empty, and those of the rotate job if
+// that is rendered.
 func (a *app) fillIn(ctx context.Context, d *config.Delivery, rotateJob bool) error {
 	p := a.provider(d)
 	fills := []func(context.Context, *config.Delivery, store.Options) ([]store.Found, error){p.FillIn}

@@ -1,19 +1,42 @@
 package cmd
 
 import (
-	"context"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/secretctl/secretctl/internal/atomicfile"
 	"github.com/secretctl/secretctl/internal/config"
-	"github.com/secretctl/secretctl/internal/fhirclient"
 	"github.com/secretctl/secretctl/internal/render"
 )
 
-// addManifestFlags adds what changes the manifests, and so what they are compared with.
+type renderOptions struct {
+	render.Options
+	dir, output string
+	helmValues  bool
+	values      string
+
+	allowLoopback bool
+}
+
+func addRenderFlags(cmd *cobra.Command, o *renderOptions) {
+	f := cmd.Flags()
+	f.StringSliceVar(&o.Only, "only", nil, "these kinds and groups only")
+	f.StringVar(&o.dir, "dir", "", "write a file per object and a kustomization.yaml into this folder instead")
+	f.BoolVar(&o.allowLoopback, "allow-loopback", false, "allow a SecretProviderClass with an address of this machine, which no pod reaches")
+	addManifestFlags(cmd, &o.Options)
+	f.BoolVar(&o.helmValues, "helm-values", false, "values for the Aidbox Helm chart, and nothing else")
+	f.StringVar(&o.values, "values", "", "with Helm values: your own values file, whose lists they keep")
+	_ = cmd.MarkFlagFilename("values", "yaml", "yml")
+	f.StringVar(&o.Job.Image, "image", "", "verify-job, rotate-job: the image of secretctl (default: secretctl/secretctl of this version)")
+	f.StringVar(&o.Job.Schedule, "schedule", "*/15 * * * *", "verify-job: when it runs, as cron has it")
+	f.StringVar(&o.Job.AdminSecret, "admin-secret", "", "verify-job: the Kubernetes Secret with the admin Client's secret, as NAME/KEY; adds the checks of the group client")
+	f.BoolVar(&o.Nudge, "nudge", false, "rbac: the right to patch pods too, for rotate --nudge")
+	addOutput(cmd, &o.output, "yaml", "json")
+	cmd.MarkFlagsMutuallyExclusive("only", "skip")
+}
+
+// addManifestFlags adds the flags that change the manifests; diff has them too.
 func addManifestFlags(cmd *cobra.Command, o *render.Options) {
 	f := cmd.Flags()
 	f.StringSliceVar(&o.Skip, "skip", nil, "all but these kinds and groups")
@@ -24,13 +47,6 @@ func addManifestFlags(cmd *cobra.Command, o *render.Options) {
 }
 
 var errNoPatch = usagef("add --patch, or set aidbox.workload.container", "--container is for --patch")
-
-func addHelmFlags(cmd *cobra.Command, o *renderOptions) {
-	f := cmd.Flags()
-	f.BoolVar(&o.helmValues, "helm-values", false, "values for the Aidbox Helm chart, and nothing else")
-	f.StringVar(&o.values, "values", "", "with Helm values: your own values file, whose lists they keep")
-	_ = cmd.MarkFlagFilename("values", "yaml", "yml")
-}
 
 // check refuses flags that contradict each other or would have no effect.
 func (o renderOptions) check() error {
@@ -52,36 +68,23 @@ func (o renderOptions) check() error {
 	return nil
 }
 
-// groups returns what --with names beside the Init Bundle, which goes into a patch and
-// values too.
+// groups returns the groups of --with. The Init Bundle is not one: it goes into a patch and
+// into values too.
 func (o renderOptions) groups() []string {
 	return slices.DeleteFunc(slices.Clone(o.With), func(name string) bool { return strings.EqualFold(name, render.WithInitBundle) })
 }
 
-// withInitBundle adds the resources of a delivery to what is rendered, where they are
-// asked for.
-func withInitBundle(d *config.Delivery, o render.Options) (render.Options, error) {
-	if !o.Includes(render.WithInitBundle) {
-		return o, nil
-	}
-	if len(d.Resources) == 0 {
-		return o, usagef("write them below resources, or leave --with "+render.WithInitBundle+" out", "delivery %q has no resources for an Init Bundle", d.Name)
-	}
-	var err error
-	o.InitBundle, err = fhirclient.InitBundle(d)
-	return o, err
-}
-
-// wantsValues says whether Helm values are written, and no objects: by the flag, or
-// where Helm manages Aidbox and neither a flag nor --dir asks for the other objects.
+// wantsValues reports whether render writes Helm values instead of objects: by the flag, or
+// if Helm manages Aidbox and no flag asks for the objects.
 func (o renderOptions) wantsValues(all []*config.Delivery) bool {
 	managed := slices.ContainsFunc(all, func(d *config.Delivery) bool { return d.Aidbox.Workload.ManagedBy == config.ManagedByHelm })
 	return o.helmValues || managed && !o.Patch && o.dir == "" && len(o.Only)+len(o.Skip)+len(o.groups()) == 0
 }
 
-// of returns the options for a delivery. A workload that Helm manages is left out, since
-// it gets values.
-func (o renderOptions) of(d *config.Delivery, options render.Options) render.Options {
+// of returns the options for a delivery. A workload that Helm manages is left out: it gets
+// values.
+func (o renderOptions) of(d *config.Delivery) render.Options {
+	options := o.Options
 	switch w := d.Aidbox.Workload; {
 	case o.Patch && o.dir == "":
 		options.Only = []string{w.Kind}
@@ -91,35 +94,6 @@ func (o renderOptions) of(d *config.Delivery, options render.Options) render.Opt
 	return options
 }
 
-func (a *app) renderValues(ctx context.Context, all []*config.Delivery, o renderOptions) error {
-	if len(all) > 1 {
-		return usagef("name one with --delivery: "+names(all), "values are for one release, and the config has %d deliveries", len(all))
-	}
-	if o.output == "json" {
-		return usagef("leave it out", "-o json is for objects, and not for values")
-	}
-	if err := a.fillIn(ctx, all[0], false); err != nil {
-		return err
-	}
-	var own []byte
-	if o.values != "" {
-		var err error
-		if own, err = atomicfile.Read(o.values); err != nil {
-			return &usageError{err, "name a file of values with --values"}
-		}
-	}
-	options, err := withInitBundle(all[0], o.Options)
-	if err != nil {
-		return err
-	}
-	values, err := render.HelmValues(all[0], options, own)
-	if err != nil {
-		return err
-	}
-	if !o.helmValues {
-		a.narrate("note: these are values for the Aidbox chart, which manages %s; secretctl render --skip %s writes what they refer to", all[0].Aidbox.Workload, all[0].Aidbox.Workload.Kind)
-	}
-	a.warnOfLiterals(all[0], options)
-	_, err = a.Out.Write(values)
-	return err
+func (o renderOptions) rendersJob() bool {
+	return o.Includes(render.GroupVerifyJob) || o.Includes(render.GroupRotateJob)
 }

@@ -1,0 +1,43 @@
+package cmd
+
+import (
+	"context"
+
+	"github.com/secretctl/secretctl/internal/atomicfile"
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/render"
+)
+
+// renderValues writes values for the Aidbox Helm chart.
+func (a *app) renderValues(ctx context.Context, all []*config.Delivery, o renderOptions) error {
+	if len(all) > 1 {
+		return usagef("name one with --delivery: "+names(all), "values are for one release, and the config has %d deliveries", len(all))
+	}
+	if o.output == "json" {
+		return usagef("leave it out", "-o json is for objects, and not for values")
+	}
+	if err := a.fillIn(ctx, all[0], false); err != nil {
+		return err
+	}
+	var own []byte
+	if o.values != "" {
+		var err error
+		if own, err = atomicfile.Read(o.values); err != nil {
+			return &usageError{err, "name a file of values with --values"}
+		}
+	}
+	options, err := withInitBundle(all[0], o.Options)
+	if err != nil {
+		return err
+	}
+	values, err := render.HelmValues(all[0], options, own)
+	if err != nil {
+		return err
+	}
+	if !o.helmValues {
+		a.narrate("note: these are values for the Aidbox chart, which manages %s; secretctl render --skip %s writes what they refer to", all[0].Aidbox.Workload, all[0].Aidbox.Workload.Kind)
+	}
+	a.warnOfLiterals(all[0], options)
+	_, err = a.Out.Write(values)
+	return err
+}
