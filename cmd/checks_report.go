@@ -1,20 +1,13 @@
 package cmd
 
 import (
-	"bytes"
-	"errors"
-	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/secretctl/secretctl/internal/atomicfile"
 	"github.com/secretctl/secretctl/internal/report"
-	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/verify"
 )
 
@@ -38,19 +31,8 @@ func (o reportFiles) files() []struct{ path, format string } {
 // writable refuses files that could not be written, before anything is attempted.
 func (o reportFiles) writable() error {
 	for _, f := range o.files() {
-		info, err := os.Stat(f.path)
-		switch {
-		case err == nil && info.IsDir():
-			err = errors.New("is a folder")
-		case err == nil && !info.Mode().IsRegular(): // such as /dev/stdout
-		default:
-			var trial *os.File
-			if trial, err = os.CreateTemp(filepath.Dir(f.path), ".secretctl-*"); err == nil { //nolint:forbidigo // it stays empty
-				_, _ = trial.Close(), os.Remove(trial.Name())
-			}
-		}
-		if err != nil {
-			return usagef("name a file in a folder that exists and that you can write to", "report %s: %w", f.path, atomicfile.Reason(err))
+		if err := report.Writable(f.path); err != nil {
+			return usagef("name a file in a folder that exists and that you can write to", "%w", err)
 		}
 	}
 	return nil
@@ -74,7 +56,7 @@ func (a *app) report(o reportFiles, deliveries []verify.DeliveryReport, err erro
 		errs = append(errs, report.Annotate(a.console.commands(), r))
 	}
 	for _, f := range o.files() {
-		errs = append(errs, writeReport(f.path, func(w io.Writer) error { return report.Write(w, f.format, r, false) }))
+		errs = append(errs, report.WriteFile(f.path, f.format, r))
 	}
 	if err := join(errs...); err != nil {
 		return err
@@ -100,29 +82,6 @@ func (a *app) cleanResults(deliveries []verify.DeliveryReport) {
 			d.Timeline[i].Replica = a.clean(d.Timeline[i].Replica)
 		}
 	}
-}
-
-// writeReport leaves at path the whole report, or what was there before.
-func writeReport(path string, write func(io.Writer) error) (err error) {
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("report %s: %w", path, atomicfile.Reason(err))
-		}
-	}()
-	var out bytes.Buffer
-	if err := write(&out); err != nil {
-		return err
-	}
-	text := secret.Visible(out.Bytes())
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // such as /dev/stdout, which stays what it is
-		f, err := os.OpenFile(path, os.O_WRONLY, 0) //nolint:forbidigo // it is no file that could be written in one go
-		if err != nil {
-			return err
-		}
-		_, err = f.Write(text)
-		return errors.Join(err, f.Close())
-	}
-	return atomicfile.Write(path, text, 0o644)
 }
 
 // reportsOf returns the reports of the deliveries. If one of several could not be checked,

@@ -55,7 +55,7 @@ func resourceRefs(deliveries []*config.Delivery) (refs []string) {
 }
 
 // resourceChange changes a resource in Aidbox and its AccessPolicy.
-type resourceChange func(context.Context, *fhirclient.Client, *config.Delivery, config.Resource) ([]fhirclient.Change, error)
+type resourceChange func(*fhirclient.Client, context.Context, *config.Delivery, config.Resource) ([]fhirclient.Change, error)
 
 // changeResources changes the resources of each delivery, and prints the changes.
 func (a *app) changeResources(ctx context.Context, f fleet, adopt bool, output string, change resourceChange) error {
@@ -68,7 +68,7 @@ func (a *app) changeResources(ctx context.Context, f fleet, adopt bool, output s
 		c.Adopt = adopt
 		return func(ctx context.Context, _ *progress) (changes []fhirclient.Change, err error) {
 			for _, r := range d.Resources {
-				more, err := change(ctx, c, d, r)
+				more, err := change(c, ctx, d, r)
 				changes = append(changes, more...)
 				if errors.Is(err, fhirclient.ErrLiteral) || errors.Is(err, fhirclient.ErrReference) {
 					err = &noError{err}

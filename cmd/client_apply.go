@@ -49,28 +49,13 @@ the config, that is an error.
 			case dryRun:
 				return a.printBodies(all, output)
 			}
-			return a.changeResources(ctx, fleet{title: "client apply", all: all}, adopt, output, applyResource)
+			return a.changeResources(ctx, fleet{title: "client apply", all: all}, adopt, output, (*fhirclient.Client).ApplyWithPolicy)
 		}),
 	}
 	cmd.Flags().BoolVar(&adopt, "adopt", false, "take over resources that something else made")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "print the resources as JSON and send nothing")
 	addOutput(cmd, &output, "text", "json")
 	return cmd
-}
-
-func applyResource(ctx context.Context, c *fhirclient.Client, d *config.Delivery, r config.Resource) ([]fhirclient.Change, error) {
-	change, err := c.Apply(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	changes := []fhirclient.Change{change}
-	if r.AccessPolicy != nil {
-		change, err = c.ApplyPolicy(ctx, d.AccessPolicyID(r), r)
-		if err == nil {
-			changes = append(changes, change)
-		}
-	}
-	return changes, err
 }
 
 // repeatsSecret reports whether a resource contains a known secret value.

@@ -61,9 +61,9 @@ func (a *app) clientDelete(ctx context.Context, o clientDeleteOptions, refs []st
 			return err
 		}
 	}
-	change := deleteResource
+	change := (*fhirclient.Client).DeleteWithPolicy
 	if o.dryRun {
-		change = planDeletion
+		change = (*fhirclient.Client).PlanDeletion
 	}
 	return a.changeResources(ctx, fleet{title: "client delete", all: all, dryRun: o.dryRun}, o.adopt, o.output, change)
 }
@@ -75,46 +75,4 @@ func deletionQuestion(all []*config.Delivery) string {
 		from = append(from, fmt.Sprintf("%s from %s", strings.Join(resourceRefs([]*config.Delivery{d}), ", "), d.Aidbox.URL))
 	}
 	return "Delete " + strings.Join(from, ", and ") + "?"
-}
-
-// deleteResource deletes a resource and its AccessPolicy, unless one of them has another
-// owner.
-func deleteResource(ctx context.Context, c *fhirclient.Client, d *config.Delivery, r config.Resource) ([]fhirclient.Change, error) {
-	changes, err := planDeletion(ctx, c, d, r)
-	if err != nil {
-		return nil, err
-	}
-	for i, planned := range changes {
-		resourceType, id, _ := strings.Cut(planned.Object, "/")
-		if changes[i], err = c.Delete(ctx, resourceType, id); err != nil {
-			return changes[:i], err
-		}
-	}
-	return changes, nil
-}
-
-// planDeletion returns what deleteResource would do: delete the AccessPolicy first, since it
-// refers to the resource.
-func planDeletion(ctx context.Context, c *fhirclient.Client, d *config.Delivery, r config.Resource) (changes []fhirclient.Change, err error) {
-	plan := func(found fhirclient.Comparison, err error) error {
-		action := "delete"
-		if found.Absent {
-			action = fhirclient.Absent
-		}
-		if err == nil && found.OtherOwner != nil {
-			err = found.OtherOwner
-		}
-		changes = append(changes, fhirclient.Change{Object: found.Object, Action: action})
-		return err
-	}
-	if r.AccessPolicy != nil {
-		err = plan(c.ComparePolicy(ctx, d.AccessPolicyID(r), r))
-	}
-	if err == nil {
-		err = plan(c.Compare(ctx, r))
-	}
-	if err != nil {
-		return nil, err
-	}
-	return changes, nil
 }

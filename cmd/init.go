@@ -15,6 +15,7 @@ import (
 	"github.com/secretctl/secretctl/internal/atomicfile"
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/starter"
+	"github.com/secretctl/secretctl/internal/store/providers"
 )
 
 type initOptions struct {
@@ -91,7 +92,12 @@ func (a *app) init(ctx context.Context, o initOptions, given func(flag string) b
 		return err
 	}
 	if o.fromDeployment != "" {
-		if err := a.fromDeployment(ctx, &o, given("secret")); err != nil {
+		c, err := a.kubernetes(&config.Delivery{})
+		if err != nil {
+			return err
+		}
+		existing := starter.Existing{Cluster: c, Providers: providers.All(a.Azure), Note: a.narrate}
+		if err := existing.Read(ctx, &o.Options, o.fromDeployment, given("secret")); err != nil {
 			return err
 		}
 	}

@@ -1,4 +1,4 @@
-package cmd
+package demo
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 )
 
-const demoAzureConfig = `apiVersion: secretctl.dev/v1
+const azureConfig = `apiVersion: secretctl.dev/v1
 provider: azure
 azure:
   keyVault: contoso-aidbox
@@ -24,10 +24,10 @@ secrets:
     scope: [Client/basic]
     value: {generate: {length: 32}}
     expiresIn: 90d
-` + demoResources
+` + resources
 
-// startAzure starts a Key Vault, and the resource manager, which knows the cluster
-// and lets its nodes read the Key Vault once the role is assigned.
+// startAzure starts a Key Vault, and the resource manager, which knows the cluster and lets
+// its nodes read the Key Vault once the role is assigned.
 func (d *demo) startAzure() (stop func(), err error) {
 	server, err := keyvault.Start(keyvault.Options{Name: "contoso-aidbox"})
 	if err != nil {
@@ -39,7 +39,7 @@ func (d *demo) startAzure() (stop func(), err error) {
 		return nil, err
 	}
 	d.standIns = "Key Vault and the resource manager of Azure"
-	d.conf = fmt.Sprintf(demoAzureConfig, manager.Subscription, manager.ResourceGroup, manager.Cluster)
+	d.conf = fmt.Sprintf(azureConfig, manager.Subscription, manager.ResourceGroup, manager.Cluster)
 	d.azure = azure.Access{Credential: knownToken(manager.Token), Transport: manager.Client}
 	d.mount.Azure = manager
 	return func() { manager.Close(); server.Close() }, nil
