@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"bytes"
 	"io"
 	"slices"
 	"time"
@@ -52,8 +53,9 @@ func (a *app) report(o reportFiles, deliveries []verify.DeliveryReport, err erro
 	} else if err == nil || checked {
 		errs = append(errs, a.printFolded(write))
 	}
-	if o.output == "github" { // which looks for annotations in stderr too, while stdout is the summary
-		errs = append(errs, report.Annotate(a.console.commands(), r))
+	if o.output == "github" { // GitHub reads annotations from stderr; stdout is the summary
+		var commands bytes.Buffer
+		errs = append(errs, report.Annotate(&commands, r), a.console.writeCommands(commands.Bytes()))
 	}
 	for _, f := range o.files() {
 		errs = append(errs, report.WriteFile(f.path, f.format, r))

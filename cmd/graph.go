@@ -65,7 +65,7 @@ func (a *app) graph(output, reportFile string) error {
 	return graph.Write(a.Out, output, drawn, outcome)
 }
 
-// readReport reads a report, and refuses one that has nothing about the deliveries.
+// readReport reads a report, and refuses one that has no results of the deliveries.
 func readReport(file string, all []*config.Delivery) (*report.Report, error) {
 	text, err := atomicfile.Read(file)
 	if err != nil {
@@ -75,13 +75,13 @@ func readReport(file string, all []*config.Delivery) (*report.Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !slices.ContainsFunc(r.Deliveries, func(one verify.DeliveryReport) bool {
-		return slices.ContainsFunc(all, func(d *config.Delivery) bool { return d.Name == one.Name })
-	}) {
-		if r.Error != nil {
-			return nil, errors.New("its checks did not start")
+	for _, d := range all {
+		if slices.ContainsFunc(r.Deliveries, func(in verify.DeliveryReport) bool { return in.Name == d.Name }) {
+			return &r, nil
 		}
-		return nil, fmt.Errorf("nothing in it is about %s", names(all))
 	}
-	return &r, nil
+	if r.Error != nil {
+		return nil, errors.New("its checks did not start")
+	}
+	return nil, fmt.Errorf("nothing in it is about %s", names(all))
 }

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -72,39 +73,33 @@ func (a *app) infra(ctx context.Context, o infraOptions) error {
 		return err
 	}
 	f := fleet{app: a, title: "infra", all: all, exclusive: (*config.Delivery).Provisioned}
-	done, err := each(ctx, f, func(d *config.Delivery) (work[[]store.Change], error) { return a.infraOne(d, o), nil })
+	done, err := each(ctx, f, func(d *config.Delivery) (work[[]store.Change], error) {
+		return func(ctx context.Context, p *progress) ([]store.Change, error) {
+			i := a.infraOf(d, infra.Options{Nodes: o.nodes, NodeSize: o.nodeSize, Waiting: func(what string) { p.set(what, 0) }})
+			return provision.Run(ctx, i.Steps(), o.phases, o.dryRun)
+		}, nil
+	})
 	return join(err, a.printChanges(done, o.dryRun, o.output))
 }
 
-// azureDeliveries returns the deliveries with a Key Vault. Each has all settings that the
+// azureDeliveries returns the deliveries with a Key Vault, which have all settings that the
 // phases need.
 func (a *app) azureDeliveries(phases []string) ([]*config.Delivery, error) {
 	all, err := a.deliveries()
 	if err != nil {
 		return nil, err
 	}
-	var found []*config.Delivery
+	all = slices.DeleteFunc(all, func(d *config.Delivery) bool { return d.Provider != config.ProviderAzure })
+	if len(all) == 0 {
+		return nil, usagef("for provider vault, run: secretctl install", "infra is for Azure, and no delivery has provider azure")
+	}
 	for _, d := range all {
-		if d.Provider != config.ProviderAzure {
-			continue
-		}
 		if missing := infra.Missing(d, phases); len(missing) > 0 {
 			return nil, usagef("add them to the config, or run phases that need less with --phase",
 				"delivery %q: infra needs %s in the config", d.Name, strings.Join(missing, ", "))
 		}
-		found = append(found, d)
 	}
-	if len(found) == 0 {
-		return nil, usagef("for provider vault, run: secretctl install", "infra is for Azure, and no delivery has provider azure")
-	}
-	return found, nil
-}
-
-func (a *app) infraOne(d *config.Delivery, o infraOptions) work[[]store.Change] {
-	return func(ctx context.Context, p *progress) ([]store.Change, error) {
-		i := a.infraOf(d, infra.Options{Nodes: o.nodes, NodeSize: o.nodeSize, Waiting: func(what string) { p.set(what, 0) }})
-		return provision.Run(ctx, i.Steps(), o.phases, o.dryRun)
-	}
+	return all, nil
 }
 
 func (a *app) infraOf(d *config.Delivery, o infra.Options) *infra.Infra {

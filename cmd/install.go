@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -96,14 +97,13 @@ func (o installOptions) check(a *app, all []*config.Delivery) error {
 	if o.Namespace == "" {
 		return usagef("leave it out for the namespace default", "--vault-namespace must not be empty")
 	}
-	hasDev := slices.ContainsFunc(all, func(d *config.Delivery) bool { return a.provider(d).Chart.Dev != nil })
-	if o.Dev && !hasDev {
+	if o.Dev && !slices.ContainsFunc(all, func(d *config.Delivery) bool { return a.provider(d).Chart.Dev != nil }) {
 		return usagef("leave it out", "--dev-vault is for provider vault, and no delivery has it")
 	}
 	return nil
 }
 
-// oneContext returns the context of the deliveries: helm installs into one cluster.
+// oneContext returns the context that all deliveries share: helm installs into one cluster.
 func oneContext(all []*config.Delivery) (string, error) {
 	for _, d := range all[1:] {
 		if d.Context != all[0].Context {
@@ -118,24 +118,19 @@ func (a *app) runHelm(ctx context.Context, helm *install.Helm, releases []instal
 	if helm.Path, err = install.Find(); err != nil {
 		return nil, err
 	}
-	p := a.startProgress("install")
+	p := a.startDisplay("install", 1).start("")
 	defer p.end()
 	helm.Waiting = func(what string) { p.set(what, 0) }
 	return provision.Run(ctx, helm.Steps(releases), nil, false)
 }
 
-// printInstall has no headings: an installation is for all deliveries.
 func (a *app) printInstall(r installReport, output string) error {
-	if output == "json" {
+	switch {
+	case output == "json":
 		return printJSON(a.Out, r)
+	case !r.DryRun:
+		return a.printTable(changesReport{Deliveries: []deliveryChanges{{Changes: r.Changes, Error: r.Error}}})
 	}
-	for _, c := range r.Commands {
-		if _, err := fmt.Fprintln(a.Out, c); err != nil {
-			return err
-		}
-	}
-	if r.DryRun {
-		return nil
-	}
-	return a.printTable(changesReport{Deliveries: []deliveryChanges{{Changes: r.Changes, Error: r.Error}}})
+	_, err := fmt.Fprintln(a.Out, strings.Join(r.Commands, "\n"))
+	return err
 }

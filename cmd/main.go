@@ -57,8 +57,8 @@ func Main() int {
 		ErrTerminal: term.IsTerminal(int(stderr.Fd())),
 		Columns:     func() int { return columns(stderr, os.Stdout) },
 	}
-	if term.IsTerminal(int(os.Stdin.Fd())) {
-		keyboard := &keyboard{in: int(os.Stdin.Fd()), out: stderr}
+	if before, err := term.GetState(int(os.Stdin.Fd())); err == nil {
+		keyboard := &keyboard{in: int(os.Stdin.Fd()), out: stderr, before: before}
 		defer keyboard.restore()
 		streams.Prompt = keyboard.ask
 	}

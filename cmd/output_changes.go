@@ -20,6 +20,7 @@ type deliveryChanges struct {
 	Error   *hint.Problem  `json:"error,omitempty"`
 }
 
+// printChanges prints the changes of each delivery.
 func (a *app) printChanges(done []outcome[[]store.Change], dryRun bool, output string) error {
 	r := changesReport{SchemaVersion: 1, DryRun: dryRun, Deliveries: []deliveryChanges{}}
 	for _, o := range done {
@@ -31,44 +32,42 @@ func (a *app) printChanges(done []outcome[[]store.Change], dryRun bool, output s
 	return a.printTable(r)
 }
 
-// printTable prints a row for each change, and then the warnings.
+// printTable prints a row for each change, then the warnings.
 func (a *app) printTable(r changesReport) error {
 	var t table
+	var warnings []string
 	count := map[string]int{}
 	whole := true
 	for _, d := range r.Deliveries {
+		about := ""
 		if a.several && d.Name != "" && len(d.Changes) > 0 {
 			t.heading(d.Name)
+			about = fmt.Sprintf("delivery %q: ", d.Name)
 		}
 		for _, c := range d.Changes {
 			count[c.Action]++
 			t.row(c.Phase, c.Action, c.Object, c.Detail)
+			if c.Warning != "" {
+				warnings = append(warnings, fmt.Sprintf("warning: %s%s: %s", about, c.Object, c.Warning))
+			}
 		}
 		whole = whole && d.Error == nil
 	}
 	if err := a.print(&t); err != nil {
 		return err
 	}
-	for _, d := range r.Deliveries {
-		about := ""
-		if a.several && d.Name != "" {
-			about = fmt.Sprintf("delivery %q: ", d.Name)
-		}
-		for _, c := range d.Changes {
-			if c.Warning != "" {
-				a.narrate("warning: %s%s: %s", about, c.Object, c.Warning)
-			}
-		}
+	for _, w := range warnings {
+		a.narrate("%s", w)
 	}
-	created, updated, unchanged := count[store.Create], count[store.Update], count[store.Unchanged]
+	format := "stopped early: %d created, %d updated, %d unchanged"
 	switch {
-	case !whole && len(t.rows) == 0: // nothing to sum up
+	case !whole && len(t.rows) == 0:
+		return nil
 	case r.DryRun:
-		a.summarize("plan, nothing was changed: %d to create, %d to update, %d unchanged", created, updated, unchanged)
+		format = "plan, nothing was changed: %d to create, %d to update, %d unchanged"
 	case whole:
-		a.summarize("done: %d created, %d updated, %d unchanged", created, updated, unchanged)
-	default:
-		a.summarize("stopped early: %d created, %d updated, %d unchanged", created, updated, unchanged)
+		format = "done: %d created, %d updated, %d unchanged"
 	}
+	a.summarize(format, count[store.Create], count[store.Update], count[store.Unchanged])
 	return nil
 }

@@ -78,42 +78,40 @@ func (a *app) provision(ctx context.Context, o provisionOptions) error {
 	return join(err, a.printChanges(done, o.dryRun, o.output))
 }
 
-// checkProvision refuses what applies to none of the deliveries.
+// checkProvision refuses flags that apply to none of the deliveries.
 func (a *app) checkProvision(o provisionOptions, all []*config.Delivery) error {
-	var known []string
+	var phases []string
 	recovers := false
 	for _, d := range all {
-		p := a.provider(d)
-		recovers = recovers || p.Recovers
-		for _, phase := range p.Phases {
-			if !slices.Contains(known, phase) {
-				known = append(known, phase)
+		recovers = recovers || a.provider(d).Recovers
+		for _, phase := range a.provider(d).Phases {
+			if !slices.Contains(phases, phase) {
+				phases = append(phases, phase)
 			}
 		}
 	}
 	if o.recover && !recovers {
 		return usagef("leave it out", "--recover is for Key Vault, and no delivery has one")
 	}
-	return provision.CheckPhases(o.phases, known)
+	return provision.CheckPhases(o.phases, phases)
 }
 
 func (a *app) provisionOne(ctx context.Context, d *config.Delivery, o provisionOptions) (work[[]store.Change], error) {
-	has := func(phase string) bool { return slices.Contains(a.provider(d).Phases, phase) }
-	if len(o.phases) > 0 && !slices.ContainsFunc(o.phases, has) { // the phases are another delivery's
+	phases := slices.DeleteFunc(slices.Clone(o.phases), func(phase string) bool { return !slices.Contains(a.provider(d).Phases, phase) })
+	if len(phases) == 0 && len(o.phases) > 0 { // they are those of another provider
 		return func(context.Context, *progress) ([]store.Change, error) { return nil, nil }, nil
 	}
-	named := slices.DeleteFunc(slices.Clone(o.phases), func(phase string) bool { return !has(phase) })
 	var p *progress // set when the work starts
 	s, err := a.store(d, store.Options{Adopt: o.adopt, Recover: o.recover, Waiting: func(why string) { p.set("waiting: "+why, 0) }})
 	if err != nil {
 		return nil, err
 	}
 	steps := s.Steps(a.inputs, o.concurrency)
-	if err := provision.Prepare(ctx, steps, named); err != nil {
+	if err := provision.Prepare(ctx, steps, phases); err != nil {
 		return nil, err
 	}
 	return func(ctx context.Context, started *progress) ([]store.Change, error) {
 		p = started
-		return provision.Run(ctx, steps, named, o.dryRun)
+		return provision.Run(ctx, steps, phases, o.dryRun)
 	}, nil
 }

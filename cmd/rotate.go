@@ -120,12 +120,12 @@ func (a *app) toRotate(o rotateOptions, args []string) ([]*config.Delivery, func
 		return nil, nil, err
 	}
 	rotated := map[*config.Delivery][]config.Secret{}
-	for _, name := range args {
+	for i, name := range args {
 		d, err := oneDelivery(all, name)
 		if err != nil {
 			return nil, nil, err
 		}
-		if !slices.ContainsFunc(rotated[d], func(other config.Secret) bool { return other.Name == name }) {
+		if !slices.Contains(args[:i], name) {
 			rotated[d] = append(rotated[d], secretNamed(d, name)...)
 		}
 	}
@@ -151,30 +151,33 @@ func (a *app) toRotate(o rotateOptions, args []string) ([]*config.Delivery, func
 // sameTarget returns the flags with which another command reads the same config, and looks
 // into the same mount or cluster.
 func (a *app) sameTarget(o checkOptions) (flags string) {
-	for _, f := range []struct{ flag, value string }{
-		{"--mount-path", o.mountPath}, {"--vault-config", o.vaultConfig}, {"--kubeconfig", a.kubeconfig}, {"--context", a.kubeContext},
-	} {
-		if f.value != "" {
-			flags += " " + f.flag + " " + f.value
+	add := func(flag, value string) {
+		if value != "" {
+			flags += " " + flag + " " + value
 		}
 	}
+	add("--mount-path", o.mountPath)
+	add("--vault-config", o.vaultConfig)
+	add("--kubeconfig", a.kubeconfig)
+	add("--context", a.kubeContext)
 	if o.target == targetLocal && o.mountPath == "" {
-		flags += " --target local"
+		add("--target", targetLocal)
 	}
 	if a.config != defaultConfig {
-		flags += " -c " + a.config
+		add("-c", a.config)
 	}
 	return flags
 }
 
-// newRotation finds the new value; nothing is written yet.
+// newRotation says how to rotate a secret; nothing is written yet.
 func (a *app) newRotation(ctx context.Context, d *config.Delivery, s config.Secret, from store.Store, c checkup) (*verify.Rotation, error) {
 	again := "secretctl rotate " + s.Name + " --follow" + a.sameTarget(c.checkOptions)
 	r := &verify.Rotation{
-		Secret: s.Name, WriteOnly: c.noVerify, DryRun: c.dryRun, Follow: c.follow,
+		Secret: s.Name, WriteOnly: c.noVerify, DryRun: c.dryRun, Follow: c.follow, Due: c.due, MaxAge: s.DueAfter(),
 		Deadline: c.deadline, Nudge: c.nudge && c.target == targetPod,
 		Again: again,
 		Noted: func(note string) { a.narrate("warning: %s%s", a.of(d), note) },
+		Renew: func(ctx context.Context) (secret.Value, error) { return a.newValue(ctx, d, s, from, c.generate) },
 		Written: func(version string) {
 			what := "a new version of " + s.Name + " may be in the store"
 			if version != "" {
@@ -183,42 +186,38 @@ func (a *app) newRotation(ctx context.Context, d *config.Delivery, s config.Secr
 			a.goOn.Store(d.Name+"/"+s.Name, a.onlyFor(d, what+"; watch it arrive, without writing: "+again))
 		},
 	}
-	if c.follow {
-		a.goOn.Store("", "nothing was written: run it again")
-		return r, nil
-	}
-	if c.due {
-		r.Due, r.MaxAge = true, s.DueAfter()
-		r.Renew = func(ctx context.Context) (secret.Value, error) { return a.newValue(ctx, d, s, from, c.generate) }
-		return r, nil
-	}
 	var err error
-	r.New, err = a.newValue(ctx, d, s, from, c.generate)
+	switch {
+	case c.follow:
+		a.goOn.Store("", "nothing was written: run it again")
+	case !c.due: // else the check calls Renew if it is due
+		r.New, err = r.Renew(ctx)
+	}
 	return r, err
 }
 
+// newValue returns the new value of a secret, which its source must have changed.
 func (a *app) newValue(ctx context.Context, d *config.Delivery, s config.Secret, from store.Store, generate bool) (secret.Value, error) {
-	var none secret.Value
 	old, _, err := from.Get(ctx, s)
 	if err != nil {
-		return none, fmt.Errorf("secret %q: %w", s.Name, err)
+		return old, fmt.Errorf("secret %q: %w", s.Name, err)
 	}
 	source := s.Value
 	if generate && source.Generate == nil {
 		source = secret.Source{Generate: &secret.Generate{}}
 	}
 	if source.IsZero() {
-		return none, usagef("give it one in the config, or use --generate", "secret %q has no source for a new value", s.Name)
+		return old, usagef("give it one in the config, or use --generate", "secret %q has no source for a new value", s.Name)
 	}
 	value, err := a.inputs.Read(ctx, source, s.Name)
 	if err != nil {
-		return none, fmt.Errorf("secret %q: %w", s.Name, err)
+		return value, fmt.Errorf("secret %q: %w", s.Name, err)
 	}
 	if _, err := s.InFile(value); err != nil {
-		return none, usagef("give it such a value", "secret %q: the new value %v", s.Name, err)
+		return value, usagef("give it such a value", "secret %q: the new value %v", s.Name, err)
 	}
 	if value.Equal(old) {
-		return none, usagef("put the new value there first, or use --generate", "secret %q: %s still gives the value that is stored", s.Name, source)
+		return value, usagef("put the new value there first, or use --generate", "secret %q: %s still gives the value that is stored", s.Name, source)
 	}
 	if source.Generate != nil && s.Value.Generate == nil && !s.Value.IsZero() {
 		a.narrate("warning: %s%s: the next provision puts back what %s gives", a.of(d), s.Name, s.Value)

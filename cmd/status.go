@@ -71,20 +71,9 @@ func (a *app) status(ctx context.Context, o checkOptions, watch bool) error {
 	if err != nil {
 		return err
 	}
-	o.parallel = max(1, o.parallel/min(maxParallel, len(all)))           // of all deliveries together
-	prepare := func(d *config.Delivery) (work[status.Delivery], error) { // for each look: what it connects to is closed after it
-		c := checkup{selected: []string{groupMount, groupAidbox}, rotateOptions: rotateOptions{checkOptions: o}}
-		var err error
-		if c.target, err = a.targetOf(d, c); err != nil {
-			return nil, err
-		}
-		deps, err := a.dependencies(ctx, d, c)
-		return func(ctx context.Context, _ *progress) (status.Delivery, error) {
-			return status.Look(ctx, d, deps, o.parallel), ctx.Err()
-		}, err
-	}
+	o.parallel = max(1, o.parallel/min(maxParallel, len(all))) // of all deliveries together
 	for {
-		done, err := each(ctx, fleet{app: a, title: "status", all: all}, prepare)
+		done, err := each(ctx, fleet{app: a, title: "status", all: all}, func(d *config.Delivery) (work[status.Delivery], error) { return a.look(ctx, d, o) })
 		r := a.newStatusReport(done, err)
 		if watch && ctx.Err() != nil {
 			return cmp.Or(err, transport.Ended(ctx))
@@ -100,6 +89,19 @@ func (a *app) status(ctx context.Context, o checkOptions, watch bool) error {
 			return err
 		}
 	}
+}
+
+// look prepares one look at a delivery.
+func (a *app) look(ctx context.Context, d *config.Delivery, o checkOptions) (work[status.Delivery], error) {
+	c := checkup{selected: []string{groupMount, groupAidbox}, rotateOptions: rotateOptions{checkOptions: o}}
+	var err error
+	if c.target, err = a.targetOf(d, c); err != nil {
+		return nil, err
+	}
+	deps, err := a.dependencies(ctx, d, c)
+	return func(ctx context.Context, _ *progress) (status.Delivery, error) {
+		return status.Look(ctx, d, deps, o.parallel), ctx.Err()
+	}, err
 }
 
 func (a *app) newStatusReport(done []outcome[status.Delivery], err error) status.Report {
@@ -136,15 +138,12 @@ func (a *app) printStatus(r status.Report, output string, watch bool) error {
 	}
 	t := &table{r.Table(a.several)}
 	if watch {
-		t.rows = slices.Concat([][]string{{r.Time.Local().Format(time.TimeOnly)}}, t.rows)
-	}
-	redraw := watch && a.OutTerminal
-	if redraw {
-		if err := a.stdout.clear(); err != nil {
+		t.rows = slices.Insert(t.rows, 0, []string{r.Time.Local().Format(time.TimeOnly)})
+		if !a.OutTerminal {
+			t.row("") // between two looks
+		} else if err := a.stdout.clear(); err != nil {
 			return err
 		}
-	} else if watch {
-		t.row("") // between two blocks
 	}
 	if err := a.print(t); err != nil {
 		return err

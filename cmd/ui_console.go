@@ -10,17 +10,16 @@ import (
 	"github.com/secretctl/secretctl/internal/secret"
 )
 
-// console is stderr. Each write is one or more whole lines. On a terminal there may be a
-// status line below them, which other output replaces. While a person is asked, writers
-// wait.
+// console is stderr. Each write is one or more whole lines. On a terminal, a status line may
+// stand below them, which other output replaces. During a question, writers wait.
 type console struct {
 	out       io.Writer
 	sanitizer *secret.Sanitizer // cleans each line
 
 	mu       sync.Mutex
-	free     *sync.Cond // signals that nobody is being asked
+	free     *sync.Cond // signals that no question is open
 	asking   bool
-	released bool // nobody will be asked any more
+	released bool // writers no longer wait for questions
 	drawn    bool // a status line is shown
 }
 
@@ -44,17 +43,13 @@ func (c *console) Write(lines []byte) (int, error) {
 	return len(lines), nil
 }
 
-// commands returns where secretctl writes commands of a CI system, which Write would
-// defuse.
-func (c *console) commands() io.Writer { return consoleCommands{c} }
-
-type consoleCommands struct{ *console }
-
-func (c consoleCommands) Write(lines []byte) (int, error) {
+// writeCommands writes commands of a CI system, which Write would defuse.
+func (c *console) writeCommands(lines []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.draw("")
-	return c.out.Write(lines)
+	_, err := c.out.Write(lines)
+	return err
 }
 
 // status replaces the status line; "" removes it.
@@ -64,7 +59,7 @@ func (c *console) status(text string) {
 	c.draw(text)
 }
 
-// draw waits until nobody is being asked. c.mu is held.
+// draw replaces the status line once no question is open. c.mu is held.
 func (c *console) draw(text string) {
 	for c.asking {
 		c.free.Wait()
@@ -77,7 +72,7 @@ func (c *console) draw(text string) {
 	}
 }
 
-// alone returns prompt, during which other writers wait.
+// alone returns a prompt during which writers wait.
 func (c *console) alone(prompt func(string) ([]byte, error)) func(string) ([]byte, error) {
 	if prompt == nil {
 		return nil
@@ -99,7 +94,7 @@ func (c *console) answered() {
 	c.free.Broadcast()
 }
 
-// release lets writers go on although the answer has not come: it may never come.
+// release lets writers go on without the answer, which may never come.
 func (c *console) release() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -17,16 +17,14 @@ const (
 )
 
 // display shows on stderr that work goes on: on a terminal by one line that is redrawn,
-// elsewhere by plain lines every 15 seconds, one for each task that is running.
+// elsewhere by plain lines every 15 seconds, one for each running task.
 type display struct {
-	out      *console
-	terminal bool
-	clean    func(string) string
-	title    string
-	total    int // tasks; the display ends with the last one
-	since    time.Time
-	stop     chan struct{}
-	ended    sync.WaitGroup
+	*app
+	title string
+	total int // tasks; the display ends with the last one
+	since time.Time
+	stop  chan struct{}
+	ended sync.WaitGroup
 
 	mu      sync.Mutex
 	done    int
@@ -37,7 +35,7 @@ type display struct {
 type progress struct {
 	display  *display
 	name     string
-	what     string // it waits for; "" if that is not known
+	what     string // it waits for; "" if unknown
 	hosts    transport.Waiting
 	since    time.Time
 	deadline time.Duration // 0 without one
@@ -45,15 +43,12 @@ type progress struct {
 
 // startDisplay shows the progress of a number of tasks.
 func (a *app) startDisplay(title string, total int) *display {
-	d := &display{out: a.console, terminal: a.ErrTerminal, clean: a.clean, title: title, total: total, since: time.Now(), stop: make(chan struct{})}
+	d := &display{app: a, title: title, total: total, since: time.Now(), stop: make(chan struct{})}
 	if !a.quiet {
 		d.ended.Go(d.loop)
 	}
 	return d
 }
-
-// startProgress shows the progress of a single task.
-func (a *app) startProgress(title string) *progress { return a.startDisplay(title, 1).start("") }
 
 func (d *display) start(name string) *progress {
 	p := &progress{display: d, name: name, since: time.Now()}
@@ -85,13 +80,13 @@ func (p *progress) end() {
 	if last {
 		close(d.stop)
 		d.ended.Wait()
-		d.out.status("")
+		d.console.status("")
 	}
 }
 
 func (d *display) loop() {
 	every := reportEvery
-	if d.terminal {
+	if d.ErrTerminal {
 		every = redrawEvery
 	}
 	tick := time.NewTicker(every)
@@ -120,17 +115,17 @@ func (d *display) show() {
 	if why := d.clean(longest.hosts.Trouble()); why != "" {
 		names[len(names)-1] += ": " + why
 	}
-	if d.terminal { // the time comes first, since a narrow terminal cuts off the end
+	if d.ErrTerminal { // the time comes first, since a narrow terminal cuts off the end
 		spinner := []rune("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
 		turn := int(time.Since(d.since) / redrawEvery)
-		d.out.status(fmt.Sprintf("%c %s %s", spinner[turn%len(spinner)], longest.elapsed(), strings.Join(names, "; ")))
+		d.console.status(fmt.Sprintf("%c %s %s", spinner[turn%len(spinner)], longest.elapsed(), strings.Join(names, "; ")))
 		return
 	}
 	names[len(names)-1] += ": " + longest.elapsed()
 	for _, p := range d.running[1:] {
 		names = append(names, p.name+p.waiting()+": "+p.elapsed())
 	}
-	_, _ = io.WriteString(d.out, strings.Join(names, "\n")+"\n")
+	_, _ = io.WriteString(d.console, strings.Join(names, "\n")+"\n")
 }
 
 func (p *progress) waiting() string {

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"sync"
+	"sync/atomic"
 
 	"golang.org/x/term"
 
@@ -16,42 +16,29 @@ import (
 
 // keyboard is a terminal at which a person types a secret.
 type keyboard struct {
-	in  int // its file descriptor
-	out io.Writer
-
-	mu    sync.Mutex
-	shown *term.State // the terminal's state with echo; nil unless somebody is asked
+	in     int // its file descriptor
+	out    io.Writer
+	before *term.State // the state of the terminal, with echo
+	asking atomic.Bool
 }
 
 // ask reads a line without echo.
 func (k *keyboard) ask(label string) ([]byte, error) {
-	before, err := term.GetState(k.in)
-	if err != nil {
-		return nil, err
-	}
-	k.asking(before)
-	defer k.asking(nil)
+	k.asking.Store(true)
+	defer k.asking.Store(false)
 	_, _ = fmt.Fprintf(k.out, "Value of %s (not shown): ", label)
 	defer func() { _, _ = fmt.Fprintln(k.out) }()
 	return term.ReadPassword(k.in)
 }
 
-func (k *keyboard) asking(shown *term.State) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.shown = shown
-}
-
-// restore turns echo back on if the process ends before a question was answered.
+// restore turns echo back on if the process ends during a question.
 func (k *keyboard) restore() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.shown != nil {
-		_ = term.Restore(k.in, k.shown)
+	if k.asking.Load() {
+		_ = term.Restore(k.in, k.before)
 	}
 }
 
-// confirm asks a person a question. Only yes is a yes.
+// confirm asks a question. Only y and yes confirm.
 func (a *app) confirm(ctx context.Context, question string) error {
 	if a.Prompt == nil || !a.ErrTerminal {
 		return usagef("give --yes, or --dry-run to see what would be done", "cannot ask for confirmation: this is not a terminal")
