@@ -104,7 +104,7 @@ func (a *app) targetOf(d *config.Delivery, c checkup) (string, error) {
 // rotation that does not arrive, the remaining secrets are not rotated.
 func (a *app) runChecks(ctx context.Context, d *config.Delivery, deps verify.Dependencies, c checkup, p *progress) (report verify.DeliveryReport, err error) {
 	o := verify.Options{
-		Groups: c.selected, FromNode: c.fromNode, Parallel: c.parallel,
+		Selected: c.selected, FromNode: c.fromNode, Parallel: c.parallel,
 		Progress: func(check string, deadline time.Duration) { p.set("waiting for "+check, deadline) },
 	}
 	if !c.rotates(d) {
@@ -112,7 +112,7 @@ func (a *app) runChecks(ctx context.Context, d *config.Delivery, deps verify.Dep
 	}
 	rotated := c.rotated(d)
 	for i, s := range rotated {
-		if o.Rotation, err = a.newRotation(ctx, d, s, deps.Store, c); err != nil {
+		if o.Rotation, err = a.rotationOf(ctx, d, s, deps.Store, c); err != nil {
 			return report, err
 		}
 		var done verify.DeliveryReport

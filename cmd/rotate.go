@@ -169,8 +169,8 @@ func (a *app) sameTarget(o checkOptions) (flags string) {
 	return flags
 }
 
-// newRotation says how to rotate a secret; nothing is written yet.
-func (a *app) newRotation(ctx context.Context, d *config.Delivery, s config.Secret, from store.Store, c checkup) (*verify.Rotation, error) {
+// rotationOf says how to rotate a secret; nothing is written yet.
+func (a *app) rotationOf(ctx context.Context, d *config.Delivery, s config.Secret, from store.Store, c checkup) (*verify.Rotation, error) {
 	again := "secretctl rotate " + s.Name + " --follow" + a.sameTarget(c.checkOptions)
 	r := &verify.Rotation{
 		Secret: s.Name, WriteOnly: c.noVerify, DryRun: c.dryRun, Follow: c.follow, Due: c.due, MaxAge: s.DueAfter(),

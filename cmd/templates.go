@@ -46,7 +46,7 @@ release. A file that exists and differs is left alone without --force.
 			if err != nil {
 				return err
 			}
-			a.narrate("%s: %s written, %d unchanged", dir, count(len(written.Changed), "template"), len(written.Unchanged))
+			a.narrate("%s: %s written, %d unchanged", dir, verify.Count(len(written.Changed), "template"), len(written.Unchanged))
 			if output != "json" {
 				return nil
 			}
