@@ -43,7 +43,7 @@ func (a *app) demo(ctx context.Context, provider string) error {
 	return demo.Run(ctx, provider, a.Out, func(ctx context.Context, c demo.Command) error {
 		streams := a.IO
 		streams.Out, streams.Err, streams.Azure = c.Out, a.console.out, c.Azure // each command has a console of its own
-		streams.Prompt, streams.Strays = nil, nil
+		streams.Prompt, streams.LibraryErr = nil, nil
 		streams.LookupEnv = func(name string) (string, bool) {
 			if name == "NO_COLOR" {
 				return a.LookupEnv(name)

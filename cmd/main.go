@@ -34,9 +34,9 @@ type IO struct {
 	Prompt func(label string) ([]byte, error)
 	// Azure says how to reach Azure; the zero value is the Azure that the user is logged in to.
 	Azure azure.Access
-	// Strays replaces the process's stderr, to which libraries and the login programs that
+	// LibraryErr replaces the process's stderr, to which libraries and the login programs that
 	// they start write. Closing it ends that. Nil if nothing does.
-	Strays io.ReadCloser
+	LibraryErr io.ReadCloser
 	// Plugin says that kubectl runs this, as "kubectl secretctl".
 	Plugin bool
 	// OutTerminal and ErrTerminal say whether the stream is a terminal.
@@ -63,7 +63,7 @@ func Main() int {
 		streams.Prompt = keyboard.ask
 	}
 	if r, w, err := os.Pipe(); err == nil {
-		streams.Strays, os.Stderr = pipe{r, w}, w
+		streams.LibraryErr, os.Stderr = pipe{r, w}, w
 	}
 	args := os.Args[1:]
 	if strings.HasPrefix(name, "kubectl_complete-") {
@@ -119,7 +119,7 @@ func Run(ctx context.Context, args []string, streams IO) int {
 	streams.Out = out
 	stderr := newConsole(streams.Err, sanitizer)
 	streams.Err = stderr
-	endRelay := stderr.relay(streams.Strays, streams.ErrTerminal)
+	endRelay := stderr.relay(streams.LibraryErr, streams.ErrTerminal)
 	streams.Prompt = stderr.alone(streams.Prompt)
 	a := &app{IO: streams, stdout: out, console: stderr, sanitizer: sanitizer}
 	a.inputs = &secret.Inputs{LookupEnv: a.secretVariable, Stdin: streams.In, Prompt: streams.Prompt, Sanitizer: sanitizer}

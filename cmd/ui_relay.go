@@ -21,19 +21,19 @@ func (p pipe) Close() error               { return p.w.Close() }
 // relay shows what libraries and their child processes write to stderr, cleaned like
 // everything else. The func that is returned shows what was written until then, and ends
 // it.
-func (c *console) relay(strays io.ReadCloser, terminal bool) (end func()) {
-	if strays == nil {
+func (c *console) relay(libraryErr io.ReadCloser, terminal bool) (end func()) {
+	if libraryErr == nil {
 		return func() {}
 	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		lines := &lineWriter{out: c, terminal: terminal}
-		_, _ = io.Copy(lines, strays)
+		_, _ = io.Copy(lines, libraryErr)
 		lines.end()
 	}()
 	return func() {
-		_ = strays.Close()
+		_ = libraryErr.Close()
 		select {
 		case <-done:
 		case <-time.After(2 * promptAfter): // a child that still runs holds the other end
