@@ -120,7 +120,8 @@ func (a *app) ask(ctx context.Context, o *initOptions, given func(flag string) b
 				break
 			}
 			*q.answer = known
-			a.narrate("%s: %s", strings.TrimPrefix(err.Error(), "--"+q.flag+" "), hint.Of(err))
+			text := strings.TrimPrefix(err.Error(), "--"+q.flag+" ") + ": " + hint.Of(err)
+			a.narrate("%s", strings.TrimSuffix(text, ": "))
 		}
 	}
 	return nil
