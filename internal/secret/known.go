@@ -3,6 +3,7 @@ package secret
 import (
 	"encoding/base64"
 	"encoding/hex"
+	"math/bits"
 	"slices"
 	"strings"
 	"unicode"
@@ -12,13 +13,15 @@ import (
 const (
 	gramLength = 8
 	filterBits = 18
-	// Reversing and rotating is for people's passwords; keys and certificates are longer.
-	maxTwisted = 512
-	maxLayers  = 8 // of escapes in a value
+	maxRotated = 512 // ROT13 is for people's passwords; keys and certificates are longer
+	maxLayers  = 8   // of escapes in a value
 )
 
 // gram is eight characters in a row, folded to a byte each.
 type gram uint64
+
+// eitherWay is the same for a gram and for what it is when it is read backwards.
+func (g gram) eitherWay() gram { return min(g, gram(bits.ReverseBytes64(uint64(g)))) }
 
 // known is the index of the values that no text may repeat.
 //
@@ -70,20 +73,19 @@ func (k *known) index(text string) (counts bool) {
 	folded := fold(nil, text)
 	counts = k.add(folded)
 	plain := slices.DeleteFunc(folded, func(b byte) bool { return !isWordByte(b) })
-	if !counts || len(plain) > maxTwisted {
+	if !counts || len(plain) > maxRotated {
 		return counts
 	}
 	k.add(rot13(plain))
-	slices.Reverse(plain)
-	k.add(plain)
 	return counts
 }
 
 func (k *known) add(folded []byte) (counts bool) {
 	eachGram(folded, func(g gram) bool {
 		if !ordinary(g) {
-			k.grams[g] = struct{}{}
-			k.filter[g.hash()/64] |= 1 << (g.hash() % 64)
+			either := g.eitherWay()
+			k.grams[either] = struct{}{}
+			k.filter[either.hash()/64] |= 1 << (either.hash() % 64)
 			counts = true
 		}
 		return false
@@ -138,11 +140,12 @@ func (k *known) inNoise(folded []byte, text string) bool {
 
 func (k *known) hasGram(folded []byte) bool {
 	return eachGram(folded, func(g gram) bool {
-		if k.filter[g.hash()/64]&(1<<(g.hash()%64)) == 0 {
+		either := g.eitherWay()
+		if k.filter[either.hash()/64]&(1<<(either.hash()%64)) == 0 {
 			return false
 		}
-		_, found := k.grams[g]
-		return found
+		_, found := k.grams[either]
+		return found && !ordinary(g)
 	})
 }
 
