@@ -14,6 +14,7 @@ import (
 	"github.com/secretctl/secretctl/docs"
 	"github.com/secretctl/secretctl/internal/atomicfile"
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/starter"
 	"github.com/secretctl/secretctl/internal/store/providers"
 )
@@ -135,7 +136,7 @@ func (a *app) vacant(force bool) error {
 	case err != nil:
 		return err
 	case info.IsDir():
-		return usagef("name a file in it: -c "+filepath.Join(a.config, defaultConfig), "%s is a folder", a.config)
+		return usagef("name a file in it: -c "+secret.ShellWord(filepath.Join(a.config, defaultConfig)), "%s is a folder", a.config)
 	case !force:
 		return a.existsAlready()
 	}
@@ -181,7 +182,7 @@ func (a *app) writeStarter(text []byte, o initOptions) error {
 	a.narrate("%s: JSON Schema, for editors", path)
 	next := "secretctl provision --dry-run"
 	if a.config != defaultConfig {
-		next += " -c " + a.config
+		next += " -c " + secret.ShellWord(a.config)
 	}
 	a.narrate("next: look through it, then run %s", next)
 	if o.output == "json" {

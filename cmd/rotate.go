@@ -153,7 +153,7 @@ func (a *app) toRotate(o rotateOptions, args []string) ([]*config.Delivery, func
 func (a *app) sameTarget(o checkOptions) (flags string) {
 	add := func(flag, value string) {
 		if value != "" {
-			flags += " " + flag + " " + value
+			flags += " " + flag + " " + secret.ShellWord(value)
 		}
 	}
 	add("--mount-path", o.mountPath)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/store"
 )
 
@@ -135,13 +136,9 @@ func setArgs(settings []store.Parameter, requests []tokenRequest) []string {
 
 // quote writes a command as a shell reads it.
 func quote(words []string) string {
-	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=./:@%+,"
 	var out []string
 	for _, w := range words {
-		if w == "" || strings.Trim(w, plain) != "" {
-			w = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
-		}
-		out = append(out, w)
+		out = append(out, secret.ShellWord(w))
 	}
 	return strings.Join(out, " ")
 }

@@ -55,3 +55,12 @@ func childMayHave(entry string, also []string) bool {
 		return name == other || strings.HasSuffix(other, "_") && strings.HasPrefix(name, other)
 	})
 }
+
+// ShellWord returns a word of a command as a POSIX shell reads it, for hints and dry runs.
+func ShellWord(word string) string {
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=./:@%+,"
+	if word != "" && strings.Trim(word, plain) == "" {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}

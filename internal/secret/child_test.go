@@ -19,3 +19,11 @@ func TestAChildGetsWhatIsListedAndNothingElse(t *testing.T) {
 		t.Errorf("withheld %q", got)
 	}
 }
+
+func TestAShellReadsAWordAsItWas(t *testing.T) {
+	for word, want := range map[string]string{"a/b-c.yaml": "a/b-c.yaml", "": "''", "my config.yaml": "'my config.yaml'", "it's": `'it'\''s'`, "a;b": "'a;b'"} {
+		if got := ShellWord(word); got != want {
+			t.Errorf("%q is %s, want %s", word, got, want)
+		}
+	}
+}

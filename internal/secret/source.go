@@ -192,11 +192,11 @@ func readFile(path string) ([]byte, error) {
 	if info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
 		err := fmt.Errorf("can be read or written by others (mode %04o)", info.Mode().Perm())
 		// A mounted Secret, and a file variable of a pipeline, cannot be changed where they are.
-		return nil, hinted{err, "chmod 600 " + path + "; where that is refused, mount the Secret with defaultMode: 0400, or write value: {stdin: true} and run it with < " + path}
+		return nil, hinted{err, "chmod 600 " + ShellWord(path) + "; where that is refused, mount the Secret with defaultMode: 0400, or write value: {stdin: true} and run it with < " + ShellWord(path)}
 	}
 	if uid, ok := FileOwner(info); ok && !trusted(uid, os.Geteuid()) {
 		err := fmt.Errorf("belongs to another user (uid %d)", uid)
-		return nil, hinted{err, "make it yours: chown " + strconv.Itoa(os.Geteuid()) + " " + path}
+		return nil, hinted{err, "make it yours: chown " + strconv.Itoa(os.Geteuid()) + " " + ShellWord(path)}
 	}
 	return readable(io.ReadAll(io.LimitReader(f, MaxLength+1)))
 }

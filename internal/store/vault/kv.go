@@ -75,7 +75,7 @@ func (v *Store) notThere(ctx context.Context, s config.Secret, was entry) error 
 		text, next = fmt.Sprintf("version %d is destroyed", was.version), "run: secretctl provision, which writes a new version"
 	case was.deleted:
 		text = fmt.Sprintf("version %d is deleted", was.version)
-		next = fmt.Sprintf("run: vault kv undelete -mount=%s -versions=%d %s", v.d.Vault.KVMount, was.version, s.Path)
+		next = fmt.Sprintf("run: vault kv undelete -mount=%s -versions=%d %s", v.d.Vault.KVMount, was.version, secret.ShellWord(s.Path))
 	case was.version == 0:
 		if err := v.checkMount(ctx); err != nil { // a KV engine of version 1 has nothing there either
 			return err
