@@ -15,8 +15,8 @@ const (
 	IdentityKubelet  = "kubelet"
 	IdentityWorkload = "workload"
 	IdentitySystem   = "system"
-	IdentityAddon    = "addon" // that of AKS's own add-on for Key Vault
-	IdentityNode     = "node"  // another one that the nodes have
+	IdentityAddon    = "addon" // of AKS's add-on for Key Vault
+	IdentityNode     = "node"  // another identity of the nodes
 )
 
 // The values of secrets[].objectType.
@@ -40,13 +40,13 @@ var azureProvider = provider{
 	setDefaults:    setAzureDefaults,
 	validate:       validateAzure,
 	validateSecret: validateAzureSecret,
-	// Key Vault takes names that differ only in case as the same.
+	// Key Vault ignores the case of names.
 	stored:      func(s Secret) [2]string { return [2]string{strings.ToLower(s.KeyVault), strings.ToLower(s.ObjectName)} },
 	claim:       claimAzure,
 	provisioned: provisionedInAzure,
 }
 
-// Azure is the Key Vault that holds the secrets, and who may read them.
+// Azure is the Key Vault that holds the secrets, and the identity that reads them.
 type Azure struct {
 	KeyVault       string   `json:"keyVault"`
 	TenantID       string   `json:"tenantID,omitempty"`
@@ -58,7 +58,7 @@ type Azure struct {
 	Cluster        string   `json:"cluster,omitempty"`
 }
 
-// Identity is what the CSI provider reads the Key Vault as.
+// Identity is the identity with which the CSI provider reads the Key Vault.
 type Identity struct {
 	Type     string `json:"type,omitempty"`
 	ClientID string `json:"clientID,omitempty"`
@@ -77,8 +77,8 @@ func setAzureDefaults(d *Delivery) {
 	}
 }
 
-// KeyVaults returns the Key Vaults that hold the secrets, in the order of the
-// secrets, each once. Key Vault ignores the case of their names.
+// KeyVaults returns the Key Vaults that hold the secrets, in the order of the secrets, each
+// once, whatever the case.
 func (d *Delivery) KeyVaults() []string {
 	var vaults []string
 	for _, s := range d.Secrets {
@@ -90,8 +90,8 @@ func (d *Delivery) KeyVaults() []string {
 	return vaults
 }
 
-// VaultSuffix is what tells the folder and the object of a Key Vault from those of
-// the delivery's own, for which it is "".
+// VaultSuffix is appended to the names of the folder and the SecretProviderClass of a Key
+// Vault. For azure.keyVault it is "".
 func (d *Delivery) VaultSuffix(keyVault string) string {
 	if keyVault == "" || d.Azure == nil || strings.EqualFold(keyVault, d.Azure.KeyVault) {
 		return ""
@@ -99,12 +99,11 @@ func (d *Delivery) VaultSuffix(keyVault string) string {
 	return "-" + strings.ToLower(keyVault)
 }
 
-// KeyVaultType returns what a secret is in its Key Vault.
+// KeyVaultType returns the objectType of a secret.
 func (s Secret) KeyVaultType() string { return cmp.Or(s.ObjectType, ObjectSecret) }
 
-// MountFolder returns the folder of the container that has a secret's file. A
-// mount has the secrets of one Key Vault, so those of another than the delivery's
-// have a folder beside mountPath.
+// MountFolder returns the folder of the container that holds a secret's file. A mount has
+// the secrets of one Key Vault, so each further Key Vault has a folder beside mountPath.
 func (d *Delivery) MountFolder(s Secret) string { return d.MountPath + d.VaultSuffix(s.KeyVault) }
 
 // ClassName returns the name of the rendered SecretProviderClass for a Key Vault.
@@ -112,8 +111,8 @@ func (d *Delivery) ClassName(keyVault string) string {
 	return d.SecretProviderClassName() + d.VaultSuffix(keyVault)
 }
 
-// WorkloadIdentity returns the client id that the pod's ServiceAccount is bound to,
-// "" for every identity but a workload's.
+// WorkloadIdentity returns the client id that the pod's ServiceAccount is bound to; "" if
+// the identity is not of type workload.
 func (d *Delivery) WorkloadIdentity() string {
 	if d.Azure == nil || d.Azure.Identity.Type != IdentityWorkload {
 		return ""
@@ -121,20 +120,19 @@ func (d *Delivery) WorkloadIdentity() string {
 	return d.Azure.Identity.ClientID
 }
 
-// ManagedIdentityName returns the name of the identity that provisioning makes for
-// workload identity where the config names none.
+// ManagedIdentityName returns the name of the identity that provisioning creates for
+// workload identity if the config names none.
 func (d *Delivery) ManagedIdentityName() string { return d.Name + "-azure-secrets" }
 
 // RotateIdentityName is ManagedIdentityName for the rotate job.
 func (d *Delivery) RotateIdentityName() string { return d.ManagedIdentityName() + rotateSuffix }
 
-// Subject returns a ServiceAccount of the delivery's namespace as tokens name it.
+// Subject returns the subject of the tokens of a ServiceAccount in the delivery's namespace.
 func (d *Delivery) Subject(account string) string {
 	return "system:serviceaccount:" + d.Namespace + ":" + account
 }
 
-// Lifetime returns how long after it was made a version of the secret expires; 0
-// for never.
+// Lifetime returns how long a version of the secret is valid; 0 for ever.
 func (s Secret) Lifetime() time.Duration {
 	lifetime, _ := parseLifetime(s.ExpiresIn)
 	return lifetime
@@ -164,7 +162,7 @@ func validateAzure(d *Delivery, at *place) {
 	clientID := identity.key("clientID")
 	switch {
 	case a.Identity.Type == IdentityWorkload && a.Identity.ClientID == "" && (a.SubscriptionID == "" || a.ResourceGroup == ""):
-		clientID.report("is missing", "write it, or azure.subscriptionID and azure.resourceGroup, with which it is looked up")
+		clientID.report("is missing", "write it, or azure.subscriptionID and azure.resourceGroup, to look it up")
 	case a.Identity.Type == IdentityNode && a.Identity.ClientID == "":
 		clientID.report("is missing", "write it: nodes may have several identities; az identity list shows their client ids")
 	case a.Identity.Type == IdentitySystem && clientID.node != nil && a.Identity.ClientID != "":
@@ -187,12 +185,12 @@ func validateAzureSecret(_ *Delivery, s Secret, at *place, named bool) {
 	}
 	object := at.key("objectName")
 	if message, hint := objectName(s.ObjectName); message != "" && (named || object.node != nil) {
-		object.report(message, hint+"; where it is left out, the name stands for it")
+		object.report(message, hint+"; without it, the name is used")
 	}
 }
 
-// claimAzure claims the Key Vault secrets that a delivery gives a value. What is
-// only generated leaves alone what is there.
+// claimAzure claims the Key Vault secrets that a delivery gives a value. A generated value
+// never replaces an existing one.
 func claimAzure(shared claims, doc *document) {
 	for i, s := range doc.delivery.Secrets {
 		if !s.Value.IsZero() && s.Value.Generate == nil {
@@ -207,8 +205,8 @@ func provisionedInAzure(d *Delivery) []string {
 	for _, name := range d.KeyVaults() {
 		all = append(all, "key vault\x00"+strings.ToLower(name))
 	}
-	// Azure takes one change at a time of an identity, which is in a resource group
-	// or has a client id.
+	// Azure accepts one change of an identity at a time. The identity is in the resource
+	// group, or has the client id.
 	if d.Azure.ResourceGroup != "" {
 		all = append(all, "group\x00"+strings.ToLower(d.Azure.SubscriptionID+"/"+d.Azure.ResourceGroup))
 	}

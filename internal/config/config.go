@@ -1,6 +1,6 @@
-// Package config owns the delivery: what the user writes in secretctl.yaml, the
-// defaults of what is left out, and every name that follows from it. It refuses
-// what could not work, all of it at once, before anything is attempted.
+// Package config owns the delivery: what the user writes in secretctl.yaml, the defaults
+// of what is left out, and every name that follows from it. It reports everything that
+// cannot work at once, before anything is attempted.
 package config
 
 import (
@@ -11,7 +11,7 @@ import (
 	"github.com/secretctl/secretctl/internal/secret"
 )
 
-// APIVersion is the only one there is.
+// APIVersion is the only version of the config file.
 const APIVersion = "secretctl.dev/v1"
 
 // The values of aidbox.scopeFormat, of the workload's kind and managedBy, and of a resource's accessPolicy.
@@ -22,17 +22,17 @@ const (
 	KindDeployment  = "Deployment"
 	KindStatefulSet = "StatefulSet"
 
-	RunAsImage         = "image"     // user 1000, which the image names
+	RunAsImage         = "image"     // user 1000, as in the Aidbox image
 	RunAsCluster       = "cluster"   // a user that the cluster picks, as OpenShift does
-	ManagedBySecretctl = "secretctl" // render writes it whole
+	ManagedBySecretctl = "secretctl" // render writes the whole workload
 	ManagedByKustomize = "kustomize" // render writes a component that patches it
 	ManagedByHelm      = "helm"      // render writes values for the Aidbox chart
 
 	AccessAllow = "allow"
 )
 
-// Delivery is one document of the config file: some secrets, the store they are
-// in, and the Aidbox that they go to.
+// Delivery is one document of the config file: secrets, the store that holds them, and the
+// Aidbox that uses them.
 type Delivery struct {
 	APIVersion string     `json:"apiVersion"`
 	Name       string     `json:"name,omitempty"`
@@ -48,12 +48,12 @@ type Delivery struct {
 	Secrets    []Secret   `json:"secrets"`
 	Resources  []Resource `json:"resources,omitempty"`
 
-	// From says where the addresses of the servers come from, by their paths:
-	// "secretctl.yaml:4", "default", or what overrides the file.
+	// From is where the address of each server was set, by its path: "secretctl.yaml:4",
+	// "default", or the flag or variable that overrides the file.
 	From map[string]string `json:"-"`
 }
 
-// Setting names the setting at a path as whoever has to change it knows it.
+// Setting names the setting at a path, and where to change it.
 func (d *Delivery) Setting(path string) string {
 	switch from := d.From[path]; {
 	case from == "" || from == fromDefault:
@@ -82,13 +82,13 @@ type Aidbox struct {
 	Resources      corev1.ResourceRequirements `json:"resources"`
 }
 
-// Workload is what runs Aidbox in the cluster, and who writes it there.
+// Workload is what runs Aidbox in the cluster, and who manages it.
 type Workload struct {
 	Kind      string `json:"kind,omitempty"`
 	Name      string `json:"name,omitempty"`
 	Container string `json:"container,omitempty"`
 	ManagedBy string `json:"managedBy,omitempty"`
-	HelmKey   string `json:"helmKey,omitempty"` // where an umbrella chart has the values of the Aidbox chart
+	HelmKey   string `json:"helmKey,omitempty"` // of the Aidbox chart in the values of an umbrella chart
 }
 
 // Admin is the Client that secretctl acts as.

@@ -9,8 +9,8 @@ import (
 	"github.com/secretctl/secretctl/internal/secret"
 )
 
-// setDefaults fills in what was left out, and adds the canary. Every default is
-// valid where that from which it is made is.
+// setDefaults fills in what was left out, and adds the canary. A default that follows from
+// valid settings is valid.
 func (d *Delivery) setDefaults() {
 	d.Name = cmp.Or(d.Name, "aidbox")
 	d.Namespace = cmp.Or(d.Namespace, "default")
@@ -30,8 +30,8 @@ func (d *Delivery) setDefaults() {
 	}
 }
 
-// resolveFiles makes the paths of value files, which are relative to the folder of
-// the config file, relative to the working directory.
+// resolveFiles makes the paths of value files relative to the working directory instead of
+// the folder of the config file.
 func (d *Delivery) resolveFiles(folder string) {
 	resolve := func(s *secret.Source) {
 		if s.File != "" && !filepath.IsAbs(s.File) {
@@ -55,7 +55,7 @@ func (a *Aidbox) setDefaults() {
 	if a.Workload.ManagedBy == ManagedBySecretctl {
 		a.Image = cmp.Or(a.Image, "healthsamurai/aidboxone:2602")
 	}
-	if a.Image != "" { // else whoever runs Aidbox knows it, and validation asks
+	if a.Image != "" { // validation asks for the scopeFormat of an unknown image
 		a.ScopeFormat = cmp.Or(a.ScopeFormat, ScopeFormatOf(a.Image))
 	}
 	if a.Replicas == nil {
@@ -73,12 +73,11 @@ func (w *Workload) setDefaults() {
 	w.ManagedBy = cmp.Or(w.ManagedBy, ManagedBySecretctl)
 }
 
-// lastWithReferences is the last release of which the tutorials show the dialect
-// "references".
+// lastWithReferences is the last release whose tutorials use the dialect "references".
 const lastWithReferences = 2602
 
-// ScopeFormatOf returns the dialect of an image: that of the tutorials up to 2602, and
-// for everything later, or that does not say what it is, the one that Aidbox documents.
+// ScopeFormatOf returns the dialect of an image: references up to 2602, and object for later
+// and unknown releases.
 func ScopeFormatOf(image string) string {
 	_, tag, tagged := strings.Cut(image[strings.LastIndexByte(image, '/')+1:], ":")
 	release, _, _ := strings.Cut(strings.ReplaceAll(tag, "-", "."), ".") // YYMM, YYMM.N, YYMM-rc
@@ -89,9 +88,9 @@ func ScopeFormatOf(image string) string {
 	return ScopeReferences
 }
 
-// addCanary adds a secret, and a Client that authenticates with it, that tests of
-// rotation can change without harm. It has no AccessPolicy and no grant type that gives
-// a token: whoever finds its secret may do nothing, and 403 proves that it is accepted.
+// addCanary adds a secret for rotation tests, and a Client that authenticates with it. The
+// Client has no AccessPolicy and gets no token: its secret allows nothing, and 403 proves
+// that Aidbox accepts it.
 func (d *Delivery) addCanary() {
 	name := d.CanarySecret()
 	client := Resource{

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// The names below follow from the delivery and are computed nowhere else.
+// The names in this file follow from the delivery, and are computed nowhere else.
 
 const (
 	// VaultConfigFile is where the vault config is mounted in the Aidbox container.
@@ -26,14 +26,14 @@ func (d *Delivery) SecretProviderClassName() string {
 	return d.Name + "-" + d.Provider + "-secrets"
 }
 
-// Owner is what marks the delivery's own in a store that others share.
+// Owner marks what the delivery owns in a shared store.
 func (d *Delivery) Owner() string { return d.Namespace + "/" + d.Name }
 
 // maxID is how long an id in FHIR may be.
 const maxID = 64
 
-// ScopeClientID returns the id of the Client that verify makes outside every scope and
-// deletes again. It is always the same, so that the next run finds one that was left.
+// ScopeClientID returns the id of the Client that verify creates outside every scope and
+// deletes again. It is always the same, so that the next run finds a leftover.
 func (d *Delivery) ScopeClientID() string {
 	id := "secretctl-scope-" + d.Namespace + "-" + d.Name
 	if len(id) <= maxID {
@@ -46,7 +46,7 @@ func (d *Delivery) ScopeClientID() string {
 // ConfigMapName returns the name of the ConfigMap that holds the vault config.
 func (d *Delivery) ConfigMapName() string { return d.Name + "-vault-config" }
 
-// Resource returns what the API calls the workload's kind.
+// Resource returns the API resource of the workload's kind: deployments.
 func (w Workload) Resource() string { return strings.ToLower(w.Kind) + "s" }
 
 // String returns the workload as a message names it: Deployment aidbox.
@@ -58,22 +58,21 @@ func (d *Delivery) MountedFile(s Secret) string { return path.Join(d.MountFolder
 // FileName returns the name of the secret's file in its folder.
 func (s Secret) FileName() string { return cmp.Or(s.File, s.Name) }
 
-// DueAfter returns how long after it was written a value is to be rotated; 0 for never.
+// DueAfter returns the age at which a value is due for rotation; 0 for never.
 func (s Secret) DueAfter() time.Duration {
 	age, _ := parseLifetime(s.MaxAge)
 	return age
 }
 
-// AccessPolicyID returns the id of the AccessPolicy of a resource that has
-// accessPolicy set.
+// AccessPolicyID returns the id of the AccessPolicy of a resource with accessPolicy.
 func (d *Delivery) AccessPolicyID(r Resource) string {
 	body, _ := r.AccessPolicy.(map[string]any)
 	id, _ := body["id"].(string)
 	return cmp.Or(id, "secretctl-"+r.ID)
 }
 
-// CanarySecret returns the name of the secret that canary: true adds; the
-// Client that uses it has the same id.
+// CanarySecret returns the name of the secret that canary: true adds, which is also the id
+// of its Client.
 func (d *Delivery) CanarySecret() string { return canaryName }
 
 // Secret returns the secret with that name.
@@ -85,20 +84,17 @@ func (d *Delivery) Secret(name string) (Secret, bool) {
 	return d.Secrets[i], true
 }
 
-// InScope says whether a resource may use the secret: its scope has "Type/id"
-// or "Type".
+// InScope reports whether a resource may use the secret: "Type/id" or "Type" is in its scope.
 func (s Secret) InScope(resourceType, id string) bool {
 	return slices.Contains(s.Scope, resourceType+"/"+id) || slices.Contains(s.Scope, resourceType)
 }
 
-// aidboxService is what aidbox.url begins with where Aidbox is reached through the
-// API server of its cluster.
+// aidboxService is the start of an aidbox.url that leads through the API server.
 const aidboxService = "service"
 
-// Service says whether aidbox.url has Aidbox reached through the API server of its
-// cluster, with nothing forwarded by hand: "service" for a ready pod of the
-// Deployment, then name is "", or "service/NAME" and "service/NAME:PORT" for one
-// that a Service chooses. port is a number or a name; "" where none is given.
+// Service reports whether aidbox.url leads through the API server of the cluster, without a
+// port-forward: "service" to a ready pod of the workload, for which name is "", and
+// "service/NAME" or "service/NAME:PORT" to a Service. port is a number, a name or "".
 func (a Aidbox) Service() (name, port string, ok bool) {
 	if a.URL == aidboxService {
 		return "", "", true
@@ -108,7 +104,7 @@ func (a Aidbox) Service() (name, port string, ok bool) {
 	return name, port, ok
 }
 
-// SplitScope cuts "Type/id" in two; id is "" where the scope names a type alone.
+// SplitScope splits "Type/id"; id is "" if the scope is a type.
 func SplitScope(scope string) (resourceType, id string) {
 	resourceType, id, _ = strings.Cut(scope, "/")
 	return resourceType, id

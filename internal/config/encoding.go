@@ -11,32 +11,32 @@ import (
 
 // The values of secrets[].encoding and secrets[].objectEncoding.
 const (
-	EncodingUTF8   = "utf-8" // the file has the stored text
-	EncodingHex    = "hex"   // the file has the bytes that the stored text stands for
+	EncodingUTF8   = "utf-8" // the CSI provider writes the stored text to the file
+	EncodingHex    = "hex"   // the CSI provider decodes the stored text
 	EncodingBase64 = "base64"
 )
 
-// StoredEncoding returns how the stored text stands for what the file has.
+// StoredEncoding returns the encoding of the stored text.
 func (s Secret) StoredEncoding() string { return cmp.Or(s.Encoding, s.ObjectEncoding, EncodingUTF8) }
 
-// InFile returns what the CSI provider writes into the file for a stored value. The
-// error says that it would write nothing.
+// InFile returns the content of the file for a stored value, or an error if the CSI provider
+// cannot decode it.
 func (s Secret) InFile(stored secret.Value) (secret.Value, error) {
 	decode := map[string]func(string) ([]byte, error){EncodingHex: hex.DecodeString, EncodingBase64: base64.StdEncoding.DecodeString}[s.StoredEncoding()]
 	if decode == nil || stored.Empty() {
 		return stored, nil
 	}
 	b, err := decode(string(stored.Reveal()))
-	if err != nil { // which quotes from the value
-		return secret.Value{}, fmt.Errorf("is not %s, as which the CSI provider decodes it", s.StoredEncoding())
+	if err != nil { // it quotes the value
+		return secret.Value{}, fmt.Errorf("is not %s, so the CSI provider cannot decode it", s.StoredEncoding())
 	}
 	return secret.New(b), nil
 }
 
-// validateEncoding checks an encoding, and that what is generated has it.
+// validateEncoding checks an encoding. Generated values are text.
 func (s Secret) validateEncoding(at *place, key, encoding string) {
 	if at.key(key).check(encoding, oneOf(encodings...)) && encoding != "" && encoding != EncodingUTF8 && s.Value.Generate != nil {
-		at.key("value").report("generates text, and the file would have what that decodes to", "remove "+key+", or give the value another source")
+		at.key("value").report("generates text, which the CSI provider would decode", "remove "+key+", or give the value another source")
 	}
 }
 

@@ -19,8 +19,8 @@ func TestFileHasWhatTheProviderMakesOfTheStoredValue(t *testing.T) {
 		"base64":                 {Secret{Encoding: "base64"}, "aGk=", "hi", ""},
 		"base64 of Key Vault":    {Secret{ObjectEncoding: "base64"}, "aGk=", "hi", ""},
 		"nothing":                {Secret{Encoding: "hex"}, "", "", ""},
-		"no hex":                 {Secret{Encoding: "hex"}, "hunter2", "", "is not hex, as which the CSI provider decodes it"},
-		"base64 without padding": {Secret{Encoding: "base64"}, "aGk", "", "is not base64, as which the CSI provider decodes it"},
+		"no hex":                 {Secret{Encoding: "hex"}, "hunter2", "", "is not hex, so the CSI provider cannot decode it"},
+		"base64 without padding": {Secret{Encoding: "base64"}, "aGk", "", "is not base64, so the CSI provider cannot decode it"},
 	} {
 		got, err := test.s.InFile(secret.New([]byte(test.stored)))
 		if string(got.Reveal()) != test.want || (err != nil) != (test.wrong != "") || err != nil && err.Error() != test.wrong {

@@ -96,7 +96,7 @@ func (f SecretField) At(index int) string {
 	return fmt.Sprintf("%s[%d]", f.Path, index)
 }
 
-// MayHold says whether a literal value at the field is no mistake by itself. The
+// MayHold reports whether a literal value at the field is no mistake by itself. The
 // JAAS line for Amazon's MSK names no secret.
 func (r Resource) MayHold(f SecretField) bool {
 	if f.Path != jaasField {
@@ -109,7 +109,7 @@ func (r Resource) MayHold(f SecretField) bool {
 	})
 }
 
-// plainCredential says whether a header that the body has carries credentials by its
+// plainCredential reports whether a header that the body has carries credentials by its
 // name.
 func (r Resource) plainCredential() bool {
 	parameters, _ := r.Body["parameter"].([]any)

@@ -167,7 +167,7 @@ resources:
 	want := `x.yaml:9:9: secrets[0].scope[1]: must be one of: Client, IdentityProvider, TokenIntrospector, AidboxTopicDestination
 x.yaml:10:5: secrets[1]: has the same name as secrets[0]
 x.yaml:16:7: resources[0].secrets.secret: names no secret of this delivery
-x.yaml:17:7: resources[0].secrets.secert: is no field of this type that takes a secret`
+x.yaml:17:7: resources[0].secrets.secert: is not a field of this type that takes a secret`
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}

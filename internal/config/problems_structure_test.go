@@ -13,6 +13,7 @@ func TestStructureIsCheckedStrictly(t *testing.T) {
 		"key of a Kubernetes type":   {"aidbox: {env: [{name: A, valeu: x}]}\n", `aidbox.env[0].valeu: unknown key; did you mean "value"?`},
 		"key without a value":        {"vault: {zzzzzzzz: }\n", `vault: has an unknown key; available: address, audience,`},
 		"near key without a value":   {"vault: {adress: }\n", `vault.adress: unknown key; did you mean "address"?`},
+		"key like no other":          {azure(secretsOf("{name: s, scope: [Client], objectFormat: pem}")), `secrets[0].objectFormat: unknown key; available: encoding,`},
 		"key glued to its value":     {"aidbox: {admin: {client: root, secret:hunter2-S3cret}}\n", `aidbox.admin.secret…: unknown key; write a space after secret:`},
 		"odd key":                    {"\"\\e]0;x\\a\": 1\n", `…: unknown key`},
 		"endless key":                {strings.Repeat("a", 65) + ": 1\n", strings.Repeat("a", 64) + `…: unknown key`},
@@ -73,7 +74,7 @@ func TestSourceThatNamesNoneIsRefused(t *testing.T) {
 		"stdin false":         {secretsOf("{name: s, scope: [Client/c], value: {stdin: false}}"), `secrets[0].value.stdin: can only be true`},
 		"variable":            {secretsOf("{name: s, scope: [Client/c], value: {env: a b}}"), `secrets[0].value.env: is not the name of an environment variable`},
 		"short generated":     {secretsOf("{name: s, scope: [Client/c], value: {generate: {length: 3}}}"), `secrets[0].value.generate: length is not between 8 and 4096`},
-		"generated admin":     {"aidbox: {admin: {secret: {generate: {}}}}\n", `aidbox.admin.secret.generate: gives no secret that Aidbox knows`},
+		"generated admin":     {"aidbox: {admin: {secret: {generate: {}}}}\n", `aidbox.admin.secret.generate: makes a value that Aidbox does not know`},
 	})
 }
 

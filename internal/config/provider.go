@@ -2,20 +2,19 @@ package config
 
 import "slices"
 
-// provider is what the config knows of one kind of store: a section of the file,
-// the keys of a secret that are for it alone, and what deliveries share in it. Each
-// has a file of its own, named after its section, that begins with the literal.
+// provider is a kind of store: a section of the config, keys of a secret, and what
+// deliveries share in it. Each has a file, named after its section.
 type provider struct {
-	name       string              // of the provider, and of its section
-	secretKeys []string            // those of secrets[] that another provider does not have
-	choices    map[string][]string // the keys that take one of a few words
+	name       string              // also of its section
+	secretKeys []string            // keys of secrets[] that only it has
+	choices    map[string][]string // keys that take one of a few words
 
 	setDefaults func(d *Delivery)
 	validate    func(d *Delivery, section *place)
-	// validateSecret reports what is wrong with where a secret is stored, and with
-	// what else is for this provider. named says that its name is valid.
+	// validateSecret checks the keys of a secret that this provider has. named reports
+	// whether its name is valid.
 	validateSecret func(d *Delivery, s Secret, at *place, named bool)
-	stored         func(s Secret) [2]string // the same for two secrets in the same place of the store
+	stored         func(s Secret) [2]string // where it is in the store
 	claim          func(shared claims, doc *document)
 	provisioned    func(d *Delivery) []string
 }
@@ -32,7 +31,7 @@ func Providers() []string {
 	return names
 }
 
-// provider returns that of the delivery; ok is false where it names none.
+// provider returns the delivery's provider; ok is false if it names none.
 func (d *Delivery) provider() (p provider, ok bool) {
 	all := providerTable()
 	i := slices.IndexFunc(all, func(p provider) bool { return p.name == d.Provider })
@@ -42,8 +41,7 @@ func (d *Delivery) provider() (p provider, ok bool) {
 	return all[i], true
 }
 
-// validateProvider checks the section of the delivery's provider, and that there is
-// none of another.
+// validateProvider checks the section of the delivery's provider, and refuses any other.
 func (doc *document) validateProvider(of provider) {
 	for _, other := range providerTable() {
 		if section := doc.root.key(other.name); section.node != nil && other.name != of.name {
@@ -53,20 +51,20 @@ func (doc *document) validateProvider(of provider) {
 	of.validate(doc.delivery, doc.root.key(of.name))
 }
 
-// validateStored checks where a secret is in its store.
+// validateStored checks the keys of a secret that depend on the provider.
 func (doc *document) validateStored(of provider, s Secret, at *place, named bool) {
 	for _, other := range providerTable() {
 		for _, key := range other.secretKeys {
 			if only := at.key(key); only.node != nil && other.name != of.name {
-				only.report("is not for this provider", "remove it: only provider "+other.name+" has it")
+				only.report("is not for this provider", "remove it: it is only for provider "+other.name)
 			}
 		}
 	}
 	of.validateSecret(doc.delivery, s, at, named)
 }
 
-// Provisioned names what provisioning the delivery writes to, across deliveries: two
-// that have a name in common take turns.
+// Provisioned names the objects that provisioning the delivery writes. Deliveries that
+// have one in common take turns.
 func (d *Delivery) Provisioned() []string {
 	if p, ok := d.provider(); ok {
 		return p.provisioned(d)

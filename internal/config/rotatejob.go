@@ -14,8 +14,8 @@ type RotateJob struct {
 	ClientID string   `json:"clientID,omitempty"` // with Key Vault: of the job's managed identity
 }
 
-// rotateSuffix tells what is the job's from what is the pod's: Aidbox must not be able
-// to write what it reads.
+// rotateSuffix ends the names of what belongs to the job. Aidbox's pod has other rights: it
+// must not write what it reads.
 const rotateSuffix = "-rotate"
 
 // Rotated returns the secrets that the rotate job rotates.
@@ -32,12 +32,12 @@ func (d *Delivery) RotateJobName() string { return d.Name + rotateSuffix }
 // RotateAccount returns the ServiceAccount that the rotate job runs as.
 func (d *Delivery) RotateAccount() string { return d.Aidbox.ServiceAccount + rotateSuffix }
 
-// rotateOne is how long a secret may take to arrive, with a poll interval of the driver of
-// up to seven minutes.
+// rotateOne is how long the rotation of a secret may take, with a driver that polls every
+// seven minutes.
 const rotateOne = 10 * time.Minute
 
-// RotateWithin returns how long a run of the rotate job may take, which rotates one
-// secret after the other.
+// RotateWithin returns how long a run of the rotate job may take. It rotates one secret
+// after the other.
 func (d *Delivery) RotateWithin() time.Duration { return rotateOne * time.Duration(len(d.Rotated())) }
 
 func (d *Delivery) setRotateJobDefaults() {
@@ -56,7 +56,7 @@ func (doc *document) validateRotateJob() {
 	}
 	at.key("schedule").check(d.RotateJob.Schedule, schedule)
 	if id := at.key("clientID"); id.node != nil && d.Provider != ProviderAzure {
-		id.report("is not for this provider", "remove it: only provider "+ProviderAzure+" has it")
+		id.report("is not for this provider", "remove it: it is only for provider "+ProviderAzure)
 	} else {
 		id.check(d.RotateJob.ClientID, uuid)
 	}
@@ -77,7 +77,7 @@ func (doc *document) validateRotateJob() {
 		case first(seen, name, i) < i:
 			item.report("is already listed", "remove one")
 		case s.Value.Generate == nil:
-			item.report("names a secret without generate, and the job has no other source of a new value",
+			item.report("names a secret without generate, the only source of the job",
 				"give it value: {generate: {}}, or rotate it where its source is: secretctl rotate --due "+name)
 		}
 	}

@@ -15,12 +15,12 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-// A rule says what is wrong with a text and what to write, or "" when it is fine.
-// It never repeats the text.
+// A rule returns what is wrong with a text and what to write instead, or "". It never
+// quotes the text.
 type rule func(text string) (message, hint string)
 
-// check reports what is wrong with a text that was written at p. Defaults follow
-// from texts that are checked themselves.
+// check reports what is wrong with the text at p. Defaults need no check: they follow
+// from texts that have one.
 func (p *place) check(text string, r rule) (ok bool) {
 	if p.node == nil || text == "" {
 		return true
@@ -32,20 +32,20 @@ func (p *place) check(text string, r rule) (ok bool) {
 	return message == ""
 }
 
-// written is the text at a key of a mapping, and its rule.
+// written is a key of a mapping, its text and its rule.
 type written struct {
 	key, text string
 	rule      rule
 }
 
-// checkAll is check, for keys of the mapping at p.
+// checkAll checks keys of the mapping at p.
 func (p *place) checkAll(all []written) {
 	for _, w := range all {
 		p.key(w.key).check(w.text, w.rule)
 	}
 }
 
-// require is check, for what has no default.
+// require is check for text that has no default.
 func (p *place) require(text string, r rule) (ok bool) {
 	if text == "" {
 		_, hint := r("")
@@ -64,8 +64,7 @@ func matching(ok func(string) bool, message, hint string) rule {
 	}
 }
 
-// like compiles its pattern when it is first used: most runs use few of them, and
-// every run starts with all of them.
+// like compiles its pattern when it is first used: a run uses few of them.
 func like(pattern, message, hint string) rule {
 	compiled := sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(?:` + pattern + `)$`) })
 	return matching(func(text string) bool { return compiled().MatchString(text) }, message, hint)
@@ -112,7 +111,7 @@ func address(text string) (string, string) {
 	return "", ""
 }
 
-// addressWithout is address, without the part of the path that secretctl adds.
+// addressWithout is an address without the part of the path that secretctl adds.
 func addressWithout(part string) rule {
 	return func(text string) (string, string) {
 		if message, hint := address(text); message != "" {
@@ -126,7 +125,7 @@ func addressWithout(part string) rule {
 	}
 }
 
-// aidboxAddress is an address, or a Service of the cluster.
+// aidboxAddress is an address, or names a Service of the cluster.
 func aidboxAddress(text string) (string, string) {
 	name, port, ok := Aidbox{URL: text}.Service()
 	switch {
@@ -138,13 +137,13 @@ func aidboxAddress(text string) (string, string) {
 	case len(validation.IsDNS1035Label(name)) > 0:
 		return "does not name a Service", "write service/NAME or service/NAME:PORT"
 	case strings.HasSuffix(text, ":"), port != "" && !isPort(port):
-		return "has no port of a Service", "write service/NAME:PORT with the port's number or name"
+		return "has an invalid port", "write service/NAME:PORT with the port's number or name"
 	}
 	return "", ""
 }
 
-// workloadName is a name that Kubernetes makes a label's value of: it appends a hash to
-// that of a StatefulSet.
+// workloadName is a name that Kubernetes also uses in labels. To that of a StatefulSet it
+// appends a hash.
 func workloadName(kind string) rule {
 	longest := 63
 	if kind == KindStatefulSet {

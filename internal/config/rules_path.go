@@ -7,26 +7,19 @@ import (
 	"strings"
 )
 
-// kvPath is what can stand in an API path of Vault and in a policy and means
-// itself there.
+// kvPath is a path that Vault's API and policies take literally.
 func kvPath(text string) (string, string) {
 	parts := strings.Split(text, "/")
 	switch {
-	case strings.ContainsAny(text, "*\"'`\\{}"), slices.Contains(parts, "+"):
-		return "has a character that means something else in a Vault policy", "leave out * + { } \\ and quotes"
-	case strings.ContainsAny(text, "?#%"):
-		return "has a character that means something else in a URL", "leave out ? # and %"
-	case parts[0] == "" || parts[len(parts)-1] == "":
-		return "begins or ends with a slash", "write it without"
-	case slices.ContainsFunc(parts, func(s string) bool { return s == "" || s == "." || s == ".." }):
-		return `has a part that is empty, "." or ".."`, "write it without"
-	case slices.ContainsFunc(parts, func(s string) bool { return s != strings.TrimSpace(s) }):
-		return "has a part that begins or ends with a space", "write it without"
+	case strings.ContainsAny(text, "*\"'`\\{}?#%"), slices.Contains(parts, "+"):
+		return "has a character with a meaning of its own in a Vault policy or URL", "leave out * + { } \\ ? # % and quotes"
+	case slices.ContainsFunc(parts, func(s string) bool { return s == "" || s == "." || s == ".." || s != strings.TrimSpace(s) }):
+		return `has a part that is empty, "." or "..", or begins or ends with a space`, "write it without, and without a slash at either end"
 	}
 	return "", ""
 }
 
-// without is kvPath, for text that does not begin with a part that secretctl adds.
+// without is kvPath that does not begin with a part that secretctl adds.
 func without(text, part string) (string, string) {
 	if rest, found := strings.CutPrefix(text+"/", part+"/"); found && rest != "" {
 		return "begins with " + part + "/, which secretctl adds itself", "leave out " + part + "/"
@@ -34,10 +27,10 @@ func without(text, part string) (string, string) {
 	return kvPath(text)
 }
 
-// authMount is the mount of an auth method, which API paths have below auth/.
+// authMount is the mount of an auth method, without auth/.
 func authMount(text string) (string, string) { return without(text, "auth") }
 
-// kvMount is the mount of a KV engine, as vault secrets list has it.
+// kvMount is the mount of a KV engine, as "vault secrets list" shows it.
 func kvMount(text string) (string, string) {
 	parts := strings.Split(text, "/")
 	if last := parts[len(parts)-1]; len(parts) > 1 && (last == "data" || last == "metadata") {
@@ -58,17 +51,17 @@ func secretPath(mount string) rule {
 	}
 }
 
-// tokenFolders are where Kubernetes and the workload identity webhook mount tokens.
-// Both make folders there, which a read-only mount keeps them from, and then the
-// container does not start. /var/run is a link to /run.
+// tokenFolders are where Kubernetes and the workload identity webhook mount tokens. Both
+// create folders there. If a read-only mount prevents that, the container does not start.
+// /var/run is a link to /run.
 var tokenFolders = []string{"/run/secrets", "/var/run/secrets"}
 
-// systemFolders are what the programs of an image are in, or write to.
+// systemFolders hold the programs of an image, or what they write.
 var systemFolders = []string{
 	"/app", "/bin", "/boot", "/home", "/lib", "/lib64", "/opt", "/root", "/sbin", "/srv", "/tmp", "/usr", "/var/lib", "/var/tmp",
 }
 
-// containerPath is a file or folder in some container.
+// containerPath is a file or folder in the CSI provider's container.
 func containerPath(text string) (string, string) {
 	if !path.IsAbs(text) || path.Clean(text) != text || text == "/" {
 		return "is not an absolute path", "write it as the CSI provider's pod has it, such as /vault/tls/ca.crt"
@@ -76,7 +69,7 @@ func containerPath(text string) (string, string) {
 	return "", ""
 }
 
-// mountPath is a folder of the container that hides nothing else.
+// mountPath is a folder of Aidbox's container that nothing else uses.
 func mountPath(text string) (string, string) {
 	const hint = "such as /run/vault-secrets"
 	taken := path.Dir(VaultConfigFile)
@@ -97,7 +90,7 @@ func mountPath(text string) (string, string) {
 	return "", ""
 }
 
-// overlap says whether one of two folders is the other, or in it.
+// overlap reports whether one of two folders is the other, or in it.
 func overlap(a, b string) bool { return within(a, b) || within(b, a) }
 
 func within(folder, in string) bool { return folder == in || strings.HasPrefix(folder, in+"/") }

@@ -13,33 +13,27 @@ import (
 // maxWord is the longest word, in bytes, that is compared with others.
 const maxWord = 64
 
-// didYouMean returns a question that names the choice nearest to word, or "" when
-// none is near.
+// didYouMean asks whether the choice most like word was meant; "" if none is like it.
 func didYouMean(word string, choices []string) string {
-	best, distance := "", 0
 	plain := plainWord(word)
 	if len(word) > maxWord || plain == "" {
 		return ""
 	}
+	best, question := min(max(3, len(plain)/3+1), len(plain)), "" // two typing errors, in a long word more
 	for _, choice := range choices {
-		d := levenshtein.ComputeDistance(plain, plainWord(choice))
-		near := d <= 2 || plain[0] == plainWord(choice)[0] // Patient is no Client
-		if near && d <= (len(plain)+3)/3 && d < len(plain) && (best == "" || d < distance) {
-			best, distance = choice, d
+		if d := levenshtein.ComputeDistance(plain, plainWord(choice)); d < best {
+			best, question = d, fmt.Sprintf("did you mean %q?", choice)
 		}
 	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf("did you mean %q?", best)
+	return question
 }
 
-// plainWord takes away what differs between ways to write the same word.
+// plainWord makes the same of camelCase, kebab-case and snake_case.
 func plainWord(word string) string {
 	return strings.ToLower(strings.ReplaceAll(strings.ReplaceAll(word, "-", ""), "_", ""))
 }
 
-// keys knows the keys of structs by their json tags.
+// keys finds the keys of structs, their json tags.
 type keys struct {
 	byType map[reflect.Type]map[string]reflect.StructField
 	places map[string]string
@@ -63,8 +57,7 @@ func (k *keys) of(t reflect.Type) map[string]reflect.StructField {
 	return fields
 }
 
-// elsewhere asks whether a key was meant that stands in another place of a
-// delivery, or returns "".
+// elsewhere asks whether a key of another part of a delivery was meant; "" if none was.
 func (k *keys) elsewhere(key string) string {
 	if k.places == nil {
 		k.places = map[string]string{}
@@ -72,9 +65,6 @@ func (k *keys) elsewhere(key string) string {
 	}
 	if plainWord(key) == "useazuretokenproxy" {
 		return "identity binding is not supported: use identity.type workload"
-	}
-	if renamed := map[string]string{"deployment": "aidbox.workload.name"}[plainWord(key)]; renamed != "" {
-		return fmt.Sprintf("write %s", renamed)
 	}
 	if path := k.places[plainWord(key)]; path != "" {
 		return fmt.Sprintf("did you mean %s?", path)

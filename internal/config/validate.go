@@ -8,7 +8,7 @@ import (
 // maxReplicas is more than any Aidbox has.
 const maxReplicas = 10_000
 
-// choices returns the keys that take one of a few words, and the words.
+// choices returns the keys that take one of a few words, with these.
 func choices() map[string][]string {
 	all := map[string][]string{
 		"apiVersion":                {APIVersion},
@@ -26,7 +26,7 @@ func choices() map[string][]string {
 	return all
 }
 
-// validate reports what could not work in a delivery, taken by itself.
+// validate reports what cannot work in a delivery, whatever other deliveries say.
 func (doc *document) validate() {
 	d, root := doc.delivery, doc.root
 	root.key("apiVersion").require(d.APIVersion, oneOf(APIVersion))
@@ -61,7 +61,7 @@ func (doc *document) validateAidbox() {
 		{"probe", a.Probe, probe},
 	})
 	if a.ScopeFormat == "" && a.Workload.External() {
-		at.key("scopeFormat").report("is missing, and the image that tells it is not known",
+		at.key("scopeFormat").report("is missing, and cannot follow from an unknown image",
 			"write object for Aidbox 2603 and later, or references for 2602")
 	}
 	a.Workload.validate(at)
@@ -75,17 +75,17 @@ func (doc *document) validateAidbox() {
 	source := at.key("admin").key("secret")
 	source.checkSource(a.Admin.Secret)
 	if a.Admin.Secret.Generate != nil {
-		source.key("generate").report("gives no secret that Aidbox knows", "name where it is: env, file or stdin")
+		source.key("generate").report("makes a value that Aidbox does not know", "name the source of the existing one: env, file or stdin")
 	}
 	doc.validateEnv(at)
 }
 
-// External says that somebody else writes the workload.
+// External reports whether somebody else manages the workload.
 func (w Workload) External() bool {
 	return w.ManagedBy == ManagedByKustomize || w.ManagedBy == ManagedByHelm
 }
 
-// validate checks the workload, and that nothing is said of one that others write.
+// validate checks the workload, and refuses its settings if others manage it.
 func (w Workload) validate(aidbox *place) {
 	at := aidbox.key("workload")
 	at.checkAll([]written{
@@ -103,7 +103,7 @@ func (w Workload) validate(aidbox *place) {
 	}
 	for _, name := range []string{"image", "replicas", "envFrom", "resources"} {
 		if key := aidbox.key(name); key.node != nil {
-			key.report("is only for managedBy: secretctl", "remove it: "+w.ManagedBy+" says what it is")
+			key.report("is only for managedBy: secretctl", "remove it: set it with "+w.ManagedBy)
 		}
 	}
 }

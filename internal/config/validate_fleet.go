@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// validateFleet reports where the deliveries of one run would get in each other's
-// way: each would undo what the other did, and no run would end "unchanged".
+// validateFleet reports deliveries in conflict: each would undo what the other did, and no
+// run would end "unchanged".
 func validateFleet(docs []*document) {
 	names := map[string]*document{}
 	shared := claims{}
@@ -26,7 +26,7 @@ func validateFleet(docs []*document) {
 	}
 }
 
-// claims notes what each delivery wants something in a store to be.
+// claims is what deliveries want objects in a store to be, by object.
 type claims map[string]claim
 
 type claim struct {
@@ -34,7 +34,7 @@ type claim struct {
 	want []string
 }
 
-// add reports a claim that contradicts an earlier one.
+// add adds a claim, or reports that it contradicts an earlier one.
 func (c claims) add(at *place, what string, want []string, message, hint string) {
 	first, taken := c[what]
 	if !taken {

@@ -41,8 +41,8 @@ func (doc *document) validateResources() {
 	}
 }
 
-// validateReferences checks that the secrets of a resource exist, and that it may
-// use them where it is known which resource it is.
+// validateReferences checks that the secrets of a resource exist and, if its type and id
+// are valid, that it is in their scope.
 func (doc *document) validateReferences(at *place, r Resource, secrets map[string]int, known bool) {
 	if len(r.Secrets) == 0 {
 		at.report("is empty", "name a field and the secret that it refers to")
@@ -54,12 +54,12 @@ func (doc *document) validateReferences(at *place, r Resource, secrets map[strin
 		case !exists:
 			at.key(path).report("names no secret of this delivery", cmp.Or(doc.similarSecret(r.Secrets[path], secrets), "the name of a secret stands here, never a value"))
 		case known && !d.Secrets[i].InScope(r.Type, r.ID):
-			at.key(path).report("names a secret whose scope lacks this resource", fmt.Sprintf("add %q to %s", r.Ref(), doc.secretAt(i).key("scope")))
+			at.key(path).report("names a secret whose scope does not include this resource", fmt.Sprintf("add %q to %s", r.Ref(), doc.secretAt(i).key("scope")))
 		}
 	}
 }
 
-// similarSecret asks whether another name was meant, as long as problems are listed.
+// similarSecret asks whether another name was meant, if the problem is still listed.
 func (doc *document) similarSecret(name string, secrets map[string]int) string {
 	if len(doc.problems) >= maxLines {
 		return ""
@@ -67,7 +67,7 @@ func (doc *document) similarSecret(name string, secrets map[string]int) string {
 	return didYouMean(name, slices.Sorted(maps.Keys(secrets)))
 }
 
-// validateFields checks that the type has the fields, and each one secret.
+// validateFields checks that the type has the fields, and each field has one secret.
 func (p *place) validateFields(r Resource) {
 	first := map[string]string{}
 	for _, path := range slices.Sorted(maps.Keys(r.Secrets)) {
@@ -76,7 +76,7 @@ func (p *place) validateFields(r Resource) {
 		switch {
 		case !ok:
 			known := listed(r.Type)
-			at.report("is no field of this type that takes a secret", cmp.Or(didYouMean(path, known), "available: "+strings.Join(known, ", ")))
+			at.report("is not a field of this type that takes a secret", cmp.Or(didYouMean(path, known), "available: "+strings.Join(known, ", ")))
 		case first[f.At(index)] != "":
 			at.report("is the same field as "+first[f.At(index)], "remove one")
 		case f.Repeated && index > 0 && r.Secrets[f.At(index-1)] == "" && (index > 1 || r.Secrets[f.Path+"[0]"] == ""):
@@ -86,13 +86,12 @@ func (p *place) validateFields(r Resource) {
 	}
 }
 
-// validateBody refuses a value where a reference to a secret goes, and where a
-// secret is all that can be meant.
+// validateBody refuses a value in a field that takes a secret.
 func (p *place) validateBody(r Resource) {
 	body := p.key("body")
 	for key, want := range map[string]string{"resourceType": r.Type, "id": r.ID} {
 		if got, given := r.Body[key]; given && got != want {
-			body.key(key).report("is not that of the resource", "remove it")
+			body.key(key).report("differs from that of the resource", "remove it")
 		}
 	}
 	for _, f := range r.SecretFields() {
@@ -108,7 +107,7 @@ func (p *place) validateBody(r Resource) {
 	}
 }
 
-// hasField says whether a body has a field of that path, or its extension.
+// hasField reports whether a body has the field at a path, or its extension.
 func hasField(body map[string]any, path string) bool {
 	if name, found := strings.CutPrefix(path, "parameter."); found {
 		parameters, _ := body["parameter"].([]any)
@@ -151,11 +150,11 @@ func (p *place) validateAccessPolicy(id string, r Resource) {
 		at.report("is only for a Client", "remove it")
 	}
 	if message, _ := fhirID(id); message != "" && id == "secretctl-"+r.ID && len(r.ID) <= 64 {
-		at.report("makes an AccessPolicy with an id that is too long", "shorten the id of the Client")
+		at.report("gives the AccessPolicy an id that is too long", "shorten the id of the Client")
 	}
 }
 
-// validatePolicyBody leaves what an engine wants to Aidbox.
+// validatePolicyBody leaves the settings of the engine to Aidbox.
 func (p *place) validatePolicyBody(policy map[string]any) {
 	if t, given := policy["resourceType"]; given && t != "AccessPolicy" {
 		p.key("resourceType").report("must be AccessPolicy", "remove it")

@@ -7,8 +7,7 @@ import (
 	"github.com/secretctl/secretctl/internal/secret"
 )
 
-// secretAt returns the place of a secret, which for the canary is the switch that
-// adds it.
+// secretAt returns the place of a secret; of the canary, that of the setting that adds it.
 func (doc *document) secretAt(i int) *place {
 	if doc.delivery.Canary && i == len(doc.delivery.Secrets)-1 {
 		return doc.root.key("canary")
@@ -40,12 +39,12 @@ func (doc *document) validateSecrets() {
 		case first(files, d.MountedFile(s), i) < i:
 			at.report(fmt.Sprintf("has the same file as secrets[%d]", files[d.MountedFile(s)]), "give each secret its own file")
 		case first(stored, provider.stored(s), i) < i:
-			at.report(fmt.Sprintf("is in the same place of the store as secrets[%d]", stored[provider.stored(s)]), "give each secret its own path and key, or objectName")
+			at.report(fmt.Sprintf("has the same place in the store as secrets[%d]", stored[provider.stored(s)]), "give each secret its own path and key, or objectName")
 		}
 	}
 }
 
-// first returns the first index that was seen with a key: i where it is new.
+// first returns the first index that was seen with a key, which is i for a new key.
 func first[K comparable](seen map[K]int, key K, i int) int {
 	if _, taken := seen[key]; !taken {
 		seen[key] = i
@@ -77,7 +76,7 @@ func scopeEntry(text string) (message, hint string) {
 	return fhirID(id)
 }
 
-// checkSource reports what the structure check cannot see.
+// checkSource checks the settings of a source.
 func (p *place) checkSource(s secret.Source) {
 	p.key("env").check(s.Env, variable)
 	if s.Generate != nil {

@@ -43,25 +43,24 @@ type Vault struct {
 	Audience       string `json:"audience,omitempty"`
 	KubernetesHost string `json:"kubernetesHost,omitempty"` // "": leave that of an existing auth method
 
-	// How the CSI provider checks Vault's certificate: what it is told is as its own
-	// pod has it.
+	// How the CSI provider checks Vault's certificate. The paths are those of its own pod.
 	CSICACertPath    string `json:"csiCACertPath,omitempty"`
 	CSICADirectory   string `json:"csiCADirectory,omitempty"`
 	CSITLSServerName string `json:"csiTLSServerName,omitempty"`
 	CSISkipTLSVerify bool   `json:"csiSkipTLSVerify,omitempty"`
 }
 
-// DefaultKubernetesHost is what a new auth method asks to review tokens.
+// DefaultKubernetesHost is the API server that a new auth method asks to review tokens.
 const DefaultKubernetesHost = "https://kubernetes.default.svc"
 
-// CSIAgent is a csiAddress: the provider is not told one, and goes through the agent
-// that runs beside it, which has an address and TLS settings of its own.
+// CSIAgent is the csiAddress of a provider that reaches Vault through the agent beside it,
+// with the agent's own address and TLS settings.
 const CSIAgent = "agent"
 
-// ByAgent says whether the provider reaches Vault through its agent.
+// ByAgent reports whether the provider reaches Vault through its agent.
 func (v *Vault) ByAgent() bool { return v.CSIAddress == CSIAgent }
 
-// PodAddress returns where pods reach Vault, as far as the config says it.
+// PodAddress returns the address at which pods reach Vault, as far as the config has it.
 func (v *Vault) PodAddress() string {
 	if v.ByAgent() {
 		return v.Address
@@ -89,8 +88,8 @@ func setVaultDefaults(d *Delivery) {
 	}
 }
 
-// DataPath returns the API path of a secret's value in a KV version 2 engine,
-// as policies and the SecretProviderClass want it: secret/data/aidbox/client.
+// DataPath returns the API path of a secret's value in a KV version 2 engine, as policies
+// and the SecretProviderClass name it: secret/data/aidbox/client.
 func (d *Delivery) DataPath(s Secret) string {
 	if d.Vault == nil {
 		return ""
@@ -98,10 +97,8 @@ func (d *Delivery) DataPath(s Secret) string {
 	return d.Vault.KVMount + "/data/" + s.Path
 }
 
-// PolicyPaths returns the paths that the pod's policy grants read on: each
-// secret's own, or with policyScope prefix everything below each one's folder,
-// which every path then has.
-// They are sorted, each once.
+// PolicyPaths returns the paths that the pod's policy lets it read, sorted, each once: those
+// of the secrets, or with policyScope prefix everything in their folders.
 func (d *Delivery) PolicyPaths() []string {
 	var paths []string
 	for _, s := range d.Secrets {
@@ -115,8 +112,8 @@ func (d *Delivery) PolicyPaths() []string {
 	return slices.Compact(paths)
 }
 
-// RotatePaths returns the paths of the secrets that the rotate job rotates, below the
-// mount. They are sorted, each once.
+// RotatePaths returns the paths, below the mount, of the secrets that the rotate job
+// rotates, sorted, each once.
 func (d *Delivery) RotatePaths() []string {
 	var paths []string
 	for _, s := range d.Rotated() {
@@ -126,15 +123,15 @@ func (d *Delivery) RotatePaths() []string {
 	return slices.Compact(paths)
 }
 
-// RotateRole returns the role that the rotate job logs in with.
+// RotateRole returns the role of the rotate job.
 func (v *Vault) RotateRole() string { return v.Role + rotateSuffix }
 
-// RotatePolicy returns the policy that grants it to write.
+// RotatePolicy returns the policy that lets the rotate job write.
 func (v *Vault) RotatePolicy() string { return v.Policy + rotateSuffix }
 
-// Vault folds the names of roles and policies to lower case.
+// vaultName is lower case, to which Vault converts the names of roles and policies.
 var vaultName = like(`[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?`, "is not the name of a Vault role or policy",
-	"a-z, 0-9, _, and inside it - and .: Vault knows such names in lower case only")
+	"a-z, 0-9 and _, and inside it - and .: Vault converts names to lower case")
 
 func validateVault(d *Delivery, at *place) {
 	v := d.Vault
@@ -155,11 +152,11 @@ func validateVault(d *Delivery, at *place) {
 	})
 	v.validateTLS(at)
 	if v.Policy == "root" || v.Policy == "default" { // it may follow from the role
-		at.key("policy").report("is a policy that Vault keeps for itself", "set vault.policy to another name")
+		at.key("policy").report("is a policy of Vault's own", "set vault.policy to another name")
 	}
 }
 
-// validateTLS refuses settings that would do nothing.
+// validateTLS refuses settings that have no effect.
 func (v *Vault) validateTLS(at *place) {
 	for _, name := range []string{"csiCACertPath", "csiCADirectory", "csiTLSServerName", "csiSkipTLSVerify"} {
 		switch key := at.key(name); {
@@ -188,13 +185,12 @@ func validateVaultSecret(d *Delivery, s Secret, at *place, _ bool) {
 	s.validateEncoding(at, "encoding", s.Encoding)
 	ok := at.key("path").check(s.Path, secretPath(d.Vault.KVMount))
 	if ok && d.Vault.PolicyScope == PolicyPrefix && !strings.Contains(s.Path, "/") {
-		at.key("path").report("is in no folder, so that vault.policyScope prefix would grant the whole of vault.kvMount",
+		at.key("path").report("has no folder, so that vault.policyScope prefix would grant all of vault.kvMount",
 			"put it into a folder, such as aidbox/NAME, or set vault.policyScope to exact")
 	}
 }
 
-// claimVault claims a delivery's role and policy, and the Kubernetes that an auth
-// method asks.
+// claimVault claims the roles and policies of a delivery, and the host of its auth method.
 func claimVault(shared claims, doc *document) {
 	d, v, at := doc.delivery, doc.delivery.Vault, doc.root.key("vault")
 	server := v.server()
@@ -216,13 +212,13 @@ func claimVault(shared claims, doc *document) {
 	}
 }
 
-// server tells one Vault, or namespace in it, from another.
+// server identifies a Vault, or a namespace in it.
 func (v *Vault) server() string {
 	return strings.TrimSuffix(v.Address, "/") + "\x00" + v.Namespace + "\x00"
 }
 
-// provisionedInVault leaves out the auth method, which all deliveries of a cluster
-// share, and which does not mind.
+// provisionedInVault leaves out the auth method: all deliveries of a cluster share it, and
+// may write it at the same time.
 func provisionedInVault(d *Delivery) []string {
 	server := d.Vault.server()
 	var all []string

@@ -9,10 +9,10 @@ import (
 	yaml "go.yaml.in/yaml/v3"
 )
 
-// View returns the config as it holds: with the defaults filled in, and with a comment
-// at each setting that says where it comes from. override changes a delivery and its
-// From; it may leave a delivery out. Values of environment variables of Aidbox are not shown, as they may be
-// secret. What goes wrong is an [*Error].
+// View returns the effective config: with defaults, and a comment at each setting that says
+// where it comes from. override changes a delivery and its From, and returns false to leave
+// the delivery out. Values of aidbox.env are not shown, as they may be secret. What goes
+// wrong is an [*Error].
 func View(path string, override func(*Delivery) bool) ([]byte, error) {
 	docs, err := read(path)
 	if err != nil {
@@ -43,10 +43,10 @@ func View(path string, override func(*Delivery) bool) ([]byte, error) {
 
 const fromDefault = "default"
 
-// origins says where the settings of a document come from.
+// origins is where the settings of a document come from.
 type origins struct {
 	file string
-	from map[string]string // by path; what is not here is in the file, or a default
+	from map[string]string // by path; all else is in the file, or a default
 }
 
 // annotate comments the settings of node, which is at p in the file.
@@ -71,7 +71,7 @@ func (o origins) annotate(node *yaml.Node, p *place) {
 	}
 }
 
-// dropEmpty leaves out what JSON has for a struct without a setting.
+// dropEmpty removes structs without a setting.
 func (origins) dropEmpty(node *yaml.Node) {
 	for i := 0; i < len(node.Content); i += 2 {
 		if value := node.Content[i+1]; value.Kind == yaml.MappingNode && len(value.Content) == 0 {
@@ -81,7 +81,7 @@ func (origins) dropEmpty(node *yaml.Node) {
 	}
 }
 
-// hidden says whether p is the value of an environment variable.
+// hidden reports whether p is the value of an environment variable.
 func hidden(p *place) bool {
 	return p.name == "value" && p.up != nil && p.up.up != nil && p.up.up.String() == "aidbox.env"
 }

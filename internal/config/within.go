@@ -1,31 +1,29 @@
 package config
 
 import (
-	"bytes"
-	"encoding/json"
 	"maps"
 	"slices"
 
-	yaml "go.yaml.in/yaml/v3"
 	corev1 "k8s.io/api/core/v1"
+	sigsyaml "sigs.k8s.io/yaml"
 
 	"github.com/secretctl/secretctl/internal/secret"
 )
 
-// WithinCluster returns a config file for checks that run beside Aidbox: the
-// delivery, with Vault where the cluster reaches it, and with nothing in it that
-// is or might hold a value. It is of no use for rendering or provisioning. The
-// same delivery gives the same bytes.
+// WithinCluster returns a config file for checks that run in the cluster: the delivery,
+// with the address at which pods reach Vault, and without anything that may hold a value.
+// It cannot be rendered or provisioned. The same delivery gives the same bytes.
 func (d *Delivery) WithinCluster() ([]byte, error) { return d.within(nil) }
 
-// WithinRotateJob is WithinCluster for the rotate job: it can make the values of the
-// secrets that it rotates, and reaches Aidbox through the API server.
+// WithinRotateJob is WithinCluster for the rotate job, which generates the values of the
+// secrets that it rotates and reaches Aidbox through the API server.
 func (d *Delivery) WithinRotateJob() ([]byte, error) {
 	c := *d
 	c.Aidbox.URL = aidboxService
 	return c.within(d.Rotated())
 }
 
+// within keeps the source of the secrets in generated.
 func (d *Delivery) within(generated []Secret) ([]byte, error) {
 	c := *d
 	c.RotateJob = nil
@@ -55,19 +53,5 @@ func (d *Delivery) within(generated []Secret) ([]byte, error) {
 			c.Resources[i].AccessPolicy = AccessAllow
 		}
 	}
-	asJSON, err := json.Marshal(c)
-	if err != nil {
-		return nil, err
-	}
-	var tree map[string]any
-	if err := json.Unmarshal(asJSON, &tree); err != nil {
-		return nil, err
-	}
-	var out bytes.Buffer
-	enc := yaml.NewEncoder(&out)
-	enc.SetIndent(2)
-	if err := enc.Encode(tree); err != nil {
-		return nil, err
-	}
-	return out.Bytes(), nil
+	return sigsyaml.Marshal(c)
 }

@@ -102,7 +102,7 @@ func (w *Workload) look(v corev1.Volume, m corev1.VolumeMount) {
 	}
 }
 
-// ReservedAccount says whether no policy can have the name of the ServiceAccount, as it
+// ReservedAccount reports whether no policy can have the name of the ServiceAccount, as it
 // has by default.
 func (w Workload) ReservedAccount() bool {
 	return w.ServiceAccount == "default" || w.ServiceAccount == "root"

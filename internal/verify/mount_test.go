@@ -76,7 +76,7 @@ func mountRows() []row {
 			s.d.Secrets[0].Encoding = config.EncodingBase64
 			s.store[file] = base64.StdEncoding.EncodeToString([]byte(canary))
 		}, matches, StatusPass, "equal to the store, version 3"},
-		{"not what is decoded", func(_ *testing.T, s *fixture) { s.d.Secrets[0].Encoding = config.EncodingHex }, matches, StatusFail, "the value is not hex, as which the CSI provider decodes it"},
+		{"not what is decoded", func(_ *testing.T, s *fixture) { s.d.Secrets[0].Encoding = config.EncodingHex }, matches, StatusFail, "the value is not hex, so the CSI provider cannot decode it"},
 		{"a certificate", func(_ *testing.T, s *fixture) {
 			s.w.Stored = func(context.Context, config.Secret) (secret.Value, string, error) {
 				return secret.Value{}, "3", store.ErrPEM

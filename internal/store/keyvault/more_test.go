@@ -203,7 +203,7 @@ func TestOddValuesAreWarnedAbout(t *testing.T) {
 	d := password()
 	d.Secrets[0].ObjectEncoding = config.EncodingHex
 	got, err := fakeKeyVault(t).run(t, d, passwordEnv, store.Options{})
-	if err != nil || got[0].Warning != "is not hex, as which the CSI provider decodes it" {
+	if err != nil || got[0].Warning != "is not hex, so the CSI provider cannot decode it" {
 		t.Errorf("%v, error %v", got, err)
 	}
 }
