@@ -1,10 +1,9 @@
 package secret
 
 import (
-	"bytes"
+	"regexp"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 )
 
 // How many characters of a text from outside are shown.
@@ -13,7 +12,7 @@ const (
 	maxTail = 400
 )
 
-// cut shortens a line that was cleaned, but not one that cutStart has.
+// cut shortens a clean line, unless [Sanitizer.Tail] already has.
 func cut(line string) string {
 	r := []rune(line)
 	if len(r) > maxTail || len(r) > maxLine && r[0] != '…' {
@@ -29,16 +28,25 @@ func cutStart(line string) string {
 	return line
 }
 
-// cleanLine makes one line of text, with one blank where there was white space or
-// something that cannot be seen. Colors go as a whole, lest they stand in the middle
-// of a value that is learned later.
+// cleanLine makes one line of text, with one blank for any white space or invisible
+// characters. It removes colors whole: left in part, they could stand in the middle
+// of a value that the Sanitizer learns later.
 func cleanLine(text string) string {
 	return disarm(strings.Join(strings.FieldsFunc(colorless(text), func(r rune) bool {
-		return unicode.IsSpace(r) || unseen(r)
+		return unicode.IsSpace(r) || invisible(r)
 	}), " "))
 }
 
-// colorless takes off colors, also those within others.
+// cleanLines is cleanLine for text that keeps its lines, tabs and blanks.
+func cleanLines(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = disarm(blank(colorless(strings.TrimSuffix(line, "\r")), "\t"))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// colorless removes colors, and those that appear when inner ones are removed.
 func colorless(text string) string {
 	text = strings.ToValidUTF8(text, "\uFFFD")
 	for plain := range layers(text, escapes[0]) {
@@ -47,44 +55,35 @@ func colorless(text string) string {
 	return text
 }
 
-// clean puts a blank in place of what cannot be seen, and leaves white space as it
-// is but for what would break the line.
-func clean(line string) string {
-	return disarm(strings.Map(func(r rune) rune {
-		if r != '\t' && unseen(r) {
+// blank replaces each invisible character with a blank, except those in keep.
+func blank(text, keep string) string {
+	return strings.Map(func(r rune) rune {
+		if invisible(r) && !strings.ContainsRune(keep, r) {
 			return ' '
 		}
 		return r
-	}, colorless(line)))
+	}, text)
 }
 
-// visibleBytes puts a blank in place of what cannot be seen, but for line breaks, tabs
-// and colors.
-func visibleBytes(text []byte) []byte {
-	hidden := func(r rune) bool { return r != '\n' && r != '\t' && unseen(r) }
-	if bytes.IndexFunc(text, hidden) < 0 && utf8.Valid(text) {
-		return text
+var color = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
+// Visible returns what a command was asked for, such as manifests or a report, as it
+// may leave the process: each invisible character is a blank, except line breaks,
+// tabs and colors.
+func Visible(text []byte) []byte {
+	valid := strings.ToValidUTF8(string(text), "\uFFFD")
+	var out []byte
+	end := 0
+	for _, at := range color.FindAllStringIndex(valid, -1) {
+		out = append(out, blank(valid[end:at[0]], "\n\t")+valid[at[0]:at[1]]...)
+		end = at[1]
 	}
-	var out bytes.Buffer
-	for _, part := range strings.SplitAfter(strings.ToValidUTF8(string(text), "\uFFFD"), "m") {
-		// A color is "\x1b[1;31m", so that a part may end with one.
-		color := ""
-		if at := strings.LastIndexByte(part, escape); at >= 0 && strings.HasPrefix(part[at+1:], "[") && strings.Trim(part[at+2:], "0123456789;") == "m" {
-			part, color = part[:at], part[at:]
-		}
-		out.WriteString(strings.Map(func(r rune) rune {
-			if hidden(r) {
-				return ' '
-			}
-			return r
-		}, part) + color)
-	}
-	return out.Bytes()
+	return append(out, blank(valid[end:], "\n\t")...)
 }
 
-// unseen says whether a character is control, changes how others are shown, or
-// shows as nothing, as a zero-width one or a Hangul filler does.
-func unseen(r rune) bool {
+// invisible reports whether a character is a control character, changes how others
+// are shown, or shows as nothing, as a zero-width space or a Hangul filler does.
+func invisible(r rune) bool {
 	if r < 0x7f {
 		return r < ' '
 	}
@@ -92,34 +91,22 @@ func unseen(r rune) bool {
 		unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
-// disarm takes apart what a CI system would obey: "::error::" at the start of a
-// line or in it, "##[error]" and "##vso[task.complete]" anywhere.
+var workflowCommand = regexp.MustCompile(`::[A-Za-z]|##[A-Za-z]*\[`)
+
+// disarm inserts a blank into what a CI system would take for a command: "::error::"
+// at the start of a line or in it, "##[error]" and "##vso[task.complete]" anywhere.
 func disarm(line string) string {
-	if !strings.Contains(line, "::") && !strings.Contains(line, "##") {
-		return line
-	}
-	var b strings.Builder
-	last := strings.LastIndex(line, "::")
 	start := len(line) - len(strings.TrimLeft(line, " \t"))
-	for i := range len(line) {
-		b.WriteByte(line[i])
-		rest := line[i:]
-		named := strings.HasPrefix(rest, "::") && len(rest) > 2 && letter(rest[2])
-		if named && (i == start || i+1 < last) || azureCommand(rest) {
-			b.WriteByte(' ')
+	last := strings.LastIndex(line, "::")
+	var b strings.Builder
+	end := 0
+	for _, at := range workflowCommand.FindAllStringIndex(line, -1) {
+		if i := at[0]; line[i] == '#' || i == start || i+1 < last {
+			b.WriteString(line[end:i+1] + " ")
+			end = i + 1
 		}
 	}
-	return b.String()
-}
-
-// azureCommand says whether text starts as a command of Azure Pipelines does.
-func azureCommand(text string) bool {
-	name, marked := strings.CutPrefix(text, "##")
-	end := 0
-	for end < len(name) && letter(name[end]) {
-		end++
-	}
-	return marked && strings.HasPrefix(name[end:], "[")
+	return b.String() + line[end:]
 }
 
 func letter(b byte) bool { return 'a' <= b|0x20 && b|0x20 <= 'z' }

@@ -11,11 +11,11 @@ import (
 	"unicode/utf8"
 )
 
-// terminal matches what colors and moves: it shows as nothing.
+// terminal matches what colors text or moves the cursor, and shows as nothing.
 var terminal = regexp.MustCompile("(?:\x1b\\[|\u009b)[0-?]*[ -/]*[@-~]")
 
-// escapes undo one layer of what keeps the other characters as they are: colors of
-// a terminal, URLs, programming languages and JSON, HTML.
+// escapes undo one layer of an encoding that leaves most characters as they are: colors
+// of a terminal, URLs, programming languages and JSON, HTML.
 var escapes = []func(string) string{
 	func(text string) string {
 		if strings.ContainsAny(text, "\x1b\u009b") {
@@ -28,9 +28,9 @@ var escapes = []func(string) string{
 	html.UnescapeString,
 }
 
-// undone returns what text becomes when one layer of every escape is undone, and of each
-// alone: a value may look like an escape of one kind and be escaped by another.
-// Quoted-printable stands alone, because "=20" is found in any list of settings.
+// undone returns text with one layer of every escape undone, and of each alone: a value
+// may look like an escape of one kind and be escaped by another. Quoted-printable is
+// undone only alone, because "=20" occurs in any list of settings.
 func undone(text string) []string {
 	forms := []string{unescape(text)}
 	if quoted.MatchString(text) {
@@ -54,7 +54,7 @@ func unescape(text string) string {
 	return text
 }
 
-// layers returns what text becomes as it is undone again and again.
+// layers yields text undone once, twice and so on, until nothing changes.
 func layers(text string, undo func(string) string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for plain := undo(text); plain != text && yield(plain); plain = undo(text) {
@@ -63,8 +63,8 @@ func layers(text string, undo func(string) string) iter.Seq[string] {
 	}
 }
 
-// replaced has decode write what stands for an escape that starts with one of the
-// characters, and say how long the escape is, or 0 where it is none.
+// replaced calls decode wherever an escape may start, at one of the characters starts.
+// decode writes what the escape stands for and returns its length, 0 if it is no escape.
 func replaced(text, starts string, decode func(b *strings.Builder, text string) int) string {
 	if !strings.ContainsAny(text, starts) {
 		return text
@@ -85,7 +85,7 @@ func replaced(text, starts string, decode func(b *strings.Builder, text string) 
 	return b.String()
 }
 
-// code writes what %41, =41, %u0041 or U+0041 stands for, and returns how long that is.
+// code decodes %41, =41, %u0041 and U+0041, for [replaced].
 func code(b *strings.Builder, text string) int {
 	switch {
 	case strings.HasPrefix(text, "U+"):
@@ -101,15 +101,15 @@ func code(b *strings.Builder, text string) int {
 	case strings.HasPrefix(text, "=\n"):
 		return len("=\n")
 	case text[0] == '=':
-		return max(1, number(b, text, 1, 2, 2, 16)) // a line break may have been lost
+		return max(1, number(b, text, 1, 2, 2, 16)) // "=" at the end of a line, whose break was lost
 	case text[0] != 'U':
 		return number(b, text, 1, 2, 2, 16)
 	}
 	return 0
 }
 
-// backslash writes what an escape stands for, and returns how long that is. What
-// does not show becomes something else that does not.
+// backslash decodes the escapes of programming languages and JSON, for [replaced]. An
+// invisible character becomes any other one.
 func backslash(b *strings.Builder, text string) int {
 	if len(text) < 2 {
 		return 0
@@ -144,7 +144,7 @@ func backslash(b *strings.Builder, text string) int {
 	return 0
 }
 
-// pair returns the character that two escapes of JSON stand for together, or -1.
+// pair returns the character that two surrogates in JSON stand for, or -1.
 func pair(text string) rune {
 	if len(text) < 12 || text[6] != '\\' || text[7] != 'u' {
 		return -1
@@ -157,8 +157,8 @@ func pair(text string) rune {
 	return -1
 }
 
-// number reads from at least to at most digits after a prefix, and writes the byte or
-// the character with that number. It returns how much it read, or 0.
+// number reads between least and most digits after a prefix, and writes the byte or
+// the character with that number. It returns the length that it read, or 0.
 func number(b *strings.Builder, text string, prefix, least, most, base int) int {
 	end := prefix
 	for end < len(text) && end < prefix+most && digit(text[end]) < base {
@@ -172,9 +172,9 @@ func number(b *strings.Builder, text string, prefix, least, most, base int) int 
 		return 0
 	}
 	if n < 256 && most <= 3 {
-		b.WriteByte(byte(n)) // of UTF-8 perhaps
+		b.WriteByte(byte(n)) // perhaps part of a character in UTF-8
 	} else {
-		b.WriteRune(rune(n)) // a surrogate becomes U+FFFD, which does not count
+		b.WriteRune(rune(n)) // U+FFFD for a surrogate, which comparing ignores
 	}
 	return end
 }

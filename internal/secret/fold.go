@@ -8,10 +8,10 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// fold appends what is compared of a text: a byte for each character that can be seen.
-// Letters and digits become small ASCII letters and digits, or bytes from 0x80 up;
-// full width, circles and accents are taken off. A plus sign may be a blank. Bytes that are no UTF-8 are taken for
-// Latin 1.
+// fold appends the form of a text that is compared: a byte for each visible character.
+// Letters and digits become small ASCII letters and digits, or bytes from 0x80 up,
+// without full width, circles and accents. A plus sign is left out, since it may be a
+// blank. Bytes that are not UTF-8 count as Latin 1.
 func fold(to []byte, text string) []byte {
 	t := folds()
 	for i := 0; i < len(text); {
@@ -34,7 +34,7 @@ func fold(to []byte, text string) []byte {
 	return to
 }
 
-// folds has what ASCII and Latin 1 become.
+// folds has the folded form of each character of Latin 1.
 var folds = sync.OnceValue(func() *[256]string {
 	var t [256]string
 	for r := range rune(256) {
@@ -57,7 +57,7 @@ func foldRune(to []byte, r rune) []byte {
 func foldSimple(to []byte, r rune) []byte {
 	mixed := byte((r ^ r>>5 ^ r>>10) & 0x7f)
 	switch {
-	case r == '+' || r == utf8.RuneError || unseen(r) || unicode.IsSpace(r) || unicode.IsMark(r):
+	case r == '+' || r == utf8.RuneError || invisible(r) || unicode.IsSpace(r) || unicode.IsMark(r):
 		return to
 	case r < utf8.RuneSelf:
 		return append(to, lower(byte(r&0x7f)))
@@ -65,7 +65,7 @@ func foldSimple(to []byte, r rune) []byte {
 		r = unicode.ToLower(r)
 		return append(to, 0x80|byte((r^r>>7^r>>14)&0x7f))
 	}
-	return append(to, 1+mixed%' '/2) // no character that can be seen
+	return append(to, 1+mixed%' '/2) // a control character, which no visible one becomes
 }
 
 func lower(b byte) byte {
@@ -75,5 +75,5 @@ func lower(b byte) byte {
 	return b
 }
 
-// isWordByte says whether a folded character is a letter or a digit.
+// isWordByte reports whether a folded character is a letter or a digit.
 func isWordByte(b byte) bool { return 'a' <= b && b <= 'z' || '0' <= b && b <= '9' || b >= 0x80 }

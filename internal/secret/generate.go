@@ -9,12 +9,14 @@ import (
 	"math/big"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/secretctl/secretctl/internal/hint"
 )
 
 const (
 	defaultAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 	defaultLength   = 32
-	leastBits       = 96 // of a value that nobody guesses
+	leastBits       = 96 // below this, a value could be guessed
 )
 
 // Generate describes a random value.
@@ -40,10 +42,9 @@ func (g *Generate) Value() (Value, error) {
 	return New([]byte(string(out))), nil
 }
 
-// Validate says what is wrong with the description, as an error, or nil: fewer
-// than 8 or more than 4096 characters, an alphabet of fewer than 8 characters,
-// with one twice, or with one that does not print, or so few characters of it that
-// the value could be guessed. The error repeats nothing of the alphabet.
+// Validate returns an error for fewer than 8 or more than 4096 characters, for an
+// alphabet of fewer than 8 characters, with one twice or with one that does not print,
+// and for a value that could be guessed. The error repeats nothing of the alphabet.
 func (g *Generate) Validate() error {
 	seen := map[rune]bool{}
 	for _, r := range g.Alphabet {
@@ -66,10 +67,8 @@ func (g *Generate) Validate() error {
 		size = len(seen)
 	}
 	if enough := int(math.Ceil(leastBits / math.Log2(float64(size)))); length < enough {
-		return hinted{
-			fmt.Errorf("length %d makes values of fewer than %d bits, which can be guessed", length, leastBits),
-			fmt.Sprintf("with an alphabet of %d characters, write a length of at least %d", size, enough),
-		}
+		return hint.Wrap(fmt.Errorf("length %d makes values of fewer than %d bits, which can be guessed", length, leastBits),
+			"with an alphabet of %d characters, write a length of at least %d", size, enough)
 	}
 	return nil
 }

@@ -17,7 +17,7 @@ const (
 	maxLayers  = 8   // of escapes in a value
 )
 
-// gram is eight characters in a row, folded to a byte each.
+// gram is eight characters in a row, a folded byte each.
 type gram uint64
 
 // eitherWay is the same for a gram and for what it is when it is read backwards.
@@ -25,21 +25,21 @@ func (g gram) eitherWay() gram { return min(g, gram(bits.ReverseBytes64(uint64(g
 
 // known is the index of the values that no text may repeat.
 //
-// Any eight characters in a row of a value count as the value, with or without what
-// is no letter or digit among them, whatever their case. Eight characters that stand
-// in ordinary messages do not count, such as those of "client-secret": a value of
-// random characters has none of them.
+// Any eight characters in a row of a value count as the value, in any case, and with or
+// without the characters among them that are not letters or digits. Eight characters
+// that occur in ordinary messages do not count, such as those of "client-secret": a
+// value of random characters has none.
 //
-// A value that has no eight characters that count, because it is short, repeats one
-// character, or is made of ordinary words, counts as a whole: as it is written, and
-// between characters that are no letters or digits. It is not looked for at all where
-// to withhold messages would only tell what it is: with fewer than four characters,
-// all of them the same, or with one or two ordinary words, such as "password".
+// A value without eight characters that count, because it is short, repeats one
+// character or consists of ordinary words, counts as a whole: as it is written, and
+// between characters that are not letters or digits. No text is withheld for a value
+// that this would only reveal: one of fewer than four characters, of a single repeated
+// character, or of one or two ordinary words, such as "password".
 type known struct {
 	grams  map[gram]struct{}
-	filter []uint64 // a bit for each gram that may be there
+	filter []uint64 // a bit for each hash of a gram
 	wholes []string
-	seen   map[string]struct{} // values, so that learning one again costs nothing
+	seen   map[string]struct{} // the values, so that learning one again costs nothing
 }
 
 func (k *known) learn(v Value) {
@@ -53,9 +53,9 @@ func (k *known) learn(v Value) {
 	k.seen[text] = struct{}{}
 	counts := k.index(text)
 	if inner := unwrapped(text); inner != "" {
-		k.index(inner) // what the store or the server makes of it
+		k.index(inner) // as the store or the server decodes it
 	}
-	// A text is unescaped before it is compared, and the value in it with it.
+	// Unescaping a text before comparing it unescapes the value in it too.
 	depth := 0
 	for plain := range layers(text, unescape) {
 		if k.index(plain); depth == maxLayers {
@@ -68,7 +68,7 @@ func (k *known) learn(v Value) {
 	}
 }
 
-// index adds what counts of a text, and says whether anything does.
+// index adds the grams of a text that count, and reports whether there are any.
 func (k *known) index(text string) (counts bool) {
 	folded := fold(nil, text)
 	counts = k.add(folded)
@@ -103,7 +103,7 @@ func rot13(plain []byte) []byte {
 	return rotated
 }
 
-// unwrapped returns the text that a value is the base64 or hexadecimal form of.
+// unwrapped decodes a value that is text in base64 or hexadecimal; "" if it is not.
 func unwrapped(text string) string {
 	text = strings.TrimSpace(text)
 	for _, decode := range []func(string) ([]byte, error){hex.DecodeString, base64.StdEncoding.DecodeString, base64.RawURLEncoding.DecodeString} {
@@ -114,13 +114,13 @@ func unwrapped(text string) string {
 	return ""
 }
 
-// tellsSomething says whether a value is worth to be looked for as a whole.
+// tellsSomething reports whether to look for a value as a whole.
 func tellsSomething(text string) bool {
 	r := []rune(text)
 	return len(r) >= 4 && strings.Trim(text, string(r[0])) != "" && !ordinaryWords(text, 2)
 }
 
-// inText says whether a value is in text as it is.
+// inText reports whether text contains a value as it is.
 func (k *known) inText(folded []byte, text string) bool {
 	if k.hasGram(folded) {
 		return true
@@ -132,8 +132,7 @@ func (k *known) inText(folded []byte, text string) bool {
 	return slices.ContainsFunc(k.wholes, func(whole string) bool { return containsWhole(text, whole) })
 }
 
-// inNoise says the same of what was unpacked. What is around a value there does not
-// make it a part of a word.
+// inNoise is inText for unpacked text, where the characters around a value say nothing.
 func (k *known) inNoise(folded []byte, text string) bool {
 	return k.hasGram(folded) || slices.ContainsFunc(k.wholes, func(whole string) bool { return strings.Contains(text, whole) })
 }
@@ -168,26 +167,26 @@ func containsWhole(text, whole string) bool {
 
 func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
-// whole returns text in the form in which whole values are compared.
+// whole returns the form of a text in which whole values are compared.
 func whole(text string) string {
-	return strings.ReplaceAll(visible(text), "+", " ") // what queries have for a blank
+	return strings.ReplaceAll(visible(text), "+", " ") // as queries write a blank
 }
 
-// visible returns text without what cannot be seen, except white space.
+// visible returns text without invisible characters other than white space.
 func visible(text string) string {
 	return strings.Map(func(r rune) rune {
-		if unseen(r) && !unicode.IsSpace(r) {
+		if invisible(r) && !unicode.IsSpace(r) {
 			return -1
 		}
 		return r
 	}, text)
 }
 
-// hash spreads grams over the filter, which keeps most of them from the map.
+// hash returns the bit of the filter, which saves most lookups in the map.
 func (g gram) hash() uint64 { return uint64(g) * 0x9e3779b97f4a7c15 >> (64 - filterBits) }
 
-// eachGram yields every eight characters in a row of a folded text: of its letters and
-// digits, and of all that can be seen. It ends with true where yield returns that.
+// eachGram yields every eight characters in a row of a folded text, and of its letters
+// and digits alone. If yield returns true, it stops and returns true.
 func eachGram(folded []byte, yield func(gram) bool) bool {
 	var words, all gram
 	nWords := 0

@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// What stands for a text that repeats a value, or is longer than anybody reads. Text
-// goes as a whole, because what remains around a removed value can tell what it was.
+// What replaces a text that repeats a value, or is longer than anybody reads. The whole
+// text is replaced, because what surrounds a removed value can reveal it.
 const (
 	withheld = "(message withheld: it repeats a secret value)"
 	tooLong  = "(message withheld: it is longer than 256 KiB)"
@@ -17,8 +17,8 @@ const maxText = 256 << 10
 
 // Sanitizer is the one door for text from outside: what a server, a file or a child
 // process said reaches a terminal, a log, a report or a child only through it. It
-// learns every value and token of a run. It may be used by several goroutines, and
-// a nil one knows no value.
+// learns every value and token of a run. Several goroutines may use it, and a nil one
+// knows no value.
 type Sanitizer struct {
 	mu    sync.RWMutex
 	known known
@@ -36,8 +36,8 @@ func (s *Sanitizer) Learn(values ...Value) {
 	}
 }
 
-// Repeats says whether a value that was learned is in text, in whatever encoding, or
-// eight characters in a row of one.
+// Repeats reports whether text contains a learned value in any encoding, or eight
+// characters in a row of one.
 func (s *Sanitizer) Repeats(text string) bool {
 	if s == nil {
 		return false
@@ -47,56 +47,39 @@ func (s *Sanitizer) Repeats(text string) bool {
 	return s.known.repeats(text)
 }
 
-// Line returns text as one short line, without what would break the line, steer a
-// terminal or start a workflow command of a CI system. A text that repeats a value
-// is replaced as a whole. To clean a line again changes nothing.
+// Line returns text as one short line, without anything that would break the line,
+// control a terminal or start a workflow command of a CI system. A text that repeats
+// a value is replaced as a whole. Cleaning a line again changes nothing.
 func (s *Sanitizer) Line(text string) string { return s.Join("", text) }
 
 // Join is Line for a text that came in pieces, such as the issues of an
-// OperationOutcome. A value that is spread over several of them is found too. Empty
+// OperationOutcome. It also finds a value that is spread over several of them. Empty
 // pieces are left out.
 func (s *Sanitizer) Join(separator string, pieces ...string) string {
 	pieces = slices.DeleteFunc(slices.Clone(pieces), func(piece string) bool { return piece == "" })
 	if len(pieces) > 1 && s.Repeats(strings.Join(pieces, "")) {
 		return withheld
 	}
-	return cut(s.line(strings.Join(pieces, separator)))
+	return cut(s.clean(strings.Join(pieces, separator), cleanLine))
 }
 
-// Tail is Line for a text that says at its end what matters, as the errors of
-// Kubernetes do. It keeps 400 characters of it, and Line leaves them.
-func (s *Sanitizer) Tail(text string) string { return cutStart(s.line(text)) }
-
-func (s *Sanitizer) line(text string) string {
-	switch {
-	case len(text) > maxText:
-		return tooLong
-	case s.Repeats(text):
-		return withheld
-	}
-	return cleanLine(text)
-}
+// Tail is Line for a text whose end matters, as in the errors of Kubernetes. It keeps
+// the last 400 characters, and Line keeps them too.
+func (s *Sanitizer) Tail(text string) string { return cutStart(s.clean(text, cleanLine)) }
 
 // Text is Line for a text of several lines, such as a manifest: line breaks and tabs
 // stay, and nothing is cut.
-func (s *Sanitizer) Text(text string) string {
+func (s *Sanitizer) Text(text string) string { return s.clean(text, cleanLines) }
+
+func (s *Sanitizer) clean(text string, how func(string) string) string {
 	switch {
 	case len(text) > maxText:
 		return tooLong
 	case s.Repeats(text):
 		return withheld
 	}
-	lines := strings.Split(text, "\n")
-	for i, line := range lines {
-		lines[i] = clean(strings.TrimSuffix(line, "\r"))
-	}
-	return strings.Join(lines, "\n")
+	return how(text)
 }
-
-// Visible returns what a command was asked for, such as manifests or a report, as it
-// may leave the process: with a blank in place of what cannot be seen, but for line
-// breaks, tabs and colors.
-func Visible(text []byte) []byte { return visibleBytes(text) }
 
 // Err returns err with a text that [Sanitizer.Line] has cleaned. Its chain and its
 // hint stay.
@@ -116,14 +99,14 @@ func (e cleanError) Error() string { return e.text }
 func (e cleanError) Unwrap() error { return e.err }
 
 // Tree returns a copy of what encoding/json has decoded, with every string and key
-// cleaned as [Sanitizer.Text] does. One that repeats a value is masked.
+// cleaned as [Sanitizer.Text] does. A string that repeats a value is masked.
 func (s *Sanitizer) Tree(v any) any {
 	switch v := v.(type) {
 	case string:
-		if len(v) <= maxText && s.Repeats(v) {
-			return mask
+		if text := s.Text(v); text != withheld {
+			return text
 		}
-		return s.Text(v)
+		return mask
 	case map[string]any:
 		out := make(map[string]any, len(v))
 		for key, value := range v {

@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// A search may read this much, and so much more for each byte of the text. Ordinary
-// text takes half of it. What is packed deeper is taken to hold a value.
+// A search may read this much, and this much more for each byte of the text. Ordinary
+// text takes half of it. Text that is packed deeper counts as holding a value.
 const (
 	leastWork   = 1 << 20
 	workPerByte = 64
@@ -17,12 +17,12 @@ const (
 // search looks for known values in a text and in all that it decodes to.
 type search struct {
 	known *known
-	work  int                 // bytes that may still be read
-	seen  map[string]struct{} // what was decoded already, in another order
+	work  int                 // bytes that it may still read
+	seen  map[string]struct{} // texts that it decoded already, in another order
 	fold  []byte
 }
 
-// repeats says whether one of the values is in text, in whatever encoding.
+// repeats reports whether text contains one of the values in any encoding.
 func (k *known) repeats(text string) bool {
 	if len(k.seen) == 0 || text == "" {
 		return false
@@ -31,17 +31,17 @@ func (k *known) repeats(text string) bool {
 	return s.finds(text)
 }
 
-// finds decodes repeatedly: escapes are undone wherever they are, and then text is
-// read as if all of it were base64, hexadecimal and so on, from every offset. What
-// makes sense that way, and hardly anything does by chance, is searched again.
+// finds decodes repeatedly: it undoes escapes wherever they are, and then reads text as
+// if all of it were base64, hexadecimal and so on, from every offset. What is legible
+// then, which hardly happens by chance, it searches again.
 func (s *search) finds(text string) bool {
 	if s.meets(text) {
 		return true
 	}
 	bare := dense(text)
 	squeezed := squeeze(bare)
-	// What is strewn among the characters comes off first: what cannot be seen alone,
-	// where blanks keep numbers apart, or all of it. Queries have a plus sign for a blank.
+	// Undo escapes with and without what is strewn among the characters: invisible ones
+	// alone, because blanks separate numbers, or blanks too. Queries write a plus sign for a blank.
 	var forms []string
 	for _, base := range slices.Compact([]string{text, spaced(text), squeezed}) {
 		forms = append(forms, undone(base)...)
@@ -58,7 +58,7 @@ func (s *search) finds(text string) bool {
 	return s.findsPacked(text, squeezed)
 }
 
-// meets takes one text for what it is.
+// meets searches a text as it is.
 func (s *search) meets(text string) bool {
 	s.work -= len(text)
 	s.fold = fold(s.fold[:0], text)
@@ -79,7 +79,7 @@ func (s *search) findsPacked(text, squeezed string) bool {
 
 const escape, csi = '\x1b', '\u009b' // what colors start with
 
-// dense returns text without white space and what cannot be seen, but with colors.
+// dense returns text without white space and invisible characters, but with colors.
 func dense(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) {
@@ -89,50 +89,32 @@ func dense(text string) string {
 	}, spaced(text))
 }
 
-// spaced is dense, but with white space.
+// spaced is dense with white space.
 func spaced(text string) string {
 	return strings.Map(func(r rune) rune {
-		if r != escape && r != csi && !unicode.IsSpace(r) && (unseen(r) || r == utf8.RuneError) {
+		if r != escape && r != csi && !unicode.IsSpace(r) && (invisible(r) || r == utf8.RuneError) {
 			return -1
 		}
 		return r
 	}, text)
 }
 
-// squeeze takes the colors off a dense text too.
+// squeeze removes the colors of a dense text too.
 func squeeze(text string) string {
-	if !strings.ContainsRune(text, escape) && !strings.ContainsRune(text, csi) {
-		return text
-	}
-	return strings.NewReplacer(string(escape), "", string(csi), "").Replace(colorless(text))
+	return colorStarts.Replace(colorless(text))
 }
 
+var colorStarts = strings.NewReplacer(string(escape), "", string(csi), "")
+
 // legible returns the parts of what was unpacked that may be text of at least eight
-// characters, a line each. NUL is left out, so that UTF-16 is read too.
+// characters, a line each. It leaves out NUL, so that UTF-16 is read too.
 func legible(unpacked string) string {
 	var out strings.Builder
-	start, n := 0, 0
-	flush := func(end int) {
-		if n >= gramLength {
-			out.WriteString(strings.ReplaceAll(unpacked[start:end], "\x00", ""))
-			out.WriteByte('\n')
+	noText := func(r rune) bool { return r < ' ' && !strings.ContainsRune("\x00\t\n\r\x1b", r) }
+	for part := range strings.FieldsFuncSeq(strings.ToValidUTF8(unpacked, "\x01"), noText) {
+		if part = strings.ReplaceAll(part, "\x00", ""); utf8.RuneCountInString(part) >= gramLength {
+			out.WriteString(part + "\n")
 		}
-		n = 0
 	}
-	for i := 0; i < len(unpacked); {
-		r, size := rune(unpacked[i]), 1
-		if r >= utf8.RuneSelf {
-			r, size = utf8.DecodeRuneInString(unpacked[i:])
-		}
-		switch {
-		case r == utf8.RuneError && size == 1, r < ' ' && !strings.ContainsRune("\x00\t\n\r\x1b", r):
-			flush(i)
-			start = i + size
-		case r != 0:
-			n++
-		}
-		i += size
-	}
-	flush(len(unpacked))
 	return out.String()
 }

@@ -1,25 +1,21 @@
 package secret
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"strconv"
 	"sync"
+	"unicode/utf8"
+
+	"github.com/secretctl/secretctl/internal/hint"
 )
 
-// MaxLength is the longest value in bytes that is accepted: what Azure Key Vault
-// takes, which is less than what Vault does.
+// MaxLength is the length in bytes of the longest value: the limit of Azure Key Vault,
+// which is below that of Vault.
 const MaxLength = 25 * 1024
-
-var (
-	errEmpty   = errors.New("is empty")
-	errNotText = errors.New("is not UTF-8 text, which is all that the stores keep unchanged")
-)
 
 // Source says where a value comes from. At most one of the fields is set.
 type Source struct {
@@ -29,7 +25,7 @@ type Source struct {
 	Stdin    bool      `json:"stdin,omitempty"`
 }
 
-// IsZero says whether no source is named.
+// IsZero reports whether no source is named.
 func (s Source) IsZero() bool { return s == Source{} }
 
 // String names the source, for messages: "environment variable X".
@@ -48,43 +44,21 @@ func (s Source) String() string {
 	}
 }
 
-// SourceError says that a source gave no usable value. It never quotes the value.
+// SourceError is the error of a source that has no usable value. It never quotes the value.
 type SourceError struct {
 	Source Source
 	Err    error
-	hint   string
 }
 
 func (e *SourceError) Error() string { return fmt.Sprintf("%s %v", e.Source, e.Err) }
 func (e *SourceError) Unwrap() error { return e.Err }
 
-// Hint says what to do.
-func (e *SourceError) Hint() string { return e.hint }
-
 // Usage says that it is a mistake of usage: nothing was attempted.
 func (*SourceError) Usage() bool { return true }
 
-var _ interface{ Hint() string } = (*SourceError)(nil)
-
-// hinted is an error with a hint.
-type hinted struct {
-	error
-	hint string
-}
-
-func (h hinted) Unwrap() error { return h.error }
-func (h hinted) Hint() string  { return h.hint }
-
-func hintOf(err error) string {
-	if h, ok := errors.AsType[hinted](err); ok {
-		return h.hint
-	}
-	return ""
-}
-
-// Inputs is where sources read. Prompt is nil where there is no terminal; it
-// shows the label and reads a line without echo. Several goroutines may read: one
-// of them at a time is prompted, and one alone gets what comes by a pipe.
+// Inputs is where sources read. Prompt shows the label and reads a line without echo; it
+// is nil without a terminal. Several goroutines may read: they prompt one at a time, and
+// only one of them gets what comes through a pipe.
 type Inputs struct {
 	LookupEnv func(string) (string, bool)
 	Stdin     io.Reader
@@ -96,65 +70,59 @@ type Inputs struct {
 }
 
 // Read returns the value of a source. label names the secret in a prompt. What
-// goes wrong is a [*SourceError]. A generated source gives a new value each time.
+// goes wrong is a [*SourceError] with a hint. A generated source gives a new value each time.
 func (in *Inputs) Read(ctx context.Context, s Source, label string) (Value, error) {
-	v, err := in.read(ctx, s, label)
-	if err == nil {
+	b, err := in.read(ctx, s, label)
+	switch {
+	case ctx.Err() != nil:
+		return Value{}, ctx.Err()
+	case err != nil:
+	case len(b) == 0:
+		err = errors.New("is empty")
+	case len(b) > MaxLength:
+		err = fmt.Errorf("is longer than %d bytes", MaxLength)
+	case !utf8.Valid(b):
+		err = errors.New("is not UTF-8 text, which is all that the stores keep unchanged")
+	default:
+		v := New(b)
 		in.Sanitizer.Learn(v)
+		return v, nil
 	}
-	return v, err
+	if hint.Of(err) == "" {
+		err = hint.Wrap(err, "give %s a text of 1 to %d bytes, or another source", label, MaxLength)
+	}
+	return Value{}, &SourceError{s, err}
 }
 
-func (in *Inputs) read(ctx context.Context, s Source, label string) (Value, error) {
-	fail := func(err error, format string, args ...any) (Value, error) {
-		if ctx.Err() != nil {
-			return Value{}, ctx.Err()
-		}
-		return Value{}, &SourceError{Source: s, Err: err, hint: fmt.Sprintf(format, args...)}
-	}
-	if err := ctx.Err(); err != nil {
-		return Value{}, err
-	}
-	var b []byte
-	var err error
+func (in *Inputs) read(ctx context.Context, s Source, label string) ([]byte, error) {
 	switch {
 	case s.Generate != nil:
 		v, err := s.Generate.Value()
-		if err != nil {
-			return fail(err, "%s", hintOf(err))
-		}
-		return v, nil
+		return v.Reveal(), err
 	case s.Env != "":
 		text, set := in.LookupEnv(s.Env)
 		if !set {
-			return fail(errors.New("is not set"), "export %s, or name another source for %s", s.Env, label)
+			return nil, hint.Wrap(errors.New("is not set"), "export %s, or name another source for %s", s.Env, label)
 		}
-		b = []byte(text)
+		return []byte(text), nil
 	case s.File != "":
-		b, err = Await(ctx, func() ([]byte, error) { return readFile(s.File) })
-		if err != nil {
-			return fail(err, "%s", cmp.Or(hintOf(err), "name a file that you can read, or another source for "+label))
-		}
+		return Await(ctx, func() ([]byte, error) { return readFile(s.File) })
 	case s.Stdin:
-		b, err = Await(ctx, func() ([]byte, error) { return in.readStdin(label) })
-		if err != nil {
-			return fail(err, "%s", hintOf(err))
-		}
-	default:
-		return fail(errors.New("is named"), "give %s a source: env, file, stdin or generate", label)
+		return Await(ctx, func() ([]byte, error) { return in.readStdin(label) })
 	}
-	if err := valid(b); err != nil {
-		return fail(err, "give %s a text of 1 to %d bytes", label, MaxLength)
-	}
-	return New(b), nil
+	return nil, hint.Wrap(errors.New("is named"), "give %s a source: env, file, stdin or generate", label)
 }
 
-// Await returns what read does, or ctx.Err() where that comes first: a pipe that
-// nobody writes to cannot be told to stop.
+// Await returns the result of read, or ctx.Err() if that comes first: reading a pipe that
+// nobody writes to cannot be interrupted.
 func Await[T any](ctx context.Context, read func() (T, error)) (T, error) {
 	type result struct {
 		read T
 		err  error
+	}
+	var none T
+	if ctx.Err() != nil {
+		return none, ctx.Err()
 	}
 	done := make(chan result, 1)
 	go func() {
@@ -165,61 +133,63 @@ func Await[T any](ctx context.Context, read func() (T, error)) (T, error) {
 	case r := <-done:
 		return r.read, r.err
 	case <-ctx.Done():
-		var none T
 		return none, ctx.Err()
 	}
 }
 
-// readFile refuses what other users of the machine can read or have written, as ssh
-// does with its keys: such a value has to be taken as known, or as theirs. Root is
-// trusted, and nobody else is by root.
+// readFile refuses a file that other users of the machine can read or could have
+// written, as ssh does with its keys. Everybody trusts root, and root trusts nobody else.
 func readFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		if pe, ok := errors.AsType[*fs.PathError](err); ok {
 			err = pe.Err
 		}
-		return readable(nil, err)
+		return nil, hint.Wrap(fmt.Errorf("cannot be read: %w", err), "name a file that you can read, or another source")
 	}
 	defer func() { _ = f.Close() }()
 	info, err := f.Stat()
 	if err != nil {
-		return readable(nil, err)
+		return nil, fmt.Errorf("cannot be read: %w", err)
 	}
 	if info.IsDir() {
-		return nil, errors.New("is a folder")
+		return nil, hint.Wrap(errors.New("is a folder"), "name a file that you can read, or another source")
 	}
 	if info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
-		err := fmt.Errorf("can be read or written by others (mode %04o)", info.Mode().Perm())
-		// A mounted Secret, and a file variable of a pipeline, cannot be changed where they are.
-		return nil, hinted{err, "chmod 600 " + ShellWord(path) + "; where that is refused, mount the Secret with defaultMode: 0400, or write value: {stdin: true} and run it with < " + ShellWord(path)}
+		// Nobody can change the mode of a mounted Secret, or of a pipeline's file variable.
+		return nil, hint.Wrap(fmt.Errorf("can be read or written by others (mode %04o)", info.Mode().Perm()),
+			"chmod 600 %s; where that is refused, mount the Secret with defaultMode: 0400, or write value: {stdin: true} and run it with < %[1]s", ShellWord(path))
 	}
 	if uid, ok := FileOwner(info); ok && !trusted(uid, os.Geteuid()) {
-		err := fmt.Errorf("belongs to another user (uid %d)", uid)
-		return nil, hinted{err, "make it yours: chown " + strconv.Itoa(os.Geteuid()) + " " + ShellWord(path)}
+		return nil, hint.Wrap(fmt.Errorf("belongs to another user (uid %d)", uid), "make it yours: chown %d %s", os.Geteuid(), ShellWord(path))
 	}
-	return readable(io.ReadAll(io.LimitReader(f, MaxLength+1)))
+	return readAll(f)
 }
 
-// trusted says whether a user may write what another one takes as a secret.
+// trusted reports whether a user takes a secret from a file of that owner.
 func trusted(owner, user int) bool { return owner == 0 || owner == user }
 
-// readStdin reads all of it, or asks where it is a terminal.
+// readStdin reads all of it, or prompts if it is a terminal.
 func (in *Inputs) readStdin(label string) ([]byte, error) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.Prompt != nil {
-		return readable(in.Prompt(label))
+		b, err := in.Prompt(label)
+		if err != nil {
+			return nil, fmt.Errorf("cannot be read: %w", err)
+		}
+		return b, nil
 	}
 	if in.Stdin == nil || in.stdinUsed {
-		err := errors.New("was read already, for another secret")
-		return nil, hinted{err, "only one secret of a run can come from a pipe: use env or file for the others"}
+		return nil, hint.Wrap(errors.New("was read already, for another secret"),
+			"only one secret of a run can come from a pipe: use env or file for the others")
 	}
 	in.stdinUsed = true
-	return readable(io.ReadAll(io.LimitReader(in.Stdin, MaxLength+1)))
+	return readAll(in.Stdin)
 }
 
-func readable(b []byte, err error) ([]byte, error) {
+func readAll(r io.Reader) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(r, MaxLength+1))
 	if err != nil {
 		return nil, fmt.Errorf("cannot be read: %w", err)
 	}

@@ -5,10 +5,10 @@ import (
 	"sync"
 )
 
-// packing is an encoding that has a few bits in each of its characters.
+// packing is an encoding whose characters hold a few bits each.
 type packing struct {
 	alphabet string // in the order of the bits
-	alike    string // pairs of another character and the one it stands for
+	alike    string // pairs of a character and the one of alphabet that it stands for
 	bits     uint
 }
 
@@ -25,7 +25,7 @@ const lowerCase = "aAbBcCdDeEfFgGhHiIjJkKlLmMnNoOpPqQrRsStTuUvVwWxXyYzZ"
 
 const absent = 0xff
 
-// table returns the bits of each byte, or absent.
+// table returns the bits of each character, or absent.
 func (p packing) table() *[256]byte {
 	var t [256]byte
 	for i := range t {
@@ -47,10 +47,10 @@ var tables = sync.OnceValue(func() (all []*[256]byte) {
 	return all
 })
 
-// eachUnpacked yields what text is in every packing: characters that a packing does
-// not have are passed over, as the line breaks of base64 are, and reading starts at
-// every offset, since what precedes a packed value looks like a part of it. squeezed is
-// text without blanks. It says whether yield has returned true, and ends then.
+// eachUnpacked yields text unpacked from every packing. It skips characters that a
+// packing does not have, such as line breaks in base64, and starts at every offset, since
+// what precedes a packed value looks like a part of it. squeezed is text without blanks.
+// If yield returns true, it stops and returns true.
 func eachUnpacked(text, squeezed string, yield func(string) bool) bool {
 	for i, p := range packings {
 		from := squeezed
@@ -58,7 +58,7 @@ func eachUnpacked(text, squeezed string, yield func(string) bool) bool {
 			from = text
 		}
 		symbols := p.symbols(from, tables()[i])
-		// After eight characters at most a byte starts where a character does.
+		// After at most eight characters, a byte starts where a character does.
 		for offset := range min(8/gcd(p.bits, 8), uint(len(symbols))) {
 			if yield(unpack(symbols[offset:], p.bits)) {
 				return true
@@ -69,7 +69,7 @@ func eachUnpacked(text, squeezed string, yield func(string) bool) bool {
 	return yield(numbers(text, 10)) || yield(numbers(text, 8))
 }
 
-// symbols returns the bits of each character that the packing has.
+// symbols returns the bits of each character in the packing.
 func (p packing) symbols(text string, table *[256]byte) []byte {
 	symbols := make([]byte, 0, len(text))
 	for i := range len(text) {
@@ -104,7 +104,7 @@ func unpack(symbols []byte, bits uint) string {
 	return out.String()
 }
 
-// numbers returns the bytes and characters whose numbers are in text.
+// numbers returns the bytes and characters that text lists by number.
 func numbers(text string, base int) string {
 	var out strings.Builder
 	n, digits := 0, 0

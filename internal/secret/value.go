@@ -8,11 +8,9 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
-	"unicode/utf8"
 )
 
 const mask = "[secret]"
@@ -39,7 +37,7 @@ func (v Value) Reveal() []byte {
 	return v.reveal()
 }
 
-// Empty says whether there is nothing in v.
+// Empty reports whether v has no bytes.
 func (v Value) Empty() bool { return len(v.Reveal()) == 0 }
 
 // Equal compares in constant time, and hides the lengths too.
@@ -48,15 +46,15 @@ func (v Value) Equal(other Value) bool {
 	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
 }
 
-// EndsInNewline says whether the last byte is a line break, which Aidbox takes
-// as part of the secret.
+// EndsInNewline reports whether the last byte is a line break, which Aidbox takes for
+// part of the secret.
 func (v Value) EndsInNewline() bool {
 	b := v.Reveal()
 	return len(b) > 0 && (b[len(b)-1] == '\n' || b[len(b)-1] == '\r')
 }
 
-// Oddity says what Aidbox takes as part of the secret and hardly anybody means, such as
-// "ends in a line break"; "" for nothing.
+// Oddity describes what Aidbox takes for part of the secret and hardly anybody intends,
+// such as "ends in a line break"; "" if there is nothing.
 func (v Value) Oddity() string {
 	b := v.Reveal()
 	switch {
@@ -76,36 +74,14 @@ func (v Value) Oddity() string {
 	return ""
 }
 
-// String returns a mask, as do all the methods below it.
+// String returns a mask, as do all the methods below.
 func (v Value) String() string { return mask }
 
-// GoString implements [fmt.GoStringer].
-func (v Value) GoString() string { return mask }
-
-// Format implements [fmt.Formatter], which fmt asks before it looks at fields.
+// Format implements [fmt.Formatter], which fmt calls for every verb.
 func (v Value) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, mask) }
 
-// MarshalText implements [encoding.TextMarshaler].
+// MarshalText implements [encoding.TextMarshaler], which encoders of JSON, YAML and XML call.
 func (v Value) MarshalText() ([]byte, error) { return []byte(mask), nil }
-
-// MarshalJSON implements [json.Marshaler].
-func (v Value) MarshalJSON() ([]byte, error) { return json.Marshal(mask) }
-
-// MarshalYAML implements the Marshaler of go.yaml.in/yaml.
-func (v Value) MarshalYAML() (any, error) { return mask, nil }
 
 // LogValue implements [slog.LogValuer].
 func (v Value) LogValue() slog.Value { return slog.StringValue(mask) }
-
-// valid says what is wrong with a value, as an error, or nil.
-func valid(b []byte) error {
-	switch {
-	case len(b) == 0:
-		return errEmpty
-	case len(b) > MaxLength:
-		return fmt.Errorf("is longer than %d bytes", MaxLength)
-	case !utf8.Valid(b):
-		return errNotText
-	}
-	return nil
-}
