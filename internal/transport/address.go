@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// AddressError says that an address is not one that secretctl speaks to.
+// AddressError is the error of an address that secretctl does not connect to.
 type AddressError struct {
 	What, Reason string
 	hint         string
@@ -24,7 +24,7 @@ func (e *AddressError) Hint() string { return e.hint }
 // Usage says that it is a mistake of usage: nothing was attempted.
 func (*AddressError) Usage() bool { return true }
 
-// Named names a server in an error: what it is, where, and where that was set.
+// Named names a server in an error: what it is, its address, and where that was set.
 func Named(what, address, from string) string {
 	name := what + " " + strings.TrimRight(address, "/")
 	if from != "" {
@@ -33,11 +33,11 @@ func Named(what, address, from string) string {
 	return name
 }
 
-// CheckAddress refuses an address to which no secret may be sent: one that is no
-// http or https URL, one with credentials, a query or a fragment in it, one whose path
-// has what is added to it (without), and plain http to a host other than this one
-// unless allowHTTP. what names the setting that it came from. The error is an
-// [*AddressError] and never quotes credentials.
+// CheckAddress refuses an address that no secret may go to: one that is not an http or
+// https URL, one with credentials, a query or a fragment, one whose path contains what
+// clients add to it (without), and, unless allowHTTP, plain http to another host. what
+// names the setting of the address. The error is an [*AddressError] and never quotes
+// credentials.
 func CheckAddress(what, address string, allowHTTP bool, without ...string) error {
 	u, err := url.Parse(address)
 	switch {
@@ -45,7 +45,7 @@ func CheckAddress(what, address string, allowHTTP bool, without ...string) error
 		return &AddressError{what, "must be an http or https URL", "write it as https://host:port"}
 	case u.User != nil:
 		return &AddressError{what, "has credentials in the address", "leave them out: credentials have settings of their own"}
-	case strings.ContainsAny(address, "?#"): // also an empty one, which would swallow the path that is added
+	case strings.ContainsAny(address, "?#"): // even an empty one would swallow the path that clients add
 		return &AddressError{what, "has a query or fragment in the address", "write it as https://host:port"}
 	case slices.ContainsFunc(without, func(part string) bool { return strings.Contains(path.Clean(u.Path)+"/", part+"/") }):
 		return &AddressError{what, "has " + without[0] + " in the address, which secretctl adds itself", "leave out " + without[0] + " and what follows"}
@@ -58,24 +58,24 @@ func CheckAddress(what, address string, allowHTTP bool, without ...string) error
 	return nil
 }
 
-// CheckProxy refuses a proxy that would be given what is for a plain http address of
-// this machine: [CheckAddress] lets that pass because it goes nowhere else.
+// CheckProxy refuses a proxy that would receive requests to a plain http address of this
+// machine, which [CheckAddress] allows because they do not leave it.
 func CheckProxy(what, address string, proxy func(*http.Request) (*url.URL, error), allowHTTP bool) error {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" || allowHTTP || proxy == nil {
-		return nil //nolint:nilerr // CheckAddress has the words for it
+		return nil //nolint:nilerr // CheckAddress reports it
 	}
 	if by, err := proxy(&http.Request{URL: u}); by == nil || err != nil {
-		return nil //nolint:nilerr // who sends the request says so
+		return nil //nolint:nilerr // the request reports it
 	}
 	return &AddressError{
-		what, fmt.Sprintf("a proxy would be given what is for http://%s in plain text", u.Host),
-		"leave this machine out of the proxy, or give --allow-http where the network in between is trusted",
+		what, fmt.Sprintf("a proxy would receive in plain text what is for http://%s", u.Host),
+		"exclude this machine from the proxy (NO_PROXY), or use --allow-http where the network in between is trusted",
 	}
 }
 
-// Loopback says whether an address is one of the machine that asks it, so that a pod
-// would look for it in itself.
+// Loopback reports whether an address is that of the machine itself, so that a pod that
+// connects to it connects to itself.
 func Loopback(address string) bool {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -93,8 +93,8 @@ func loopback(host string) bool {
 	return ip != nil && ip.IsLoopback()
 }
 
-// SameHost returns a RoundTripper that sends requests to the host of address alone.
-// Others come from redirects, and would carry token and values there.
+// SameHost returns a RoundTripper that sends requests only to the host of address. Those
+// to others come from redirects, and would carry the token and values there.
 func SameHost(next http.RoundTripper, address string) http.RoundTripper {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -127,8 +127,8 @@ func (s sameHost) RoundTrip(req *http.Request) (*http.Response, error) {
 	return nil, redirect
 }
 
-// unfollowed are the redirects that Vault's client takes for an answer.
+// unfollowed are the redirects that Vault's client takes for responses.
 var unfollowed = map[int]bool{http.StatusMultipleChoices: true, http.StatusSeeOther: true, http.StatusPermanentRedirect: true}
 
-// bare leaves of an address where a server is.
+// bare returns the scheme and host of an address.
 func bare(u *url.URL) string { return u.Scheme + "://" + u.Host }

@@ -8,20 +8,18 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"runtime"
 	"syscall"
 )
 
-// Error says in words of its own why a request got no answer, or not the right one.
-// The error below it, which repeats what a server or a setting said, can be compared
-// with and not be had.
+// Error explains in its own words why a request got no response, or not the right one.
+// Its cause, which may quote a server or a setting, can be tested for but not read.
 type Error struct {
 	text, hint string
 	cause      error
 	byProxy    bool
 }
 
-// ByProxy says that the request did not get further than to a proxy.
+// ByProxy reports whether the request got no further than a proxy.
 func (e *Error) ByProxy() bool { return e.byProxy }
 
 func (e *Error) Error() string { return e.text }
@@ -29,20 +27,20 @@ func (e *Error) Error() string { return e.text }
 // Hint says what to do.
 func (e *Error) Hint() string { return e.hint }
 
-// Is says whether the cause is target. A deadline is the caller's own, and no cause.
+// Is reports whether the cause is target. The caller's deadline is no cause.
 func (e *Error) Is(target error) bool {
 	return e.cause != nil && target != context.DeadlineExceeded && target != context.Canceled && errors.Is(e.cause, target)
 }
 
 var (
-	errMalformed = &Error{text: "malformed response", hint: "is it the right address and port, and what answers there, or in between?"}
+	errMalformed = &Error{text: "malformed response", hint: "check the address and port, and any proxy in between"}
 	errHeader    = &Error{text: "a credential has a character that no header can carry, such as a line break", hint: "write it again without one: printf %s instead of echo"}
 )
 
-// RedirectError says that an answer was a redirect that is not followed.
+// RedirectError is the error of a redirect that is not followed.
 type RedirectError struct {
-	Status int    // 0 where it was followed as far as to another host
-	Target string // the address that it names, as the server wrote it: for a Sanitizer first
+	Status int    // 0 if it was followed until it led to another host
+	Target string // the address that it leads to, not sanitized
 }
 
 func (e *RedirectError) Error() string {
@@ -54,10 +52,10 @@ func (e *RedirectError) Error() string {
 
 // Hint says what to do.
 func (e *RedirectError) Hint() string {
-	return "put the final address into the config; a proxy or a login page in between answers so too"
+	return "put the final address into the config; proxies and login pages also answer with redirects"
 }
 
-// Ended returns ctx.Err() in words that fit.
+// Ended returns ctx.Err() as "timed out" or "interrupted".
 func Ended(ctx context.Context) error { return endedError{ctx.Err()} }
 
 type endedError struct{ error }
@@ -71,17 +69,17 @@ func (e endedError) Error() string {
 	return "interrupted"
 }
 
-// Explained marks an error as one in our own words, such as one of a tunnel that
-// dials. [Explain] returns it as it is.
+// Explained marks an error as safe to show, such as one of a tunnel. [Explain] returns
+// it unchanged.
 func Explained(err error) error { return explained{err} }
 
 type explained struct{ error }
 
 func (e explained) Unwrap() error { return e.error }
 
-// Explain restates why a request got no answer, in words of its own and with a hint:
-// the errors of net/http are several layers long, and repeat the URL, headers,
-// certificates and settings. Where ctx has ended, that is the reason.
+// Explain restates why a request got no response, with a hint: the errors of net/http are
+// several layers long, and repeat the URL, headers, certificates and settings. If ctx
+// has ended, that is the reason.
 func Explain(ctx context.Context, err error) error {
 	switch {
 	case err == nil:
@@ -89,14 +87,14 @@ func Explain(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return Ended(ctx)
 	}
+	if safe, ok := errors.AsType[explained](err); ok {
+		return safe.error
+	}
 	if redirect, ok := errors.AsType[*RedirectError](err); ok {
 		return redirect
 	}
-	if own, ok := errors.AsType[explained](err); ok {
-		return own.error
-	}
-	if own, ok := errors.AsType[*Error](err); ok {
-		return own
+	if explained, ok := errors.AsType[*Error](err); ok {
+		return explained
 	}
 	text, hint := words(err)
 	return &Error{text: text, hint: hint, cause: err}
@@ -106,7 +104,7 @@ func words(err error) (text, hint string) {
 	var dns *net.DNSError
 	var netErr net.Error
 	switch {
-	case refused(runtime.GOOS, err):
+	case isAny(err, refused):
 		return "connection refused", "is it running, and is the address right?"
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return fmt.Sprintf("host %s is not known", dns.Name), "check the address, or run where the name resolves"
@@ -126,7 +124,7 @@ func words(err error) (text, hint string) {
 	return errMalformed.text, errMalformed.hint
 }
 
-// tlsWords names no certificate: its fields are the server's words.
+// tlsWords quotes nothing of a certificate, since the server wrote it.
 func tlsWords(err error) (text, hint string, ok bool) {
 	var host x509.HostnameError
 	var invalid x509.CertificateInvalidError
@@ -143,7 +141,7 @@ func tlsWords(err error) (text, hint string, ok bool) {
 		return "TLS: the server's certificate is signed by an unknown authority", "give the CA that signed it (VAULT_CACERT for Vault, SSL_CERT_FILE for Aidbox)", true
 	case errors.As(err, &certificate), errors.As(err, &invalid):
 		return "TLS: the server's certificate is not valid", "give the CA that signed it (VAULT_CACERT for Vault, SSL_CERT_FILE for Aidbox)", true
-	case errors.As(err, &op) && op.Op == "remote error": // the server says so, by a number
+	case errors.As(err, &op) && op.Op == "remote error": // an alert of the server, which is a number
 		return op.Err.Error(), "does the server want a client certificate, or another version of TLS?", true
 	case errors.Is(err, http.ErrSchemeMismatch):
 		return "answered plain http", "write the address as http://, or give the port that speaks https", true
@@ -153,16 +151,16 @@ func tlsWords(err error) (text, hint string, ok bool) {
 	return "", "", false
 }
 
-// Answered is the error of an answer that a server gives only when something is
-// wrong with it or with the way to it, with a hint about which. detail follows the
-// status, and may be ""; what the server said in it is the caller's to clean.
+// Answered is the error of a status that means that something is wrong with the server or
+// with the way to it, with a hint about which. detail follows the status and may be "";
+// the caller sanitizes what it quotes.
 func Answered(status int, detail string) error {
 	e := &Error{text: fmt.Sprintf("answered %d%s", status, detail)}
 	switch {
 	case status >= http.StatusInternalServerError:
-		e.hint = "the fault is the server's own: its log says more, and it may pass; what was done stays done"
+		e.hint = "the server failed: look at its log, or try again; what was done stays done"
 	case status >= http.StatusMultipleChoices && status < http.StatusBadRequest:
-		e.hint = "it leads elsewhere: is the address right, and is a proxy in between?"
+		e.hint = "it redirects: is the address right, and is a proxy in between?"
 	}
 	return e
 }

@@ -1,27 +1,33 @@
 package transport
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
-	"os"
-	"strings"
 )
 
 const proxyHint = "check HTTPS_PROXY, HTTP_PROXY and NO_PROXY; for Vault also VAULT_PROXY_ADDR, for Kubernetes proxy-url in the kubeconfig"
 
 var errProxyURL = &Error{text: "the address of the proxy is not valid", hint: proxyHint, byProxy: true}
 
-// proxyKey is where the context of a request has a **url.URL for the proxy that it goes
-// through.
+// proxyKey is the key of the **url.URL in the context of a request that gets the address
+// of its proxy.
 type proxyKey struct{}
 
-// Proxied gives a transport a proxy whose failures are told without the credentials in
-// its address.
+// Base returns the transport that clients wrap. Its proxies are those of the environment.
+func Base() *http.Transport {
+	t := &http.Transport{ForceAttemptHTTP2: true}
+	if d, ok := http.DefaultTransport.(*http.Transport); ok {
+		t = d.Clone()
+	}
+	Proxied(t, http.ProxyFromEnvironment)
+	return t
+}
+
+// Proxied gives a transport a proxy whose errors do not repeat the credentials in its address.
 func Proxied(t *http.Transport, proxy func(*http.Request) (*url.URL, error)) {
 	t.Proxy = func(req *http.Request) (*url.URL, error) {
 		u, err := proxy(req)
@@ -44,13 +50,13 @@ func Proxied(t *http.Transport, proxy func(*http.Request) (*url.URL, error)) {
 func proxyAnswered(by *url.URL, status int) error {
 	e := &Error{text: fmt.Sprintf("the proxy%s answered %d", proxyName(by), status), hint: proxyHint, byProxy: true}
 	if status == http.StatusProxyAuthRequired {
-		e.hint = "it wants credentials: write its address as http://USER:PASSWORD@HOST:PORT; " + proxyHint
+		e.hint = "it requires credentials: write its address as http://USER:PASSWORD@HOST:PORT; " + proxyHint
 	}
 	return e
 }
 
-// byProxy says whether a request failed at the proxy, in an error of its own.
-func byProxy(by *url.URL, resp *http.Response, err error) error {
+// proxyFailure returns the error of a request that failed at the proxy, else nil.
+func proxyFailure(by *url.URL, resp *http.Response, err error) error {
 	op, failed := errors.AsType[*net.OpError](err)
 	switch {
 	case failed && (op.Op == "proxyconnect" || op.Op == "socks connect"):
@@ -63,16 +69,9 @@ func byProxy(by *url.URL, resp *http.Response, err error) error {
 	return nil
 }
 
-// proxyName returns " host:port (VARIABLE)", with the variable that the address is from.
 func proxyName(by *url.URL) string {
 	if by == nil {
 		return ""
-	}
-	for _, name := range []string{"VAULT_PROXY_ADDR", "VAULT_HTTP_PROXY", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"} {
-		value := os.Getenv(name) //nolint:forbidigo // as net/http and the vault library do
-		if u, err := url.Parse(value); err == nil && cmp.Or(u.Host, value) == by.Host || strings.HasSuffix(value, "@"+by.Host) {
-			return fmt.Sprintf(" %s (%s)", by.Host, name)
-		}
 	}
 	return " " + by.Host
 }

@@ -6,24 +6,24 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"runtime"
+	"slices"
 	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
 )
 
-// How often and how fast a transient failure is tried again: about four seconds
-// in all, with the jitter that [Backoff] adds.
+// How often and how fast to retry after a transient failure: for about four seconds,
+// plus the jitter of [Backoff].
 const (
 	MaxRetries   = 4
 	MinRetryWait = 250 * time.Millisecond
 	MaxRetryWait = 2 * time.Second
 )
 
-// CheckRetry says whether a request is worth another try: the connection was
-// refused or broke, or the server is overloaded or failing for the moment. It has
-// the signature that go-retryablehttp wants.
+// CheckRetry reports whether to retry a request: the connection was refused or broke, or
+// the server is overloaded or temporarily failing. go-retryablehttp prescribes the
+// signature.
 func CheckRetry(ctx context.Context, resp *http.Response, err error) (bool, error) {
 	if ctx.Err() != nil {
 		return false, ctx.Err()
@@ -31,8 +31,8 @@ func CheckRetry(ctx context.Context, resp *http.Response, err error) (bool, erro
 	return Transient(resp, err), nil
 }
 
-// Transient is CheckRetry for who looks at the context itself. It has the signature
-// that the Azure SDK wants.
+// Transient is CheckRetry for callers that check the context themselves. The Azure SDK
+// prescribes the signature.
 func Transient(resp *http.Response, err error) bool {
 	if err != nil {
 		return transient(err)
@@ -45,10 +45,8 @@ func Transient(resp *http.Response, err error) bool {
 	return false
 }
 
-// Backoff says how long to wait before the next try: what the server asks for in
-// Retry-After, else twice as long each time, and up to a quarter more, so that
-// clients do not come back all at once. It has the signature that go-retryablehttp
-// wants.
+// Backoff returns how long to wait before the next try: Retry-After, else twice as long
+// each time, plus up to a quarter of jitter. go-retryablehttp prescribes the signature.
 func Backoff(least, most time.Duration, attempt int, resp *http.Response) time.Duration {
 	wait := retryablehttp.DefaultBackoff(least, most, attempt, resp)
 	if wait <= 0 {
@@ -57,7 +55,7 @@ func Backoff(least, most time.Duration, attempt int, resp *http.Response) time.D
 	return wait + rand.N(wait/4+1) //nolint:gosec // jitter
 }
 
-// Sleep waits for so long, or returns [Ended] where that ends first.
+// Sleep waits for d, or returns [Ended] if ctx ends first.
 func Sleep(ctx context.Context, d time.Duration) error {
 	if d <= 0 && ctx.Err() == nil {
 		return nil
@@ -70,23 +68,14 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-func transient(err error) bool {
-	return refused(runtime.GOOS, err) || broken(runtime.GOOS, err) ||
-		errors.Is(err, syscall.EPIPE) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
-}
-
-// The numbers of Windows Sockets: syscall's constants are not what Windows answers.
-const (
-	errAborted = syscall.Errno(10053)
-	errReset   = syscall.Errno(10054)
-	errRefused = syscall.Errno(10061)
+// refused and broken have the errors of Windows Sockets too: they are not syscall's.
+var (
+	refused = []error{syscall.ECONNREFUSED, syscall.Errno(10061)}
+	broken  = []error{syscall.ECONNRESET, syscall.Errno(10054), syscall.Errno(10053), syscall.EPIPE, io.EOF, io.ErrUnexpectedEOF}
 )
 
-func refused(goos string, err error) bool {
-	return errors.Is(err, syscall.ECONNREFUSED) || goos == "windows" && errors.Is(err, errRefused)
-}
+func transient(err error) bool { return isAny(err, refused) || isAny(err, broken) }
 
-func broken(goos string, err error) bool {
-	return errors.Is(err, syscall.ECONNRESET) ||
-		goos == "windows" && (errors.Is(err, errReset) || errors.Is(err, errAborted))
+func isAny(err error, targets []error) bool {
+	return slices.ContainsFunc(targets, func(target error) bool { return errors.Is(err, target) })
 }

@@ -259,24 +259,13 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
-func TestWindowsHasNumbersOfItsOwn(t *testing.T) {
-	dial := func(n syscall.Errno) error { return &net.OpError{Op: "dial", Err: os.NewSyscallError("connectex", n)} }
-	for _, tt := range []struct {
-		goos            string
-		err             error
-		refused, broken bool
-	}{
-		{"windows", dial(10061), true, false},
-		{"windows", dial(10054), false, true},
-		{"windows", dial(10053), false, true},
-		{"windows", dial(10060), false, false},
-		{"linux", dial(10061), false, false},
-		{"linux", dial(10054), false, false},
-		{"linux", dial(syscall.ECONNREFUSED), true, false},
-		{"linux", dial(syscall.ECONNRESET), false, true},
+func TestErrorsOfWindowsSocketsAreTransient(t *testing.T) {
+	for number, text := range map[syscall.Errno]string{
+		10061: "connection refused", 10054: "the connection broke", 10053: "the connection broke", 10060: "",
 	} {
-		if r, b := refused(tt.goos, tt.err), broken(tt.goos, tt.err); r != tt.refused || b != tt.broken {
-			t.Errorf("%s, %v: refused %t, broken %t", tt.goos, tt.err, r, b)
+		err := &net.OpError{Op: "dial", Err: os.NewSyscallError("connectex", number)}
+		if got, _ := words(err); Transient(nil, err) != (text != "") || text != "" && got != text {
+			t.Errorf("%d: transient %t, %q", number, Transient(nil, err), got)
 		}
 	}
 }
