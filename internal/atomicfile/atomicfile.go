@@ -1,9 +1,9 @@
-// Package atomicfile writes files in one go: at no time is a part of one there, and
-// what goes wrong leaves what was there before. It makes no folders. It reads no file
-// that may have no end.
+// Package atomicfile writes files in one go: nobody sees a part of one, and a failure
+// leaves the old file. It makes no folders, and reads no file that may have no end.
 package atomicfile
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -14,9 +14,8 @@ import (
 
 const maxRead = 64 << 20
 
-// Read is [os.ReadFile] for what somebody else may have put there, such as a link to a
-// device: it refuses a device, and what is larger than any file that secretctl has to
-// do with.
+// Read is [os.ReadFile] for a file that somebody else may have made, such as a link to a
+// device: it refuses a device, and a file that is larger than any that secretctl needs.
 func Read(path string) ([]byte, error) {
 	refuse := func(reason string) ([]byte, error) {
 		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New(reason)}
@@ -36,17 +35,17 @@ func Read(path string) ([]byte, error) {
 	return text, err
 }
 
-// Write leaves at path a file of that text. A new one has the mode that is left of
-// mode by the umask; one that exists keeps its own, but nobody else may read what is
-// written with a mode for the owner alone. An error is a [*fs.PathError] about path.
+// Write replaces the file at path. A new file gets mode, less the umask. An existing one
+// keeps its own mode, but if mode is for the owner alone, nobody else may read it
+// afterwards. An error is a [*fs.PathError] about path.
 func Write(path string, text []byte, mode fs.FileMode) error {
-	return written(path, text, mode, os.Rename)
+	return write(path, text, mode, os.Rename)
 }
 
-// Create is Write where no file may be there yet: one that is there is an
+// Create is Write for a file that must not exist yet: if it does, the error is
 // [fs.ErrExist].
 func Create(path string, text []byte, mode fs.FileMode) error {
-	return written(path, text, mode, func(tmp, path string) error {
+	return write(path, text, mode, func(tmp, path string) error {
 		// Unlike a rename, a link replaces nothing. Not every file system has links.
 		err := os.Link(tmp, path)
 		if err == nil || errors.Is(err, fs.ErrExist) {
@@ -59,46 +58,42 @@ func Create(path string, text []byte, mode fs.FileMode) error {
 	})
 }
 
-// written has place put a finished file, which is private until then, at path.
-func written(path string, text []byte, mode fs.FileMode, place func(tmp, path string) error) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".secretctl-*") //nolint:forbidigo // the one place; mode 0600
+// write writes a temporary file, and has place move it to path.
+func write(path string, text []byte, mode fs.FileMode, place func(tmp, path string) error) error {
+	tmp := filepath.Join(filepath.Dir(path), ".secretctl-"+rand.Text())
+	err := writeNew(tmp, text, path, mode)
 	if err == nil {
-		defer func() { _ = os.Remove(tmp.Name()) }()
-		_, err = tmp.Write(text)
-		final, modeErr := finalMode(path, tmp.Name(), mode)
-		err = errors.Join(err, modeErr, tmp.Chmod(final), tmp.Close())
+		err = place(tmp, path)
 	}
-	if err == nil {
-		err = place(tmp.Name(), path)
-	}
+	_ = os.Remove(tmp)
 	if err != nil {
 		return &fs.PathError{Op: "write", Path: path, Err: Reason(err)}
 	}
 	return nil
 }
 
-// finalMode returns the mode that the file at path is to have. Only the system itself
-// says what the umask is without changing it: by a file that is made beside tmp.
-func finalMode(path, tmp string, mode fs.FileMode) (fs.FileMode, error) {
-	if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() {
-		if mode&0o077 == 0 {
-			return info.Mode().Perm() & mode, nil
-		}
-		return info.Mode().Perm(), nil
+// writeNew writes a new file with the mode that [Write] promises for the one at path.
+func writeNew(tmp string, text []byte, path string, mode fs.FileMode) error {
+	info, err := os.Lstat(path)
+	existing := err == nil && info.Mode().IsRegular()
+	switch {
+	case existing && mode&0o077 == 0:
+		mode &= info.Mode().Perm()
+	case existing:
+		mode = info.Mode().Perm()
 	}
-	probe, err := os.OpenFile(tmp+".mode", os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode) //nolint:forbidigo // stays empty
+	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode) //nolint:forbidigo // the one place that writes files
 	if err != nil {
-		return mode, err
+		return err
 	}
-	defer func() { _ = os.Remove(probe.Name()) }()
-	info, err := probe.Stat()
-	if err = errors.Join(err, probe.Close()); err != nil {
-		return mode, err
+	_, err = f.Write(text)
+	if existing {
+		err = errors.Join(err, f.Chmod(mode)) // which the umask does not reduce
 	}
-	return info.Mode().Perm(), nil
+	return errors.Join(err, f.Close())
 }
 
-// Reason takes off what an error of os says of the file, which the caller names.
+// Reason removes from an error of os what it says of the file, which the caller names.
 func Reason(err error) error {
 	if pe, ok := errors.AsType[*fs.PathError](err); ok {
 		return pe.Err

@@ -39,7 +39,17 @@ func Of(err error) string {
 // its hint are a line each.
 func OneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
-// Problem is an error and its hint, as JSON has them.
+type usageError struct{ hinted }
+
+func (usageError) Usage() bool { return true }
+
+// Usage returns an error with a hint about a mistake on the command line, in the config
+// or in the environment: nothing was attempted.
+func Usage(hint, format string, args ...any) error {
+	return usageError{hinted{fmt.Errorf(format, args...), hint}}
+}
+
+// Problem is an error and its hint in JSON.
 type Problem struct {
 	Message string `json:"message"`
 	Hint    string `json:"hint,omitempty"`
