@@ -5,23 +5,22 @@ import (
 	"errors"
 	"io/fs"
 	"maps"
-	"reflect"
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/diff"
 )
 
-// Comparison says how an object in Aidbox is, beside what the config wants. It has
-// no value of either.
+// Comparison is the difference between an object in Aidbox and the config. It has no
+// value of either.
 type Comparison struct {
 	Object string // "Type/id"
 	Absent bool
-	Paths  []string // of the fields that differ; none where Apply would write nothing
-	// OtherOwner is why neither Apply nor Delete changes it; nil where they do.
+	Paths  []string // of the fields that differ; none if Apply would write nothing
+	// OtherOwner is why neither Apply nor Delete changes the object; nil if they do.
 	OtherOwner *OtherOwnerError
 }
 
-// Compare says what [Client.Apply] would change, and changes nothing.
+// Compare returns what [Client.Apply] would change, and changes nothing.
 func (c *Client) Compare(ctx context.Context, r config.Resource) (Comparison, error) {
 	want, err := Body(r)
 	if err != nil {
@@ -30,7 +29,7 @@ func (c *Client) Compare(ctx context.Context, r config.Resource) (Comparison, er
 	return c.compare(ctx, r.Type, r.ID, want)
 }
 
-// ComparePolicy says what [Client.ApplyPolicy] would change.
+// ComparePolicy returns what [Client.ApplyPolicy] would change.
 func (c *Client) ComparePolicy(ctx context.Context, id string, r config.Resource) (Comparison, error) {
 	return c.compare(ctx, "AccessPolicy", id, AccessPolicy(id, r))
 }
@@ -42,27 +41,25 @@ func (c *Client) compare(ctx context.Context, resourceType, id string, want map[
 		result.Absent = true
 		return result, nil
 	}
-	if err == nil && !c.Adopt {
-		result.OtherOwner = c.otherOwner(result.Object, have)
-	}
-	if err != nil || equal(want, have) {
+	if err != nil {
 		return result, err
 	}
-	delete(have, "meta")
-	delete(want, "meta")
+	if !c.Adopt {
+		result.OtherOwner = c.otherOwner(result.Object, have)
+	}
 	hideAll := func([]string) bool { return true }
-	for _, f := range diff.Fields(foldReferences(have), foldReferences(want), hideAll) {
+	for _, f := range diff.Fields(normalized(have), normalized(want), hideAll) {
 		result.Paths = append(result.Paths, c.sanitizer.Line(f.Path))
 	}
 	return result, nil
 }
 
-// equal compares resources without meta, which Aidbox writes.
-func equal(a, b map[string]any) bool {
-	a, b = maps.Clone(a), maps.Clone(b)
-	delete(a, "meta")
-	delete(b, "meta")
-	return reflect.DeepEqual(foldReferences(a), foldReferences(b))
+// normalized returns a resource without meta, which Aidbox writes, and with references
+// in FHIR's form.
+func normalized(resource map[string]any) any {
+	resource = maps.Clone(resource)
+	delete(resource, "meta")
+	return foldReferences(resource)
 }
 
 // foldReferences writes each reference as FHIR does. Aidbox has a form of its

@@ -1,8 +1,7 @@
-// Package fhirclient speaks to Aidbox over HTTP: it puts resources that refer to
-// secrets by masked extensions, reads them back, and tries whether a credential
-// is accepted. It refuses to send a literal where a reference belongs, to call a
-// resource applied when a literal came back, to follow a redirect, and to show a
-// value that Aidbox returned.
+// Package fhirclient is the client of Aidbox: it puts resources that refer to secrets by
+// masked extensions, reads them back, and tests whether Aidbox accepts a credential. It
+// does not send a literal where a reference belongs, does not call a resource applied if a
+// literal came back, follows no redirect, and shows no value that Aidbox returned.
 package fhirclient
 
 import (
@@ -22,28 +21,27 @@ import (
 
 const quickTimeout = 5 * time.Second
 
-// Options says which Aidbox to speak to, and as whom.
+// Options are the Aidbox to connect to, and the credentials for it.
 type Options struct {
-	URL       string // a base path in it is kept
+	URL       string // may have a base path
 	From      string // where the URL was set, for errors; may be ""
 	ClientID  string // the admin Client
-	Owner     string // the delivery that resources are written for
+	Owner     string // of the resources that are written: a delivery
 	Secret    secret.Value
 	AllowHTTP bool      // plain http to another host
 	Log       io.Writer // a line for each request; nil for none
-	// Timeout is for one try, with its answer; [transport.RequestTimeout] where it is 0.
+	// Timeout is for one try, with its response; 0 means [transport.RequestTimeout].
 	Timeout time.Duration
 	// Sanitizer learns the secrets that are sent, and cleans what Aidbox says.
 	Sanitizer *secret.Sanitizer
-	// Tunnel, where it is set, takes the requests to Aidbox whatever host the URL
-	// names. It keeps them secret itself, so that the URL may be plain http.
+	// Tunnel, if set, carries the requests to Aidbox, whatever host the URL names. It
+	// encrypts them itself, so that the URL may be plain http.
 	Tunnel http.RoundTripper
 }
 
-// Client speaks to one Aidbox. It may be used by several goroutines where the
-// log may.
+// Client is for one Aidbox. Several goroutines may use it if they may use the log.
 type Client struct {
-	Adopt     bool // change resources that have another owner, too
+	Adopt     bool // also change resources with another owner
 	http      *retryablehttp.Client
 	tunnelled bool
 	base      string
@@ -54,14 +52,14 @@ type Client struct {
 	sanitizer *secret.Sanitizer
 
 	identifying sync.Mutex
-	identified  atomic.Bool // that it is Aidbox
-	failed      struct {    // why it was not known to be, the last time
+	identified  atomic.Bool // as Aidbox
+	failed      struct {    // the last error of identifying it
 		err error
 		at  time.Time
 	}
 }
 
-// Close closes the connections that no request uses. It may be used afterwards.
+// Close closes the connections that no request uses. The Client still works afterwards.
 func (c *Client) Close() { c.http.HTTPClient.CloseIdleConnections() }
 
 // New returns a Client and connects to nothing. The error is a
@@ -82,7 +80,7 @@ func New(o Options) (*Client, error) {
 		over = o.Tunnel
 	}
 	h.HTTPClient.Transport = transport.Wrap(over, o.Log)
-	// Whatever address a redirect names would be given the credentials.
+	// The address of a redirect would receive the credentials.
 	h.HTTPClient.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &Client{
 		http:      h,

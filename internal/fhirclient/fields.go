@@ -2,6 +2,7 @@ package fhirclient
 
 import (
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/secretctl/secretctl/internal/config"
@@ -14,16 +15,16 @@ const (
 	withheld = "[literal value withheld]"
 )
 
-// place is where a secret field is in a decoded resource: a primitive, and the
-// object that has it.
+// place is where a secret field is in a decoded resource: the object that has it, and its
+// key there.
 type place struct {
 	at   map[string]any
 	leaf string
 }
 
-// visit calls f with each place of res where a secret field is or could be,
-// under the path that r.Secrets uses for it. Of a parameter that is repeated, those
-// without a value are numbered, and those with one come under the path of the field.
+// visit calls f with each place in res where a secret field is or could be, and with its
+// path in r.Secrets. It numbers the places of a repeated parameter that have no value;
+// one with a value comes with the path of the field.
 func visit(r config.Resource, res map[string]any, f func(path string, field config.SecretField, p place)) {
 	for _, field := range r.SecretFields() {
 		parent, leaf := splitLast(field.Path)
@@ -56,7 +57,7 @@ func visit(r config.Resource, res map[string]any, f func(path string, field conf
 	}
 }
 
-// pathOf returns the path of one of several fields: the first has two.
+// pathOf returns the path in r.Secrets of one of several fields: the first has two.
 func pathOf(r config.Resource, field config.SecretField, i int) string {
 	for _, path := range []string{field.Path, field.Path + "[0]"} {
 		if _, named := r.Secrets[path]; named && i == 0 {
@@ -71,8 +72,8 @@ func splitLast(path string) (parent, leaf string) {
 	return path[:max(i, 0)], path[i+1:]
 }
 
-// objects returns the elements of an array; one that is no object is nil, so
-// that the others keep their index.
+// objects returns the elements of an array. One that is not an object is nil, so that the
+// others keep their index.
 func objects(v any) []map[string]any {
 	list, _ := v.([]any)
 	out := make([]map[string]any, len(list))
@@ -82,8 +83,8 @@ func objects(v any) []map[string]any {
 	return out
 }
 
-// holds says whether a value of the field is under key. A parameter's value may
-// have any type: valueString, valueCode and so on.
+// holds reports whether key holds a value of the field. A parameter's value may have any
+// type: valueString, valueCode and so on.
 func (p place) holds(key string) bool {
 	return key == p.leaf || p.leaf == "valueString" && strings.HasPrefix(key, "value")
 }
@@ -99,7 +100,7 @@ func (p place) literals() []string {
 	return keys
 }
 
-// mask puts a reference to the secret where a value is or would be.
+// mask replaces what the place holds with a reference to the secret.
 func (p place) mask(name string) {
 	maps.DeleteFunc(p.at, func(key string, _ any) bool { return p.holds(strings.TrimPrefix(key, "_")) })
 	p.at["_"+p.leaf] = map[string]any{"extension": []any{
@@ -108,32 +109,27 @@ func (p place) mask(name string) {
 	}}
 }
 
-// reference returns the secret that the place refers to, or "" where the two
-// extensions are not both there, once each.
+// reference returns the secret that the place refers to, or "" unless it has both
+// extensions, once each.
 func (p place) reference() string {
 	element, _ := p.at["_"+p.leaf].(map[string]any)
-	var masked, named int
-	var name string
+	var reasons, names []any
 	for _, extension := range objects(element["extension"]) {
 		switch extension["url"] {
 		case absentReasonURL:
-			masked++
-			if extension["valueCode"] != "masked" {
-				return ""
-			}
+			reasons = append(reasons, extension["valueCode"])
 		case secretReferenceURL:
-			named++
-			name, _ = extension["valueString"].(string)
+			names = append(names, extension["valueString"])
 		}
 	}
-	if masked != 1 || named != 1 {
+	if len(names) != 1 || !slices.Equal(reasons, []any{"masked"}) {
 		return ""
 	}
+	name, _ := names[0].(string)
 	return name
 }
 
-// literalPaths returns the paths at which res holds a value; one that is repeated
-// comes once for each value.
+// literalPaths returns the paths at which res holds a value, once for each value.
 func literalPaths(r config.Resource, res map[string]any) []string {
 	var paths []string
 	visit(r, res, func(path string, _ config.SecretField, p place) {

@@ -17,8 +17,8 @@ import (
 	"github.com/secretctl/secretctl/internal/transport"
 )
 
-// maxAnswer is the longest answer that is read, in bytes: the resources that
-// have secrets are small.
+// maxAnswer is the longest response that is read, in bytes: resources with secrets are
+// small.
 const maxAnswer = 4 << 20
 
 type request struct {
@@ -30,15 +30,15 @@ type request struct {
 	quick        bool // one try, of at most five seconds
 }
 
-// answer is what came back, read to its end or to the limit.
+// answer is a response, read to its end or to the limit.
 type answer struct {
 	status  int
 	body    []byte
-	problem string // why it is not what Aidbox would send, or ""
+	problem string // why Aidbox would not send it, or ""
 }
 
-// send returns an error only where there was no answer, or not Aidbox's. It is one
-// line, and wraps the context's error where that ended.
+// send returns an error only if there was no response, or not Aidbox's. It is one line,
+// and wraps the context's error if that ended.
 func (c *Client) send(ctx context.Context, r request) (answer, error) {
 	if err := c.identify(ctx, r.quick); err != nil {
 		return answer{}, err
@@ -46,7 +46,7 @@ func (c *Client) send(ctx context.Context, r request) (answer, error) {
 	return c.exchange(ctx, r)
 }
 
-// exchange is send for whatever answers.
+// exchange is send for any server.
 func (c *Client) exchange(ctx context.Context, r request) (answer, error) {
 	// Not a nil []byte in an interface, which would be an empty body.
 	var body any
@@ -62,7 +62,7 @@ func (c *Client) exchange(ctx context.Context, r request) (answer, error) {
 	}
 	req, err := retryablehttp.NewRequestWithContext(limited, r.method, c.base+r.path, body)
 	if err != nil {
-		return answer{}, fmt.Errorf("aidbox: path %q is no URL path", r.path)
+		return answer{}, fmt.Errorf("aidbox: path %q is not a URL path", r.path)
 	}
 	req.Header.Set("Accept", "application/json")
 	if r.contentType != "" {
@@ -89,7 +89,7 @@ func (c *Client) exchange(ctx context.Context, r request) (answer, error) {
 	return a, nil
 }
 
-// problem says why an answer is not what Aidbox would send, or "".
+// problem returns why Aidbox would not send a response, or "".
 func (c *Client) problem(resp *http.Response, body []byte, readErr error) string {
 	trimmed := bytes.TrimSpace(body)
 	switch {
@@ -104,12 +104,12 @@ func (c *Client) problem(resp *http.Response, body []byte, readErr error) string
 	case strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html"), trimmed[0] == '<':
 		return "answered HTML, not FHIR JSON"
 	case trimmed[0] != '{' || !json.Valid(trimmed):
-		return "answered something that is no JSON object"
+		return "answered something that is not a JSON object"
 	}
 	return ""
 }
 
-// redirect says where a redirect leads, without the parts of an address that may
+// redirect describes where a redirect leads, without the parts of an address that may
 // carry credentials.
 func (c *Client) redirect(resp *http.Response) string {
 	u, err := resp.Location()
@@ -128,15 +128,15 @@ func (c *Client) noAnswer(ctx context.Context, r request, err error) error {
 	return fmt.Errorf("%s: %s %s: %w", c.name, r.method, r.path, err)
 }
 
-// tunnelError is what a tunnel says. It is the error of no resource: a pod that is
-// not there must not look like a Client that is not there.
+// tunnelError is the error of a tunnel. It hides [fs.ErrNotExist]: an absent pod must not
+// look like an absent Client.
 type tunnelError struct{ err error }
 
 func (e tunnelError) Error() string      { return e.err.Error() }
 func (e tunnelError) Hint() string       { return hint.Of(e.err) }
 func (e tunnelError) As(target any) bool { return errors.As(e.err, target) }
 
-// Error is an answer of Aidbox that is not the one that was wanted.
+// Error is the error of an unexpected response of Aidbox.
 type Error struct {
 	Method, Path string
 	Status       int
@@ -152,13 +152,13 @@ func (e *Error) Error() string {
 	return strings.TrimSuffix(fmt.Sprintf("%s: %s %s: %d: %s", e.server, e.Method, e.Path, e.Status, what), ": ")
 }
 
-// Hint says what to do, where that follows from the answer.
+// Hint says what to do, if that follows from the response.
 func (e *Error) Hint() string { return e.hint }
 
 // StatusCode returns the HTTP status.
 func (e *Error) StatusCode() int { return e.Status }
 
-// fail makes an Error of an answer.
+// fail returns the Error of a response.
 func (c *Client) fail(r request, a answer) error {
 	return &Error{
 		Method: r.method, Path: r.path, Status: a.status,
@@ -166,7 +166,7 @@ func (c *Client) fail(r request, a answer) error {
 	}
 }
 
-// detail says in one line what an answer that is no success says.
+// detail returns in one line what an unsuccessful response says.
 func (c *Client) detail(a answer) string {
 	if len(bytes.TrimSpace(a.body)) == 0 && a.status >= 400 {
 		return ""

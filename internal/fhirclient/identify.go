@@ -14,8 +14,8 @@ import (
 	"github.com/secretctl/secretctl/internal/hint"
 )
 
-// Health says whether it is Aidbox that answers, and that it is healthy. It tries
-// once, for at most five seconds, and sends no credentials.
+// Health returns nil if Aidbox answers and is healthy. It tries once, for at most five
+// seconds, and sends no credentials.
 func (c *Client) Health(ctx context.Context) error {
 	r := request{method: http.MethodGet, path: "/health", quick: true}
 	a, err := c.recognize(ctx, r)
@@ -25,9 +25,8 @@ func (c *Client) Health(ctx context.Context) error {
 	return err
 }
 
-// identify finds out once, before the first request, that it is Aidbox that answers:
-// nothing else is given credentials, and no answer of anything else is taken for one
-// of Aidbox.
+// identify checks once, before the first request, that the server is Aidbox: no other
+// gets credentials, and no response of another counts as Aidbox's.
 func (c *Client) identify(ctx context.Context, quick bool) error {
 	c.identifying.Lock()
 	defer c.identifying.Unlock()
@@ -44,20 +43,20 @@ func (c *Client) identify(ctx context.Context, quick bool) error {
 	return err
 }
 
-// askAgain is how long what did not answer, or is not Aidbox, is left alone: those who
-// waited for the same answer take it.
+// askAgain is how long the error of a server that does not answer, or is not Aidbox,
+// holds for the requests that waited for the same check.
 const askAgain = 3 * time.Second
 
-// recognize returns the answer to a request for the health of Aidbox, or an error if
-// it comes from something else. A proxy may keep the health to itself, so the
-// CapabilityStatement of Aidbox is proof, too.
+// recognize returns the response to a request for the health of Aidbox, or an error if
+// another server sent it. A proxy may hide /health, so Aidbox's CapabilityStatement is
+// proof too.
 func (c *Client) recognize(ctx context.Context, r request) (answer, error) {
 	a, err := c.exchange(ctx, r)
 	if err != nil {
 		return a, err
 	}
 	var health struct{ Status, Description string }
-	_ = json.Unmarshal(a.body, &health) // what is no JSON is not Aidbox's
+	_ = json.Unmarshal(a.body, &health) // Aidbox always sends JSON
 	other := aidboxItself
 	if health.Status == "" || !isAidbox(health.Description) {
 		if a.status >= http.StatusInternalServerError || a.status == http.StatusTooManyRequests {
@@ -77,38 +76,34 @@ func (c *Client) recognize(ctx context.Context, r request) (answer, error) {
 
 const aidboxItself = "Aidbox"
 
-// software returns the name of the FHIR server that answers, or "".
+// software returns the name of the FHIR server at the address, or "".
 func (c *Client) software(ctx context.Context) (string, error) {
-	for _, path := range []string{"/fhir/metadata", "/metadata"} {
-		a, err := c.exchange(ctx, request{method: http.MethodGet, path: path, quick: true})
-		if err != nil {
-			return "", err
-		}
-		var s struct {
-			ResourceType, Name, Title string
-			Software                  struct{ Name, Version string }
-			Implementation            struct{ Description string }
-		}
-		_ = json.Unmarshal(a.body, &s)
-		switch {
-		case s.ResourceType == "OperationOutcome" && (a.status == http.StatusUnauthorized || a.status == http.StatusForbidden):
-			return aidboxItself, nil // for all that can be known without credentials
-		case s.ResourceType != "CapabilityStatement":
-		case isAidbox(s.Name + s.Software.Name + s.Implementation.Description):
-			return aidboxItself, nil
-		default:
-			name := cmp.Or(join(" ", s.Software.Name, s.Software.Version), s.Implementation.Description, s.Title, s.Name)
-			return cmp.Or(c.sanitizer.Line(name), "another FHIR server"), nil
-		}
+	a, err := c.exchange(ctx, request{method: http.MethodGet, path: "/fhir/metadata", quick: true})
+	if err != nil {
+		return "", err
 	}
-	return "", nil
+	var s struct {
+		ResourceType, Name string
+		Software           struct{ Name, Version string }
+		Implementation     struct{ Description string }
+	}
+	_ = json.Unmarshal(a.body, &s)
+	switch {
+	case s.ResourceType == "OperationOutcome" && (a.status == http.StatusUnauthorized || a.status == http.StatusForbidden):
+		return aidboxItself, nil // as far as anybody knows without credentials
+	case s.ResourceType != "CapabilityStatement":
+		return "", nil
+	case isAidbox(s.Name + s.Software.Name + s.Implementation.Description):
+		return aidboxItself, nil
+	}
+	return cmp.Or(c.sanitizer.Line(join(" ", s.Software.Name, s.Software.Version)), "another FHIR server"), nil
 }
 
 func isAidbox(text string) bool { return strings.Contains(strings.ToLower(text), "aidbox") }
 
 var pageTitle = regexp.MustCompile(`(?is)<title[^>]*>(.{1,200}?)</title>`)
 
-// describe says what answers in place of Aidbox.
+// describe names the server that answers in place of Aidbox.
 func (c *Client) describe(a answer, software string) string {
 	title := pageTitle.FindSubmatch(a.body)
 	switch {
@@ -116,14 +111,10 @@ func (c *Client) describe(a answer, software string) string {
 		return software
 	case a.status >= 300 && a.status < 400:
 		return "a server that " + a.problem
-	case a.status == http.StatusOK && title != nil:
-		return fmt.Sprintf("a web page, %q", c.sanitizer.Line(html.UnescapeString(string(title[1]))))
-	case a.status == http.StatusUnauthorized || a.status == http.StatusForbidden:
-		return fmt.Sprintf("a server or proxy that answers %d to /health, which needs no login in Aidbox", a.status)
 	case a.status != http.StatusOK:
-		return fmt.Sprintf("a server that answers %d to /health and does not have /fhir/metadata", a.status)
-	case a.problem != "":
-		return "a server with another /health: " + a.problem
+		return fmt.Sprintf("a server that answers %d to /health", a.status)
+	case title != nil:
+		return fmt.Sprintf("a web page, %q", c.sanitizer.Line(html.UnescapeString(string(title[1]))))
 	}
 	return "a server with another /health"
 }

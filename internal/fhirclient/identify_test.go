@@ -39,12 +39,12 @@ func TestWhatIsNotAidboxIsNamedAndGivenNoCredentials(t *testing.T) {
 		"all behind a login":         {pages{"/fhir/metadata": {401, `{"resourceType":"OperationOutcome"}`}}, ""},
 		"another service":            {pages{"/health": {200, `{"status":"pass"}`}}, "not Aidbox but a server with another /health"},
 		"HAPI":                       {pages{"/fhir/metadata": {200, `{"resourceType":"CapabilityStatement","software":{"name":"HAPI FHIR Server","version":"7.2.0"}}`}}, "not Aidbox but HAPI FHIR Server 7.2.0"},
-		"another FHIR server":        {pages{"/metadata": {200, `{"resourceType":"CapabilityStatement"}`}}, "not Aidbox but another FHIR server"},
-		"a server that echoes":       {pages{"/fhir/metadata": {200, `{"resourceType":"CapabilityStatement","title":"x\u001b[31m\n"}`}}, "not Aidbox but x"},
+		"another FHIR server":        {pages{"/fhir/metadata": {200, `{"resourceType":"CapabilityStatement"}`}}, "not Aidbox but another FHIR server"},
+		"a server that echoes":       {pages{"/fhir/metadata": {200, `{"resourceType":"CapabilityStatement","software":{"name":"x\u001b[31m\n"}}`}}, "not Aidbox but x"},
 		"a page":                     {pages{"/health": {200, "<html><TITLE>Log&nbsp;in &amp; go</TITLE>"}}, `not Aidbox but a web page, "Log in & go"`},
-		"a page without a title":     {pages{"/health": {200, "<html>"}}, "not Aidbox but a server with another /health: answered HTML, not FHIR JSON"},
-		"404":                        {pages{}, "not Aidbox but a server that answers 404 to /health and does not have /fhir/metadata"},
-		"403":                        {pages{"/health": {403, ""}}, "not Aidbox but a server or proxy that answers 403 to /health, which needs no login in Aidbox"},
+		"a page without a title":     {pages{"/health": {200, "<html>"}}, "not Aidbox but a server with another /health"},
+		"404":                        {pages{}, "not Aidbox but a server that answers 404 to /health"},
+		"403":                        {pages{"/health": {403, ""}}, "not Aidbox but a server that answers 403 to /health"},
 		"what fails may be anything": {pages{"/health": {500, ""}}, "GET /health: 500: internal server error"},
 	} {
 		t.Run(name, func(t *testing.T) {

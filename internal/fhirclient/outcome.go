@@ -8,8 +8,8 @@ import (
 	"github.com/secretctl/secretctl/internal/secret"
 )
 
-// operationOutcome has the fields of an error body that say something: of a FHIR
-// OperationOutcome, of an OAuth error, and of a plain message.
+// operationOutcome has the informative fields of an error body: of a FHIR OperationOutcome,
+// of an OAuth error, and of a plain message.
 type operationOutcome struct {
 	Issue []struct {
 		Severity    string   `json:"severity"`
@@ -30,10 +30,10 @@ type operationOutcome struct {
 }
 
 // outcome returns what an error body says, in one line: each issue as
-// "severity/code: text (expression)". It is "" where the body says nothing.
+// "severity/code: text (expression)". It is "" if the body says nothing.
 func outcome(body []byte, sanitizer *secret.Sanitizer) string {
 	var o operationOutcome
-	// A field of the wrong type is left out, and the others are read.
+	// Unmarshal skips a field of the wrong type and reads the others.
 	_ = json.Unmarshal(body, &o)
 	var lines, texts []string
 	for _, issue := range o.Issue {

@@ -7,8 +7,8 @@ import (
 	"github.com/secretctl/secretctl/internal/config"
 )
 
-// ownerSystem is the system of the tag in meta that says which delivery wrote a
-// resource. A FHIR server keeps tags, and nothing that Aidbox does depends on them.
+// ownerSystem is the system of the tag in meta that names the delivery that wrote a
+// resource. FHIR servers keep tags, and nothing in Aidbox depends on them.
 const ownerSystem = "https://secretctl.dev/owner"
 
 // Bodies returns what is put for a resource of a delivery: the resource, and its
@@ -28,8 +28,8 @@ func Bodies(d *config.Delivery, r config.Resource) ([]map[string]any, error) {
 	return bodies, nil
 }
 
-// setOwner tags what is to be put. The tags that the resource already has stay: others
-// may search by them.
+// setOwner tags a resource before it is put. It keeps the tags that the resource already
+// has, because others may search by them.
 func setOwner(body map[string]any, owner string, live map[string]any) {
 	meta, _ := body["meta"].(map[string]any)
 	meta = maps.Clone(meta)
@@ -54,8 +54,8 @@ func tagsOf(resource map[string]any) []map[string]any {
 	return objects(list)
 }
 
-// OtherOwnerError says that a resource in Aidbox is not changed, because this delivery
-// did not write it.
+// OtherOwnerError is the error of a resource in Aidbox that secretctl does not change,
+// because this delivery did not write it.
 type OtherOwnerError struct{ Ref, Why string }
 
 func (e *OtherOwnerError) Error() string {
@@ -67,9 +67,9 @@ func (*OtherOwnerError) Hint() string {
 	return "give it another id in the config, or take it over with --adopt"
 }
 
-// otherOwner returns nil where this delivery wrote the resource.
+// otherOwner returns nil if this delivery wrote the resource.
 func (c *Client) otherOwner(ref string, live map[string]any) *OtherOwnerError {
-	if c.owner == "" { // of a Client that writes nothing
+	if c.owner == "" { // this Client writes nothing
 		return nil
 	}
 	why := "something other than secretctl made it"

@@ -9,10 +9,10 @@ import (
 	"github.com/secretctl/secretctl/internal/secret"
 )
 
-// Probe requests a path as clientID with the secret v, by Basic authentication.
-// Whatever Aidbox answers is no error: 401 is a refused secret, 403 an accepted
-// one without permission. detail says in one line what came with the status, or
-// is "". The error says that there was no answer.
+// Probe requests a path as clientID with the secret v, by Basic authentication. No status
+// is an error: 401 is a refused secret, 403 an accepted one without permission. detail
+// says in one line what came with the status, or is "". The error means that there was no
+// response.
 func (c *Client) Probe(ctx context.Context, path, clientID string, v secret.Value) (status int, detail string, err error) {
 	if !strings.HasPrefix(path, "/") {
 		path = "/" + path
@@ -25,9 +25,9 @@ func (c *Client) Probe(ctx context.Context, path, clientID string, v secret.Valu
 	return a.status, c.detail(a), nil
 }
 
-// Token asks for an access token as clientID with the secret v, by the
-// client_credentials grant, and drops it. It returns what [Client.Probe] does;
-// detail is "" for a status 200 only where there was a token in it.
+// Token requests an access token as clientID with the secret v, by the client_credentials
+// grant, and drops it. It returns what [Client.Probe] does; with status 200, detail is ""
+// only if the response has a token.
 func (c *Client) Token(ctx context.Context, clientID string, v secret.Value) (status int, detail string, err error) {
 	r := request{
 		method: http.MethodPost, path: "/auth/token",
@@ -45,12 +45,12 @@ func (c *Client) Token(ctx context.Context, clientID string, v secret.Value) (st
 		Token string `json:"access_token"`
 	}
 	if err := json.Unmarshal(a.body, &granted); err != nil || granted.Token == "" {
-		return a.status, "answered no access_token", nil //nolint:nilerr // the answer was bad, but it was one
+		return a.status, "answered no access_token", nil //nolint:nilerr // Aidbox did answer
 	}
 	return a.status, "", nil
 }
 
-// Version returns the version that Aidbox says it has, such as "2602".
+// Version returns the version of Aidbox, such as "2602".
 func (c *Client) Version(ctx context.Context) (string, error) {
 	r := c.adminRequest(http.MethodGet, "/$version")
 	a, err := c.send(ctx, r)

@@ -23,7 +23,7 @@ func TestProbeReportsEveryStatus(t *testing.T) {
 		{401, "", "", ""},
 		{403, "application/json", `{"message":"Access Denied"}`, "Access Denied"},
 		{403, "text/html", "<html>canary", "answered HTML, not FHIR JSON"},
-		{404, "text/plain", "canary", "answered something that is no JSON object"},
+		{404, "text/plain", "canary", "answered something that is not a JSON object"},
 	} {
 		var requests atomic.Int32
 		c := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -65,7 +65,7 @@ func TestTokenNeedsATokenInTheAnswer(t *testing.T) {
 		{200, `{"access_token":""}`, "answered no access_token"},
 		{200, `{"token":"canary-token"}`, "answered no access_token"},
 		{200, `{"access_token":{"canary":"token"}}`, "answered no access_token"},
-		{200, `"canary-token"`, "answered something that is no JSON object"},
+		{200, `"canary-token"`, "answered something that is not a JSON object"},
 		{200, `<html>canary`, "answered HTML, not FHIR JSON"},
 		{200, ``, "the answer is empty"},
 		{201, `{"access_token":"canary-token"}`, ""},

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"reflect"
 	"regexp"
 	"slices"
 
@@ -16,7 +17,7 @@ import (
 	"github.com/secretctl/secretctl/internal/hint"
 )
 
-// What may have been done to an object.
+// What a [Change] did to an object.
 const (
 	Created   = "created"
 	Updated   = "updated"
@@ -25,23 +26,23 @@ const (
 	Absent    = "absent"
 )
 
-// Change says what was done to an object, which is named "Type/id".
+// Change is what was done to an object, which is named "Type/id".
 type Change struct {
 	Object string `json:"object"`
 	Action string `json:"action"`
 }
 
-// The ways in which a resource that was put is not what it has to be. Both mean
-// that Aidbox answered, and that the answer is no.
+// How a resource that was put may differ from what Aidbox should have. Both mean that
+// Aidbox answered, and that the answer is no.
 var (
 	ErrLiteral   = errors.New("came back with a literal value")
 	ErrReference = errors.New("came back without the reference to its secret")
 )
 
-// Apply makes the resource in Aidbox equal to the config's, and writes nothing
-// where it is, apart from meta. One that differs and has another owner is an error
-// without Adopt. What it wrote it reads back: the error wraps
-// [ErrLiteral] or [ErrReference] where a secret field is not masked.
+// Apply makes the resource in Aidbox equal to the config's, and writes nothing if it is,
+// apart from meta. Without Adopt, one that differs and has another owner is an error.
+// Apply reads back what it wrote: the error wraps [ErrLiteral] or [ErrReference] if a
+// secret field is not masked.
 func (c *Client) Apply(ctx context.Context, r config.Resource) (Change, error) {
 	want, err := Body(r)
 	if err != nil {
@@ -66,10 +67,10 @@ func (c *Client) ApplyPolicy(ctx context.Context, id string, r config.Resource) 
 	return c.put(ctx, "AccessPolicy", id, AccessPolicy(id, r))
 }
 
-// Get returns the resource as indented JSON, in which "[literal value withheld]"
-// stands for each value of a secret field, and the paths of those. So it does for
-// strings under keys such as "client_secret" elsewhere. Every string is clean, and one
-// that repeats a known secret is masked. An absent resource is [fs.ErrNotExist].
+// Get returns the resource as indented JSON, and the paths of secret fields with a value.
+// "[literal value withheld]" replaces such values, and strings under keys such as
+// "client_secret" elsewhere. Every string is sanitized, and one that repeats a known
+// secret is masked. An absent resource is [fs.ErrNotExist].
 func (c *Client) Get(ctx context.Context, r config.Resource) (body []byte, literals []string, err error) {
 	res, err := c.read(ctx, r.Type, r.ID)
 	if err != nil {
@@ -86,9 +87,8 @@ func (c *Client) Get(ctx context.Context, r config.Resource) (body []byte, liter
 	return body, literals, err
 }
 
-// HideSecrets hides the strings of a resource whose key says that they are secret, wherever
-// they are: beside the fields that Aidbox masks, people write them into fields of their own.
-// It says whether there are any.
+// HideSecrets hides the strings of a resource whose key says that they are secret: people
+// also write secrets into fields that Aidbox does not mask. It reports whether there are any.
 func HideSecrets(v any) (hidden bool) {
 	switch v := v.(type) {
 	case map[string]any:
@@ -109,7 +109,7 @@ func HideSecrets(v any) (hidden bool) {
 
 var secretKey = regexp.MustCompile(`(?i)(secret|passwor[dt]|passphrase|private.?key|api.?key|token)$`)
 
-// lines cleans what has keys of Aidbox's in it.
+// lines cleans texts that contain keys of Aidbox's.
 func (c *Client) lines(texts []string) []string {
 	for i, text := range texts {
 		texts[i] = c.sanitizer.Line(text)
@@ -117,10 +117,9 @@ func (c *Client) lines(texts []string) []string {
 	return texts
 }
 
-// References returns which secret the resource in Aidbox refers to at each path
-// of r.Secrets that has a right reference, and the paths of secret fields that
-// hold a value which the config does not give them. An absent resource is
-// [fs.ErrNotExist].
+// References returns which secret the resource in Aidbox refers to at each path of
+// r.Secrets with a complete reference, and the paths of secret fields with a value that
+// is not from the config. An absent resource is [fs.ErrNotExist].
 func (c *Client) References(ctx context.Context, r config.Resource) (refs map[string]string, literals []string, err error) {
 	want, err := Body(r)
 	if err != nil {
@@ -137,11 +136,11 @@ func (c *Client) References(ctx context.Context, r config.Resource) (refs map[st
 	return refs, c.lines(strayLiterals(r, want, got)), nil
 }
 
-// Delete deletes a resource of the delivery, or with Adopt whoever made it. One that is
-// not there is no error.
+// Delete deletes a resource of the delivery, or with Adopt one of any owner. An absent
+// one is no error.
 func (c *Client) Delete(ctx context.Context, resourceType, id string) (Change, error) {
 	change := Change{Object: resourceType + "/" + id, Action: Deleted}
-	// Servers answer a delete of nothing in different ways, so look first.
+	// Servers differ in their response to the deletion of nothing, so look first.
 	have, err := c.read(ctx, resourceType, id)
 	if errors.Is(err, fs.ErrNotExist) {
 		change.Action = Absent
@@ -175,7 +174,7 @@ func (c *Client) put(ctx context.Context, resourceType, id string, want map[stri
 		change.Action = Created
 	case err != nil:
 		return Change{}, err
-	case equal(want, have) && (otherOwner == nil || !c.Adopt):
+	case reflect.DeepEqual(normalized(want), normalized(have)) && (otherOwner == nil || !c.Adopt):
 		change.Action = Unchanged
 		return change, nil
 	case otherOwner != nil && !c.Adopt:
@@ -197,7 +196,7 @@ func (c *Client) put(ctx context.Context, resourceType, id string, want map[stri
 	return change, nil
 }
 
-// absentError is [fs.ErrNotExist] in words that fit.
+// absentError is [fs.ErrNotExist] with the name of the resource.
 type absentError struct{ server, ref string }
 
 func (e absentError) Error() string        { return e.server + ": " + e.ref + " does not exist" }
@@ -205,9 +204,9 @@ func (e absentError) Is(target error) bool { return target == fs.ErrNotExist }
 
 // read returns the resource as Aidbox has it.
 func (c *Client) read(ctx context.Context, resourceType, id string) (map[string]any, error) {
-	// "" or "." would make another resource, or all of a type, of the path.
+	// "" or "." would make the path that of another resource, or of all of a type.
 	if resourceType == "" || id == "" || id == "." || id == ".." {
-		return nil, fmt.Errorf("aidbox: %q is no resource", resourceType+"/"+id)
+		return nil, fmt.Errorf("aidbox: %q is not a resource", resourceType+"/"+id)
 	}
 	r := c.adminRequest(http.MethodGet, resourcePath(resourceType, id))
 	a, err := c.send(ctx, r)
@@ -227,8 +226,8 @@ func (c *Client) read(ctx context.Context, resourceType, id string) (map[string]
 	return res, nil
 }
 
-// absent says whether Aidbox itself answered that there is no such resource. A
-// 404 that is no OperationOutcome comes from something else at that address.
+// absent reports whether Aidbox itself answered that there is no such resource. A 404
+// that is not an OperationOutcome comes from another server.
 func (a answer) absent() bool {
 	var o struct {
 		ResourceType string `json:"resourceType"`
@@ -261,13 +260,13 @@ func strayLiterals(r config.Resource, want, got map[string]any) []string {
 func checkMasked(r config.Resource, want, got map[string]any) error {
 	for _, path := range strayLiterals(r, want, got) {
 		return hint.Wrap(fmt.Errorf("aidbox: %s: %s %w", r.Ref(), path, ErrLiteral),
-			"Aidbox masks secrets from 2602 on: delete the resource, upgrade, apply it again, and take the value for known")
+			"Aidbox masks secrets from 2602 on: delete the resource, upgrade, apply it again, and consider the value exposed")
 	}
 	refs := referencePaths(r, got)
 	for _, path := range slices.Sorted(maps.Keys(r.Secrets)) {
 		if refs[path] != r.Secrets[path] {
 			return hint.Wrap(fmt.Errorf("aidbox: %s: %s %w %q", r.Ref(), path, ErrReference, r.Secrets[path]),
-				"is it Aidbox 2602 or later, and does nobody else write this resource?")
+				"is it Aidbox 2602 or later, and does anybody else write this resource?")
 		}
 	}
 	return nil

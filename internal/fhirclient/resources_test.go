@@ -112,7 +112,7 @@ func TestAbsentResourceIsErrNotExist(t *testing.T) {
 func TestNotFoundByAnotherServerIsAnError(t *testing.T) {
 	for body, want := range map[string]string{
 		"<html>nginx</html>": "answered HTML, not FHIR JSON",
-		"404 page not found": "answered something that is no JSON object",
+		"404 page not found": "answered something that is not a JSON object",
 		"":                   "not found",
 		`{"message":"no"}`:   "no",
 	} {
