@@ -7,7 +7,7 @@ import (
 
 	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/config"
-	"github.com/secretctl/secretctl/internal/render"
+	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/secret"
 	secretstore "github.com/secretctl/secretctl/internal/store"
 	"github.com/secretctl/secretctl/internal/transport"
@@ -15,7 +15,7 @@ import (
 
 func TestMistakesOfUsageAreExitCode2(t *testing.T) {
 	for _, err := range []error{
-		usagef("", "wrong flag"), &config.Error{}, &cluster.ConfigError{}, &render.Error{}, &secret.SourceError{}, &transport.AddressError{}, secretstore.ErrNoToken,
+		usagef("", "wrong flag"), &config.Error{}, &cluster.ConfigError{}, hint.Usage("", "wrong kind"), &secret.SourceError{}, &transport.AddressError{}, secretstore.ErrNoToken,
 	} {
 		if code := exitCode(fmt.Errorf("around: %w", err)); code != exitUsage {
 			t.Errorf("%T: exit code %d", err, code)

@@ -1,10 +1,10 @@
 package render
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
+	"regexp"
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -17,48 +17,36 @@ import (
 	"github.com/secretctl/secretctl/internal/hint"
 )
 
-// decode reads one document into a Kubernetes type as the API server does when
-// it is asked to be strict: case matters, and an unknown or duplicate key is an
-// error. It returns the document as JSON.
+// decode reads one document into a Kubernetes type as strictly as the API server can: case
+// matters, and an unknown or duplicate key is an error. It returns the document as JSON.
 func decode(text []byte, into object) ([]byte, error) {
 	json, err := toJSON(text)
 	if err != nil {
 		return nil, err
 	}
 	problems, err := kjson.UnmarshalStrict(json, into)
-	if err = errors.Join(append(problems, err)...); err != nil {
-		return nil, textError{oneLine(err)}
-	}
-	return json, nil
+	return json, oneLine(errors.Join(append(problems, err)...))
 }
 
+// documentMarker separates documents wherever it starts a line, even inside a quoted string.
+var documentMarker = regexp.MustCompile(`(?m)^(---|\.\.\.)`)
+
 func toJSON(text []byte) ([]byte, error) {
-	if severalDocuments(text) {
+	if documentMarker.Match(text) {
 		return nil, errors.New("gives more than one document")
 	}
 	json, err := yaml.YAMLToJSONStrict(text)
-	if err != nil {
-		return nil, textError{oneLine(err)}
-	}
-	return json, nil
-}
-
-// severalDocuments finds a document marker, which nothing else can look like: it
-// is one wherever it starts a line, even inside a quoted string.
-func severalDocuments(text []byte) bool {
-	for line := range bytes.Lines(text) {
-		if bytes.HasPrefix(line, []byte("---")) || bytes.HasPrefix(line, []byte("...")) {
-			return true
-		}
-	}
-	return false
+	return json, oneLine(err)
 }
 
 func oneLine(err error) error {
+	if err == nil {
+		return nil
+	}
 	return errors.New(hint.OneLine(err.Error()))
 }
 
-// checkIdentity compares what makes an object this one and no other.
+// checkIdentity compares what identifies an object.
 func (m manifest) checkIdentity(v *view) error {
 	apiVersion, kind := m.decoded.GetObjectKind().GroupVersionKind().ToAPIVersionAndKind()
 	return cmp.Or(
@@ -77,8 +65,7 @@ func differs(what, got, want string) error {
 	return fmt.Errorf("%s is %.80q, and must be %.80q", what, got, want)
 }
 
-// checkContents compares what secretctl is responsible for; a template may add
-// to it.
+// checkContents compares what the delivery needs; a template may add to it.
 func (v *view) checkContents(m manifest) error {
 	switch o := m.decoded.(type) {
 	case *corev1.ServiceAccount:
@@ -95,35 +82,34 @@ func (v *view) checkContents(m manifest) error {
 		return v.checkClass(o)
 	case *corev1.ConfigMap:
 		if m.group != "" {
-			return holds(o, v.Job.ConfigKey, v.Job.Config, "config for the job")
+			return holds(o, v.Job.ConfigKey, v.Job.Config)
 		}
-		if err := holds(o, v.VaultConfigKey, v.VaultConfig, "vault config"); err != nil || v.InitBundle == "" {
+		if err := holds(o, v.VaultConfigKey, v.VaultConfig); err != nil || v.InitBundle == "" {
 			return err
 		}
-		return holds(o, v.InitBundleKey, v.InitBundle, "Init Bundle")
+		return holds(o, v.InitBundleKey, v.InitBundle)
 	case *appsv1.Deployment:
-		return v.checkWorkload(m, workload{o.Spec.Replicas, o.Spec.Selector, o.Spec.Template})
+		return v.checkWorkload(m, o.Spec.Selector, o.Spec.Replicas, o.Spec.Template)
 	case *appsv1.StatefulSet:
-		return v.checkWorkload(m, workload{o.Spec.Replicas, o.Spec.Selector, o.Spec.Template})
+		return v.checkWorkload(m, o.Spec.Selector, o.Spec.Replicas, o.Spec.Template)
 	case *rbacv1.Role:
 		return checkRules(o.Rules)
 	case *rbacv1.ClusterRole:
 		return checkRules(o.Rules)
 	case *rbacv1.RoleBinding:
-		return v.checkBinding(o.Subjects, o.RoleRef, rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: v.Job.Name})
+		return v.checkBinding(o.Subjects, o.RoleRef, "Role", v.Job.Name)
 	case *rbacv1.ClusterRoleBinding:
-		return v.checkBinding(o.Subjects, o.RoleRef, rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: v.ClusterRole})
+		return v.checkBinding(o.Subjects, o.RoleRef, "ClusterRole", v.ClusterRole)
 	case *batchv1.CronJob:
 		return v.checkCronJob(o)
 	}
 	return nil
 }
 
-// checkClass compares a SecretProviderClass with that of the delivery, and is not
-// content with one that does no harm.
+// checkClass also refuses differences that do no harm.
 func (v *view) checkClass(o *spcv1.SecretProviderClass) error {
 	if len(v.wanted.Unknown) > 0 {
-		return fmt.Errorf("parameter %s has no value, and the provider would take another one", v.wanted.Unknown[0])
+		return fmt.Errorf("parameter %s has no value, and the provider would use another one", v.wanted.Unknown[0])
 	}
 	wrong, odd := v.provider.Compare(v.wanted, o.Spec)
 	if all := append(wrong, odd...); len(all) > 0 {
@@ -132,9 +118,9 @@ func (v *view) checkClass(o *spcv1.SecretProviderClass) error {
 	return nil
 }
 
-func holds(o *corev1.ConfigMap, key, text, what string) error {
+func holds(o *corev1.ConfigMap, key, text string) error {
 	if o.Data[key] != text {
-		return fmt.Errorf("data[%s] is not the delivery's %s", key, what)
+		return fmt.Errorf("data[%s] is not that of the delivery", key)
 	}
 	return nil
 }

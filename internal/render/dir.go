@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -18,47 +17,39 @@ import (
 )
 
 const (
-	// marker is the first line of every file of ours, by which a later run knows it.
+	// marker is the first line of every file, by which a later run recognizes it.
 	marker = "# Written by secretctl render. Change the config or the templates instead.\n"
 
 	kustomization = "kustomization.yaml"
 
-	// A patch changes what is elsewhere, which is what a component is for.
+	// A component is what changes objects of another kustomization.
 	kustomizationHead = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"
 	componentHead     = `# List this folder under "components" of the kustomization that has the workload.
 apiVersion: kustomize.config.k8s.io/v1alpha1
 kind: Component
 `
-	// kustomize applies a patch to nothing without a word, and adds a container that
-	// is not there; but it cannot copy what does not exist.
+	// kustomize silently ignores a patch without a target, and adds a missing container; but
+	// a replacement fails if its source does not exist.
 	guardHead = `# These change nothing. They fail where the workload or the container does not exist.
 replacements:
 `
 )
 
-// fileName is what Kubernetes allows in names: nothing that leaves the folder or
-// that YAML would want quoted.
-var fileName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`)
-
-// Written says what became of each file, by file names without the folder.
+// Written is what happened to each file, by file names without the folder.
 type Written struct {
 	Changed   []string
 	Unchanged []string
-	Stale     []string // written by an earlier run, not part of this one, and left alone
+	Stale     []string // from an earlier run, not part of this one, and kept
 }
 
-// WriteDir writes one file per object, and a kustomization.yaml that lists them.
-// It makes the folder if need be, replaces each file as a whole, leaves equal ones
-// alone, and removes nothing. A file that it did not write itself it does not
-// replace: then nothing is written at all.
+// WriteDir writes one file per object, and a kustomization.yaml that lists them. It makes
+// the folder if necessary, replaces each file as a whole, leaves equal ones alone, and
+// removes nothing. If it would replace a file that it did not write, it writes nothing.
 //
-// Names are kind-name.yaml, or kind-name.namespace.yaml where the objects are in
-// more than one namespace.
+// Names are kind-name.yaml, or kind-name.namespace.yaml if the objects are in more than one
+// namespace.
 func WriteDir(dir string, objects []Object) (Written, error) {
-	files, err := filesOf(objects)
-	if err != nil {
-		return Written{}, err
-	}
+	files := filesOf(objects)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return Written{}, err
 	}
@@ -76,9 +67,8 @@ func WriteDir(dir string, objects []Object) (Written, error) {
 	return result, err
 }
 
-// Export writes the named embedded templates into a folder, all of them where none
-// is named. A file that is there with another text is an [*Error], and nothing is
-// written, unless force is set.
+// Export writes the named embedded templates, or all, into a folder. If a file already
+// exists and differs, that is a usage error, and Export writes nothing, unless force is set.
 func Export(dir string, names []string, force bool) (Written, error) {
 	if len(names) == 0 {
 		names = Templates()
@@ -87,7 +77,7 @@ func Export(dir string, names []string, force bool) (Written, error) {
 	for _, name := range names {
 		text, err := templates.FS.ReadFile(name)
 		if err != nil {
-			return Written{}, refuse("templates are "+strings.Join(Templates(), ", "), "there is no template %q", name)
+			return Written{}, hint.Usage("available: "+strings.Join(Templates(), ", "), "unknown template %q", name)
 		}
 		files = append(files, file{name, text})
 	}
@@ -98,13 +88,12 @@ func Export(dir string, names []string, force bool) (Written, error) {
 		if force {
 			return nil
 		}
-		return refuse("name another folder, or replace it with --force", "%s is there already, and differs", path)
+		return hint.Usage("name another folder, or replace it with --force", "%s already exists and differs", path)
 	})
 }
 
-// writeFiles replaces each file as a whole and leaves equal ones alone. It asks of
-// each other file that is there whether it may be replaced; if one may not,
-// nothing is written.
+// writeFiles replaces each file as a whole and leaves equal ones alone. It calls mayReplace
+// for each existing file that differs; after an error it writes nothing.
 func writeFiles(dir string, files []file, mayReplace func(path string, old []byte) error) (Written, error) {
 	var result Written
 	var changed []file
@@ -134,13 +123,13 @@ func writeFiles(dir string, files []file, mayReplace func(path string, old []byt
 	return result, nil
 }
 
-// readLF reads a file as it was before git checked it out with core.autocrlf.
+// readLF reads a file as it was before git's core.autocrlf changed it.
 func readLF(path string) ([]byte, error) {
 	text, err := atomicfile.Read(path)
 	return bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n")), err
 }
 
-// kustomize gathers the parts of a kustomization.yaml.
+// kustomize has the parts of a kustomization.yaml.
 type kustomize struct{ resources, patches, guards string }
 
 func (k *kustomize) add(name string, o Object, several bool) {
@@ -148,7 +137,7 @@ func (k *kustomize) add(name string, o Object, several bool) {
 		k.resources += "  - " + name + "\n"
 		return
 	}
-	// Without a namespace: the workload may get its own from a kustomization.
+	// Without a namespace: a kustomization may give the workload its own.
 	target := fmt.Sprintf("kind: %s, name: %q", o.Kind, o.Name)
 	if several {
 		target += fmt.Sprintf(", namespace: %q", o.Namespace)
@@ -177,9 +166,9 @@ type file struct {
 	text []byte
 }
 
-// filesOf returns the files sorted by name, but the kustomization last: until it
-// is there, nothing refers to the others.
-func filesOf(objects []Object) ([]file, error) {
+// filesOf returns the files sorted by name, and the kustomization, which refers to them,
+// last.
+func filesOf(objects []Object) []file {
 	first := ""
 	several := slices.ContainsFunc(objects, func(o Object) bool {
 		first = cmp.Or(first, o.Namespace)
@@ -187,7 +176,6 @@ func filesOf(objects []Object) ([]file, error) {
 	})
 	var files []file
 	var k kustomize
-	seen := map[string]bool{}
 	for _, o := range objects {
 		name := strings.ToLower(o.Kind) + "-" + o.Name
 		if o.Patch != "" {
@@ -197,21 +185,14 @@ func filesOf(objects []Object) ([]file, error) {
 			name += "." + o.Namespace
 		}
 		name += ".yaml"
-		if !fileName.MatchString(name) {
-			return nil, fmt.Errorf("%q is no file name", name)
-		}
-		if seen[name] {
-			return nil, fmt.Errorf("two objects want the file %s", name)
-		}
-		seen[name] = true
 		files = append(files, file{name, append([]byte(marker), o.YAML...)})
 		k.add(name, o, several)
 	}
 	slices.SortFunc(files, func(a, b file) int { return strings.Compare(a.name, b.name) })
-	return append(files, file{kustomization, []byte(marker + k.text())}), nil
+	return append(files, file{kustomization, []byte(marker + k.text())})
 }
 
-// stale returns the files of earlier runs that are not among files.
+// stale returns the files of earlier runs that are not in files.
 func stale(dir string, files []file) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

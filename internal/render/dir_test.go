@@ -128,24 +128,6 @@ func TestObjectsOfSeveralNamespacesGetFilesOfTheirOwn(t *testing.T) {
 	}
 }
 
-func TestNamesThatAreNoFileNamesAreRefused(t *testing.T) {
-	parent := t.TempDir()
-	for _, name := range []string{"../x", "a/b", `a\b`, "a b", "a: b", "A", "a\n"} {
-		d := vaultDelivery()
-		d.Aidbox.Workload.Name = name
-		if _, err := WriteDir(filepath.Join(parent, "out"), mustRender(t, d, Options{})); err == nil {
-			t.Errorf("%q was written", name)
-		}
-	}
-	twice := mustRender(t, vaultDelivery(), Options{})
-	if _, err := WriteDir(filepath.Join(parent, "out"), append(twice, twice...)); err == nil {
-		t.Error("two objects were written to one file")
-	}
-	if entries, _ := os.ReadDir(parent); len(entries) != 0 {
-		t.Errorf("written all the same: %v", entries)
-	}
-}
-
 func read(t *testing.T, dir, name string) []byte {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(dir, name))

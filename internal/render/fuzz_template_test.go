@@ -3,7 +3,6 @@ package render
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/templates"
 )
 
@@ -54,9 +54,8 @@ func FuzzTemplate(f *testing.F) {
 		}
 		objects, err := objectsOf(d, Options{With: []string{GroupRBAC}, Templates: dir})
 		if err != nil {
-			e, ok := errors.AsType[*Error](err)
-			if !ok || strings.ContainsAny(err.Error(), "\n\r") || !strings.Contains(err.Error(), name) {
-				t.Errorf("%T: %q; hint %q", err, err, e.Hint())
+			if !isUsage(err) || strings.ContainsAny(err.Error(), "\n\r") || !strings.Contains(err.Error(), name) {
+				t.Errorf("%T: %q; hint %q", err, err, hint.Of(err))
 			}
 			return
 		}

@@ -103,7 +103,7 @@ func TestPatchesOfSeveralNamespacesNameTheirs(t *testing.T) {
 func TestPatchAndValuesThatMissTheDeliveryAreErrors(t *testing.T) {
 	const checksum, account = "{{quote .VaultConfigChecksum}}", "{{quote .Aidbox.ServiceAccount}}"
 	for _, tt := range []struct{ delivery, file, old, new, want string }{
-		{"vault", patchFile, "spec:\n", "spec:\n  selector: {}\n", "spec.selector is there, which cannot be changed"},
+		{"vault", patchFile, "spec:\n", "spec:\n  selector: {}\n", "spec.selector must not be set"},
 		{"vault", patchFile, "{{quote .Container}}", "web", "has no container named aidbox"},
 		{"vault", patchFile, "mountPath: {{quote .MountPath}}", "mountPath: {{quote .MountPath}}\n              subPath: x", "has a subPath"},
 		{"vault", patchFile, checksum, "x", "annotation secretctl.dev/vault-config-checksum"},
@@ -130,7 +130,7 @@ func TestPatchAndValuesThatMissTheDeliveryAreErrors(t *testing.T) {
 			} else {
 				_, err = HelmValues(deliveries[tt.delivery](), Options{Templates: dir}, nil)
 			}
-			if _, ok := errors.AsType[*Error](err); !ok {
+			if !isUsage(err) {
 				t.Fatalf("got %v", err)
 			}
 			msg := err.Error()
@@ -167,12 +167,12 @@ func TestPatchOptionsThatMakeNoSenseAreRefused(t *testing.T) {
 		options Options
 		want    string
 	}{
-		{Options{Patch: true, Skip: []string{"Deployment"}}, "the kinds to render are without the Deployment"},
+		{Options{Patch: true, Skip: []string{"Deployment"}}, "the kinds to render do not include the Deployment"},
 		{Options{Patch: true, Container: "We b"}, "not one that Kubernetes allows"},
 		{Options{Templates: "absent"}, "templates: open absent"},
 	} {
 		_, err := objectsOf(vaultDelivery(), tt.options)
-		if _, ok := errors.AsType[*Error](err); !ok || !strings.Contains(err.Error(), tt.want) || hint.Of(err) == "" {
+		if !isUsage(err) || !strings.Contains(err.Error(), tt.want) || hint.Of(err) == "" {
 			t.Errorf("%+v: got %v, hint %q", tt.options, err, hint.Of(err))
 		}
 	}
@@ -180,18 +180,17 @@ func TestPatchOptionsThatMakeNoSenseAreRefused(t *testing.T) {
 
 func TestValuesThatCannotBeKeptAreRefused(t *testing.T) {
 	for text, want := range map[string]string{
-		"volumes: {}":                  "values: volumes: is not a list of what Kubernetes has there",
-		"volumes: [x]":                 "values: volumes: is not a list of what Kubernetes has there",
+		"volumes: {}":                  "values: volumes: must be a list",
+		"volumes: [x]":                 "values: volumes: must be a list of mappings",
 		"extraEnvs: [x: ]]":            "yaml: did not find",
-		"- a":                          "values: is not a file of Helm values",
+		"- a":                          "json: cannot unmarshal array",
 		"aidbox-admin: {volumes: []}":  "values: have none of the Aidbox chart's keys at the top",
 		"postgres: {enabled: true}":    "values: have none of the Aidbox chart's keys at the top",
 		"extraEnvs: []\nextraEnvs: []": `key "extraEnvs" already set`,
-		"volumeMounts: [{name: mine, mountPath: /etc/aidbox/}]":      `values: volumeMounts: "mine" is mounted at /etc/aidbox, where ConfigMap aidbox-vault-config has to be`,
-		"extraEnvs: [{name: A, value: canary}, {name: A, value: b}]": `env has "A" twice`,
+		"volumeMounts: [{name: mine, mountPath: /etc/aidbox/}]":      `values: volumeMounts: "mine" is mounted at /etc/aidbox, where ConfigMap aidbox-vault-config must be`,
 	} {
 		_, err := HelmValues(vaultDelivery(), Options{}, []byte(text))
-		if _, ok := errors.AsType[*Error](err); !ok || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "canary") {
+		if !isUsage(err) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "canary") {
 			t.Errorf("%s: got %v", text, err)
 		}
 	}
@@ -216,7 +215,7 @@ func TestExportedTemplatesRenderTheSame(t *testing.T) {
 func TestExportReplacesNothingWithoutForce(t *testing.T) {
 	dir := folder(t, accountFile, "mine")
 	_, err := Export(dir, []string{deploymentFile, accountFile}, false)
-	if _, ok := errors.AsType[*Error](err); !ok || err.Error() != filepath.Join(dir, accountFile)+" is there already, and differs" {
+	if !isUsage(err) || err.Error() != filepath.Join(dir, accountFile)+" already exists and differs" {
 		t.Errorf("got %v", err)
 	}
 	if entries, _ := os.ReadDir(dir); len(entries) != 1 {

@@ -10,20 +10,21 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/store"
 )
 
-// Job says how the CronJobs of the groups [GroupVerifyJob] and [GroupRotateJob] run.
+// Job is how the CronJobs of the groups [GroupVerifyJob] and [GroupRotateJob] run.
 type Job struct {
 	Image    string
-	Schedule string // of the verify job, as cron has it
-	// AdminSecret is "NAME/KEY" of the Kubernetes Secret that has the secret of
-	// Aidbox's admin Client; "" leaves out the verify job's checks that need one.
+	Schedule string // of the verify job, in cron's syntax
+	// AdminSecret is "NAME/KEY" of the Kubernetes Secret with the secret of Aidbox's admin
+	// Client; "" leaves out the checks of the verify job that need it.
 	AdminSecret string
 	AllowHTTP   bool // secretctl may use plain http to other hosts
 }
 
-// maxCronJobName is what Kubernetes allows, which adds to it for each Job.
+// maxCronJobName is the limit of Kubernetes, which appends to the name for each Job.
 const maxCronJobName = 52
 
 const (
@@ -31,8 +32,8 @@ const (
 	jobTokenFile  = "/var/run/secrets/secretctl/token"
 )
 
-// How long a run of the verify job may take, and how much later than that the pod of any
-// job is ended: a volume that cannot be mounted keeps one waiting.
+// How long a run of the verify job may take, and how much later Kubernetes ends the pod of
+// any job, which may wait for a volume that cannot be mounted.
 const (
 	verifyWithin = 5 * time.Minute
 	endAfter     = 5 * time.Minute
@@ -43,21 +44,21 @@ type viewJob struct {
 	Name           string // of the CronJob, the Role and the RoleBinding
 	ConfigMap      string // the object's name
 	ServiceAccount string // that it runs as
-	Rotates        bool   // it is the rotate job, and not the verify job
+	Rotates        bool   // it is the rotate job, not the verify job
 
 	Config, ConfigKey, ConfigFolder string // the config without any value
-	TokenKey, TokenFolder           string // the ServiceAccount's token for the store; "" where that takes none
+	TokenKey, TokenFolder           string // the ServiceAccount's token for the store; "" if that takes none
 	TokenAudience                   string
 
 	Image, Schedule                 string
 	DeadlineSeconds                 int
 	Args                            []string
-	Env                             []store.Parameter // whose values are no secret
+	Env                             []store.Parameter // values that are not secret
 	AdminSecretName, AdminSecretKey string
-	ByAPI                           bool // Aidbox is reached through the API server
+	ByAPI                           bool // Aidbox is behind the API server
 }
 
-// jobs returns what the templates of the two jobs see, as far as o asks for them.
+// jobs returns the views for the templates of the two jobs, complete if o asks for them.
 func (v *view) jobs(d *config.Delivery, o Options) (verifies, rotates *view, err error) {
 	verifies, rotates = new(*v), new(*v)
 	if o.Includes(GroupVerifyJob) {
@@ -69,7 +70,7 @@ func (v *view) jobs(d *config.Delivery, o Options) (verifies, rotates *view, err
 	return verifies, rotates, err
 }
 
-// setVerifyJob is for the templates of the verify job.
+// setVerifyJob completes the view for the verify job.
 func (v *view) setVerifyJob(d *config.Delivery, o Job) error {
 	text, err := d.WithinCluster()
 	if err != nil {
@@ -80,7 +81,7 @@ func (v *view) setVerifyJob(d *config.Delivery, o Job) error {
 	if o.AdminSecret != "" {
 		var ok bool
 		if v.Job.AdminSecretName, v.Job.AdminSecretKey, ok = strings.Cut(o.AdminSecret, "/"); !ok || v.Job.AdminSecretName == "" || v.Job.AdminSecretKey == "" {
-			return refuse("write it as NAME/KEY", "the Secret of the admin Client is not named as one")
+			return hint.Usage("write it as NAME/KEY", "the Secret of the admin Client must be NAME/KEY")
 		}
 		v.Job.Args = append(v.Job.Args, "client")
 	}
@@ -88,10 +89,10 @@ func (v *view) setVerifyJob(d *config.Delivery, o Job) error {
 	return v.setJob(o, text, v.provider.Job(d, jobTokenFile), verifyWithin)
 }
 
-// setRotateJob is for the templates of the rotate job, which asks each pod for itself.
+// setRotateJob completes the view for the rotate job, which connects to each pod.
 func (v *view) setRotateJob(d *config.Delivery, o Job) error {
 	if d.RotateJob == nil {
-		return refuse("write rotateJob: {secrets: [NAME]}, or render the other deliveries with --delivery", "delivery %q has no rotateJob", d.Name)
+		return hint.Usage("write rotateJob: {secrets: [NAME]}, or render the other deliveries with --delivery", "delivery %q has no rotateJob", d.Name)
 	}
 	text, err := d.WithinRotateJob()
 	if err != nil {
@@ -103,11 +104,11 @@ func (v *view) setRotateJob(d *config.Delivery, o Job) error {
 	return v.setJob(o, text, v.provider.RotateJob(d, jobTokenFile), d.RotateWithin())
 }
 
-// setJob adds what all jobs have. within is how long a run may take.
+// setJob adds what both jobs have. within is how long a run may take.
 func (v *view) setJob(o Job, text []byte, login store.Job, within time.Duration) error {
 	j := &v.Job
 	if len(j.Name) > maxCronJobName {
-		return refuse("give the delivery a shorter name", "the name %s is longer than the %d characters that a CronJob may have", j.Name, maxCronJobName)
+		return hint.Usage("give the delivery a shorter name", "the name %s is longer than the %d characters that a CronJob may have", j.Name, maxCronJobName)
 	}
 	j.ConfigMap, j.Image, j.DeadlineSeconds = j.Name+"-config", o.Image, int((within + endAfter).Seconds())
 	j.Config, j.ConfigKey, j.ConfigFolder = string(text), path.Base(jobConfigFile), path.Dir(jobConfigFile)
@@ -125,7 +126,7 @@ func (v *view) setJob(o Job, text []byte, login store.Job, within time.Duration)
 
 const clusterRoleTemplate = "rbac-clusterrole.yaml.tmpl"
 
-// jobManifests has the objects of a job.
+// jobManifests returns the objects of a job.
 func jobManifests(group string, v *view) (all []manifest) {
 	if v.Job.Rotates {
 		all = append(

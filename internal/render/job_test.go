@@ -2,7 +2,6 @@ package render
 
 import (
 	"bytes"
-	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -130,16 +129,16 @@ func TestWrongGroupIsAnErrorThatKnowsBetter(t *testing.T) {
 		want, hint string
 	}{
 		{vaultDelivery(), Options{With: []string{"jobs"}}, `unknown group "jobs"`, "available: rbac, verify-job, rotate-job, init-bundle"},
-		{vaultDelivery(), Options{Only: []string{"verify-jbo"}}, `unknown kind "verify-jbo"`, "did you mean verify-job?"},
-		{vaultDelivery(), Options{Only: []string{"Role"}}, `kind "Role" is rendered only where it is asked for`, "--with rbac or --with verify-job or --with rotate-job adds kinds"},
+		{vaultDelivery(), Options{Only: []string{"verify-jbo"}}, `unknown kind "verify-jbo"`, "kinds are ServiceAccount, SecretProviderClass, ConfigMap, Deployment; groups are rbac, verify-job, rotate-job"},
+		{vaultDelivery(), Options{Only: []string{"Role"}}, `kind "Role" is rendered only with its group`, "--with rbac or --with verify-job or --with rotate-job adds kinds"},
 		{long, jobOptions(), "longer than the 52 characters that a CronJob may have", "give the delivery a shorter name"},
 		{long, rotateOptions(), "longer than the 52 characters that a CronJob may have", "give the delivery a shorter name"},
 		{without, rotateOptions(), `delivery "aidbox" has no rotateJob`, "write rotateJob: {secrets: [NAME]}, or render the other deliveries with --delivery"},
-		{vaultDelivery(), withAdmin("aidbox-admin"), "the Secret of the admin Client is not named as one", "write it as NAME/KEY"},
-		{vaultDelivery(), withAdmin("/key"), "the Secret of the admin Client is not named as one", "write it as NAME/KEY"},
+		{vaultDelivery(), withAdmin("aidbox-admin"), "the Secret of the admin Client must be NAME/KEY", "write it as NAME/KEY"},
+		{vaultDelivery(), withAdmin("/key"), "the Secret of the admin Client must be NAME/KEY", "write it as NAME/KEY"},
 	} {
 		_, err := objectsOf(tt.d, tt.options)
-		if _, refused := errors.AsType[*Error](err); !refused || !strings.Contains(err.Error(), tt.want) || hint.Of(err) != tt.hint {
+		if !isUsage(err) || !strings.Contains(err.Error(), tt.want) || hint.Of(err) != tt.hint {
 			t.Errorf("got %T %v, hint %q", err, err, hint.Of(err))
 		}
 	}
@@ -161,30 +160,26 @@ func TestTemplateOfAGroupThatMissesTheDeliveryIsAnError(t *testing.T) {
 		{"vault", "rbac-clusterrole.yaml.tmpl", "metadata:", "metadata:\n  namespace: x", `metadata.namespace is "x", and must be ""`},
 		{"vault", "rbac-role.yaml.tmpl", "verbs: [get, patch, create]", `verbs: ["*"]`, "rule 0 has a *"},
 		{"vault", "rbac-role.yaml.tmpl", "resources: [replicasets]", "resources: [secrets]", "rule 1 is about Secrets"},
-		{"vault", jobRoleFile, "resources: [pods], verbs: [list]", "resources: [pods], verbs: []", "rule 2 grants nothing"},
 		{"vault", jobRoleFile, "resources: [pods/exec]", "resources: [secrets]", "rule 4 is about Secrets"},
-		{"vault", "job-clusterrolebinding.yaml.tmpl", "name: {{quote .Job.ServiceAccount}}", "name: {{quote .Aidbox.ServiceAccount}}", `its subject is not the ServiceAccount "aidbox-rotate" alone`},
+		{"vault", "job-clusterrolebinding.yaml.tmpl", "name: {{quote .Job.ServiceAccount}}", "name: {{quote .Aidbox.ServiceAccount}}", `its only subject must be the ServiceAccount "aidbox-rotate"`},
 		{"vault", "job-clusterrolebinding.yaml.tmpl", "kind: ClusterRole\n", "kind: Role\n", `roleRef.kind is "Role"`},
 		{"vault", cronJobFile, "serviceAccountName: {{quote .Job.ServiceAccount}}", "serviceAccountName: {{quote .Aidbox.ServiceAccount}}", `serviceAccountName is "aidbox", and must be "aidbox-rotate"`},
-		{"vault", bindingFile, "kind: ServiceAccount", "kind: Group", `its subject is not the ServiceAccount "aidbox" alone`},
-		{"vault", bindingFile, "subjects:", "subjects:\n  - {kind: User, name: eve}", "its subject is not"},
+		{"vault", bindingFile, "kind: ServiceAccount", "kind: Group", `its only subject must be the ServiceAccount "aidbox"`},
+		{"vault", bindingFile, "subjects:", "subjects:\n  - {kind: User, name: eve}", "its only subject must be"},
 		{"vault", bindingFile, "kind: Role\n", "kind: ClusterRole\n", `roleRef.kind is "ClusterRole"`},
-		{"vault", "job-configmap.yaml.tmpl", "{{literal 4 .Job.Config}}", "x", "data[secretctl.yaml] is not the delivery's config for the job"},
-		{"vault", cronJobFile, "Forbid", "Allow", `concurrencyPolicy is "Allow"`},
-		{"vault", cronJobFile, "restartPolicy: Never", "restartPolicy: Always", `restartPolicy is "Always"`},
+		{"vault", "job-configmap.yaml.tmpl", "{{literal 4 .Job.Config}}", "x", "data[secretctl.yaml] is not that of the delivery"},
 		{"vault", cronJobFile, "{{quote .Job.Schedule}}", "'@daily'", `schedule is "@daily"`},
 		{"vault", cronJobFile, "      activeDeadlineSeconds: {{.Job.DeadlineSeconds}}\n", "", "activeDeadlineSeconds is missing"},
 		{"vault", cronJobFile, "{{quote .Job.Image}}", "nginx", `image is "nginx"`},
 		{"vault", cronJobFile, "serviceAccountName: {{quote .Job.ServiceAccount}}", "", `serviceAccountName is ""`},
 		{"vault", cronJobFile, "- name: secretctl\n              image", "- name: other\n              image", "has no container named secretctl"},
-		{"vault", cronJobFile, "- {{quote .}}", "- x", "args of the container are not"},
-		{"vault", cronJobFile, "            app.kubernetes.io/name: secretctl\n", "            app.kubernetes.io/name: aidbox\n", "is that of Aidbox's pods"},
-		{"vault", cronJobFile, "name: AIDBOX_CLIENT_SECRET", "name: OTHER", "env AIDBOX_CLIENT_SECRET is missing"},
-		{"vault", cronJobFile, "name: {{quote .Job.AdminSecretName}}", "name: other", "is not from the Secret that was named"},
+		{"vault", cronJobFile, "- {{quote .}}", "- x", "args of the container must be"},
+		{"vault", cronJobFile, "name: AIDBOX_CLIENT_SECRET", "name: OTHER", `env "AIDBOX_CLIENT_SECRET" is missing`},
+		{"vault", cronJobFile, "name: {{quote .Job.AdminSecretName}}", "name: other", `env "AIDBOX_CLIENT_SECRET" is missing or has another value`},
 		{"vault", cronJobFile, "                # The driver refuses anything else.\n                readOnly: true\n", "", `volume "secrets" is not a read-only mount`},
 		{"vault", cronJobFile, "mountPath: {{quote .MountPath}}", "mountPath: {{quote .MountPath}}\n                  subPath: x", "has a subPath"},
 		{"vault", cronJobFile, "path: {{quote .Job.TokenKey}}", "path: other", `volume "token" is not a read-only mount of a token`},
-		{"azure-workload", cronJobFile, "- name: {{.Name}}", "- name: X{{.Name}}", "env SECRETCTL_ALLOW_HTTP is not"},
+		{"azure-workload", cronJobFile, "- name: {{.Name}}", "- name: X{{.Name}}", `env "SECRETCTL_ALLOW_HTTP" is missing`},
 		{"azure-workload", cronJobFile, "audience: {{quote .}}", "audience: vault", "a token for the store"},
 	} {
 		t.Run(tt.file+" "+tt.new, func(t *testing.T) {
@@ -192,7 +187,7 @@ func TestTemplateOfAGroupThatMissesTheDeliveryIsAnError(t *testing.T) {
 			d.Aidbox.URL = "service"
 			o.With, o.Only, o.Templates = Groups(), nil, edited(t, tt.file, tt.old, tt.new)
 			_, err := objectsOf(d, o)
-			if _, ok := errors.AsType[*Error](err); !ok || !strings.HasPrefix(err.Error(), "template "+filepath.Join(o.Templates, tt.file)+":") || !strings.Contains(err.Error(), tt.want) {
+			if !isUsage(err) || !strings.HasPrefix(err.Error(), "template "+filepath.Join(o.Templates, tt.file)+":") || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got  %v\nwant %s", err, tt.want)
 			}
 		})

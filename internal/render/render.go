@@ -1,7 +1,7 @@
-// Package render turns a delivery into Kubernetes manifests. The text comes from
-// templates; each document is parsed back and compared with the delivery before
-// it leaves, so that a template can be wrong but not silently. It talks to no
-// server, holds no secret value, and gives the same bytes for the same delivery.
+// Package render turns a delivery into Kubernetes manifests. It executes templates, parses
+// each document back and compares it with the delivery, so that no mistake in a template
+// goes unnoticed. It connects to no server, has no secret value, and gives the same bytes
+// for the same delivery.
 package render
 
 import (
@@ -9,9 +9,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
-	"github.com/agnivade/levenshtein"
+	"golang.org/x/sync/errgroup"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -20,50 +19,50 @@ import (
 	spcv1 "sigs.k8s.io/secrets-store-csi-driver/apis/v1"
 
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/store"
 )
 
-// Options says what to render, and from which templates.
+// Options are what to render, and from which templates.
 type Options struct {
-	// Templates is a folder that may hold a file for each embedded template that it
-	// replaces. "" means the embedded ones alone.
+	// Templates is a folder of templates that replace embedded ones of the same name; ""
+	// for none.
 	Templates string
 	// Only and Skip are kinds and groups, in any case. Empty means all, and none.
 	Only, Skip []string
-	// With are groups to render besides what is always rendered.
+	// With are groups to render in addition.
 	With []string
-	// Patch has, in place of the workload, a patch for one that already exists, also
-	// where the config says that secretctl writes it.
+	// Patch renders a patch for an existing workload instead of the workload, even if the
+	// config says that secretctl writes it.
 	Patch bool
-	// Container is what the patched workload calls Aidbox's container; default: what
-	// the config says.
+	// Container is the name of Aidbox's container in the patched workload; default: the
+	// config's.
 	Container string
-	// Nudge adds to the rights of the group [GroupRBAC] the one to patch pods.
+	// Nudge adds the right to patch pods to the group [GroupRBAC].
 	Nudge bool
 	// Job is for the groups [GroupVerifyJob] and [GroupRotateJob].
 	Job Job
-	// InitBundle is the FHIR Bundle that Aidbox applies when it starts, with the resources
-	// of the delivery; nil for none. It goes into the ConfigMap of the vault config.
+	// InitBundle is the FHIR Bundle with the delivery's resources that Aidbox applies when
+	// it starts; nil for none. It goes into the ConfigMap of the vault config.
 	InitBundle []byte
 }
 
-// The groups of objects that are rendered only where they are asked for: the
-// rights that secretctl needs, a CronJob that verifies the delivery, and one that rotates
-// its secrets.
+// The groups of objects that are rendered only on request: the rights that secretctl
+// needs, a CronJob that verifies the delivery, and one that rotates its secrets.
 const (
 	GroupRBAC      = "rbac"
 	GroupVerifyJob = "verify-job"
 	GroupRotateJob = "rotate-job"
 )
 
-// WithInitBundle is asked for as the groups are, and adds to the objects that are always
-// rendered: Aidbox then gets its resources when it starts.
+// WithInitBundle is requested as groups are. It adds to the objects that are always
+// rendered, so that Aidbox gets its resources when it starts.
 const WithInitBundle = "init-bundle"
 
 // Groups returns the names of the groups.
 func Groups() []string { return []string{GroupRBAC, GroupVerifyJob, GroupRotateJob} }
 
-// Includes says whether the options ask for the group.
+// Includes reports whether the options ask for the group.
 func (o Options) Includes(group string) bool {
 	return slices.ContainsFunc(slices.Concat(o.With, o.Only), func(name string) bool { return strings.EqualFold(name, group) })
 }
@@ -71,30 +70,34 @@ func (o Options) Includes(group string) bool {
 // Object is one manifest.
 type Object struct {
 	Delivery              string // the name of the delivery that it is part of
-	Kind, Namespace, Name string // Namespace is "" for what belongs to the whole cluster
-	Patch                 string // of a patch the container that it is for; "" for every other object
+	Kind, Namespace, Name string // Namespace is "" for an object of the whole cluster
+	Patch                 string // the container that a patch is for; "" for every other object
 	YAML                  []byte // one document with its comments, no "---", one newline at the end
 	JSON                  []byte // the same without the comments, on one line
 }
 
-// object is what the Kubernetes types have in common.
+// object is any Kubernetes type.
 type object interface {
 	runtime.Object
 	metav1.Object
 }
 
-// manifest is a row of the list of what can be rendered.
+// manifest is an object that can be rendered.
 type manifest struct {
 	group                  string // "" for what is always rendered
 	apiVersion, kind, name string
 	template               string
-	decoded                object // filled when the result is read back
+	decoded                object // what the output is read back into
 	view                   *view  // what the template sees
 }
 
-const rbacAPI = "rbac.authorization.k8s.io/v1"
+const (
+	rbacAPI          = "rbac.authorization.k8s.io/v1"
+	workloadTemplate = "deployment.yaml.tmpl"
+	patchTemplate    = "patch.yaml.tmpl"
+)
 
-// manifests is in the order in which a cluster wants them: what is referred to first.
+// manifests returns what can be rendered, in the order in which to apply it.
 func manifests(d *config.Delivery, v, verifies, rotates *view, o Options) []manifest {
 	workload, decoded := workloadTemplate, object(&appsv1.Deployment{})
 	if o.Patch || v.Aidbox.Workload.ManagedBy != config.ManagedBySecretctl {
@@ -120,7 +123,7 @@ func manifests(d *config.Delivery, v, verifies, rotates *view, o Options) []mani
 	return slices.Concat(all, jobManifests(GroupVerifyJob, verifies), jobManifests(GroupRotateJob, rotates))
 }
 
-// namespace is where the object goes: "" for what belongs to the whole cluster.
+// namespace returns the namespace of the object; "" for one of the whole cluster.
 func (m manifest) namespace(v *view) string {
 	if strings.HasPrefix(m.kind, "ClusterRole") {
 		return ""
@@ -128,79 +131,51 @@ func (m manifest) namespace(v *view) string {
 	return v.Namespace
 }
 
-// Error says why a delivery cannot be rendered as asked. Nothing was written.
-type Error struct {
-	err  error
-	hint string
-}
-
-func (e *Error) Error() string { return e.err.Error() }
-func (e *Error) Unwrap() error { return e.err }
-
-// Hint says what to do about it, or "".
-func (e *Error) Hint() string { return e.hint }
-
-// Usage says that it is a mistake of usage: nothing was attempted.
-func (*Error) Usage() bool { return true }
-
-func refuse(hint, format string, args ...any) error {
-	return &Error{fmt.Errorf(format, args...), hint}
-}
-
 // selectFrom returns the manifests that o asks for.
 func (o Options) selectFrom(all []manifest) ([]manifest, error) {
 	for _, name := range o.With {
 		known := append(Groups(), WithInitBundle)
 		if !slices.ContainsFunc(known, func(g string) bool { return strings.EqualFold(g, name) }) {
-			return nil, refuse("available: "+strings.Join(known, ", "), "unknown group %q", name)
-		}
-	}
-	for _, kind := range slices.Concat(o.Only, o.Skip) {
-		if !slices.ContainsFunc(all, func(m manifest) bool { return m.in([]string{kind}) }) {
-			return nil, unknownKind(kind, all)
+			return nil, hint.Usage("available: "+strings.Join(known, ", "), "unknown group %q", name)
 		}
 	}
 	offered := func(m manifest) bool { return m.group == "" || o.Includes(m.group) }
+	for _, kind := range slices.Concat(o.Only, o.Skip) {
+		if !slices.ContainsFunc(all, func(m manifest) bool { return m.in([]string{kind}) }) {
+			var kinds []string
+			for _, m := range all {
+				if m.group == "" {
+					kinds = append(kinds, m.kind)
+				}
+			}
+			return nil, hint.Usage("kinds are "+strings.Join(kinds, ", ")+"; groups are "+strings.Join(Groups(), ", "), "unknown kind %q", kind)
+		}
+	}
 	for _, kind := range o.Only {
 		if !slices.ContainsFunc(all, func(m manifest) bool { return m.in([]string{kind}) && offered(m) }) {
-			return nil, refuse("--with "+strings.Join(Groups(), " or --with ")+" adds kinds", "kind %q is rendered only where it is asked for", kind)
+			return nil, hint.Usage("--with "+strings.Join(Groups(), " or --with ")+" adds kinds", "kind %q is rendered only with its group", kind)
 		}
 	}
 	kept := slices.DeleteFunc(all, func(m manifest) bool {
 		return !offered(m) || len(o.Only) > 0 && !m.in(o.Only) || m.in(o.Skip)
 	})
 	if len(kept) == 0 {
-		return nil, refuse("name fewer kinds to skip", "no kind is left to render")
+		return nil, hint.Usage("name fewer kinds to skip", "no kind is left to render")
 	}
 	return kept, nil
 }
 
-// in says whether the manifest is named, by its kind or its group.
+// in reports whether the names include the manifest's kind or group.
 func (m manifest) in(names []string) bool {
 	return slices.ContainsFunc(names, func(name string) bool {
 		return strings.EqualFold(m.kind, name) || m.group != "" && strings.EqualFold(m.group, name)
 	})
 }
 
-func unknownKind(kind string, all []manifest) error {
-	var names []string
-	for _, m := range all {
-		for _, name := range []string{m.kind, m.group} {
-			if name != "" && levenshtein.ComputeDistance(strings.ToLower(kind), strings.ToLower(name)) <= len(name)/3 {
-				return refuse("did you mean "+name+"?", "unknown kind %q", kind)
-			}
-		}
-		if m.group == "" {
-			names = append(names, m.kind)
-		}
-	}
-	return refuse("kinds are "+strings.Join(names, ", ")+"; groups are "+strings.Join(Groups(), ", "), "unknown kind %q", kind)
-}
-
-// Objects renders a delivery as config.Load returns it, whose store is of kind p, in
-// the order in which to apply: ServiceAccount, SecretProviderClass, ConfigMap, Deployment, and then the
-// groups that o asks for. It fails with an [*Error] where o names what there is
-// not, and where a template does not give the object that the delivery describes.
+// Objects renders a delivery as config.Load returns it, for a store of kind p, in the order
+// in which to apply: ServiceAccount, SecretProviderClass, ConfigMap, workload, and then
+// the groups that o asks for. It is a usage error if o names something unknown, or if a
+// template does not give the object that the delivery describes.
 func Objects(d *config.Delivery, p store.Provider, o Options) ([]Object, error) {
 	v := newView(d, p)
 	if err := v.setInitBundle(o.InitBundle); err != nil {
@@ -219,22 +194,21 @@ func Objects(d *config.Delivery, p store.Provider, o Options) ([]Object, error) 
 		return nil, err
 	}
 	if o.Patch && !slices.ContainsFunc(selected, func(m manifest) bool { return m.template == patchTemplate }) {
-		return nil, refuse("leave the "+v.Aidbox.Workload.Kind+" in", "the kinds to render are without the %s, which the patch is for", v.Aidbox.Workload.Kind)
+		return nil, hint.Usage("include the "+v.Aidbox.Workload.Kind, "the kinds to render do not include the %s, which the patch is for", v.Aidbox.Workload.Kind)
 	}
 	from, err := newSources(o.Templates)
 	if err != nil {
 		return nil, err
 	}
-	objects, errs := make([]Object, len(selected)), make([]error, len(selected))
-	var all sync.WaitGroup
+	objects := make([]Object, len(selected))
+	var all errgroup.Group
 	for i, m := range selected {
-		all.Go(func() { objects[i], errs[i] = m.render(from) })
+		all.Go(func() (err error) {
+			objects[i], err = m.render(from)
+			return err
+		})
 	}
-	all.Wait()
-	if i := slices.IndexFunc(errs, func(err error) bool { return err != nil }); i >= 0 {
-		return nil, errs[i]
-	}
-	return objects, nil
+	return objects, all.Wait()
 }
 
 func (m manifest) render(from sources) (Object, error) {
@@ -256,9 +230,8 @@ func (m manifest) render(from sources) (Object, error) {
 	return o, nil
 }
 
-// Collisions returns an [*Error] that names the objects that are there twice, of
-// the same kind, namespace and name: when applied, the second would take the
-// place of the first.
+// Collisions returns a usage error if two objects have the same kind, namespace and name:
+// when applied, the second would replace the first.
 func Collisions(objects []Object) error {
 	type key struct{ kind, namespace, name string }
 	owner := map[key]string{}
@@ -274,5 +247,5 @@ func Collisions(objects []Object) error {
 	if len(found) == 0 {
 		return nil
 	}
-	return refuse("give one of them another name or namespace", "%s", strings.Join(found, "; "))
+	return hint.Usage("give one of them another name or namespace", "%s", strings.Join(found, "; "))
 }

@@ -11,48 +11,49 @@ import (
 	"text/template"
 
 	"github.com/secretctl/secretctl/internal/atomicfile"
+	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/templates"
 )
 
-// sources is where templates are looked up: the user's folder, where there is one,
-// then the embedded ones.
+// sources is where templates come from: the user's folder, if there is one, then the
+// embedded ones.
 type sources string
 
 // Templates returns the names of the embedded templates.
 func Templates() []string {
-	names, _ := fs.Glob(templates.FS, "*.yaml.tmpl") // which cannot fail: the pattern is right
+	names, _ := fs.Glob(templates.FS, "*.yaml.tmpl") // fails only for a bad pattern
 	return names
 }
 
-// newSources refuses a folder with a template that nothing would read, because
-// that is a misspelt name.
+// newSources refuses a folder with a template that nothing would read, because its name
+// is misspelled.
 func newSources(own string) (sources, error) {
 	if own == "" {
 		return "", nil
 	}
 	entries, err := os.ReadDir(own)
 	if err != nil {
-		return "", refuse("secretctl templates export makes a folder of templates", "templates: %w", err)
+		return "", hint.Usage("secretctl templates export makes a folder of templates", "templates: %w", err)
 	}
-	hint, found := "templates are "+strings.Join(Templates(), ", "), false
+	available, found := "available: "+strings.Join(Templates(), ", "), false
 	for _, e := range entries {
 		if filepath.Ext(e.Name()) != ".tmpl" {
 			continue
 		}
 		if !slices.Contains(Templates(), e.Name()) {
-			return "", refuse(hint, "templates: %q is the name of none", e.Name())
+			return "", hint.Usage(available, "templates: unknown template %q", e.Name())
 		}
 		found = true
 	}
 	if !found {
-		return "", refuse(hint, "templates: the folder has none")
+		return "", hint.Usage(available, "templates: the folder has none")
 	}
 	return sources(own), nil
 }
 
-// render returns the text that a template gives for v, once read has accepted it.
-// It fails with an [*Error] that names the template, and where it can the line.
-func (s sources) render(file string, v *view, read func(text []byte) error) ([]byte, error) {
+// render returns the output of a template for v, if check accepts it. A usage error names
+// the template, and the line if there is one.
+func (s sources) render(file string, v *view, check func(text []byte) error) ([]byte, error) {
 	t, err := s.open(file)
 	if err != nil {
 		return nil, err
@@ -65,8 +66,8 @@ func (s sources) render(file string, v *view, read func(text []byte) error) ([]b
 	if err != nil {
 		return nil, t.refuse(err)
 	}
-	if err := read(text); err != nil {
-		return nil, t.blame(v, text, err)
+	if err := check(text); err != nil {
+		return nil, t.locate(v, text, err)
 	}
 	return text, nil
 }
@@ -86,7 +87,7 @@ func (s sources) open(file string) (source, error) {
 // source is the text of a template.
 type source struct {
 	path, text string
-	own        bool // the user's
+	own        bool // it is the user's
 }
 
 func newSource(path string, text []byte, own bool) source {
@@ -99,7 +100,7 @@ func (t source) parse() (*template.Template, error) {
 	}).Parse(t.text)
 }
 
-// execute returns what a template gives, ending in one newline.
+// execute returns the output of a template, ending in one newline.
 func execute(t *template.Template, v *view) ([]byte, error) {
 	var out bytes.Buffer
 	if err := t.Execute(&out, v); err != nil {
@@ -108,7 +109,7 @@ func execute(t *template.Template, v *view) ([]byte, error) {
 	return append(bytes.Trim(out.Bytes(), "\n"), '\n'), nil
 }
 
-// refuse says where the template itself is wrong; the error begins with the line.
+// refuse returns the error of text/template, which begins with the name and the line.
 func (t source) refuse(err error) error {
 	return t.errorf("%s:%s", t.path, strings.TrimPrefix(oneLine(err).Error(), "template: "+filepath.Base(t.path)+":"))
 }
@@ -118,5 +119,5 @@ func (t source) errorf(format string, args ...any) error {
 	if t.own {
 		next = "compare it with secretctl's own: secretctl templates export --dir original " + filepath.Base(t.path)
 	}
-	return refuse(next, "template "+format, args...)
+	return hint.Usage(next, "template "+format, args...)
 }

@@ -14,22 +14,25 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"k8s.io/apimachinery/pkg/util/validation"
+
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/store"
 )
 
-// view is what a template sees. docs/render.md tells it to those who write their
-// own, so a field that is here stays.
+// view is what a template sees. docs/render.md documents its fields for users' own
+// templates, so they stay.
 type view struct {
 	Name, Namespace, Provider, MountPath string
 	Vault                                *config.Vault
 	Azure                                *config.Azure
 	WorkloadIdentity                     string // its client ID; "" for every other identity
 	Aidbox                               config.Aidbox
-	Secrets                              []viewSecret // in a SecretProviderClass those that it mounts
-	Mounts                               []viewMount  // of the Deployment, one for each SecretProviderClass
+	Secrets                              []viewSecret // for a SecretProviderClass, those that it mounts
+	Mounts                               []viewMount  // of the workload, one for each SecretProviderClass
 
-	Parameters          []store.Parameter // of a SecretProviderClass alone, as are the next
+	Parameters          []store.Parameter // only for a SecretProviderClass, as Objects
 	Objects             []store.Object
 	SecretProviderClass string // the object's name
 	ConfigMap           string // the object's name
@@ -38,24 +41,24 @@ type view struct {
 	VaultConfigFile     string // in the container
 	VaultConfigFolder   string
 	VaultConfigChecksum string
-	InitBundle          string // "" for none, as are the next
+	InitBundle          string // "" for none, as the next three
 	InitBundleKey       string // in the ConfigMap
 	InitBundleURL       string // of the file in the container
 	InitBundleChecksum  string
 
 	ClusterRole string // the object's name
 
-	Service  string // that Aidbox is reached by through the API server; "" for none
-	PodToken bool   // the pod's login takes a token of its ServiceAccount
+	Service  string // of Aidbox, for connecting through the API server; "" for none
+	PodToken bool   // the pod logs in with a token of its ServiceAccount
 	Nudge    bool   // secretctl may patch pods
 
-	Container string     // Aidbox's in the workload
-	Values    viewValues // for the Helm values alone
-	Job       viewJob    // for the templates of the groups verify-job and rotate-job alone
+	Container string     // the name of Aidbox's
+	Values    viewValues // only for Helm values
+	Job       viewJob    // only for the groups verify-job and rotate-job
 
 	delivery *config.Delivery
 	provider store.Provider
-	wanted   store.Class // of a SecretProviderClass alone
+	wanted   store.Class // only for a SecretProviderClass
 }
 
 type viewSecret struct {
@@ -91,7 +94,7 @@ func newView(d *config.Delivery, p store.Provider) *view {
 	if name, _, ok := d.Aidbox.Service(); ok {
 		v.Service = name
 	}
-	v.Aidbox.Admin = config.Admin{} // no manifest is about it
+	v.Aidbox.Admin = config.Admin{} // no manifest needs it
 	for _, s := range d.Secrets {
 		v.mount(d, s)
 	}
@@ -103,16 +106,16 @@ func checksum(content []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// maxConfigMap is what a ConfigMap can hold.
+// maxConfigMap is the size of the largest ConfigMap, in bytes.
 const maxConfigMap = 1 << 20
 
-// setInitBundle adds a bundle to what the pod has.
+// setInitBundle adds the Init Bundle that the pod mounts.
 func (v *view) setInitBundle(bundle []byte) error {
 	if len(bundle) == 0 {
 		return nil
 	}
 	if len(bundle)+len(v.VaultConfig) > maxConfigMap {
-		return refuse("leave the resources to secretctl client apply, without --with "+WithInitBundle,
+		return hint.Usage("leave the resources to secretctl client apply, without --with "+WithInitBundle,
 			"the Init Bundle and the vault config are more than the 1 MiB that a ConfigMap can hold")
 	}
 	v.InitBundle, v.InitBundleKey, v.InitBundleChecksum = string(bundle), "init-bundle.json", checksum(bundle)
@@ -120,7 +123,15 @@ func (v *view) setInitBundle(bundle []byte) error {
 	return nil
 }
 
-// mount notes where a secret is mounted.
+func (v *view) setContainer(o Options) error {
+	v.Container = cmp.Or(o.Container, v.Aidbox.Workload.Container)
+	if len(validation.IsDNS1123Label(v.Container)) > 0 {
+		return hint.Usage("at most 63 of a-z, 0-9 and -, the first and last no -", "the container's name is not one that Kubernetes allows")
+	}
+	return nil
+}
+
+// mount adds the folder that a secret is mounted in.
 func (v *view) mount(d *config.Delivery, s config.Secret) {
 	m := viewMount{"secrets" + d.VaultSuffix(s.KeyVault), d.MountFolder(s), d.ClassName(s.KeyVault)}
 	if !slices.Contains(v.Mounts, m) {
@@ -128,8 +139,7 @@ func (v *view) mount(d *config.Delivery, s config.Secret) {
 	}
 }
 
-// ofClass returns what the template of a SecretProviderClass sees: of several Key
-// Vaults the one that it is for.
+// ofClass returns the view for the template of a SecretProviderClass, with its Key Vault.
 func (v *view) ofClass(d *config.Delivery, class store.Class) *view {
 	of := *v
 	of.Parameters, of.Objects = class.Parameters, class.Objects
@@ -152,8 +162,8 @@ func viewSecrets(d *config.Delivery, secrets []config.Secret) []viewSecret {
 
 var errNotUTF8 = errors.New("is not UTF-8 text")
 
-// quote returns s as a YAML string that no reader takes for anything else. What
-// Go escapes, YAML reads back the same way, as long as s is valid UTF-8.
+// quote returns s as a YAML string that no reader takes for anything else. YAML reads back
+// what Go escapes, if s is valid UTF-8.
 func quote(s string) (string, error) {
 	if !utf8.ValidString(s) {
 		return "", errNotUTF8
@@ -161,8 +171,8 @@ func quote(s string) (string, error) {
 	return strconv.QuoteToASCII(s), nil
 }
 
-// flow returns v as JSON in ASCII, which is YAML too. JSON writes what is beyond
-// U+FFFF as two surrogates, which YAML refuses, so that is escaped YAML's way.
+// flow returns v as JSON in ASCII, which is YAML too. JSON escapes characters beyond U+FFFF
+// as two surrogates, which YAML refuses, so flow escapes them as YAML does.
 func flow(v any) (string, error) {
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -182,8 +192,8 @@ func flow(v any) (string, error) {
 	return out.String(), nil
 }
 
-// literal returns text as a YAML literal block, indented so many spaces, so that
-// its lines can be read; or quoted, where a block would not keep it as it is.
+// literal returns text as a readable YAML literal block, indented by spaces; or quoted, if
+// a block would not keep it unchanged.
 func literal(indent int, text string) (string, error) {
 	if !literalKeeps(text) {
 		return quote(text)
@@ -192,9 +202,9 @@ func literal(indent int, text string) (string, error) {
 	return "|" + margin + strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", margin), nil
 }
 
-// literalKeeps says whether text comes back from a literal block unchanged: it
-// ends in one newline, no line is blank or the first one indented, and nothing
-// in it is taken for a line break or dropped by a reader.
+// literalKeeps reports whether a literal block keeps text unchanged: it ends in one newline,
+// no line is blank, the first is not indented, and no reader takes a character for a line
+// break or drops it.
 func literalKeeps(text string) bool {
 	if !utf8.ValidString(text) || !strings.HasSuffix(text, "\n") || strings.HasPrefix(text, " ") ||
 		strings.HasPrefix(text, "\n") || strings.Contains(text, "\n\n") {

@@ -20,41 +20,22 @@ const (
 	bundleAnnotation   = "secretctl.dev/init-bundle-checksum"
 )
 
-// workload is what the kinds have in common.
-type workload struct {
-	replicas *int32
-	selector *metav1.LabelSelector
-	pod      corev1.PodTemplateSpec
-}
-
-// checkWorkload leaves to a patched workload all but what the delivery needs.
-func (v *view) checkWorkload(m manifest, w workload) error {
-	container, err := named(v.Container, w.pod)
+// checkWorkload checks in a patch only what the delivery needs.
+func (v *view) checkWorkload(m manifest, selector *metav1.LabelSelector, replicas *int32, pod corev1.PodTemplateSpec) error {
+	container, err := named(v.Container, pod)
 	switch {
 	case err != nil:
 		return err
-	case m.template != patchTemplate:
-		return cmp.Or(v.checkSpec(w), v.checkContainer(container), v.checkPod(w.pod, container))
-	case w.selector != nil:
-		return errors.New("spec.selector is there, which cannot be changed in what already exists")
+	case m.template == patchTemplate && selector != nil:
+		return errors.New("spec.selector must not be set: it cannot change in an existing workload")
+	case m.template == patchTemplate:
+		return v.checkPod(pod, container)
 	}
-	return v.checkPod(w.pod, container)
-}
-
-func (v *view) checkSpec(w workload) error {
 	// A template for an autoscaled workload leaves replicas out.
-	if want := v.Aidbox.Replicas; want != nil && w.replicas != nil && *w.replicas != *want {
-		return fmt.Errorf("spec.replicas is %d, and must be %d", *w.replicas, *want)
+	if want := v.Aidbox.Replicas; want != nil && replicas != nil && *replicas != *want {
+		return fmt.Errorf("spec.replicas is %d, and must be %d", *replicas, *want)
 	}
-	if w.selector == nil {
-		return errors.New("spec.selector is missing")
-	}
-	for key, value := range w.selector.MatchLabels {
-		if err := differs("the pod's label "+key, w.pod.Labels[key], value); err != nil {
-			return err
-		}
-	}
-	return nil
+	return cmp.Or(v.checkContainer(container), v.checkPod(pod, container))
 }
 
 func named(name string, pod corev1.PodTemplateSpec) (corev1.Container, error) {
@@ -65,7 +46,7 @@ func named(name string, pod corev1.PodTemplateSpec) (corev1.Container, error) {
 	return pod.Spec.Containers[i], nil
 }
 
-// checkPod compares what a pod needs for the delivery, whoever else has a say in it.
+// checkPod checks what a pod needs for the delivery, whoever writes its workload.
 func (v *view) checkPod(pod corev1.PodTemplateSpec, aidbox corev1.Container) error {
 	if v.WorkloadIdentity != "" && pod.Labels[workloadLabel] != "true" {
 		return fmt.Errorf("the pod has no label %s: \"true\"", workloadLabel)
@@ -74,7 +55,7 @@ func (v *view) checkPod(pod corev1.PodTemplateSpec, aidbox corev1.Container) err
 		differs("the pod's annotation "+checksumAnnotation, pod.Annotations[checksumAnnotation], v.VaultConfigChecksum),
 		differs("the pod's annotation "+bundleAnnotation, pod.Annotations[bundleAnnotation], v.InitBundleChecksum),
 		differs("serviceAccountName", pod.Spec.ServiceAccountName, v.Aidbox.ServiceAccount),
-		v.checkEnv(aidbox),
+		checkEnv(aidbox.Env, v.env()),
 		checkMounts(aidbox.VolumeMounts, pod.Spec.Volumes, v.aidboxMounts()),
 	)
 }
@@ -98,23 +79,20 @@ func (v *view) checkContainer(c corev1.Container) error {
 }
 
 // checkEnv quotes no value, since people put passwords there.
-func (v *view) checkEnv(c corev1.Container) error {
-	env := map[string]corev1.EnvVar{}
-	for _, e := range c.Env {
-		if _, twice := env[e.Name]; twice {
-			return fmt.Errorf("env has %.80q twice", e.Name)
-		}
-		env[e.Name] = e
+func checkEnv(env, wanted []corev1.EnvVar) error {
+	values := map[string]corev1.EnvVar{}
+	for _, e := range env {
+		values[e.Name] = e
 	}
-	for _, e := range v.env() {
-		if !equality.Semantic.DeepEqual(env[e.Name], e) {
+	for _, e := range wanted {
+		if !equality.Semantic.DeepEqual(values[e.Name], e) {
 			return fmt.Errorf("env %.80q is missing or has another value", e.Name)
 		}
 	}
 	return nil
 }
 
-// env is what Aidbox has to be told.
+// env returns the variables that Aidbox needs.
 func (v *view) env() []corev1.EnvVar {
 	env := []corev1.EnvVar{
 		{Name: "AIDBOX_VAULT_CONFIG", Value: v.VaultConfigFile},
@@ -126,7 +104,7 @@ func (v *view) env() []corev1.EnvVar {
 	return append(env, v.Aidbox.Env...)
 }
 
-// wantedMount is a folder that a container has to have.
+// wantedMount is a folder that a container must have.
 type wantedMount struct {
 	folder, what string
 	is           func(corev1.Volume) bool
@@ -140,7 +118,7 @@ func (v *view) aidboxMounts() []wantedMount {
 	return append(wanted, wantedMount{v.VaultConfigFolder, "ConfigMap " + v.ConfigMap, isConfigMap(v.ConfigMap)})
 }
 
-// checkMounts wants each volume as a whole folder: a subPath never changes.
+// checkMounts requires each volume as a whole folder: a subPath never changes.
 func checkMounts(mounts []corev1.VolumeMount, volumes []corev1.Volume, wanted []wantedMount) error {
 	for _, want := range wanted {
 		i := slices.IndexFunc(mounts, func(m corev1.VolumeMount) bool {
