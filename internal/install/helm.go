@@ -16,19 +16,15 @@ import (
 	"github.com/secretctl/secretctl/internal/secret"
 )
 
-const (
-	grace      = 10 * time.Second // for helm to note in the release that it was interrupted
-	maxMessage = 300              // characters of what helm says
-)
+const grace = 10 * time.Second // for helm to mark the release after an interrupt
 
-// Helm is the helm that is installed on this machine, and how it is to be used.
-// For [Helm.Commands] it needs no Path and no Env.
+// Helm is the helm on this machine. [Helm.Commands] needs no Path and no Env.
 type Helm struct {
-	Path    string            // as [Find] returns it
-	Env     []string          // as [Environment] returns it
-	Context string            // a context of the kubeconfig; "" is the current one
+	Path    string            // from [Find]
+	Env     []string          // from [Environment]
+	Context string            // of the kubeconfig; "" is the current one
 	Timeout time.Duration     // of one installation
-	Waiting func(what string) // is told what takes its time; may be nil
+	Waiting func(what string) // called with what is being installed; may be nil
 
 	grace, poll time.Duration // for tests
 }
@@ -42,7 +38,7 @@ func Find() (string, error) {
 	return path, err
 }
 
-// passed are the variables that helm gets beside those of every child.
+// passed are the variables that helm gets in addition to those of every child.
 var passed = []string{
 	"HELM_BURST_LIMIT", "HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_CONTENT_CACHE", "HELM_DATA_HOME",
 	"HELM_DRIVER", "HELM_DRIVER_SQL_CONNECTION_STRING",
@@ -52,8 +48,8 @@ var passed = []string{
 	"HELM_REGISTRY_CONFIG", "HELM_REPOSITORY_CACHE", "HELM_REPOSITORY_CONFIG",
 }
 
-// Environment returns helm's environment: of what lookup knows, only what helm
-// needs to find the cluster and the charts.
+// Environment returns helm's environment: the variables with which helm finds the cluster
+// and the charts, and no others.
 func Environment(lookup func(string) (string, bool)) []string {
 	env := []string{}
 	for _, name := range append(secret.Inherited(), passed...) {
@@ -64,8 +60,8 @@ func Environment(lookup func(string) (string, bool)) []string {
 	return env
 }
 
-// Commands returns, quoted for a shell, the commands that install the releases
-// where the cluster has none of them. It runs nothing.
+// Commands returns, quoted for a shell, the commands that install the releases into a new
+// cluster. It runs nothing.
 func (h *Helm) Commands(releases []Release) []string {
 	var commands []string
 	for _, r := range releases {
@@ -86,18 +82,17 @@ func (h *Helm) command(args []string) []string {
 	return words
 }
 
-// run runs helm and returns what it printed. what begins the error, which gives
-// in one line what helm said.
+// run runs helm and returns its output. The error has what, and helm's message in one line.
 func (h *Helm) run(ctx context.Context, what string, args ...string) ([]byte, error) {
 	words := h.command(args)
 	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, h.Path, words[1:]...) //nolint:gosec,forbidigo // the installed helm, found on PATH; Env is from secret.Inherited
 	cmd.Env, cmd.Stdout, cmd.Stderr = h.Env, &stdout, &stderr
-	// An interrupted helm marks the release as failed, and the next run goes on
-	// from there; a killed one leaves it locked.
+	// An interrupted helm marks the release as failed, and the next run continues from
+	// there; a killed one leaves it locked.
 	cmd.Cancel = func() error {
 		if cmd.Process.Signal(os.Interrupt) != nil {
-			return cmd.Process.Kill() // there is no such signal on Windows
+			return cmd.Process.Kill() // Windows has no such signal
 		}
 		return nil
 	}
@@ -109,8 +104,13 @@ func (h *Helm) run(ctx context.Context, what string, args ...string) ([]byte, er
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("helm: %s: %w", what, ctx.Err())
 	}
-	if text := said(stderr.String()); text != "" {
-		err = errors.New(text)
+	// helm prints its error last, below warnings.
+	message := "\n" + stderr.String()
+	if i := strings.LastIndex(message, "\nError: "); i >= 0 {
+		message = message[i+len("\nError: "):]
+	}
+	if message = hint.OneLine(message); message != "" {
+		err = errors.New(message)
 	}
 	return nil, hint.Wrap(fmt.Errorf("helm: %s: %w", what, err), "to see all that helm says, run: %s", quote(words))
 }
@@ -121,21 +121,7 @@ func (h *Helm) decode(ctx context.Context, into any, what string, args ...string
 		return err
 	}
 	if json.Unmarshal(out, into) != nil {
-		return hint.Wrap(fmt.Errorf("helm: %s: printed something that is not the JSON that was asked for", what), "is the helm on PATH helm 3 or 4?")
+		return hint.Wrap(fmt.Errorf("helm: %s: unexpected output, not JSON", what), "is the helm on PATH helm 3 or 4?")
 	}
 	return nil
-}
-
-// said returns helm's last error in one line: it may have several, below warnings.
-func said(stderr string) string {
-	const mark = "\nError: "
-	text := "\n" + stderr
-	if i := strings.LastIndex(text, mark); i >= 0 {
-		text = text[i+len(mark):]
-	}
-	text = hint.OneLine(text)
-	if runes := []rune(text); len(runes) > maxMessage {
-		text = string(runes[:maxMessage]) + "..."
-	}
-	return text
 }

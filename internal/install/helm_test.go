@@ -27,7 +27,6 @@ func TestHelmsFailureIsOneLineWithTheCommandAsHint(t *testing.T) {
 		},
 		"no error line": {`echo 'unknown flag' >&2; exit 1`, `helm: release "csi" in namespace "kube-system": unknown flag`},
 		"silent":        {`exit 7`, `helm: release "csi" in namespace "kube-system": exit status 7`},
-		"long":          {`printf 'Error: %0400d' 0 >&2; exit 1`, `helm: release "csi" in namespace "kube-system": ` + strings.Repeat("0", 300) + "..."},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -46,11 +45,11 @@ func TestHelmsFailureIsOneLineWithTheCommandAsHint(t *testing.T) {
 
 func TestAnswerThatIsNoneIsSaid(t *testing.T) {
 	tests := map[string]struct{ file, text, want string }{
-		"old":             {"version", "v3.13.9", `helm: version "v3.13.9" is too old, or no version`},
-		"another program": {"version", "usage: helm the boat", `helm: version "usage: helm the boat" is too old, or no version`},
-		"list":            {"list", "NAME NAMESPACE", "helm: list of releases: printed something that is not the JSON that was asked for"},
-		"values":          {"values-csi", "[]", `helm: release "csi" in namespace "kube-system": printed something that is not the JSON that was asked for`},
-		"status":          {"status", "", `helm: release "csi" in namespace "kube-system": printed something that is not the JSON that was asked for`},
+		"old":             {"version", "v3.13.9", `helm: version "v3.13.9" is too old, or not a version`},
+		"another program": {"version", "usage: helm the boat", `helm: version "usage: helm the boat" is too old, or not a version`},
+		"list":            {"list", "NAME NAMESPACE", "helm: list of releases: unexpected output, not JSON"},
+		"values":          {"values-csi", "[]", `helm: release "csi" in namespace "kube-system": unexpected output, not JSON`},
+		"status":          {"status", "", `helm: release "csi" in namespace "kube-system": unexpected output, not JSON`},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -1,8 +1,7 @@
-// Package install puts the Secrets Store CSI driver and the providers into a
-// cluster, through the helm that is installed on this machine. It upgrades what
-// lacks something that secretctl needs, keeps what others have set, never goes
-// back to an older version, and never uninstalls. helm gets no secret: neither as
-// an argument nor in its environment.
+// Package install puts the Secrets Store CSI driver and the providers into a cluster with
+// the helm on this machine. It upgrades a release that lacks a setting that secretctl
+// needs, keeps what others have set, never installs an older version, and never
+// uninstalls. helm gets no secret, neither as an argument nor in its environment.
 package install
 
 import (
@@ -22,10 +21,10 @@ import (
 
 const (
 	pollEvery = 2 * time.Second // while pods start
-	failed    = "failed"        // as helm calls it
+	failed    = "failed"        // a status of helm
 )
 
-// Steps returns what installs the releases. They remember what they read: they
+// Steps returns the steps that install the releases. They remember what they read, so they
 // are for one [provision.Run].
 func (h *Helm) Steps(releases []Release) []store.Step {
 	c := &cluster{helm: h}
@@ -43,112 +42,82 @@ type step struct {
 	cluster *cluster
 	want    Release
 	change  store.Change
-	name    string   // of the release as it is called in the cluster
-	space   string   // its namespace
-	args    []string // what helm is run with
+	release *live    // as it is, or will be, called in the cluster
+	args    []string // for helm
 }
 
 func (s *step) diff(ctx context.Context) ([]store.Change, error) {
-	found, err := s.pick(ctx)
-	if err == nil {
-		err = s.plan(ctx, found)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return []store.Change{s.change}, nil
-}
-
-// pick returns the release that does the job or is to do it, nil where a new one
-// is needed.
-func (s *step) pick(ctx context.Context) (*live, error) {
 	all, err := s.cluster.releases(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var others []*live
+	found, err := s.pick(all)
+	if err != nil {
+		return nil, err
+	}
+	s.change = store.Change{Phase: s.want.phase, Action: store.Create, Detail: s.want.Name + " " + s.want.Version}
+	s.args = s.want.createArgs()
+	s.release = found
+	if found == nil {
+		s.release = &live{Name: s.want.Chart.Release, Namespace: s.want.Namespace}
+	} else if err := s.planExisting(ctx); err != nil {
+		return nil, err
+	}
+	s.change.Object = s.release.Namespace + "/" + s.release.Name
+	return []store.Change{s.change}, nil
+}
+
+// pick returns the release to keep or upgrade: the one with the name of a new release, or
+// another of the same chart that has what it needs. It returns nil if a new one is needed.
+func (s *step) pick(all []*live) (found *live, err error) {
 	for _, l := range all {
 		here := l.Name == s.want.Chart.Release && l.Namespace == s.want.Namespace
 		switch {
-		case l.chart == s.want.Name && here:
-			return l, nil
-		case l.chart == s.want.Name:
-			others = append(others, l)
+		case here && l.chart != s.want.Name:
+			return nil, hint.Wrap(fmt.Errorf("%s: is of the chart %s", l, l.chart), "uninstall or rename it")
 		case here:
-			return nil, hint.Wrap(fmt.Errorf("%s: is of the chart %s", s.want, l.chart), "uninstall or rename it")
-		}
-	}
-	for _, l := range others {
-		broken, err := s.broken(ctx, l)
-		if err != nil {
-			return nil, err
-		}
-		if broken == "" || s.want.Alone {
 			return l, nil
+		case l.chart == s.want.Name && found == nil && (s.want.Alone || l.values.lacking(s.want.Needs) == ""):
+			found = l
 		}
 	}
-	return nil, nil
+	return found, nil
 }
 
-// broken names what does not hold of a release and cannot be made to.
-func (s *step) broken(ctx context.Context, l *live) (string, error) {
-	values, err := s.cluster.values(ctx, l)
-	if err != nil {
-		return "", err
-	}
-	i := slices.IndexFunc(s.want.Needs, func(f store.Parameter) bool { return !values.holds(f) })
-	if i < 0 {
-		return "", nil
-	}
-	return values.describe(s.want.Needs[i].Name), nil
-}
-
-func (s *step) plan(ctx context.Context, found *live) error {
-	s.name, s.space = s.want.Chart.Release, s.want.Namespace
-	s.change = store.Change{Phase: s.want.phase, Action: store.Create, Detail: s.want.Name + " " + s.want.Version}
-	s.args = s.want.createArgs()
-	if found != nil {
-		s.name, s.space = found.Name, found.Namespace
-		if err := s.planExisting(ctx, found); err != nil {
-			return err
-		}
-	}
-	s.change.Object = s.space + "/" + s.name
-	return nil
-}
-
-func (s *step) planExisting(ctx context.Context, found *live) error {
+func (s *step) planExisting(ctx context.Context) error {
+	found := s.release
 	if strings.HasPrefix(found.Status, "pending-") {
 		return hint.Wrap(fmt.Errorf("%s: is %s: helm is at work on it, or was killed", found, found.Status),
-			"if nobody is at work on it: helm rollback %s --namespace %s, or helm uninstall where there is nothing to go back to", found.Name, found.Namespace)
+			"if nobody is at work on it: helm rollback %s --namespace %s, or helm uninstall if there is no earlier revision", found.Name, found.Namespace)
 	}
-	broken, err := s.broken(ctx, found)
-	if err != nil {
-		return err
+	if lacking := found.values.lacking(s.want.Needs); lacking != "" {
+		return hint.Wrap(fmt.Errorf("%s: %s", found, lacking), "%s", s.want.NeedsHint)
 	}
-	if broken != "" {
-		return hint.Wrap(fmt.Errorf("%s: %s", found, broken), "%s", s.want.NeedsHint)
+	target, older := found.version.String(), false
+	if !s.want.KeepVersion && found.version.LessThan(version.MustParseSemantic(s.want.Version)) {
+		target, older = s.want.Version, true
 	}
-	values, err := s.cluster.values(ctx, found)
-	if err != nil {
-		return err
+	var why []string
+	if older {
+		why = append(why, found.version.String()+" -> "+target)
 	}
-	target, why := s.version(found)
 	for _, n := range s.want.need {
-		if !values.holds(n) {
+		if !found.values.holds(n) {
 			why = append(why, assign(n))
 		}
 	}
-	requests := values.withAudiences(s.want.audiences)
+	requests := found.values.withAudiences(s.want.audiences)
 	if len(requests) > 0 {
 		why = append(why, "tokens for "+strings.Join(s.want.audiences, " and "))
 	}
-	if found.Status == failed && s.ours(values) {
+	// A Vault that failed may belong to somebody else.
+	if found.Status == failed && (!s.want.KeepVersion || found.values.lacking(s.want.Fresh) == "") {
 		why = append(why, "its last operation failed")
 	}
 	if len(why) == 0 {
+		var err error
 		s.change.Action, s.change.Detail = store.Unchanged, s.want.Name+" "+target
-		s.change.Warning, err = s.warning(ctx, found)
+		s.change.Warning, err = s.warning(ctx)
 		return err
 	}
 	s.change.Action, s.change.Detail = store.Update, strings.Join(why, ", ")
@@ -157,59 +126,39 @@ func (s *step) planExisting(ctx context.Context, found *live) error {
 	return nil
 }
 
-// ours says whether to try again where an operation failed: a Vault may be
-// somebody else's.
-func (s *step) ours(v values) bool {
-	return !s.want.KeepVersion || !slices.ContainsFunc(s.want.Fresh, func(f store.Parameter) bool { return !v.holds(f) })
-}
-
-// version returns the version that the release is to have, and why it has to be
-// upgraded if it has.
-func (s *step) version(found *live) (string, []string) {
-	if s.want.KeepVersion || !found.version.LessThan(version.MustParseSemantic(s.want.Version)) {
-		return found.version.String(), nil
-	}
-	return s.want.Version, []string{found.version.String() + " -> " + s.want.Version}
-}
-
-// warning says what deserves a look in a release that is as it has to be.
-func (s *step) warning(ctx context.Context, found *live) (string, error) {
-	waiting, err := s.cluster.notReady(ctx, found.Name, found.Namespace)
+// warning describes a problem of a release that needs no change.
+func (s *step) warning(ctx context.Context) (string, error) {
+	waiting, err := s.cluster.notReady(ctx, s.release)
 	switch {
 	case err != nil:
 		return "", err
-	case found.Status == failed:
+	case s.release.Status == failed:
 		return "its last operation failed", nil
 	case waiting != "":
 		return waiting, nil
-	case !s.want.KeepVersion && version.MustParseSemantic(s.want.Version).LessThan(found.version):
+	case !s.want.KeepVersion && version.MustParseSemantic(s.want.Version).LessThan(s.release.version):
 		return "newer than " + s.want.Version + ", with which secretctl was tested", nil
 	}
 	return "", nil
 }
 
+// apply returns when every pod of the release's DaemonSets is ready. helm 3 with --wait
+// accepts all but one: on a single node, none.
 func (s *step) apply(ctx context.Context) ([]store.Change, error) {
-	what := fmt.Sprintf("release %q in namespace %q", s.name, s.space)
-	h := s.cluster.helm
+	h, what := s.cluster.helm, s.release.String()
 	if h.Waiting != nil {
 		h.Waiting(what)
 	}
 	if _, err := h.run(ctx, what, h.waiting(s.args)...); err != nil {
 		return nil, err
 	}
-	return []store.Change{s.change}, s.wait(ctx, what)
-}
-
-// wait returns when every pod of the release's DaemonSets is ready. helm 3 with
-// --wait is content when all but one of them are: with none, on a single node.
-func (s *step) wait(ctx context.Context, what string) error {
 	for {
-		waiting, err := s.cluster.notReady(ctx, s.name, s.space)
+		waiting, err := s.cluster.notReady(ctx, s.release)
 		if err != nil || waiting == "" {
-			return err
+			return []store.Change{s.change}, err
 		}
-		if err := transport.Sleep(ctx, cmp.Or(s.cluster.helm.poll, pollEvery)); err != nil {
-			return fmt.Errorf("%s: %s: %w", what, waiting, err)
+		if err := transport.Sleep(ctx, cmp.Or(h.poll, pollEvery)); err != nil {
+			return []store.Change{s.change}, fmt.Errorf("%s: %s: %w", what, waiting, err)
 		}
 	}
 }

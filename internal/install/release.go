@@ -3,7 +3,6 @@ package install
 import (
 	"cmp"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -13,8 +12,7 @@ import (
 	"github.com/secretctl/secretctl/internal/store"
 )
 
-// The driver's chart, at the version that secretctl was made for: what it knows of
-// rotation was measured with it.
+// The driver's chart, in the version that secretctl was tested with.
 const (
 	driverChart   = "secrets-store-csi-driver"
 	driverRepo    = "https://kubernetes-sigs.github.io/secrets-store-csi-driver/charts"
@@ -26,28 +24,27 @@ const (
 	defaultInterval = 30 * time.Second
 )
 
-// Options are what the config does not say.
+// Options are what the config does not contain.
 type Options struct {
-	// PollInterval is how old a mount is at least when the driver fetches again.
-	// 0 is 30 s where the driver is new, and leaves it alone where it is not.
+	// PollInterval is the least age of a mount before the driver fetches it again. 0 means
+	// 30 s for a new driver, and no change to an existing one.
 	PollInterval time.Duration
-	// Dev also installs a server for trying things out, where the provider's chart has
-	// one.
+	// Dev also installs a server to try things on, if the provider's chart has one.
 	Dev bool
-	// Namespace is where the release of a chart goes that says nothing of it.
+	// Namespace is for charts without a namespace of their own.
 	Namespace string
 }
 
-// Release is a chart that has to be in the cluster, and what has to hold of it.
+// Release is a chart that the cluster needs, and its settings.
 type Release struct {
 	store.Chart
 
-	phase     string            // what it is called in a plan
-	need      []store.Parameter // it is upgraded where one of these does not hold
-	audiences []string          // of the tokens that kubelet hands to the driver
+	phase     string            // its name in a plan
+	need      []store.Parameter // a release without one of these is upgraded
+	audiences []string          // of the tokens that the kubelet gives to the driver
 }
 
-// assign writes a value of a chart as --set takes it.
+// assign returns a setting in the syntax of --set.
 func assign(p store.Parameter) string { return p.Name + "=" + p.Value }
 
 // Releases returns what deliveries need, in the order of installation: the driver, and
@@ -99,50 +96,36 @@ const (
 	tokensKey   = "tokenRequests"
 )
 
-// tokenRequest is an item of the driver chart's value of that name.
-type tokenRequest struct {
-	Audience          string `json:"audience"`
-	ExpirationSeconds *int64 `json:"expirationSeconds,omitempty"`
-}
-
-// createArgs are the arguments of helm that install the release where there is none.
+// createArgs returns the arguments of helm that install a new release.
 func (r Release) createArgs() []string {
-	var requests []tokenRequest
-	for _, audience := range r.audiences {
-		requests = append(requests, tokenRequest{Audience: audience})
-	}
 	args := r.upgrade(r.Chart.Release, r.Namespace, r.Version)
 	if r.Namespace != systemNamespace && r.Namespace != "default" {
 		args = append(args, "--create-namespace")
 	}
-	return append(args, setArgs(slices.Concat(r.need, r.Needs, r.Fresh), requests)...)
+	return append(args, setArgs(slices.Concat(r.need, r.Needs, r.Fresh), values{}.withAudiences(r.audiences))...)
 }
 
 func (r Release) upgrade(name, namespace, version string) []string {
 	return []string{"upgrade", "--install", name, r.Name, "--repo", r.Repo, "--version", version, "--namespace", namespace}
 }
 
-func setArgs(settings []store.Parameter, requests []tokenRequest) []string {
+func setArgs(settings []store.Parameter, requests []any) []string {
 	var args []string
 	for _, s := range settings {
 		args = append(args, "--set", assign(s))
 	}
 	if len(requests) > 0 {
-		text, _ := json.Marshal(requests) // text and numbers: cannot go wrong
+		text, _ := json.Marshal(requests) // cannot fail: they are JSON
 		args = append(args, "--set-json", tokensKey+"="+string(text))
 	}
 	return args
 }
 
-// quote writes a command as a shell reads it.
+// quote quotes a command for a shell.
 func quote(words []string) string {
 	var out []string
 	for _, w := range words {
 		out = append(out, secret.ShellWord(w))
 	}
 	return strings.Join(out, " ")
-}
-
-func (r Release) String() string {
-	return fmt.Sprintf("release %q in namespace %q", r.Chart.Release, r.Namespace)
 }

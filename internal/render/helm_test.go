@@ -187,7 +187,7 @@ func TestValuesThatCannotBeKeptAreRefused(t *testing.T) {
 		"aidbox-admin: {volumes: []}":  "values: have none of the Aidbox chart's keys at the top",
 		"postgres: {enabled: true}":    "values: have none of the Aidbox chart's keys at the top",
 		"extraEnvs: []\nextraEnvs: []": `key "extraEnvs" already set`,
-		"volumeMounts: [{name: mine, mountPath: /etc/aidbox/}]":      `values: volumeMounts: "mine" is mounted at /etc/aidbox, where ConfigMap aidbox-vault-config must be`,
+		"volumeMounts: [{name: mine, mountPath: /etc/aidbox/}]": `values: volumeMounts: "mine" is mounted at /etc/aidbox, where ConfigMap aidbox-vault-config must be`,
 	} {
 		_, err := HelmValues(vaultDelivery(), Options{}, []byte(text))
 		if !isUsage(err) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "canary") {
