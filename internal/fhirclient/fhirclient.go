@@ -75,11 +75,7 @@ func New(o Options) (*Client, error) {
 	h.Backoff = transport.Backoff
 	h.ErrorHandler = retryablehttp.PassthroughErrorHandler
 	h.HTTPClient.Timeout = cmp.Or(o.Timeout, transport.RequestTimeout)
-	var over http.RoundTripper = transport.Base()
-	if o.Tunnel != nil {
-		over = o.Tunnel
-	}
-	h.HTTPClient.Transport = transport.Wrap(over, o.Log)
+	h.HTTPClient.Transport = transport.Wrap(cmp.Or[http.RoundTripper](o.Tunnel, transport.Base()), o.Log)
 	// The address of a redirect would receive the credentials.
 	h.HTTPClient.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &Client{

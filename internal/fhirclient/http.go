@@ -2,6 +2,7 @@ package fhirclient
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -138,32 +139,23 @@ func (e tunnelError) As(target any) bool { return errors.As(e.err, target) }
 
 // Error is the error of an unexpected response of Aidbox.
 type Error struct {
-	Method, Path string
-	Status       int
-	Detail       string // one line, without secrets; may be ""
-	server, hint string
+	status     int
+	text, hint string
 }
 
-func (e *Error) Error() string {
-	what := e.Detail
-	if what == "" {
-		what = strings.ToLower(http.StatusText(e.Status))
-	}
-	return strings.TrimSuffix(fmt.Sprintf("%s: %s %s: %d: %s", e.server, e.Method, e.Path, e.Status, what), ": ")
-}
+func (e *Error) Error() string { return e.text }
 
 // Hint says what to do, if that follows from the response.
 func (e *Error) Hint() string { return e.hint }
 
 // StatusCode returns the HTTP status.
-func (e *Error) StatusCode() int { return e.Status }
+func (e *Error) StatusCode() int { return e.status }
 
 // fail returns the Error of a response.
 func (c *Client) fail(r request, a answer) error {
-	return &Error{
-		Method: r.method, Path: r.path, Status: a.status,
-		Detail: c.detail(a), server: c.name, hint: hintFor(a),
-	}
+	what := cmp.Or(c.detail(a), strings.ToLower(http.StatusText(a.status)))
+	text := fmt.Sprintf("%s: %s %s: %d: %s", c.name, r.method, r.path, a.status, what)
+	return &Error{a.status, strings.TrimSuffix(text, ": "), hintFor(a)}
 }
 
 // detail returns in one line what an unsuccessful response says.

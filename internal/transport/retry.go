@@ -57,9 +57,6 @@ func Backoff(least, most time.Duration, attempt int, resp *http.Response) time.D
 
 // Sleep waits for d, or returns [Ended] if ctx ends first.
 func Sleep(ctx context.Context, d time.Duration) error {
-	if d <= 0 && ctx.Err() == nil {
-		return nil
-	}
 	select {
 	case <-ctx.Done():
 		return Ended(ctx)
