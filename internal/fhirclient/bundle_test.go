@@ -11,8 +11,8 @@ import (
 	"github.com/secretctl/secretctl/internal/secret"
 )
 
-// An Aidbox that starts with the bundle has the Client, as client apply would have
-// made it, and lets it in with the mounted value.
+// An Aidbox that starts with the bundle has the Client as client apply makes it, and
+// accepts the mounted value.
 func TestInitBundleAloneGivesAClientThatAuthenticates(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) string {

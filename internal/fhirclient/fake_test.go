@@ -20,7 +20,7 @@ const (
 	probedValue = "canary-of-the-client:ß"
 )
 
-// aidbox keeps resources as Aidbox does, and counts what is asked of it.
+// aidbox is a fake Aidbox that counts requests.
 type aidbox struct {
 	mu        sync.Mutex
 	resources map[string]map[string]any
@@ -34,8 +34,7 @@ func newAidbox(t *testing.T) (*aidbox, *Client) {
 	return a, newClient(t, a)
 }
 
-// newClient returns a Client of a server with that handler, which tries again
-// without waiting.
+// newClient returns a Client of a server with that handler. It retries without waiting.
 func newClient(t *testing.T, h http.Handler) *Client {
 	t.Helper()
 	server := httptest.NewServer(h)
@@ -97,7 +96,7 @@ func answerJSON(w http.ResponseWriter, status int, body string) {
 	_, _ = w.Write([]byte(body))
 }
 
-// answering is a handler that always answers the same.
+// answering returns a handler that always sends the same response.
 func answering(status int, contentType, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", contentType)
@@ -115,7 +114,7 @@ func aClient() config.Resource {
 	}
 }
 
-// masked is what a reference looks like.
+// masked returns a reference to a secret.
 func masked(name string) map[string]any {
 	return map[string]any{"extension": []any{
 		map[string]any{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "masked"},

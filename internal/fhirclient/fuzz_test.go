@@ -10,8 +10,7 @@ import (
 	"github.com/secretctl/secretctl/internal/config"
 )
 
-// Whatever the path and the body: no panic, and either an error, or a body in
-// which the reference is found again and no value is.
+// Any path and body give an error, or a body with the reference and without a value.
 func FuzzBody(f *testing.F) {
 	for _, resourceType := range []string{"Client", "IdentityProvider", "TokenIntrospector", "AidboxTopicDestination"} {
 		for _, field := range (config.Resource{Type: resourceType}).SecretFields() {

@@ -14,7 +14,7 @@ import (
 	"github.com/secretctl/secretctl/test/secrettest"
 )
 
-// fieldsOfAidbox are answers of Aidbox with a text of the server's choice in one field.
+// fieldsOfAidbox are responses of Aidbox with any text in one field.
 var fieldsOfAidbox = map[string]func(text string) (status int, header http.Header, body any){
 	"diagnostics": func(text string) (int, http.Header, any) { return outcomeOf("diagnostics", text) },
 	"severity":    func(text string) (int, http.Header, any) { return outcomeOf("severity", text) },
@@ -58,7 +58,7 @@ func outcomeOf(field string, value any) (int, http.Header, any) {
 	return 422, nil, map[string]any{"resourceType": "OperationOutcome", "issue": []any{map[string]any{field: value}}}
 }
 
-// saidOf has every method of a Client meet an answer, and returns all that it says.
+// saidOf calls every method of a Client of a server with that response, and returns all texts that they return.
 func saidOf(t *testing.T, status int, header http.Header, body any) string {
 	t.Helper()
 	c := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -113,7 +113,7 @@ func TestNoFieldOfAidboxForgesALine(t *testing.T) {
 	}
 }
 
-// marker is said beside the secret: what is shown shows it, and what is withheld does not.
+// marker accompanies the secret: it appears in a text that passes, and not in one that is withheld.
 const marker = "xq7marker"
 
 func TestNoFieldOfAidboxRepeatsASecretInAnyEncoding(t *testing.T) {

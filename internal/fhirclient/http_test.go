@@ -168,8 +168,7 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 	}
 }
 
-// TestEchoDoesNotLeak has a server that sends back what it was sent, in every
-// part of an answer that is read.
+// The server echoes the request in every part of the response that a Client reads.
 func TestEchoDoesNotLeak(t *testing.T) {
 	value := secret.New([]byte(probedValue))
 	for _, status := range []int{200, 400, 401, 422, 302, 500} {

@@ -12,7 +12,7 @@ import (
 	"github.com/secretctl/secretctl/internal/secret"
 )
 
-// pages answers each path with a status and a body; others do not exist.
+// pages are the status and body of each path; others are 404.
 type pages map[string]struct {
 	status int
 	body   string
@@ -27,7 +27,7 @@ func (p pages) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	answerJSON(w, page.status, page.body)
 }
 
-func TestWhatIsNotAidboxIsNamedAndGivenNoCredentials(t *testing.T) {
+func TestAnotherServerIsNamedAndGetsNoCredentials(t *testing.T) {
 	const health = `{"status":"pass","description":"health of aidbox","about":{"version":"2605"}}`
 	for name, tt := range map[string]struct {
 		pages pages
@@ -103,8 +103,8 @@ func TestAidboxIsIdentifiedOnce(t *testing.T) {
 	}
 }
 
-// A server of no use is not asked once for each that wants to know.
-func TestWhatDoesNotAnswerIsAskedOnce(t *testing.T) {
+// Concurrent requests share one check.
+func TestAServerThatIsNotAidboxIsAskedOnce(t *testing.T) {
 	var health atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if req.URL.Path == "/health" {

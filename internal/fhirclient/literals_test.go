@@ -80,8 +80,7 @@ func TestApplyRefusesLiteralsInNestedFields(t *testing.T) {
 	}
 }
 
-// A literal in a field that the config leaves out is as bad, and is named by its
-// own path.
+// A literal in a field that the config does not name is reported with its own path.
 func TestReferencesSeesLiteralsThatTheConfigDoesNotName(t *testing.T) {
 	server, c := newAidbox(t)
 	server.resources["TokenIntrospector/ti"] = map[string]any{

@@ -63,7 +63,7 @@ func TestOutcomeWithholdsWhatRepeatsASecret(t *testing.T) {
 	}
 }
 
-// Where the value begins in the base64 text depends on the length of the id.
+// The length of the id decides where the value begins in base64.
 func TestOutcomeWithholdsABasicCredentialOfAnyID(t *testing.T) {
 	for _, id := range []string{"a", "ab", "abc", "abcd"} {
 		for _, value := range []string{"canary", "canary-", "canary-ü", "a:b:c:d"} {
@@ -80,7 +80,7 @@ func TestOutcomeWithholdsABasicCredentialOfAnyID(t *testing.T) {
 	}
 }
 
-// A value of several words must not come back when line breaks turn to spaces.
+// Blanks in place of line breaks must not restore a value of several words.
 func TestOutcomeWithholdsAValueWithSpaces(t *testing.T) {
 	value := secret.New([]byte("two words"))
 	if got := outcome([]byte(`{"message":"no two\nwords here"}`), knowing(value)); strings.Contains(got, "words") {

@@ -9,7 +9,7 @@ import (
 	"github.com/secretctl/secretctl/internal/hint"
 )
 
-// tags is the meta of a resource with tags, each of a system and a code.
+// tags returns the meta of a resource with tags of a system and a code each.
 func tags(of ...string) map[string]any {
 	var list []any
 	for i := 0; i < len(of); i += 2 {
@@ -18,7 +18,7 @@ func tags(of ...string) map[string]any {
 	return map[string]any{"tag": list}
 }
 
-func TestWhatAnotherMadeIsChangedWithAdoptAlone(t *testing.T) {
+func TestOnlyAdoptChangesAResourceOfAnotherOwner(t *testing.T) {
 	for name, tt := range map[string]struct {
 		meta map[string]any
 		why  string
@@ -64,8 +64,8 @@ func TestWhatAnotherMadeIsChangedWithAdoptAlone(t *testing.T) {
 	}
 }
 
-// What is right already needs nobody's permission, and --adopt tags it.
-func TestWhatIsEqualIsLeftAloneWhoeverMadeIt(t *testing.T) {
+// An equal resource needs no permission, and --adopt tags it.
+func TestAnEqualResourceOfAnyOwnerIsLeftAlone(t *testing.T) {
 	server, c := newAidbox(t)
 	if _, err := c.Apply(t.Context(), aClient()); err != nil {
 		t.Fatal(err)

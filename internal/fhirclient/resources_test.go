@@ -154,7 +154,7 @@ func TestDeleteSaysWhatTheServerSaid(t *testing.T) {
 	}
 }
 
-// An empty id would delete, or put, something else.
+// An empty id would delete, or overwrite, something else.
 func TestIncompleteReferenceIsNeverRequested(t *testing.T) {
 	server, c := newAidbox(t)
 	for _, ref := range [][2]string{{"Client", ""}, {"", "x"}, {"Client", "."}, {"Client", ".."}} {

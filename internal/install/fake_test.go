@@ -23,17 +23,17 @@ const ready = `{"info": {"resources": {
 	"v1/DaemonSet": [{"metadata": {"name": "csi", "generation": 2},
 		"status": {"observedGeneration": 2, "desiredNumberScheduled": 3, "updatedNumberScheduled": 3, "numberReady": 3}}]}}}`
 
-// notReady is what helm 3 is content with: one node, and its pod not ready.
+// notReady is a state that helm 3 accepts: one node, whose pod is not ready.
 const notReady = `{"info": {"resources": {"v1/DaemonSet": [{"metadata": {"name": "csi", "generation": 1},
 	"status": {"observedGeneration": 1, "desiredNumberScheduled": 1, "updatedNumberScheduled": 1}}]}}}`
 
-// fake is a home folder of testdata/bin/helm.
+// fake is the home folder of testdata/bin/helm.
 type fake struct {
 	*testing.T
 	home string
 }
 
-// newFake stands for a cluster that has those releases.
+// newFake returns a fake of a cluster with those releases.
 func newFake(t *testing.T, releases ...release) fake {
 	f := fake{t, t.TempDir()}
 	list := []live{}
@@ -91,7 +91,7 @@ func (f fake) helm() *Helm {
 	}
 }
 
-// endingWhen returns a context that ends as soon as that is so.
+// endingWhen returns a context that ends as soon as is returns true.
 func (f fake) endingWhen(is func() bool) context.Context {
 	ctx, cancel := context.WithCancel(f.Context())
 	go func() {

@@ -43,7 +43,7 @@ func TestHelmsFailureIsOneLineWithTheCommandAsHint(t *testing.T) {
 	}
 }
 
-func TestAnswerThatIsNoneIsSaid(t *testing.T) {
+func TestUnexpectedOutputOfHelmIsAnError(t *testing.T) {
 	tests := map[string]struct{ file, text, want string }{
 		"old":             {"version", "v3.13.9", `helm: version "v3.13.9" is too old, or not a version`},
 		"another program": {"version", "usage: helm the boat", `helm: version "usage: helm the boat" is too old, or not a version`},
@@ -62,7 +62,7 @@ func TestAnswerThatIsNoneIsSaid(t *testing.T) {
 	}
 }
 
-func TestHelmThatIsNotThereHasAHint(t *testing.T) {
+func TestMissingHelmIsAnErrorWithAHint(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	if _, err := Find(); err == nil || !strings.Contains(hint.Of(err), "--dry-run") {
 		t.Errorf("%v\nhint: %s", err, hint.Of(err))
@@ -96,7 +96,7 @@ func TestHelmGetsNoSecretOfTheEnvironment(t *testing.T) {
 	}
 }
 
-func TestInterruptReachesHelmWhichMayTidyUp(t *testing.T) {
+func TestInterruptReachesHelm(t *testing.T) {
 	f := newFake(t, vaultThere)
 	f.write("upgrade", `trap 'echo tidy >"$HOME/tidied"; exit 1' INT; echo >"$HOME/started"; while :; do sleep 0.01; done`)
 	ctx := f.endingWhen(func() bool { return f.read("started") != "" })

@@ -80,7 +80,7 @@ func TestOptionsDecideWhatANewClusterGets(t *testing.T) {
 	}
 }
 
-func TestWhatIsThereIsLeftAlone(t *testing.T) {
+func TestExistingReleasesAreLeftAlone(t *testing.T) {
 	production := release{"hashi", "vault", "deployed", "vault-0.31.0", `{"csi": {"enabled": true}, "server": {"ha": {"enabled": true}}}`}
 	tests := map[string]struct {
 		releases []release
@@ -108,7 +108,7 @@ func TestWhatIsThereIsLeftAlone(t *testing.T) {
 				{Phase: "azure", Object: "kube-system/azure-kv", Action: "unchanged", Detail: "csi-secrets-store-provider-azure 1.8.2"},
 			},
 		},
-		"under other names, newer, beside charts of similar names": {
+		"under other names, newer, and charts with similar names": {
 			[]release{
 				driverThere.with(func(r *release) { r.name, r.namespace, r.chart = "driver", "csi", driverChart+"-1.6.1" }),
 				{"gcp", "csi", "deployed", "secrets-store-csi-driver-provider-gcp-1.7.0", `{}`},
@@ -226,7 +226,7 @@ func TestReleaseThatCannotBeChangedSafelyIsRefused(t *testing.T) {
 			withVault(""),
 			`release "vault" in namespace "default": csi.enabled is not set`, "--vault-namespace",
 		},
-		"Vault that is no dev server": {
+		"Vault that is not a dev server": {
 			vaultThere,
 			Options{Dev: true},
 			withVault(""),

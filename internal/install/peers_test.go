@@ -37,7 +37,7 @@ func TestPeerDriverChartKnowsTheValuesThatAreSet(t *testing.T) {
 	}
 }
 
-// The cluster of the tests runs the Azure provider as the chart would.
+// The test cluster runs the Azure provider as the chart does.
 func TestPeerAzureChartInstallsWhatTheTestClusterRuns(t *testing.T) {
 	objects := rendered(t, charts.OfAzureProvider(t), withAzure(config.IdentityKubelet))
 	if strings.Contains(objects, "kind: CSIDriver") {
@@ -53,8 +53,7 @@ func TestPeerAzureChartInstallsWhatTheTestClusterRuns(t *testing.T) {
 	}
 }
 
-// rendered has the real helm render a chart with what install gives it for a new
-// cluster.
+// rendered renders a chart with the real helm, and the values of install for a new cluster.
 func rendered(t *testing.T, chart string, deliveries ...*config.Delivery) string {
 	t.Helper()
 	f := newFake(t)

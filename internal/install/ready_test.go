@@ -27,7 +27,7 @@ func TestInstallWaitsUntilPodsAreReady(t *testing.T) {
 	}
 }
 
-func TestPodsThatAreNotReadyAreWarnedOfWhereNothingChanges(t *testing.T) {
+func TestPodsThatAreNotReadyAreAWarningIfNothingChanges(t *testing.T) {
 	f := newFake(t, driverThere, vaultThere)
 	f.write("status", notReady)
 	changes, err := f.run(Options{}, withVault(""))

@@ -33,8 +33,8 @@ func folder(t *testing.T, file, text string) string {
 	return dir
 }
 
-// edited is a user's folder with one template, ours with one thing changed. For a
-// SecretProviderClass it is one that names each parameter.
+// edited returns a user's folder with one template, which is an embedded one with one
+// change. That of a SecretProviderClass names each parameter.
 func edited(t *testing.T, file, before, after string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata/own", file))
@@ -50,7 +50,7 @@ func edited(t *testing.T, file, before, after string) string {
 	return folder(t, file, strings.Replace(string(text), before, after, 1))
 }
 
-func TestTemplateThatMissesTheDeliveryIsAnError(t *testing.T) {
+func TestTemplateThatDiffersFromTheDeliveryIsAnError(t *testing.T) {
 	for _, tt := range []struct {
 		delivery, file, old, new string
 		want                     string

@@ -15,12 +15,12 @@ import (
 	"github.com/secretctl/secretctl/templates"
 )
 
-// endless is a loop that a template may well ask for, and a test cannot wait for:
-// of a number, or of a template that is in itself.
+// endless matches templates that may loop for longer than a test can wait: over a large
+// number, or by a template that includes itself.
 var endless = regexp.MustCompile(`\d{5}|\d_|0[xbo]|\de|template|block`)
 
-// FuzzTemplate puts any text in the place of one of the templates: it gives the
-// object that the delivery describes, or an error of one line that names it.
+// FuzzTemplate replaces one of the templates with any text. The result is the object that
+// the delivery describes, or an error of one line that names the template.
 func FuzzTemplate(f *testing.F) {
 	names := Templates()
 	for i, name := range names {

@@ -24,10 +24,10 @@ var nasty = []string{
 	"true", "2024-01-01", "1_000", ".inf", "=", "@", "`", "key: [", "\u2029x", "\u00a0",
 }
 
-// Stand-ins for what the user writes: plain words that occur nowhere else.
+// Placeholders for the user's text: words that occur nowhere else.
 const one, two = "oneoneone", "twotwotwo"
 
-// filled has s and t in every place that the user can write to.
+// filled puts s and t wherever the user can write.
 func filled(d *config.Delivery, s, t string) *config.Delivery {
 	d.Name, d.Namespace, d.MountPath = s, t, "/"+s
 	if d.Vault != nil {
@@ -50,8 +50,8 @@ func filled(d *config.Delivery, s, t string) *config.Delivery {
 	return d
 }
 
-// FuzzRender renders hostile text and plain stand-ins, and demands that the two
-// outputs differ in that text alone: no key, item or document more or less.
+// FuzzRender renders hostile text and placeholders. The two outputs must differ only in
+// that text, with the same keys, items and documents.
 func FuzzRender(f *testing.F) {
 	for i, s := range nasty {
 		f.Add(s, nasty[(i+7)%len(nasty)], i%2 == 0)
@@ -111,7 +111,7 @@ func FuzzRender(f *testing.F) {
 	})
 }
 
-// document reads the only document of a text, by another reader than Objects does.
+// document reads the only document of a text with another parser than that of Objects.
 func document(t *testing.T, text []byte) any {
 	t.Helper()
 	d := yaml3.NewDecoder(strings.NewReader(string(text)))
@@ -125,8 +125,8 @@ func document(t *testing.T, text []byte) any {
 	return v
 }
 
-// readBack also reads the texts inside the object, and puts a word in the place
-// of those that follow from the whole vault config.
+// readBack also reads the texts inside the object, and replaces those that depend on the
+// whole vault config.
 func readBack(t *testing.T, d *config.Delivery, text []byte) any {
 	t.Helper()
 	root := document(t, text).(map[string]any)
@@ -159,7 +159,7 @@ func readBack(t *testing.T, d *config.Delivery, text []byte) any {
 	return root
 }
 
-// substitute puts other text in the place of the stand-ins, in every value.
+// substitute replaces the placeholders in every value.
 func substitute(v any, swap *strings.Replacer) any {
 	switch v := v.(type) {
 	case string:

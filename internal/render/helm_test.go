@@ -44,7 +44,7 @@ func TestComponentIsAsRecorded(t *testing.T) {
 	}
 }
 
-func TestComponentPatchesTheKindThatThereIs(t *testing.T) {
+func TestComponentPatchesTheKindInTheConfig(t *testing.T) {
 	dir := t.TempDir()
 	if _, err := WriteDir(dir, mustRender(t, deliveries["vault-kustomize"](), Options{})); err != nil {
 		t.Fatal(err)
@@ -57,7 +57,7 @@ func TestComponentPatchesTheKindThatThereIs(t *testing.T) {
 	}
 }
 
-func TestValuesOfAnUmbrellaChartStandBelowItsKey(t *testing.T) {
+func TestValuesOfAnUmbrellaChartAreBelowItsKey(t *testing.T) {
 	const own = "global: {x: 1}\nsub:\n  aidbox-admin:\n    volumes:\n      - {name: init-bundle, emptyDir: {}}\n    volumeMounts:\n      - {name: init-bundle, mountPath: /init-bundle}\n"
 	d := deliveries["azure-workload"]()
 	plain, err := HelmValues(d, Options{}, []byte("volumes: [{name: init-bundle, emptyDir: {}}]\nvolumeMounts: [{name: init-bundle, mountPath: /init-bundle}]\n"))
@@ -100,7 +100,7 @@ func TestPatchesOfSeveralNamespacesNameTheirs(t *testing.T) {
 	}
 }
 
-func TestPatchAndValuesThatMissTheDeliveryAreErrors(t *testing.T) {
+func TestPatchAndValuesThatDifferFromTheDeliveryAreErrors(t *testing.T) {
 	const checksum, account = "{{quote .VaultConfigChecksum}}", "{{quote .Aidbox.ServiceAccount}}"
 	for _, tt := range []struct{ delivery, file, old, new, want string }{
 		{"vault", patchFile, "spec:\n", "spec:\n  selector: {}\n", "spec.selector must not be set"},
@@ -144,7 +144,7 @@ func TestPatchAndValuesThatMissTheDeliveryAreErrors(t *testing.T) {
 	}
 }
 
-func TestLineOfTheOutputBecomesTheTemplates(t *testing.T) {
+func TestErrorNamesTheLineOfTheTemplate(t *testing.T) {
 	for _, tt := range []struct{ text, want string }{
 		{"\n{{/* a comment */}}\n\napiVersion: v1\nkind: x: y\n", ":5: yaml: "},
 		{"a: 1\n{{- range .Secrets}}\n{{- if .Name}}\nb: {{quote .Name}}\n{{- end}}\n{{- end}}\na: 2\n", `:7: yaml: unmarshal errors: line 7: key "a" already set in map`},
@@ -233,7 +233,7 @@ func TestExportReplacesNothingWithoutForce(t *testing.T) {
 	}
 }
 
-// model calls visit for each type that a template can get at, and how.
+// model calls visit for each type that a template can reach, with the path to it.
 func model(t reflect.Type, path string, visit func(path string, t reflect.Type)) {
 	visit(path, t)
 	switch t.Kind() {
@@ -285,12 +285,12 @@ func TestWhatTemplatesSeeIsDocumented(t *testing.T) {
 		depth := strings.Count(path, ".")
 		told := depth == 1 || depth == 2 && (strings.HasPrefix(path, ".Job.") || strings.HasPrefix(path, ".Values."))
 		if told && !strings.Contains(doc, "`"+path+"`") {
-			t.Errorf("docs/render.md lacks `%s`", path)
+			t.Errorf("docs/render.md does not have `%s`", path)
 		}
 	})
 	for _, name := range Templates() {
 		if !strings.Contains(doc, "`"+strings.TrimSuffix(name, ".yaml.tmpl")+"`") {
-			t.Errorf("docs/render.md lacks `%s`", strings.TrimSuffix(name, ".yaml.tmpl"))
+			t.Errorf("docs/render.md does not have `%s`", strings.TrimSuffix(name, ".yaml.tmpl"))
 		}
 	}
 }

@@ -113,7 +113,7 @@ func TestJobHasRightsInTheClusterOnlyToReachAidboxThere(t *testing.T) {
 	}
 }
 
-func TestWrongGroupIsAnErrorThatKnowsBetter(t *testing.T) {
+func TestBadOptionsOfGroupsAreErrorsWithAHint(t *testing.T) {
 	long := vaultDelivery()
 	long.Name = strings.Repeat("x", 46)
 	without := vaultDelivery()
@@ -144,7 +144,7 @@ func TestWrongGroupIsAnErrorThatKnowsBetter(t *testing.T) {
 	}
 }
 
-func TestRotateJobRunsAsSomebodyElseThanAidbox(t *testing.T) {
+func TestRotateJobHasItsOwnServiceAccount(t *testing.T) {
 	got := kindsOf(mustRender(t, vaultDelivery(), rotateOptions()))
 	if want := []string{"ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "ConfigMap", "CronJob"}; !slices.Equal(got, want) {
 		t.Errorf("got %v", got)
@@ -155,7 +155,7 @@ func TestRotateJobRunsAsSomebodyElseThanAidbox(t *testing.T) {
 	}
 }
 
-func TestTemplateOfAGroupThatMissesTheDeliveryIsAnError(t *testing.T) {
+func TestTemplateOfAGroupThatDiffersFromTheDeliveryIsAnError(t *testing.T) {
 	for _, tt := range []struct{ delivery, file, old, new, want string }{
 		{"vault", "rbac-clusterrole.yaml.tmpl", "metadata:", "metadata:\n  namespace: x", `metadata.namespace is "x", and must be ""`},
 		{"vault", "rbac-role.yaml.tmpl", "verbs: [get, patch, create]", `verbs: ["*"]`, "rule 0 has a *"},
@@ -206,7 +206,7 @@ func TestClusterRoleDoesNotCountAsANamespaceOfItsOwn(t *testing.T) {
 	}
 }
 
-// rights spells rules out, one for each verb on each resource.
+// rights lists each verb on each resource of the rules.
 func rights(rules []rbacv1.PolicyRule) map[string]bool {
 	all := map[string]bool{}
 	for _, r := range rules {

@@ -18,8 +18,8 @@ import (
 	"github.com/secretctl/secretctl/internal/store"
 )
 
-// peer runs helm or kubectl, of the folder that SECRETCTL_TEST_PEERS names. Without
-// one the test is skipped; with SECRETCTL_REQUIRE_PEERS set, it fails.
+// peer runs helm or kubectl from the folder in SECRETCTL_TEST_PEERS. Without a folder it
+// skips the test; with SECRETCTL_REQUIRE_PEERS set, the test fails.
 func peer(t *testing.T, name string, args ...string) (output string, err error) {
 	t.Helper()
 	folder := os.Getenv("SECRETCTL_TEST_PEERS")
@@ -54,8 +54,8 @@ func deploymentIn(t *testing.T, stream string) *appsv1.Deployment {
 	return found[0]
 }
 
-// existing is a folder with the Deployment of testdata/peers, of another kind and name
-// and in another namespace, in a kustomization that has the component beside it.
+// existing returns a folder with the Deployment of testdata/peers, with another kind, name
+// and namespace, in a kustomization next to the component.
 func existing(t *testing.T, w config.Workload, head string) (dir, component string) {
 	t.Helper()
 	text := string(read(t, "testdata/peers", "deployment.yaml"))
@@ -73,7 +73,7 @@ var (
 	byMount = cmpopts.SortSlices(func(a, b corev1.VolumeMount) bool { return a.MountPath < b.MountPath })
 )
 
-// withoutOurs takes out of a Deployment what a patch or values put in.
+// withoutOurs removes from a Deployment what a patch or values added.
 func withoutOurs(v *view, o *appsv1.Deployment, container string) {
 	pod := &o.Spec.Template
 	delete(pod.Annotations, checksumAnnotation)
@@ -122,7 +122,7 @@ func TestPeerKustomizeMergesThePatchAndLosesNothing(t *testing.T) {
 				withoutOurs(v, merged, "web")
 				merged.Namespace = ""
 				if diff := cmp.Diff(before, merged, byName, byMount, cmpopts.EquateEmpty()); diff != "" {
-					t.Errorf("besides what the patch adds (-before +after):\n%s", diff)
+					t.Errorf("other than what the patch adds (-before +after):\n%s", diff)
 				}
 			})
 		}
@@ -232,6 +232,6 @@ func TestPeerHelmKeepsTheListsOfTheUsersValues(t *testing.T) {
 		withoutOurs(newView(d, store.Provider{}), o, "aidbox")
 	}
 	if diff := cmp.Diff(before, after, cmpopts.EquateEmpty()); diff != "" {
-		t.Errorf("besides what the values add (-before +after):\n%s", diff)
+		t.Errorf("other than what the values add (-before +after):\n%s", diff)
 	}
 }

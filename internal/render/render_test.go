@@ -53,7 +53,7 @@ func rotateJob() *config.RotateJob {
 	return &config.RotateJob{Secrets: []string{"client-secret"}, Schedule: "17 3 * * *"}
 }
 
-// vaultEverything sets what the other leaves out.
+// vaultEverything sets every optional key.
 func vaultEverything() *config.Delivery {
 	d := vaultDelivery()
 	d.Name, d.Namespace = "clinic", "prod"
@@ -226,7 +226,7 @@ func TestOnlyAndSkipChooseKindsInAnyCase(t *testing.T) {
 	}
 }
 
-func TestWrongKindIsAnErrorThatKnowsBetter(t *testing.T) {
+func TestUnknownKindIsAnErrorThatListsTheKinds(t *testing.T) {
 	for _, tt := range []struct {
 		options    Options
 		want, hint string

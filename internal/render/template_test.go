@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// readers are kubectl's and the Azure provider's.
+// readers are the parsers of kubectl and of the Azure provider.
 var readers = map[string]func([]byte, any) error{
 	"sigs.k8s.io/yaml": func(b []byte, v any) error { return yaml.UnmarshalStrict(b, v) },
 	"yaml/v3":          yaml3.Unmarshal,

@@ -27,7 +27,7 @@ func TestGeneratedValuesHaveTheLengthAndAlphabetAskedFor(t *testing.T) {
 			}
 			got := string(v.Reveal())
 			if n := utf8.RuneCountInString(got); n != test.length || strings.Trim(got, test.alphabet) != "" {
-				t.Errorf("%d characters, of them foreign: %q", n, strings.Trim(got, test.alphabet))
+				t.Errorf("%d characters, some not of the alphabet: %q", n, strings.Trim(got, test.alphabet))
 			}
 			if again, _ := test.generate.Value(); v.Equal(again) {
 				t.Error("the same value twice")

@@ -4,5 +4,5 @@ package secret
 
 import "io/fs"
 
-// FileOwner does not know what belongs to whom where rights are lists.
+// FileOwner does not know the owner of a file outside Unix.
 func FileOwner(fs.FileInfo) (uid int, ok bool) { return 0, false }

@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// FileOwner returns the user that a file belongs to, where that is known.
+// FileOwner returns the ID of a file's owner, if it is known.
 func FileOwner(info fs.FileInfo) (uid int, ok bool) {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {

@@ -21,7 +21,7 @@ func knowing(values ...string) *Sanitizer {
 	return s
 }
 
-func TestLineIsOneShortLineThatSteersNothing(t *testing.T) {
+func TestLineIsOneShortLineWithoutControlCharactersOrCommands(t *testing.T) {
 	for text, want := range map[string]string{
 		"plain: text, as it is":             "plain: text, as it is",
 		"größe 大小 ✓ é":                      "größe 大小 ✓ é",
@@ -56,7 +56,7 @@ func TestLineIsOneShortLineThatSteersNothing(t *testing.T) {
 	}
 }
 
-func TestLineIsCutAfterItWasScrubbed(t *testing.T) {
+func TestLineIsCutAfterTheSearchForValues(t *testing.T) {
 	long := strings.Repeat("é", 300)
 	got := knowing(canary).Line(long)
 	if utf8.RuneCountInString(got) != 200 || !strings.HasSuffix(got, "é…") {

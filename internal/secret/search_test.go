@@ -9,8 +9,8 @@ import (
 	"github.com/secretctl/secretctl/test/secrettest"
 )
 
-// values are of the kinds that are stored: made by a generator, by a person, of
-// characters that get escaped, of many lines.
+// values are of all kinds: random ones, passwords of people, and ones with characters that
+// encoders escape, or with several lines.
 var values = []string{
 	"Zk3vQ8mWb1TxYr7LhN5cPd2Js9GfAe4U",
 	"c4nary-v4lue",
@@ -60,8 +60,8 @@ func TestNoTwoEncodingsOfAValuePass(t *testing.T) {
 	}
 }
 
-// blanksIn says whether nobody can tell what was meant: blanks within numbers that
-// blanks separate, or a line break of quoted-printable that is among others.
+// blanksIn reports whether the encoding is ambiguous: blanks within numbers that blanks
+// separate, or line breaks of quoted-printable among others.
 func blanksIn(inner, outer secrettest.Encoder) bool {
 	numbers := map[string]bool{"decimal bytes": true, "octal bytes": true, "quoted-printable": true}
 	blanks := map[string]bool{"blanks inside": true, "line breaks inside": true}
@@ -105,7 +105,7 @@ func TestAShortValueCountsAsAWord(t *testing.T) {
 	}
 }
 
-// ordinaryTexts are what servers and secretctl say.
+// ordinaryTexts are messages of servers and of secretctl.
 var ordinaryTexts = []string{
 	"vault: https://vault.example.com:8200: secret/data/aidbox/client: permission denied",
 	"1 error occurred:\n\t* invalid username or password: the password is wrong, change the password",
@@ -132,8 +132,7 @@ func TestOrdinaryMessagesPass(t *testing.T) {
 	}
 }
 
-// A value of ordinary words is as good as its other characters.
-func TestAValueOfOrdinaryWordsIsFoundByWhatIsNotOrdinary(t *testing.T) {
+func TestAValueOfOrdinaryWordsIsFoundByItsOtherCharacters(t *testing.T) {
 	for value, text := range map[string]string{
 		"aidbox-client-secret-2024":       "you sent aidbox-client-secret-2024",
 		"password-Tr0ub4dor":              "bad Tr0ub4dor",
@@ -153,7 +152,7 @@ func TestAValueOfOrdinaryWordsIsFoundByWhatIsNotOrdinary(t *testing.T) {
 	}
 }
 
-func TestWhatAServerMakesOfAnEncodedValueIsFoundToo(t *testing.T) {
+func TestTheDecodedFormOfAValueIsFoundToo(t *testing.T) {
 	for _, value := range []string{"aW5uZXItdjRsdWUtcTc=", "696e6e65722d76346c75652d7137"} {
 		if !knowing(value).Repeats("you sent inner-v4lue-q7") {
 			t.Errorf("%s: what it encodes passes", value)
@@ -161,7 +160,7 @@ func TestWhatAServerMakesOfAnEncodedValueIsFoundToo(t *testing.T) {
 	}
 }
 
-func TestWhatIsPackedDeeperThanAnybodyPacksIsWithheld(t *testing.T) {
+func TestATextThatIsEncodedTooOftenIsWithheld(t *testing.T) {
 	text := values[0]
 	for range 40 {
 		text = secrettest.Encoders[5].Encode(text)
@@ -174,7 +173,7 @@ func TestWhatIsPackedDeeperThanAnybodyPacksIsWithheld(t *testing.T) {
 	}
 }
 
-// The search reads every text a bounded number of times, and gives up to the safe side.
+// The search reads every text a bounded number of times. If that is not enough, it withholds the text.
 func TestTheSearchIsLinear(t *testing.T) {
 	s := knowing(values...)
 	for _, unit := range []string{
@@ -189,7 +188,7 @@ func TestTheSearchIsLinear(t *testing.T) {
 	}
 }
 
-func TestATextThatIsLongerThanAnybodyReadsIsWithheld(t *testing.T) {
+func TestATextThatIsTooLongIsWithheld(t *testing.T) {
 	long := strings.Repeat("x", maxText+1)
 	for _, got := range []any{knowing(canary).Line(long), knowing(canary).Text(long), knowing(canary).Tree(long), (*Sanitizer)(nil).Line(long)} {
 		if got != tooLong {
@@ -212,7 +211,7 @@ func TestEncodersEncode(t *testing.T) {
 	}
 }
 
-// Whatever chain of encoders: the value does not come out.
+// No chain of encoders lets the value pass.
 func FuzzSanitizer(f *testing.F) {
 	for i, value := range values {
 		f.Add(value, []byte{byte(i), byte(3 * i), byte(7 * i)}, "you sent ", ", sorry")

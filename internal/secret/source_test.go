@@ -125,7 +125,7 @@ func TestReadStopsWhereTheContextHasEnded(t *testing.T) {
 	}
 }
 
-func TestSourceNamesItselfAndKnowsWhenItIsNone(t *testing.T) {
+func TestSourceNamesItself(t *testing.T) {
 	for want, s := range map[string]Source{
 		"no source": {}, "environment variable A": {Env: "A"}, "file a": {File: "a"}, "standard input": {Stdin: true}, "generated": {Generate: &Generate{}},
 	} {
@@ -142,7 +142,7 @@ func TestReadTakesNoMoreThanItNeedsOfAnEndlessInput(t *testing.T) {
 	}
 }
 
-// unread fails who reads it.
+// unread returns an error to whoever reads it.
 type unread struct{}
 
 func (unread) Read([]byte) (int, error) { return 0, errors.New("read too far") }
@@ -169,7 +169,7 @@ func TestOnePromptAtATime(t *testing.T) {
 	group.Wait()
 }
 
-func TestOneAloneGetsWhatComesByAPipe(t *testing.T) {
+func TestOnlyOneReaderGetsThePipe(t *testing.T) {
 	in := &Inputs{Stdin: strings.NewReader("v")}
 	var got atomic.Int32
 	var group sync.WaitGroup

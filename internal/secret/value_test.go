@@ -18,7 +18,7 @@ import (
 
 const canary = "c4nary-v4lue"
 
-// holder has the ways in which a value ends up in other types.
+// holder contains a value in every way that a type can.
 type holder struct {
 	Exported Value
 	Pointer  *Value
@@ -96,7 +96,7 @@ func TestValuesAreEqualWhenTheirBytesAre(t *testing.T) {
 	}
 }
 
-func TestOddityIsWhatHardlyAnybodyMeans(t *testing.T) {
+func TestOddityDescribesWhatHardlyAnybodyIntends(t *testing.T) {
 	for text, want := range map[string]string{
 		"": "", "value": "", "two words": "", "a\nb": "", "\uFEFF": "begins with a byte order mark", "\uFEFFvalue": "begins with a byte order mark", "a\uFEFF": "",
 		"a\n": "ends in a line break", "\uFEFFa\r\n": "ends in a line break", "a\x00b": "has a NUL character",

@@ -22,7 +22,7 @@ import (
 
 const canary = "c4nary-v4lue\x1b[31m"
 
-// raw is a server that answers each request with bytes, and whatever is asked.
+// raw starts a server that sends the same bytes in response to any request.
 func raw(t *testing.T, answer string) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -111,7 +111,7 @@ func TestWhatAServerSendsUnaskedIsNotLogged(t *testing.T) {
 	}
 }
 
-func TestAnAnswerOfAnotherProtocolIsForWhoAskedForIt(t *testing.T) {
+func TestOnlyARequestForAnotherProtocolGetsOne(t *testing.T) {
 	address := raw(t, "HTTP/1.1 101 x\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n")
 	for _, name := range []string{"Upgrade", "X-Stream-Protocol-Version", "Sec-Websocket-Protocol"} {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
@@ -128,7 +128,7 @@ func TestAnAnswerOfAnotherProtocolIsForWhoAskedForIt(t *testing.T) {
 	}
 }
 
-// takesHeaders takes the headers out of a request, as client-go does.
+// takesHeaders removes the headers from a request, as client-go does.
 type takesHeaders struct{ next http.RoundTripper }
 
 func (r takesHeaders) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -136,7 +136,7 @@ func (r takesHeaders) RoundTrip(req *http.Request) (*http.Response, error) {
 	return r.next.RoundTrip(req)
 }
 
-func TestAnswersThatTrickleEndWithTheTimeout(t *testing.T) {
+func TestASlowResponseEndsWithTheTimeout(t *testing.T) {
 	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		for req.Context().Err() == nil {
 			_, _ = w.Write([]byte("x"))
@@ -234,7 +234,7 @@ func TestAProxyIsNamedWithoutItsCredentials(t *testing.T) {
 	}
 }
 
-func TestAProxyIsNotGivenWhatStaysOnTheMachine(t *testing.T) {
+func TestAProxyDoesNotReceiveRequestsToThisMachine(t *testing.T) {
 	by := http.ProxyURL(&url.URL{Scheme: "http", User: url.UserPassword("user", "c4nary"), Host: "proxy.example"})
 	for _, tt := range []struct {
 		address string
@@ -255,7 +255,7 @@ func TestAProxyIsNotGivenWhatStaysOnTheMachine(t *testing.T) {
 	}
 }
 
-func TestACredentialThatNoHeaderCanCarryIsToldApart(t *testing.T) {
+func TestACredentialThatNoHeaderCanCarryHasAnErrorOfItsOwn(t *testing.T) {
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:1", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -267,7 +267,7 @@ func TestACredentialThatNoHeaderCanCarryIsToldApart(t *testing.T) {
 	}
 }
 
-func TestExplainLeavesOurOwnWordsAsTheyAre(t *testing.T) {
+func TestExplainKeepsErrorsThatAreSafeToShow(t *testing.T) {
 	own := hint.Wrap(fmt.Errorf("port 8080 of pod a/b: %w", syscall.ECONNREFUSED), "does it listen?")
 	err := Explain(t.Context(), fmt.Errorf("Get: %w", Explained(own)))
 	if err.Error() != own.Error() || hint.Of(err) != "does it listen?" || !errors.Is(err, syscall.ECONNREFUSED) {

@@ -155,7 +155,7 @@ func TestBackoffGrowsAndRespectsRetryAfter(t *testing.T) {
 	}
 }
 
-// explanation makes a request and returns what Explain says of its error.
+// explanation sends a request and returns the explanation of its error.
 func explanation(t *testing.T, client *http.Client, address string) error {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
@@ -270,7 +270,7 @@ func TestErrorsOfWindowsSocketsAreTransient(t *testing.T) {
 	}
 }
 
-func TestHostThatIsWaitedForIsKnown(t *testing.T) {
+func TestWaitingKnowsTheHostOfTheOldestRequest(t *testing.T) {
 	var w Waiting
 	ctx := w.Context(t.Context())
 	waiting := ""

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestWhoeverWaitsHearsWhyARequestIsTriedAgain(t *testing.T) {
+func TestWaitingKnowsWhyARequestIsRetried(t *testing.T) {
 	var w Waiting
 	status, refuse := 0, errors.New("x")
 	over := Wrap(roundTrip(func(*http.Request) (*http.Response, error) {
