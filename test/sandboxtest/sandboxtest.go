@@ -90,7 +90,7 @@ func (v VaultClient) Deliver(t *testing.T, k *kubernetes.Server, value string) {
 		`POST sys/auth/kubernetes {"type":"kubernetes"}`,
 		`POST auth/kubernetes/config {"kubernetes_host":"`+k.URL+`","disable_local_ca_jwt":true}`,
 		`PUT sys/policies/acl/aidbox {"policy":"path \"secret/data/aidbox/*\" { capabilities = [\"read\"] }"}`,
-		`POST auth/kubernetes/role/aidbox {"bound_service_account_names":"aidbox","bound_service_account_namespaces":"default","policies":"aidbox","ttl":"1h"}`,
+		`POST auth/kubernetes/role/aidbox {"bound_service_account_names":"aidbox","bound_service_account_namespaces":"default","token_policies":"aidbox","token_ttl":"1h"}`,
 	)
 	v.Store(t, value)
 }

@@ -24,23 +24,20 @@ type Options struct {
 	RootSecret string // of the Client "root"; default: random
 	InitBundle string // file URL of a bundle to begin with; "" for none
 
-	// VaultConfig is the path of the vault config as Aidbox sees it, "" for
-	// none. It and the paths in it are below Root, which stands for the root of
-	// the container's file system.
+	// VaultConfig is the path of the vault config in the container, "" for none. It and
+	// the paths in it are below Root, which stands for the container's file system.
 	VaultConfig string
 	Root        string
 
-	CacheTTL time.Duration // how long a secret's content is used without a look at the file; default 1s
+	CacheTTL time.Duration // how long a secret's content is used before the file is read again; default 1s
 
-	// Wrap puts a handler before the server's own, for tests of what happens when
-	// Aidbox goes wrong.
+	// Wrap puts a handler in front of the server's own, with which tests inject faults.
 	Wrap func(http.HandlerFunc) http.HandlerFunc
 }
 
-// Server is an Aidbox: resources with masked secrets, Basic and
-// client_credentials authentication, AccessPolicies of the engine allow, and
-// secrets that come from files by way of a vault config. It does not validate
-// resources, and searches find all of a type.
+// Server is an Aidbox: resources with masked secrets, Basic and client_credentials
+// authentication, AccessPolicies of the engine allow, and secrets in files that a vault
+// config names. It does not validate resources, and a search returns all of a type.
 type Server struct {
 	URL        string
 	RootSecret string
@@ -66,7 +63,7 @@ func Start(options Options) (*Server, error) {
 	return a, a.Restart()
 }
 
-// applyBundle puts the resources of a bundle, before anybody can ask.
+// applyBundle creates the resources of a bundle.
 func (a *Server) applyBundle(url string) error {
 	if url == "" {
 		return nil
@@ -92,9 +89,8 @@ func (a *Server) applyBundle(url string) error {
 	return nil
 }
 
-// Restart brings a closed Aidbox back at the same address. It has its resources
-// still, but no access token and no content of a file; the vault config is read
-// again.
+// Restart starts a closed Aidbox at the same address. It keeps its resources, and loses its
+// access tokens and its cache.
 func (a *Server) Restart() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -102,7 +98,7 @@ func (a *Server) Restart() error {
 	if a.options.Wrap != nil {
 		handler = a.options.Wrap(handler)
 	}
-	server, err := loopback.ListenAt(a.options.Listen, handler)
+	server, err := loopback.Listen(a.options.Listen, handler)
 	if err != nil {
 		return err
 	}
@@ -129,7 +125,7 @@ func (a *Server) serve(w http.ResponseWriter, r *http.Request) {
 	loopback.WriteJSON(w, status, document)
 }
 
-// answer decides on a request.
+// answer returns the answer to a request.
 func (a *Server) answer(r *http.Request, body []byte) (status int, document any) {
 	switch path := r.URL.Path; {
 	case path == "/health":

@@ -19,20 +19,19 @@ func (a *Server) authenticate(r *http.Request) (client string, known bool) {
 	return client, bearer && client != ""
 }
 
-// accepts says whether a password is the one of a Client that may use it for the
-// grant type.
+// accepts says whether a Client may use the grant type, and the password is right.
 func (a *Server) accepts(id, password, grantType string) bool {
 	if id == rootClient {
 		return equal(password, a.RootSecret)
 	}
-	client := a.resources["Client/"+id]
-	if client == nil || !slices.Contains(client.list("grant_types"), grantType) {
+	c := decode[client](a.resources["Client/"+id])
+	if !slices.Contains(c.GrantTypes, grantType) {
 		return false
 	}
-	if name, masked := client.reference("secret"); masked {
+	if name, masked := c.reference(); masked {
 		return equal(password, a.secrets.value(name, "Client", id))
 	}
-	return equal(password, client.text("secret"))
+	return equal(password, c.Secret)
 }
 
 // equal compares in constant time; nothing equals the empty text.
@@ -45,26 +44,23 @@ func (a *Server) mayAll(client string) bool {
 	if client == rootClient {
 		return true
 	}
-	for key, policy := range a.resources {
-		if strings.HasPrefix(key, "AccessPolicy/") && policy.text("engine") == "allow" && policy.linked("Client", client) {
+	for key, r := range a.resources {
+		if strings.HasPrefix(key, "AccessPolicy/") && decode[accessPolicy](r).allows("Client", client) {
 			return true
 		}
 	}
 	return false
 }
 
-// linked says whether an AccessPolicy is for a resource. Without links it is for
+// allows says whether the policy allows a resource everything. Without links it allows
 // everybody.
-func (r resource) linked(kind, id string) bool {
-	links, _ := r["link"].([]any)
-	if len(links) == 0 {
-		return true
+func (p accessPolicy) allows(kind, id string) bool {
+	for _, l := range p.Link {
+		if l.Reference == kind+"/"+id || l.ResourceType == kind && l.ID == id {
+			return p.Engine == "allow"
+		}
 	}
-	return slices.ContainsFunc(links, func(l any) bool {
-		link, _ := l.(map[string]any)
-		return resource(link).text("reference") == kind+"/"+id ||
-			(resource(link).text("resourceType") == kind && resource(link).text("id") == id)
-	})
+	return p.Engine == "allow" && len(p.Link) == 0
 }
 
 // grant answers /auth/token: the client_credentials grant, with the credentials in

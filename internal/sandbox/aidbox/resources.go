@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// resource is a FHIR resource as it was sent, with what the server adds to its meta.
+// resource is a FHIR resource as it was sent, with the meta that the server adds.
 type resource map[string]any
 
 // instance reads, writes or deletes one resource; key is "Type/id".
@@ -33,7 +33,7 @@ func (a *Server) instance(method string, body []byte, key string) (int, any) {
 func (a *Server) put(body []byte, key string) (int, any) {
 	var sent resource
 	if err := json.Unmarshal(body, &sent); err != nil || sent == nil {
-		return outcome(http.StatusBadRequest, "structure", "The body is no JSON object")
+		return outcome(http.StatusBadRequest, "structure", "The body must be a JSON object")
 	}
 	status := http.StatusCreated
 	if a.resources[key] != nil {
@@ -63,8 +63,7 @@ func (a *Server) search(kind string) (int, any) {
 	return http.StatusOK, map[string]any{"resourceType": "Bundle", "type": "searchset", "total": len(entries), "entry": entries}
 }
 
-// outcome makes the answer of a refused request. The code is one of FHIR's issue
-// types; the text quotes nothing that is secret.
+// outcome is the answer to a refused request. The code is one of FHIR's issue types.
 func outcome(status int, code, text string) (int, any) {
 	return status, map[string]any{
 		"resourceType": "OperationOutcome", "id": code,
@@ -73,21 +72,28 @@ func outcome(status int, code, text string) (int, any) {
 	}
 }
 
-func (r resource) text(field string) string {
-	s, _ := r[field].(string)
-	return s
+// client is what authentication needs of a Client.
+type client struct {
+	GrantTypes []string `json:"grant_types"`
+	Secret     string   `json:"secret"`
+	Masked     struct {
+		Extension []struct{ URL, ValueCode, ValueString string }
+	} `json:"_secret"`
 }
 
-// list returns a field's texts.
-func (r resource) list(field string) []string {
-	var all []string
-	items, _ := r[field].([]any)
-	for _, item := range items {
-		if s, is := item.(string); is {
-			all = append(all, s)
-		}
+// accessPolicy is what authorization needs of an AccessPolicy.
+type accessPolicy struct {
+	Engine string
+	Link   []struct{ Reference, ResourceType, ID string }
+}
+
+// decode returns the fields of a resource that T has, as far as they have the right type.
+func decode[T any](r resource) (t T) {
+	text, err := json.Marshal(r)
+	if err == nil {
+		_ = json.Unmarshal(text, &t)
 	}
-	return all
+	return t
 }
 
 const (
@@ -95,19 +101,16 @@ const (
 	secretReference = "http://health-samurai.io/fhir/secret-reference"
 )
 
-// reference returns the name of the secret that the extension of a field refers
-// to. It counts only beside the statement that the value is masked.
-func (r resource) reference(field string) (name string, found bool) {
-	element, _ := r["_"+field].(map[string]any)
-	extensions, _ := element["extension"].([]any)
+// reference returns the name of the secret that the Client refers to. The reference counts
+// only if another extension says that the value is masked.
+func (c client) reference() (name string, found bool) {
 	masked := false
-	for _, e := range extensions {
-		extension, _ := e.(map[string]any)
-		switch resource(extension).text("url") {
+	for _, e := range c.Masked.Extension {
+		switch e.URL {
 		case absentReason:
-			masked = extension["valueCode"] == "masked"
+			masked = e.ValueCode == "masked"
 		case secretReference:
-			name = resource(extension).text("valueString")
+			name = e.ValueString
 		}
 	}
 	return name, masked && name != ""

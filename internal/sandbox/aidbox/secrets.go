@@ -12,25 +12,23 @@ import (
 	"github.com/secretctl/secretctl/internal/sandbox/loopback"
 )
 
-// secretFiles resolves the names of secrets by a vault config. It caches what it
-// reads, and looks after a while whether the file is another.
+// secretFiles resolves the names of secrets by a vault config, and caches the content of
+// their files.
 type secretFiles struct {
 	root, configPath string
 	ttl              time.Duration
 
-	config     vaultConfig
-	configInfo fs.FileInfo // of the file that config was read from; nil: of none yet
-	files      map[string]*secretFile
+	config vaultConfig
+	files  map[string]secretFile
 }
 
-// secretFile is the cached content of a file.
+// secretFile is the content of a file when it was last read.
 type secretFile struct {
 	content string
-	info    fs.FileInfo
-	checked time.Time
+	read    time.Time
 }
 
-// vaultConfig says where each secret is and who may use it.
+// vaultConfig says where the file of each secret is, and who may use it.
 type vaultConfig struct {
 	Secret map[string]struct {
 		Path  string `json:"path"`
@@ -66,33 +64,27 @@ func (s *scope) UnmarshalJSON(data []byte) error {
 }
 
 func openSecretFiles(o Options) *secretFiles {
-	s := &secretFiles{root: o.Root, configPath: o.VaultConfig, ttl: o.CacheTTL, files: map[string]*secretFile{}}
+	s := &secretFiles{root: o.Root, configPath: o.VaultConfig, ttl: o.CacheTTL, files: map[string]secretFile{}}
 	s.load()
 	return s
 }
 
-// load reads the vault config where it is another file than before. A config in
-// the object dialect is read once; there is none as long as it cannot be read or
-// mixes the dialects.
+// load reads the vault config, which Aidbox reads only once if it is in the object dialect.
+// One that cannot be read, or mixes the dialects, has no secrets.
 func (s *secretFiles) load() {
-	if s.configPath == "" || (s.configInfo != nil && s.config.has(true)) {
+	if s.configPath == "" || s.config.has(true) {
 		return
 	}
-	path := loopback.Below(s.root, s.configPath)
-	info, err := os.Stat(path)
-	if err == nil && sameFile(info, s.configInfo) {
-		return
-	}
-	s.config, s.configInfo = vaultConfig{}, nil
+	s.config = vaultConfig{}
 	var config vaultConfig
-	content, err := os.ReadFile(path)
+	content, err := os.ReadFile(loopback.Below(s.root, s.configPath))
 	if err != nil || json.Unmarshal(content, &config) != nil || config.has(true) && config.has(false) {
 		return
 	}
-	s.config, s.configInfo = config, info
+	s.config = config
 }
 
-// has says whether any scope is in the object dialect, or in the other one.
+// has says whether a scope is in the object dialect, or in the other one.
 func (c vaultConfig) has(objectDialect bool) bool {
 	for _, entry := range c.Secret {
 		if entry.Scope.object == objectDialect {
@@ -102,9 +94,8 @@ func (c vaultConfig) has(objectDialect bool) bool {
 	return false
 }
 
-// value returns what a resource may authenticate with: the content of the secret's
-// file. It is "" where the name is unknown, the resource is out of scope, or the
-// file cannot be read.
+// value returns the content of a secret's file. It is "" if the name is unknown, the
+// resource is out of scope, or the file cannot be read.
 func (s *secretFiles) value(name, kind, id string) string {
 	s.load()
 	entry, known := s.config.Secret[name]
@@ -112,41 +103,17 @@ func (s *secretFiles) value(name, kind, id string) string {
 	if !known || !allowed || !filepath.IsAbs(entry.Path) {
 		return ""
 	}
-	return s.read(loopback.Below(s.root, entry.Path))
-}
-
-// read returns a file's content: the cached one until the time to live has
-// passed, and then for as long as the file is the same.
-func (s *secretFiles) read(path string) string {
-	file := s.files[path]
-	if file != nil && time.Since(file.checked) < s.ttl {
+	path := loopback.Below(s.root, entry.Path)
+	if file, cached := s.files[path]; cached && time.Since(file.read) < s.ttl {
 		return file.content
 	}
-	info, err := twice(os.Stat, path)
-	if err == nil && (file == nil || !sameFile(info, file.info)) {
-		var content []byte
-		content, err = twice(os.ReadFile, path)
-		file = &secretFile{content: string(content), info: info}
+	content, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) { // a swap may just have removed the folder that the path led to
+		content, err = os.ReadFile(path)
 	}
 	if err != nil {
 		return ""
 	}
-	file.checked = time.Now()
-	s.files[path] = file
-	return file.content
-}
-
-// twice tries again where a file is not there: a swap removes the folder that a
-// path may just have been followed to.
-func twice[T any](read func(path string) (T, error), path string) (T, error) {
-	got, err := read(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return read(path)
-	}
-	return got, err
-}
-
-// sameFile says whether a file was neither replaced nor written to.
-func sameFile(now, before fs.FileInfo) bool {
-	return before != nil && os.SameFile(now, before) && now.ModTime().Equal(before.ModTime()) && now.Size() == before.Size()
+	s.files[path] = secretFile{string(content), time.Now()}
+	return string(content)
 }

@@ -44,33 +44,6 @@ func TestAidboxDoesNotLookAtTheFileWhileItsCacheIsFresh(t *testing.T) {
 	}
 }
 
-func TestAidboxReadsAgainOnlyWhatWasModified(t *testing.T) {
-	a := prepared(t, references, time.Nanosecond)
-	path := filepath.Join(a.root, "/run/client-secret")
-	info, err := os.Stat(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !a.accepts(t, "right") {
-		t.Fatal("the first value is refused")
-	}
-	if err := os.WriteFile(path, []byte("other"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chtimes(path, info.ModTime(), info.ModTime()); err != nil {
-		t.Fatal(err)
-	}
-	if !a.accepts(t, "right") {
-		t.Error("read again, although the modification time is the same")
-	}
-	if err := os.Chtimes(path, time.Now(), time.Now().Add(time.Second)); err != nil {
-		t.Fatal(err)
-	}
-	if !a.accepts(t, "other") {
-		t.Error("not read again, although it was modified")
-	}
-}
-
 func TestAidboxRefusesWhenTheFileIsGone(t *testing.T) {
 	a := prepared(t, references, time.Nanosecond)
 	if !a.accepts(t, "right") {

@@ -1,7 +1,6 @@
 package keyvault
 
 import (
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -33,7 +32,7 @@ func (a *Azure) put(r *armResource) *reply {
 	return &reply{http.StatusCreated, r}
 }
 
-// manage answers as the resource manager.
+// manage answers a request to the resource manager.
 func (a *Azure) manage(w http.ResponseWriter, r *http.Request) *reply {
 	if r.Header.Get("Authorization") != "Bearer "+a.Token {
 		return refuse(http.StatusForbidden, "AuthorizationFailed", "The client does not have authorization to perform the action over scope '%s' or the scope is invalid.", r.URL.Path)
@@ -62,7 +61,7 @@ func notFound(id string) *reply {
 	return refuse(http.StatusNotFound, "ResourceNotFound", "The Resource '%s' was not found.", id)
 }
 
-// find answers with a resource, or with the list of those that the path stands for.
+// find answers with a resource, or with a list of resources.
 func (a *Azure) find(id, filter string) *reply {
 	id = strings.ToLower(id)
 	if found := a.resources[id]; found != nil {
@@ -91,8 +90,8 @@ func (a *Azure) find(id, filter string) *reply {
 
 const assignments = "/providers/microsoft.authorization/roleassignments/" // between a scope and a name, in lower case
 
-// isAssignment keeps the role assignments of the principal that the filter names,
-// at a scope, above and below it. The path is the scope's and a bit more.
+// isAssignment says whether a resource assigns a role to the principal that the filter
+// names, at the scope that the path is in, above or below it.
 func isAssignment(key string, r *armResource, path, filter string) bool {
 	at, _, assignment := strings.Cut(key, assignments)
 	scope := strings.TrimSuffix(path, "/providers/microsoft.authorization")
@@ -112,8 +111,7 @@ func (a *Azure) list(keep func(key string, r *armResource) bool) *reply {
 	return answer(map[string]any{"value": value})
 }
 
-// create makes a resource of one of the types that this stand-in takes, and does
-// what it stands for.
+// create creates a resource of a type that the stand-in knows.
 func (a *Azure) create(r *armResource) *reply {
 	if r.Properties == nil {
 		r.Properties = map[string]any{}
@@ -149,9 +147,8 @@ var keyVaultRoles = map[string]Role{
 	"21090545-7ca7-4776-b22c-e363652d74d2": Reader,
 }
 
-// settleRoles gives the owner of an identity in each Key Vault the strongest role that
-// is assigned to it there or above, and on each secret the strongest that is assigned
-// to it on that.
+// settleRoles gives an identity the roles in each Key Vault that are assigned to it on the
+// Key Vault, above it, and on its secrets.
 func (a *Azure) settleRoles(principal any) {
 	for _, v := range a.KeyVaults {
 		has, vault := roles{}, strings.ToLower(a.vaultID(v))
@@ -165,9 +162,7 @@ func (a *Azure) settleRoles(principal any) {
 				secret = ""
 			}
 			id, _ := r.Properties["roleDefinitionId"].(string)
-			if role := keyVaultRoles[id[strings.LastIndex(id, "/")+1:]]; slices.Index(byStrength, role) > slices.Index(byStrength, has[secret]) {
-				has[secret] = role
-			}
+			has[secret] = append(has[secret], keyVaultRoles[id[strings.LastIndex(id, "/")+1:]])
 		}
 		if token := a.tokens[fmt.Sprint(principal)]; token != "" {
 			v.setRoles(token, has)
@@ -175,9 +170,7 @@ func (a *Azure) settleRoles(principal any) {
 	}
 }
 
-var byStrength = []Role{"", Reader, SecretsUser, SecretsOfficer}
-
-// delete takes back a role or a federated credential.
+// delete deletes a role assignment or a federated credential.
 func (a *Azure) delete(id string) *reply {
 	was := a.resources[strings.ToLower(id)]
 	if was == nil {
@@ -188,14 +181,14 @@ func (a *Azure) delete(id string) *reply {
 	return answer(was)
 }
 
-// credentials answers with a kubeconfig for a cluster, in which nothing listens.
+// credentials answers with a kubeconfig of a cluster, at whose address nothing listens.
 func credentials(id string) *reply {
 	file := fmt.Sprintf(`apiVersion: v1
 kind: Config
 clusters: [{name: %[1]s, cluster: {server: "https://%[1]s.example"}}]
-users: [{name: user, user: {token: %[2]s}}]
+users: [{name: user, user: {token: x}}]
 contexts: [{name: %[1]s, context: {cluster: %[1]s, user: user}}]
 current-context: %[1]s
-`, id[strings.LastIndex(id, "/")+1:], rand.Text())
+`, id[strings.LastIndex(id, "/")+1:])
 	return answer(map[string]any{"kubeconfigs": []any{map[string]any{"name": "clusterUser", "value": []byte(file)}}})
 }

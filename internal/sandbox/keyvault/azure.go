@@ -17,13 +17,12 @@ const (
 	loginHost = "login.microsoftonline.com"
 )
 
-// Azure stands in for Azure Resource Manager with one subscription. It holds a
-// resource group with an AKS cluster and Key Vaults, and takes resource groups,
-// managed identities, federated credentials and role assignments, everything in
-// memory. The holder of its token is the owner.
+// Azure stands in for Azure Resource Manager with one subscription. It has a resource
+// group with an AKS cluster and Key Vaults, and accepts managed identities, federated
+// credentials and role assignments, everything in memory. Its token is the owner's.
 //
-// A role on a Key Vault that is assigned to an identity counts there: PodToken
-// gives a token that the Key Vaults refuse until then.
+// The Key Vaults honour the roles that are assigned to an identity: they refuse its token,
+// which PodToken returns, until it has one.
 type Azure struct {
 	URL      string       // of the resource manager: https, a loopback port
 	Client   *http.Client // finds resource manager, login and each Key Vault under their real names, the first Key Vault under every other
@@ -51,8 +50,8 @@ type AzureOptions struct {
 	SystemIdentity bool      // the cluster's nodes have a system-assigned identity
 	Issuer         string    // of the cluster's ServiceAccount tokens; default: as AKS has it
 
-	// Wrap puts a handler before the server's own, such as one for logins, which need
-	// no Entra ID here. Nil: nothing.
+	// Wrap puts a handler in front of the server's own, such as one for the logins of
+	// Entra ID, which the demo does without. It may be nil.
 	Wrap func(*Azure, http.HandlerFunc) http.HandlerFunc
 }
 
@@ -66,7 +65,7 @@ func StartAzure(o AzureOptions) (*Azure, error) {
 		Issuer:    cmp.Or(o.Issuer, "https://eastus.oic.prod-aks.azure.com/"+first.TenantID+"/"+loopback.UUID()+"/"),
 		KeyVaults: o.KeyVaults, resources: map[string]*armResource{}, tokens: map[string]string{},
 	}
-	a.begin(o.SystemIdentity)
+	a.addResources(o.SystemIdentity)
 	if a.handler = a.serve; o.Wrap != nil {
 		a.handler = o.Wrap(a, a.serve)
 	}
@@ -78,7 +77,7 @@ func StartAzure(o AzureOptions) (*Azure, error) {
 	own := a.server.Client().Transport
 	hosts := byHost{armHost: own, loginHost: own, "": first.Client.Transport}
 	for _, v := range o.KeyVaults {
-		v.setRoles(a.Token, roles{"": SecretsOfficer})
+		v.setRoles(a.Token, roles{"": {SecretsOfficer}})
 		hosts[v.Name+".vault.azure.net"] = v.Client.Transport
 	}
 	a.Client = &http.Client{Transport: hosts}
@@ -95,8 +94,8 @@ func (b byHost) RoundTrip(req *http.Request) (*http.Response, error) {
 // Close stops the server. Everything in it is gone; the Key Vaults stay.
 func (a *Azure) Close() { a.server.Close() }
 
-// begin makes what exists from the start.
-func (a *Azure) begin(systemIdentity bool) {
+// addResources creates what exists from the start.
+func (a *Azure) addResources(systemIdentity bool) {
 	group := "/subscriptions/" + a.Subscription + "/resourceGroups/" + a.ResourceGroup
 	nodes := fmt.Sprintf("/subscriptions/%s/resourceGroups/MC_%s_%s_eastus", a.Subscription, a.ResourceGroup, a.Cluster)
 	assigned := map[string]any{} // to the nodes, as AKS itself does it with the first two
@@ -141,7 +140,7 @@ func (a *Azure) vaultID(v *Server) string {
 	return "/subscriptions/" + a.Subscription + "/resourceGroups/" + a.ResourceGroup + "/providers/Microsoft.KeyVault/vaults/" + v.Name
 }
 
-// newPrincipal makes an identity for a client id; its token has no role yet.
+// newPrincipal creates an identity without a role for a client id.
 func (a *Azure) newPrincipal(clientID string) (principal string) {
 	principal = loopback.UUID()
 	token := rand.Text()
@@ -152,15 +151,15 @@ func (a *Azure) newPrincipal(clientID string) (principal string) {
 	return principal
 }
 
-// PodToken returns the token that the CSI provider gets as the identity with that
-// client id, "system" for the nodes' own one; "" where there is none.
+// PodToken returns the token that the CSI provider gets as the identity with that client
+// id, "system" for the nodes' system-assigned one; "" if there is none.
 func (a *Azure) PodToken(clientID string) string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.tokens[clientID]
 }
 
-// ServeHTTP answers for resource manager, login and the Key Vaults, each under its
+// ServeHTTP answers as the resource manager, the login and the Key Vaults, each under its
 // real name.
 func (a *Azure) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler(w, r) }
 

@@ -7,24 +7,18 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets"
+
 	"github.com/secretctl/secretctl/internal/sandbox/loopback"
 )
 
-// request is a request to the REST API, decoded.
+// request is a decoded request to the REST API.
 type request struct {
 	base          string // URL under which the client knows the vault
 	query         url.Values
 	name, version string // "" where the path has none
-	given         parameters
-	secret        *keptSecret // of the name, deleted or not; nil where there is none
-}
-
-// parameters are what a client can say of a secret.
-type parameters struct {
-	Value       *string           `json:"value"`
-	ContentType *string           `json:"contentType"`
-	Attributes  attributes        `json:"attributes"`
-	Tags        map[string]string `json:"tags"`
+	given         azsecrets.SetSecretParameters
+	secret        *keptSecret // of the name, deleted or not; nil if there is none
 }
 
 func (v *Server) newRequest(w http.ResponseWriter, r *http.Request) (*request, *reply) {
@@ -39,7 +33,7 @@ func (v *Server) newRequest(w http.ResponseWriter, r *http.Request) (*request, *
 	return req, nil
 }
 
-// reply is an answer of Azure's.
+// reply is an answer of Azure.
 type reply struct {
 	status int
 	body   any

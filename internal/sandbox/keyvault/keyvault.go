@@ -1,11 +1,12 @@
-// Package keyvault stands in for Azure Key Vault, and for what of Azure decides who
-// may read one: the resource manager and the login of Entra ID.
+// Package keyvault stands in for Azure Key Vault, and for Azure Resource Manager, whose role
+// assignments decide who may read one.
 package keyvault
 
 import (
 	"cmp"
 	"crypto/rand"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 
@@ -16,9 +17,9 @@ import (
 // everything in memory. It speaks the secrets part of the REST API, as the
 // azsecrets client uses it.
 //
-// azsecrets demands TLS, and that the vault's host ends as the challenge says. So
-// a client takes Client for its transport, and either URL for the vault together
-// with DisableChallengeResourceVerification, or https://NAME.vault.azure.net.
+// azsecrets requires TLS, and a host that ends as the challenge says. So a client uses
+// Client as its transport, and as the vault's URL https://NAME.vault.azure.net, or URL
+// with DisableChallengeResourceVerification.
 type Server struct {
 	URL      string       // of the vault: https, a loopback port
 	Client   *http.Client // trusts the vault's certificate, and finds the vault under every host
@@ -35,21 +36,20 @@ type Server struct {
 	secrets map[string]*keptSecret // by name in upper case: Key Vault ignores the case of names
 }
 
-// Options is how a Key Vault differs from any other.
+// Options describes a Key Vault.
 type Options struct {
 	Name     string // default "sandbox"
 	TenantID string // default: one of its own
 
-	// Wrap puts a handler before the server's own, for tests of what happens when
-	// Azure goes wrong.
+	// Wrap puts a handler in front of the server's own, with which tests inject faults.
 	Wrap func(http.HandlerFunc) http.HandlerFunc
 }
 
 // Role is the name of a built-in role of Azure.
 type Role string
 
-// The roles that give rights to secrets: an officer may do anything with them, a
-// user may read them and list them, a reader may list them and sees no value.
+// The roles that grant access to secrets: an officer may do anything with them, a user may
+// read and list them, a reader may list them without their values.
 const (
 	SecretsOfficer Role = "Key Vault Secrets Officer"
 	SecretsUser    Role = "Key Vault Secrets User"
@@ -61,12 +61,12 @@ func (r Role) allows(action string) bool {
 		(r == SecretsUser || r == Reader) && action == "readMetadata/action"
 }
 
-// roles are what somebody has on the Key Vault, at "", and on single secrets, by their
+// roles are what an identity has on the Key Vault, at "", and on single secrets, by their
 // names in lower case.
-type roles map[string]Role
+type roles map[string][]Role
 
 func (r roles) allow(action, secret string) bool {
-	return r[""].allows(action) || r[strings.ToLower(secret)].allows(action)
+	return slices.ContainsFunc(slices.Concat(r[""], r[strings.ToLower(secret)]), func(role Role) bool { return role.allows(action) })
 }
 
 // Start starts a Key Vault without secrets.
@@ -91,11 +91,11 @@ func Start(o Options) (*Server, error) {
 // Close stops the server. Everything in it is gone.
 func (v *Server) Close() { v.server.Close() }
 
-// NewToken makes a token whose owner has the role, and nothing else. A role that
-// is not among the constants gives no right to secrets.
+// NewToken makes a token whose owner has this role only. A role that is not among the
+// constants grants nothing.
 func (v *Server) NewToken(role Role) string {
 	token := rand.Text()
-	v.setRoles(token, roles{"": role})
+	v.setRoles(token, roles{"": {role}})
 	return token
 }
 
@@ -106,7 +106,7 @@ func (v *Server) setRoles(token string, has roles) {
 	v.tokens[token] = has
 }
 
-// operation is one of the things that the REST API can be asked for.
+// operation is an operation of the REST API.
 type operation struct {
 	action string // that a role has to allow, below Microsoft.KeyVault/vaults/secrets/
 	answer func(*Server, *request) *reply
@@ -143,7 +143,7 @@ func (v *Server) roles(r *http.Request) (has roles, known bool) {
 	return has, known
 }
 
-// serve takes a request past the roles to its operation.
+// serve checks the roles, and runs the operation.
 func (v *Server) serve(w http.ResponseWriter, r *http.Request, o operation) *reply {
 	if has, _ := v.roles(r); !has.allow(o.action, r.PathValue("name")) {
 		return v.forbid(o.action)

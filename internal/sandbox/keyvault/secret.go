@@ -7,6 +7,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
+	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets"
+
 	"github.com/secretctl/secretctl/internal/sandbox/loopback"
 )
 
@@ -17,41 +20,17 @@ const (
 
 // keptSecret is one name, with its versions.
 type keptSecret struct {
-	name     string // as it was first written
-	versions []*keptVersion
-	deleted  time.Time // zero where it is not
+	name     string         // as it was first written
+	versions []*keptVersion // the newest last
+	deleted  time.Time      // zero for a secret that is not deleted
 }
 
 type keptVersion struct {
-	id    string
-	given parameters // without the value
-	value string
+	id string
+	azsecrets.SetSecretParameters
 }
 
-// attributes are as in the REST API; the times are Unix seconds.
-type attributes struct {
-	Enabled         *bool  `json:"enabled,omitempty"`
-	NotBefore       *int64 `json:"nbf,omitempty"`
-	Expires         *int64 `json:"exp,omitempty"`
-	Created         int64  `json:"created"`
-	Updated         int64  `json:"updated"`
-	RecoveryLevel   string `json:"recoveryLevel"`
-	RecoverableDays int    `json:"recoverableDays"`
-}
-
-// item is what the REST API says of a version.
-type item struct {
-	Value              *string           `json:"value,omitempty"`
-	ContentType        *string           `json:"contentType,omitempty"`
-	ID                 string            `json:"id"`
-	RecoveryID         string            `json:"recoveryId,omitempty"`
-	DeletedDate        int64             `json:"deletedDate,omitempty"`
-	ScheduledPurgeDate int64             `json:"scheduledPurgeDate,omitempty"`
-	Attributes         attributes        `json:"attributes"`
-	Tags               map[string]string `json:"tags,omitempty"`
-}
-
-// set makes a new version, whatever the value of the last one.
+// set creates a version, even for the value of the last one.
 func (v *Server) set(req *request) *reply {
 	s := req.secret
 	switch {
@@ -64,30 +43,30 @@ func (v *Server) set(req *request) *reply {
 		return refuse(http.StatusConflict, "Conflict/ObjectIsDeletedButRecoverable", "Secret %s is currently in a deleted but recoverable state, "+
 			"and its name cannot be reused; in this state, the secret can only be recovered or purged.", s.name)
 	}
-	enabled, now := true, time.Now().Unix()
-	version := &keptVersion{id: strings.ReplaceAll(loopback.UUID(), "-", ""), value: *req.given.Value}
-	version.given.Attributes = attributes{
-		Enabled: &enabled, Created: now, Updated: now, RecoveryLevel: "Recoverable", RecoverableDays: retentionDays,
+	now := time.Now()
+	version := &keptVersion{id: strings.ReplaceAll(loopback.UUID(), "-", "")}
+	version.Value, version.SecretAttributes = req.given.Value, &azsecrets.SecretAttributes{
+		Enabled: to.Ptr(true), Created: &now, Updated: &now, RecoveryLevel: to.Ptr("Recoverable"), RecoverableDays: to.Ptr(int32(retentionDays)),
 	}
 	version.change(req.given)
 	s.versions = append(s.versions, version)
 	return withValue(req, s, version)
 }
 
-// get reads a version, the last one by default. That it has expired, or is not yet
-// valid, does not matter: Key Vault leaves this to the reader.
+// get reads a version, by default the newest. Key Vault returns a version that has expired
+// or is not valid yet like any other.
 func (v *Server) get(req *request) *reply {
 	version, refused := req.find()
 	switch {
 	case refused != nil:
 		return refused
-	case !*version.given.Attributes.Enabled:
+	case !*version.SecretAttributes.Enabled:
 		return refuse(http.StatusForbidden, "Forbidden/SecretDisabled", "Operation get is not allowed on a disabled secret.")
 	}
 	return withValue(req, req.secret, version)
 }
 
-// update changes what describes a version.
+// update changes the properties of a version.
 func (v *Server) update(req *request) *reply {
 	version, refused := req.find()
 	if refused != nil {
@@ -97,28 +76,22 @@ func (v *Server) update(req *request) *reply {
 	return answer(req.describe(req.secret, version))
 }
 
-// versions lists the versions of a secret in pages, by their ids and not by their
-// age.
+// versions lists the versions of a secret in pages, sorted by id and not by age.
 func (v *Server) versions(req *request) *reply {
-	var list struct {
-		Value    []item  `json:"value"`
-		NextLink *string `json:"nextLink"`
-	}
-	list.Value = []item{}
+	all := []azsecrets.DeletedSecret{}
 	if req.secret != nil && req.secret.deleted.IsZero() {
 		for _, version := range req.secret.versions {
-			list.Value = append(list.Value, req.describe(req.secret, version))
+			all = append(all, req.describe(req.secret, version))
 		}
 	}
-	slices.SortFunc(list.Value, func(a, b item) int { return strings.Compare(a.ID, b.ID) })
+	slices.SortFunc(all, func(a, b azsecrets.DeletedSecret) int { return strings.Compare(string(*a.ID), string(*b.ID)) })
 	start, _ := strconv.Atoi(req.query.Get("$skiptoken"))
-	list.Value = list.Value[min(start, len(list.Value)):]
-	if len(list.Value) > pageSize {
-		list.Value = list.Value[:pageSize]
-		next := req.base + "/secrets/" + req.name + "/versions?api-version=" + req.query.Get("api-version") + "&$skiptoken=" + strconv.Itoa(start+pageSize)
-		list.NextLink = &next
+	end := min(start+pageSize, len(all))
+	page := map[string]any{"value": all[min(start, end):end]}
+	if end < len(all) {
+		page["nextLink"] = req.base + "/secrets/" + req.name + "/versions?api-version=" + req.query.Get("api-version") + "&$skiptoken=" + strconv.Itoa(end)
 	}
-	return answer(list)
+	return answer(page)
 }
 
 // delete deletes a secret so that it can be recovered.
@@ -135,10 +108,10 @@ func (v *Server) getDeleted(req *request) *reply {
 	if req.secret == nil || req.secret.deleted.IsZero() {
 		return refuse(http.StatusNotFound, "SecretNotFound", "Deleted Secret not found: %s", req.name)
 	}
-	return answer(req.describe(req.secret, req.secret.last()))
+	return answer(req.describe(req.secret, req.secret.versions[len(req.secret.versions)-1]))
 }
 
-// undelete undoes delete. It does not tell the value.
+// undelete recovers a deleted secret, and returns no value.
 func (v *Server) undelete(req *request) *reply {
 	found := v.getDeleted(req)
 	if found.status == http.StatusOK {
@@ -147,7 +120,7 @@ func (v *Server) undelete(req *request) *reply {
 	return found
 }
 
-// find returns the version that is asked for, the last one by default.
+// find returns the requested version, by default the newest.
 func (req *request) find() (*keptVersion, *reply) {
 	if req.secret != nil && req.secret.deleted.IsZero() {
 		for _, version := range slices.Backward(req.secret.versions) {
@@ -160,43 +133,44 @@ func (req *request) find() (*keptVersion, *reply) {
 	return nil, refuse(http.StatusNotFound, "SecretNotFound", "A secret with (name/id) %s was not found in this key vault.", asked)
 }
 
-func (s *keptSecret) last() *keptVersion { return s.versions[len(s.versions)-1] }
-
-// change takes over what is given; the rest stays as it is.
-func (version *keptVersion) change(given parameters) {
-	is := &version.given
+// change takes over the properties that are given, and leaves the others.
+func (version *keptVersion) change(given azsecrets.SetSecretParameters) {
 	if given.ContentType != nil {
-		is.ContentType = given.ContentType
+		version.ContentType = given.ContentType
 	}
 	if given.Tags != nil {
-		is.Tags = given.Tags
+		version.Tags = given.Tags
 	}
-	if given.Attributes.Enabled != nil {
-		is.Attributes.Enabled = given.Attributes.Enabled
-	}
-	if given.Attributes.NotBefore != nil {
-		is.Attributes.NotBefore = given.Attributes.NotBefore
-	}
-	if given.Attributes.Expires != nil {
-		is.Attributes.Expires = given.Attributes.Expires
+	if a := given.SecretAttributes; a != nil {
+		is := version.SecretAttributes
+		if a.Enabled != nil {
+			is.Enabled = a.Enabled
+		}
+		if a.NotBefore != nil {
+			is.NotBefore = a.NotBefore
+		}
+		if a.Expires != nil {
+			is.Expires = a.Expires
+		}
 	}
 }
 
 func withValue(req *request, s *keptSecret, version *keptVersion) *reply {
 	shown := req.describe(s, version)
-	shown.Value = &version.value
+	shown.Value = version.Value
 	return answer(shown)
 }
 
-// describe says of a version all but its value.
-func (req *request) describe(s *keptSecret, version *keptVersion) item {
-	shown := item{
-		ID: req.base + "/secrets/" + s.name + "/" + version.id, ContentType: version.given.ContentType,
-		Attributes: version.given.Attributes, Tags: version.given.Tags,
+// describe returns all of a version but its value. Without the fields of a deleted secret,
+// its JSON is that of a secret.
+func (req *request) describe(s *keptSecret, version *keptVersion) azsecrets.DeletedSecret {
+	shown := azsecrets.DeletedSecret{
+		ID:          to.Ptr(azsecrets.ID(req.base + "/secrets/" + s.name + "/" + version.id)),
+		ContentType: version.ContentType, Attributes: version.SecretAttributes, Tags: version.Tags,
 	}
 	if !s.deleted.IsZero() {
-		shown.RecoveryID, shown.DeletedDate = req.base+"/deletedsecrets/"+s.name, s.deleted.Unix()
-		shown.ScheduledPurgeDate = s.deleted.AddDate(0, 0, retentionDays).Unix()
+		shown.RecoveryID, shown.DeletedDate = to.Ptr(req.base+"/deletedsecrets/"+s.name), &s.deleted
+		shown.ScheduledPurgeDate = to.Ptr(s.deleted.AddDate(0, 0, retentionDays))
 	}
 	return shown
 }

@@ -1,4 +1,4 @@
-// Package kubernetes stands in for the part of an API server that lets Vault trust
+// Package kubernetes stands in for the part of an API server by which Vault authenticates
 // a pod.
 package kubernetes
 
@@ -19,7 +19,9 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 	authenticationv1 "k8s.io/api/authentication/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/secretctl/secretctl/internal/sandbox/loopback"
 )
@@ -34,8 +36,8 @@ const (
 	tokenLife     = time.Hour
 )
 
-// Server mints ServiceAccount tokens and reviews them. Any token of its own may ask
-// for a review; a real cluster grants that with the role system:auth-delegator.
+// Server issues ServiceAccount tokens and reviews them. Whoever has one may request a
+// review, for which a real cluster requires the role system:auth-delegator.
 type Server struct {
 	URL string // what Vault needs as kubernetes_host
 
@@ -50,7 +52,7 @@ func Start() (*Server, error) {
 		return nil, err
 	}
 	k := &Server{key: key}
-	if k.server, err = loopback.Listen(k.serve); err != nil {
+	if k.server, err = loopback.Listen(loopback.FreePort, k.serve); err != nil {
 		return nil, err
 	}
 	k.URL = k.server.URL
@@ -60,7 +62,7 @@ func Start() (*Server, error) {
 // Close stops the server.
 func (k *Server) Close() { k.server.Close() }
 
-// Claims is what a ServiceAccount token says.
+// Claims are those of a ServiceAccount token.
 type Claims struct {
 	jwt.Claims
 
@@ -74,15 +76,14 @@ type Claims struct {
 	} `json:"kubernetes.io"`
 }
 
-// Token mints a token for a ServiceAccount. It is good for an hour and for the
-// audiences, without any for the API server.
+// Token issues a token of a ServiceAccount that is valid for an hour, and for the
+// audiences; without any, for the API server.
 func (k *Server) Token(namespace, serviceAccount string, audiences ...string) (string, error) {
 	if len(audiences) == 0 {
 		audiences = []string{clusterIssuer}
 	}
 	now := time.Now()
 	claims := Claims{Audience: audiences, Claims: jwt.Claims{
-		// Vault reckons from the expiry where it is not told from when a token is valid.
 		IssuedAt: jwt.NewNumericDate(now), NotBefore: jwt.NewNumericDate(now), Expiry: jwt.NewNumericDate(now.Add(tokenLife)),
 		Issuer: clusterIssuer, Subject: "system:serviceaccount:" + namespace + ":" + serviceAccount,
 	}}
@@ -124,12 +125,12 @@ func (k *Server) check(token string) (claims Claims, err error) {
 
 func (k *Server) serve(w http.ResponseWriter, r *http.Request) {
 	if _, err := k.check(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")); err != nil {
-		refuse(w, http.StatusUnauthorized, metav1.StatusReasonUnauthorized)
+		loopback.WriteJSON(w, http.StatusUnauthorized, apierrors.NewUnauthorized("Unauthorized").Status())
 		return
 	}
 	var review authenticationv1.TokenReview
 	if r.URL.Path != TokenReviewPath || json.NewDecoder(http.MaxBytesReader(w, r.Body, loopback.MaxRequest)).Decode(&review) != nil {
-		refuse(w, http.StatusNotFound, metav1.StatusReasonNotFound)
+		loopback.WriteJSON(w, http.StatusNotFound, apierrors.NewGenericServerResponse(http.StatusNotFound, r.Method, schema.GroupResource{}, r.URL.Path, "", 0, false).Status())
 		return
 	}
 	review.TypeMeta = metav1.TypeMeta{Kind: "TokenReview", APIVersion: "authentication.k8s.io/v1"}
@@ -137,8 +138,8 @@ func (k *Server) serve(w http.ResponseWriter, r *http.Request) {
 	loopback.WriteJSON(w, http.StatusCreated, review)
 }
 
-// review says whether a token is good for one of the audiences, or without any
-// for the API server.
+// review says whether a token is valid for one of the audiences; without any, for the API
+// server.
 func (k *Server) review(spec authenticationv1.TokenReviewSpec) authenticationv1.TokenReviewStatus {
 	wanted := spec.Audiences
 	if len(wanted) == 0 {
@@ -156,11 +157,4 @@ func (k *Server) review(spec authenticationv1.TokenReviewSpec) authenticationv1.
 		Authenticated: true, Audiences: common,
 		User: authenticationv1.UserInfo{Username: claims.Subject, UID: claims.Kubernetes.ServiceAccount.UID},
 	}
-}
-
-func refuse(w http.ResponseWriter, code int32, reason metav1.StatusReason) {
-	loopback.WriteJSON(w, int(code), metav1.Status{
-		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"},
-		Status:   metav1.StatusFailure, Reason: reason, Message: string(reason), Code: code,
-	})
 }

@@ -59,15 +59,8 @@ func TestMountReadsAsTheIdentityThatIsNamed(t *testing.T) {
 		t.Errorf("from a Key Vault that does not exist: %v", err)
 	}
 	err := start(named, a.KubeletClientID)
-	rule := "\n" + strings.Repeat("-", 80) + "\n"
-	for _, part := range []string{ // several lines, as an event has them
-		"failed to get objectType:secret, objectName:stored-name, objectVersion:: GET https://contoso.vault.azure.net/secrets/stored-name?api-version=7.6" +
-			rule + "RESPONSE 403: 403 Forbidden\nERROR CODE: Forbidden" + rule + "{\n  \"error\": {\n    \"code\": \"Forbidden\",\n    \"innererror\": {\n      \"code\": \"ForbiddenByRbac\"\n    },\n",
-		`Caller is not authorized to perform action on resource.\r\nIf role assignments`, "\n}\n" + rule,
-	} {
-		if err == nil || !strings.Contains(err.Error(), part) {
-			t.Errorf("without a role: it does not say\n%s\n%v", part, err)
-		}
+	if err == nil || !strings.Contains(err.Error(), "ForbiddenByRbac") {
+		t.Errorf("without a role: %v", err)
 	}
 	assignment := a.Group() + "/providers/Microsoft.KeyVault/vaults/contoso/providers/Microsoft.Authorization/roleAssignments/00000000-0000-0000-0000-000000000001"
 	a.Want(t, http.MethodPut, assignment, `{"properties": {"principalId": "`+a.Principal(t)+`", "roleDefinitionId": "/x/`+sandboxtest.UserRole+`"}}`, http.StatusCreated, "")

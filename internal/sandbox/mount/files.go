@@ -1,7 +1,6 @@
 package mount
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -20,24 +19,23 @@ const (
 	fileMode   = 0o644
 )
 
-// project makes files the content of a folder, as kubelet and the CSI driver do:
-// they are written to a folder of their own, and one rename of the link ..data
-// makes them all visible at once. Equal content is left alone.
+// project replaces the content of a folder, as kubelet and the CSI driver do: it writes the
+// files to a new folder, and one rename of the link ..data makes all of them visible.
 func project(folder string, files map[string][]byte) error {
 	for name := range files {
 		if strings.HasPrefix(name, "..") || name != filepath.Base(name) {
-			return fmt.Errorf("invalid path: %q is no plain file name", name)
+			return fmt.Errorf("invalid path: %q must be a plain file name", name)
 		}
 	}
-	if err := makeFolders(folder); err != nil {
+	if err := os.MkdirAll(folder, folderMode); err != nil {
+		return err
+	}
+	if err := os.Chmod(folder, folderMode); err != nil { // whatever the umask
 		return err
 	}
 	old, err := os.Readlink(filepath.Join(folder, currentData))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
-	}
-	if old != "" && holds(filepath.Join(folder, old), files) {
-		return nil
 	}
 	fresh, err := writeFresh(folder, files)
 	if err == nil {
@@ -51,40 +49,6 @@ func project(folder string, files map[string][]byte) error {
 		return os.RemoveAll(filepath.Join(folder, old))
 	}
 	return nil
-}
-
-// makeFolders makes a folder and its parents. Like the driver's, their mode does not
-// depend on the umask.
-func makeFolders(folder string) error {
-	err := os.Mkdir(folder, folderMode)
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		if err := makeFolders(filepath.Dir(folder)); err != nil {
-			return err
-		}
-		err = os.Mkdir(folder, folderMode)
-	}
-	if err != nil {
-		return err
-	}
-	return os.Chmod(folder, folderMode)
-}
-
-// holds says whether a folder has these files and no others.
-func holds(folder string, files map[string][]byte) bool {
-	entries, err := os.ReadDir(folder)
-	if err != nil || len(entries) != len(files) {
-		return false
-	}
-	for name, want := range files {
-		content, err := os.ReadFile(filepath.Join(folder, name))
-		if err != nil || !bytes.Equal(content, want) {
-			return false
-		}
-	}
-	return true
 }
 
 // writeFresh writes the files to a new folder beside the links.

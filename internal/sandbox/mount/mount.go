@@ -3,9 +3,11 @@
 package mount
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -23,21 +25,21 @@ type Options struct {
 	// at /run/secrets goes to Root/run/secrets.
 	Root string
 
-	// Kubernetes mints the tokens of the pod's ServiceAccount, for the provider
-	// "vault". VaultAddress takes the place of the SecretProviderClass's
-	// vaultAddress, which may be a name that only a cluster resolves.
+	// Kubernetes issues the tokens of the pod's ServiceAccount, for the provider "vault".
+	// VaultAddress replaces the SecretProviderClass's vaultAddress, which may be a name
+	// that only a cluster resolves.
 	Kubernetes   *kubernetes.Server
 	VaultAddress string
 
 	// Azure has the Key Vaults and the identities, for the provider "azure".
 	Azure *keyvault.Azure
 
-	// Interval is the time between two looks at the store; 0 for none but Publish.
+	// Interval is the time between two reads of the store; with 0, only Publish reads it.
 	Interval time.Duration
 }
 
-// Mount is a pod's volumes. It reads what the SecretProviderClasses name, with the
-// rights that the pod has, and swaps the files in one step, as the driver does.
+// Mount is a pod's volumes. It reads the objects of the SecretProviderClasses with the
+// pod's rights, and swaps the files in one step, as the driver does.
 type Mount struct {
 	options Options
 	pod     *pod
@@ -45,18 +47,18 @@ type Mount struct {
 	ended   chan struct{}
 
 	publishing sync.Mutex
+	published  map[string]map[string][]byte // the files of each volume
 }
 
-// Start mounts the volumes and, with an Interval, keeps them up to date until
-// Close. As a pod does not start whose volume cannot be mounted, an error of the
-// first publish is returned; later ones leave the files as they are. ctx is for the
-// first publish.
+// Start mounts the volumes and, with an Interval, keeps them up to date until Close. It
+// fails if a volume cannot be mounted, as a pod would not start; later errors leave the
+// files as they are. ctx is for the first publish.
 func Start(ctx context.Context, options Options) (*Mount, error) {
 	p, err := readPod(options.Manifests)
 	if err != nil {
 		return nil, err
 	}
-	m := &Mount{options: options, pod: p, ended: make(chan struct{})}
+	m := &Mount{options: options, pod: p, ended: make(chan struct{}), published: map[string]map[string][]byte{}}
 	if err := m.Publish(ctx); err != nil {
 		return nil, err
 	}
@@ -78,17 +80,18 @@ func (m *Mount) run(ctx context.Context) {
 	}
 }
 
-// Publish brings the files up to date now, also after Close. Files whose content
-// did not change are left alone. A volume that cannot be read keeps none of the
-// others from it.
+// Publish brings the files up to date now, also after Close. It leaves a volume alone whose
+// content did not change, and publishes the others if one cannot be read.
 func (m *Mount) Publish(ctx context.Context) error {
 	m.publishing.Lock()
 	defer m.publishing.Unlock()
 	var failed []error
 	for _, v := range m.pod.volumes {
 		files, err := m.fetch(ctx, v)
-		if err == nil {
-			err = project(loopback.Below(m.options.Root, v.path), files)
+		if err == nil && !maps.EqualFunc(files, m.published[v.name], bytes.Equal) {
+			if err = project(loopback.Below(m.options.Root, v.path), files); err == nil {
+				m.published[v.name] = files
+			}
 		}
 		if err != nil {
 			failed = append(failed, fmt.Errorf("MountVolume.SetUp failed for volume %q: failed to mount secrets store objects for pod %s/%s: %w",
@@ -98,7 +101,7 @@ func (m *Mount) Publish(ctx context.Context) error {
 	return errors.Join(failed...)
 }
 
-// fetch gets what a volume holds, by file name.
+// fetch returns the files of a volume.
 func (m *Mount) fetch(ctx context.Context, v volume) (map[string][]byte, error) {
 	switch {
 	case v.class == nil:

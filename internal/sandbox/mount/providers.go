@@ -107,16 +107,13 @@ func (m *Mount) fromAzure(ctx context.Context, parameters map[string]string) (ma
 			return nil, fmt.Errorf("unmarshal failed for keyVaultObjects, error: %w", err)
 		}
 		if o.Type != "secret" {
-			return nil, fmt.Errorf("objectName:%s: this stand-in has neither certificates nor keys", o.Name)
+			return nil, fmt.Errorf("objectName:%s: the stand-in supports neither certificates nor keys", o.Name)
 		}
 		var secret struct {
 			Value string `json:"value"`
 		}
 		address := fmt.Sprintf("https://%s.vault.azure.net/secrets/%s?api-version=7.6", name, o.Name)
 		if err := ask(ctx, m.options.Azure.KeyVaults[at].Client, address, header, nil, &secret); err != nil {
-			if refused, ok := errors.AsType[*refusal](err); ok {
-				err = errors.New(refused.inLines())
-			}
 			return nil, fmt.Errorf("failed to get objectType:secret, objectName:%s, objectVersion:: %w", o.Name, err)
 		}
 		file, err := decode(secret.Value, o.Encoding)
@@ -128,8 +125,7 @@ func (m *Mount) fromAzure(ctx context.Context, parameters map[string]string) (ma
 	return files, nil
 }
 
-// decode returns what a value stands for. The error does not quote it, as the
-// decoders' would.
+// decode decodes a value. Unlike the decoders' errors, the error does not quote it.
 func decode(value, encoding string) (decoded []byte, err error) {
 	switch encoding {
 	case "", "utf-8":
@@ -145,8 +141,8 @@ func decode(value, encoding string) (decoded []byte, err error) {
 	return decoded, nil
 }
 
-// ask makes a request, a POST where there is a body, and decodes the answer. The
-// error has what an answer that is no success says.
+// ask makes a request, a POST if there is a body, and decodes the answer. The error quotes
+// an answer that is not 200.
 func ask(ctx context.Context, client *http.Client, url string, header http.Header, body, answer any) error {
 	method, content := http.MethodGet, []byte(nil)
 	if body != nil {
@@ -171,33 +167,7 @@ func ask(ctx context.Context, client *http.Client, url string, header http.Heade
 		return err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return &refusal{method + " " + url, resp.Status, said}
+		return fmt.Errorf("%s %s: %s: %s", method, url, resp.Status, bytes.TrimSpace(said))
 	}
 	return json.Unmarshal(said, answer)
-}
-
-// refusal is an answer that is no success.
-type refusal struct {
-	request, status string
-	said            []byte
-}
-
-func (r *refusal) Error() string {
-	return fmt.Sprintf("%s: %s: %s", r.request, r.status, bytes.TrimSpace(r.said))
-}
-
-// inLines is the refusal as Azure's SDK words it, over many lines.
-func (r *refusal) inLines() string {
-	var body struct {
-		Error struct{ Code string } `json:"error"`
-	}
-	indented := bytes.NewBuffer(nil)
-	if json.Unmarshal(r.said, &body) != nil || json.Indent(indented, r.said, "", "  ") != nil {
-		indented = bytes.NewBuffer(r.said)
-	}
-	code, _, _ := strings.Cut(r.status, " ")
-	rule := strings.Repeat("-", 80)
-	return strings.Join([]string{
-		r.request, rule, "RESPONSE " + code + ": " + r.status, "ERROR CODE: " + cmp.Or(body.Error.Code, "UNAVAILABLE"), rule, indented.String(), rule, "",
-	}, "\n")
 }

@@ -9,74 +9,64 @@ import (
 	"time"
 )
 
-// engine is a secrets engine. Only KV version 2 has secrets.
+// engine is a secrets engine. Only the one of type kv, version 2, has secrets.
 type engine struct {
 	Path    string            `json:"path"`
 	Type    string            `json:"type"`
 	Options map[string]string `json:"options"`
 
-	secrets map[string]*entry
+	secrets map[string][]*version // by path, the newest last
 }
 
-func newEngine(version string) *engine {
-	e := &engine{Type: "kv", Options: map[string]string{"version": version}}
-	if version == "2" {
-		e.secrets = map[string]*entry{}
-	}
-	return e
-}
-
-// entry is a version at a path.
-type entry struct {
-	version          int
+// version is one version at a path.
+type version struct {
+	number           int
 	data             any
-	created, deleted time.Time // deleted is zero where it is not
-	former           *entry    // the version before it; nil for the first one
+	created, deleted time.Time // deleted is zero for a version that is not deleted
 }
 
-// answer handles a request to a KV engine; path is what follows its mount.
+// answer handles a request to the KV engine; path is what follows its mount.
 func (e *engine) answer(req *request, path string) *reply {
 	api, name, _ := strings.Cut(path, "/")
-	s := e.secrets[name]
-	switch {
-	case e.secrets == nil:
-		return notFound()
-	case api == "metadata" && req.op == opList:
+	versions := e.secrets[name]
+	switch api + " " + req.op {
+	case "metadata list":
 		return e.list(name)
-	case api == "metadata" && req.op == opDelete:
+	case "metadata delete":
 		delete(e.secrets, name)
 		return done()
-	case api == "data" && req.op == opUpdate:
+	case "data update":
 		return e.write(req, name)
-	case s == nil:
+	}
+	if len(versions) == 0 {
 		return notFound()
-	case api == "metadata" && req.op == opRead:
-		versions := map[string]any{}
-		for former := s; former != nil; former = former.former {
-			versions[strconv.Itoa(former.version)] = former.metadata()
+	}
+	current := versions[len(versions)-1]
+	switch api + " " + req.op {
+	case "metadata read":
+		all := map[string]any{}
+		for _, v := range versions {
+			all[strconv.Itoa(v.number)] = v.metadata()
 		}
-		return replyWith(map[string]any{"current_version": s.version, "versions": versions})
-	case api == "data" && req.op == opDelete:
-		s.data, s.deleted = nil, time.Now()
+		return replyWith(map[string]any{"current_version": current.number, "versions": all})
+	case "data delete":
+		current.data, current.deleted = nil, time.Now()
 		return done()
-	case api == "data" && req.op == opRead:
-		return s.read(req.version)
+	case "data read":
+		number, _ := strconv.Atoi(req.version)
+		if number > len(versions) {
+			return notFound()
+		}
+		if number > 0 {
+			current = versions[number-1]
+		}
+		answer := replyWith(map[string]any{"data": current.data, "metadata": current.metadata()})
+		if !current.deleted.IsZero() {
+			answer.status = http.StatusNotFound
+		}
+		return answer
 	}
 	return notFound()
-}
-
-// read answers with a version, which "" or "0" makes the current one.
-func (s *entry) read(version string) *reply {
-	for wanted, _ := strconv.Atoi(version); s != nil && wanted > 0 && s.version != wanted; {
-		s = s.former
-	}
-	switch {
-	case s == nil:
-		return notFound()
-	case !s.deleted.IsZero():
-		return &reply{status: http.StatusNotFound, data: map[string]any{"data": nil, "metadata": s.metadata()}}
-	}
-	return replyWith(map[string]any{"data": s.data, "metadata": s.metadata()})
 }
 
 // list names what is directly below a folder; a folder in it ends in a slash.
@@ -97,32 +87,26 @@ func (e *engine) list(folder string) *reply {
 	return replyWith(map[string]any{"keys": slices.Sorted(maps.Keys(names))})
 }
 
-// write makes a new version, if the version that cas names is the current one.
+// write makes a new version, unless cas names another version than the current one.
 func (e *engine) write(req *request, name string) *reply {
 	data, isMap := req.body["data"].(map[string]any)
 	if !isMap {
 		return refuse(http.StatusBadRequest, "no data provided")
 	}
-	var s entry
-	if s.former = e.secrets[name]; s.former != nil {
-		s.version = s.former.version
-	}
+	number := len(e.secrets[name])
 	options, _ := req.body["options"].(map[string]any)
-	if cas, given := options["cas"].(float64); given && int(cas) != s.version {
+	if cas, given := options["cas"].(float64); given && int(cas) != number {
 		return refuse(http.StatusBadRequest, "check-and-set parameter did not match the current version")
 	}
-	s.version, s.data, s.created = s.version+1, data, time.Now()
-	e.secrets[name] = &s
-	return replyWith(s.metadata())
+	v := &version{number: number + 1, data: data, created: time.Now()}
+	e.secrets[name] = append(e.secrets[name], v)
+	return replyWith(v.metadata())
 }
 
-func (s *entry) metadata() map[string]any {
-	m := map[string]any{
-		"created_time": s.created.UTC().Format(time.RFC3339Nano), "custom_metadata": nil, "deletion_time": "",
-		"destroyed": false, "version": s.version,
+func (v *version) metadata() map[string]any {
+	deleted := ""
+	if !v.deleted.IsZero() {
+		deleted = v.deleted.UTC().Format(time.RFC3339Nano)
 	}
-	if !s.deleted.IsZero() {
-		m["deletion_time"] = s.deleted.UTC().Format(time.RFC3339Nano)
-	}
-	return m
+	return map[string]any{"version": v.number, "created_time": v.created.UTC(), "deletion_time": deleted, "destroyed": false}
 }

@@ -14,24 +14,24 @@ import (
 	"github.com/secretctl/secretctl/internal/sandbox/loopback"
 )
 
-const version = "1.21.0" // whose answers the stand-in gives
+const serverVersion = "1.21.0" // whose answers the stand-in gives
 
 // Server is a Vault in dev mode: a KV version 2 engine at secret/, one unseal key,
-// everything in memory. It enforces policies, takes Kubernetes auth and can be
-// sealed. Namespaces are ignored; what it does not know is answered with 404.
+// everything in memory. It enforces policies, supports Kubernetes auth and can be
+// sealed. Namespaces are ignored; any other path is answered with 404.
 type Server struct {
 	URL       string // of the API, without /v1
 	RootToken string
 	UnsealKey string
 
-	server *loopback.Server
+	server  *loopback.Server
+	engines map[string]*engine // by path, such as "secret/"
 
-	mu       sync.Mutex // guards all below
+	mu       sync.Mutex // guards all below, and the secrets
 	sealed   bool
 	tokens   map[string][]string // the policies of each token
-	policies map[string]string   // their source
-	engines  map[string]*engine  // by path, such as "secret/"
-	auths    map[string]*auth    // by path below auth/, such as "kubernetes/"
+	policies map[string]policy
+	auths    map[string]*authMethod // by path below auth/, such as "kubernetes/"
 }
 
 // Start starts a Vault, unsealed.
@@ -39,13 +39,16 @@ func Start() (*Server, error) {
 	v := &Server{
 		RootToken: "hvs." + rand.Text(),
 		UnsealKey: base64.StdEncoding.EncodeToString([]byte(rand.Text())),
-		policies:  map[string]string{"default": defaultPolicy},
-		engines:   map[string]*engine{"secret/": newEngine("2"), "cubbyhole/": {Type: "cubbyhole"}, "sys/": {Type: "system"}},
-		auths:     map[string]*auth{"token/": {Type: "token"}},
+		engines: map[string]*engine{
+			"secret/":    {Path: "secret/", Type: "kv", Options: map[string]string{"version": "2"}, secrets: map[string][]*version{}},
+			"cubbyhole/": {Path: "cubbyhole/", Type: "cubbyhole"},
+		},
+		policies: map[string]policy{},
+		auths:    map[string]*authMethod{"token/": {Type: "token"}},
 	}
 	v.tokens = map[string][]string{v.RootToken: {rootPolicy}}
 	var err error
-	if v.server, err = loopback.Listen(v.serve); err != nil {
+	if v.server, err = loopback.Listen(loopback.FreePort, v.serve); err != nil {
 		return nil, err
 	}
 	v.URL = v.server.URL
@@ -56,11 +59,11 @@ func Start() (*Server, error) {
 func (v *Server) Close() { v.server.Close() }
 
 func (v *Server) serve(w http.ResponseWriter, r *http.Request) {
-	req, refused := newRequest(w, r)
-	if refused == nil {
-		refused = v.answer(r.Context(), req)
+	req, answer := decode(w, r)
+	if answer == nil {
+		answer = v.answer(r.Context(), req)
 	}
-	refused.write(w)
+	answer.write(w)
 }
 
 // answer takes a request past the seal, the token and the policies to its handler.
@@ -86,10 +89,11 @@ func (v *Server) answer(ctx context.Context, req *request) *reply {
 	if path, found := strings.CutPrefix(req.path, "auth/"); found {
 		return v.auth(req, path)
 	}
-	if e, _, rest := mountOf(v.engines, req.path); e != nil {
-		return e.answer(req, rest)
+	e, _, rest := mountOf(v.engines, req.path)
+	if e == nil || e.secrets == nil {
+		return refuse(http.StatusNotFound, "no handler for route %q", req.path)
 	}
-	return noRoute(req)
+	return e.answer(req, rest)
 }
 
 // mountOf finds the mount that a path is in, and what of the path follows it.
