@@ -105,8 +105,18 @@ func openAzure(t *testing.T) *azureCloud {
 	}}}
 }
 
-// ok makes a request that has to succeed, and returns the decoded answer.
+// ok makes a request as the owner that has to succeed, and returns the decoded answer.
 func (a *azureCloud) ok(t *testing.T, method, address string, body any) (answer map[string]any) {
+	t.Helper()
+	status, answer := a.do(t, a.env["AZURE_TOKEN"], method, address, body)
+	if status >= http.StatusMultipleChoices {
+		t.Fatalf("%s %s: %d %v", method, address, status, answer)
+	}
+	return answer
+}
+
+// do makes a request with a token, and returns the status and the decoded answer.
+func (a *azureCloud) do(t *testing.T, token, method, address string, body any) (status int, answer map[string]any) {
 	t.Helper()
 	text, err := json.Marshal(body)
 	if err != nil {
@@ -123,16 +133,16 @@ func (a *azureCloud) ok(t *testing.T, method, address string, body any) (answer 
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Header.Set("Authorization", "Bearer "+a.env["AZURE_TOKEN"])
+	req.Header.Set("Authorization", "Bearer "+token)
 	resp, err := a.client.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	if json.NewDecoder(resp.Body).Decode(&answer) != nil || resp.StatusCode >= http.StatusMultipleChoices {
-		t.Fatalf("%s %s: %d %v", method, address, resp.StatusCode, answer)
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+		t.Fatalf("%s %s: %d, %v", method, address, resp.StatusCode, err)
 	}
-	return answer
+	return resp.StatusCode, answer
 }
 
 // version returns the id of a secret's current version.

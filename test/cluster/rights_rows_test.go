@@ -69,7 +69,7 @@ var jobRights = map[string][]missing{
 // TestRealClusterRights runs the commands with exactly the rights that render prints. Then
 // it takes one after the other away: each time a command misses it.
 func TestRealClusterRights(t *testing.T) {
-	rc := newRealCluster(t, "rights", "replicas: 2", "replicas: 1", "url: service", "url: service/aidbox")
+	rc := newRealCluster(t, "rights", "replicas: 2", "replicas: 1", "url: service", "url: service/aidbox", "secrets:\n", "rotateJob: {secrets: [client-secret]}\nsecrets:\n")
 	rc.kubectl(t, `{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "aidbox"},
 		"spec": {"selector": {"app.kubernetes.io/name": "aidbox"}, "ports": [{"port": 8080}]}}`, "apply", "-f", "-")
 	roles := append(rc.renderedRoles(t, "render --only rbac --nudge"), role{"Role", "aidbox-from-node", []rbacv1.PolicyRule{
@@ -104,6 +104,7 @@ func TestRealClusterRights(t *testing.T) {
 			rc.take(t, rc.runner(t, job[0].name, job...), job, rows)
 		})
 	}
+	t.Run("rotate job", rc.checkRotateJobRights)
 	rc.kubectl(t, "", "delete", "deployment/aidbox", "serviceaccount/aidbox", "configmap/aidbox-vault-config", "secretproviderclass/aidbox-vault-secrets")
 	t.Run("nothing applied, and without", func(t *testing.T) { rc.take(t, runner, roles, creatingRights) })
 }

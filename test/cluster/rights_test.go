@@ -126,16 +126,23 @@ const (
 	overSPDY      = "SPDY: "
 )
 
+// holderOf returns the role that has a right.
+func holderOf(t *testing.T, roles []role, one right) role {
+	t.Helper()
+	i := slices.IndexFunc(roles, func(r role) bool { return slices.Contains(r.rights(), one) })
+	if i < 0 {
+		t.Fatalf("no role has the right to %s %s", one.verb, one.resource)
+	}
+	return roles[i]
+}
+
 // take takes the right of each row away from the roles, and expects that a command misses it.
 func (rc *realCluster) take(t *testing.T, kubeconfig string, roles []role, rows []missing) {
 	t.Helper()
 	through := map[string]string{"": kubeconfig, overWebSocket: rc.behind(t, kubeconfig, webSocket), overSPDY: rc.behind(t, kubeconfig, spdy)}
 	for _, m := range rows {
 		t.Run(m.verb+" "+strings.ReplaceAll(m.resource, "/", " "), func(t *testing.T) {
-			i := slices.IndexFunc(roles, func(r role) bool { return slices.Contains(r.rights(), m.right) })
-			if i < 0 {
-				t.Fatal("no role has this right")
-			}
+			r := holderOf(t, roles, m.right)
 			prefix, command, proxied := strings.Cut(m.command, ": ")
 			if prefix += ": "; !proxied {
 				prefix, command = "", m.command
@@ -145,8 +152,8 @@ func (rc *realCluster) take(t *testing.T, kubeconfig string, roles []role, rows 
 			if _, out, said := rc.run(t, command); inOrder(out+said, says) {
 				t.Errorf("with every right, secretctl %s says:\n%s%s", command, out, said)
 			}
-			rc.grant(t, roles[i], roles[i].without(m.right))
-			defer rc.grant(t, roles[i], roles[i].rules)
+			rc.grant(t, r, r.without(m.right))
+			defer rc.grant(t, r, r.rules)
 			rc.misses(t, m, command)
 		})
 	}
