@@ -47,7 +47,7 @@ func main() {
 	flag.StringVar(&b.secretctl, "secretctl", "./secretctl", "the secretctl to measure")
 	peers := flag.String("peers", "", "folder with helm and kubectl")
 	flag.StringVar(&b.vault, "vault", "", "the vault to provision")
-	flag.StringVar(&b.only, "only", "", "run this part alone: start-up, render, provision, notice, pods, rotate")
+	flag.StringVar(&b.only, "only", "", "run this part alone: start-up, render, provision, notice, pods, rotate, cluster")
 	flag.IntVar(&b.runs, "runs", 15, "runs of a short command; long ones run a third as often")
 	flag.Parse()
 	b.helm, b.kubectl = filepath.Join(*peers, "helm"), filepath.Join(*peers, "kubectl")
@@ -82,6 +82,7 @@ func (b *bench) run() (err error) {
 		{"notice", b.notice},
 		{"pods", b.manyReplicas},
 		{"rotate", b.rotateMany},
+		{"cluster", b.realCluster},
 	} {
 		if b.only != "" && b.only != part.name {
 			continue

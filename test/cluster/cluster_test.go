@@ -150,7 +150,7 @@ func (rc *realCluster) kubectl(t *testing.T, stdin string, args ...string) strin
 // waitForRollout waits until every replica runs.
 func (rc *realCluster) waitForRollout(t *testing.T) {
 	t.Helper()
-	out, err := exec.Command("kubectl", "-n", rc.namespace, "rollout", "status", "deployment/aidbox", "--timeout=60s").CombinedOutput()
+	out, err := exec.Command("kubectl", "-n", rc.namespace, "rollout", "status", "deployment/aidbox", "--timeout=3m").CombinedOutput()
 	if err != nil {
 		_, found, _ := rc.run(t, "verify workload")
 		t.Fatalf("%s\n%s", out, found)

@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+
 	"github.com/secretctl/secretctl/internal/sandbox/keyvault"
 )
 
@@ -80,5 +83,23 @@ func (a *ARM) Want(t *testing.T, method, path, body string, status int, code str
 	gotStatus, gotCode, _ := a.Call(t, method, path, body)
 	if gotStatus != status || gotCode != code {
 		t.Errorf("%s %s: %d %s, want %d %s", method, path, gotStatus, gotCode, status, code)
+	}
+}
+
+// WithoutRetries are options of Azure's own clients, which judge the answers of a stand-in.
+func WithoutRetries(transport policy.Transporter) policy.ClientOptions {
+	return policy.ClientOptions{Transport: transport, Retry: policy.RetryOptions{MaxRetries: -1}}
+}
+
+// WantToken has a credential of Azure's own log in, and expects that token, or an error
+// that says refused.
+func WantToken(t *testing.T, credential azcore.TokenCredential, want, refused string) {
+	t.Helper()
+	token, err := credential.GetToken(t.Context(), policy.TokenRequestOptions{Scopes: []string{"https://vault.azure.net/.default"}})
+	switch {
+	case refused != "" && (err == nil || !strings.Contains(err.Error(), refused)):
+		t.Errorf("error %v, want %s", err, refused)
+	case refused == "" && (err != nil || token.Token != want):
+		t.Errorf("token %q, error %v", token.Token, err)
 	}
 }
