@@ -42,7 +42,7 @@ func (a *app) connectReplicas(ctx context.Context, d *config.Delivery, c checkup
 	prerequisites := !slices.ContainsFunc(verify.GroupsOf(c.selected), func(g string) bool { return !slices.Contains(verify.Prerequisites(), g) })
 	if !prerequisites && c.target == targetLocal {
 		if c.looksAtMount() {
-			a.narrate("note: %slooks at the mount on this machine, %s", a.of(d), cmp.Or(c.mountPath, d.MountPath))
+			a.narrate("note: %schecking the mount on this machine: %s", a.of(d), cmp.Or(c.mountPath, d.MountPath))
 		}
 		deps.Local = &verify.Local{Dir: c.mountPath, VaultConfig: c.vaultConfig}
 		return nil
@@ -56,7 +56,7 @@ func (a *app) connectReplicas(ctx context.Context, d *config.Delivery, c checkup
 		return err
 	}
 	if c.looksAtMount() {
-		a.narrate("note: %slooks into the pods of %s %s/%s at %s", a.of(d), w.Kind, d.Namespace, w.Name, deps.Cluster.Host())
+		a.narrate("note: %schecking the pods of %s %s/%s at %s", a.of(d), w.Kind, d.Namespace, w.Name, deps.Cluster.Host())
 	}
 	deps.AidboxAt = a.aidboxAt(d, deps.Cluster)
 	if c.checks(groupWorkload) {

@@ -58,7 +58,7 @@ file and line. Every other command does so before it begins.
 
   # Check every config file of a folder, and report as JSON
   secretctl config validate -c deliveries -o json`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: a.run(func(context.Context, []string) error { return a.validateConfig(output) }),
 	}
 	addOutput(cmd, &output, "text", "json")
@@ -122,7 +122,7 @@ Values of environment variables of Aidbox are not shown.
 
   # Show one of them, as JSON
   secretctl config view --delivery aidbox -o json`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: a.run(func(context.Context, []string) error {
 			if _, err := a.deliveries(); err != nil { // which knows --delivery
 				return err

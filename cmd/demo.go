@@ -29,7 +29,7 @@ settings, and removes what it made.
 
   # The same from Azure Key Vault
   secretctl demo --provider azure`,
-		Args:              cobra.NoArgs,
+		Args:              noArguments,
 		PersistentPreRunE: func(*cobra.Command, []string) error { return nil }, // instead of the root's, which reads the settings
 		RunE:              a.run(func(ctx context.Context, _ []string) error { return a.demo(ctx, provider) }),
 	}

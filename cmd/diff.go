@@ -56,7 +56,7 @@ it. So are identity and role assignment without azure.subscriptionID.
 
   # Compare a patch with the Deployment that it is for
   secretctl diff --only cluster --patch --container web`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: a.run(func(ctx context.Context, _ []string) error { return a.diff(ctx, o) }),
 	}
 	cmd.Flags().StringSliceVar(&o.only, "only", nil, "compare these parts only: "+strings.Join(diffParts, ", "))
@@ -125,9 +125,14 @@ func (a *app) printDiff(r drift.Report, o diffOptions) error {
 	if all == 0 {
 		return err
 	}
-	a.summarize("%s: %d of %d objects are equal", map[drift.State]string{
-		drift.Equal: "no differences", drift.Different: "differences found", drift.Unknown: "not everything could be compared",
-	}[r.Status], equal, all)
+	switch r.Status {
+	case drift.Equal:
+		a.summarize("no differences: %d of %d objects are equal", equal, all)
+	case drift.Different:
+		a.summarize("differences found: %d of %d objects are equal", equal, all)
+	default:
+		a.summarize("not everything could be compared: of what was, %d of %d objects are equal", equal, all)
+	}
 	return err
 }
 

@@ -1,11 +1,10 @@
 package cmd
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/config"
@@ -58,13 +57,13 @@ func (a *app) diffOne(ctx context.Context, d *config.Delivery, o diffOptions) (w
 				return result, err
 			case skip && len(o.only) == 0:
 				part.Status, part.Detail = drift.Skipped, err.Error()
-				a.narrate("note: %s of delivery %s is not compared: %s", name, d.Name, part.Detail)
+				a.narrate("note: %s%s is not compared: %s", a.of(d), name, part.Detail)
 			case err != nil:
-				part.Status, part.Detail, part.Hint = drift.Unknown, cmp.Or(withoutEnd(err), "interrupted"), hint.Of(err)
+				part.Status, part.Detail, part.Hint = drift.Unknown, causeOf(ctx, err), hint.Of(err)
 			}
 			result.Parts = append(result.Parts, part)
 			if ctx.Err() != nil {
-				return result, fmt.Errorf("diff %s: %w", d.Name, ctx.Err())
+				return result, ctx.Err()
 			}
 		}
 		return result, nil
@@ -80,6 +79,19 @@ func (a *app) prepareDiff(ctx context.Context, d *config.Delivery, part string, 
 	default:
 		return a.diffAidbox(ctx, d)
 	}
+}
+
+// causeOf says why a part could not be compared, and that time ran out or somebody
+// interrupted it.
+func causeOf(ctx context.Context, err error) string {
+	if ctx.Err() == nil {
+		return err.Error()
+	}
+	ended, rest := howEnded(ctx.Err()), withoutEnd(err)
+	if rest == err.Error() {
+		return ended + ": " + rest
+	}
+	return strings.TrimPrefix(rest+": "+ended, ": ")
 }
 
 func (a *app) diffCluster(d *config.Delivery, o render.Options) (comparison, error) {
@@ -117,7 +129,7 @@ func (a *app) diffStore(ctx context.Context, d *config.Delivery) (comparison, er
 	}
 	return func(ctx context.Context) ([]drift.Object, error) {
 		return drift.InStore(ctx, steps, phases, func(err error) {
-			a.narrate("note: store of delivery %s: %s, so it is not compared", d.Name, err)
+			a.narrate("note: %sstore: %s, so it is not compared", a.of(d), err)
 		})
 	}, nil
 }

@@ -46,7 +46,7 @@ run. "secretctl verify cluster store aidbox" runs the same checks.
 
   # Run two of the groups
   secretctl verify cluster store`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: a.run(func(ctx context.Context, _ []string) error {
 			if err := o.writable(); err != nil {
 				return err

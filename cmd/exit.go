@@ -45,11 +45,12 @@ func usagef(hint, format string, args ...any) error {
 	return &usageError{fmt.Errorf(format, args...), hint}
 }
 
-func asUsage(err error) error {
+// asUsage has an error of cobra point to the help of the command.
+func asUsage(err error, command string) error {
 	if isUsage(err) {
 		return err
 	}
-	return &usageError{err, "run with --help to see what there is"}
+	return &usageError{err, "run " + command + " --help"}
 }
 
 // isUsage reports whether err is a usage error. The outermost error with a method Usage
@@ -69,6 +70,7 @@ type endedError struct {
 	error
 	timeout bool
 	goOn    string // what to do next if running it again would be wrong
+	writes  bool   // the command changes something, which it can do in several runs
 }
 
 func (e *endedError) Unwrap() error { return e.error }
@@ -80,15 +82,23 @@ func (e *endedError) what() string {
 	return "interrupted"
 }
 
+// writers are the commands that change something outside of this machine.
+var writers = []string{"provision", "rotate", "apply", "delete", "install", "infra"}
+
 func (e *endedError) next() string {
 	if e.goOn != "" {
 		return e.goOn
 	}
-	const again = "run it again: what is done stays done"
-	if e.timeout {
+	const again = "run it again: it skips what is already done"
+	switch {
+	case e.timeout && e.writes:
 		return "give it longer with --timeout, or " + again
+	case e.timeout:
+		return "give it longer with --timeout"
+	case e.writes:
+		return again
 	}
-	return again
+	return ""
 }
 
 // failures are several errors, each printed on lines of its own.

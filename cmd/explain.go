@@ -33,7 +33,12 @@ checks. Needs no config and no network.
 
   # Put the explanation into an issue or a chat
   secretctl explain auth/accepts-secret -o markdown`,
-		Args:      cobra.MaximumNArgs(1),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return noArguments(cmd, args[1:])
+			}
+			return nil
+		},
 		ValidArgs: append(verify.Groups(), verify.IDs()...),
 		RunE: a.run(func(_ context.Context, args []string) error {
 			return a.explain(strings.Join(args, ""), output)

@@ -161,7 +161,7 @@ func TestWhatWasNotStartedInTimeIsReportedInOneLine(t *testing.T) {
 		cancel()
 		return fmt.Errorf("vault: %w", ctx.Err())
 	}))
-	err = (&app{}).whyEnded(ctx, err)
+	err = (&app{}).whyEnded(ctx, err, true)
 	f.conclude(err)
 	lines := strings.Split(strings.TrimSpace(stderr.String()), "\n")
 	if len(lines) != maxParallel+2 || lines[0] != `error: interrupted: delivery "d0": vault` ||

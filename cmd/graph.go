@@ -39,7 +39,7 @@ arrows by default: draw one --delivery, or use Graphviz.
   # Show the results of the checks in the diagram
   secretctl verify --json-file report.json
   secretctl graph --report report.json`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: a.run(func(context.Context, []string) error { return a.graph(output, reportFile) }),
 	}
 	cmd.Flags().StringVar(&reportFile, "report", "", "show the results of a report that --json-file wrote")

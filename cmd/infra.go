@@ -48,7 +48,7 @@ You have to be logged in to Azure with the role Contributor.
 
   # Fetch the kubeconfig of the cluster
   secretctl infra kubeconfig --file ~/.kube/config`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: a.run(func(ctx context.Context, _ []string) error { return a.infra(ctx, o) }),
 	}
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "print the plan and change nothing")

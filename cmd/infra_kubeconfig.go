@@ -25,7 +25,7 @@ it goes to stdout, unless that is a terminal; --file - prints it anywhere.
 
   # Write it to a file of its own
   (umask 077; secretctl infra kubeconfig >aks.kubeconfig)`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: a.run(func(ctx context.Context, _ []string) error { return a.writeKubeconfig(ctx, file) }),
 	}
 	cmd.Flags().StringVar(&file, "file", "", "kubeconfig to write into, or - for stdout")

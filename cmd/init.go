@@ -57,7 +57,7 @@ scopes and files. Everything else stays with the workload. No value is read.
 
   # Describe an existing Aidbox
   secretctl init --provider vault --from-deployment aidbox --namespace fhir`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 	}
 	cmd.RunE = a.run(func(ctx context.Context, _ []string) error { return a.init(ctx, o, cmd.Flags().Changed) })
 	f := cmd.Flags()
@@ -166,25 +166,25 @@ func (a *app) writeStarter(text []byte, o initOptions) error {
 	} else if err != nil {
 		return err
 	}
-	a.narrate("%s: written", a.config)
+	a.narrate("wrote %s", a.config)
 	path, action := filepath.Join(filepath.Dir(a.config), starter.SchemaFile), fileWritten
 	err = write(path, schema, 0o644)
 	if errors.Is(err, fs.ErrExist) {
 		action = fileUnchanged
 		old, readErr := atomicfile.Read(path)
 		if err = readErr; err == nil && !bytes.Equal(old, schema) {
-			a.narrate("warning: %s is of another version: secretctl config schema > %[1]s", path)
+			a.narrate("warning: %s is of another version; to update it, run secretctl config schema > %[1]s", path)
 		}
 	}
 	if err != nil {
 		return err
 	}
-	a.narrate("%s: JSON Schema, for editors", path)
+	a.narrate("%s %s, the JSON Schema for editors", map[string]string{fileWritten: "wrote", fileUnchanged: "kept"}[action], path)
 	next := "secretctl provision --dry-run"
 	if a.config != defaultConfig {
 		next += " -c " + secret.ShellWord(a.config)
 	}
-	a.narrate("next: look through it, then run %s", next)
+	a.narrate("next: review it, then run %s", next)
 	if o.output == "json" {
 		return printJSON(a.Out, filesReport{1, []writtenFile{{a.config, fileWritten}, {path, action}}})
 	}

@@ -120,8 +120,8 @@ func (a *app) ask(ctx context.Context, o *initOptions, given func(flag string) b
 				break
 			}
 			*q.answer = known
-			text := strings.TrimPrefix(err.Error(), "--"+q.flag+" ") + ": " + hint.Of(err)
-			a.narrate("%s", strings.TrimSuffix(text, ": "))
+			text := strings.TrimPrefix(err.Error(), "--"+q.flag+" ") + "; " + hint.Of(err)
+			a.narrate("%s", strings.TrimSuffix(text, "; "))
 		}
 	}
 	return nil

@@ -46,7 +46,7 @@ a new cluster. helm gets no secret.
 
   # Add a Vault server to try things on
   secretctl install --dev-vault`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: a.run(func(ctx context.Context, _ []string) error { return a.install(ctx, o) }),
 	}
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "print the helm commands and run nothing")

@@ -45,7 +45,8 @@ type IO struct {
 }
 
 // Main runs secretctl on the process's own arguments and streams, and returns
-// the exit code. The first interrupt cancels the work, a second one ends it at once.
+// the exit code. The first interrupt, or the end of the session, cancels the work; a second one
+// ends it at once.
 func Main() int {
 	log.SetOutput(io.Discard)         // net/http logs what a server sends unasked, and that may be anything
 	name := filepath.Base(os.Args[0]) // kubectl-secretctl and kubectl_complete-secretctl as a plugin
@@ -73,6 +74,9 @@ func Main() int {
 	defer cancel()
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	ended := make(chan int, 1)
 	go func() { ended <- Run(ctx, args, streams) }()
 	for {
@@ -128,7 +132,7 @@ func Run(ctx context.Context, args []string, streams IO) int {
 		root := newRoot(a)
 		root.SetArgs(args)
 		if command, err = root.ExecuteContextC(ctx); err != nil && !a.started {
-			return asUsage(err)
+			return asUsage(err, command.CommandPath())
 		}
 		return err
 	})

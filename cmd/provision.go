@@ -50,7 +50,7 @@ method keeps its settings. A deleted Key Vault secret stays deleted without --re
 
   # Recover deleted Key Vault secrets on the way
   secretctl provision --recover`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: a.run(func(ctx context.Context, _ []string) error { return a.provision(ctx, o) }),
 	}
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "print the plan and change nothing")

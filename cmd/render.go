@@ -66,7 +66,7 @@ Three groups of objects are written only where --with or --only names them:
 
   # Add CronJobs that verify the delivery, and rotate secrets
   secretctl render --with verify-job,rotate-job --aidbox-url https://aidbox.example`,
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		PreRunE: func(*cobra.Command, []string) error { return o.check() },
 		RunE:    a.run(func(ctx context.Context, _ []string) error { return a.render(ctx, o) }),
 	}

@@ -33,7 +33,7 @@ func addRenderFlags(cmd *cobra.Command, o *renderOptions) {
 	f.StringVar(&o.Job.AdminSecret, "admin-secret", "", "verify-job: the Kubernetes Secret with the admin Client's secret, as NAME/KEY; adds the checks of the group client")
 	f.BoolVar(&o.Nudge, "nudge", false, "rbac: the right to patch pods too, for rotate --nudge")
 	addOutput(cmd, &o.output, "yaml", "json")
-	cmd.MarkFlagsMutuallyExclusive("only", "skip")
+	exclude(cmd, "only", "skip")
 }
 
 // addManifestFlags adds the flags that change the manifests; diff has them too.

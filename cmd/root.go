@@ -3,6 +3,7 @@ package cmd
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/agnivade/levenshtein"
@@ -90,15 +91,15 @@ func Root() *cobra.Command {
 var meant = map[string]string{
 	"apply":    "secretctl provision writes the store, secretctl render | kubectl apply -f - the cluster, secretctl client apply Aidbox",
 	"plan":     "secretctl provision --dry-run shows what would be written, secretctl diff all that differs",
-	"lint":     "secretctl config validate",
-	"validate": "secretctl config validate",
+	"lint":     "run secretctl config validate",
+	"validate": "run secretctl config validate",
 	"check":    "secretctl verify runs the checks, secretctl doctor those of the prerequisites",
 	"test":     "secretctl verify runs the checks, secretctl doctor those of the prerequisites",
-	"logs":     "secretctl verify says what is wrong, secretctl doctor what is missing; the logs are with kubectl logs",
+	"logs":     "secretctl verify says what is wrong, secretctl doctor what is missing; kubectl logs has the logs of Aidbox",
 	"get":      "secretctl client get shows the resources in Aidbox; secret values are never shown",
 	"delete":   "secretctl client delete deletes resources from Aidbox; secretctl deletes no secret",
-	"login":    "vault login or az login, or give --vault-login METHOD/ROLE",
-	"sync":     "secretctl provision",
+	"login":    "run vault login or az login, or pass --vault-login METHOD/ROLE",
+	"sync":     "run secretctl provision",
 	"list":     "secretctl status shows each secret, secretctl graph what refers to it",
 }
 
@@ -106,7 +107,7 @@ var meant = map[string]string{
 func newGroup(use, short, long, example string, commands ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: use, Short: short, Example: example,
-		Long: long + "\n\n" + exitCodes("the command of the group did what it was asked for", "", ""),
+		Long: long + "\n\n" + exitCodes("done; the help of each command says more", "", ""),
 		Args: noSubcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -122,7 +123,7 @@ func noSubcommand(cmd *cobra.Command, args []string) error {
 	}
 	err := fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath())
 	cmd.SuggestionsMinimumDistance = 2
-	near := cmd.SuggestionsFor(args[0])
+	near := slices.DeleteFunc(cmd.SuggestionsFor(args[0]), func(name string) bool { return !isNear(args[0], name) })
 	switch {
 	case meant[args[0]] != "" && !cmd.HasParent():
 		return &usageError{err, meant[args[0]]}
@@ -130,6 +131,34 @@ func noSubcommand(cmd *cobra.Command, args []string) error {
 		return &usageError{err, "did you mean " + strings.Join(near, " or ") + "?"}
 	}
 	return &usageError{err, "run " + cmd.CommandPath() + " --help"}
+}
+
+// isNear says whether a word may be a mistyped or shortened name: half of it is right.
+func isNear(word, name string) bool {
+	return strings.HasPrefix(name, word) || levenshtein.ComputeDistance(word, name)*2 < len(word)
+}
+
+// noArguments refuses arguments. Cobra alone would call them unknown commands.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return usagef("run "+cmd.CommandPath()+" --help", "unexpected argument %q", args[0])
+}
+
+// exclude refuses two flags in one run.
+func exclude(cmd *cobra.Command, one, other string) {
+	cmd.MarkFlagsMutuallyExclusive(one, other) // for completion
+	before := cmd.PreRunE
+	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
+		if cmd.Flags().Changed(one) && cmd.Flags().Changed(other) {
+			return usagef("pass one of them", "--%s and --%s exclude each other", one, other)
+		}
+		if before != nil {
+			return before(cmd, args)
+		}
+		return nil
+	}
 }
 
 // invalidFlag explains an error in the flags of a command line.

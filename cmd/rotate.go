@@ -66,7 +66,7 @@ left alone. docs/scheduled-rotation.md runs it as a CronJob.
   secretctl rotate client-secret --generate --no-verify`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if !o.due && ((len(args) == 1) == o.canary || len(args) > 1) {
-				return usagef("secretctl rotate NAME, or secretctl rotate --canary", "name one secret, or give --canary or --due")
+				return usagef("secretctl rotate NAME, secretctl rotate --canary, or secretctl rotate --due", "name one secret, or pass --canary or --due")
 			}
 			return nil
 		},
@@ -87,10 +87,10 @@ func addRotateFlags(cmd *cobra.Command, o *rotateOptions) {
 	cmd.Flags().BoolVar(&o.follow, "follow", false, "write nothing, and follow the newest version")
 	cmd.Flags().BoolVar(&o.due, "due", false, "rotate what is older than its maxAge, and follow what has not arrived")
 	for _, with := range []string{"dry-run", "no-verify", "generate", "due"} {
-		cmd.MarkFlagsMutuallyExclusive("follow", with)
+		exclude(cmd, "follow", with)
 	}
-	cmd.MarkFlagsMutuallyExclusive("due", "canary")
-	cmd.MarkFlagsMutuallyExclusive("due", "no-verify")
+	exclude(cmd, "due", "canary")
+	exclude(cmd, "due", "no-verify")
 }
 
 func (a *app) rotate(ctx context.Context, o rotateOptions, args []string) error {
@@ -141,7 +141,7 @@ func (a *app) toRotate(o rotateOptions, args []string) ([]*config.Delivery, func
 	switch {
 	case len(all) > 0:
 	case o.canary:
-		return nil, nil, usagef("add it, then run provision, render and client apply", "the config has no canary: true")
+		return nil, nil, usagef("set canary: true, then run provision, render and client apply", "the config has no canary")
 	default:
 		return nil, nil, usagef("set maxAge of a secret, such as 90d, or name what to rotate", "no secret of the config has a maxAge")
 	}
@@ -183,17 +183,25 @@ func (a *app) rotationOf(ctx context.Context, d *config.Delivery, s config.Secre
 			if version != "" {
 				what = fmt.Sprintf("version %s of %s is in the store", version, s.Name)
 			}
+			a.goOn.Delete("")
 			a.goOn.Store(d.Name+"/"+s.Name, a.onlyFor(d, what+"; watch it arrive, without writing: "+again))
 		},
 	}
-	var err error
-	switch {
-	case c.follow:
+	if a.wroteNothing() {
 		a.goOn.Store("", "nothing was written: run it again")
-	case !c.due: // else the check calls Renew if it is due
+	}
+	var err error
+	if !c.follow && !c.due { // for due, the check calls Renew
 		r.New, err = r.Renew(ctx)
 	}
 	return r, err
+}
+
+// wroteNothing reports whether no rotation of this run has advised how to go on.
+func (a *app) wroteNothing() bool {
+	nothing := true
+	a.goOn.Range(func(any, any) bool { nothing = false; return false })
+	return nothing
 }
 
 // newValue returns the new value of a secret, which its source must have changed.

@@ -47,7 +47,7 @@ func (a *app) run(work func(ctx context.Context, args []string) error) func(*cob
 				return work(ctx, args)
 			})
 		}()
-		return a.whyEnded(ctx, await(ctx, ended))
+		return a.whyEnded(ctx, await(ctx, ended), slices.Contains(writers, cmd.Name()))
 	}
 }
 
@@ -68,14 +68,14 @@ func await(ctx context.Context, ended <-chan error) error {
 }
 
 // whyEnded makes an error say that it came from the end of ctx.
-func (a *app) whyEnded(ctx context.Context, err error) error {
+func (a *app) whyEnded(ctx context.Context, err error, writes bool) error {
 	if _, known := errors.AsType[*endedError](err); err == nil || known || ctx.Err() == nil {
 		return err
 	}
 	var next []string
 	a.goOn.Range(func(_, advice any) bool { next = append(next, fmt.Sprint(advice)); return true })
 	slices.Sort(next)
-	return &endedError{err, errors.Is(ctx.Err(), context.DeadlineExceeded), strings.Join(next, "; ")}
+	return &endedError{err, errors.Is(ctx.Err(), context.DeadlineExceeded), strings.Join(next, "; "), writes}
 }
 
 // guard reports a panic and returns an error. Each goroutine needs its own.

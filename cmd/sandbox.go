@@ -35,7 +35,7 @@ EXIT STATUS
   3    it could not listen on the address`,
 		Example: `  # Listen where Aidbox does by default
   secretctl sandbox aidbox --listen 127.0.0.1:8888`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			a.started = true
 			return a.sandboxAidbox(cmd.Context(), listen)

@@ -24,7 +24,7 @@ resource's secret exists, is reported by any command that reads the config.
 
 ` + exitCodes("the schema was printed", "", ""),
 		Example: "  # Write the schema beside the config\n  secretctl config schema > secretctl.schema.json",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		RunE: a.run(func(context.Context, []string) error {
 			text, err := config.Schema(docs.Config)
 			if err != nil {

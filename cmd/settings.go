@@ -101,7 +101,12 @@ func invalidValue(setting string, f *pflag.Flag) error {
 	want := map[string]string{
 		"duration": "a duration such as 90s or 10m", "bool": "true or false", "int": "a whole number", "int32": "a whole number",
 	}[f.Value.Type()]
-	return usagef("see --help", "%s must be %s", setting, cmp.Or(want, "of type "+f.Value.Type()))
+	example := map[string]string{"duration": "90s", "bool": "true"}[f.Value.Type()]
+	separator := " "
+	if !strings.HasPrefix(setting, "--") || example == "true" { // a variable, or a flag that needs no value
+		separator = "="
+	}
+	return usagef("for example "+setting+separator+cmp.Or(example, f.DefValue), "%s must be %s", setting, cmp.Or(want, "of type "+f.Value.Type()))
 }
 
 // deliveries returns the deliveries that the command works on.
@@ -138,6 +143,9 @@ func (a *app) learn(d *config.Delivery) {
 
 // load reads the config file and applies the settings that override it.
 func (s settings) load() ([]*config.Delivery, error) {
+	if s.config == "" {
+		return nil, usagef("leave it out for "+defaultConfig+", or name a file or folder", "-c names no file")
+	}
 	all, err := config.Load(s.config)
 	if err != nil {
 		return nil, err

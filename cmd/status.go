@@ -54,7 +54,7 @@ With --watch, looks again every ` + watchEvery.String() + ` until interrupted or
 
   # Look at the mount on this machine
   secretctl status --target local`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: a.run(func(ctx context.Context, _ []string) error { return a.status(ctx, o, watch) }),
 	}
 	o.addTarget(cmd)
@@ -76,9 +76,13 @@ func (a *app) status(ctx context.Context, o checkOptions, watch bool) error {
 		done, err := each(ctx, fleet{app: a, title: "status", all: all}, func(d *config.Delivery) (work[status.Delivery], error) { return a.look(ctx, d, o) })
 		r := a.newStatusReport(done, err)
 		if watch && ctx.Err() != nil {
+			a.summary = "" // of the last look
 			return cmp.Or(err, transport.Ended(ctx))
 		}
 		printed := a.printStatus(r, o.output, watch)
+		if ctx.Err() == nil && o.output != "json" {
+			a.summarize("%s", r.Summary())
+		}
 		switch {
 		case isUsage(err):
 			return join(err, printed)
@@ -86,6 +90,7 @@ func (a *app) status(ctx context.Context, o checkOptions, watch bool) error {
 			return join(err, printed, statusAnswer(r))
 		}
 		if err := transport.Sleep(ctx, watchEvery); err != nil {
+			a.summary = ""
 			return err
 		}
 	}
@@ -145,9 +150,5 @@ func (a *app) printStatus(r status.Report, output string, watch bool) error {
 			return err
 		}
 	}
-	if err := a.print(t); err != nil {
-		return err
-	}
-	a.summarize("%s", r.Summary())
-	return nil
+	return a.print(t)
 }

@@ -23,6 +23,7 @@ package cmd
 // terminal, runs no command of a CI system, and repeats no secret.
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -94,13 +95,21 @@ func messages(err error) []message {
 		case early:
 			all = append(all, message{text: strings.TrimSuffix(ended.what()+": "+withoutEnd(part), ": ")})
 		default:
-			all = append(all, message{text: withoutEnd(part), hint: hint.Of(part)})
+			all = append(all, message{text: cmp.Or(withoutEnd(part), howEnded(part)), hint: hint.Of(part)})
 		}
 	}
 	if early && !errors.Is(err, errAborted) {
 		all = append(all, message{hint: ended.next()})
 	}
 	return all
+}
+
+// howEnded says in our own words how work ended that has nothing else to report.
+func howEnded(err error) string {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "timed out"
+	}
+	return "interrupted"
 }
 
 // withoutEnd removes the words for the end of a context, Go's and our own.

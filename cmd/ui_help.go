@@ -121,7 +121,8 @@ The help of each command says what its codes mean. If several things went wrong,
 highest code counts. Among checks it is the other way round: one that failed (1)
 outweighs one that could not be run (3).
 
-After 124 and 130 the same command can be run again: what is done stays done.`
+After 124 and 130, run the same command again: it skips what is already done. After
+an interrupted rotation, run what the hint says: another rotate writes another version.`
 
 const checksTopic = `verify runs checks in groups; each check has an ID such as mount/matches-store.
 

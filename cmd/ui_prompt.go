@@ -45,6 +45,9 @@ func (a *app) confirm(ctx context.Context, question string) error {
 	}
 	_, _ = io.WriteString(a.Err, wrap(a.clean(question), a.width(true), "  ")+" [y/N] ")
 	answer, err := readLine(ctx, bufio.NewReader(a.In))
+	if err != nil { // no line was ended
+		_, _ = io.WriteString(a.Err, "\n")
+	}
 	switch {
 	case ctx.Err() != nil:
 		return err

@@ -14,7 +14,7 @@ func TestOnlyYesIsAnAnswerThatDeletes(t *testing.T) {
 			In: strings.NewReader(typed), Err: newConsole(&stderr, nil), ErrTerminal: true,
 			Prompt: func(string) ([]byte, error) { return nil, errors.New("nothing is secret here") },
 		}}
-		if err := a.confirm(t.Context(), "Delete Client/basic\x1b[2K from http://a?"); exitCode(err) != want || stderr.String() != "Delete Client/basic from http://a? [y/N] " {
+		if err := a.confirm(t.Context(), "Delete Client/basic\x1b[2K from http://a?"); exitCode(err) != want || strings.TrimSuffix(stderr.String(), "\n") != "Delete Client/basic from http://a? [y/N] " {
 			t.Errorf("%q: %v\n%q", typed, err, stderr.String())
 		}
 	}

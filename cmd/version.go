@@ -47,7 +47,7 @@ func newVersion(a *app) *cobra.Command {
 
   # Show also the commit and the date, as JSON
   secretctl version -o json`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: a.run(func(context.Context, []string) error {
 			v := buildVersion()
 			if output == "json" {

@@ -143,8 +143,8 @@ func send[T any](ctx context.Context, c *Cluster, verb string, o object, req *re
 		return out, nil
 	}
 	if err := json.Unmarshal(body, &out); err != nil {
-		return out, hint.Wrap(fmt.Errorf("kubernetes: %s: answered with an unexpected response", o),
-			"is %s the API server, or a proxy in front of it? see --kubeconfig and --context", c.config.Host)
+		return out, hint.Wrap(fmt.Errorf("kubernetes: %s: unexpected response to %s", c.config.Host, o),
+			"is it the API server, or a proxy in front of it? see --kubeconfig and --context")
 	}
 	return out, nil
 }
@@ -192,6 +192,9 @@ func (e *ForbiddenError) Hint() string {
 	if e.Namespace != "" {
 		where = "in namespace " + e.Namespace
 	}
+	if e.Resource == "" { // asking which APIs there are
+		return "this takes the ClusterRole system:discovery, which every user has by default"
+	}
 	return fmt.Sprintf("this takes the verb %q on %q %s: docs/rbac.md has all that secretctl needs", e.Verb, e.Resource, where)
 }
 
@@ -211,14 +214,16 @@ func (c *Cluster) fail(ctx context.Context, verb string, o object, err error) er
 	if !answered {
 		return fmt.Errorf("kubernetes: %s: %w", c.config.Host, c.unreachable(ctx, err))
 	}
+	if status.ErrStatus.Code == http.StatusUnauthorized { // whatever was asked for
+		return fmt.Errorf("kubernetes: %s: %w", c.config.Host,
+			hint.Wrap(errors.New("the API server does not accept the credentials"), "log in to the cluster again: kubectl auth whoami says whether it worked"))
+	}
 	return fmt.Errorf("kubernetes: %s: %w", o, c.refusal(verb, o, status))
 }
 
 func (c *Cluster) refusal(verb string, o object, status *apierrors.StatusError) error {
 	code, message := status.ErrStatus.Code, c.sanitizer.Tail(status.ErrStatus.Message)
 	switch {
-	case code == http.StatusUnauthorized:
-		return hint.Wrap(errors.New("the API server does not accept the credentials"), loginHint)
 	case code == http.StatusForbidden:
 		return &ForbiddenError{verb, o.group, strings.TrimSuffix(o.resource+"/"+o.sub, "/"), o.namespace, message}
 	case code == http.StatusNotFound && apierrors.HasStatusCause(status, metav1.CauseTypeUnexpectedServerResponse):

@@ -68,7 +68,7 @@ func TestSettingsOfAzureAreChecked(t *testing.T) {
 		"keyVault's address":    {azure("azure: {keyVault: \"https://a.b\", tenantID: 00000000-0000-0000-0000-000000000000}\n"), `azure.keyVault: is not the name of a Key Vault`},
 		"keyVault's end":        {azure("azure: {keyVault: abc-}\n"), `azure.keyVault: is not the name of a Key Vault`},
 		"tenantID":              {azure("azure: {keyVault: abc, tenantID: contoso}\n"), `azure.tenantID: is not a UUID`},
-		"cloud":                 {azure("azure: {keyVault: abc, tenantID: 00000000-0000-0000-0000-000000000000, cloud: AzurePublic}\n"), `azure.cloud: must be one of: AzurePublicCloud, AzureUSGovernmentCloud, AzureChinaCloud, AzureGermanCloud; write one of these`},
+		"cloud":                 {azure("azure: {keyVault: abc, tenantID: 00000000-0000-0000-0000-000000000000, cloud: AzurePublic}\n"), `azure.cloud: must be one of: AzurePublicCloud, AzureUSGovernmentCloud, AzureChinaCloud, AzureGermanCloud`},
 		"resourceGroup":         {azure("azure: {keyVault: abc, tenantID: 00000000-0000-0000-0000-000000000000, resourceGroup: a/b}\n"), `azure.resourceGroup: is not the name of a resource group`},
 		"identity binding":      {azure("azure: {keyVault: abc, identity: {useAzureTokenProxy: true}}\n"), `azure.identity.useAzureTokenProxy: unknown key; identity binding is not supported: use identity.type workload`},
 		"identity":              {azure("azure: {keyVault: abc, tenantID: 00000000-0000-0000-0000-000000000000, identity: {type: pod}}\n"), `azure.identity.type: must be one of: kubelet, workload, system, addon, node`},

@@ -79,7 +79,7 @@ func oneOf(choices ...string) rule {
 		if text == "" {
 			return "is missing", "available: " + all
 		}
-		return "must be one of: " + all, cmp.Or(didYouMean(text, choices), "write one of these")
+		return "must be one of: " + all, cmp.Or(didYouMean(text, choices), "docs/config.md explains each")
 	}
 }
 

@@ -97,13 +97,16 @@ func worse(a, b State) State {
 	return Equal
 }
 
-// Count returns how many objects are equal, and how many there are.
+// Count returns how many objects are equal, and how many could be compared.
 func (r Report) Count() (equal, all int) {
 	for _, d := range r.Deliveries {
 		for _, p := range d.Parts {
 			for _, o := range p.Objects {
-				if all++; o.State == Equal {
-					equal++
+				switch o.State {
+				case Equal:
+					equal, all = equal+1, all+1
+				case Different, Absent:
+					all++
 				}
 			}
 		}

@@ -72,7 +72,7 @@ delivery "aidbox": aidbox
 	if d := cmp.Diff(want, out.String()); d != "" {
 		t.Error(d)
 	}
-	if equal, all := aReport().Count(); equal != 1 || all != 4 {
+	if equal, all := aReport().Count(); equal != 1 || all != 3 {
 		t.Errorf("%d of %d", equal, all)
 	}
 	out.Reset()

@@ -70,7 +70,7 @@ func fileAbsent(ctx context.Context, r *run, m *mount, s config.Secret, where st
 	names := seen.Names
 	switch err := seen.Err; {
 	case errors.Is(err, fs.ErrNotExist) && m.pod == nil:
-		return Fail("folder %s does not exist", folder).WithHint("mount the volume here: the local target reads the mount path of this machine")
+		return Fail("folder %s does not exist", folder).WithHint("mount the volume here, name another folder with --mount-path, or check the pods with --target pod")
 	case errors.Is(err, fs.ErrNotExist):
 		return Fail("folder %s does not exist%s", folder, where).WithHint("%s", again)
 	case err != nil:

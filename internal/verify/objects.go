@@ -11,15 +11,25 @@ import (
 	"github.com/secretctl/secretctl/internal/store"
 )
 
-const renderHint = "secretctl render | kubectl apply -f -"
+// bundleAnnotation is what secretctl render puts on the pods with --with init-bundle.
+const bundleAnnotation = "secretctl.dev/init-bundle-checksum"
+
+// renderHint is how to apply what render writes with these flags. Without the Init
+// Bundle, applying it would take that away from a workload that has one.
+func (r *run) renderHint(flags string) string {
+	if r.pods != nil && r.pods.workload.PodAnnotations[bundleAnnotation] != "" {
+		flags += " --with init-bundle"
+	}
+	return "secretctl render" + flags + " | kubectl apply -f -"
+}
 
 // objectsHint is how to apply the objects that the pods refer to. What render writes for
 // a workload that something else manages is nothing to apply.
 func (r *run) objectsHint() string {
 	if r.d.Aidbox.Workload.External() {
-		return "secretctl render --skip " + r.d.Aidbox.Workload.Kind + " | kubectl apply -f -"
+		return r.renderHint(" --skip " + r.d.Aidbox.Workload.Kind)
 	}
-	return renderHint
+	return r.renderHint("")
 }
 
 // workloadHint is how the workload gets its volumes.
@@ -31,7 +41,7 @@ func (r *run) workloadHint() string {
 	case config.ManagedByHelm:
 		return "helm upgrade, with the values that secretctl render writes"
 	}
-	return renderHint
+	return r.renderHint("")
 }
 
 // absentObject names an object without which nothing is published any more, not even in

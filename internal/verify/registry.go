@@ -100,7 +100,7 @@ func (e *UsageError) Hint() string {
 	best := slices.MinFunc(e.Known, func(a, b string) int {
 		return levenshtein.ComputeDistance(e.Got, a) - levenshtein.ComputeDistance(e.Got, b)
 	})
-	if levenshtein.ComputeDistance(e.Got, best) > 2 {
+	if d := levenshtein.ComputeDistance(e.Got, best); d > 2 || d*2 >= len(e.Got) { // "nope" is no scope
 		return e.See
 	}
 	return fmt.Sprintf("did you mean %q? %s", best, e.See)

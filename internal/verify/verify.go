@@ -7,7 +7,6 @@ package verify
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -34,7 +33,7 @@ func Run(ctx context.Context, d *config.Delivery, deps Dependencies, o Options) 
 		r.do(ctx, r.plan(ctx, []string{groupMount}), statuses, &report)
 	}
 	if err := ctx.Err(); err != nil {
-		return report, fmt.Errorf("verify %s: %w", d.Name, err)
+		return report, err
 	}
 	return report, nil
 }
@@ -98,7 +97,7 @@ func (r *run) result(ctx context.Context, t task, statuses map[string]Status) Re
 	case ctx.Err() != nil:
 		result = Unknown("%s before running", ended(ctx))
 	case !blocked:
-		if result = t.Check.run(ctx, r, t.subject); result.Status == StatusUnknown && ctx.Err() != nil && !strings.HasSuffix(result.Detail, ended(ctx)) {
+		if result = t.Check.run(ctx, r, t.subject); result.Status == StatusUnknown && ctx.Err() != nil && !strings.Contains(result.Detail, ended(ctx)) {
 			result.Detail = ended(ctx) + ": " + result.Detail
 		}
 	}

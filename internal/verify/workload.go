@@ -75,7 +75,7 @@ func noWorkload(r *run) (result Result, ok bool) {
 			WithHint("deploy it, or set aidbox.workload, namespace and --context to where Aidbox runs"), false
 	case errors.Is(err, fs.ErrNotExist):
 		return Fail("no %s in namespace %s", r.d.Aidbox.Workload, r.d.Namespace).
-			WithHint("%s; or set aidbox.workload, namespace and --context to where Aidbox runs", renderHint), false
+			WithHint("%s; or set aidbox.workload, namespace and --context to where Aidbox runs", r.renderHint("")), false
 	case err != nil:
 		return r.unknown(err), false
 	}

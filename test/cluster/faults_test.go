@@ -156,8 +156,8 @@ var faults = []fault{
 		{newPods + workload, deployment, "fail", "FailedMount: Code: 503...sealed...vault operator unseal"},
 	}},
 	{"Vault hangs meanwhile", beginFault("vault-hangs"), endFault("vault-hangs"), []expectation{
-		{meanwhile + rotate, mounted, "fail", "still the old value...no answer in 5s...does it hang"},
-		{"doctor", "store/reachable", "unknown", "no answer in 5s"},
+		{meanwhile + rotate, mounted, "fail", "still the old value...no usable answer within 5s...does it hang"},
+		{"doctor", "store/reachable", "unknown", "no usable answer within 5s"},
 	}},
 	{"packets to Vault lost", beginFault("vault-unreachable"), endFault("vault-unreachable"), []expectation{
 		{rotateSlowly, mounted, "fail", "still the old value...logs in with role NAMESPACE and reads...log of the driver...check that the pod's node reaches the store"},

@@ -68,7 +68,7 @@ func TestRealClusterRotatesOnSchedule(t *testing.T) {
 
 		apply("")
 		rc.startJob(t, "aidbox-rotate", "fixed")
-		rc.waitForLog(t, "fixed", "looks into the pods")
+		rc.waitForLog(t, "fixed", "checking the pods")
 		<-time.After(5 * time.Second) // until it has seen the old value in them
 		rc.kubectl(t, "", "patch", "secretproviderclass", "aidbox-vault-secrets", "--type=merge", "-p", `{"spec": {"parameters": {"roleName": "rotatejob"}}}`)
 		said = rc.jobLog(t, "fixed", "Complete")

@@ -39,7 +39,7 @@ func (v *Store) fail(ctx context.Context, a access, err error) error {
 	case errors.Is(err, errUnexpected):
 		err = v.notVault(http.StatusOK)
 	case ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded):
-		err = hint.Wrap(fmt.Errorf("no answer in %s", v.timeout), "does it hang, or is a firewall in between? --request-timeout 60s waits longer")
+		err = hint.Wrap(fmt.Errorf("no usable answer within %s", v.timeout), "does it hang, or is a firewall in between? wait longer with --request-timeout 60s")
 		return fmt.Errorf("%s: %w", v.name(), err)
 	default:
 		err = transport.Explain(ctx, err)
@@ -67,14 +67,14 @@ func (v *Store) refusal(ctx context.Context, a access, refused *api.ResponseErro
 		}
 	}
 	switch {
-	case refused.RawError:
+	case refused.RawError, code == http.StatusUnauthorized: // which Vault never answers
 		return v.notVault(code)
 	case code == http.StatusForbidden:
 		return v.denied(ctx, a)
 	case code == http.StatusNotFound:
 		return hint.Wrap(fmt.Errorf("nothing answers at %s%s", a.path, v.inNamespace()), "check the names of mounts in the config, and the namespace")
 	case code == http.StatusTooManyRequests:
-		return hint.Wrap(errors.New("vault limits how many requests it takes, and still does after some tries"), "run again later; what was done stays done")
+		return hint.Wrap(errors.New("vault limits how many requests it takes, and still does after some tries"), "run it again later: it skips what is already done")
 	}
 	return transport.Answered(code, v.message(refused.Errors))
 }

@@ -73,7 +73,7 @@ func TestVaultThatHangsIsGivenUp(t *testing.T) {
 	defer close(end)
 	b := fake(t, func(http.ResponseWriter, *http.Request) { <-end })
 	_, err := b.vault(t, b.token, oneSecret(t, b)).Reach(t.Context())
-	storetest.WantError(t, err, b.url+": no answer in 20ms")
+	storetest.WantError(t, err, b.url+": no usable answer within 20ms")
 	if !strings.Contains(hint.Of(err), "--request-timeout") {
 		t.Errorf("hint %q", hint.Of(err))
 	}
