@@ -9,8 +9,6 @@ import (
 	"math/big"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/secretctl/secretctl/internal/hint"
 )
 
 const (
@@ -67,7 +65,7 @@ func (g *Generate) Validate() error {
 		size = len(seen)
 	}
 	if enough := int(math.Ceil(leastBits / math.Log2(float64(size)))); length < enough {
-		return hint.Wrap(fmt.Errorf("length %d makes values of fewer than %d bits, which can be guessed", length, leastBits),
+		return withHint(fmt.Errorf("length %d makes values of fewer than %d bits, which can be guessed", length, leastBits),
 			"with an alphabet of %d characters, write a length of at least %d", size, enough)
 	}
 	return nil

@@ -9,8 +9,6 @@ import (
 	"os"
 	"sync"
 	"unicode/utf8"
-
-	"github.com/secretctl/secretctl/internal/hint"
 )
 
 // MaxLength is the length in bytes of the longest value: the limit of Azure Key Vault,
@@ -56,6 +54,19 @@ func (e *SourceError) Unwrap() error { return e.Err }
 // Usage says that it is a mistake of usage: nothing was attempted.
 func (*SourceError) Usage() bool { return true }
 
+// hinted is an error with a hint, in a package that imports no other of secretctl's.
+type hinted struct {
+	error
+	hint string
+}
+
+func (h hinted) Unwrap() error { return h.error }
+func (h hinted) Hint() string  { return h.hint }
+
+func withHint(err error, format string, args ...any) error {
+	return hinted{err, fmt.Sprintf(format, args...)}
+}
+
 // Inputs is where sources read. Prompt shows the label and reads a line without echo; it
 // is nil without a terminal. Several goroutines may read: they prompt one at a time, and
 // only one of them gets what comes through a pipe.
@@ -88,8 +99,8 @@ func (in *Inputs) Read(ctx context.Context, s Source, label string) (Value, erro
 		in.Sanitizer.Learn(v)
 		return v, nil
 	}
-	if hint.Of(err) == "" {
-		err = hint.Wrap(err, "give %s a text of 1 to %d bytes, or another source", label, MaxLength)
+	if _, has := errors.AsType[hinted](err); !has {
+		err = withHint(err, "give %s a text of 1 to %d bytes, or another source", label, MaxLength)
 	}
 	return Value{}, &SourceError{s, err}
 }
@@ -102,7 +113,7 @@ func (in *Inputs) read(ctx context.Context, s Source, label string) ([]byte, err
 	case s.Env != "":
 		text, set := in.LookupEnv(s.Env)
 		if !set {
-			return nil, hint.Wrap(errors.New("is not set"), "export %s, or name another source for %s", s.Env, label)
+			return nil, withHint(errors.New("is not set"), "export %s, or name another source for %s", s.Env, label)
 		}
 		return []byte(text), nil
 	case s.File != "":
@@ -110,7 +121,7 @@ func (in *Inputs) read(ctx context.Context, s Source, label string) ([]byte, err
 	case s.Stdin:
 		return Await(ctx, func() ([]byte, error) { return in.readStdin(label) })
 	}
-	return nil, hint.Wrap(errors.New("is named"), "give %s a source: env, file, stdin or generate", label)
+	return nil, withHint(errors.New("is named"), "give %s a source: env, file, stdin or generate", label)
 }
 
 // Await returns the result of read, or ctx.Err() if that comes first: reading a pipe that
@@ -145,7 +156,7 @@ func readFile(path string) ([]byte, error) {
 		if pe, ok := errors.AsType[*fs.PathError](err); ok {
 			err = pe.Err
 		}
-		return nil, hint.Wrap(fmt.Errorf("cannot be read: %w", err), "name a file that you can read, or another source")
+		return nil, withHint(fmt.Errorf("cannot be read: %w", err), "name a file that you can read, or another source")
 	}
 	defer func() { _ = f.Close() }()
 	info, err := f.Stat()
@@ -153,15 +164,15 @@ func readFile(path string) ([]byte, error) {
 		return nil, fmt.Errorf("cannot be read: %w", err)
 	}
 	if info.IsDir() {
-		return nil, hint.Wrap(errors.New("is a folder"), "name a file that you can read, or another source")
+		return nil, withHint(errors.New("is a folder"), "name a file that you can read, or another source")
 	}
 	if info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
 		// Nobody can change the mode of a mounted Secret, or of a pipeline's file variable.
-		return nil, hint.Wrap(fmt.Errorf("can be read or written by others (mode %04o)", info.Mode().Perm()),
+		return nil, withHint(fmt.Errorf("can be read or written by others (mode %04o)", info.Mode().Perm()),
 			"chmod 600 %s; where that is refused, mount the Secret with defaultMode: 0400, or write value: {stdin: true} and run it with < %[1]s", ShellWord(path))
 	}
 	if uid, ok := FileOwner(info); ok && !trusted(uid, os.Geteuid()) {
-		return nil, hint.Wrap(fmt.Errorf("belongs to another user (uid %d)", uid), "make it yours: chown %d %s", os.Geteuid(), ShellWord(path))
+		return nil, withHint(fmt.Errorf("belongs to another user (uid %d)", uid), "make it yours: chown %d %s", os.Geteuid(), ShellWord(path))
 	}
 	return readAll(f)
 }
@@ -181,7 +192,7 @@ func (in *Inputs) readStdin(label string) ([]byte, error) {
 		return b, nil
 	}
 	if in.Stdin == nil || in.stdinUsed {
-		return nil, hint.Wrap(errors.New("was read already, for another secret"),
+		return nil, withHint(errors.New("was read already, for another secret"),
 			"only one secret of a run can come from a pipe: use env or file for the others")
 	}
 	in.stdinUsed = true
