@@ -139,11 +139,11 @@ func (s Secret) Lifetime() time.Duration {
 }
 
 var (
-	keyVault      = like(`[A-Za-z][-A-Za-z0-9]{1,22}[A-Za-z0-9]`, "is not the name of a Key Vault", "3 to 24 letters, digits and -, beginning with a letter and not ending in -; not its address")
-	objectName    = like(`[0-9A-Za-z-]{1,127}`, "is not the name of a Key Vault secret", "1 to 127 of A-Z, a-z, 0-9 and -")
-	azureGroup    = like(`[-\w.()]{1,90}`, "is not the name of a resource group", "at most 90 of A-Z, a-z, 0-9, -, _, ., ( and )")
-	azureLocation = like(`[a-z0-9]+`, "is not an Azure location", "such as eastus")
-	azureCluster  = like(`\w([-\w]{0,61}\w)?`, "is not the name of an AKS cluster", "at most 63 of A-Z, a-z, 0-9, - and _")
+	keyVault      = like(`[A-Za-z][-A-Za-z0-9]{1,22}[A-Za-z0-9]`, "must be the name of a Key Vault", "3 to 24 letters, digits and -, beginning with a letter and not ending in -; not its address")
+	objectName    = like(`[0-9A-Za-z-]{1,127}`, "must be the name of a Key Vault secret", "1 to 127 of A-Z, a-z, 0-9 and -")
+	azureGroup    = like(`[-\w.()]{1,90}`, "must be the name of a resource group", "at most 90 of A-Z, a-z, 0-9, -, _, ., ( and )")
+	azureLocation = like(`[a-z0-9]+`, "must be an Azure location", "such as eastus")
+	azureCluster  = like(`\w([-\w]{0,61}\w)?`, "must be the name of an AKS cluster", "at most 63 of A-Z, a-z, 0-9, - and _")
 )
 
 func validateAzure(d *Delivery, at *place) {

@@ -192,7 +192,7 @@ func (*decoder) quantity(p *place, v reflect.Value) {
 			return
 		}
 	}
-	p.report("is not a quantity", "such as 500m or 2Gi")
+	p.report("must be a quantity", "such as 500m or 2Gi")
 }
 
 // free returns what may have any shape, as encoding/json would decode it.
@@ -240,8 +240,11 @@ func (p *place) scalar(v reflect.Value, multiline bool) {
 			return
 		}
 		hint := "quote it"
-		if p.node.Kind != yaml.ScalarNode {
+		switch {
+		case p.node.Kind != yaml.ScalarNode:
 			hint = "write one text"
+		case kind == kindNumber:
+			hint = "quote it, or write a duration with its unit, such as 12h"
 		}
 		p.report("expected text, found "+kind, hint)
 	case reflect.Bool:

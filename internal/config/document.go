@@ -42,7 +42,7 @@ func (doc *document) parse() {
 	doc.root.node = node
 	doc.root.line = doc.line + node.Line - 1
 	if version := doc.root.key("apiVersion"); version.node != nil && version.node.Value != APIVersion {
-		version.report("is not "+APIVersion, "write that, or keep other YAML files in another folder")
+		version.report("must be "+APIVersion, "write that, or keep other YAML files in another folder")
 		return
 	}
 	var d Delivery

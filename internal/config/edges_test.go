@@ -12,10 +12,10 @@ func TestEdgesAreRefused(t *testing.T) {
 		"Azure without its section":    {"provider: azure\n", "azure.keyVault: is missing"},
 		"text that does not print":     {"resources: [{type: Client, id: c, secrets: {secret: s}, body: {a: \"x\\u0007\"}}]\n", "resources[0].body.a: has a character that does not print"},
 		"list for a text":              {"name: [a]\n", "name: expected text, found a list; write one text"},
-		"admin's variable":             {"aidbox: {admin: {secret: {env: \"hunter2 x\"}}}\n", "aidbox.admin.secret.env: is not the name of an environment variable"},
+		"admin's variable":             {"aidbox: {admin: {secret: {env: \"hunter2 x\"}}}\n", "aidbox.admin.secret.env: must be the name of an environment variable"},
 		"key without a value":          {"resources:\n- type: Client\n  id: c\n  secrets:\n    secret:\n", "5:5: resources[0].secrets: has a key without a value"},
-		"object that has another name": {azure("secrets: [{name: a.b, objectName: \"a b\", scope: [Client]}]\n"), "secrets[0].objectName: is not the name of a Key Vault secret"},
-		"name that both refuse":        {azure("secrets: [{name: \"a/b\", scope: [Client]}]\n"), "secrets[0].name: is not a file name"},
+		"object that has another name": {azure("secrets: [{name: a.b, objectName: \"a b\", scope: [Client]}]\n"), "secrets[0].objectName: must be the name of a Key Vault secret"},
+		"name that both refuse":        {azure("secrets: [{name: \"a/b\", scope: [Client]}]\n"), "secrets[0].name: must be a file name"},
 	})
 }
 

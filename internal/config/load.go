@@ -60,7 +60,7 @@ func unreadable(p Problem) *document { return &document{file: p.File, problems: 
 func documents(file string, text []byte) []*document {
 	if line, ok := plainText(text); !ok {
 		return []*document{unreadable(Problem{
-			File: file, Line: line, Message: "has bytes that are no UTF-8 text, or a control character",
+			File: file, Line: line, Message: "has bytes that are not UTF-8 text, or a control character",
 			Hint: "save the file as UTF-8, and write control characters as escapes",
 		})}
 	}

@@ -92,9 +92,9 @@ func TestFilesThatCannotBeReadAreProblems(t *testing.T) {
 		os.DevNull:                      os.DevNull + ": must be a file or a folder, not a pipe or a device",
 		fifo:                            fifo + ": must be a file or a folder, not a pipe or a device",
 		filepath.Dir(tooLarge):          tooLarge + ": is larger than 4 MiB",
-		latin:                           latin + ":2: has bytes that are no UTF-8 text, or a control character",
-		control:                         control + ":1: has bytes that are no UTF-8 text, or a control character",
-		wide:                            wide + ":1: has bytes that are no UTF-8 text, or a control character",
+		latin:                           latin + ":2: has bytes that are not UTF-8 text, or a control character",
+		control:                         control + ":1: has bytes that are not UTF-8 text, or a control character",
+		wide:                            wide + ":1: has bytes that are not UTF-8 text, or a control character",
 	} {
 		_, err := Load(path)
 		var e *Error
@@ -114,7 +114,7 @@ func TestBrokenYAMLIsReportedWithItsLineAndWithoutItsText(t *testing.T) {
 		"a:\n  b: c\n\td: hunter2\n":      "x.yaml:3: is not valid YAML: a tab in the indentation",
 		"{a: b} {c: d}\n":                 "x.yaml:1: is not valid YAML: a bracket, a quote or a key is missing",
 		"  a: b\nc: d\n":                  "x.yaml:1: is not valid YAML: a bracket, a quote or a key is missing",
-		"apiVersion: hunter2\n":           "x.yaml:1:1: apiVersion: is not secretctl.dev/v1",
+		"apiVersion: hunter2\n":           "x.yaml:1:1: apiVersion: must be secretctl.dev/v1",
 		"- hunter2\n":                     "x.yaml:1: expected a mapping, found a list",
 		"hunter2\n":                       "x.yaml:1: expected a mapping, found text",
 		"a: \"hunter2\\q\"\n":             "x.yaml:1: is not valid YAML: found unknown escape character",
@@ -136,10 +136,10 @@ func TestProblemsOfAllDocumentsAndFilesAreListedInOrder(t *testing.T) {
 	want := fmt.Sprintf(`%[1]s:4:1: vualt: unknown key
 %[1]s:5:1: nam: unknown key
 %[1]s:10: is not valid YAML: a bracket, a quote or a key is missing
-%[1]s:12:1: name: is not a DNS label
-%[1]s:13:1: mountPath: is not the absolute path of a folder
+%[1]s:12:1: name: must be a DNS label
+%[1]s:13:1: mountPath: must be the absolute path of a folder
 %[2]s:1:1: provider: must be one of: vault, azure
-%[2]s:6:1: name: is not a DNS label`, a, b)
+%[2]s:6:1: name: must be a DNS label`, a, b)
 	if diff := cmp.Diff(want, fmt.Sprint(err)); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}

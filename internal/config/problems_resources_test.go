@@ -10,7 +10,7 @@ func TestResourcesAreChecked(t *testing.T) {
 		"no type":                          {resourceOf("id: c, secrets: {secret: s}"), `resources[0].type: is missing`},
 		"type":                             {resourceOf("type: Clients, id: c, secrets: {secret: s}"), `resources[0].type: ` + resourceTypeProblem + `; did you mean "Client"?`},
 		"no id":                            {resourceOf("type: Client, secrets: {secret: s}"), `resources[0].id: is missing`},
-		"id":                               {resourceOf("type: Client, id: a/b, secrets: {secret: s}"), `resources[0].id: is not an id`},
+		"id":                               {resourceOf("type: Client, id: a/b, secrets: {secret: s}"), `resources[0].id: must be an id`},
 		"resource twice":                   {"resources: [{type: Client, id: c, secrets: {secret: s}}, {type: Client, id: c, secrets: {secret: s}}]\n", `resources[1]: has the same type and id as resources[0]`},
 		"no references":                    {resourceOf("type: Client, id: c"), `resources[0].secrets: is empty`},
 		"unknown secret":                   {secretsOf("{name: my-secret, scope: [Client]}") + resourceOf("type: Client, id: c, secrets: {secret: my-secert}"), `resources[0].secrets.secret: names no secret of this delivery; did you mean "my-secret"?`},
@@ -39,7 +39,7 @@ func TestResourcesAreChecked(t *testing.T) {
 		"policy that is a list":                   {resourceOf("type: Client, id: c, secrets: {secret: s}, accessPolicy: [allow]"), `resources[0].accessPolicy: must be allow, or the body of an AccessPolicy; such as {engine: allow}`},
 		"policy without engine":                   {resourceOf("type: Client, id: c, secrets: {secret: s}, accessPolicy: {matcho: {uri: /x}}"), `resources[0].accessPolicy.engine: is missing; such as matcho, or allow`},
 		"policy of another type":                  {resourceOf("type: Client, id: c, secrets: {secret: s}, accessPolicy: {engine: allow, resourceType: Role}"), `resources[0].accessPolicy.resourceType: must be AccessPolicy; remove it`},
-		"policy's own id":                         {resourceOf("type: Client, id: c, secrets: {secret: s}, accessPolicy: {engine: allow, id: a/b}"), `resources[0].accessPolicy.id: is not an id`},
+		"policy's own id":                         {resourceOf("type: Client, id: c, secrets: {secret: s}, accessPolicy: {engine: allow, id: a/b}"), `resources[0].accessPolicy.id: must be an id`},
 		"policy's id is a number":                 {resourceOf("type: Client, id: c, secrets: {secret: s}, accessPolicy: {engine: allow, id: 1}"), `resources[0].accessPolicy.id: is missing`},
 		"body of another's policy":                {secretsOf("{name: s, scope: [TokenIntrospector]}") + resourceOf("type: TokenIntrospector, id: c, secrets: {jwt.secret: s}, accessPolicy: {engine: allow}"), `resources[0].accessPolicy: is only for a Client`},
 	})

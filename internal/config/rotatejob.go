@@ -47,7 +47,7 @@ func (d *Delivery) setRotateJobDefaults() {
 }
 
 var schedule = like(`@(yearly|annually|monthly|weekly|daily|midnight|hourly)|[0-9A-Za-z*?/,-]+( [0-9A-Za-z*?/,-]+){4}`,
-	"is not a schedule", `five fields as cron has them, such as "17 3 * * *", or @daily`)
+	"must be a schedule", `five fields as cron has them, such as "17 3 * * *", or @daily`)
 
 func (doc *document) validateRotateJob() {
 	d, at := doc.delivery, doc.root.key("rotateJob")

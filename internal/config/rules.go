@@ -85,17 +85,17 @@ func oneOf(choices ...string) rule {
 
 var (
 	dnsLabel = matching(func(s string) bool { return len(validation.IsDNS1123Label(s)) == 0 },
-		"is not a DNS label", "at most 63 of a-z, 0-9 and -, the first and last no -")
+		"must be a DNS label", "use up to 63 of a-z, 0-9 and -, with no - at either end")
 	dnsName = matching(func(s string) bool { return len(validation.IsDNS1123Subdomain(s)) == 0 },
-		"is not a DNS name", "at most 253 of a-z, 0-9, - and ., each part begins and ends with a letter or digit")
-	helmKey  = like(`[\w-]+(\.[\w-]+)*`, "is not a key of Helm values", "such as aidbox-admin; for a chart in a chart, with a dot between the two")
+		"must be a DNS name", "use up to 253 of a-z, 0-9, - and .; each part must begin and end with a letter or digit")
+	helmKey  = like(`[\w-]+(\.[\w-]+)*`, "must be a key of Helm values", "such as aidbox-admin; for a chart in a chart, with a dot between the two")
 	fileName = matching(func(s string) bool { return len(validation.IsConfigMapKey(s)) == 0 },
-		"is not a file name", `at most 253 of A-Z, a-z, 0-9, -, _ and ., not "." and not beginning with ".."`)
-	fhirID     = like(`[A-Za-z0-9._-]{1,64}`, "is not an id", "1 to 64 of A-Z, a-z, 0-9, -, _ and .")
-	uuid       = like(`[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}`, "is not a UUID", "such as 00000000-0000-0000-0000-000000000000")
-	serverName = like(`[A-Za-z0-9:]([A-Za-z0-9.:-]*[A-Za-z0-9])?`, "is not the name of a server", "as in its certificate, such as vault.example.com")
-	variable   = like(`[A-Za-z_][A-Za-z0-9_]*`, "is not the name of an environment variable", "a variable's name stands here, never its value")
-	image      = like(`[A-Za-z0-9][-\w./:@]*`, "is not the name of an image", "such as healthsamurai/aidboxone:2602")
+		"must be a file name", `at most 253 of A-Z, a-z, 0-9, -, _ and ., not "." and not beginning with ".."`)
+	fhirID     = like(`[A-Za-z0-9._-]{1,64}`, "must be an id", "use 1 to 64 of A-Z, a-z, 0-9, -, _ and .")
+	uuid       = like(`[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}`, "must be a UUID", "such as 00000000-0000-0000-0000-000000000000")
+	serverName = like(`[A-Za-z0-9:]([A-Za-z0-9.:-]*[A-Za-z0-9])?`, "must be the name of a server", "as in its certificate, such as vault.example.com")
+	variable   = like(`[A-Za-z_][A-Za-z0-9_]*`, "must be the name of an environment variable", "a variable's name stands here, never its value")
+	image      = like(`[A-Za-z0-9][-\w./:@]*`, "must be the name of an image", "such as healthsamurai/aidboxone:2602")
 )
 
 func address(text string) (string, string) {
@@ -150,7 +150,7 @@ func workloadName(kind string) rule {
 		longest = 52
 	}
 	return matching(func(s string) bool { return len(s) <= longest && len(validation.IsDNS1123Subdomain(s)) == 0 },
-		"is not the name of a "+kind, fmt.Sprintf("at most %d of a-z, 0-9, - and ., each part begins and ends with a letter or digit", longest))
+		"must be the name of a "+kind, fmt.Sprintf("use up to %d of a-z, 0-9, - and .; each part must begin and end with a letter or digit", longest))
 }
 
 func isPort(text string) bool {
@@ -164,14 +164,14 @@ func isPort(text string) bool {
 func duration(text string) (string, string) {
 	d, err := time.ParseDuration(text)
 	if err != nil || d < time.Minute {
-		return "is not a duration of at least a minute", "such as 1h or 30m"
+		return "must be a duration of at least a minute", "write it with its unit, such as 1h or 30m"
 	}
 	return "", ""
 }
 
 func probe(text string) (string, string) {
 	if !strings.HasPrefix(text, "/") || strings.HasPrefix(text, "//") || strings.ContainsAny(text, "# ") {
-		return "is not the path of a request", "such as /fhir/Patient"
+		return "must be the path of a request", "such as /fhir/Patient"
 	}
 	return "", ""
 }
@@ -190,4 +190,4 @@ func parseLifetime(text string) (lifetime time.Duration, ok bool) {
 	return time.Duration(n) * time.Hour, true
 }
 
-var lifetime = matching(func(s string) bool { _, ok := parseLifetime(s); return ok }, "is not a number of days or hours", "such as 90d or 12h")
+var lifetime = matching(func(s string) bool { _, ok := parseLifetime(s); return ok }, "must be a number of days or hours", "write it with its unit, such as 90d or 12h")

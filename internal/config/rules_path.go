@@ -64,7 +64,7 @@ var systemFolders = []string{
 // containerPath is a file or folder in the CSI provider's container.
 func containerPath(text string) (string, string) {
 	if !path.IsAbs(text) || path.Clean(text) != text || text == "/" {
-		return "is not an absolute path", "write it as the CSI provider's pod has it, such as /vault/tls/ca.crt"
+		return "must be an absolute path", "write it as the CSI provider's pod has it, such as /vault/tls/ca.crt"
 	}
 	return "", ""
 }
@@ -75,7 +75,7 @@ func mountPath(text string) (string, string) {
 	taken := path.Dir(VaultConfigFile)
 	switch {
 	case !path.IsAbs(text) || path.Clean(text) != text || text == "/" || strings.Contains(text, ":"):
-		return "is not the absolute path of a folder", hint
+		return "must be the absolute path of a folder", hint
 	case overlap(text, taken):
 		return fmt.Sprintf("overlaps with %s, where the vault config is mounted", taken), hint
 	}

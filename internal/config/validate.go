@@ -66,10 +66,10 @@ func (doc *document) validateAidbox() {
 	}
 	a.Workload.validate(at)
 	if *a.Replicas < 0 || *a.Replicas > maxReplicas {
-		at.key("replicas").report(fmt.Sprintf("is not between 0 and %d", maxReplicas), "such as 1")
+		at.key("replicas").report(fmt.Sprintf("must be between 0 and %d", maxReplicas), "such as 1")
 	}
 	if a.Port < 1 || a.Port > 65535 {
-		at.key("port").report("is not between 1 and 65535", "such as 8080")
+		at.key("port").report("must be between 1 and 65535", "such as 8080")
 	}
 	at.key("admin").key("client").check(a.Admin.Client, fhirID)
 	source := at.key("admin").key("secret")

@@ -16,7 +16,7 @@ func validateFleet(docs []*document) {
 			continue
 		}
 		if first, taken := names[d.Name]; taken {
-			doc.root.key("name").report("is the name of the delivery at "+first.position()+", too", "give each delivery its own name")
+			doc.root.key("name").report("is already the name of the delivery at "+first.position(), "give each delivery its own name")
 		} else {
 			names[d.Name] = doc
 		}

@@ -10,8 +10,8 @@ import (
 func TestDeliveriesThatUndoEachOtherAreRefused(t *testing.T) {
 	one := func(name, rest string) string { return "---\nname: " + name + "\n" + delivery(rest) }
 	tests := map[string]struct{ a, b, want string }{
-		"same name":             {one("a", ""), one("a", ""), "x.yaml:7:1: name: is the name of the delivery at x.yaml:2, too"},
-		"default name":          {"---\n" + delivery(""), "---\n" + delivery(""), "x.yaml:6: name: is the name of the delivery at x.yaml:2, too"},
+		"same name":             {one("a", ""), one("a", ""), "x.yaml:7:1: name: is already the name of the delivery at x.yaml:2"},
+		"default name":          {"---\n" + delivery(""), "---\n" + delivery(""), "x.yaml:6: name: is already the name of the delivery at x.yaml:2"},
 		"role, namespace":       {one("a", ""), one("b", "namespace: b\n"), "x.yaml:7: vault.role: the same role as in x.yaml:2, with another ServiceAccount, namespace, policy, audience or tokenTTL"},
 		"role, ServiceAccount":  {one("a", "vault: {role: r}\n"), one("b", "vault: {role: r}\naidbox: {serviceAccount: b}\n"), "x.yaml:9:9: vault.role: the same role as in x.yaml:2, with another ServiceAccount, namespace, policy, audience or tokenTTL"},
 		"role, policy":          {one("a", "vault: {policy: p}\n"), one("b", "vault: {policy: q}\n"), "x.yaml:9: vault.role: the same role as in x.yaml:2, with another ServiceAccount, namespace, policy, audience or tokenTTL"},

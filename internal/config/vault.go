@@ -130,7 +130,7 @@ func (v *Vault) RotateRole() string { return v.Role + rotateSuffix }
 func (v *Vault) RotatePolicy() string { return v.Policy + rotateSuffix }
 
 // vaultName is lower case, to which Vault converts the names of roles and policies.
-var vaultName = like(`[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?`, "is not the name of a Vault role or policy",
+var vaultName = like(`[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?`, "must be the name of a Vault role or policy",
 	"a-z, 0-9 and _, and inside it - and .: Vault converts names to lower case")
 
 func validateVault(d *Delivery, at *place) {

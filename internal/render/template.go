@@ -126,7 +126,7 @@ func (v *view) setInitBundle(bundle []byte) error {
 func (v *view) setContainer(o Options) error {
 	v.Container = cmp.Or(o.Container, v.Aidbox.Workload.Container)
 	if len(validation.IsDNS1123Label(v.Container)) > 0 {
-		return hint.Usage("at most 63 of a-z, 0-9 and -, the first and last no -", "the container's name is not one that Kubernetes allows")
+		return hint.Usage("use up to 63 of a-z, 0-9 and -, with no - at either end", "the container's name is not one that Kubernetes allows")
 	}
 	return nil
 }
