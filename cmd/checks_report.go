@@ -64,9 +64,9 @@ func (a *app) report(o reportFiles, deliveries []verify.DeliveryReport, err erro
 		return err
 	}
 	switch r.Verdict() {
-	case report.No:
+	case verify.StatusFail:
 		return &noError{errReported}
-	case report.Unclear:
+	case verify.StatusUnknown:
 		return errReported
 	default:
 		return nil

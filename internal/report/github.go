@@ -19,7 +19,7 @@ const maxRows = 1000
 // did not pass, the worst first, and how often each of the others passed.
 func writeMarkdown(w io.Writer, r Report) error {
 	var out bytes.Buffer
-	fmt.Fprintf(&out, "## %s %s\n\n%s\n", Symbol(r.Verdict().status()), markdown(r.headline()), r.Summary.counts())
+	fmt.Fprintf(&out, "## %s %s\n\n%s\n", Symbol(r.Verdict()), markdown(r.headline()), r.Summary.counts())
 	writeUnfinished(&out, r.setupError())
 	for _, d := range r.Deliveries {
 		fmt.Fprintf(&out, "\n### %s\n", markdown(d.Name))

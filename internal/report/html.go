@@ -93,7 +93,7 @@ func writeHTML(w io.Writer, r Report) error {
 	}
 	p := page{
 		Report: r, StyleHash: styleHash(), Headline: r.headline(), Counts: r.Summary.counts(),
-		Status: r.Verdict().status(), Unfinished: r.setupError(), Filters: r.Summary.filters(),
+		Status: r.Verdict(), Unfinished: r.setupError(), Filters: r.Summary.filters(),
 	}
 	for i, d := range r.Deliveries {
 		p.Sections = append(p.Sections, newSection(fmt.Sprintf("delivery-%d", i+1), d))
@@ -115,9 +115,13 @@ func styleHash() string {
 }
 
 // filters returns the counts other than 0, the worst status first.
-func (s Summary) filters() []filter {
-	all := []filter{{verify.StatusFail, s.Fail}, {verify.StatusUnknown, s.Unknown}, {verify.StatusWarn, s.Warn}, {verify.StatusPass, s.Pass}, {verify.StatusSkip, s.Skip}}
-	return slices.DeleteFunc(all, func(f filter) bool { return f.Count == 0 })
+func (s Summary) filters() (all []filter) {
+	for _, status := range statuses {
+		if n := *s.count(status); n > 0 {
+			all = append(all, filter{status, n})
+		}
+	}
+	return all
 }
 
 func newSection(anchor string, d verify.DeliveryReport) section {

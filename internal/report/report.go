@@ -65,63 +65,56 @@ func worst(d verify.DeliveryReport) verify.Status {
 	return all.Worst()
 }
 
-// Worst returns the worst status that was counted; skip if none was.
-func (s Summary) Worst() verify.Status {
-	if f := s.filters(); len(f) > 0 {
-		return f[0].Status
-	}
-	return verify.StatusSkip
-}
+// statuses has all statuses, the worst first.
+var statuses = []verify.Status{verify.StatusFail, verify.StatusUnknown, verify.StatusWarn, verify.StatusPass, verify.StatusSkip}
 
 // severity orders statuses, the worst first.
-func severity(s verify.Status) int {
-	return slices.Index([]verify.Status{verify.StatusFail, verify.StatusUnknown, verify.StatusWarn, verify.StatusPass, verify.StatusSkip}, known(s))
-}
+func severity(s verify.Status) int { return slices.Index(statuses, known(s)) }
 
 // known returns one of the five statuses.
 func known(s verify.Status) verify.Status {
-	switch s {
-	case verify.StatusPass, verify.StatusWarn, verify.StatusFail, verify.StatusSkip:
-		return s
+	if !slices.Contains(statuses, s) {
+		return verify.StatusUnknown
 	}
-	return verify.StatusUnknown
+	return s
 }
 
 // Add counts a status.
-func (s *Summary) Add(status verify.Status) {
+func (s *Summary) Add(status verify.Status) { *s.count(status)++ }
+
+func (s *Summary) count(status verify.Status) *int {
 	switch status {
 	case verify.StatusPass:
-		s.Pass++
+		return &s.Pass
 	case verify.StatusWarn:
-		s.Warn++
+		return &s.Warn
 	case verify.StatusFail:
-		s.Fail++
+		return &s.Fail
 	case verify.StatusSkip:
-		s.Skip++
-	default:
-		s.Unknown++
+		return &s.Skip
 	}
+	return &s.Unknown
 }
 
-// Verdict is the result of a whole report.
-type Verdict int
+// Worst returns the worst status that was counted; skip if none was.
+func (s Summary) Worst() verify.Status {
+	i := slices.IndexFunc(statuses, func(status verify.Status) bool { return *s.count(status) > 0 })
+	if i < 0 {
+		return verify.StatusSkip
+	}
+	return statuses[i]
+}
 
-// Yes: nothing failed. No: a check failed. Unclear: none failed, and some are unknown.
-const (
-	Yes Verdict = iota
-	No
-	Unclear
-)
-
-// Verdict returns the result of the whole report.
-func (r Report) Verdict() Verdict {
+// Verdict returns the result of the whole report: pass, fail, or unknown if nothing failed
+// and something could not be found out.
+func (r Report) Verdict() verify.Status {
 	switch {
 	case r.Summary.Fail > 0:
-		return No
+		return verify.StatusFail
 	case r.Summary.Unknown > 0 || r.Error != nil:
-		return Unclear
+		return verify.StatusUnknown
 	}
-	return Yes
+	return verify.StatusPass
 }
 
 // Formats returns the names that [Write] knows.
@@ -148,11 +141,6 @@ func Write(w io.Writer, format string, r Report, color bool) error {
 		return writeMarkdown(w, r)
 	}
 	return fmt.Errorf("unknown format %q", format)
-}
-
-// status is the status to show for a verdict.
-func (v Verdict) status() verify.Status {
-	return []verify.Status{verify.StatusPass, verify.StatusFail, verify.StatusUnknown}[v]
 }
 
 // groups returns the results group by group, in the order of their first results.

@@ -113,14 +113,14 @@ func TestVerdictPutsFailureBeforeUnknown(t *testing.T) {
 		name     string
 		statuses []verify.Status
 		setup    *verify.SetupError
-		want     Verdict
+		want     verify.Status
 	}{
-		{"nothing", nil, nil, Yes},
-		{"pass, warn, skip", []verify.Status{verify.StatusPass, verify.StatusWarn, verify.StatusSkip}, nil, Yes},
-		{"unknown", []verify.Status{verify.StatusPass, verify.StatusUnknown}, nil, Unclear},
-		{"unknown and fail", []verify.Status{verify.StatusUnknown, verify.StatusFail}, nil, No},
-		{"setup", []verify.Status{verify.StatusPass}, errUnreachable, Unclear},
-		{"setup and fail", []verify.Status{verify.StatusFail}, errUnreachable, No},
+		{"nothing", nil, nil, verify.StatusPass},
+		{"pass, warn, skip", []verify.Status{verify.StatusPass, verify.StatusWarn, verify.StatusSkip}, nil, verify.StatusPass},
+		{"unknown", []verify.Status{verify.StatusPass, verify.StatusUnknown}, nil, verify.StatusUnknown},
+		{"unknown and fail", []verify.Status{verify.StatusUnknown, verify.StatusFail}, nil, verify.StatusFail},
+		{"setup", []verify.Status{verify.StatusPass}, errUnreachable, verify.StatusUnknown},
+		{"setup and fail", []verify.Status{verify.StatusFail}, errUnreachable, verify.StatusFail},
 	}
 	for _, tt := range tests {
 		var d verify.DeliveryReport
@@ -128,7 +128,7 @@ func TestVerdictPutsFailureBeforeUnknown(t *testing.T) {
 			d.Checks = append(d.Checks, verify.Result{Status: s})
 		}
 		if got := New([]verify.DeliveryReport{d}, tt.setup).Verdict(); got != tt.want {
-			t.Errorf("%s: got %v", tt.name, got)
+			t.Errorf("%s: got %s", tt.name, got)
 		}
 	}
 }
