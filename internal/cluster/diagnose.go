@@ -66,8 +66,7 @@ func lastTime(e corev1.Event) time.Time {
 // is zero, that contain one of the words, or all lines without words: oldest first, each
 // cut to its last 400 characters.
 func (c *Cluster) Logs(ctx context.Context, p Pod, container string, since time.Time, words ...string) ([]string, error) {
-	o := coreObject("pods", p.Namespace, p.Name)
-	o.sub = "log"
+	o := coreObject("pods", p.Namespace, p.Name).at("log")
 	q := query{"container": container, "tailLines": strconv.Itoa(maxLogLines), "limitBytes": strconv.Itoa(maxLogBytes)}
 	if !since.IsZero() {
 		q["sinceTime"] = since.UTC().Format(time.RFC3339)

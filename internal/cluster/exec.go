@@ -67,8 +67,7 @@ func (c *Cluster) run(ctx context.Context, p Pod, container, script string, argu
 // stream runs a command, over WebSocket or else over SPDY. A stdin has no content, and stays
 // open until the connection ends.
 func (c *Cluster) stream(ctx context.Context, p Pod, container string, command []string, streams remotecommand.StreamOptions) error {
-	o := coreObject("pods", p.Namespace, p.Name)
-	o.sub = "exec"
+	o := coreObject("pods", p.Namespace, p.Name).at("exec")
 	req := c.client.Get().AbsPath(o.path()).Param("container", container).Param("stdout", "true")
 	if streams.Stdin != nil {
 		req = req.Param("stdin", "true")
@@ -114,8 +113,7 @@ func (c *Cluster) whyNotRun(ctx context.Context, p Pod, container string, err er
 	if ended, ok := errors.AsType[exec.CodeExitError](err); ok {
 		return exitError(ended.Code)
 	}
-	o := coreObject("pods", p.Namespace, p.Name)
-	o.sub = "exec"
+	o := coreObject("pods", p.Namespace, p.Name).at("exec")
 	refused, answered := errors.AsType[*apierrors.StatusError](err)
 	if answered && (apierrors.IsForbidden(refused) || apierrors.IsUnauthorized(refused)) {
 		return c.refusal("create", o, refused)

@@ -119,8 +119,7 @@ func readyEndpoint(slice discoveryv1.EndpointSlice, portName string) (pod string
 
 // dial opens a connection to the API server for each tunnel, so that the two end together.
 func (c *Cluster) dial(ctx context.Context, namespace, pod string, port int) (*tunnel, error) {
-	o := coreObject("pods", namespace, pod)
-	o.sub = "portforward"
+	o := coreObject("pods", namespace, pod).at("portforward")
 	link, err := c.link(ctx, o)
 	if err != nil {
 		return nil, err

@@ -40,6 +40,12 @@ func appsObject(resource, namespace, name string) object {
 	return object{group: "apps", version: "v1", resource: resource, namespace: namespace, name: name}
 }
 
+// at returns a subresource of an object.
+func (o object) at(sub string) object {
+	o.sub = sub
+	return o
+}
+
 func (o object) path() string {
 	p := []string{"/api", o.version}
 	if o.group != "" {

@@ -1,10 +1,10 @@
 package cluster
 
 import (
-	"bytes"
+	"bufio"
 	"context"
 	"io"
-	"sync"
+	"iter"
 	"time"
 
 	"k8s.io/client-go/tools/remotecommand"
@@ -18,21 +18,45 @@ const (
 
 // Watch looks at a file in a container until ctx is done, over one connection. It calls saw
 // at once, within a second of each change, and every few seconds. It returns when no more
-// comes, with no call of saw under way; [Cluster.Observe] says why, or works if the
-// container only has no sha256sum or no sleep.
+// comes; [Cluster.Observe] says why, or works if the container only has no sha256sum or no
+// sleep.
 func (c *Cluster) Watch(ctx context.Context, p Pod, container, path string, saw func(File)) {
 	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	silent := time.AfterFunc(c.config.Timeout, cancel)
-	t := &turns{cancel: cancel, saw: func(f File) {
+	defer silent.Stop()
+	printed, stdout := io.Pipe()
+	defer func() { _ = printed.Close() }()
+	go func() {
+		command := []string{"sh", "-c", watchScript, "sh", kindFile + path}
+		err := c.stream(ctx, p, container, command, remotecommand.StreamOptions{Stdin: open(ctx.Done()), Stdout: sparing{stdout}})
+		_ = stdout.CloseWithError(err)
+	}()
+	for f := range turns(printed) {
 		silent.Reset(watchSilence)
 		saw(f.at(p, kindFile, path))
-	}}
-	_ = c.stream(ctx, p, container, []string{"sh", "-c", watchScript, "sh", kindFile + path}, remotecommand.StreamOptions{Stdin: open(ctx.Done()), Stdout: t})
-	cancel()
-	t.mu.Lock() // client-go may still be copying
-	defer t.mu.Unlock()
-	t.saw = nil
-	silent.Stop()
+	}
+}
+
+// turns reads the looks that watchScript prints. It ends at one that makes no sense, or
+// during which the file changed: the next watch begins with a look.
+func turns(printed io.Reader) iter.Seq[File] {
+	return func(yield func(File) bool) {
+		var turn []byte
+		lines := bufio.NewScanner(printed)
+		lines.Buffer(make([]byte, copyBuffer), maxTurn)
+		for lines.Scan() && len(turn) < maxTurn {
+			turn = append(append(turn, lines.Bytes()...), '\n')
+			if lines.Text() != ":end" {
+				continue
+			}
+			files, err := parseLook(turn, 1)
+			if err != nil || !yield(files[0]) {
+				return
+			}
+			turn = turn[:0]
+		}
+	}
 }
 
 // open is a stdin without content, until it is closed.
@@ -43,49 +67,9 @@ func (o open) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// turns reads what watchScript prints. It ends the watch if that makes no sense, and if
-// the file changes during the look: the next watch begins with a look.
-type turns struct {
-	cancel context.CancelFunc
+// sparing copies with less memory than [io.Copy] takes.
+type sparing struct{ io.Writer }
 
-	mu   sync.Mutex
-	saw  func(File) // nil once the watch is over
-	kept []byte
-}
-
-// Write never fails: that would make client-go log.
-func (t *turns) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.saw != nil {
-		t.kept = append(t.kept, p...)
-	}
-	for t.saw != nil {
-		end := bytes.Index(t.kept, []byte("\n:end\n"))
-		if end < 0 {
-			if len(t.kept) > maxTurn {
-				t.giveUp()
-			}
-			break
-		}
-		end += len("\n:end\n")
-		files, err := parseLook(t.kept[:end], 1)
-		if err != nil {
-			t.giveUp()
-			break
-		}
-		t.saw(files[0])
-		t.kept = append(t.kept[:0], t.kept[end:]...)
-	}
-	return len(p), nil
-}
-
-func (t *turns) giveUp() {
-	t.saw, t.kept = nil, nil
-	t.cancel()
-}
-
-// ReadFrom copies with less memory than [io.Copy] takes.
-func (t *turns) ReadFrom(r io.Reader) (int64, error) {
-	return io.CopyBuffer(struct{ io.Writer }{t}, r, make([]byte, copyBuffer))
+func (s sparing) ReadFrom(r io.Reader) (int64, error) {
+	return io.CopyBuffer(struct{ io.Writer }{s.Writer}, r, make([]byte, copyBuffer))
 }

@@ -29,8 +29,7 @@ const (
 // minutes.
 func (c *Cluster) ServiceAccountToken(ctx context.Context, namespace, name string, audiences []string, expiry time.Duration) (secret.Value, error) {
 	seconds := int64(expiry / time.Second)
-	o := coreObject("serviceaccounts", namespace, name)
-	o.sub = "token"
+	o := coreObject("serviceaccounts", namespace, name).at("token")
 	made, err := create[authenticationv1.TokenRequest](ctx, c, o, authenticationv1.TokenRequest{
 		Spec: authenticationv1.TokenRequestSpec{Audiences: audiences, ExpirationSeconds: &seconds},
 	})
