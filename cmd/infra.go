@@ -75,7 +75,10 @@ func (a *app) infra(ctx context.Context, o infraOptions) error {
 	f := fleet{app: a, title: "infra", all: all, exclusive: (*config.Delivery).Provisioned}
 	done, err := each(ctx, f, func(d *config.Delivery) (work[[]store.Change], error) {
 		return func(ctx context.Context, p *progress) ([]store.Change, error) {
-			i := a.infraOf(d, infra.Options{Nodes: o.nodes, NodeSize: o.nodeSize, Waiting: func(what string) { p.set(what, 0) }})
+			i, err := a.infraOf(d, infra.Options{Nodes: o.nodes, NodeSize: o.nodeSize, Waiting: func(what string) { p.set(what, 0) }})
+			if err != nil {
+				return nil, err
+			}
 			return provision.Run(ctx, i.Steps(), o.phases, o.dryRun)
 		}, nil
 	})
@@ -102,7 +105,7 @@ func (a *app) azureDeliveries(phases []string) ([]*config.Delivery, error) {
 	return all, nil
 }
 
-func (a *app) infraOf(d *config.Delivery, o infra.Options) *infra.Infra {
+func (a *app) infraOf(d *config.Delivery, o infra.Options) (*infra.Infra, error) {
 	o.Access = a.Azure
 	o.Log = a.logOf(d)
 	return infra.New(d, o)

@@ -45,8 +45,8 @@ func (a *app) writeKubeconfig(ctx context.Context, file string) error {
 		return usagef("name one with --delivery, or merge them with --file PATH: "+names(all), "a kubeconfig on stdout is for one delivery, and the config has %d", len(all))
 	}
 	done, err := each(ctx, fleet{app: a, title: "kubeconfig", all: all}, func(d *config.Delivery) (work[secret.Value], error) {
-		i := a.infraOf(d, infra.Options{})
-		return func(ctx context.Context, _ *progress) (secret.Value, error) { return i.Kubeconfig(ctx) }, nil
+		i, err := a.infraOf(d, infra.Options{})
+		return func(ctx context.Context, _ *progress) (secret.Value, error) { return i.Kubeconfig(ctx) }, err
 	})
 	for _, o := range done {
 		switch {

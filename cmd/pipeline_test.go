@@ -45,7 +45,7 @@ func TestRealVaultLetsAPipelineIn(t *testing.T) {
 	}{
 		{"with the role's claims", "jwt/ci", good, 0, []string{"1 created", "PUT " + s.Address + "/v1/auth/token/revoke-self 204"}},
 		{"with auth/ before the method", "auth/jwt/ci", good, 0, []string{"1 unchanged"}},
-		{"for somebody else", "jwt/ci", ci.token(t, "https://elsewhere.example", "repo:acme/aidbox:ref:refs/heads/main"), 3, []string{"auth/jwt/login: login refused: answered 400", "audience", "hint: do the token's"}},
+		{"for somebody else", "jwt/ci", ci.token(t, "https://elsewhere.example", "repo:acme/aidbox:ref:refs/heads/main"), 3, []string{"auth/jwt/login: login refused: answered 400", "audience", "hint: if the role does not exist, create it: vault write auth/jwt/role/ci role_type=jwt"}},
 		{"of another repository", "jwt/ci", ci.token(t, "https://vault.example", "repo:fork/aidbox"), 3, []string{"login refused", "sub"}},
 		{"that somebody else signed", "jwt/ci", newIssuer(t).token(t, "https://vault.example", "repo:acme/aidbox:ref:refs/heads/main"), 3, []string{"login refused"}},
 		{"with a role that is not there", "jwt/none", good, 3, []string{"login refused", `role "none" could not be found`}},

@@ -10,13 +10,12 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/containerservice/armcontainerservice/v6"
 
 	"github.com/secretctl/secretctl/internal/config"
-	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/store"
 	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 	"github.com/secretctl/secretctl/internal/transport"
 )
 
-// The states in which nobody works on a cluster, and those of work that matters.
+// The provisioning states that matter. Every other state is an operation in progress.
 const (
 	stateSucceeded = "Succeeded"
 	stateFailed    = "Failed"
@@ -28,52 +27,45 @@ const (
 // driverAddOn is AKS's own way to install the CSI driver and the Azure provider.
 const driverAddOn = "azureKeyvaultSecretsProvider"
 
-// clusterStep makes the AKS cluster.
+// clusterStep creates the AKS cluster.
 type clusterStep struct {
 	*Infra
 	change store.Change
-	found  *armcontainerservice.ManagedCluster
+	found  *armcontainerservice.ManagedCluster // nil for none
 }
 
 func (i *Infra) cluster() object {
-	return object{"AKS cluster " + i.config.ResourceGroup + "/" + i.config.Cluster, "Microsoft.ContainerService", i.groupID()}
-}
-
-func (i *Infra) clusters() (*armcontainerservice.ManagedClustersClient, error) {
-	return armcontainerservice.NewManagedClustersClient(i.config.SubscriptionID, i.azure.Credential(), i.azure.ARM())
+	return i.object("AKS cluster "+i.config.ResourceGroup+"/"+i.config.Cluster, "Microsoft.ContainerService", i.groupID())
 }
 
 func (s *clusterStep) diff(ctx context.Context) ([]store.Change, error) {
-	s.change = store.Change{Phase: phaseCluster, Object: s.cluster().name}
+	s.change = store.Change{Phase: phaseCluster, Object: s.cluster().Name}
 	if err := s.read(ctx); err != nil {
 		return nil, err
 	}
 	if s.found == nil {
 		s.change.Action = store.Create
 		s.change.Detail = fmt.Sprintf("OIDC issuer, workload identity, nodes: %d; in %s", s.o.Nodes, s.config.Location)
-		return []store.Change{s.change}, nil
-	}
-	if err := s.compare(); err != nil {
-		return nil, err
+	} else if s.state() == stateDeleting {
+		return nil, beingDeleted(s.cluster())
+	} else {
+		s.compare()
 	}
 	return []store.Change{s.change}, nil
 }
 
-// read sets found, to nil where there is no cluster.
+// read sets found.
 func (s *clusterStep) read(ctx context.Context) error {
-	s.found = nil
-	client, err := s.clusters()
-	if err != nil {
-		return err
-	}
-	got, err := client.Get(ctx, s.config.ResourceGroup, s.config.Cluster, nil)
+	got, err := s.clusters.Get(ctx, s.config.ResourceGroup, s.config.Cluster, nil)
 	switch {
 	case s.absent(err):
+		s.found = nil
 		return nil
-	case err != nil:
+	case err == nil && got.Properties == nil:
+		err = azure.ErrUnexpected
+	}
+	if err != nil {
 		return s.fail(ctx, s.cluster(), err)
-	case got.Properties == nil:
-		return unexpected(s.cluster())
 	}
 	s.found = &got.ManagedCluster
 	return nil
@@ -85,92 +77,82 @@ func (s *clusterStep) busy() bool {
 	return !slices.Contains([]string{"", stateSucceeded, stateFailed, stateCanceled}, s.state())
 }
 
-// lacking names what is off in the cluster that found is.
-func (s *clusterStep) lacking() []string {
-	var off []string
+// disabled names the features for workload identity that the cluster has not enabled.
+func (s *clusterStep) disabled() (features []string) {
 	p := s.found.Properties
 	if p.OidcIssuerProfile == nil || !azure.Deref(p.OidcIssuerProfile.Enabled) {
-		off = append(off, "OIDC issuer")
+		features = append(features, "OIDC issuer")
 	}
 	if p.SecurityProfile == nil || p.SecurityProfile.WorkloadIdentity == nil || !azure.Deref(p.SecurityProfile.WorkloadIdentity.Enabled) {
-		off = append(off, "workload identity")
+		features = append(features, "workload identity")
 	}
-	return off
+	return features
 }
 
-// needed says whether the delivery cannot do without what is lacking. Switching it
-// on restarts the API server, so nobody else's cluster is made to.
-func (s *clusterStep) needed(lacking []string) bool {
-	return len(lacking) > 0 && s.config.Identity.Type == config.IdentityWorkload
+// mustEnable reports whether the delivery needs a feature that is disabled. Enabling one
+// restarts the API server, so it is not done without need.
+func (s *clusterStep) mustEnable() bool {
+	return s.config.Identity.Type == config.IdentityWorkload && s.disabled() != nil
 }
 
-// compare completes the change for a cluster that is there.
-func (s *clusterStep) compare() error {
-	lacking, p := s.lacking(), s.found.Properties
+// compare completes the change of an existing cluster.
+func (s *clusterStep) compare() {
+	disabled, p := s.disabled(), s.found.Properties
 	s.change.Action, s.change.Detail = store.Unchanged, "in "+s.azure.Text(azure.Deref(s.found.Location))
 	var warnings []string
 	switch {
-	case s.state() == stateDeleting:
-		return hint.Wrap(fmt.Errorf("azure: %s: is being deleted", s.cluster().name), "wait for the end of that, then run again")
 	case s.state() == stateCreating:
-		s.change.Action, s.change.Detail = store.Create, "is being made already: to be waited for"
+		s.change.Action, s.change.Detail = store.Create, "is already being created: secretctl waits for it"
 	case s.state() == stateFailed || s.state() == stateCanceled:
-		s.change.Action, s.change.Detail = store.Update, "its last operation ended with "+s.state()+": to be sent again"
-	case s.needed(lacking):
-		s.change.Action, s.change.Detail = store.Update, strings.Join(lacking, ", ")+" on"
+		s.change.Action, s.change.Detail = store.Update, "its last operation ended with "+s.state()+": secretctl sends it again"
+	case s.mustEnable():
+		s.change.Action, s.change.Detail = store.Update, strings.Join(disabled, ", ")+" on"
 		warnings = append(warnings, "its API server restarts, and pods get tokens of a new issuer")
-	case len(lacking) > 0:
-		warnings = append(warnings, strings.Join(lacking, " and ")+" off, which azure.identity.type workload would need")
+	case disabled != nil:
+		warnings = append(warnings, strings.Join(disabled, " and ")+" off, which azure.identity.type workload would need")
 	}
 	if p.PowerState != nil && azure.Deref(p.PowerState.Code) == armcontainerservice.CodeStopped {
 		warnings = append(warnings, fmt.Sprintf("is stopped: az aks start --resource-group %s --name %s", s.config.ResourceGroup, s.config.Cluster))
 	}
 	if addOn := p.AddonProfiles[driverAddOn]; addOn != nil && azure.Deref(addOn.Enabled) {
-		warnings = append(warnings, "its add-on "+driverAddOn+" brings the CSI driver and the Azure provider: do without secretctl install")
+		warnings = append(warnings, "its add-on "+driverAddOn+" brings the CSI driver and the Azure provider: skip secretctl install")
 	}
 	s.change.Warning = strings.Join(warnings, "; ")
-	return nil
 }
 
 func (s *clusterStep) apply(ctx context.Context) ([]store.Change, error) {
 	s.o.Waiting(s.change.Object)
-	for s.found != nil && s.busy() { // an earlier run, or another writer: no request is taken meanwhile
-		if err := transport.Sleep(ctx, s.o.askEvery); err != nil {
+	for s.found != nil && s.busy() { // with an operation of others; AKS takes one at a time
+		if err := transport.Sleep(ctx, s.o.pollInterval); err != nil {
 			return nil, s.fail(ctx, s.cluster(), err)
 		}
 		if err := s.read(ctx); err != nil {
 			return nil, err
 		}
 	}
-	if s.found != nil && s.state() == stateSucceeded && !s.needed(s.lacking()) {
-		return []store.Change{s.change}, nil
-	}
-	if err := s.put(ctx); err != nil {
-		return nil, s.fail(ctx, s.cluster(), err)
+	if s.found == nil || s.state() != stateSucceeded || s.mustEnable() {
+		if err := s.put(ctx); err != nil {
+			return nil, s.fail(ctx, s.cluster(), err)
+		}
 	}
 	return []store.Change{s.change}, nil
 }
 
-// put makes the cluster, or sends the one that was found with what it lacks,
-// unless it changed in the meantime.
+// put creates the cluster or updates the one that was found, unless it changed since.
 func (s *clusterStep) put(ctx context.Context) error {
-	client, err := s.clusters()
-	if err != nil {
-		return err
-	}
-	cluster, options := s.fresh(), &armcontainerservice.ManagedClustersClientBeginCreateOrUpdateOptions{IfNoneMatch: new("*")}
+	cluster, options := s.created(), &armcontainerservice.ManagedClustersClientBeginCreateOrUpdateOptions{IfNoneMatch: new("*")}
 	if s.found != nil {
-		cluster, options = s.completed(), &armcontainerservice.ManagedClustersClientBeginCreateOrUpdateOptions{IfMatch: s.found.ETag}
+		cluster, options.IfNoneMatch, options.IfMatch = s.updated(), nil, s.found.ETag
 	}
-	poller, err := client.BeginCreateOrUpdate(ctx, s.config.ResourceGroup, s.config.Cluster, cluster, options)
+	poller, err := s.clusters.BeginCreateOrUpdate(ctx, s.config.ResourceGroup, s.config.Cluster, cluster, options)
 	if err != nil {
 		return err
 	}
-	_, err = poller.PollUntilDone(ctx, &runtime.PollUntilDoneOptions{Frequency: s.o.askEvery})
+	_, err = poller.PollUntilDone(ctx, &runtime.PollUntilDoneOptions{Frequency: s.o.pollInterval})
 	return err
 }
 
-func (s *clusterStep) fresh() armcontainerservice.ManagedCluster {
+func (s *clusterStep) created() armcontainerservice.ManagedCluster {
 	pool := &armcontainerservice.ManagedClusterAgentPoolProfile{
 		Name:   new("nodepool1"),
 		Count:  &s.o.Nodes,
@@ -181,46 +163,45 @@ func (s *clusterStep) fresh() armcontainerservice.ManagedCluster {
 	if s.o.NodeSize != "" {
 		pool.VMSize = &s.o.NodeSize
 	}
-	return armcontainerservice.ManagedCluster{
-		Location: &s.config.Location,
-		Tags:     tags(),
-		Identity: &armcontainerservice.ManagedClusterIdentity{Type: new(armcontainerservice.ResourceIdentityTypeSystemAssigned)},
-		Properties: &armcontainerservice.ManagedClusterProperties{
-			DNSPrefix:         new(dnsPrefix(s.config.Cluster)),
-			AgentPoolProfiles: []*armcontainerservice.ManagedClusterAgentPoolProfile{pool},
-			NetworkProfile: &armcontainerservice.NetworkProfile{ // the default of the API is being retired
-				NetworkPlugin:     new(armcontainerservice.NetworkPluginAzure),
-				NetworkPluginMode: new(armcontainerservice.NetworkPluginModeOverlay),
-			},
-			OidcIssuerProfile: &armcontainerservice.ManagedClusterOIDCIssuerProfile{Enabled: new(true)},
-			SecurityProfile:   workloadIdentity(nil),
+	properties := &armcontainerservice.ManagedClusterProperties{
+		DNSPrefix:         new(dnsPrefix(s.config.Cluster)),
+		AgentPoolProfiles: []*armcontainerservice.ManagedClusterAgentPoolProfile{pool},
+		NetworkProfile: &armcontainerservice.NetworkProfile{ // AKS retires its default
+			NetworkPlugin:     new(armcontainerservice.NetworkPluginAzure),
+			NetworkPluginMode: new(armcontainerservice.NetworkPluginModeOverlay),
 		},
+	}
+	enableWorkloadIdentity(properties)
+	return armcontainerservice.ManagedCluster{
+		Location:   &s.config.Location,
+		Tags:       tags(),
+		Identity:   &armcontainerservice.ManagedClusterIdentity{Type: new(armcontainerservice.ResourceIdentityTypeSystemAssigned)},
+		Properties: properties,
 	}
 }
 
-// completed is the cluster that was found, with what it lacks and without what
-// only Azure writes.
-func (s *clusterStep) completed() armcontainerservice.ManagedCluster {
+// updated returns the cluster that was found, without the fields that only Azure writes.
+func (s *clusterStep) updated() armcontainerservice.ManagedCluster {
 	cluster, properties := *s.found, *s.found.Properties
 	cluster.Properties = &properties
 	cluster.ID, cluster.Name, cluster.Type, cluster.SystemData, cluster.ETag = nil, nil, nil, nil, nil
 	properties.ProvisioningState, properties.PowerState = nil, nil
-	if s.needed(s.lacking()) {
-		properties.OidcIssuerProfile = &armcontainerservice.ManagedClusterOIDCIssuerProfile{Enabled: new(true)}
-		properties.SecurityProfile = workloadIdentity(properties.SecurityProfile)
+	if s.mustEnable() {
+		enableWorkloadIdentity(&properties)
 	}
 	return cluster
 }
 
-func workloadIdentity(profile *armcontainerservice.ManagedClusterSecurityProfile) *armcontainerservice.ManagedClusterSecurityProfile {
-	on := azure.Deref(profile)
-	on.WorkloadIdentity = &armcontainerservice.ManagedClusterSecurityProfileWorkloadIdentity{Enabled: new(true)}
-	return &on
+func enableWorkloadIdentity(p *armcontainerservice.ManagedClusterProperties) {
+	profile := azure.Deref(p.SecurityProfile)
+	profile.WorkloadIdentity = &armcontainerservice.ManagedClusterSecurityProfileWorkloadIdentity{Enabled: new(true)}
+	p.SecurityProfile = &profile
+	p.OidcIssuerProfile = &armcontainerservice.ManagedClusterOIDCIssuerProfile{Enabled: new(true)}
 }
 
-// dnsPrefix makes of a cluster's name what a host name may begin with.
+// dnsPrefix makes a cluster's name fit into a host name.
 func dnsPrefix(cluster string) string {
-	const most = 54
+	const longest = 54
 	name := strings.ReplaceAll(cluster, "_", "-")
-	return strings.TrimRight(name[:min(len(name), most)], "-")
+	return strings.TrimRight(name[:min(len(name), longest)], "-")
 }

@@ -56,7 +56,7 @@ func TestClusterThatIsThereChangesOnlyWhereTheDeliveryNeedsIt(t *testing.T) {
 		},
 		"failed": {
 			config.IdentityKubelet, func(p *armcontainerservice.ManagedClusterProperties) { p.ProvisioningState = new("Failed") },
-			store.Change{Action: "update", Detail: "its last operation ended with Failed: to be sent again"},
+			store.Change{Action: "update", Detail: "its last operation ended with Failed: secretctl sends it again"},
 			true,
 		},
 		"stopped, with the add-on": {
@@ -67,7 +67,7 @@ func TestClusterThatIsThereChangesOnlyWhereTheDeliveryNeedsIt(t *testing.T) {
 			},
 			store.Change{
 				Action: "unchanged", Detail: "in eastus",
-				Warning: "is stopped: az aks start --resource-group aidbox-rg --name aidbox_aks; its add-on azureKeyvaultSecretsProvider brings the CSI driver and the Azure provider: do without secretctl install",
+				Warning: "is stopped: az aks start --resource-group aidbox-rg --name aidbox_aks; its add-on azureKeyvaultSecretsProvider brings the CSI driver and the Azure provider: skip secretctl install",
 			},
 			false,
 		},

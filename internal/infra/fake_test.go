@@ -64,10 +64,15 @@ func delivery() *config.Delivery {
 }
 
 func (w *world) infra(d *config.Delivery) *Infra {
-	return New(d, Options{
+	w.t.Helper()
+	i, err := New(d, Options{
 		Access: azure.Access{Credential: &azfake.TokenCredential{}, Transport: w},
-		Nodes:  1, askEvery: time.Millisecond,
+		Nodes:  1, pollInterval: time.Millisecond,
 	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return i
 }
 
 func (w *world) run(d *config.Delivery, dryRun bool) ([]store.Change, error) {

@@ -15,32 +15,29 @@ import (
 	"github.com/secretctl/secretctl/internal/atomicfile"
 	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 )
 
 // Kubeconfig fetches the cluster's kubeconfig for users. It is a credential.
 func (i *Infra) Kubeconfig(ctx context.Context) (secret.Value, error) {
-	client, err := i.clusters()
-	if err != nil {
-		return secret.Value{}, err
-	}
-	// Of a cluster with Entra ID, kubectl knows no other format any more.
+	// For a cluster with Entra ID, kubectl supports no other format.
 	options := &armcontainerservice.ManagedClustersClientListClusterUserCredentialsOptions{Format: new(armcontainerservice.FormatExec)}
-	got, err := client.ListClusterUserCredentials(ctx, i.config.ResourceGroup, i.config.Cluster, options)
+	got, err := i.clusters.ListClusterUserCredentials(ctx, i.config.ResourceGroup, i.config.Cluster, options)
 	o := i.cluster()
 	switch {
 	case i.absent(err):
-		return secret.Value{}, hint.Wrap(fmt.Errorf("azure: %s: not found", o.name), "run: secretctl infra")
+		return secret.Value{}, hint.Wrap(fmt.Errorf("azure: %s: not found", o.Name), "run: secretctl infra")
 	case err != nil:
 		return secret.Value{}, i.fail(ctx, o, err)
 	case len(got.Kubeconfigs) == 0 || got.Kubeconfigs[0] == nil || len(got.Kubeconfigs[0].Value) == 0:
-		return secret.Value{}, unexpected(o)
+		return secret.Value{}, fmt.Errorf("azure: %s: %w", o.Name, azure.ErrUnexpected)
 	}
 	return secret.New(got.Kubeconfigs[0].Value), nil
 }
 
-// WriteKubeconfig writes a kubeconfig into a file that only its owner can read,
-// and makes its context the current one. What a file that is there has besides
-// stays. It refuses to replace a cluster of the same name at another address.
+// WriteKubeconfig merges a kubeconfig into a file that only its owner can read, and makes
+// its context the current one. It refuses to replace a cluster of the same name at
+// another address.
 func WriteKubeconfig(path string, fetched secret.Value) error {
 	if err := writeKubeconfig(path, fetched); err != nil {
 		return fmt.Errorf("kubeconfig %s: %w", path, err)
@@ -51,7 +48,7 @@ func WriteKubeconfig(path string, fetched secret.Value) error {
 func writeKubeconfig(path string, fetched secret.Value) error {
 	more, err := clientcmd.Load(fetched.Reveal())
 	if err != nil {
-		return errors.New("what was fetched is no kubeconfig") // its parser's error may quote it
+		return errors.New("Azure's answer is not a kubeconfig") // the parser's error may quote it
 	}
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
@@ -62,7 +59,7 @@ func writeKubeconfig(path string, fetched secret.Value) error {
 	}
 	merged, err := clientcmd.Load(text)
 	if err != nil {
-		return hint.Wrap(errors.New("is no kubeconfig"), "give another file with --file")
+		return hint.Wrap(errors.New("is not a kubeconfig"), "give another file with --file")
 	}
 	if err := merge(merged, more); err != nil {
 		return err

@@ -18,7 +18,7 @@ func TestRefusalIsOneLineWithAHint(t *testing.T) {
 		"no role": {
 			answers(put, "/resourcegroups/aidbox-rg", http.StatusForbidden, refusal("AuthorizationFailed", "the client lacks a lot")),
 			"azure: resource group aidbox-rg: permission denied: needs the role Contributor on /subscriptions/" + subscription,
-			"az role assignment create --role Contributor --scope /subscriptions/" + subscription + " --assignee YOU",
+			"az role assignment create --role \"Contributor\" --scope /subscriptions/" + subscription + " --assignee YOU",
 		},
 		"no role to read": {
 			answers(get, "/vaults/contoso", http.StatusForbidden, refusal("AuthorizationFailed", "")),
@@ -26,7 +26,7 @@ func TestRefusalIsOneLineWithAHint(t *testing.T) {
 		},
 		"policy": {
 			answers(put, cluster, http.StatusForbidden, refusal("RequestDisallowedByPolicy", `Resource 'a' was\n disallowed.`)),
-			"azure: AKS cluster aidbox-rg/aidbox_aks: answered 403 RequestDisallowedByPolicy: Resource 'a' was disallowed.", "a policy of your organisation",
+			"azure: AKS cluster aidbox-rg/aidbox_aks: answered 403 RequestDisallowedByPolicy: Resource 'a' was disallowed.", "a policy of your organization",
 		},
 		"wrong subscription": {
 			answers(get, "/resourcegroups/", http.StatusNotFound, refusal("SubscriptionNotFound", "The subscription was not found.")),
@@ -38,7 +38,7 @@ func TestRefusalIsOneLineWithAHint(t *testing.T) {
 		},
 		"no name for a Key Vault": {
 			answers(http.MethodPost, "/checkNameAvailability", http.StatusOK, `{"nameAvailable": false, "reason": "AccountNameInvalid", "message": "must begin with a letter"}`),
-			"azure: Key Vault contoso: is no name for a Key Vault: must begin with a letter", "azure.keyVault",
+			"azure: Key Vault contoso: is not a valid name for a Key Vault: must begin with a letter", "azure.keyVault",
 		},
 		"name taken in the meantime": {
 			answers(put, "/vaults/", http.StatusConflict, refusal("VaultAlreadyExists", "")),

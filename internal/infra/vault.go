@@ -2,7 +2,6 @@ package infra
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -17,54 +16,49 @@ import (
 	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 )
 
-// vaultStep makes the Key Vaults: the delivery's own, and those of single secrets.
+// vaultStep creates the Key Vaults: the delivery's own, and those of single secrets.
 type vaultStep struct {
 	*Infra
 	plans []vaultPlan
 }
 
-// vaultPlan is what is to be done about one. group and patch are of one that is there.
+// vaultPlan is the change of a Key Vault. group and patch are those of an existing one.
 type vaultPlan struct {
 	store.Change
 	name, group string
 	patch       armkeyvault.VaultPatchProperties
 }
 
-func (s *vaultStep) object(name string) object {
-	return object{"Key Vault " + name, "Microsoft.KeyVault", s.groupID()}
+func (i *Infra) vault(name string) object {
+	return i.object("Key Vault "+name, "Microsoft.KeyVault", i.groupID())
 }
 
-func (s *vaultStep) client() (*armkeyvault.VaultsClient, error) {
-	return armkeyvault.NewVaultsClient(s.config.SubscriptionID, s.azure.Credential(), s.azure.ARM())
+// refuseVault is the error of a Key Vault that the delivery cannot use.
+func (i *Infra) refuseVault(name, why, next string) error {
+	return hint.Wrap(fmt.Errorf("azure: %s: %s", i.vault(name).Name, why), "%s", next)
 }
 
-func (s *vaultStep) names() []string {
+func (s *vaultStep) diff(ctx context.Context) ([]store.Change, error) {
 	names := []string{s.config.KeyVault}
 	for _, name := range s.d.KeyVaults() {
 		if !strings.EqualFold(name, s.config.KeyVault) {
 			names = append(names, name)
 		}
 	}
-	return names
-}
-
-func (s *vaultStep) diff(ctx context.Context) ([]store.Change, error) {
-	client, err := s.client()
-	if err != nil {
-		return nil, err
-	}
 	s.plans = nil
 	var changes []store.Change
-	for _, name := range s.names() {
-		vault, err := s.find(ctx, client, name)
-		if err != nil {
+	for _, name := range names {
+		plan := vaultPlan{name: name, Change: store.Change{Phase: phaseVault, Object: s.vault(name).Name}}
+		vault, err := s.find(ctx, name)
+		switch {
+		case err != nil:
 			return nil, err
-		}
-		plan := vaultPlan{name: name, Change: store.Change{Phase: phaseVault, Object: s.object(name).name}}
-		if vault == nil {
+		case vault == nil:
 			plan.Action, plan.Detail = store.Create, "RBAC authorization, soft delete; in "+s.config.Location
-		} else if err := s.compare(&plan, vault); err != nil {
-			return nil, err
+		default:
+			if err := s.compare(&plan, vault); err != nil {
+				return nil, err
+			}
 		}
 		s.plans = append(s.plans, plan)
 		changes = append(changes, plan.Change)
@@ -72,78 +66,56 @@ func (s *vaultStep) diff(ctx context.Context) ([]store.Change, error) {
 	return changes, nil
 }
 
-// find returns the Key Vault: that of the resource group, or one elsewhere in the
-// subscription, since many share one. nil is none, and a name that is free.
-func (s *vaultStep) find(ctx context.Context, client *armkeyvault.VaultsClient, name string) (*armkeyvault.Vault, error) {
-	got, err := client.Get(ctx, s.config.ResourceGroup, name, nil)
+// find returns the Key Vault, or nil if there is none and the name is free.
+func (s *vaultStep) find(ctx context.Context, name string) (*armkeyvault.Vault, error) {
+	vault, err := s.azure.FindKeyVault(ctx, s.vaults, s.config.ResourceGroup, name)
 	switch {
 	case err == nil:
-		return &got.Vault, nil
+		return vault, nil
 	case !s.absent(err):
-		return nil, s.fail(ctx, s.object(name), err)
+		return nil, s.fail(ctx, s.vault(name), err)
 	}
-	free, err := client.CheckNameAvailability(ctx, armkeyvault.VaultCheckNameAvailabilityParameters{
+	free, err := s.vaults.CheckNameAvailability(ctx, armkeyvault.VaultCheckNameAvailabilityParameters{
 		Name: &name, Type: new("Microsoft.KeyVault/vaults"),
 	}, nil)
 	switch {
-	case s.denied(err): // who may only write to the group learns it when the Key Vault is made
+	case s.denied(err), err == nil && azure.Deref(free.NameAvailable): // without the right to ask, the creation tells
 		return nil, nil
 	case err != nil:
-		return nil, s.fail(ctx, s.object(name), err)
-	case azure.Deref(free.NameAvailable):
-		return nil, nil
+		return nil, s.fail(ctx, s.vault(name), err)
 	case azure.Deref(free.Reason) == armkeyvault.ReasonAccountNameInvalid:
-		return nil, hint.Wrap(fmt.Errorf("azure: %s: is no name for a Key Vault: %s", s.object(name).name, s.azure.Text(azure.Deref(free.Message))), "correct azure.keyVault")
+		return nil, s.refuseVault(name, "is not a valid name for a Key Vault: "+s.azure.Text(azure.Deref(free.Message)), "correct azure.keyVault")
 	}
-	return s.findTaken(ctx, client, name)
+	return nil, s.taken(ctx, name)
 }
 
-// findTaken finds who has the name.
-func (s *vaultStep) findTaken(ctx context.Context, client *armkeyvault.VaultsClient, name string) (*armkeyvault.Vault, error) {
-	about := func(text, next string) error {
-		return hint.Wrap(fmt.Errorf("azure: %s: %s", s.object(name).name, text), "%s", next)
+// taken returns the error of a name that a deleted Key Vault has, or one that this login
+// cannot see.
+func (s *vaultStep) taken(ctx context.Context, name string) error {
+	deleted, err := azure.All(ctx, s.vaults.NewListDeletedPager(nil),
+		func(p armkeyvault.VaultsClientListDeletedResponse) []*armkeyvault.DeletedVault { return p.Value })
+	if err != nil && !s.denied(err) {
+		return s.fail(ctx, s.vault(name), err)
 	}
-	for pages := client.NewListBySubscriptionPager(nil); pages.More(); {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, s.fail(ctx, s.object(name), err)
-		}
-		for _, vault := range page.Value {
-			if strings.EqualFold(azure.Deref(vault.Name), name) {
-				return vault, nil
-			}
+	for _, vault := range deleted {
+		if p := vault.Properties; p != nil && strings.EqualFold(azure.Deref(vault.Name), name) {
+			return s.refuseVault(name, "was deleted and can be recovered until "+azure.Deref(p.ScheduledPurgeDate).UTC().Format(time.DateOnly)+"; until then the name is taken",
+				fmt.Sprintf("run: az keyvault recover --name %s --location %s; or choose another azure.keyVault", name, s.azure.Text(azure.Deref(p.Location))))
 		}
 	}
-	for pages := client.NewListDeletedPager(nil); pages.More(); {
-		page, err := pages.NextPage(ctx)
-		if s.denied(err) {
-			break
-		}
-		if err != nil {
-			return nil, s.fail(ctx, s.object(name), err)
-		}
-		for _, deleted := range page.Value {
-			if p := deleted.Properties; p != nil && strings.EqualFold(azure.Deref(deleted.Name), name) {
-				return nil, about("was deleted and can be recovered until "+azure.Deref(p.ScheduledPurgeDate).UTC().Format(time.DateOnly)+"; until then the name is taken",
-					fmt.Sprintf("run: az keyvault recover --name %s --location %s; or choose another azure.keyVault", name, s.azure.Text(azure.Deref(p.Location))))
-			}
-		}
-	}
-	return nil, about("the name is taken, by a Key Vault that this login cannot see", takenHint)
+	return s.refuseVault(name, "the name is taken, by a Key Vault that this login cannot see", takenHint)
 }
 
 func (s *vaultStep) denied(err error) bool {
-	refusal := s.azure.RefusalOf(err)
-	return refusal != nil && refusal.Status == http.StatusForbidden
+	return s.azure.RefusalOf(err).HasStatus(http.StatusForbidden)
 }
 
-// compare completes the plan for a Key Vault that is there.
+// compare completes the plan of an existing Key Vault.
 func (s *vaultStep) compare(plan *vaultPlan, vault *armkeyvault.Vault) error {
-	o := s.object(plan.name)
 	id, err := arm.ParseResourceID(azure.Deref(vault.ID))
 	p := vault.Properties
 	if err != nil || p == nil {
-		return unexpected(o)
+		return fmt.Errorf("azure: %s: %w", s.vault(plan.name).Name, azure.ErrUnexpected)
 	}
 	plan.group = id.ResourceGroupName
 	plan.Action, plan.Detail = store.Unchanged, "in "+s.azure.Text(azure.Deref(vault.Location))
@@ -151,58 +123,50 @@ func (s *vaultStep) compare(plan *vaultPlan, vault *armkeyvault.Vault) error {
 		plan.Detail += ", resource group " + s.azure.Text(plan.group)
 	}
 	if tenant := azure.Deref(p.TenantID); s.config.TenantID != "" && !strings.EqualFold(tenant, s.config.TenantID) {
-		return hint.Wrap(fmt.Errorf("azure: %s: is of the tenant %s, and azure.tenantID is %s", o.name, s.azure.Text(tenant), s.config.TenantID),
+		return s.refuseVault(plan.name, fmt.Sprintf("belongs to the tenant %s, and azure.tenantID is %s", s.azure.Text(tenant), s.config.TenantID),
 			"correct azure.tenantID, or choose another azure.keyVault")
 	}
-	var why []string
+	var updates []string
 	if !azure.Deref(p.EnableRbacAuthorization) {
 		if n := len(p.AccessPolicies); n > 0 {
-			err := fmt.Errorf("azure: %s: %w: its access policies (%d) would end with that", o.name, errNoRBAC, n)
-			return hint.Wrap(err, "give their owners roles instead, then run: az keyvault update --name %s --enable-rbac-authorization true", plan.name)
+			return s.refuseVault(plan.name, fmt.Sprintf("uses access policies, and RBAC authorization would end them (%d)", n),
+				"assign roles to their owners, then run: az keyvault update --name "+plan.name+" --enable-rbac-authorization true")
 		}
 		plan.patch.EnableRbacAuthorization = new(true)
-		why = append(why, "RBAC authorization on; there are no access policies that would end with that")
+		updates = append(updates, "RBAC authorization on; it has no access policies that this would end")
 	}
 	if p.EnableSoftDelete != nil && !*p.EnableSoftDelete {
 		plan.patch.EnableSoftDelete = new(true)
-		why = append(why, "soft delete on")
+		updates = append(updates, "soft delete on")
 	}
-	if len(why) > 0 {
-		plan.Action, plan.Detail = store.Update, strings.Join(why, "; ")
+	if updates != nil {
+		plan.Action, plan.Detail = store.Update, strings.Join(updates, "; ")
 	}
 	if strings.EqualFold(azure.Deref(p.PublicNetworkAccess), "Disabled") {
-		plan.Warning = "takes requests from private networks only: provision, and the cluster's nodes, have to be in one"
+		plan.Warning = "takes requests from private networks only: run provision in one, and put the cluster's nodes into one"
 	}
 	return nil
 }
 
-// errNoRBAC is a Key Vault in which no role counts.
-var errNoRBAC = errors.New("uses access policies, and switching to RBAC authorization is not safe")
-
-func (s *vaultStep) apply(ctx context.Context) ([]store.Change, error) {
-	client, err := s.client()
-	if err != nil {
-		return nil, err
-	}
-	var done []store.Change
+func (s *vaultStep) apply(ctx context.Context) (done []store.Change, err error) {
 	for _, plan := range s.plans {
 		switch plan.Action {
 		case store.Create:
 			s.o.Waiting(plan.Object)
-			err = s.create(ctx, client, plan.name)
+			err = s.create(ctx, plan.name)
 		case store.Update:
-			_, err = client.Update(ctx, plan.group, plan.name, armkeyvault.VaultPatchParameters{Properties: &plan.patch}, nil)
+			_, err = s.vaults.Update(ctx, plan.group, plan.name, armkeyvault.VaultPatchParameters{Properties: &plan.patch}, nil)
 		}
 		if err != nil {
-			return done, s.fail(ctx, s.object(plan.name), err)
+			return done, s.fail(ctx, s.vault(plan.name), err)
 		}
 		done = append(done, plan.Change)
 	}
 	return done, nil
 }
 
-func (s *vaultStep) create(ctx context.Context, client *armkeyvault.VaultsClient, name string) error {
-	poller, err := client.BeginCreateOrUpdate(ctx, s.config.ResourceGroup, name, armkeyvault.VaultCreateOrUpdateParameters{
+func (s *vaultStep) create(ctx context.Context, name string) error {
+	poller, err := s.vaults.BeginCreateOrUpdate(ctx, s.config.ResourceGroup, name, armkeyvault.VaultCreateOrUpdateParameters{
 		Location: &s.config.Location,
 		Tags:     tags(),
 		Properties: &armkeyvault.VaultProperties{
@@ -215,6 +179,6 @@ func (s *vaultStep) create(ctx context.Context, client *armkeyvault.VaultsClient
 	if err != nil {
 		return err
 	}
-	_, err = poller.PollUntilDone(ctx, &runtime.PollUntilDoneOptions{Frequency: s.o.askEvery})
+	_, err = poller.PollUntilDone(ctx, &runtime.PollUntilDoneOptions{Frequency: s.o.pollInterval})
 	return err
 }

@@ -51,7 +51,7 @@ func TestKeyVaultThatIsThereChangesOnlyWhereNobodyLosesAnything(t *testing.T) {
 			func(v *armkeyvault.Vault) {
 				v.ID, v.Properties.EnableRbacAuthorization = vaultID("shared-rg", "contoso"), nil
 			},
-			store.Change{Action: "update", Detail: "RBAC authorization on; there are no access policies that would end with that"},
+			store.Change{Action: "update", Detail: "RBAC authorization on; it has no access policies that this would end"},
 			"patch of vault shared-rg/contoso",
 		},
 		"no soft delete": {
@@ -61,7 +61,7 @@ func TestKeyVaultThatIsThereChangesOnlyWhereNobodyLosesAnything(t *testing.T) {
 		},
 		"private": {
 			func(v *armkeyvault.Vault) { v.Properties.PublicNetworkAccess = new("Disabled") },
-			store.Change{Action: "unchanged", Detail: "in eastus", Warning: "takes requests from private networks only: provision, and the cluster's nodes, have to be in one"},
+			store.Change{Action: "unchanged", Detail: "in eastus", Warning: "takes requests from private networks only: run provision in one, and put the cluster's nodes into one"},
 			"",
 		},
 	}
@@ -101,12 +101,12 @@ func TestKeyVaultThatCannotBeHadIsAnError(t *testing.T) {
 		},
 		"another tenant's": {
 			nil, nil, "azure: Key Vault contoso: the name is taken, by a Key Vault that this login cannot see",
-			"names of Key Vaults are the same for everybody: choose another azure.keyVault",
+			"names of Key Vaults are unique in Azure: choose another azure.keyVault",
 		},
 		"of another tenant than configured": {
 			[]*armkeyvault.Vault{keyVault(func(v *armkeyvault.Vault) { v.Properties.TenantID = new("33333333-3333-3333-3333-333333333333") })},
 			nil,
-			"azure: Key Vault contoso: is of the tenant 33333333-3333-3333-3333-333333333333, and azure.tenantID is " + tenant, "correct azure.tenantID",
+			"azure: Key Vault contoso: belongs to the tenant 33333333-3333-3333-3333-333333333333, and azure.tenantID is " + tenant, "correct azure.tenantID",
 		},
 		"access policies": {
 			[]*armkeyvault.Vault{keyVault(func(v *armkeyvault.Vault) {
@@ -114,8 +114,8 @@ func TestKeyVaultThatCannotBeHadIsAnError(t *testing.T) {
 				v.Properties.AccessPolicies = []*armkeyvault.AccessPolicyEntry{{ObjectID: new("o"), TenantID: new(tenant), Permissions: &armkeyvault.Permissions{}}}
 			})},
 			nil,
-			"azure: Key Vault contoso: uses access policies, and switching to RBAC authorization is not safe: its access policies (1) would end with that",
-			"give their owners roles instead, then run: az keyvault update --name contoso --enable-rbac-authorization true",
+			"azure: Key Vault contoso: uses access policies, and RBAC authorization would end them (1)",
+			"assign roles to their owners, then run: az keyvault update --name contoso --enable-rbac-authorization true",
 		},
 		"no answer of Azure": {
 			[]*armkeyvault.Vault{keyVault(func(v *armkeyvault.Vault) { v.Properties = nil })},

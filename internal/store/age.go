@@ -10,8 +10,8 @@ import (
 )
 
 // WrittenAt returns when the newest value of a secret was written. That may be long
-// before the newest version, where another secret of the same versions has changed
-// since. Versions whose values nobody gets any more end the search.
+// before the newest version, if the versions hold other secrets too. The search ends at
+// the first version whose value cannot be read any more.
 func WrittenAt(ctx context.Context, from Store, s config.Secret) (time.Time, error) {
 	versions, err := from.Versions(ctx, s)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/secretctl/secretctl/internal/secret"
 )
 
-// Claims is what a ServiceAccount's token says about itself.
+// Claims are the claims of a ServiceAccount's token.
 type Claims struct {
 	Issuer     string   `json:"iss"`
 	Subject    string   `json:"sub"`
@@ -21,14 +21,12 @@ type Claims struct {
 	} `json:"kubernetes.io"`
 }
 
-// ReadClaims returns nothing where the token is not one of Kubernetes.
-func ReadClaims(jwt secret.Value) Claims {
-	var c Claims
-	parts := strings.Split(string(jwt.Reveal()), ".")
-	if len(parts) == 3 {
-		if payload, err := base64.RawURLEncoding.DecodeString(parts[1]); err == nil {
-			_ = json.Unmarshal(payload, &c)
-		}
+// ReadClaims does not verify the token. Of one that Kubernetes did not issue, it returns
+// what it can read.
+func ReadClaims(jwt secret.Value) (c Claims) {
+	if parts := strings.Split(string(jwt.Reveal()), "."); len(parts) == 3 {
+		payload, _ := base64.RawURLEncoding.DecodeString(parts[1])
+		_ = json.Unmarshal(payload, &c)
 	}
 	return c
 }

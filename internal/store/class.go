@@ -17,29 +17,28 @@ import (
 type Class struct {
 	Name       string
 	Provider   string
-	Parameters []Parameter // without "objects"; in the order in which they are printed
-	Unknown    []string    // parameters whose values have to be looked up first, see Provider.FillIn
+	Parameters []Parameter // in the order in which they are rendered, without "objects"
+	Unknown    []string    // parameters whose values Provider.FillIn looks up
 	Objects    []Object    // one for each file
 	Secrets    []config.Secret
 }
 
-// Parameter is one of a SecretProviderClass.
+// Parameter is a parameter of a SecretProviderClass, or another name and value.
 type Parameter struct{ Name, Value string }
 
-// Object is what the provider makes a file of, key by key in the order in which
-// they are printed.
+// Object is what the provider makes a file of: keys in the order in which they are rendered.
 type Object []Parameter
 
-// YAML returns the object as the embedded templates print it: its keys in lines that
-// begin with first and, after the first, with rest.
+// YAML returns the object as the embedded templates render it: a line for each key, which
+// starts with first, or after the first line with rest.
 func (o Object) YAML(first, rest string) string {
 	var text strings.Builder
 	for i, p := range o {
-		begin := rest
+		start := rest
 		if i == 0 {
-			begin = first
+			start = first
 		}
-		fmt.Fprintf(&text, "%s%s: %+q\n", begin, p.Name, p.Value)
+		fmt.Fprintf(&text, "%s%s: %+q\n", start, p.Name, p.Value)
 	}
 	return text.String()
 }
@@ -53,7 +52,8 @@ func Values(parameters []Parameter) Fields {
 	return values
 }
 
-// Fields are the keys of an object as YAML has them, each with a scalar.
+// Fields are the keys of an object in a live SecretProviderClass. A key that has no
+// scalar, which secretctl never renders, has an empty value.
 type Fields map[string]string
 
 // UnmarshalYAML implements [yaml.Unmarshaler].
@@ -61,32 +61,28 @@ func (f *Fields) UnmarshalYAML(node *yaml.Node) error {
 	if node.Kind != yaml.MappingNode {
 		return fmt.Errorf("line %d: is not an object with keys", node.Line)
 	}
-	*f = make(Fields, len(node.Content)/2)
-	for i := 0; i+1 < len(node.Content); i += 2 {
-		name, value := node.Content[i], node.Content[i+1]
-		if _, twice := (*f)[name.Value]; twice {
-			return fmt.Errorf("line %d: key %s is there twice", name.Line, name.Value)
-		}
-		if value.Kind == yaml.AliasNode {
-			value = value.Alias
-		}
-		(*f)[name.Value] = value.Value
+	var values map[string]yaml.Node
+	if err := node.Decode(&values); err != nil {
+		return err
+	}
+	*f = make(Fields, len(values))
+	for name, value := range values {
+		(*f)[name] = value.Value
 	}
 	return nil
 }
 
 // Dialect is how a provider reads a SecretProviderClass.
 type Dialect struct {
-	Parameters []string // the names of those that are compared
-	// Parameter returns what the provider takes a parameter for, also where it is
-	// left out.
+	Parameters []string // to compare
+	// Parameter returns the value that the provider uses, with its default.
 	Parameter func(parameters map[string]string, name string) string
 
-	Keys    []string                             // of an object; the provider ignores every other
-	Objects func(text string) ([]Fields, error)  // reads the parameter objects
-	Text    func(objects []Object) string        // is the parameter as the embedded template prints it
-	File    func(object Fields) string           // that an object becomes
-	Differs func(want Object, got Fields) string // why an object does not give what is wanted, or ""
+	Keys    []string                             // of an object; the provider ignores others
+	Objects func(text string) ([]Fields, error)  // parses the parameter objects
+	Text    func(objects []Object) string        // returns it as the embedded template renders it
+	File    func(object Fields) string           // the file of an object
+	Differs func(want Object, got Fields) string // how an object differs in its meaning, or ""
 }
 
 // Compare is [Provider.Compare] for this dialect.
@@ -101,7 +97,7 @@ func (dialect Dialect) Compare(want Class, live secretsstorev1.SecretProviderCla
 			wrong = append(wrong, fmt.Sprintf("parameter %s is %.80q, not %.80q", name, is, must))
 		}
 	}
-	// To read thousands of objects takes longer than to render all the rest.
+	// Thousands of objects take longer to parse than everything else to render.
 	text := live.Parameters["objects"]
 	if text == dialect.Text(want.Objects) {
 		return wrong, nil

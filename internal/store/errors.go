@@ -7,26 +7,25 @@ import (
 	"strings"
 )
 
-// Errors that say what a store cannot do, besides those of io/fs.
+// Errors of all stores, besides those of io/fs.
 var (
 	ErrNoToken         error = noTokenError{}
 	ErrNoStatusVersion       = errors.New("the driver's status has no version that can be compared")
 	ErrLoginOnNode           = errors.New("only the node of the pod can do its login")
-	// ErrPEM is of a secret whose file is not the stored value, but made of it.
+	// ErrPEM is a certificate or key: its file is made of the stored value, but differs from it.
 	ErrPEM = errors.New("is a certificate or key, which the CSI provider writes as PEM")
+	// ErrDenied is a valid token or login without the right.
+	ErrDenied = Refused("permission denied")
 )
 
 type noTokenError struct{}
 
 func (noTokenError) Error() string { return "no token" }
 
-// Usage says that it is a mistake of usage: nothing was attempted.
+// Usage marks a usage error: nothing was attempted.
 func (noTokenError) Usage() bool { return true }
 
-// ErrDenied says that a valid token or login may not do something.
-var ErrDenied = Refused("permission denied")
-
-// kindError is an error of io/fs in words that fit a store.
+// kindError is an error of io/fs with another text.
 type kindError struct {
 	text string
 	kind error
@@ -44,7 +43,7 @@ func Invalid(text string) error { return &kindError{text, fs.ErrInvalid} }
 // Refused returns an [fs.ErrPermission] with this text.
 func Refused(text string) error { return &kindError{text, fs.ErrPermission} }
 
-// SettingError says what the config lacks for something that was asked for.
+// SettingError names the settings that something needs and the config leaves empty.
 type SettingError struct {
 	For     string
 	Missing []string // keys
@@ -58,5 +57,5 @@ func (e *SettingError) Error() string {
 // Hint says what to do.
 func (e *SettingError) Hint() string { return e.Next }
 
-// Usage says that it is a mistake of usage: nothing was attempted.
+// Usage marks a usage error: nothing was attempted.
 func (*SettingError) Usage() bool { return true }

@@ -5,24 +5,22 @@ const DriverName = "secrets-store.csi.k8s.io"
 
 // Chart is the Helm chart that installs a provider of the CSI driver.
 type Chart struct {
-	Release, Namespace  string // of a new release; without a namespace the user chooses one
+	Release, Namespace  string // of a new release; without a namespace, the user chooses one
 	Name, Repo, Version string
-	Needs               []Parameter // values that a release is refused without
+	Needs               []Parameter // values that every release must have
 	Fresh               []Parameter // more values of a new release
-	NeedsHint           string      // what to do about a release that is refused
-	Alone               bool        // a cluster has room for one release of the chart
-	KeepVersion         bool        // a release has more in it than is secretctl's to upgrade
+	NeedsHint           string      // what to do about an existing release without these values
+	Alone               bool        // a cluster can have only one release of the chart
+	KeepVersion         bool        // secretctl does not upgrade a release, since it has more in it
 
-	// Dev are the values of a chart that also brings a server for trying things out;
-	// nil where there is none.
+	// Dev has the values with which the chart also installs a dev server; nil if it has none.
 	Dev *Chart
 }
 
-// Job is how a Job in the cluster logs in to the store, as the provider does for the
-// pod.
+// Job is how a Job in the cluster logs in to the store.
 type Job struct {
-	Token    bool   // it gets a token of the ServiceAccount
-	Audience string // of the token; "" is the API server's own
+	Token    bool   // the Job needs a token of its ServiceAccount
+	Audience string // of the token; "" for the API server's own
 	Env      []Parameter
 	Args     []string // of secretctl
 }

@@ -9,8 +9,11 @@ import (
 	"github.com/secretctl/secretctl/internal/hint"
 )
 
-// What a step finds, or has done, about an object. Absent is what the store lacks
-// while the config names no source for it: that is reported, never written.
+// PhaseStore is the phase that writes the values, in every store.
+const PhaseStore = "store"
+
+// What a step finds about an object, or has done to it. Absent is a secret that neither
+// the store nor a source has: it is reported and never written.
 const (
 	Unchanged = "unchanged"
 	Create    = "create"
@@ -24,37 +27,35 @@ type Change struct {
 	Object  string `json:"object"`
 	Action  string `json:"action"` // unchanged, create, update, absent
 	Detail  string `json:"detail,omitempty"`
-	Warning string `json:"warning,omitempty"` // something about it that will not work as it is
+	Warning string `json:"warning,omitempty"` // what will not work as it is
 
-	OtherValue bool  `json:"-"` // of an update: the store has another value than what Detail names
-	Refused    error `json:"-"` // why it would not be written; only with [Options.Compare]
+	OtherValue bool  `json:"-"` // an update: the store has another value than the source in Detail
+	Refused    error `json:"-"` // why provision would not write it; only with [Options.Compare]
 }
 
-// Pending says that a change is yet to be written.
+// Pending reports whether a change has to be written.
 func (c Change) Pending() bool { return c.Action == Create || c.Action == Update }
 
-// Step is one phase of provisioning. Check says without asking anybody why it
-// cannot be done, and Read gets the values that come from the user; both may be nil.
-// Diff compares and writes nothing. Apply comes after Diff, writes what that found,
-// and returns what became of each object; beside an error it returns what it had
-// found or done before.
-type Step struct {
-	Name  string
-	Check func() error
-	Read  func(context.Context) error
-	Diff  func(context.Context) ([]Change, error)
-	Apply func(context.Context) ([]Change, error)
-}
-
-// StepFunc is a Step's Diff or Apply.
+// StepFunc is the Diff or Apply of a step.
 type StepFunc = func(context.Context) ([]Change, error)
 
-// Part is what a phase does about some of its objects.
+// Step is one phase of provisioning.
+type Step struct {
+	Name  string
+	Check func() error                // refuses a config with which the step cannot run; nil for none
+	Read  func(context.Context) error // gets the values that come from the user; nil for none
+	Diff  StepFunc                    // compares, and writes nothing
+	// Apply writes what Diff found, and returns what happened to each object; with an
+	// error, what happened before it.
+	Apply StepFunc
+}
+
+// Part handles some of the objects of a phase.
 type Part struct{ Diff, Apply StepFunc }
 
-// NewStep makes one of several steps, whose hints say how to go without it where
-// it is not allowed: the people who may write secrets and policies are often not
-// the same. A part with nothing to write is not applied.
+// NewStep returns the step of one of several phases. If something is denied, the hint
+// names the other phases: secrets and policies often belong to different people. Parts
+// without a pending change are not applied.
 func NewStep(phases []string, phase string, parts ...Part) Step {
 	others := slices.DeleteFunc(slices.Clone(phases), func(p string) bool { return p == phase })
 	hinted := func(changes []Change, err error) ([]Change, error) {

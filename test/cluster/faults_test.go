@@ -53,7 +53,7 @@ var faults = []fault{
 		{workload, deployment, "fail", `serviceaccount "aidbox" not found`},
 	}},
 	{"no auth method", (*realCluster).disableAuth, (*realCluster).recreateAuthMethod, []expectation{
-		{"doctor", podCanRead, "fail", "there is no auth method at auth/NAMESPACE...secretctl provision"},
+		{"doctor", podCanRead, "fail", "no auth method at auth/NAMESPACE...secretctl provision"},
 	}},
 	{"tokens are not reviewed", (*realCluster).breakReviewer, (*realCluster).recreateAuthMethod, []expectation{
 		{"doctor", podCanRead, "fail", "could not have the cluster review it...token_reviewer_jwt"},
@@ -100,7 +100,7 @@ var faults = []fault{
 		{workload, deployment, "fail", `FailedMount: Code: 400...invalid role name...roleName is "absent"`},
 	}},
 	{"path without data/", applyReplacing("secret/data/NAMESPACE/client", "secret/NAMESPACE/client"), (*realCluster).reapply, []expectation{
-		{newPods + workload, class, "fail", "lacks the data/ of KV version 2: secret/data/NAMESPACE/client"},
+		{newPods + workload, class, "fail", "without the data/ of KV version 2: secret/data/NAMESPACE/client"},
 	}},
 	{"no SecretProviderClass", deleteObject("secretproviderclass/aidbox-vault-secrets"), (*realCluster).reapply, []expectation{
 		{workload, class, "fail", "not found...running pods keep their files, and get no new values"},

@@ -15,7 +15,7 @@ import (
 
 const (
 	defaultCloud    = "AzurePublicCloud"
-	identityBinding = "useAzureTokenProxy" // of AKS; the tokens have another audience then
+	identityBinding = "useAzureTokenProxy" // of AKS; its tokens have another audience
 )
 
 // classes returns a SecretProviderClass for each Key Vault of the delivery.
@@ -27,33 +27,30 @@ func classes(d *config.Delivery) []store.Class {
 			{Name: "tenantID", Value: d.Azure.TenantID},
 			{Name: "cloudName", Value: d.Azure.Cloud},
 			{Name: "usePodIdentity", Value: "false"},
+			{Name: "useVMManagedIdentity", Value: fmt.Sprint(!isWorkload(d))},
 		}}
 		if d.Azure.TenantID == "" {
 			class.Unknown = append(class.Unknown, "tenantID")
 		}
-		class.Parameters = append(class.Parameters, store.Parameter{Name: "useVMManagedIdentity", Value: fmt.Sprint(!isWorkload(d))})
-		who := ""
-		switch d.Azure.Identity.Type {
-		case config.IdentityWorkload: // never useVMManagedIdentity beside it
-			who = "clientID"
-		case config.IdentityKubelet, config.IdentityAddon, config.IdentityNode:
-			who = "userAssignedIdentityID" // without it the provider takes another one, and does not say so
-		}
-		if who != "" {
+		if kind := d.Azure.Identity.Type; kind != config.IdentitySystem {
+			who := "userAssignedIdentityID" // without it the provider silently uses another identity
+			if kind == config.IdentityWorkload {
+				who = "clientID"
+			}
 			class.Parameters = append(class.Parameters, store.Parameter{Name: who, Value: d.Azure.Identity.ClientID})
 			if d.Azure.Identity.ClientID == "" {
 				class.Unknown = append(class.Unknown, who)
 			}
 		}
 		for _, s := range d.Secrets {
-			if d.ClassName(s.KeyVault) == class.Name {
-				class.Secrets = append(class.Secrets, s)
-				object := store.Object{{Name: "objectName", Value: s.ObjectName}, {Name: "objectType", Value: s.KeyVaultType()}, {Name: "objectAlias", Value: s.FileName()}}
-				if s.StoredEncoding() != config.EncodingUTF8 {
-					object = append(object, store.Parameter{Name: "objectEncoding", Value: s.StoredEncoding()})
-				}
-				class.Objects = append(class.Objects, object)
+			if d.ClassName(s.KeyVault) != class.Name {
+				continue
 			}
+			object := store.Object{{Name: "objectName", Value: s.ObjectName}, {Name: "objectType", Value: s.KeyVaultType()}, {Name: "objectAlias", Value: s.FileName()}}
+			if s.StoredEncoding() != config.EncodingUTF8 {
+				object = append(object, store.Parameter{Name: "objectEncoding", Value: s.StoredEncoding()})
+			}
+			class.Secrets, class.Objects = append(class.Secrets, s), append(class.Objects, object)
 		}
 		all = append(all, class)
 	}
@@ -90,7 +87,7 @@ var dialect = store.Dialect{
 	Differs: differs,
 }
 
-// objects reads a list of texts, each of which is an object.
+// objects reads the parameter objects: a list of strings, each of them an object in YAML.
 func objects(text string) ([]store.Fields, error) {
 	var list struct {
 		Array []string `yaml:"array"`
@@ -123,7 +120,7 @@ func differs(wanted store.Object, got store.Fields) string {
 	return ""
 }
 
-// read is the inverse of classes, for one of them after the other.
+// read is the inverse of classes. It is called for one class after the other.
 func read(live secretsstorev1.SecretProviderClassSpec, d *config.Delivery) error {
 	all, err := objects(live.Parameters["objects"])
 	if err != nil {
@@ -142,16 +139,16 @@ func read(live secretsstorev1.SecretProviderClassSpec, d *config.Delivery) error
 	case parameter("useVMManagedIdentity") == "true":
 		section.Identity = config.Identity{Type: config.IdentitySystem}
 	default:
-		return store.Invalid("its identity is none that secretctl knows")
+		return store.Invalid("has an identity of a type that secretctl does not support")
 	}
 	if d.Azure == nil {
 		d.Provider, d.Azure = config.ProviderAzure, new(section)
 	}
 	if section.KeyVault = d.Azure.KeyVault; section != *d.Azure {
-		return store.Invalid("is of another tenant or identity than the one before")
+		return store.Invalid("has another tenant or identity than the SecretProviderClass before it")
 	}
 	if name == d.Azure.KeyVault {
-		name = "" // which the delivery says for all
+		name = "" // the delivery's own
 	}
 	for _, o := range all {
 		s := config.Secret{Name: dialect.File(o), ObjectName: o["objectName"], KeyVault: name, ObjectEncoding: o["objectEncoding"]}
@@ -160,7 +157,7 @@ func read(live secretsstorev1.SecretProviderClassSpec, d *config.Delivery) error
 		case config.ObjectCert, config.ObjectKey:
 			s.ObjectType = o["objectType"]
 		default:
-			return store.Invalid(fmt.Sprintf("object %s: is a %s, which no secret is", o["objectName"], o["objectType"]))
+			return store.Invalid(fmt.Sprintf("object %s: is a %s, which is not supported", o["objectName"], o["objectType"]))
 		}
 		d.Secrets = append(d.Secrets, s)
 	}

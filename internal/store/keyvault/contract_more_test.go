@@ -122,7 +122,7 @@ func kvSetsExpiry(t *testing.T, b *keyVault) {
 		t.Fatal(err)
 	}
 	got, err := b.run(t, d, passwordEnv, store.Options{})
-	if err != nil || !strings.Contains(got[0].Warning, "has expired on") {
+	if err != nil || !strings.Contains(got[0].Warning, "expired on") {
 		t.Errorf("changes %v, error %v, want a warning", got, err)
 	}
 	dated, ok := b.connect(t, d, store.Options{}).(store.Dated)

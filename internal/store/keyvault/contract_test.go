@@ -120,7 +120,7 @@ func kvRefusesOthers(t *testing.T, b *keyVault) {
 		{nil, "has no tag managed-by"},
 		{[]string{"file-encoding", "utf-8"}, "has no tag managed-by"}, // as az leaves it
 		{[]string{"managed-by", "terraform"}, `is managed by "terraform"`},
-		{[]string{"managed-by", "secretctl", "secretctl-delivery", "other"}, `is of delivery "other"`},
+		{[]string{"managed-by", "secretctl", "secretctl-delivery", "other"}, `belongs to delivery "other"`},
 	} {
 		name := fmt.Sprintf("s%d", i)
 		b.store(t, name, "theirs", c.tags...)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -20,41 +19,35 @@ import (
 	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 )
 
-// The ids that the roles have in every tenant.
+// roleIDs are the ids of the roles in every tenant.
 var roleIDs = map[string]string{
 	userRole:    "4633458b-17de-408a-b874-0445c86b69e6",
 	certRole:    "db79e9a7-68ee-4b58-9aeb-b90e7c24fcba",
 	officerRole: "b86a8fe4-44ce-4948-aee5-eccb2c155cd7",
 }
 
-// roleFor returns the least role by which the pod reads what it mounts of a Key Vault.
-func roleFor(d *config.Delivery, vault string) string {
-	if slices.ContainsFunc(d.Secrets, func(s config.Secret) bool {
-		return strings.EqualFold(s.KeyVault, vault) && s.KeyVaultType() != config.ObjectSecret
-	}) {
-		return certRole
-	}
-	return userRole
-}
-
-const assignerRole = "Role Based Access Control Administrator"
-
-// grantStep lets identities use the secrets, by roles on Key Vaults or single secrets.
+// grantStep assigns roles on Key Vaults or single secrets to identities.
 type grantStep struct {
-	r        *resources
+	*resources
 	identity *identityStep
 	wanted   []wantedGrant
 
 	grants []grant
 }
 
-// wantedGrant is a role on a Key Vault, or on what is below it.
+// wantedGrant is a role on a Key Vault, or on an object below it.
 type wantedGrant struct{ keyVault, below, role string }
 
 // podGrants let the pod read each Key Vault.
 func podGrants(d *config.Delivery) (wanted []wantedGrant) {
 	for _, name := range d.KeyVaults() {
-		wanted = append(wanted, wantedGrant{name, "", roleFor(d, name)})
+		role := userRole
+		if slices.ContainsFunc(d.Secrets, func(s config.Secret) bool {
+			return strings.EqualFold(s.KeyVault, name) && s.KeyVaultType() != config.ObjectSecret
+		}) {
+			role = certRole
+		}
+		wanted = append(wanted, wantedGrant{name, "", role})
 	}
 	return wanted
 }
@@ -67,20 +60,17 @@ func rotateGrants(d *config.Delivery) (wanted []wantedGrant) {
 	return wanted
 }
 
-// grant is a role assignment. scope is the id of a Key Vault, or of one of its secrets.
+// grant is a role assignment. Its scope is the id of a Key Vault, or of a secret.
 type grant struct {
 	store.Change
-	reader int // in the identity step's list: for one that is yet to be made, its principal comes later
-	scope  string
-	role   string
+	reader      int // index in identity.readers, whose principal may still be created
+	scope, role string
 }
 
 func (s *grantStep) diff(ctx context.Context) ([]store.Change, error) {
-	err := s.identity.find(ctx)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, hint.Wrap(err, "run the phase identity too, which makes it")
-	}
-	if err != nil {
+	if err := s.identity.find(ctx); errors.Is(err, fs.ErrNotExist) {
+		return nil, hint.Wrap(err, createIdentity)
+	} else if err != nil {
 		return nil, err
 	}
 	s.grants = nil
@@ -88,14 +78,16 @@ func (s *grantStep) diff(ctx context.Context) ([]store.Change, error) {
 	for _, w := range s.wanted {
 		name := strings.ToLower(w.keyVault)
 		if vaults[name] == "" {
-			if vaults[name], err = s.r.keyVault(ctx, w.keyVault); err != nil {
+			id, err := s.keyVault(ctx, w.keyVault)
+			if err != nil {
 				return nil, err
 			}
+			vaults[name] = id
 		}
 		scope := vaults[name] + w.below
 		for i, to := range s.identity.readers {
 			if to.principal == "" && s.identity.workload == nil {
-				continue // which was told already
+				continue // the identity step warns of it
 			}
 			g := grant{reader: i, scope: scope, role: w.role, Change: store.Change{
 				Phase: phaseGrant, Object: w.role + " on " + w.keyVault + w.below, Action: store.Create, Detail: "to " + to.name,
@@ -113,80 +105,56 @@ func (s *grantStep) diff(ctx context.Context) ([]store.Change, error) {
 	return s.changes(len(s.grants)), nil
 }
 
-func (s *grantStep) changes(n int) []store.Change {
-	var changes []store.Change
+const createIdentity = "run the phase identity too, which creates it"
+
+func (s *grantStep) changes(n int) (changes []store.Change) {
 	for _, g := range s.grants[:n] {
 		changes = append(changes, g.Change)
 	}
 	return changes
 }
 
-func (s *grantStep) client() (*armauthorization.RoleAssignmentsClient, error) {
-	return armauthorization.NewRoleAssignmentsClient(s.r.d.Azure.SubscriptionID, s.r.azure.Credential(), s.r.azure.ARM())
-}
-
-// granted says whether a principal has the role on a scope, or on what that is in.
+// granted reports whether a principal has the role on a scope, or on a scope above it.
 func (s *grantStep) granted(ctx context.Context, scope, principal, role string) (bool, error) {
 	if principal == "" {
 		return false, nil
 	}
-	client, err := s.client()
+	filter := "principalId%20eq%20'" + url.QueryEscape(principal) + "'" // the SDK does not escape it
+	all, err := azure.All(ctx, s.assignments.NewListForScopePager(strings.TrimPrefix(scope, "/"), &armauthorization.RoleAssignmentsClientListForScopeOptions{Filter: &filter}),
+		func(p armauthorization.RoleAssignmentsClientListForScopeResponse) []*armauthorization.RoleAssignment {
+			return p.Value
+		})
 	if err != nil {
-		return false, err
+		return false, s.azure.Fail(ctx, azure.Object{Name: "role assignments", Role: "Reader", Scope: scope}, err)
 	}
-	filter := "principalId%20eq%20'" + url.QueryEscape(principal) + "'" // at, above and below the scope; the SDK sends it as it is
-	for pages := client.NewListForScopePager(strings.TrimPrefix(scope, "/"), &armauthorization.RoleAssignmentsClientListForScopeOptions{Filter: &filter}); pages.More(); {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return false, s.r.fail(ctx, armAccess{"role assignments", "Reader", scope}, err)
-		}
-		for _, assignment := range page.Value {
-			if p := assignment.Properties; p != nil && strings.EqualFold(azure.Deref(p.PrincipalID), principal) &&
-				endsInFold(azure.Deref(p.RoleDefinitionID), "/"+roleIDs[role]) && within(scope, azure.Deref(p.Scope)) {
-				return true, nil
-			}
-		}
-	}
-	return false, nil
+	return slices.ContainsFunc(all, func(is *armauthorization.RoleAssignment) bool {
+		p := is.Properties
+		return p != nil && strings.EqualFold(azure.Deref(p.PrincipalID), principal) && within(scope, azure.Deref(p.Scope)) &&
+			strings.HasSuffix(strings.ToLower(azure.Deref(p.RoleDefinitionID)), "/"+roleIDs[role])
+	}), nil
 }
 
-func endsInFold(text, end string) bool {
-	return len(text) >= len(end) && strings.EqualFold(text[len(text)-len(end):], end)
-}
-
-// within says whether a resource is the scope, or below it.
+// within reports whether a resource is the scope, or below it.
 func within(id, scope string) bool {
 	id, scope = strings.ToLower(id), strings.TrimSuffix(strings.ToLower(scope), "/")
 	return id == scope || strings.HasPrefix(id, scope+"/")
 }
 
 func (s *grantStep) apply(ctx context.Context) ([]store.Change, error) {
-	client, err := s.client()
-	if err != nil {
-		return nil, err
-	}
 	for i := range s.grants {
 		g := &s.grants[i]
 		if !g.Pending() {
 			continue
 		}
-		principal := s.identity.readers[g.reader].principal
-		if principal == "" {
-			return s.changes(i), hint.Wrap(fmt.Errorf("azure: %s: %w", s.identity.readers[g.reader].name, store.NotFound("not found")), "run the phase identity too, which makes it")
+		to := s.identity.readers[g.reader]
+		if to.principal == "" {
+			return s.changes(i), hint.Wrap(fmt.Errorf("azure: %s: %w", to.name, store.NotFound("not found")), createIdentity)
 		}
-		_, err := client.Create(ctx, strings.TrimPrefix(g.scope, "/"), assignmentName(g.scope, principal, g.role), armauthorization.RoleAssignmentCreateParameters{
-			Properties: &armauthorization.RoleAssignmentProperties{
-				PrincipalID:      to.Ptr(principal),
-				PrincipalType:    to.Ptr(armauthorization.PrincipalTypeServicePrincipal), // else Azure looks for one that it may not know of yet
-				RoleDefinitionID: to.Ptr("/subscriptions/" + s.r.d.Azure.SubscriptionID + "/providers/Microsoft.Authorization/roleDefinitions/" + roleIDs[g.role]),
-			},
-		}, nil)
-		refusal := s.r.azure.RefusalOf(err)
-		switch {
-		case refusal != nil && refusal.Status == http.StatusConflict && refusal.Has("RoleAssignmentExists"):
+		switch err := s.assign(ctx, g, to.principal); {
+		case s.azure.RefusalOf(err).Has("RoleAssignmentExists"):
 			g.Action = store.Unchanged
 		case err != nil:
-			return s.changes(i), s.r.fail(ctx, armAccess{g.Object, assignerRole, g.scope}, err)
+			return s.changes(i), s.azure.Fail(ctx, azure.Object{Name: g.Object, Role: "Role Based Access Control Administrator", Scope: g.scope}, err)
 		default:
 			g.Detail += "; in force within 10 minutes"
 		}
@@ -194,10 +162,18 @@ func (s *grantStep) apply(ctx context.Context) ([]store.Change, error) {
 	return s.changes(len(s.grants)), nil
 }
 
-// assignmentName returns the GUID of a role assignment, the same one each time: two
-// runs at once do not make two.
-func assignmentName(scope, principal, role string) string {
-	b := sha256.Sum256([]byte(strings.ToLower(scope + "|" + principal + "|" + roleIDs[role])))
-	b[6], b[8] = b[6]&0x0f|0x80, b[8]&0x3f|0x80 // a UUID of version 8, whose content is one's own
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:16])
+// assign makes the role assignment. Its name is the same each time, so that two runs at
+// once do not make two.
+func (s *grantStep) assign(ctx context.Context, g *grant, principal string) error {
+	b := sha256.Sum256([]byte(strings.ToLower(g.scope + "|" + principal + "|" + roleIDs[g.role])))
+	b[6], b[8] = b[6]&0x0f|0x80, b[8]&0x3f|0x80 // a UUID of version 8
+	name := fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:16])
+	_, err := s.assignments.Create(ctx, strings.TrimPrefix(g.scope, "/"), name, armauthorization.RoleAssignmentCreateParameters{
+		Properties: &armauthorization.RoleAssignmentProperties{
+			PrincipalID:      to.Ptr(principal),
+			PrincipalType:    to.Ptr(armauthorization.PrincipalTypeServicePrincipal), // else Azure looks for one that it may not know yet
+			RoleDefinitionID: to.Ptr(subscriptionID(s.d.Azure) + "/providers/Microsoft.Authorization/roleDefinitions/" + roleIDs[g.role]),
+		},
+	}, nil)
+	return err
 }

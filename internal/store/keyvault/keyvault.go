@@ -1,16 +1,17 @@
-// Package keyvault is everything about Azure Key Vault as a store: the values, the
-// identity and the role that let the pod read them, its login, and how errors of
-// Azure read.
+// Package keyvault is the store Azure Key Vault: the values, the identity and the role
+// that let the pod read them, its login, and Azure's errors.
 package keyvault
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
-	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets"
 	"golang.org/x/time/rate"
 
@@ -19,220 +20,114 @@ import (
 	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/store"
 	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
+	"github.com/secretctl/secretctl/internal/transport"
 )
 
-// The tags of what secretctl has written, and the content type of the values.
-const (
-	managerTag  = "managed-by"
-	deliveryTag = "secretctl-delivery"
-	manager     = "secretctl"
-	contentType = "text/plain"
-)
-
-// The roles that it takes in a Key Vault: to see versions, values, and to write.
-const (
-	readerRole  = "Key Vault Reader"
-	userRole    = "Key Vault Secrets User"
-	certRole    = "Key Vault Certificate User" // and what the one above may do
-	officerRole = "Key Vault Secrets Officer"
-)
-
-// Store is the Azure Key Vault of one delivery, those of single secrets that name
-// another, and what lets the pod read them. Of what is answered its errors show codes
-// alone.
+// Store is the Key Vaults of one delivery, and what lets the pod read them. Its errors
+// show only the codes of a response.
 //
-// Key Vault has no conditional write. So what changed since it was read is noticed
-// by reading again right before the write, which leaves a gap of one request.
+// Key Vault has no conditional write. So secretctl reads a secret again right before it
+// writes, which leaves a gap of one request.
 type Store struct {
-	d             *config.Delivery
-	o             store.Options
-	azure         *azure.Session
-	clients       map[string]*azsecrets.Client // by the name of the Key Vault in lower case
-	reads, writes *rate.Limiter
-	readRole      string // that whoever reads is told to get
+	d        *config.Delivery
+	o        store.Options
+	azure    *azure.Session
+	secrets  map[string]*azsecrets.Client // by the lower-case name of the Key Vault
+	arm      *armClients
+	readRole string // the role to recommend for a denied read
 }
 
-// open returns the Key Vaults of a delivery.
+// open returns the Key Vaults of a delivery, and makes no request.
 func open(d *config.Delivery, o store.Options, access azure.Access) (*Store, error) {
+	o.Sanitizer = cmp.Or(o.Sanitizer, &secret.Sanitizer{})
 	access.Timeout, access.Log, access.Sanitizer = o.Timeout, o.Log, o.Sanitizer
-	return connect(d, o, azure.NewSession(d.Azure.Cloud, d.Azure.TenantID, access))
+	return newStore(d, o, azure.NewSession(d.Azure.Cloud, d.Azure.TenantID, access))
 }
 
-func connect(d *config.Delivery, o store.Options, session *azure.Session) (*Store, error) {
-	v := &Store{
-		d: d, o: o, azure: session, clients: map[string]*azsecrets.Client{}, readRole: userRole,
-		// Key Vault allows 4,000 requests in 10 s, but only 300 that set a secret.
-		reads: rate.NewLimiter(300, 500), writes: rate.NewLimiter(20, 100),
+func newStore(d *config.Delivery, o store.Options, session *azure.Session) (*Store, error) {
+	v := &Store{d: d, o: o, azure: session, secrets: map[string]*azsecrets.Client{}, readRole: userRole}
+	var err error
+	if v.arm, err = newARMClients(d.Azure.SubscriptionID, session); err != nil {
+		return nil, err
 	}
+	options := session.Options()
+	options.PerCallPolicies = append(options.PerCallPolicies, newPace())
 	for _, name := range d.KeyVaults() {
-		client, err := azsecrets.NewClient(session.VaultURL(name), session.Credential(), &azsecrets.ClientOptions{ClientOptions: session.Options()})
+		client, err := azsecrets.NewClient(session.VaultURL(name), session.Credential(), &azsecrets.ClientOptions{ClientOptions: options})
 		if err != nil {
 			return nil, fmt.Errorf("key vault %q: %w", name, err)
 		}
-		v.clients[strings.ToLower(name)] = client
+		v.secrets[strings.ToLower(name)] = client
 	}
 	return v, nil
 }
 
-// Close implements [store.Store]: tokens of Azure end by themselves.
+// pace delays requests so that they stay below Key Vault's limits: 4,000 requests in
+// 10 s, of which 300 may set a secret.
+type pace struct{ reads, writes *rate.Limiter }
+
+func newPace() pace { return pace{rate.NewLimiter(300, 500), rate.NewLimiter(20, 100)} }
+
+// Do implements [policy.Policy].
+func (p pace) Do(req *policy.Request) (*http.Response, error) {
+	limiter := p.writes
+	if req.Raw().Method == http.MethodGet {
+		limiter = p.reads
+	}
+	if err := transport.Sleep(req.Raw().Context(), limiter.Reserve().Delay()); err != nil {
+		return nil, err
+	}
+	return req.Next()
+}
+
+// Reach implements [store.Store].
+func (v *Store) Reach(ctx context.Context) (string, error) {
+	names, wanted := v.d.KeyVaults(), v.d.Azure.TenantID
+	for _, name := range names {
+		tenant, err := v.tenantOf(ctx, name)
+		if err != nil {
+			return "", err
+		}
+		if wanted == "" {
+			wanted = tenant
+		}
+		if !strings.EqualFold(tenant, wanted) {
+			err := store.Invalid(fmt.Sprintf("key vault %q: is in tenant %s, not in %s", name, tenant, wanted))
+			return "", hint.Wrap(err, "the provider logs in to one tenant: azure.tenantID must be that of every Key Vault of the delivery")
+		}
+	}
+	return fmt.Sprintf("Key Vault %s (tenant %s)", strings.Join(names, ", "), wanted), nil
+}
+
+const guid = `[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}`
+
+var (
+	isGUID    = regexp.MustCompile(`^` + guid + `$`)
+	authority = regexp.MustCompile(`authorization="https://[^"/]+/(` + guid + `)/?"`)
+)
+
+// tenantOf returns the tenant that a Key Vault names to a request without a token.
+func (v *Store) tenantOf(ctx context.Context, keyVault string) (string, error) {
+	about := func(err error) error { return fmt.Errorf("key vault %q: tenant: %w", keyVault, err) }
+	req, err := runtime.NewRequest(ctx, http.MethodGet, v.azure.VaultURL(keyVault)+"/secrets?api-version=7.5")
+	if err != nil {
+		return "", about(err)
+	}
+	options := v.azure.Options()
+	resp, err := runtime.NewPipeline("", "", runtime.PipelineOptions{}, &options).Do(req) // it retries
+	if err != nil {
+		return "", about(v.azure.Explain(ctx, err))
+	}
+	_ = resp.Body.Close()
+	challenge := authority.FindStringSubmatch(resp.Header.Get("WWW-Authenticate"))
+	if resp.StatusCode == http.StatusUnauthorized && challenge != nil {
+		return challenge[1], nil
+	}
+	return "", hint.Wrap(about(azure.ErrUnexpected), "is there a proxy in between?")
+}
+
+// Close implements [store.Store]. Azure's tokens expire by themselves.
 func (v *Store) Close(context.Context) error {
 	v.azure.Close()
 	return nil
-}
-
-func (v *Store) client(s config.Secret) *azsecrets.Client {
-	return v.clients[strings.ToLower(s.KeyVault)]
-}
-
-// object names a secret in reports.
-func (v *Store) object(s config.Secret) string { return s.KeyVault + "/" + s.ObjectName }
-
-// held is what a Key Vault has under a name.
-type held struct {
-	version       string // "" where there is none
-	value         secret.Value
-	contentType   string
-	tags          map[string]*string
-	created       time.Time
-	from, expires time.Time // zero where there is no such end
-	ofCertificate bool      // Key Vault itself writes it
-	deleted       bool      // but for its recovery, nothing can be done with the name
-}
-
-func (h held) expired() bool { return !h.expires.IsZero() && h.expires.Before(time.Now()) }
-
-// Get implements [store.Store]. The version is its id, which is also what the driver's
-// status of a pod shows.
-func (v *Store) Get(ctx context.Context, s config.Secret) (secret.Value, string, error) {
-	if s.KeyVaultType() == config.ObjectKey { // which is no secret, and is not looked at
-		return secret.Value{}, "", v.about(s, store.ErrPEM)
-	}
-	is, err := v.find(ctx, s)
-	switch {
-	case err != nil:
-		return secret.Value{}, "", err
-	case is.deleted:
-		err := store.NotFound("is deleted, and can be recovered")
-		return secret.Value{}, "", hint.Wrap(v.about(s, err), "run: secretctl provision --recover")
-	case is.version == "":
-		return secret.Value{}, "", v.absent(s)
-	}
-	if is.ofCertificate || s.KeyVaultType() == config.ObjectCert {
-		return secret.Value{}, is.version, v.about(s, store.ErrPEM)
-	}
-	return is.value, is.version, nil
-}
-
-// Validity implements [store.Dated].
-func (v *Store) Validity(ctx context.Context, s config.Secret) (from, until time.Time, err error) {
-	is, err := v.find(ctx, s)
-	return is.from, is.expires, err
-}
-
-// Put implements [store.Store]. A secret that has another owner is not overwritten.
-func (v *Store) Put(ctx context.Context, s config.Secret, value secret.Value) (version string, err error) {
-	v.azure.Learn(value)
-	is, err := v.find(ctx, s)
-	switch {
-	case err != nil:
-		return "", err
-	case is.deleted:
-		return "", v.recoverable(s)
-	case is.version == "":
-	case is.value.Equal(value):
-		return is.version, nil
-	default:
-		if err := v.mayOverwrite(s, is); err != nil {
-			return "", err
-		}
-	}
-	return v.set(ctx, s, is, value)
-}
-
-// find reads a secret, also among the deleted ones.
-func (v *Store) find(ctx context.Context, s config.Secret) (held, error) {
-	is, err := v.read(ctx, s)
-	if err != nil || is.version != "" {
-		return is, err
-	}
-	if err := pace(ctx, v.reads); err != nil {
-		return held{}, v.about(s, err)
-	}
-	gone, err := v.client(s).GetDeletedSecret(ctx, s.ObjectName, nil)
-	if err == nil {
-		return held{deleted: true, tags: gone.Tags}, nil
-	}
-	if v.azure.RefusalOf(err) == nil {
-		return held{}, v.fail(ctx, s, v.readRole, err)
-	}
-	return held{}, nil // there is none, or it may not be seen: then setting the name tells
-}
-
-// read reads the last version of a secret.
-func (v *Store) read(ctx context.Context, s config.Secret) (is held, err error) {
-	return v.readVersion(ctx, s, "")
-}
-
-func (v *Store) readVersion(ctx context.Context, s config.Secret, id string) (is held, err error) {
-	err = v.retryWhilePropagating(ctx, s, v.readRole, func() error {
-		if err := pace(ctx, v.reads); err != nil {
-			return err
-		}
-		got, err := v.client(s).GetSecret(ctx, s.ObjectName, id, nil)
-		if r := v.azure.RefusalOf(err); r != nil && r.Status == http.StatusNotFound && r.Has("SecretNotFound") {
-			is = held{}
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		is, err = v.holds(got.Secret)
-		return err
-	})
-	return is, err
-}
-
-func (v *Store) holds(got azsecrets.Secret) (held, error) {
-	version := versionID(got.ID)
-	if version == "" || got.Value == nil {
-		return held{}, azure.ErrUnexpected
-	}
-	is := held{
-		version: version, value: secret.New([]byte(*got.Value)), tags: got.Tags,
-		contentType: azure.Deref(got.ContentType), ofCertificate: azure.Deref(got.Managed),
-	}
-	if a := got.Attributes; a != nil {
-		is.created, is.from, is.expires = azure.Deref(a.Created), azure.Deref(a.NotBefore), azure.Deref(a.Expires)
-	}
-	v.azure.Learn(is.value)
-	return is, nil
-}
-
-// versionID returns the version in a secret's id, "" where there is none.
-func versionID(id *azsecrets.ID) string {
-	if id == nil {
-		return ""
-	}
-	return id.Version()
-}
-
-// set makes a new version. Tags of others are kept.
-func (v *Store) set(ctx context.Context, s config.Secret, is held, value secret.Value) (version string, err error) {
-	parameters := azsecrets.SetSecretParameters{
-		Value: to.Ptr(string(value.Reveal())), ContentType: to.Ptr(contentType), Tags: v.tags(is),
-	}
-	if lifetime := s.Lifetime(); lifetime > 0 {
-		parameters.SecretAttributes = &azsecrets.SecretAttributes{Expires: to.Ptr(time.Now().Add(lifetime))}
-	}
-	err = v.retryWhilePropagating(ctx, s, officerRole, func() error {
-		if err := pace(ctx, v.writes); err != nil {
-			return err
-		}
-		got, err := v.client(s).SetSecret(ctx, s.ObjectName, parameters, nil)
-		if version = versionID(got.ID); err == nil && version == "" {
-			return azure.ErrUnexpected
-		}
-		return err
-	})
-	return version, err
 }

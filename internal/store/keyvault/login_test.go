@@ -152,7 +152,7 @@ func TestReachTellsTheTenant(t *testing.T) {
 	}
 	s.d.Azure.TenantID = tenant
 	_, err = s.vault(t).Reach(t.Context())
-	if storetest.WantError(t, err, `key vault "contoso": is in tenant `+s.TenantID+", and not in "+tenant); !errors.Is(err, fs.ErrInvalid) {
+	if storetest.WantError(t, err, `key vault "contoso": is in tenant `+s.TenantID+", not in "+tenant); !errors.Is(err, fs.ErrInvalid) {
 		t.Errorf("%v is no ErrInvalid", err)
 	}
 	s.transport = failing{&net.DNSError{IsNotFound: true}}

@@ -14,17 +14,9 @@ var (
 	traceID       = regexp.MustCompile(`\s+Trace ID: `)
 )
 
-// mountAnswer is what Key Vault, the login and the metadata service of a node answer
-// when they refuse something.
-type mountAnswer struct {
-	Error       json.RawMessage `json:"error"`
-	Description string          `json:"error_description"`
-}
-
-// shortenMountError shortens an error that the Azure provider reports. The Azure SDK
-// prints the whole answer over many lines, and the code that matters is inside of it:
-// left are the object, the status, that code and the first line of the message. Any
-// other text stays as it is.
+// shortenMountError shortens an error of the Azure provider to the object, the status,
+// the code and the first line of the message. The Azure SDK prints the whole response
+// over many lines. Other text stays as it is.
 func shortenMountError(text string) string {
 	if strings.Contains(text, `\n----`) { // quoted, in a log
 		text = strings.NewReplacer(`\n`, "\n", `\r`, "\r", `\"`, `"`, `\\`, `\`).Replace(text)
@@ -36,41 +28,36 @@ func shortenMountError(text string) string {
 		return text
 	}
 	before, status, body := text[:at[0]], text[at[2]:at[3]], text[at[1]:]
-	parts := []string{strings.TrimRight(before, ": ."), status}
-	if says := readMountAnswer(body); says != "" {
-		parts = append(parts, says)
+	text = strings.TrimRight(before, ": .") + ": " + status
+	if said := mountAnswer(body); said != "" {
+		text += ": " + said
 	}
-	return strings.Join(parts, ": ")
+	return text
 }
 
-// readMountAnswer returns the innermost code of an answer and the first line of its
-// message; "" where the text holds no answer.
-func readMountAnswer(text string) string {
-	start := strings.Index(text, "{")
-	if start < 0 {
-		return ""
+// mountAnswer returns the innermost code and the first line of the message that Key
+// Vault, Entra ID or a node's metadata service answered; "" if the text has no answer.
+func mountAnswer(text string) string {
+	_, text, _ = strings.Cut(text, "{")
+	var answer struct {
+		Error       json.RawMessage `json:"error"`
+		Description string          `json:"error_description"`
 	}
-	var answer mountAnswer
-	if json.NewDecoder(strings.NewReader(text[start:])).Decode(&answer) != nil {
+	if json.NewDecoder(strings.NewReader("{"+text)).Decode(&answer) != nil {
 		return ""
-	}
-	if answer.Description != "" {
-		return firstLine(answer.Description)
 	}
 	var refusal struct {
 		Code, Message string
 		Inner         struct{ Code string } `json:"innererror"`
 	}
-	if json.Unmarshal(answer.Error, &refusal) != nil {
+	if answer.Description != "" {
+		refusal.Message = answer.Description
+	} else if json.Unmarshal(answer.Error, &refusal) != nil {
 		return ""
 	}
-	return strings.Trim(cmp.Or(refusal.Inner.Code, refusal.Code)+": "+firstLine(refusal.Message), ": ")
-}
-
-func firstLine(text string) string {
-	text, _, _ = strings.Cut(strings.TrimSpace(text), "\n")
-	if at := traceID.FindStringIndex(text); at != nil {
-		text = text[:at[0]]
+	line, _, _ := strings.Cut(strings.TrimSpace(refusal.Message), "\n")
+	if at := traceID.FindStringIndex(line); at != nil {
+		line = line[:at[0]]
 	}
-	return strings.TrimSpace(text)
+	return strings.Trim(cmp.Or(refusal.Inner.Code, refusal.Code)+": "+strings.TrimSpace(line), ": ")
 }

@@ -15,12 +15,20 @@ import (
 	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 )
 
-// How far the expiry of a version may be from what it should be: the clocks of
-// this machine and of Azure differ.
-const expirySlack = 10 * time.Minute
+// The tags of what secretctl creates.
+const (
+	managerTag  = "managed-by"
+	deliveryTag = "secretctl-delivery"
+	manager     = "secretctl"
+)
 
-// otherOwner says whose a secret is, in words; "" where it is the delivery's.
-func (v *Store) otherOwner(is held) string {
+// ownerTags returns the tags of what the delivery owns.
+func ownerTags(d *config.Delivery) map[string]*string {
+	return map[string]*string{managerTag: to.Ptr(manager), deliveryTag: to.Ptr(d.Owner())}
+}
+
+// otherOwner says who else owns a secret; "" if the delivery does.
+func (v *Store) otherOwner(is entry) string {
 	by, delivery := azure.Deref(is.tags[managerTag]), azure.Deref(is.tags[deliveryTag])
 	switch {
 	case by == "":
@@ -28,43 +36,37 @@ func (v *Store) otherOwner(is held) string {
 	case by != manager:
 		return fmt.Sprintf("is managed by %q, as its tag %s says", v.azure.Text(by), managerTag)
 	case delivery != "" && delivery != v.d.Owner():
-		return fmt.Sprintf("is of delivery %q, as its tag %s says", v.azure.Text(delivery), deliveryTag)
+		return fmt.Sprintf("belongs to delivery %q, as its tag %s says", v.azure.Text(delivery), deliveryTag)
 	}
 	return ""
 }
 
-// mayOverwrite refuses to overwrite what is not the delivery's.
-func (v *Store) mayOverwrite(s config.Secret, is held) error {
+// mayOverwrite refuses to overwrite a secret that the delivery does not own.
+func (v *Store) mayOverwrite(s config.Secret, is entry) error {
 	if is.ofCertificate {
-		return hint.Wrap(v.about(s, errors.New("is part of a certificate, and Key Vault alone writes it")), "give the secret another objectName")
+		return hint.Wrap(v.about(s, errors.New("is part of a certificate, and only Key Vault writes it")), "give the secret another objectName")
 	}
 	if otherOwner := v.otherOwner(is); otherOwner != "" && !v.o.Adopt {
 		return hint.Wrap(v.about(s, fmt.Errorf("has another value and %s; not overwritten", otherOwner)),
-			"run: secretctl provision --adopt, which overwrites it and makes it the delivery's")
+			"run: secretctl provision --adopt, which overwrites it and makes the delivery its owner")
 	}
 	return nil
 }
 
-// errDeleted says that a secret is deleted, and nothing but that.
-var errDeleted = errors.New("is deleted, and its name is kept until it is recovered or purged")
-
-// recoverable is the error about a deleted secret, whose name cannot be used.
-func (v *Store) recoverable(s config.Secret) error {
-	return hint.Wrap(v.about(s, errDeleted),
-		"run: secretctl provision --recover; secretctl never purges")
-}
-
-// tags returns those of a version to be: ours over what is there.
-func (v *Store) tags(is held) map[string]*string {
+// tags returns the tags of the next version: ours, and those that others set.
+func (v *Store) tags(is entry) map[string]*string {
 	tags := map[string]*string{}
 	maps.Copy(tags, is.tags)
-	tags[managerTag], tags[deliveryTag] = to.Ptr(manager), to.Ptr(v.d.Owner())
+	maps.Copy(tags, ownerTags(v.d))
 	return tags
 }
 
-// misdescribed says what about a version is not as it should be, apart from its
+// expirySlack allows for a difference between the clocks of this machine and of Azure.
+const expirySlack = 10 * time.Minute
+
+// misdescribed says what about a version differs from the config, apart from its
 // value; "" for nothing.
-func (v *Store) misdescribed(s config.Secret, is held) string {
+func (v *Store) misdescribed(s config.Secret, is entry) string {
 	expires := is.created.Add(s.Lifetime())
 	switch {
 	case azure.Deref(is.tags[managerTag]) != manager || azure.Deref(is.tags[deliveryTag]) != v.d.Owner():
@@ -77,17 +79,13 @@ func (v *Store) misdescribed(s config.Secret, is held) string {
 	return ""
 }
 
-// describe fixes what misdescribed finds. The version stays, so that this is no
-// rotation.
-func (v *Store) describe(ctx context.Context, s config.Secret, is held) error {
+// describe fixes what misdescribed finds, and makes no version.
+func (v *Store) describe(ctx context.Context, s config.Secret, is entry) error {
 	parameters := azsecrets.UpdateSecretPropertiesParameters{ContentType: to.Ptr(contentType), Tags: v.tags(is)}
 	if lifetime := s.Lifetime(); lifetime > 0 {
 		parameters.SecretAttributes = &azsecrets.SecretAttributes{Expires: to.Ptr(is.created.Add(lifetime))}
 	}
 	return v.retryWhilePropagating(ctx, s, officerRole, func() error {
-		if err := pace(ctx, v.writes); err != nil {
-			return err
-		}
 		_, err := v.client(s).UpdateSecretProperties(ctx, s.ObjectName, is.version, parameters, nil)
 		return err
 	})

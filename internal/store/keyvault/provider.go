@@ -10,9 +10,18 @@ import (
 	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 )
 
-// NewProvider returns what is known of Key Vault without a connection. access is as
-// whom and how Azure is reached.
+// NewProvider describes Azure Key Vault. access says who logs in to Azure, and how it is
+// reached.
 func NewProvider(access azure.Access) store.Provider {
+	fillIn := func(fill func(*Store, context.Context) ([]store.Found, error)) store.FillIn {
+		return func(ctx context.Context, d *config.Delivery, o store.Options) ([]store.Found, error) {
+			v, err := open(d, o, access)
+			if err != nil {
+				return nil, err
+			}
+			return fill(v, ctx)
+		}
+	}
 	return store.Provider{
 		Name: config.ProviderAzure, Title: "Azure Key Vault",
 		Phases: phases, Recovers: true,
@@ -20,24 +29,11 @@ func NewProvider(access azure.Access) store.Provider {
 		Open: func(d *config.Delivery, o store.Options) (store.Store, error) {
 			v, err := open(d, o, access)
 			if err != nil {
-				return nil, err // and not a nil *Store in an interface that is none
+				return nil, err // not a nil *Store in the interface
 			}
 			return v, nil
 		},
-		FillIn: func(ctx context.Context, d *config.Delivery, o store.Options) ([]store.Found, error) {
-			v, err := open(d, o, access)
-			if err != nil {
-				return nil, err
-			}
-			return v.fillIn(ctx)
-		},
-		FillInRotateJob: func(ctx context.Context, d *config.Delivery, o store.Options) ([]store.Found, error) {
-			v, err := open(d, o, access)
-			if err != nil {
-				return nil, err
-			}
-			return v.fillInRotateJob(ctx)
-		},
+		FillIn: fillIn((*Store).fillIn), FillInRotateJob: fillIn((*Store).fillInRotateJob),
 		Classes: classes, Compare: dialect.Compare, Read: read,
 
 		LoginOnNode: func(d *config.Delivery) bool { return !isWorkload(d) },
@@ -53,9 +49,11 @@ func NewProvider(access azure.Access) store.Provider {
 			return []string{"Key Vault " + cmp.Or(s.KeyVault, d.Azure.KeyVault), s.KeyVaultType() + " " + s.ObjectName}
 		},
 		Address: func(*config.Delivery) string { return "" },
-		Job:     job,
+		Job: func(d *config.Delivery, tokenFile string) store.Job {
+			return job(d, d.Azure.Identity.ClientID, tokenFile, isWorkload(d))
+		},
 		RotateJob: func(d *config.Delivery, tokenFile string) store.Job {
-			return jobAs(d, d.RotateJob.ClientID, tokenFile)
+			return job(d, d.RotateJob.ClientID, tokenFile, true)
 		},
 		Chart:       chart,
 		InstallHint: "install it: secretctl install, or helm install csi-secrets-store-provider-azure; on AKS, az aks enable-addons --addons azure-keyvault-secrets-provider",
@@ -65,35 +63,33 @@ func NewProvider(access azure.Access) store.Provider {
 var chart = store.Chart{
 	Release: "azure-kv", Namespace: "kube-system",
 	Name: "csi-secrets-store-provider-azure", Repo: "https://azure.github.io/secrets-store-csi-driver-provider-azure/charts",
-	Version:   "1.8.2", // Chart.yaml at the tag v1.8.2, whose parameters secretctl knows
+	Version:   "1.8.2", // secretctl knows the parameters of this version
 	Alone:     true,
 	Needs:     []store.Parameter{{Name: "secrets-store-csi-driver.install", Value: "false"}},
-	NeedsHint: "it brings a driver of its own, which would go with a change: uninstall that release first, while no pod mounts secrets",
+	NeedsHint: "it brings its own driver, which a change would remove: uninstall that release first, while no pod mounts secrets",
 }
 
-// prodCredentials leaves out what a person logs in with.
-var prodCredentials = store.Parameter{Name: "AZURE_TOKEN_CREDENTIALS", Value: "prod"}
+// tokenAudience is the audience of tokens that Azure exchanges, in every cloud.
+const tokenAudience = "api://AzureADTokenExchange"
 
-// job has the job log in with a token of the ServiceAccount, or as the identity of the
-// node.
-func job(d *config.Delivery, tokenFile string) store.Job {
-	id := d.Azure.Identity.ClientID
-	switch {
-	case isWorkload(d):
-		return jobAs(d, id, tokenFile)
-	case id != "":
-		return store.Job{Env: []store.Parameter{prodCredentials, {Name: "AZURE_CLIENT_ID", Value: id}}}
-	}
-	return store.Job{Env: []store.Parameter{prodCredentials}}
-}
+func isWorkload(d *config.Delivery) bool { return d.Azure.Identity.Type == config.IdentityWorkload }
 
-// jobAs has a job log in with a token of its ServiceAccount as a managed identity.
-func jobAs(d *config.Delivery, clientID, tokenFile string) store.Job {
-	j := store.Job{Token: true, Audience: tokenAudience, Env: []store.Parameter{prodCredentials}}
-	if clientID != "" {
-		j.Env = append(j.Env, store.Parameter{Name: "AZURE_CLIENT_ID", Value: clientID})
+// job logs a Job in as a managed identity: with a token of its ServiceAccount, or
+// through its node.
+func job(d *config.Delivery, clientID, tokenFile string, workload bool) store.Job {
+	var j store.Job
+	set := func(name, value string) {
+		if value != "" {
+			j.Env = append(j.Env, store.Parameter{Name: name, Value: value})
+		}
 	}
-	j.Env = append(j.Env, store.Parameter{Name: "AZURE_TENANT_ID", Value: d.Azure.TenantID}, store.Parameter{Name: "AZURE_FEDERATED_TOKEN_FILE", Value: tokenFile})
+	set("AZURE_TOKEN_CREDENTIALS", "prod") // without the logins of people
+	set("AZURE_CLIENT_ID", clientID)
+	if workload {
+		j.Token, j.Audience = true, tokenAudience
+		set("AZURE_TENANT_ID", d.Azure.TenantID)
+		set("AZURE_FEDERATED_TOKEN_FILE", tokenFile)
+	}
 	return j
 }
 
@@ -103,11 +99,6 @@ func annotations(d *config.Delivery) map[string]string {
 	}
 	return map[string]string{"azure.workload.identity/client-id": d.Azure.Identity.ClientID}
 }
-
-func isWorkload(d *config.Delivery) bool { return d.Azure.Identity.Type == config.IdentityWorkload }
-
-// tokenAudience is whom the tokens are for that Azure exchanges, in every cloud.
-const tokenAudience = "api://AzureADTokenExchange"
 
 func tokenRequests(d *config.Delivery) []string {
 	if !isWorkload(d) {

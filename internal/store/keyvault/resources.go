@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"strings"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/authorization/armauthorization/v2"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/containerservice/armcontainerservice/v6"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/keyvault/armkeyvault"
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/msi/armmsi"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/resources/armresources"
 
 	"github.com/secretctl/secretctl/internal/config"
@@ -17,40 +17,67 @@ import (
 	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 )
 
-// resources are what a delivery has in Azure around its Key Vault.
+// armClients are the clients of the resource manager.
+type armClients struct {
+	clusters    *armcontainerservice.ManagedClustersClient
+	resources   *armresources.Client
+	vaults      *armkeyvault.VaultsClient
+	identities  *armmsi.UserAssignedIdentitiesClient
+	credentials *armmsi.FederatedIdentityCredentialsClient
+	assignments *armauthorization.RoleAssignmentsClient
+}
+
+func newARMClients(subscription string, session *azure.Session) (*armClients, error) {
+	login, options := session.Credential(), session.ARM()
+	var c armClients
+	var errs [6]error
+	c.clusters, errs[0] = armcontainerservice.NewManagedClustersClient(subscription, login, options)
+	c.resources, errs[1] = armresources.NewClient(subscription, login, options)
+	c.vaults, errs[2] = armkeyvault.NewVaultsClient(subscription, login, options)
+	c.identities, errs[3] = armmsi.NewUserAssignedIdentitiesClient(subscription, login, options)
+	c.credentials, errs[4] = armmsi.NewFederatedIdentityCredentialsClient(subscription, login, options)
+	c.assignments, errs[5] = armauthorization.NewRoleAssignmentsClient(subscription, login, options)
+	return &c, errors.Join(errs[:]...)
+}
+
+// resources are what a delivery has in Azure around its Key Vaults.
 type resources struct {
+	*armClients
 	d     *config.Delivery
 	azure *azure.Session
 
 	known *armcontainerservice.ManagedCluster // once it was read
 }
 
-// armAccess is what a request was about, and what it takes to be allowed to make it.
-type armAccess struct{ object, role, scope string }
+func (v *Store) resources() *resources { return &resources{armClients: v.arm, d: v.d, azure: v.azure} }
 
-// fail restates in one line why a request did not work. What does not exist is an
-// fs.ErrNotExist.
-func (r *resources) fail(ctx context.Context, a armAccess, err error) error {
-	refusal := r.azure.RefusalOf(err)
-	switch {
-	case refusal != nil && refusal.Status == http.StatusForbidden:
-		err = hint.Wrap(fmt.Errorf("%w: needs the role %s on %s", store.ErrDenied, a.role, a.scope),
-			"run: az role assignment create --role %q --scope %s --assignee YOU", a.role, a.scope)
-	case refusal != nil && refusal.Status == http.StatusNotFound:
-		err = hint.Wrap(store.NotFound("not found"), "see azure.subscriptionID, azure.resourceGroup and the names in the config; secretctl infra makes what is missing")
-	default:
-		err = r.azure.Explain(ctx, err)
+// needs returns a [*store.SettingError] if the config lacks one of these keys below azure.
+func needs(d *config.Delivery, what string, keys ...string) error {
+	values := map[string]string{"subscriptionID": d.Azure.SubscriptionID, "resourceGroup": d.Azure.ResourceGroup, "cluster": d.Azure.Cluster}
+	var missing []string
+	for _, key := range keys {
+		if values[key] == "" {
+			missing = append(missing, "azure."+key)
+		}
 	}
-	return fmt.Errorf("azure: %s: %w", a.object, err)
+	if missing == nil {
+		return nil
+	}
+	return &store.SettingError{For: what, Missing: missing, Next: "add them to the config, or do without: " +
+		"--phase store provisions only the values, and render needs only azure.tenantID and azure.identity.clientID"}
 }
 
-func (r *resources) group() string {
-	return "/subscriptions/" + r.d.Azure.SubscriptionID + "/resourceGroups/" + r.d.Azure.ResourceGroup
-}
+func subscriptionID(a *config.Azure) string { return "/subscriptions/" + a.SubscriptionID }
 
-// clusterName names the cluster for people.
+func groupID(a *config.Azure) string { return subscriptionID(a) + "/resourceGroups/" + a.ResourceGroup }
+
 func (r *resources) clusterName() string {
 	return "AKS cluster " + r.d.Azure.ResourceGroup + "/" + r.d.Azure.Cluster
+}
+
+// unusable is the error of a cluster that the delivery cannot use.
+func (r *resources) unusable(why, next string, args ...any) error {
+	return hint.Wrap(fmt.Errorf("azure: %s: %s", r.clusterName(), why), next, args...)
 }
 
 // cluster reads the AKS cluster, once.
@@ -58,103 +85,50 @@ func (r *resources) cluster(ctx context.Context) (*armcontainerservice.ManagedCl
 	if r.known != nil {
 		return r.known, nil
 	}
-	client, err := armcontainerservice.NewManagedClustersClient(r.d.Azure.SubscriptionID, r.azure.Credential(), r.azure.ARM())
-	if err != nil {
-		return nil, err
-	}
-	scope := r.group() + "/providers/Microsoft.ContainerService/managedClusters/" + r.d.Azure.Cluster
-	got, err := client.Get(ctx, r.d.Azure.ResourceGroup, r.d.Azure.Cluster, nil)
+	got, err := r.clusters.Get(ctx, r.d.Azure.ResourceGroup, r.d.Azure.Cluster, nil)
 	if err == nil && got.Properties == nil {
 		err = azure.ErrUnexpected
 	}
 	if err != nil {
-		return nil, r.fail(ctx, armAccess{r.clusterName(), "Reader", scope}, err)
+		scope := groupID(r.d.Azure) + "/providers/Microsoft.ContainerService/managedClusters/" + r.d.Azure.Cluster
+		return nil, r.azure.Fail(ctx, azure.Object{Name: r.clusterName(), Role: "Reader", Scope: scope}, err)
 	}
 	r.known = &got.ManagedCluster
 	return r.known, nil
 }
 
-// scaleSet is a group of nodes of the cluster.
-type scaleSet struct {
-	name, group, principal string
-	assigned               map[string]string // the other identities' principals, by client id in lower case
-}
-
-// scaleSets lists the groups of nodes, each with its system-assigned identity, "" where it has none.
-func (r *resources) scaleSets(ctx context.Context) ([]scaleSet, error) {
+// scaleSets lists the cluster's virtual machine scale sets and their resource group.
+func (r *resources) scaleSets(ctx context.Context) (sets []*armresources.GenericResourceExpanded, group string, err error) {
 	cluster, err := r.cluster(ctx)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	client, err := armresources.NewClient(r.d.Azure.SubscriptionID, r.azure.Credential(), r.azure.ARM())
-	if err != nil {
-		return nil, err
-	}
-	group := azure.Deref(cluster.Properties.NodeResourceGroup)
+	group = azure.Deref(cluster.Properties.NodeResourceGroup)
 	filter := "resourceType eq 'Microsoft.Compute/virtualMachineScaleSets'"
-	var sets []scaleSet
-	for pages := client.NewListByResourceGroupPager(group, &armresources.ClientListByResourceGroupOptions{Filter: &filter}); pages.More(); {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			scope := "/subscriptions/" + r.d.Azure.SubscriptionID + "/resourceGroups/" + group
-			return nil, r.fail(ctx, armAccess{"nodes of " + r.clusterName(), "Reader", scope}, err)
-		}
-		for _, resource := range page.Value {
-			set := scaleSet{name: azure.Deref(resource.Name), group: group}
-			if resource.Identity != nil {
-				set.principal = azure.Deref(resource.Identity.PrincipalID)
-				set.assigned = map[string]string{}
-				for _, identity := range resource.Identity.UserAssignedIdentities {
-					if identity != nil {
-						set.assigned[strings.ToLower(azure.Deref(identity.ClientID))] = azure.Deref(identity.PrincipalID)
-					}
-				}
-			}
-			sets = append(sets, set)
-		}
-	}
-	return sets, nil
-}
-
-// keyVault finds a Key Vault: in the resource group, or anywhere in the
-// subscription, since many share one.
-func (r *resources) keyVault(ctx context.Context, name string) (id string, err error) {
-	client, err := armkeyvault.NewVaultsClient(r.d.Azure.SubscriptionID, r.azure.Credential(), r.azure.ARM())
+	sets, err = azure.All(ctx, r.armClients.resources.NewListByResourceGroupPager(group, &armresources.ClientListByResourceGroupOptions{Filter: &filter}),
+		func(p armresources.ClientListByResourceGroupResponse) []*armresources.GenericResourceExpanded {
+			return p.Value
+		})
 	if err != nil {
-		return "", err
+		scope := subscriptionID(r.d.Azure) + "/resourceGroups/" + group
+		err = r.azure.Fail(ctx, azure.Object{Name: "nodes of " + r.clusterName(), Role: "Reader", Scope: scope}, err)
 	}
-	a := armAccess{"Key Vault " + name, "Reader", r.group() + "/providers/Microsoft.KeyVault/vaults/" + name}
-	got, err := client.Get(ctx, r.d.Azure.ResourceGroup, name, nil)
-	if err == nil {
-		return r.withRoles(got.Vault)
-	}
-	if refusal := r.azure.RefusalOf(err); refusal == nil || refusal.Status != http.StatusNotFound {
-		return "", r.fail(ctx, a, err)
-	}
-	absent := r.fail(ctx, a, err)
-	for pages := client.NewListBySubscriptionPager(nil); pages.More(); {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return "", absent
-		}
-		for _, vault := range page.Value {
-			if strings.EqualFold(azure.Deref(vault.Name), name) {
-				return r.withRoles(*vault)
-			}
-		}
-	}
-	return "", absent
+	return sets, group, err
 }
 
-// withRoles returns the id of a Key Vault in which roles count.
-func (r *resources) withRoles(vault armkeyvault.Vault) (id string, err error) {
-	object, id := "Key Vault "+azure.Deref(vault.Name), azure.Deref(vault.ID)
-	switch {
-	case id == "" || vault.Properties == nil:
-		return "", fmt.Errorf("azure: %s: %w", object, azure.ErrUnexpected)
-	case !azure.Deref(vault.Properties.EnableRbacAuthorization):
-		err := fmt.Errorf("azure: %s: %w", object, errors.New("uses access policies (RBAC is disabled)"))
-		return "", hint.Wrap(err, "run: az keyvault update --name %s --enable-rbac-authorization true; its access policies end with that", azure.Deref(vault.Name))
+// keyVault returns the id of a Key Vault in which roles count.
+func (r *resources) keyVault(ctx context.Context, name string) (id string, err error) {
+	o := azure.Object{Name: "Key Vault " + name, Role: "Reader", Scope: groupID(r.d.Azure) + "/providers/Microsoft.KeyVault/vaults/" + name}
+	vault, err := r.azure.FindKeyVault(ctx, r.vaults, r.d.Azure.ResourceGroup, name)
+	if err == nil && (vault.ID == nil || vault.Properties == nil) {
+		err = azure.ErrUnexpected
 	}
-	return id, nil
+	if err != nil {
+		return "", r.azure.Fail(ctx, o, err)
+	}
+	if !azure.Deref(vault.Properties.EnableRbacAuthorization) {
+		return "", hint.Wrap(fmt.Errorf("azure: %s: uses access policies (RBAC is disabled)", o.Name),
+			"run: az keyvault update --name %s --enable-rbac-authorization true; its access policies end with that", name)
+	}
+	return *vault.ID, nil
 }

@@ -173,7 +173,7 @@ func TestAddonIdentityGetsTheRole(t *testing.T) {
 	_, err = m.run(t, withIdentity(config.IdentityAddon, kubeletID))
 	storetest.WantError(t, err, "its add-on's identity has the client id "+other)
 	_, err = m.run(t, withIdentity(config.IdentityKubelet, other))
-	storetest.WantHint(t, err, "set azure.identity.type to whose it is: kubelet, addon or node")
+	storetest.WantHint(t, err, "set azure.identity.type to kubelet, addon or node")
 }
 
 func TestNodeIdentityIsFoundByItsClientID(t *testing.T) {

@@ -64,7 +64,7 @@ func TestRotateJobWithoutItsIdentityIsToldHowToGetIt(t *testing.T) {
 	}
 	d.RotateJob.ClientID = "33333333-3333-3333-3333-333333333333"
 	_, err = m.run(t, d)
-	storetest.WantError(t, err, "33333333-3333-3333-3333-333333333333, which is rotateJob.clientID")
+	storetest.WantError(t, err, "33333333-3333-3333-3333-333333333333 of rotateJob.clientID")
 	d.RotateJob.ClientID, d.Azure.SubscriptionID = "", ""
 	_, err = m.provider().FillInRotateJob(t.Context(), d, store.Options{})
 	storetest.WantError(t, err, "azure.subscriptionID")

@@ -1,62 +1,43 @@
 package keyvault
 
 import (
-	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/store"
 )
 
 const (
-	phaseStore    = "store"
 	phaseIdentity = "identity"
 	phaseGrant    = "grant"
 )
 
-var phases = []string{phaseStore, phaseIdentity, phaseGrant}
+var phases = []string{store.PhaseStore, phaseIdentity, phaseGrant}
 
-// Steps implements [store.Store]: the values, the identities that the pod reads them as
-// and the rotate job writes them as, and the roles that admit these.
+// Steps implements [store.Store]: the values, the identities of the pod and the rotate
+// job, and the roles of these.
 func (v *Store) Steps(in *secret.Inputs, concurrency int) []store.Step {
 	if !v.o.Compare {
-		v.readRole = officerRole // who provisions has to write as well
+		v.readRole = officerRole // provision has to write too
+	}
+	r := v.resources()
+	var identities, grants []store.Part
+	add := func(identity *identityStep, wanted []wantedGrant) {
+		grant := &grantStep{resources: r, identity: identity, wanted: wanted}
+		identities = append(identities, store.Part{Diff: v.retryLogin(identity.diff), Apply: identity.apply})
+		grants = append(grants, store.Part{Diff: v.retryLogin(grant.diff), Apply: grant.apply})
+	}
+	add(newIdentityStep(r), podGrants(v.d))
+	if v.d.RotateJob != nil {
+		add(newRotateIdentityStep(r), rotateGrants(v.d))
 	}
 	values := newStoreStep(v, in, concurrency)
-	r := &resources{d: v.d, azure: v.azure}
-	identity := newIdentityStep(r)
-	grant := &grantStep{r: r, identity: identity, wanted: podGrants(v.d)}
-	identities := []store.Part{{Diff: v.afterLogin(identity.diff), Apply: identity.apply}}
-	grants := []store.Part{{Diff: v.afterLogin(grant.diff), Apply: grant.apply}}
-	if v.d.RotateJob != nil {
-		identity := &identityStep{r: r, workload: newRotateIdentity(r)}
-		grant := &grantStep{r: r, identity: identity, wanted: rotateGrants(v.d)}
-		identities = append(identities, store.Part{Diff: v.afterLogin(identity.diff), Apply: identity.apply})
-		grants = append(grants, store.Part{Diff: v.afterLogin(grant.diff), Apply: grant.apply})
-	}
 	steps := []store.Step{
-		store.NewStep(phases, phaseStore, store.Part{Diff: values.diff, Apply: values.apply}),
+		store.NewStep(phases, store.PhaseStore, store.Part{Diff: values.diff, Apply: values.apply}),
 		store.NewStep(phases, phaseIdentity, identities...),
 		store.NewStep(phases, phaseGrant, grants...),
 	}
-	steps[0].Read = values.read
-	for i := range steps[1:] {
-		step := &steps[i+1]
-		step.Check = func() error { return needs(v.d, "phase "+step.Name, "subscriptionID", "resourceGroup", "cluster") }
+	steps[0].Read = values.sources.Read
+	for i, name := range phases[1:] {
+		steps[i+1].Check = func() error { return needs(v.d, "phase "+name, "subscriptionID", "resourceGroup", "cluster") }
 	}
 	return steps
-}
-
-// needs returns a [*store.SettingError] where the config lacks one of these keys below azure.
-func needs(d *config.Delivery, what string, keys ...string) error {
-	values := map[string]string{"subscriptionID": d.Azure.SubscriptionID, "resourceGroup": d.Azure.ResourceGroup, "cluster": d.Azure.Cluster}
-	var missing []string
-	for _, key := range keys {
-		if values[key] == "" {
-			missing = append(missing, "azure."+key)
-		}
-	}
-	if len(missing) == 0 {
-		return nil
-	}
-	return &store.SettingError{For: what, Missing: missing, Next: "write them there, or go without: " +
-		"--phase store provisions the values alone, and render needs only azure.tenantID and azure.identity.clientID"}
 }

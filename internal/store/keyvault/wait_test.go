@@ -46,7 +46,7 @@ func TestKeyVaultRefusalsAreOneLineWithTheWayOut(t *testing.T) {
 		"being deleted":      {http.MethodPut, 409, "Conflict", "ObjectIsBeingDeleted", "is being deleted", "provision --recover"},
 		"being recovered":    {http.MethodPut, 409, "Conflict", "ObjectIsBeingRecovered", "is being recovered", "run again"},
 		"deleted":            {http.MethodPut, 409, "Conflict", "ObjectIsDeletedButRecoverable", "is deleted", "provision --recover"},
-		"throttled":          {http.MethodPut, 429, "Throttled", "", "limits how many requests it takes, and still does after some tries", "run again later"},
+		"throttled":          {http.MethodPut, 429, "Throttled", "", "limits how many requests it takes, even after several retries", "run again later"},
 		"failing":            {http.MethodPut, 503, "ServiceUnavailable", "", "answered 503 ServiceUnavailable", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -76,8 +76,8 @@ func TestKeyVaultIsWaitedFor(t *testing.T) {
 	}{
 		"access to read that spreads":  {http.MethodGet, 403, "Forbidden", "ForbiddenByRbac", nil, "access is refused, as for some minutes after a role was assigned", 100 * time.Millisecond},
 		"access to write that spreads": {http.MethodPut, 403, "Forbidden", "ForbiddenByRbac", nil, "access is refused", 100 * time.Millisecond},
-		"a deletion":                   {http.MethodPut, 409, "Conflict", "ObjectIsBeingDeleted", nil, "the deletion of a secret is under way", 100 * time.Millisecond},
-		"a recovery":                   {http.MethodPut, 409, "Conflict", "ObjectIsBeingRecovered", nil, "the recovery of a secret is under way", 100 * time.Millisecond},
+		"a deletion":                   {http.MethodPut, 409, "Conflict", "ObjectIsBeingDeleted", nil, "the deletion of a secret is in progress", 100 * time.Millisecond},
+		"a recovery":                   {http.MethodPut, 409, "Conflict", "ObjectIsBeingRecovered", nil, "the recovery of a secret is in progress", 100 * time.Millisecond},
 		"throttling":                   {http.MethodPut, 429, "Throttled", "", []string{"Retry-After", "7"}, "limits how many requests", 20 * 7 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -219,7 +219,7 @@ func TestLoginErrorsNameTheCodeAndNothingElse(t *testing.T) {
 			storetest.WantError(t, err, c.says)
 			storetest.WantHint(t, err, c.hint)
 			login, ok := errors.AsType[*azure.LoginError](err)
-			if !ok || !login.Spreading() && asked.Load() != 1 {
+			if !ok || !login.Propagating() && asked.Load() != 1 {
 				t.Errorf("%T, asked %d times", err, asked.Load())
 			}
 		})

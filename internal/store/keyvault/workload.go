@@ -18,105 +18,76 @@ import (
 	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 )
 
-const identityRole = "Managed Identity Contributor"
-
-// workloadIdentity is a managed identity, and the credential by which Azure takes
-// a token of a ServiceAccount for it: the pod's, or the rotate job's.
+// workloadIdentity is a managed identity, and the federated credential with which Azure
+// accepts the tokens of a ServiceAccount for it.
 type workloadIdentity struct {
-	r        *resources
+	*resources
 	account  string // the ServiceAccount
-	wanted   string // the client id in the config, at setting
+	clientID string // in the config, at setting; without it the identity is found by name
 	setting  string
-	fallback string // the name of the identity that is made without one
+	name     string
 
 	group      string // resource group of the identity
-	name       string
 	reader     reader
-	location   string // to make it in
+	location   string // where it is created
 	issuer     string
-	credential string // name of the credential
+	credential string // name of the federated credential
 	plan       []store.Change
 }
 
-func newPodIdentity(r *resources) *workloadIdentity {
-	return &workloadIdentity{
-		r: r, account: r.d.Aidbox.ServiceAccount, wanted: r.d.Azure.Identity.ClientID, setting: "azure.identity.clientID",
-		fallback: r.d.ManagedIdentityName(),
+func (w *workloadIdentity) object() azure.Object {
+	return azure.Object{
+		Name: "managed identity " + w.group + "/" + w.name, Role: "Managed Identity Contributor",
+		Scope: subscriptionID(w.d.Azure) + "/resourceGroups/" + w.group,
 	}
 }
 
-func newRotateIdentity(r *resources) *workloadIdentity {
-	return &workloadIdentity{
-		r: r, account: r.d.RotateAccount(), wanted: r.d.RotateJob.ClientID, setting: "rotateJob.clientID",
-		fallback: r.d.RotateIdentityName(),
-	}
-}
-
-func (w *workloadIdentity) object() string { return "managed identity " + w.group + "/" + w.name }
-
-func (w *workloadIdentity) access() armAccess {
-	return armAccess{w.object(), identityRole, "/subscriptions/" + w.r.d.Azure.SubscriptionID + "/resourceGroups/" + w.group}
-}
-
-func (w *workloadIdentity) identities() (*armmsi.UserAssignedIdentitiesClient, error) {
-	return armmsi.NewUserAssignedIdentitiesClient(w.r.d.Azure.SubscriptionID, w.r.azure.Credential(), w.r.azure.ARM())
-}
-
-func (w *workloadIdentity) credentials() (*armmsi.FederatedIdentityCredentialsClient, error) {
-	return armmsi.NewFederatedIdentityCredentialsClient(w.r.d.Azure.SubscriptionID, w.r.azure.Credential(), w.r.azure.ARM())
-}
-
-// find sets reader: by the client id in the config, else by name. The error is an
-// fs.ErrNotExist where there is none.
+// find sets reader. If the identity does not exist, the error is an fs.ErrNotExist.
 func (w *workloadIdentity) find(ctx context.Context) error {
-	w.group, w.name = w.r.d.Azure.ResourceGroup, w.fallback
-	client, err := w.identities()
+	w.group = w.d.Azure.ResourceGroup
+	if w.clientID != "" {
+		return w.findByClientID(ctx)
+	}
+	got, err := w.identities.Get(ctx, w.group, w.name, nil)
 	if err != nil {
-		return err
+		return w.azure.Fail(ctx, w.object(), err)
 	}
-	if w.wanted != "" {
-		return w.findByClientID(ctx, client)
-	}
-	got, err := client.Get(ctx, w.group, w.name, nil)
-	if err != nil {
-		return w.r.fail(ctx, w.access(), err)
-	}
-	return w.is(got.Identity)
+	return w.use(got.Identity)
 }
 
-func (w *workloadIdentity) findByClientID(ctx context.Context, client *armmsi.UserAssignedIdentitiesClient) error {
-	for pages := client.NewListBySubscriptionPager(nil); pages.More(); {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			a := armAccess{"managed identities", identityRole, "/subscriptions/" + w.r.d.Azure.SubscriptionID}
-			return w.r.fail(ctx, a, err)
-		}
-		for _, identity := range page.Value {
-			if identity.Properties == nil || !strings.EqualFold(azure.Deref(identity.Properties.ClientID), w.wanted) {
-				continue
-			}
+func (w *workloadIdentity) findByClientID(ctx context.Context) error {
+	all, err := azure.All(ctx, w.identities.NewListBySubscriptionPager(nil),
+		func(p armmsi.UserAssignedIdentitiesClientListBySubscriptionResponse) []*armmsi.Identity {
+			return p.Value
+		})
+	if err != nil {
+		o := w.object()
+		o.Name, o.Scope = "managed identities", subscriptionID(w.d.Azure)
+		return w.azure.Fail(ctx, o, err)
+	}
+	for _, identity := range all {
+		if identity.Properties != nil && strings.EqualFold(azure.Deref(identity.Properties.ClientID), w.clientID) {
 			if id, err := arm.ParseResourceID(azure.Deref(identity.ID)); err == nil {
 				w.group, w.name = id.ResourceGroupName, id.Name
 			}
-			return w.is(*identity)
+			return w.use(*identity)
 		}
 	}
-	err := fmt.Errorf("azure: no managed identity of the subscription has the client id %s, which is %s", w.wanted, w.setting)
-	return hint.Wrap(err, "leave %s out: then %s is made", w.setting, w.object())
+	err = fmt.Errorf("azure: no managed identity of the subscription has the client id %s of %s", w.clientID, w.setting)
+	return hint.Wrap(err, "leave %s out: then secretctl provision creates %s", w.setting, w.object().Name)
 }
 
-// is takes over what Azure says of the identity.
-func (w *workloadIdentity) is(identity armmsi.Identity) error {
+func (w *workloadIdentity) use(identity armmsi.Identity) error {
 	p := identity.Properties
 	if p == nil || azure.Deref(p.ClientID) == "" || azure.Deref(p.PrincipalID) == "" {
-		return fmt.Errorf("azure: %s: %w", w.object(), azure.ErrUnexpected)
+		return fmt.Errorf("azure: %s: %w", w.object().Name, azure.ErrUnexpected)
 	}
-	w.reader = reader{name: w.object(), clientID: *p.ClientID, principal: *p.PrincipalID}
+	w.reader = reader{name: w.object().Name, clientID: *p.ClientID, principal: *p.PrincipalID}
 	return nil
 }
 
 func (w *workloadIdentity) diff(ctx context.Context) ([]store.Change, error) {
-	cluster, err := w.r.cluster(ctx)
+	cluster, err := w.cluster(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -124,124 +95,100 @@ func (w *workloadIdentity) diff(ctx context.Context) ([]store.Change, error) {
 		w.issuer = azure.Deref(oidc.IssuerURL)
 	}
 	if w.issuer == "" {
-		err := fmt.Errorf("azure: %s: %w", w.r.clusterName(), errors.New("has no OIDC issuer, without which Azure takes no token of it"))
-		return nil, hint.Wrap(err, "run: az aks update --resource-group %s --name %s --enable-oidc-issuer --enable-workload-identity", w.r.d.Azure.ResourceGroup, w.r.d.Azure.Cluster)
+		return nil, w.unusable("has no OIDC issuer, without which Azure does not accept its tokens",
+			"run: az aks update --resource-group %s --name %s --enable-oidc-issuer --enable-workload-identity", w.d.Azure.ResourceGroup, w.d.Azure.Cluster)
 	}
-	w.location = cmp.Or(w.r.d.Azure.Location, azure.Deref(cluster.Location))
+	w.location = cmp.Or(w.d.Azure.Location, azure.Deref(cluster.Location))
 	err = w.find(ctx)
-	absent := errors.Is(err, fs.ErrNotExist)
-	if err != nil && !absent {
-		return nil, err
+	identity := store.Change{Phase: phaseIdentity, Object: w.object().Name, Action: store.Unchanged, Detail: "client id " + w.reader.clientID}
+	var existing []*armmsi.FederatedIdentityCredential
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		w.reader = reader{name: w.object().Name}
+		identity.Action, identity.Detail, err = store.Create, "in "+w.location, nil
+	case err == nil:
+		existing, err = w.listCredentials(ctx)
 	}
-	identity := store.Change{Phase: phaseIdentity, Object: w.object(), Action: store.Unchanged, Detail: "client id " + w.reader.clientID}
-	if absent {
-		w.reader = reader{name: w.object()}
-		identity.Action, identity.Detail = store.Create, "in "+w.location
-	}
-	credential, err := w.compareCredential(ctx, absent)
 	if err != nil {
 		return nil, err
 	}
-	w.plan = []store.Change{identity, credential}
+	w.plan = []store.Change{identity, w.compareCredential(existing)}
 	return w.plan, nil
+}
+
+func (w *workloadIdentity) listCredentials(ctx context.Context) ([]*armmsi.FederatedIdentityCredential, error) {
+	all, err := azure.All(ctx, w.credentials.NewListPager(w.group, w.name, nil),
+		func(p armmsi.FederatedIdentityCredentialsClientListResponse) []*armmsi.FederatedIdentityCredential {
+			return p.Value
+		})
+	if err != nil {
+		return nil, w.azure.Fail(ctx, w.object(), err)
+	}
+	return slices.DeleteFunc(all, func(c *armmsi.FederatedIdentityCredential) bool { return c.Properties == nil }), nil
 }
 
 var notInName = strings.NewReplacer(".", "-", "_", "-")
 
-// compareCredential finds the credential by what it says, whatever its name is:
-// Azure has one for an issuer and a subject.
-func (w *workloadIdentity) compareCredential(ctx context.Context, none bool) (store.Change, error) {
-	subject := w.r.d.Subject(w.account)
-	name := notInName.Replace(w.r.d.Azure.Cluster + "-" + w.r.d.Namespace + "-" + w.account)
+// compareCredential finds the federated credential by issuer and subject, whatever its
+// name is: Azure allows one for each pair.
+func (w *workloadIdentity) compareCredential(existing []*armmsi.FederatedIdentityCredential) store.Change {
+	subject := w.d.Subject(w.account)
+	name := notInName.Replace(w.d.Azure.Cluster + "-" + w.d.Namespace + "-" + w.account)
 	w.credential = name[:min(len(name), 120)]
 	change := store.Change{Phase: phaseIdentity, Action: store.Create, Detail: subject}
-	if !none {
-		all, err := w.listCredentials(ctx)
-		if err != nil {
-			return store.Change{}, err
+	at := slices.IndexFunc(existing, func(c *armmsi.FederatedIdentityCredential) bool {
+		return !slices.ContainsFunc(credentialDifference(c, w.issuer, subject, tokenAudience), func(field string) bool { return field != "audience" })
+	})
+	if at < 0 {
+		at = slices.IndexFunc(existing, func(c *armmsi.FederatedIdentityCredential) bool {
+			return strings.EqualFold(azure.Deref(c.Name), w.credential)
+		})
+	}
+	if at >= 0 {
+		w.credential, change.Action = azure.Deref(existing[at].Name), store.Unchanged
+		if differs := credentialDifference(existing[at], w.issuer, subject, tokenAudience); differs != nil {
+			change.Action, change.Detail = store.Update, strings.Join(differs, ", ")+", for "+subject
 		}
-		change.Action, change.Detail = w.compare(all, subject)
 	}
 	change.Object = "federated credential " + w.name + "/" + w.credential
-	return change, nil
+	return change
 }
 
-func (w *workloadIdentity) compare(all []*armmsi.FederatedIdentityCredential, subject string) (action, detail string) {
-	same := func(c *armmsi.FederatedIdentityCredential) bool {
-		return c.Properties != nil && azure.Deref(c.Properties.Issuer) == w.issuer && azure.Deref(c.Properties.Subject) == subject
-	}
-	named := func(c *armmsi.FederatedIdentityCredential) bool {
-		return strings.EqualFold(azure.Deref(c.Name), w.credential)
-	}
-	at := slices.IndexFunc(all, same)
-	if at < 0 {
-		at = slices.IndexFunc(all, named)
-	}
-	if at < 0 || all[at].Properties == nil {
-		return store.Create, subject
-	}
-	w.credential = azure.Deref(all[at].Name)
-	p := all[at].Properties
-	var differs []string
-	if azure.Deref(p.Issuer) != w.issuer {
-		differs = append(differs, "issuer")
+// credentialDifference names the fields of a federated credential that do not admit a token.
+func credentialDifference(c *armmsi.FederatedIdentityCredential, issuer, subject string, audiences ...string) (fields []string) {
+	p := c.Properties
+	if azure.Deref(p.Issuer) != issuer {
+		fields = append(fields, "issuer")
 	}
 	if azure.Deref(p.Subject) != subject {
-		differs = append(differs, "subject")
+		fields = append(fields, "subject")
 	}
-	if len(p.Audiences) != 1 || azure.Deref(p.Audiences[0]) != tokenAudience {
-		differs = append(differs, "audience")
+	if !slices.ContainsFunc(p.Audiences, func(a *string) bool { return slices.Contains(audiences, azure.Deref(a)) }) {
+		fields = append(fields, "audience")
 	}
-	if len(differs) > 0 {
-		return store.Update, strings.Join(differs, ", ") + ", for " + subject
-	}
-	return store.Unchanged, subject
-}
-
-func (w *workloadIdentity) listCredentials(ctx context.Context) (all []*armmsi.FederatedIdentityCredential, err error) {
-	client, err := w.credentials()
-	if err != nil {
-		return nil, err
-	}
-	for pages := client.NewListPager(w.group, w.name, nil); pages.More(); {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, w.r.fail(ctx, w.access(), err)
-		}
-		all = append(all, page.Value...)
-	}
-	return all, nil
+	return fields
 }
 
 func (w *workloadIdentity) apply(ctx context.Context) ([]store.Change, error) {
 	identity, credential := w.plan[0], w.plan[1]
 	if identity.Pending() {
-		client, err := w.identities()
+		created, err := w.identities.CreateOrUpdate(ctx, w.group, w.name, armmsi.Identity{Location: to.Ptr(w.location), Tags: ownerTags(w.d)}, nil)
 		if err != nil {
-			return nil, err
+			return nil, w.azure.Fail(ctx, w.object(), err)
 		}
-		tags := map[string]*string{managerTag: to.Ptr(manager), deliveryTag: to.Ptr(w.r.d.Owner())}
-		made, err := client.CreateOrUpdate(ctx, w.group, w.name, armmsi.Identity{Location: to.Ptr(w.location), Tags: tags}, nil)
-		if err != nil {
-			return nil, w.r.fail(ctx, w.access(), err)
-		}
-		if err := w.is(made.Identity); err != nil {
+		if err := w.use(created.Identity); err != nil {
 			return nil, err
 		}
 		identity.Detail = "client id " + w.reader.clientID
 	}
 	if credential.Pending() {
-		client, err := w.credentials()
-		if err != nil {
-			return []store.Change{identity}, err
-		}
-		_, err = client.CreateOrUpdate(ctx, w.group, w.name, w.credential, armmsi.FederatedIdentityCredential{
+		_, err := w.credentials.CreateOrUpdate(ctx, w.group, w.name, w.credential, armmsi.FederatedIdentityCredential{
 			Properties: &armmsi.FederatedIdentityCredentialProperties{
-				Issuer: to.Ptr(w.issuer), Subject: to.Ptr(w.r.d.Subject(w.account)), Audiences: []*string{to.Ptr(tokenAudience)},
+				Issuer: to.Ptr(w.issuer), Subject: to.Ptr(w.d.Subject(w.account)), Audiences: []*string{to.Ptr(tokenAudience)},
 			},
 		}, nil)
 		if err != nil {
-			return []store.Change{identity}, w.r.fail(ctx, w.access(), err)
+			return []store.Change{identity}, w.azure.Fail(ctx, w.object(), err)
 		}
 	}
 	return []store.Change{identity, credential}, nil

@@ -1,5 +1,5 @@
-// Package memory is a store that lives in memory, for tests: what a store does,
-// with nothing between. It refuses nobody a login, and reads no token.
+// Package memory is a store that keeps its secrets in memory, for tests. It accepts
+// every login.
 package memory
 
 import (
@@ -15,29 +15,41 @@ import (
 	"github.com/secretctl/secretctl/internal/store"
 )
 
-// Server is what holds the secrets. Several stores may have the same one; its zero
-// value is empty.
+var phases = []string{store.PhaseStore}
+
+// Server holds the secrets, for any number of stores. Its zero value is empty.
 type Server struct {
-	BeforeWrite func() // is called between a step's read and its write; may be nil
+	BeforeWrite func() // called between the read and the write of a step; may be nil
 
 	mu       sync.Mutex
-	versions map[string][]secret.Value // by the secret's name, oldest first
-	created  map[string][]time.Time    // of the same versions
+	versions map[string][]version // by the secret's name, oldest first
 }
 
-// Provider returns what there is to know of the store.
+type version struct {
+	value   secret.Value
+	created time.Time
+}
+
+// Provider describes the store.
 func (s *Server) Provider() store.Provider {
-	return store.Provider{Name: "memory", Title: "the store in memory", Phases: []string{phaseStore}, Open: s.Open}
+	return store.Provider{Name: "memory", Title: "the store in memory", Phases: phases, Open: s.Open}
 }
 
-// Versions returns the values of a secret by its name, oldest first.
-func (s *Server) Versions(name string) []secret.Value {
+// Versions returns the values of a secret, oldest first.
+func (s *Server) Versions(name string) (values []secret.Value) {
+	for _, v := range s.all(name) {
+		values = append(values, v.value)
+	}
+	return values
+}
+
+func (s *Server) all(name string) []version {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.versions[name])
 }
 
-// Store is the secrets of one delivery at a server.
+// Store holds the secrets of one delivery.
 type Store struct {
 	d      *config.Delivery
 	o      store.Options
@@ -53,47 +65,19 @@ func (s *Server) Open(d *config.Delivery, o store.Options) (store.Store, error) 
 func (s *Store) Reach(context.Context) (string, error) { return "the store in memory", nil }
 
 // Get implements [store.Store].
-func (s *Store) Get(_ context.Context, wanted config.Secret) (secret.Value, string, error) {
-	versions := s.server.Versions(wanted.Name)
-	if len(versions) == 0 {
-		return secret.Value{}, "", notFound(wanted)
+func (s *Store) Get(ctx context.Context, wanted config.Secret) (secret.Value, string, error) {
+	id := strconv.Itoa(len(s.server.all(wanted.Name)))
+	value, err := s.GetVersion(ctx, wanted, id)
+	if err != nil {
+		return value, "", err
 	}
-	newest := versions[len(versions)-1]
-	s.o.Sanitizer.Learn(newest)
-	return newest, strconv.Itoa(len(versions)), nil
-}
-
-// Put implements [store.Store].
-func (s *Store) Put(_ context.Context, wanted config.Secret, v secret.Value) (version string, err error) {
-	s.o.Sanitizer.Learn(v)
-	s.server.mu.Lock()
-	defer s.server.mu.Unlock()
-	if s.server.versions == nil {
-		s.server.versions, s.server.created = map[string][]secret.Value{}, map[string][]time.Time{}
-	}
-	versions := s.server.versions[wanted.Name]
-	if n := len(versions); n == 0 || !versions[n-1].Equal(v) {
-		versions = append(versions, v)
-		s.server.created[wanted.Name] = append(s.server.created[wanted.Name], time.Now())
-	}
-	s.server.versions[wanted.Name] = versions
-	return strconv.Itoa(len(versions)), nil
-}
-
-// Previous implements [store.Versioned].
-func (s *Store) Previous(_ context.Context, wanted config.Secret) (secret.Value, error) {
-	if versions := s.server.Versions(wanted.Name); len(versions) > 1 {
-		return versions[len(versions)-2], nil
-	}
-	return secret.Value{}, nil
+	return value, id, nil
 }
 
 // Versions implements [store.Store].
 func (s *Store) Versions(_ context.Context, wanted config.Secret) (versions []store.Version, err error) {
-	s.server.mu.Lock()
-	defer s.server.mu.Unlock()
-	for i, created := range slices.Backward(s.server.created[wanted.Name]) {
-		versions = append(versions, store.Version{ID: strconv.Itoa(i + 1), Created: created})
+	for i, v := range slices.Backward(s.server.all(wanted.Name)) {
+		versions = append(versions, store.Version{ID: strconv.Itoa(i + 1), Created: v.created})
 	}
 	if versions == nil {
 		return nil, notFound(wanted)
@@ -103,23 +87,47 @@ func (s *Store) Versions(_ context.Context, wanted config.Secret) (versions []st
 
 // GetVersion implements [store.Store].
 func (s *Store) GetVersion(_ context.Context, wanted config.Secret, id string) (secret.Value, error) {
-	versions := s.server.Versions(wanted.Name)
+	versions := s.server.all(wanted.Name)
 	n, err := strconv.Atoi(id)
 	if err != nil || n < 1 || n > len(versions) {
 		return secret.Value{}, notFound(wanted)
 	}
-	s.o.Sanitizer.Learn(versions[n-1])
-	return versions[n-1], nil
+	s.o.Sanitizer.Learn(versions[n-1].value)
+	return versions[n-1].value, nil
 }
 
 func notFound(wanted config.Secret) error {
 	return store.NotFound(fmt.Sprintf("memory: secret %q: is not in the store", wanted.Name))
 }
 
+// Previous implements [store.Versioned].
+func (s *Store) Previous(_ context.Context, wanted config.Secret) (secret.Value, error) {
+	if versions := s.server.all(wanted.Name); len(versions) > 1 {
+		return versions[len(versions)-2].value, nil
+	}
+	return secret.Value{}, nil
+}
+
+// Put implements [store.Store].
+func (s *Store) Put(_ context.Context, wanted config.Secret, v secret.Value) (string, error) {
+	s.o.Sanitizer.Learn(v)
+	s.server.mu.Lock()
+	defer s.server.mu.Unlock()
+	if s.server.versions == nil {
+		s.server.versions = map[string][]version{}
+	}
+	versions := s.server.versions[wanted.Name]
+	if n := len(versions); n == 0 || !versions[n-1].value.Equal(v) {
+		versions = append(versions, version{v, time.Now()})
+	}
+	s.server.versions[wanted.Name] = versions
+	return strconv.Itoa(len(versions)), nil
+}
+
 // StatusVersions implements [store.Store].
 func (s *Store) StatusVersions(ctx context.Context, wanted config.Secret) ([]string, error) {
-	_, version, err := s.Get(ctx, wanted)
-	return []string{version}, err
+	_, id, err := s.Get(ctx, wanted)
+	return []string{id}, err
 }
 
 // Login implements [store.Store].
@@ -134,7 +142,7 @@ func (s *Store) Granted(context.Context) (string, error) { return "everybody may
 // Close implements [store.Store].
 func (s *Store) Close(context.Context) error { return nil }
 
-// session is a login, which may do what the store may.
+// session may do what the store may.
 type session struct{ *Store }
 
 // End implements [store.Session].

@@ -1,4 +1,4 @@
-// Package providers is the table of the stores that secretctl knows: a line each.
+// Package providers is the table of stores: a line for each.
 package providers
 
 import (
@@ -11,7 +11,7 @@ import (
 	"github.com/secretctl/secretctl/internal/store/vault"
 )
 
-// All returns the providers. access is as whom and how Azure is reached.
+// All returns the providers. access says who logs in to Azure, and how it is reached.
 func All(access azure.Access) []store.Provider {
 	return []store.Provider{
 		vault.Provider,
@@ -19,7 +19,7 @@ func All(access azure.Access) []store.Provider {
 	}
 }
 
-// Of returns the provider that a delivery names, which the config has checked.
+// Of returns the provider that a delivery names. The config has checked the name.
 func Of(all []store.Provider, d *config.Delivery) store.Provider {
 	return all[slices.IndexFunc(all, func(p store.Provider) bool { return p.Name == d.Provider })]
 }

@@ -11,22 +11,22 @@ import (
 	"github.com/secretctl/secretctl/internal/store"
 )
 
-// Live returns a SecretProviderClass as the cluster has it once it is applied.
+// Live returns a SecretProviderClass as the cluster has it.
 func Live(c store.Class, dialect store.Dialect) secretsstorev1.SecretProviderClassSpec {
 	spec := secretsstorev1.SecretProviderClassSpec{Provider: secretsstorev1.Provider(c.Provider), Parameters: store.Values(c.Parameters)}
 	spec.Parameters["objects"] = dialect.Text(c.Objects)
 	return spec
 }
 
-// ClassRows are SecretProviderClasses that differ from the delivery's, and what is said
-// about each; "" for nothing.
+// ClassRows are live SecretProviderClasses that differ from the delivery's, and parts of
+// what Compare says about each; "" for nothing.
 type ClassRows = []struct {
 	Name       string
 	Parameters []string // names and values that change
 	Wrong, Odd string
 }
 
-// CompareClasses compares each with the only one of the delivery.
+// CompareClasses compares each row with the delivery's only class.
 func CompareClasses(t *testing.T, p store.Provider, dialect store.Dialect, d *config.Delivery, rows ClassRows) {
 	t.Helper()
 	for _, row := range rows {
@@ -44,15 +44,15 @@ func CompareClasses(t *testing.T, p store.Provider, dialect store.Dialect, d *co
 	}
 }
 
-// ReadClassesBack checks that what is read from the classes of a delivery is the
-// delivery again: kept leaves of it what a class says.
+// ReadClassesBack checks that reading the classes of a delivery returns the delivery. kept
+// removes from it what a class does not have.
 func ReadClassesBack(t *testing.T, p store.Provider, dialect store.Dialect, d *config.Delivery, kept func(config.Delivery) config.Delivery) {
 	t.Helper()
 	var got config.Delivery
 	for _, class := range p.Classes(d) {
 		live := Live(class, dialect)
 		if wrong, odd := p.Compare(class, live); len(wrong)+len(odd) > 0 {
-			t.Errorf("differs from itself: %q %q", wrong, odd)
+			t.Errorf("a class differs from itself: %q %q", wrong, odd)
 		}
 		objects, err := dialect.Objects(live.Parameters["objects"])
 		if err != nil {
@@ -60,7 +60,7 @@ func ReadClassesBack(t *testing.T, p store.Provider, dialect store.Dialect, d *c
 		}
 		for i, o := range objects {
 			if diff := cmp.Diff(store.Values(class.Objects[i]), o); diff != "" {
-				t.Errorf("object %d is read otherwise than it is written (-want +got):\n%s", i, diff)
+				t.Errorf("object %d (-written +read):\n%s", i, diff)
 			}
 		}
 		if err := p.Read(live, &got); err != nil {

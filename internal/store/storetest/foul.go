@@ -11,21 +11,21 @@ import (
 	"github.com/secretctl/secretctl/internal/secret"
 )
 
-// What a server may repeat, and no error. In answers the tokens stand for those that
-// are sent.
+// What a server may repeat, but no error. In a response, fuzzedToken stands for the token
+// that was sent.
 const (
 	FuzzedValue = "fuzz-value"
 	fuzzedToken = "fuzz-token"
 )
 
-// longestError is a message of a server's with what it was about, in characters.
+// longestError is the limit of an error with a server's message, in characters.
 const longestError = 700
 
-// Foul is a server that works, but for one answer, or all of them.
+// Foul is a server of which one response, or every response, is broken.
 type Foul struct {
 	Next            http.RoundTripper
 	Token           string
-	At              uint8 // which answer; all from EveryAnswer on
+	At              uint8 // which response; from EveryAnswer on, every response
 	Status          int
 	Body, Challenge string
 
@@ -52,13 +52,13 @@ func (f *Foul) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// FuzzedStatus returns one that is not tried again, which takes its time.
+// FuzzedStatus returns a status that is not retried, since retries take time.
 func FuzzedStatus(n uint8) int {
 	statuses := []int{200, 204, 400, 401, 403, 404, 405, 409, 412}
 	return statuses[int(n)%len(statuses)]
 }
 
-// FitToShow checks that an error shows nothing secret, and not too much.
+// FitToShow checks that an error is short, and shows nothing secret.
 func (f *Foul) FitToShow(t *testing.T, err error) {
 	t.Helper()
 	if err == nil {

@@ -1,4 +1,5 @@
-// Package storetest is what the tests of all stores share.
+// Package storetest has the contract suite that every store passes, and what the tests
+// of all stores share.
 package storetest
 
 import (
@@ -18,16 +19,16 @@ import (
 	"github.com/secretctl/secretctl/internal/store"
 )
 
-// Canary is a value that must appear nowhere but in the store.
+// Canary is a value that may appear only in the store.
 const Canary = "s3cr3t-canary"
 
-// FromEnv is a value in a variable that [Inputs] knows.
+// FromEnv is a source that reads a variable of [Inputs].
 func FromEnv(name string) secret.Source { return secret.Source{Env: name} }
 
-// Generated is a value that secretctl makes.
+// Generated is a source that generates a value.
 func Generated() secret.Source { return secret.Source{Generate: &secret.Generate{}} }
 
-// Inputs reads these variables and nothing else.
+// Inputs has these variables and nothing else.
 func Inputs(env map[string]string) *secret.Inputs {
 	return &secret.Inputs{LookupEnv: func(name string) (string, bool) {
 		value, set := env[name]
@@ -35,7 +36,7 @@ func Inputs(env map[string]string) *secret.Inputs {
 	}}
 }
 
-// Want compares the changes without their details and warnings.
+// Want compares changes without their details and warnings.
 func Want(t testing.TB, got []store.Change, err error, wanted ...string) {
 	t.Helper()
 	if err != nil {
@@ -50,8 +51,7 @@ func Want(t testing.TB, got []store.Change, err error, wanted ...string) {
 	}
 }
 
-// WantError checks that an error says all of the words, in one line and without
-// the canary.
+// WantError checks that an error has all of the words, in one line without the canary.
 func WantError(t testing.TB, err error, words ...string) {
 	t.Helper()
 	if err == nil {
@@ -67,7 +67,7 @@ func WantError(t testing.TB, err error, words ...string) {
 	}
 }
 
-// WantHint checks that the hint of an error says all of the words.
+// WantHint checks that the hint of an error has all of the words.
 func WantHint(t testing.TB, err error, words ...string) {
 	t.Helper()
 	for _, w := range words {
@@ -77,7 +77,7 @@ func WantHint(t testing.TB, err error, words ...string) {
 	}
 }
 
-// Count returns how many of the changes have that action.
+// Count returns how many changes have that action.
 func Count(changes []store.Change, action string) (n int) {
 	for _, c := range changes {
 		if c.Action == action {
@@ -87,7 +87,7 @@ func Count(changes []store.Change, action string) (n int) {
 	return n
 }
 
-// AtOnce calls f n times at the same time and returns its errors.
+// AtOnce calls f n times concurrently and returns its errors.
 func AtOnce(n int, f func(i int) error) []error {
 	errs := make([]error, n)
 	start := make(chan struct{})
@@ -103,7 +103,7 @@ func AtOnce(n int, f func(i int) error) []error {
 	return errs
 }
 
-// Buffer is what several goroutines may write to.
+// Buffer is a bytes.Buffer for concurrent writers.
 type Buffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -128,7 +128,7 @@ func Place(t testing.TB) string {
 	return strings.Trim(notName.ReplaceAllString(strings.ToLower(t.Name()), "-"), "-")
 }
 
-// Numbered returns n secrets, each on a path of its own.
+// Numbered returns n secrets, each with its own path, and the variables of their values.
 func Numbered(t testing.TB, n int) ([]config.Secret, map[string]string) {
 	var secrets []config.Secret
 	env := map[string]string{}

@@ -13,22 +13,22 @@ import (
 	"github.com/secretctl/secretctl/internal/store"
 )
 
-// Harness is a store to test. What it writes and reads itself goes past the store.
+// Harness is a store to test. Its Write and Versions bypass the store.
 type Harness struct {
 	Provider store.Provider
 	Options  store.Options // of somebody who may do everything
-	// Delivery returns one with these secrets, at places that no other test uses.
+	// Delivery returns a delivery with these secrets, at places that no other test uses.
 	Delivery func(t *testing.T, secrets ...config.Secret) *config.Delivery
-	// Write gives a secret a value, as another run of secretctl does.
+	// Write writes a value as another run of secretctl does.
 	Write func(t *testing.T, s config.Secret, value string)
 	// Versions returns the newest value, and how many versions there are.
 	Versions func(t *testing.T, s config.Secret) (newest string, versions int)
-	// BeforeWrite has f run once, after the store has read a secret, which exists or
-	// not, and before it writes it.
+	// BeforeWrite runs f once between the store's read and its write of a secret, which
+	// exists or not.
 	BeforeWrite func(exists bool, f func())
 }
 
-// suite is what every store has to be like.
+// suite is the contract of every store.
 var suite = []struct {
 	name string
 	test func(*testing.T, Harness)
@@ -41,18 +41,18 @@ var suite = []struct {
 	{"warns of a trailing line break", warnsOfLineBreak},
 	{"reads all sources before the first write", readsSourcesFirst},
 	{"writes nothing in a dry run", dryRunWritesNothing},
-	{"keeps a generated value that another writer created first", yieldsToEarlierValue},
-	{"takes an equal value by another writer for its own", acceptsEqualConcurrentWrite},
-	{"does not overwrite a change by another writer", refusesConflict},
+	{"yields to a value that another writer generated first", yieldsToEarlierValue},
+	{"accepts an equal value of another writer", acceptsEqualConcurrentWrite},
+	{"does not overwrite another writer's change", refusesConflict},
 	{"gets the newest value", getsNewestValue},
 	{"lists versions and gets each value", listsVersions},
 	{"puts a value once", putsOnce},
 	{"learns every value", learnsValues},
-	{"serves several at the same time", servesInParallel},
+	{"serves concurrent callers", servesInParallel},
 	{"can be closed twice", closesTwice},
 }
 
-// Run runs the suite on the store that start starts, for each test or once for all.
+// Run runs the suite. start may return a new store for each test, or the same one.
 func Run(t *testing.T, start func(*testing.T) Harness) {
 	for _, c := range suite {
 		t.Run(c.name, func(t *testing.T) { c.test(t, start(t)) })
@@ -68,7 +68,7 @@ func (h Harness) open(t *testing.T, d *config.Delivery) store.Store {
 	return s
 }
 
-// provision returns what happens to the delivery's secrets, in their order.
+// provision returns the changes of the delivery's secrets, in their order.
 func (h Harness) provision(t *testing.T, d *config.Delivery, env map[string]string, dryRun bool) ([]store.Change, error) {
 	t.Helper()
 	changes, err := provision.Run(t.Context(), h.open(t, d).Steps(Inputs(env), 0), h.Provider.Phases[:1], dryRun)
@@ -78,7 +78,7 @@ func (h Harness) provision(t *testing.T, d *config.Delivery, env map[string]stri
 	return changes[:len(d.Secrets)], nil
 }
 
-// wantActions provisions and compares what happens to each secret.
+// wantActions provisions, and compares the action of each secret.
 func (h Harness) wantActions(t *testing.T, d *config.Delivery, env map[string]string, actions ...string) []store.Change {
 	t.Helper()
 	changes, err := h.provision(t, d, env, false)

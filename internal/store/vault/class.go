@@ -13,7 +13,7 @@ import (
 	"github.com/secretctl/secretctl/internal/store"
 )
 
-// defaultAuthMount is where the provider logs in when it is not told.
+// defaultAuthMount is where the provider logs in by default.
 const defaultAuthMount = "kubernetes"
 
 // classes returns the one SecretProviderClass of the delivery.
@@ -81,6 +81,7 @@ var dialect = store.Dialect{
 	Differs: differs,
 }
 
+// differs is [store.Dialect.Differs].
 func differs(wanted store.Object, got store.Fields) string {
 	want := store.Values(wanted)
 	isPath := strings.Trim(strings.TrimPrefix(strings.TrimPrefix(got["secretPath"], "/"), "v1/"), "/")
@@ -89,19 +90,19 @@ func differs(wanted store.Object, got store.Fields) string {
 	case encoding != must:
 		return fmt.Sprintf("encoding is %s, not %s, which changes the value", encoding, must)
 	case isPath == strings.Replace(want["secretPath"], "/data/", "/", 1):
-		return fmt.Sprintf("secretPath %q lacks the data/ of KV version 2: %s", got["secretPath"], want["secretPath"])
+		return fmt.Sprintf("secretPath is %q, without the data/ of KV version 2: %s", got["secretPath"], want["secretPath"])
 	case isPath != want["secretPath"]:
 		return fmt.Sprintf("secretPath is %q, not %q", got["secretPath"], want["secretPath"])
 	case got["secretKey"] == "":
-		return "has no secretKey, so the file is Vault's whole answer and new on every fetch"
+		return "has no secretKey, so the file is Vault's whole response and changes on every fetch"
 	case got["secretKey"] != want["secretKey"]:
 		return fmt.Sprintf("secretKey is %q, not %q", got["secretKey"], want["secretKey"])
 	}
 	return ""
 }
 
-// read is the inverse of classes. What secretctl needs to know and the provider
-// does not, such as the name of the policy, is left as it is.
+// read is the inverse of classes. It leaves alone what the class does not have, such as
+// the name of the policy.
 func read(live secretsstorev1.SecretProviderClassSpec, d *config.Delivery) error {
 	objects, err := dialect.Objects(live.Parameters["objects"])
 	if err != nil {
@@ -112,20 +113,18 @@ func read(live secretsstorev1.SecretProviderClassSpec, d *config.Delivery) error
 	}
 	d.Provider = config.ProviderVault
 	v := d.Vault
-	v.Role, v.CSIAddress = dialect.Parameter(live.Parameters, "roleName"), dialect.Parameter(live.Parameters, "vaultAddress")
-	v.Namespace, v.Audience = dialect.Parameter(live.Parameters, "vaultNamespace"), dialect.Parameter(live.Parameters, "audience")
-	v.CSIAddress = cmp.Or(v.CSIAddress, config.CSIAgent)
-	v.AuthMount = dialect.Parameter(live.Parameters, "vaultKubernetesMountPath")
-	v.CSICACertPath, v.CSICADirectory = dialect.Parameter(live.Parameters, "vaultCACertPath"), dialect.Parameter(live.Parameters, "vaultCADirectory")
-	v.CSITLSServerName = dialect.Parameter(live.Parameters, "vaultTLSServerName")
-	v.CSISkipTLSVerify = dialect.Parameter(live.Parameters, "vaultSkipTLSVerify") == "true"
+	parameter := func(name string) string { return dialect.Parameter(live.Parameters, name) }
+	v.Role, v.Namespace, v.Audience = parameter("roleName"), parameter("vaultNamespace"), parameter("audience")
+	v.CSIAddress, v.AuthMount = cmp.Or(parameter("vaultAddress"), config.CSIAgent), parameter("vaultKubernetesMountPath")
+	v.CSICACertPath, v.CSICADirectory = parameter("vaultCACertPath"), parameter("vaultCADirectory")
+	v.CSITLSServerName, v.CSISkipTLSVerify = parameter("vaultTLSServerName"), parameter("vaultSkipTLSVerify") == "true"
 	for _, o := range objects {
 		mount, path, isV2 := strings.Cut(strings.Trim(o["secretPath"], "/"), "/data/")
 		switch {
 		case !isV2 || o["secretKey"] == "":
-			return store.Invalid(fmt.Sprintf("object %s: is no key of a KV engine of version 2", o["objectName"]))
+			return store.Invalid(fmt.Sprintf("object %s: is not a key in a KV engine of version 2", o["objectName"]))
 		case v.KVMount != "" && v.KVMount != mount:
-			return store.Invalid(fmt.Sprintf("object %s: is in the KV mount %s, and others are in %s", o["objectName"], mount, v.KVMount))
+			return store.Invalid(fmt.Sprintf("object %s: is in the KV mount %s, others are in %s", o["objectName"], mount, v.KVMount))
 		}
 		v.KVMount = mount
 		d.Secrets = append(d.Secrets, config.Secret{Name: o["objectName"], Path: path, Key: o["secretKey"], Encoding: o["encoding"]})

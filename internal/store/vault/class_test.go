@@ -38,12 +38,12 @@ func TestClassIsComparedByItsMeaning(t *testing.T) {
 		{"not YAML", objects("{"), "nothing is mounted", ""},
 		{"no objects", objects(""), "no object makes the file client-secret", ""},
 		{"another style", objects("- {objectName: client-secret, secretPath: /v1/secret/data/aidbox/client/, secretKey: client-secret}"), "", ""},
-		{"without data", objects("- {objectName: client-secret, secretPath: secret/aidbox/client, secretKey: client-secret}"), "lacks the data/", ""},
+		{"without data", objects("- {objectName: client-secret, secretPath: secret/aidbox/client, secretKey: client-secret}"), "without the data/", ""},
 		{"another path", objects("- {objectName: client-secret, secretPath: secret/data/x, secretKey: client-secret}"), `secretPath is "secret/data/x"`, ""},
 		{"the whole answer", objects("- {objectName: client-secret, secretPath: secret/data/aidbox/client}"), "no secretKey", ""},
 		{"another key", objects("- {objectName: client-secret, secretPath: secret/data/aidbox/client, secretKey: x}"), `secretKey is "x"`, ""},
 		{"encoded", objects("- {objectName: client-secret, secretPath: secret/data/aidbox/client, secretKey: client-secret, encoding: hex}"), "encoding is hex, not utf-8", ""},
-		{"a key twice", objects("- {objectName: client-secret, objectName: client-secret}"), "key objectName is there twice", ""},
+		{"a key twice", objects("- {objectName: client-secret, objectName: client-secret}"), "mapping key \"objectName\" already defined", ""},
 		{"a text", objects("- client-secret"), "is not an object with keys", ""},
 		{"a file twice", objects("- {objectName: client-secret}\n- {objectName: client-secret, secretPath: secret/data/aidbox/client, secretKey: client-secret}"), "several objects make the file client-secret", ""},
 		{"a misspelt key", objects("- {objectName: client-secret, secretPath: secret/data/aidbox/client, secretKey: client-secret, filePermissions: 0640}"), "", "does not know the key filePermissions"},
@@ -106,7 +106,7 @@ func TestClassThatNoDeliveryCanHaveIsRefused(t *testing.T) {
 		"{": "objects",
 		"- {objectName: a, secretPath: secret/a, secretKey: k}":                                                        "KV engine of version 2",
 		"- {objectName: a, secretPath: secret/data/a}":                                                                 "KV engine of version 2",
-		"- {objectName: a, secretPath: x/data/a, secretKey: k}\n- {objectName: b, secretPath: y/data/a, secretKey: k}": "is in the KV mount y, and others are in x",
+		"- {objectName: a, secretPath: x/data/a, secretKey: k}\n- {objectName: b, secretPath: y/data/a, secretKey: k}": "is in the KV mount y, others are in x",
 	} {
 		live := storetest.Live(classes(classDelivery())[0], dialect)
 		live.Parameters["objects"] = text

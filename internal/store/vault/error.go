@@ -16,42 +16,43 @@ import (
 	"github.com/secretctl/secretctl/internal/transport"
 )
 
-// askingLimit is for a question that only explains an error.
-const askingLimit = 5 * time.Second
+// questionTimeout bounds a request that only explains an error.
+const questionTimeout = 5 * time.Second
 
-// access is what a request was about, and what it takes to be allowed to make it.
+// access is what a request is about, and the capabilities that it needs.
 type access struct {
 	object string
 	path   string
-	needs  []string // capabilities
+	needs  []string
 }
 
-// fail restates in one line why a request did not work. The library's own errors
-// have several, with the URL and all that the server said.
+// fail restates in one line why a request failed. The library's errors have several,
+// with all that the server said.
 func (v *Store) fail(ctx context.Context, a access, err error) error {
+	noLogin, isLogin := errors.AsType[loginError](err)
 	refused, answered := errors.AsType[*api.ResponseError](err)
-	unmade, isUnmade := errors.AsType[actorError](err)
+	about := v.name() + ": " + a.object
 	switch {
-	case isUnmade:
-		return unmade.error
+	case isLogin:
+		return noLogin.error
 	case answered:
 		err = v.refusal(ctx, a, refused)
+		if _, whole := errors.AsType[unusableError](err); whole {
+			about = v.name()
+		}
 	case errors.Is(err, errUnexpected):
 		err = v.notVault(http.StatusOK)
 	case ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded):
+		about = v.name()
 		err = hint.Wrap(fmt.Errorf("no usable answer within %s", v.timeout), "does it hang, or is a firewall in between? wait longer with --request-timeout 60s")
-		return fmt.Errorf("%s: %w", v.name(), err)
 	default:
+		about = v.name()
 		err = transport.Explain(ctx, err)
 		if redirect, ok := errors.AsType[*transport.RedirectError](err); ok && redirect.Target != "" {
 			err = fmt.Errorf("%w to %s", err, v.o.Sanitizer.Line(redirect.Target))
 		}
-		return fmt.Errorf("%s: %w", v.name(), err)
 	}
-	if _, whole := errors.AsType[unusableError](err); whole {
-		return fmt.Errorf("%s: %w", v.name(), err)
-	}
-	return fmt.Errorf("%s: %s: %w", v.name(), a.object, err)
+	return fmt.Errorf("%s: %w", about, err)
 }
 
 // name names this Vault in an error.
@@ -72,20 +73,19 @@ func (v *Store) refusal(ctx context.Context, a access, refused *api.ResponseErro
 	case code == http.StatusForbidden:
 		return v.denied(ctx, a)
 	case code == http.StatusNotFound:
-		return hint.Wrap(fmt.Errorf("nothing answers at %s%s", a.path, v.inNamespace()), "check the names of mounts in the config, and the namespace")
+		return hint.Wrap(fmt.Errorf("nothing answers at %s%s", a.path, v.inNamespace()), "check the namespace, and the names of mounts in the config")
 	case code == http.StatusTooManyRequests:
-		return hint.Wrap(errors.New("vault limits how many requests it takes, and still does after some tries"), "run it again later: it skips what is already done")
+		return hint.Wrap(errors.New("vault limits how many requests it takes, even after several retries"), "run again later")
 	}
-	return transport.Answered(code, v.message(refused.Errors))
+	return transport.Answered(code, v.message(refused))
 }
 
 // message returns what the server said, in one line that is safe to show.
-func (v *Store) message(lines []string) string {
-	text := v.o.Sanitizer.Join("; ", lines...)
-	if text == "" {
-		return ""
+func (v *Store) message(refused *api.ResponseError) string {
+	if text := v.o.Sanitizer.Join("; ", refused.Errors...); text != "" {
+		return ": " + text
 	}
-	return ": " + text
+	return ""
 }
 
 func (v *Store) notVault(code int) error {
@@ -96,8 +96,8 @@ func (v *Store) notVault(code int) error {
 	return hint.Wrap(err, "is %s Vault, or a proxy in front of it?", v.client.Address())
 }
 
-// denied distinguishes a token that is not valid from one that may not do this: Vault
-// answers 403 to both.
+// denied tells a token that is not valid from one without the right: Vault answers 403
+// to both.
 func (v *Store) denied(ctx context.Context, a access) error {
 	if _, err := v.visibleMounts(ctx); isStatus(err, http.StatusForbidden) {
 		return hint.Wrap(fmt.Errorf("permission denied: the token is not valid%s, or has expired", v.inNamespace()), "run: vault login, or export another VAULT_TOKEN")
@@ -106,19 +106,19 @@ func (v *Store) denied(ctx context.Context, a access) error {
 	return hint.Wrap(err, "its policy needs: path %q { capabilities = [%s] }", a.path, quoted(a.needs))
 }
 
-// unusable says, as an error, that Vault is sealed or not initialized; nil where
-// it is neither or does not tell.
+// unusable returns an error if Vault is sealed or not initialized; nil if it is neither,
+// or does not answer.
 func (v *Store) unusable(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, askingLimit)
+	ctx, cancel := context.WithTimeout(ctx, questionTimeout)
 	defer cancel()
-	status, err := v.client.WithNamespace("").Sys().SealStatusWithContext(ctx) // the root namespace alone has it
-	if err != nil || status == nil || status.Type == "" {
-		return nil
+	status, err := sealStatus(ctx, v.client)
+	if err != nil {
+		return nil //nolint:nilerr // the caller has an error of its own
 	}
 	return usable(status)
 }
 
-// unusableError is about the whole server, whatever object was asked for.
+// unusableError is about the whole server, not about the object of the request.
 type unusableError string
 
 func (e unusableError) Error() string { return string(e) }
@@ -140,11 +140,13 @@ func (v *Store) inNamespace() string {
 	return ""
 }
 
+// isStatus reports whether Vault itself, and not a proxy, answered with that status.
 func isStatus(err error, code int) bool {
 	refused, ok := errors.AsType[*api.ResponseError](err)
-	return ok && refused.StatusCode == code
+	return ok && refused.StatusCode == code && !refused.RawError
 }
 
+// quoted returns a list of words in quotes.
 func quoted(words []string) string {
 	var out []string
 	for _, w := range words {

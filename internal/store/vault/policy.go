@@ -3,6 +3,8 @@ package vault
 import (
 	"context"
 	"fmt"
+	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -12,17 +14,15 @@ import (
 	"github.com/secretctl/secretctl/internal/store"
 )
 
-// policyStep grants the pod read on the delivery's secrets, or the rotate job what it
-// takes to rotate them.
+// policyStep lets the pod read the delivery's secrets, or the rotate job rotate them.
 type policyStep struct {
 	v      *Store
 	name   string
 	rules  []policyRule
-	text   string
 	change store.Change
 }
 
-// policyRule is a path, and what may be done there.
+// policyRule is a path and its capabilities.
 type policyRule struct {
 	path   string
 	allows []string
@@ -36,104 +36,99 @@ func podRules(d *config.Delivery) (rules []policyRule) {
 	return rules
 }
 
-// rotateRules let the rotate job write new versions of its secrets and read how old
-// they are. It makes no secret that is not there, and deletes none.
+// rotateRules let the rotate job write new versions of its secrets and read their age,
+// but neither create nor delete a secret.
 func rotateRules(d *config.Delivery) (rules []policyRule) {
-	paths := d.RotatePaths()
-	for _, path := range paths {
+	for _, path := range d.RotatePaths() {
 		rules = append(rules, policyRule{d.Vault.KVMount + "/data/" + path, []string{"read", "update"}})
 	}
-	for _, path := range paths {
+	for _, path := range d.RotatePaths() {
 		rules = append(rules, policyRule{d.Vault.KVMount + "/metadata/" + path, []string{"read"}})
 	}
 	return rules
 }
 
-func (s *policyStep) part() store.Part { return store.Part{Diff: s.diff, Apply: s.apply} }
-
 func (s *policyStep) path() string { return "sys/policies/acl/" + s.name }
 
-func (s *policyStep) access(needs ...string) access {
-	return access{object: fmt.Sprintf("policy %q", s.name), path: s.path(), needs: needs}
-}
+func (s *policyStep) object() string { return fmt.Sprintf("policy %q", s.name) }
 
 func (s *policyStep) diff(ctx context.Context) ([]store.Change, error) {
 	s.change = store.Change{Phase: phasePolicy, Object: s.path(), Action: store.Unchanged}
-	s.text = policyText(s.v.d.Owner(), s.rules)
 	var is struct {
 		Policy string `json:"policy"`
 	}
 	found, err := s.v.get(ctx, s.path(), &is)
 	switch {
 	case err != nil:
-		return nil, s.v.fail(ctx, s.access("read"), err)
+		return nil, s.v.fail(ctx, access{s.object(), s.path(), []string{"read"}}, err)
 	case !found:
 		s.change.Action, s.change.Detail = store.Create, policySummary(s.rules)
-	case is.Policy != s.text:
+	case is.Policy != s.text():
 		err = s.compare(is.Policy)
 	}
 	return []store.Change{s.change}, err
 }
 
-// compare says what is to happen to a policy of another text. One of somebody else
-// that grants what is needed is left as it is.
-func (s *policyStep) compare(is string) error {
-	owner := policyOwner(is)
-	difference := policyDifference(is, s.rules)
-	if owner == s.v.d.Owner() || s.v.o.Adopt {
-		s.change.Action, s.change.Detail = store.Update, difference
-		if owner != s.v.d.Owner() {
-			s.change.Warning = "takes over a policy: " + writtenBy(owner)
+// compare completes the change of a policy with another text. A policy with another
+// owner that grants what the delivery needs is left alone.
+func (s *policyStep) compare(text string) error {
+	owner := ""
+	if found := ownerComment.FindStringSubmatch(text); found != nil {
+		owner = found[1]
+	}
+	ownedBy := "it belongs to the delivery " + owner
+	if owner == "" {
+		ownedBy = "secretctl did not write it"
+	}
+	is := parsePolicy(text)
+	difference := is.difference(s.rules)
+	switch {
+	case owner == s.v.d.Owner():
+	case s.v.o.Adopt:
+		s.change.Warning = "takes over a policy: " + ownedBy
+	case !slices.ContainsFunc(s.rules, func(r policyRule) bool { return !is.grants(r) }):
+		s.change.Detail = "grants it already; " + ownedBy
+		return nil
+	default:
+		why := fmt.Sprintf("does not grant what the delivery needs (%s), and %s", difference, ownedBy)
+		s.change.Refused = s.v.refuseOther(s.object(), why, "vault.policy")
+		if !s.v.o.Compare {
+			return s.change.Refused
 		}
-		return nil
 	}
-	if !slices.ContainsFunc(s.rules, func(r policyRule) bool { return !grants(is, r) }) {
-		s.change.Detail = "grants it already; " + writtenBy(owner)
-		return nil
-	}
-	why := fmt.Sprintf("does not grant what the delivery needs (%s), and %s", difference, writtenBy(owner))
-	refused := refuseOther(s.access().object, why, "vault.policy", s.v.ownName())
-	if !s.v.o.Compare {
-		return refused
-	}
-	s.change.Action, s.change.Detail, s.change.Refused = store.Update, difference, refused
+	s.change.Action, s.change.Detail = store.Update, difference
 	return nil
 }
 
-// writtenBy says whose a policy is.
-func writtenBy(owner string) string {
-	if owner == "" {
-		return "secretctl did not write it"
-	}
-	return fmt.Sprintf("it belongs to the delivery %s", owner)
-}
-
 func (s *policyStep) apply(ctx context.Context) ([]store.Change, error) {
-	if _, err := s.v.put(ctx, s.path(), map[string]any{"policy": s.text}); err != nil {
-		return nil, s.v.fail(ctx, s.access("update"), err)
+	if _, err := s.v.put(ctx, s.path(), map[string]any{"policy": s.text()}); err != nil {
+		return nil, s.v.fail(ctx, access{s.object(), s.path(), []string{"update"}}, err)
 	}
 	return []store.Change{s.change}, nil
 }
 
-// policyText returns a policy with these rules. The config has refused what
-// Vault would take for a pattern, but for the "/*" that the prefix scope adds.
-func policyText(owner string, rules []policyRule) string {
-	var text strings.Builder
-	fmt.Fprintf(&text, ownerLine, owner)
-	for _, r := range rules {
-		fmt.Fprintf(&text, "path %q {\n  capabilities = [%s]\n}\n", r.path, quoted(r.allows))
+// Vault has no tags on a policy, so it starts with a comment that names its owner.
+const ownerLine = "# Managed by secretctl for %s: the next provision undoes what is changed here.\n"
+
+var ownerComment = regexp.MustCompile(`^# Managed by secretctl for (\S+): `)
+
+// text returns the policy. The config refuses paths that Vault would take for patterns,
+// except the "/*" that policyScope prefix adds.
+func (s *policyStep) text() string {
+	text := fmt.Sprintf(ownerLine, s.v.d.Owner())
+	for _, r := range s.rules {
+		text += fmt.Sprintf("path %q {\n  capabilities = [%s]\n}\n", r.path, quoted(r.allows))
 	}
-	return text.String()
+	return text
 }
 
-// policySummary says what rules allow: "read on a, b; update on c".
+// policySummary returns what rules allow: "read on a, b; update on c".
 func policySummary(rules []policyRule) string {
 	var text, allows string
 	for _, r := range rules {
-		switch now := strings.Join(r.allows, " and "); {
-		case now == allows:
+		if now := strings.Join(r.allows, " and "); now == allows {
 			text += ", " + r.path
-		default:
+		} else {
 			text += "; " + now + " on " + r.path
 			allows = now
 		}
@@ -141,28 +136,80 @@ func policySummary(rules []policyRule) string {
 	return strings.TrimPrefix(text, "; ")
 }
 
-// policyDifference says which paths come and go.
-func policyDifference(before string, rules []policyRule) string {
+// policy is the rules of a policy in Vault by path; nil if it cannot be parsed.
+type policy map[string]struct {
+	Capabilities []string `hcl:"capabilities"`
+	Policy       string   `hcl:"policy"` // the old way to write capabilities
+}
+
+func parsePolicy(text string) policy {
 	var parsed struct {
-		Path map[string]any `hcl:"path"`
+		Path policy `hcl:"path"`
 	}
-	if hcl.Decode(&parsed, before) != nil {
+	if hcl.Decode(&parsed, text) != nil {
+		return nil
+	}
+	return parsed.Path
+}
+
+// difference returns the paths that rules add and remove.
+func (is policy) difference(rules []policyRule) string {
+	if is == nil {
 		return "replaced"
 	}
-	var difference []string
+	var added, removed []string
+	wanted := map[string]bool{}
 	for _, r := range rules {
-		if _, had := parsed.Path[r.path]; !had {
-			difference = append(difference, "+"+r.path)
+		wanted[r.path] = true
+		if _, found := is[r.path]; !found {
+			added = append(added, "+"+r.path)
 		}
-		delete(parsed.Path, r.path)
 	}
-	var gone []string
-	for path := range parsed.Path {
-		gone = append(gone, "-"+path)
+	for _, path := range slices.Sorted(maps.Keys(is)) {
+		if !wanted[path] {
+			removed = append(removed, "-"+path)
+		}
 	}
-	slices.Sort(gone)
-	if difference = append(difference, gone...); len(difference) == 0 {
+	if len(added)+len(removed) == 0 {
 		return "same paths, other text"
 	}
-	return strings.Join(difference, ", ")
+	return strings.Join(append(added, removed...), ", ")
+}
+
+// grants reports whether a policy allows what a rule allows, whose path may end in "/*".
+// Every rule that matches has to allow it, so it does not matter which one Vault prefers.
+func (is policy) grants(wanted policyRule) bool {
+	granted := false
+	for path, rule := range is {
+		if !ruleMatches(strings.TrimPrefix(path, "/"), wanted.path) {
+			continue
+		}
+		for _, capability := range wanted.allows {
+			if !slices.Contains(rule.Capabilities, capability) && rule.Policy != "write" && rule.Policy != capability {
+				return false
+			}
+		}
+		if slices.Contains(rule.Capabilities, "deny") {
+			return false
+		}
+		granted = true
+	}
+	return granted
+}
+
+// ruleMatches compares segment by segment: in a rule, "+" is a segment of any name, and
+// "*" at the end is any rest.
+func ruleMatches(rule, wanted string) bool {
+	prefix, glob := strings.CutSuffix(rule, "*")
+	rules, names := strings.Split(prefix, "/"), strings.Split(wanted, "/")
+	if len(rules) > len(names) || !glob && len(rules) != len(names) {
+		return false
+	}
+	for i, segment := range rules {
+		last := glob && i == len(rules)-1
+		if segment != names[i] && (segment != "+" || last) && (!last || !strings.HasPrefix(names[i], segment)) {
+			return false
+		}
+	}
+	return true
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/secretctl/secretctl/internal/store"
 )
 
-// Provider is what is known of Vault without a connection.
+// Provider describes HashiCorp Vault.
 var Provider = store.Provider{
 	Name: config.ProviderVault, Title: "HashiCorp Vault",
 	Phases: phases, TokenVariable: api.EnvVaultToken,
@@ -43,9 +43,9 @@ var Provider = store.Provider{
 	InstallHint: "install it: secretctl install, or helm install vault hashicorp/vault --set csi.enabled=true",
 }
 
-// chart is the CSI provider alone, or with a dev server. A Vault that somebody runs
-// from the same chart is never touched. What secretctl knows of rotation was measured
-// with provider 1.7.4, which this version brings.
+// chart installs the CSI provider, without a server or with a dev server. secretctl never
+// touches a Vault that runs from the same chart. What it knows of rotation was measured
+// with provider 1.7.4, which this version installs.
 var chart = store.Chart{
 	Release: "vault",
 	Name:    "vault", Repo: "https://helm.releases.hashicorp.com",
@@ -53,14 +53,14 @@ var chart = store.Chart{
 	KeepVersion: true,
 	Needs:       []store.Parameter{{Name: "csi.enabled", Value: "true"}},
 	Fresh:       []store.Parameter{{Name: "server.enabled", Value: "false"}, {Name: "injector.enabled", Value: "false"}},
-	NeedsHint:   "secretctl does not change a Vault that is there: give another namespace with --vault-namespace",
+	NeedsHint:   "secretctl does not change an existing Vault: give another namespace with --vault-namespace",
 	Dev: &store.Chart{
 		Needs: []store.Parameter{{Name: "csi.enabled", Value: "true"}, {Name: "server.dev.enabled", Value: "true"}},
 		Fresh: []store.Parameter{{Name: "injector.enabled", Value: "false"}},
 	},
 }
 
-// providerAudience is what the provider takes from the CSIDriver object by itself.
+// providerAudience is the one audience of the CSIDriver object that the provider uses.
 const providerAudience = "vault"
 
 func audiences(d *config.Delivery, requested []string) []string {

@@ -2,14 +2,12 @@ package vault
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/hashicorp/vault/api"
 
 	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/store"
@@ -22,8 +20,9 @@ type roleStep struct {
 	name    string
 	account string
 	policy  string
-	least   time.Duration // that a login has to last
-	body    map[string]any
+	minTTL  time.Duration
+	wanted  role
+	found   bool
 	change  store.Change
 }
 
@@ -37,15 +36,23 @@ type role struct {
 	Audience        string   `json:"audience"`
 }
 
-// admits says whether the pod with a token for these audiences may log in. Whom a
-// selector of namespaces admits the cluster alone knows: it counts as admitting.
+// admits reports whether a pod may log in. Only the cluster knows which namespaces a
+// selector admits, so a role with one admits every namespace here.
 func (is role) admits(account, namespace string) bool {
-	return admits(is.ServiceAccounts, account) && (is.Selector != "" || admits(is.Namespaces, namespace))
+	return matches(is.ServiceAccounts, account) && (is.Selector != "" || matches(is.Namespaces, namespace))
 }
 
-// ownedBy says whether a role is bound to a pod's ServiceAccount and to no other.
-func (is role) ownedBy(account, namespace string) bool {
+// admitsOnly reports whether a role is bound to this ServiceAccount and no other.
+func (is role) admitsOnly(account, namespace string) bool {
 	return is.Selector == "" && sameSet(is.ServiceAccounts, []string{account}) && sameSet(is.Namespaces, []string{namespace})
+}
+
+// matches reports whether a name is in a role's list, which may have patterns.
+func matches(patterns []string, name string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool {
+		matched, err := path.Match(p, name)
+		return matched && err == nil
+	})
 }
 
 // bound says to whom a role is bound.
@@ -55,99 +62,6 @@ func (is role) bound() string {
 		text += " and those that its selector finds"
 	}
 	return text
-}
-
-func (s *roleStep) part() store.Part { return store.Part{Diff: s.diff, Apply: s.apply} }
-
-func (s *roleStep) path() string { return s.auth.path() + "/role/" + s.name }
-
-func (s *roleStep) access(needs ...string) access {
-	return access{object: fmt.Sprintf("role %q", s.name), path: s.path(), needs: needs}
-}
-
-func (s *roleStep) wanted() (role, error) {
-	ttl, err := time.ParseDuration(s.v.d.Vault.TokenTTL)
-	if err != nil {
-		return role{}, fmt.Errorf("vault: %s: vault.tokenTTL: %w", s.access().object, err)
-	}
-	return role{
-		ServiceAccounts: []string{s.account},
-		Namespaces:      []string{s.v.d.Namespace},
-		Policies:        []string{s.policy},
-		TTL:             int64(max(ttl, s.least) / time.Second),
-		Audience:        s.v.d.Vault.Audience,
-	}, nil
-}
-
-func (s *roleStep) diff(ctx context.Context) ([]store.Change, error) {
-	s.change = store.Change{Phase: phaseRole, Object: s.path(), Action: store.Unchanged}
-	wanted, err := s.wanted()
-	if err != nil {
-		return nil, err
-	}
-	var is role
-	found := false
-	if !s.auth.absent { // else the auth step is about to make the mount
-		if found, err = s.v.get(ctx, s.path(), &is); err != nil {
-			return nil, s.readFailed(ctx, err)
-		}
-	}
-	if !found {
-		s.change.Action = store.Create
-		s.change.Detail = fmt.Sprintf("for ServiceAccount %s/%s", s.v.d.Namespace, s.account)
-	} else if err := s.compare(is, &wanted); err != nil {
-		return nil, err
-	}
-	s.body = map[string]any{
-		"bound_service_account_names": wanted.ServiceAccounts, "bound_service_account_namespaces": wanted.Namespaces,
-		"token_policies": wanted.Policies, "token_ttl": wanted.TTL, "audience": wanted.Audience,
-	}
-	if found && is.Selector != "" {
-		s.body["bound_service_account_namespace_selector"] = ""
-	}
-	return []store.Change{s.change}, nil
-}
-
-// compare says what is to happen to a role that exists. One that admits the pod and
-// gives it the policy is left alone, whomever else it admits; one that would have to
-// lose somebody's account, namespace or policy is refused.
-func (s *roleStep) compare(is role, wanted *role) error {
-	account, namespace := s.account, s.v.d.Namespace
-	own := is.ownedBy(account, namespace)
-	works := is.admits(account, namespace) && slices.Contains(is.Policies, s.policy)
-	if own { // other policies were given to the pod by somebody who meant it
-		wanted.Policies = is.Policies
-		if !slices.Contains(is.Policies, s.policy) {
-			wanted.Policies = append(slices.Clone(is.Policies), s.policy)
-		}
-	} else if works { // --adopt may be meant for something else: nobody loses a role that works
-		s.change.Detail = "admits the pod; " + is.bound()
-		if is.Audience != "" && is.Audience != wanted.Audience {
-			s.change.Warning = fmt.Sprintf("wants a token for the audience %q: set vault.audience to that", is.Audience)
-		}
-		return nil
-	}
-	difference := is.difference(*wanted)
-	if difference == "" {
-		return nil
-	}
-	if !own && !s.v.o.Adopt {
-		s.change.Refused = refuseOther(s.access().object, is.bound()+", and cannot admit the pod without losing them", "vault.role", s.v.ownName())
-		if !s.v.o.Compare {
-			return s.change.Refused
-		}
-	}
-	s.change.Action, s.change.Detail = store.Update, difference
-	return nil
-}
-
-func (s *roleStep) readFailed(ctx context.Context, err error) error {
-	refused, ok := errors.AsType[*api.ResponseError](err)
-	if ok && refused.StatusCode == http.StatusNotFound && !refused.RawError { // with a message: there is no such mount
-		err := fmt.Errorf("vault: %s: there is no auth method at %s%s", s.access().object, s.auth.path(), s.v.inNamespace())
-		return hint.Wrap(err, "run the phase %s too, which enables it", phaseAuth)
-	}
-	return s.v.fail(ctx, s.access("read"), err)
 }
 
 // difference names the fields that are not as wanted.
@@ -161,24 +75,93 @@ func (is role) difference(wanted role) string {
 	compare("bound_service_account_names", sameSet(is.ServiceAccounts, wanted.ServiceAccounts), is.ServiceAccounts, wanted.ServiceAccounts)
 	compare("bound_service_account_namespaces", sameSet(is.Namespaces, wanted.Namespaces), is.Namespaces, wanted.Namespaces)
 	compare("token_policies", sameSet(is.Policies, wanted.Policies), is.Policies, wanted.Policies)
-	compare("token_ttl", is.TTL == wanted.TTL, seconds(is.TTL), seconds(wanted.TTL))
+	compare("token_ttl", is.TTL == wanted.TTL, time.Duration(is.TTL)*time.Second, time.Duration(wanted.TTL)*time.Second)
 	compare("audience", is.Audience == wanted.Audience, quoted([]string{is.Audience}), quoted([]string{wanted.Audience}))
 	return strings.Join(fields, ", ")
 }
-
-func seconds(n int64) time.Duration { return time.Duration(n) * time.Second }
 
 func sameSet(a, b []string) bool {
 	return slices.Equal(slices.Compact(slices.Sorted(slices.Values(a))), slices.Compact(slices.Sorted(slices.Values(b))))
 }
 
-func (s *roleStep) apply(ctx context.Context) ([]store.Change, error) {
-	if _, err := s.v.put(ctx, s.path(), s.body); err != nil {
-		needs := "update"
-		if s.change.Action == store.Create {
-			needs = "create"
+func (s *roleStep) path() string { return s.auth.path() + "/role/" + s.name }
+
+func (s *roleStep) object() string { return fmt.Sprintf("role %q", s.name) }
+
+func (s *roleStep) diff(ctx context.Context) ([]store.Change, error) {
+	s.change = store.Change{Phase: phaseRole, Object: s.path(), Action: store.Unchanged}
+	ttl, err := time.ParseDuration(s.v.d.Vault.TokenTTL)
+	if err != nil {
+		return nil, fmt.Errorf("vault: %s: vault.tokenTTL: %w", s.object(), err)
+	}
+	s.wanted = role{
+		ServiceAccounts: []string{s.account}, Namespaces: []string{s.v.d.Namespace}, Policies: []string{s.policy},
+		TTL: int64(max(ttl, s.minTTL) / time.Second), Audience: s.v.d.Vault.Audience,
+	}
+	var is role
+	s.found = false
+	if !s.auth.absent { // else the auth step is about to create the auth method
+		s.found, err = s.v.get(ctx, s.path(), &is)
+		switch {
+		case isStatus(err, http.StatusNotFound):
+			err := fmt.Errorf("vault: %s: no auth method at %s%s", s.object(), s.auth.path(), s.v.inNamespace())
+			return nil, hint.Wrap(err, "run the phase %s too, which enables it", phaseAuth)
+		case err != nil:
+			return nil, s.v.fail(ctx, access{s.object(), s.path(), []string{"read"}}, err)
 		}
-		return nil, s.v.fail(ctx, s.access(needs), err)
+	}
+	if s.found {
+		err = s.compare(is)
+	} else {
+		s.change.Action, s.change.Detail = store.Create, fmt.Sprintf("for ServiceAccount %s/%s", s.v.d.Namespace, s.account)
+	}
+	return []store.Change{s.change}, err
+}
+
+// compare completes the change of an existing role. A role that admits the pod and has
+// the policy is left alone, whoever else it admits. A role that would have to lose
+// somebody's account, namespace or policy is refused.
+func (s *roleStep) compare(is role) error {
+	hasPolicy := slices.Contains(is.Policies, s.policy)
+	own := is.admitsOnly(s.account, s.v.d.Namespace)
+	switch {
+	case own && hasPolicy: // somebody meant the other policies for the pod
+		s.wanted.Policies = is.Policies
+	case own:
+		s.wanted.Policies = append(slices.Clone(is.Policies), s.policy)
+	case hasPolicy && is.admits(s.account, s.v.d.Namespace): // even with --adopt, nobody loses a role that works
+		s.change.Detail = "admits the pod; " + is.bound()
+		if is.Audience != "" && is.Audience != s.wanted.Audience {
+			s.change.Warning = fmt.Sprintf("wants a token for the audience %q: set vault.audience to that", is.Audience)
+		}
+		return nil
+	}
+	difference := is.difference(s.wanted)
+	if difference == "" {
+		return nil
+	}
+	if !own && !s.v.o.Adopt {
+		s.change.Refused = s.v.refuseOther(s.object(), is.bound()+", and cannot admit the pod without losing them", "vault.role")
+		if !s.v.o.Compare {
+			return s.change.Refused
+		}
+	}
+	s.change.Action, s.change.Detail = store.Update, difference
+	return nil
+}
+
+func (s *roleStep) apply(ctx context.Context) ([]store.Change, error) {
+	body := map[string]any{
+		"bound_service_account_names": s.wanted.ServiceAccounts, "bound_service_account_namespaces": s.wanted.Namespaces,
+		"token_policies": s.wanted.Policies, "token_ttl": s.wanted.TTL, "audience": s.wanted.Audience,
+	}
+	needs := "create"
+	if s.found {
+		needs = "update"
+		body["bound_service_account_namespace_selector"] = ""
+	}
+	if _, err := s.v.put(ctx, s.path(), body); err != nil {
+		return nil, s.v.fail(ctx, access{s.object(), s.path(), []string{needs}}, err)
 	}
 	return []store.Change{s.change}, nil
 }

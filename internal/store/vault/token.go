@@ -18,8 +18,8 @@ import (
 	"github.com/secretctl/secretctl/internal/store"
 )
 
-// findToken returns the given token, or the one that the vault command would use:
-// VAULT_TOKEN, else what its token helper has kept since the last login.
+// findToken returns the given token, or the one that the vault command would use: that of
+// VAULT_TOKEN, or of the token helper.
 func findToken(given secret.Value) (secret.Value, error) {
 	token := string(given.Reveal())
 	if token == "" {
@@ -27,7 +27,7 @@ func findToken(given secret.Value) (secret.Value, error) {
 	}
 	if strings.TrimSpace(token) == "" {
 		var err error
-		if token, err = helpedToken(); err != nil {
+		if token, err = helperToken(); err != nil {
 			return secret.Value{}, fmt.Errorf("vault: token helper: %w", err)
 		}
 	}
@@ -37,12 +37,12 @@ func findToken(given secret.Value) (secret.Value, error) {
 	return secret.New([]byte(token)), nil
 }
 
-// helpedToken reads ~/.vault-token, or runs the program that ~/.vault names in
-// its place. No token is no error.
-func helpedToken() (string, error) {
+// helperToken reads ~/.vault-token, or runs the program that ~/.vault names instead. It
+// returns "" if there is no token.
+func helperToken() (string, error) {
 	home, err := os.UserHomeDir()
 	if err != nil {
-		return "", nil //nolint:nilerr // without a home there is no token in it
+		return "", nil //nolint:nilerr // then there is no token
 	}
 	settings := os.Getenv("VAULT_CONFIG_PATH") //nolint:forbidigo // as the vault command does
 	if settings == "" {
@@ -53,7 +53,7 @@ func helpedToken() (string, error) {
 	}
 	text, err := os.ReadFile(settings) //nolint:forbidigo // the home folder is the user's own
 	if err == nil && hcl.Unmarshal(text, &cli) != nil {
-		return "", fmt.Errorf("%s is no configuration of the vault command", settings)
+		return "", fmt.Errorf("%s is not a configuration of the vault command", settings)
 	}
 	if cli.TokenHelper != "" {
 		return runHelper(cli.TokenHelper)
@@ -65,13 +65,14 @@ func helpedToken() (string, error) {
 	return string(token), nil
 }
 
-// runHelper gives the program what any child may have, and how Vault is reached. Its
-// path is absolute: else whoever writes to the working folder would run as the user.
+// runHelper runs a token helper with the environment that every child gets, and how to
+// reach Vault. It refuses a relative path: whoever can write to the working folder could
+// choose the program.
 func runHelper(program string) (string, error) {
 	if !filepath.IsAbs(program) {
-		return "", hint.Wrap(fmt.Errorf("%q is not an absolute path", program), "write the whole path of the program into token_helper")
+		return "", hint.Wrap(fmt.Errorf("%q is not an absolute path", program), "set token_helper to the absolute path of the program")
 	}
-	cmd := exec.CommandContext(context.Background(), program, "get") //nolint:forbidigo // its environment is below; it may ask a person, who takes time
+	cmd := exec.CommandContext(context.Background(), program, "get") //nolint:forbidigo // its environment is below; it may wait for a person
 	reach := []string{api.EnvVaultAddress, api.EnvVaultNamespace, api.EnvVaultCACert, api.EnvVaultCAPath, api.EnvVaultSkipVerify, api.EnvVaultTLSServerName}
 	cmd.Env = secret.ChildEnv(os.Environ(), reach...) //nolint:forbidigo // a child inherits it
 	token, err := cmd.Output()

@@ -102,7 +102,7 @@ func TestBrokenTokenHelperIsAnError(t *testing.T) {
 	for settings, says := range map[string]string{
 		`token_helper = "/nowhere/helper"`:        "/nowhere/helper",
 		`token_helper = "helper"`:                 `"helper" is not an absolute path`,
-		"$ANSIBLE_VAULT;1.1\n" + storetest.Canary: ".vault is no configuration of the vault command",
+		"$ANSIBLE_VAULT;1.1\n" + storetest.Canary: ".vault is not a configuration of the vault command",
 	} {
 		home(t, map[string]string{".vault": settings})
 		_, err := sentToken(t, store.Options{}, nil)

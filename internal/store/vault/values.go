@@ -1,11 +1,10 @@
 package vault
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"maps"
+	"path"
 	"slices"
 
 	"github.com/secretctl/secretctl/internal/config"
@@ -13,28 +12,18 @@ import (
 	"github.com/secretctl/secretctl/internal/store"
 )
 
-// storeStep writes the values. Sources are read once, by the first Read: standard
-// input can be read but once, and a generated value has to stay the same.
+// storeStep writes the values.
 type storeStep struct {
 	v           *Store
-	in          *secret.Inputs
+	sources     *store.Sources
 	concurrency int
 
-	values  map[string]secret.Value // by name of the secret
-	entries map[string]entry        // by path
-	plan    []store.Change          // in the order of the delivery's secrets
+	entries map[string]entry // by path
+	plan    []store.Change   // in the order of the delivery's secrets
 }
 
 func newStoreStep(v *Store, in *secret.Inputs, concurrency int) *storeStep {
-	return &storeStep{v: v, in: in, concurrency: cmp.Or(max(concurrency, 0), store.DefaultConcurrency)}
-}
-
-func (s *storeStep) read(ctx context.Context) (err error) {
-	if s.values == nil {
-		s.values, err = store.ReadSources(ctx, s.in, s.v.d)
-		s.v.o.Sanitizer.Learn(slices.Collect(maps.Values(s.values))...)
-	}
-	return err
+	return &storeStep{v: v, sources: &store.Sources{Delivery: v.d, Inputs: in, Sanitizer: v.o.Sanitizer}, concurrency: concurrency}
 }
 
 func (s *storeStep) diff(ctx context.Context) ([]store.Change, error) {
@@ -59,22 +48,16 @@ func (s *storeStep) readStore(ctx context.Context) error {
 		return unseen
 	}
 	s.entries = map[string]entry{}
-	var paths []string
 	for _, wanted := range s.v.d.Secrets {
-		if _, known := s.entries[wanted.Path]; !known {
-			s.entries[wanted.Path] = entry{}
-			paths = append(paths, wanted.Path)
-		}
+		s.entries[wanted.Path] = entry{}
 	}
-	skip := map[string]bool{}
+	paths := slices.Sorted(maps.Keys(s.entries))
 	if unseen == nil {
-		s.v.neverWritten(ctx, "", paths, skip)
+		paths = s.v.withoutNew(ctx, paths)
 	}
 	read := make([]entry, len(paths))
 	err := store.Parallel(len(paths), s.concurrency, func(i int) (err error) {
-		if !skip[paths[i]] {
-			read[i], err = s.v.readEntry(ctx, paths[i])
-		}
+		read[i], err = s.v.read(ctx, paths[i], 0)
 		return err
 	})
 	versioned := false
@@ -82,81 +65,85 @@ func (s *storeStep) readStore(ctx context.Context) error {
 		s.entries[path] = read[i]
 		versioned = versioned || read[i].version > 0
 	}
-	// Something in between may forbid the question about the mount alone. A version
-	// that was read answers it as well.
+	// A proxy may forbid only the question about the mount. A version that was read
+	// answers it too.
 	if unseen != nil && !versioned && ctx.Err() == nil {
 		return unseen
 	}
 	return err
 }
 
-// compare says what is to happen to a secret.
-func (s *storeStep) compare(wanted config.Secret, is entry) (store.Change, error) {
-	change := store.Change{Phase: phaseStore, Object: s.v.object(wanted)}
-	value, hasSource := s.values[wanted.Name]
-	raw, stored := is.values[wanted.Key]
-	switch {
-	case !stored && !hasSource:
-		change.Action, change.Warning = store.Absent, "is not in the store, and the config names no source for it"
-		return change, nil
-	case !stored:
-		change.Action, change.Detail = store.Create, wanted.Value.String()
-	case hasSource && !s.write(wanted).done(is):
-		change.Action, change.Detail, change.OtherValue = store.Update, wanted.Value.String(), true
-	default:
-		current, err := s.v.text(wanted, raw)
-		if err != nil {
-			return store.Change{}, err
-		}
-		value = current
-		change.Action, change.Detail = store.Unchanged, version(is.version)
+// worthListing is how many paths of a folder cost about as much to read as its list.
+const worthListing = 10
+
+// withoutNew leaves out the paths that do not exist, as far as lists of folders with
+// many of them show it.
+func (v *Store) withoutNew(ctx context.Context, paths []string) (existing []string) {
+	folders := map[string][]string{}
+	for _, p := range paths {
+		folder, _ := path.Split(p)
+		folders[folder] = append(folders[folder], p)
 	}
-	change.Warning = store.ValueWarning(wanted, value)
-	return change, nil
+	for folder, paths := range folders {
+		var names []string
+		listed := len(paths) >= worthListing
+		if listed {
+			var err error
+			names, err = v.list(ctx, v.metadataPath(folder))
+			listed = err == nil
+		}
+		slices.Sort(names)
+		for _, p := range paths {
+			if _, found := slices.BinarySearch(names, path.Base(p)); found || !listed {
+				existing = append(existing, p)
+			}
+		}
+	}
+	return existing
 }
 
-func version(n int64) string { return fmt.Sprintf("version %d", n) }
+// compare returns the change that a secret needs.
+func (s *storeStep) compare(wanted config.Secret, is entry) (store.Change, error) {
+	var stored secret.Value
+	version := ""
+	if raw, found := is.values[wanted.Key]; found {
+		var err error
+		version = is.id()
+		if stored, err = s.v.text(wanted, raw); err != nil && s.sources.Accepts(wanted, stored) {
+			return store.Change{}, err // and no source replaces it
+		}
+	}
+	return s.sources.Compare(wanted, s.v.object(wanted), stored, version), nil
+}
 
-func (s *storeStep) apply(ctx context.Context) ([]store.Change, error) {
-	var paths []string
+func (s *storeStep) apply(ctx context.Context) (done []store.Change, err error) {
 	writes := map[string][]keyWrite{}
 	for i, wanted := range s.v.d.Secrets {
-		if !s.plan[i].Pending() {
-			continue
+		if s.plan[i].Pending() {
+			value, _ := s.sources.Value(wanted)
+			writes[wanted.Path] = append(writes[wanted.Path], keyWrite{secret: wanted, value: value, yields: wanted.Value.Generate != nil})
 		}
-		if writes[wanted.Path] == nil {
-			paths = append(paths, wanted.Path)
-		}
-		writes[wanted.Path] = append(writes[wanted.Path], s.write(wanted))
 	}
+	paths := slices.Sorted(maps.Keys(writes))
 	results := make([]written, len(paths))
-	err := store.Parallel(len(paths), s.concurrency, func(i int) (err error) {
-		results[i], err = s.v.writeEntry(ctx, paths[i], s.entries[paths[i]], writes[paths[i]])
+	err = store.Parallel(len(paths), s.concurrency, func(i int) (err error) {
+		results[i], err = s.v.write(ctx, paths[i], s.entries[paths[i]], writes[paths[i]])
 		return err
 	})
-
-	byPath := map[string]written{}
-	for i, path := range paths {
-		byPath[path] = results[i]
-	}
-	var done []store.Change
 	for i, change := range s.plan {
 		if change.Pending() {
 			wanted := s.v.d.Secrets[i]
-			result := byPath[wanted.Path]
-			if result.version == 0 {
+			at, _ := slices.BinarySearch(paths, wanted.Path)
+			result := results[at]
+			if result.version == 0 { // it failed, or was not started
 				continue
 			}
-			change.Detail = version(result.version)
+			change.Detail = "version " + entry{version: result.version}.id()
 			if !slices.ContainsFunc(result.keys, func(k keyWrite) bool { return k.secret.Key == wanted.Key }) {
-				change.Action = store.Unchanged // another writer was faster
+				change.Action = store.Unchanged // another writer wrote it first
 			}
 		}
 		done = append(done, change)
 	}
 	return done, err
-}
-
-func (s *storeStep) write(wanted config.Secret) keyWrite {
-	return keyWrite{secret: wanted, value: s.values[wanted.Name], yields: wanted.Value.Generate != nil}
 }

@@ -56,7 +56,7 @@ func TestNobodyIsLookedForBeforeItIsNeeded(t *testing.T) {
 	for range 2 {
 		_, err := s.Credential().GetToken(t.Context(), policy.TokenRequestOptions{})
 		login, ok := errors.AsType[*azure.LoginError](err)
-		if !ok || login.Spreading() || !strings.Contains(err.Error(), "AZURE_TOKEN_CREDENTIALS") || hint.Of(err) == "" {
+		if !ok || login.Propagating() || !strings.Contains(err.Error(), "AZURE_TOKEN_CREDENTIALS") || hint.Of(err) == "" {
 			t.Errorf("error %v, hint %q", err, hint.Of(err))
 		}
 	}

@@ -2,14 +2,14 @@ package azure
 
 import "github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
 
-// cloudNames are the names by which a cloud is reached.
+// cloudNames are the addresses of a cloud.
 type cloudNames struct {
 	configuration cloud.Configuration
 	vaultDomain   string
 }
 
-// namesOf returns those of a cloud as the CSI provider calls it; the public one
-// where the name is none of these.
+// namesOf returns the names of a cloud as the CSI provider calls it; for an unknown cloud,
+// those of the public one.
 func namesOf(name string) cloudNames {
 	switch name {
 	case "AzureUSGovernmentCloud":

@@ -15,29 +15,24 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 
 	"github.com/secretctl/secretctl/internal/hint"
-	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/transport"
 )
 
-// Refusal is an answer that is no success. Its codes are as the server sent them:
-// to be compared, and not to be shown.
+// Refusal is an error response. The server chose its codes: compare them, but do not
+// show them.
 type Refusal struct {
 	Status      int
-	Code, Inner string        // "" where there is none
-	RetryAfter  time.Duration // 0 where it is not said
+	Code, Inner string        // "" for none
+	RetryAfter  time.Duration // 0 for none
 }
 
-// Has says whether the refusal has that code, as the outer or the inner one.
+// Has reports whether the outer or the inner code is that code.
 func (r *Refusal) Has(code string) bool { return r != nil && (r.Code == code || r.Inner == code) }
 
-// isCode says whether a text looks like a code of Azure's: a few letters, digits,
-// dots and underscores.
-func isCode(text string) bool {
-	const others = "0123456789_.ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-	return text != "" && len(text) <= 64 && strings.Trim(text, others) == ""
-}
+// HasStatus reports whether the response has that status.
+func (r *Refusal) HasStatus(status int) bool { return r != nil && r.Status == status }
 
-// RefusalOf returns the refusal that err stands for, nil where it is no answer.
+// RefusalOf returns the error response in err's chain, or nil.
 func (s *Session) RefusalOf(err error) *Refusal {
 	answer, ok := errors.AsType[*azcore.ResponseError](err)
 	if !ok {
@@ -63,7 +58,40 @@ func (s *Session) RefusalOf(err error) *Refusal {
 	return r
 }
 
-// answered restates a refusal: the status, and the most telling code that is one.
+// ErrUnexpected is a response that Azure does not give.
+var ErrUnexpected = errors.New("unexpected response")
+
+// Explain restates in one line why a request failed.
+func (s *Session) Explain(ctx context.Context, err error) error {
+	login, isLogin := errors.AsType[*LoginError](err)
+	unsent, isUnsent := errors.AsType[*url.Error](err)
+	refusal := s.RefusalOf(err)
+	switch {
+	case ctx.Err() != nil && s.throttled.Load(): // the SDK waited in silence
+		return fmt.Errorf("limits how many requests it takes: %w", ctx.Err())
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case isLogin:
+		return login
+	case refusal.HasStatus(http.StatusTooManyRequests):
+		return hint.Wrap(errors.New("limits how many requests it takes, even after several retries"), "run again later")
+	case refusal.HasStatus(http.StatusUnauthorized):
+		return hint.Wrap(s.answered(refusal), "the login is not valid there: is it for the right tenant, and the right cloud (azure.cloud)?")
+	case refusal != nil:
+		return s.answered(refusal)
+	case isUnsent:
+		if u, err := url.Parse(unsent.URL); err == nil {
+			return fmt.Errorf("%s: %w", u.Host, transport.Explain(ctx, unsent))
+		}
+		return transport.Explain(ctx, unsent)
+	case errors.Is(err, context.DeadlineExceeded): // of this request alone
+		return transport.Explain(ctx, err)
+	}
+	// The SDK's decoders quote what they read.
+	return hint.Wrap(ErrUnexpected, "is there a proxy in between?")
+}
+
+// answered shows the status, and the more specific of the codes that looks like one.
 func (s *Session) answered(r *Refusal) error {
 	for _, code := range []string{r.Inner, r.Code} {
 		if isCode(code) && s.Text(code) == code {
@@ -73,49 +101,7 @@ func (s *Session) answered(r *Refusal) error {
 	return transport.Answered(r.Status, "")
 }
 
-// Learn adds values that nothing from a server may repeat from now on.
-func (s *Session) Learn(values ...secret.Value) { s.sanitizer.Learn(values...) }
-
-// Text returns a short text of a server's, such as a tag, fit to be shown: without
-// private values, on one line.
-func (s *Session) Text(text string) string { return s.sanitizer.Line(text) }
-
-// ended returns ctx.Err(), with what was waited for where that was Azure's wish.
-func (s *Session) ended(ctx context.Context) error {
-	if s.limited.Load() {
-		return fmt.Errorf("limits how many requests it takes: %w", ctx.Err())
-	}
-	return ctx.Err()
-}
-
-// ErrUnexpected is an answer that no Azure gives.
-var ErrUnexpected = errors.New("unexpected response")
-
-// Explain restates in one line why a request did not work. Of most refusals the
-// caller knows more.
-func (s *Session) Explain(ctx context.Context, err error) error {
-	login, isLogin := errors.AsType[*LoginError](err)
-	unsent, isUnsent := errors.AsType[*url.Error](err)
-	refusal := s.RefusalOf(err)
-	switch {
-	case ctx.Err() != nil:
-		return s.ended(ctx)
-	case isLogin:
-		return login
-	case refusal != nil && refusal.Status == http.StatusTooManyRequests:
-		return hint.Wrap(errors.New("limits how many requests it takes, and still does after some tries"), "run again later; what was done stays done")
-	case refusal != nil && refusal.Status == http.StatusUnauthorized:
-		return hint.Wrap(s.answered(refusal), "the login is not valid there: is it of the right tenant, and of the right cloud (azure.cloud)?")
-	case refusal != nil:
-		return s.answered(refusal)
-	case isUnsent:
-		if u, err := url.Parse(unsent.URL); err == nil {
-			return fmt.Errorf("%s: %w", u.Host, transport.Explain(ctx, unsent))
-		}
-		return transport.Explain(ctx, unsent)
-	case errors.Is(err, context.DeadlineExceeded): // of the one request
-		return transport.Explain(ctx, err)
-	}
-	// The SDK's decoders quote what they have read.
-	return hint.Wrap(ErrUnexpected, "is there a proxy in between?")
+func isCode(text string) bool {
+	const allowed = "0123456789_.ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	return text != "" && len(text) <= 64 && strings.Trim(text, allowed) == ""
 }
