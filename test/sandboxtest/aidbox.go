@@ -15,7 +15,7 @@ import (
 	"github.com/secretctl/secretctl/internal/sandbox/aidbox"
 )
 
-// AidboxFaults are ways for an Aidbox to go wrong.
+// AidboxFaults are the faults of an Aidbox.
 type AidboxFaults struct {
 	Status int  // answer every request with this status
 	HTML   bool // and with a proxy's page instead of JSON
@@ -29,7 +29,7 @@ type AidboxFaults struct {
 	Unmask         bool // return the value where the reference was
 }
 
-// Aidbox is an Aidbox that goes wrong when it is told to.
+// Aidbox is an Aidbox with faults to inject.
 type Aidbox struct {
 	*aidbox.Server
 
@@ -50,8 +50,7 @@ func StartAidbox(options aidbox.Options) (*Aidbox, error) {
 	return a, err
 }
 
-// SetFaults makes the server go wrong from the next request on; the zero value
-// ends that.
+// SetFaults sets the faults from the next request on; the zero value ends them.
 func (a *Aidbox) SetFaults(f AidboxFaults) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -119,8 +118,8 @@ func (a *Aidbox) hang(r *http.Request) {
 	<-r.Context().Done()
 }
 
-// authenticate has the server take a Client's password for the one of root, where
-// a fault accepts it, or for a wrong one, where a fault does not.
+// authenticate replaces a Client's password by root's, if a fault accepts it, or by a wrong
+// one, if a fault refuses it.
 func (a *Aidbox) authenticate(r *http.Request, f AidboxFaults, before map[string]string) {
 	id, password, basic := r.BasicAuth()
 	if !basic || id == "root" {
@@ -160,8 +159,8 @@ func (a *Aidbox) unmask(w http.ResponseWriter, r *http.Request, next http.Handle
 	_, _ = w.Write(answer.Body.Bytes())
 }
 
-// withoutReferences copies an element without the fields that refer to a secret;
-// where values has the secret's, the field has it.
+// withoutReferences copies an element without the fields that refer to a secret; a field
+// whose secret is in values gets its value.
 func withoutReferences(element any, values map[string]string) any {
 	switch e := element.(type) {
 	case []any:

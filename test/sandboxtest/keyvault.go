@@ -20,7 +20,7 @@ import (
 	"github.com/secretctl/secretctl/internal/sandbox/keyvault"
 )
 
-// KeyVault is a Key Vault that goes wrong when it is told to.
+// KeyVault is a Key Vault with faults to inject.
 type KeyVault struct {
 	*keyvault.Server
 
@@ -81,7 +81,7 @@ func (v *KeyVault) wrap(next http.HandlerFunc) http.HandlerFunc {
 		v.mu.Lock()
 		defer v.mu.Unlock()
 		switch {
-		case r.Header.Get("Authorization") == "": // which the client sends to learn where to log in
+		case r.Header.Get("Authorization") == "": // from a client that asks where to log in
 			next(w, r)
 		case v.throttled > 0:
 			v.throttled--
@@ -105,8 +105,8 @@ func (v *KeyVault) wrap(next http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// settle answers while a deletion or a recovery is under way as Azure does, and
-// notes those that begin.
+// settle answers as Azure does while a deletion or a recovery is under way, and records
+// new ones.
 func (v *KeyVault) settle(w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
 	kind, rest, _ := strings.Cut(strings.Trim(r.URL.Path, "/"), "/")
 	name, below, _ := strings.Cut(rest, "/")
@@ -136,7 +136,7 @@ func (v *KeyVault) settle(w http.ResponseWriter, r *http.Request, next http.Hand
 	}
 }
 
-// refuse answers with an error of Azure's; inner is "" where there is none.
+// refuse answers with an error as Azure does; inner is "" for none.
 func refuse(w http.ResponseWriter, status int, code, inner, message string) {
 	more := ""
 	if inner != "" {

@@ -22,7 +22,7 @@ const rootClient = "root" // may do everything
 type Options struct {
 	Listen     string // address; default a free port of 127.0.0.1
 	RootSecret string // of the Client "root"; default: random
-	InitBundle string // file URL of a bundle to begin with; "" for none
+	InitBundle string // file URL of a bundle to start with; "" for none
 
 	// VaultConfig is the path of the vault config in the container, "" for none. It and
 	// the paths in it are below Root, which stands for the container's file system.

@@ -16,7 +16,7 @@ import (
 type request struct {
 	base          string // URL under which the client knows the vault
 	query         url.Values
-	name, version string // "" where the path has none
+	name, version string // "" if the path has none
 	given         azsecrets.SetSecretParameters
 	secret        *keptSecret // of the name, deleted or not; nil if there is none
 }

@@ -39,7 +39,7 @@ type Server struct {
 // Options describes a Key Vault.
 type Options struct {
 	Name     string // default "sandbox"
-	TenantID string // default: one of its own
+	TenantID string // default: a random one
 
 	// Wrap puts a handler in front of the server's own, with which tests inject faults.
 	Wrap func(http.HandlerFunc) http.HandlerFunc
@@ -127,7 +127,7 @@ func (v *Server) routes() http.HandlerFunc {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { v.serve(w, r, o).write(w) })
 	}
 	return func(w http.ResponseWriter, r *http.Request) {
-		if _, known := v.roles(r); !known { // the client is told where to get a token, and for what
+		if _, known := v.roles(r); !known { // the challenge names the tenant and the resource
 			w.Header().Set("WWW-Authenticate", `Bearer authorization="https://`+loginHost+"/"+v.TenantID+`", resource="https://vault.azure.net"`)
 			refuse(http.StatusUnauthorized, "Unauthorized", "AKV10000: Request is missing a Bearer or PoP token.").write(w)
 			return

@@ -45,7 +45,7 @@ type Server struct {
 	key    *ecdsa.PrivateKey
 }
 
-// Start starts it with a signing key of its own.
+// Start starts a server with a new signing key.
 func Start() (*Server, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -102,7 +102,7 @@ func (s *Server) Close() {
 func WriteJSON(w http.ResponseWriter, status int, document any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(document) // fails only where the client has gone
+	_ = json.NewEncoder(w).Encode(document) // fails only if the client is gone
 }
 
 // UUID returns a random identifier in the usual shape.

@@ -1,6 +1,5 @@
 // Package vault stands in for HashiCorp Vault: the part of its API that secretctl,
-// its tests and the demo use. A real Vault passes the same tests in CI, so what
-// they do not ask for is not imitated.
+// its tests and the demo use. A real Vault passes the same tests in CI.
 package vault
 
 import (
@@ -66,7 +65,7 @@ func (v *Server) serve(w http.ResponseWriter, r *http.Request) {
 	answer.write(w)
 }
 
-// answer takes a request past the seal, the token and the policies to its handler.
+// answer checks the seal, the token and the policies, and runs the handler.
 func (v *Server) answer(ctx context.Context, req *request) *reply {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -96,7 +95,7 @@ func (v *Server) answer(ctx context.Context, req *request) *reply {
 	return e.answer(req, rest)
 }
 
-// mountOf finds the mount that a path is in, and what of the path follows it.
+// mountOf returns the mount that a path is in, where it is, and the rest of the path.
 func mountOf[T any](mounts map[string]*T, path string) (mount *T, at, rest string) {
 	for prefix, m := range mounts {
 		if after, found := strings.CutPrefix(path, prefix); found && len(prefix) > len(at) {

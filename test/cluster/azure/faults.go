@@ -18,7 +18,7 @@ const (
 	metadataDown = "metadata-down" // the metadata service does
 )
 
-// cloud is Azure, and what is wrong with it.
+// cloud is Azure with its faults.
 type cloud struct {
 	azure     *keyvault.Azure
 	directory *entra.Directory
@@ -31,8 +31,8 @@ func (c *cloud) broken(fault string) bool {
 	return err == nil
 }
 
-// breakable puts the faults of a Key Vault before it. Who has no token yet is first
-// told where to get one, as by the real one.
+// breakable injects the faults of a Key Vault. As in Azure, a client without a token gets
+// the challenge first.
 func (c *cloud) breakable(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		switch {

@@ -18,7 +18,7 @@ func resolve(conn net.PacketConn, address net.IP) error {
 			return err
 		}
 		if reply, ok := resolved(buffer[:n], address); ok {
-			_, _ = conn.WriteTo(reply, client) // who gets none asks again
+			_, _ = conn.WriteTo(reply, client) // a client without a reply asks again
 		}
 	}
 }
