@@ -29,7 +29,7 @@ func paths(t reflect.Type, prefix string) []string {
 	var all []string
 	for name, field := range new(keys).of(t) {
 		all = append(all, prefix+name)
-		all = append(all, paths(field.Type, prefix+name+".")...)
+		all = append(all, paths(field, prefix+name+".")...)
 	}
 	return all
 }

@@ -12,9 +12,11 @@ import (
 	"strings"
 
 	yaml "go.yaml.in/yaml/v3"
+	sigsyaml "sigs.k8s.io/yaml"
 )
 
-// A document is one YAML document of a config file.
+// A document is one YAML document of a config file. It is parsed into nodes, which know
+// their lines, to find all problems, and then decoded by sigs.k8s.io/yaml.
 type document struct {
 	file     string
 	line     int // of its first line in the file
@@ -45,9 +47,13 @@ func (doc *document) parse() {
 		version.report("must be "+APIVersion, "write that, or keep other YAML files in another folder")
 		return
 	}
-	var d Delivery
-	new(decoder).decode(doc.root, reflect.ValueOf(&d).Elem(), false)
+	new(structure).check(doc.root, reflect.TypeFor[Delivery](), false)
 	if len(doc.problems) > 0 {
+		return
+	}
+	var d Delivery
+	if err := sigsyaml.UnmarshalStrict(doc.text, &d); err != nil {
+		doc.root.report("cannot be decoded", "quote texts and keys, and leave out anchors") // the error may quote a value
 		return
 	}
 	d.setDefaults()

@@ -115,7 +115,7 @@ func (b *schemaBuilder) object(t reflect.Type, path string) *schema {
 	s := &schema{Type: []string{"object"}, Additional: false, Properties: map[string]*schema{}}
 	for name, field := range b.structs.of(t) {
 		at := strings.TrimPrefix(path+"."+name, ".")
-		child := b.of(field.Type, at)
+		child := b.of(field, at)
 		r, documented := b.keys[at]
 		if !documented && !strings.HasPrefix(t.PkgPath(), "k8s.io/") {
 			b.unknown = at

@@ -35,23 +35,23 @@ func plainWord(word string) string {
 
 // keys finds the keys of structs, their json tags.
 type keys struct {
-	byType map[reflect.Type]map[string]reflect.StructField
+	byType map[reflect.Type]map[string]reflect.Type
 	places map[string]string
 }
 
-// of returns the fields of a struct by their keys.
-func (k *keys) of(t reflect.Type) map[string]reflect.StructField {
+// of returns the keys of a struct and the types of their values.
+func (k *keys) of(t reflect.Type) map[string]reflect.Type {
 	if fields, known := k.byType[t]; known {
 		return fields
 	}
-	fields := map[string]reflect.StructField{}
+	fields := map[string]reflect.Type{}
 	for _, f := range reflect.VisibleFields(t) {
 		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" && name != "-" {
-			fields[name] = f
+			fields[name] = f.Type
 		}
 	}
 	if k.byType == nil {
-		k.byType = map[reflect.Type]map[string]reflect.StructField{}
+		k.byType = map[reflect.Type]map[string]reflect.Type{}
 	}
 	k.byType[t] = fields
 	return fields
@@ -91,6 +91,6 @@ func (k *keys) find(t reflect.Type, path string) {
 		}
 	}
 	for _, name := range names {
-		k.find(fields[name].Type, strings.TrimPrefix(path+"."+name, "."))
+		k.find(fields[name], strings.TrimPrefix(path+"."+name, "."))
 	}
 }

@@ -1,11 +1,13 @@
 package config
 
 import (
+	"bytes"
+	"encoding/json"
 	"maps"
 	"slices"
 
+	yaml "go.yaml.in/yaml/v3"
 	corev1 "k8s.io/api/core/v1"
-	sigsyaml "sigs.k8s.io/yaml"
 
 	"github.com/secretctl/secretctl/internal/secret"
 )
@@ -53,5 +55,17 @@ func (d *Delivery) within(generated []Secret) ([]byte, error) {
 			c.Resources[i].AccessPolicy = AccessAllow
 		}
 	}
-	return sigsyaml.Marshal(c)
+	asJSON, err := json.Marshal(c)
+	if err != nil {
+		return nil, err
+	}
+	var tree map[string]any
+	if err := json.Unmarshal(asJSON, &tree); err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	enc := yaml.NewEncoder(&out)
+	enc.SetIndent(2)
+	err = enc.Encode(tree)
+	return out.Bytes(), err
 }
