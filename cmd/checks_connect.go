@@ -73,10 +73,10 @@ func (a *app) connectAidbox(ctx context.Context, d *config.Delivery, c checkup, 
 	needed := c.checks(groupClient, groupScope)
 	asAdmin := needed || c.checks(groupAidbox) ||
 		c.checks(groupRotation) && !d.Aidbox.Admin.Secret.Stdin // which only sweeps
-	aidbox, err := a.aidboxFor(ctx, d, asAdmin)
+	aidbox, err := a.aidboxFor(ctx, d, deps.Cluster, asAdmin)
 	if _, ok := errors.AsType[*secret.SourceError](err); ok && !needed {
 		deps.NoAdmin, asAdmin = err, false
-		aidbox, err = a.aidboxFor(ctx, d, false)
+		aidbox, err = a.aidboxFor(ctx, d, deps.Cluster, false)
 	}
 	if _, ok := errors.AsType[*cluster.ConfigError](err); ok && deps.NoCluster != nil { // aidbox.url is service
 		deps.Aidbox = noAidbox{deps.NoCluster}

@@ -112,12 +112,13 @@ func (a *app) storeOptions(d *config.Delivery, o store.Options) store.Options {
 
 // aidbox connects to the delivery's Aidbox as its admin Client; nothing is sent yet.
 func (a *app) aidbox(ctx context.Context, d *config.Delivery) (*fhirclient.Client, error) {
-	return a.aidboxFor(ctx, d, true)
+	return a.aidboxFor(ctx, d, nil, true)
 }
 
-// aidboxFor connects to the delivery's Aidbox. Unless asAdmin, the connection needs no
-// admin secret, and is for probes only.
-func (a *app) aidboxFor(ctx context.Context, d *config.Delivery, asAdmin bool) (*fhirclient.Client, error) {
+// aidboxFor connects to the delivery's Aidbox, through this cluster if aidbox.url is service;
+// if it is nil, it connects to the cluster too. Unless asAdmin, the connection needs no admin
+// secret, and is for probes only.
+func (a *app) aidboxFor(ctx context.Context, d *config.Delivery, through *cluster.Cluster, asAdmin bool) (*fhirclient.Client, error) {
 	o := fhirclient.Options{
 		URL: d.Aidbox.URL, From: d.From["aidbox.url"], ClientID: d.Aidbox.Admin.Client, Owner: d.Owner(),
 		AllowHTTP: a.allowHTTP, Timeout: a.requestLimit(), Log: a.logOf(d), Sanitizer: a.sanitizer,
@@ -129,7 +130,10 @@ func (a *app) aidboxFor(ctx context.Context, d *config.Delivery, asAdmin bool) (
 		}
 	}
 	if service, port, ok := d.Aidbox.Service(); ok {
-		c, err := a.kubernetes(d)
+		c, err := through, error(nil)
+		if c == nil {
+			c, err = a.kubernetes(d)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("aidbox.url %s: %w", d.Aidbox.URL, err)
 		}

@@ -50,6 +50,7 @@ type Cluster struct {
 	shorten   func(string) string
 	sanitizer *secret.Sanitizer
 	silent    atomic.Pointer[silentServer]
+	workloads sync.Map // that were read, by kind, namespace and name
 }
 
 // Connect prepares a connection and sends nothing. What is wrong with the

@@ -35,22 +35,37 @@ func (c *Cluster) PodTransport(namespace, pod string, port int) *http.Transport 
 }
 
 // WorkloadTransport is [Cluster.PodTransport] for a ready pod of a workload, which each
-// new connection chooses.
+// new connection chooses. The pods are listed only if they were not before, or if the pod
+// from that list is not ready any more.
 func (c *Cluster) WorkloadTransport(namespace, kind, name string, port int) *http.Transport {
 	return c.tunnels(func(ctx context.Context) (string, string, int, error) {
+		if known, ok := c.workloads.Load([3]string{kind, namespace, name}); ok {
+			if pod, ok := known.(Workload).readyPod(); ok {
+				if live, err := c.Pod(ctx, namespace, pod); err == nil && live.Ready && !live.Terminating {
+					return namespace, pod, port, nil
+				}
+			}
+		}
 		w, err := c.Workload(ctx, namespace, kind, name)
 		if err != nil {
 			return "", "", 0, err
 		}
-		ready := slices.DeleteFunc(w.Pods, func(p Pod) bool { return !p.Ready || p.Terminating })
-		if len(ready) == 0 {
+		pod, ok := w.readyPod()
+		if !ok {
 			err := fmt.Errorf("%s %s/%s has no ready pod", w.Kind, w.Namespace, w.Name)
 			return "", "", 0, hint.Wrap(err, "secretctl verify workload explains why")
 		}
-		// While a rollout is stuck, the old pods serve.
-		i := max(0, slices.IndexFunc(ready, func(p Pod) bool { return p.Current }))
-		return namespace, ready[i].Name, port, nil
+		return namespace, pod, port, nil
 	})
+}
+
+// readyPod returns the name of a pod that serves. While a rollout is stuck, the old ones do.
+func (w Workload) readyPod() (name string, ok bool) {
+	ready := slices.DeleteFunc(slices.Clone(w.Pods), func(p Pod) bool { return !p.Ready || p.Terminating })
+	if len(ready) == 0 {
+		return "", false
+	}
+	return ready[max(0, slices.IndexFunc(ready, func(p Pod) bool { return p.Current }))].Name, true
 }
 
 // ServiceTransport is [Cluster.PodTransport] for a ready pod of a Service, which each new

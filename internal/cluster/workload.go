@@ -157,6 +157,7 @@ func (c *Cluster) Workload(ctx context.Context, namespace, kind, name string) (W
 	for i, problem := range w.Problems {
 		w.Problems[i] = c.sanitizer.Tail(problem)
 	}
+	c.workloads.Store([3]string{kind, namespace, name}, w)
 	return w, nil
 }
 
