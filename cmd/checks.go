@@ -118,9 +118,7 @@ func (a *app) runChecks(ctx context.Context, d *config.Delivery, deps verify.Dep
 		var done verify.DeliveryReport
 		done, err = verify.Run(ctx, d, deps, o)
 		report.Name, report.Checks = d.Name, append(report.Checks, done.Checks...)
-		if len(done.Timeline) > 0 {
-			report.Timeline, report.DeadlineMS = done.Timeline, done.DeadlineMS
-		}
+		report.Timeline, report.DeadlineMS = append(report.Timeline, done.Timeline...), max(report.DeadlineMS, done.DeadlineMS)
 		if left := rotated[i+1:]; err != nil || slices.ContainsFunc(done.Checks, notPassed) {
 			for _, s := range left {
 				a.narrate("note: %s%s is left alone, since %s did not arrive", a.of(d), s.Name, rotated[i].Name)

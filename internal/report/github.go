@@ -26,9 +26,9 @@ func writeMarkdown(w io.Writer, r Report) error {
 		writeUnfinished(&out, d.Error)
 		writeFindings(&out, d.Checks, max(1, maxRows/len(r.Deliveries)))
 		writePasses(&out, d.Checks)
-		if len(d.Timeline) > 0 {
-			fmt.Fprintf(&out, "\n| seconds after %s | where | what |\n| --: | --- | --- |\n", verify.Origin(d.Timeline))
-			for _, m := range d.Timeline {
+		for _, moments := range verify.Rotations(d.Timeline) {
+			fmt.Fprintf(&out, "\nRotation of %s\n\n| seconds after %s | where | what |\n| --: | --- | --- |\n", markdown(moments[0].Secret), verify.Origin(moments))
+			for _, m := range moments {
 				fmt.Fprintf(&out, "| %.1f | %s | %s |\n", m.After.Seconds(), markdown(m.Where()), markdown(m.What))
 			}
 		}

@@ -45,12 +45,18 @@ type section struct {
 	Groups       []checkGroup
 	Target       *verify.Target
 	Paths        []verify.Path
-	Lanes        []lane
-	Origin       string // the event that their times count from
-	Deadline     time.Duration
-	DeadlineAt   percent
-	Beyond       bool          // the deadline is beyond the end of the axis
-	Span         time.Duration // the length of the axis
+	Rotations    []rotation
+}
+
+// rotation is the timeline of a secret that was rotated.
+type rotation struct {
+	Secret     string
+	Lanes      []lane
+	Origin     string // the event that their times count from
+	Deadline   time.Duration
+	DeadlineAt percent
+	Beyond     bool          // the deadline is beyond the end of the axis
+	Span       time.Duration // the length of the axis
 }
 
 // checkGroup has the checks of a group, those that failed first.
@@ -125,10 +131,7 @@ func (s Summary) filters() (all []filter) {
 }
 
 func newSection(anchor string, d verify.DeliveryReport) section {
-	s := section{
-		Name: d.Name, Anchor: anchor, Error: d.Error, Target: d.Target, Status: worst(d), Paths: d.Paths,
-		Lanes: lanes(d), Origin: verify.Origin(d.Timeline), Deadline: time.Duration(d.DeadlineMS) * time.Millisecond, Span: span(d),
-	}
+	s := section{Name: d.Name, Anchor: anchor, Error: d.Error, Target: d.Target, Status: worst(d), Paths: d.Paths}
 	for _, checks := range groups(d.Checks) {
 		g := checkGroup{Name: checks[0].Group(), Checks: checks}
 		slices.SortStableFunc(g.Checks, func(a, b verify.Result) int { return severity(a.Status) - severity(b.Status) })
@@ -137,8 +140,11 @@ func newSection(anchor string, d verify.DeliveryReport) section {
 		s.Groups = append(s.Groups, g)
 	}
 	slices.SortStableFunc(s.Groups, func(a, b checkGroup) int { return severity(a.Status) - severity(b.Status) })
-	s.Beyond = s.Deadline > s.Span
-	s.DeadlineAt = min(percentOf(s.Deadline, s.Span), 100)
+	for _, moments := range verify.Rotations(d.Timeline) {
+		r := rotation{Secret: moments[0].Secret, Origin: verify.Origin(moments), Deadline: moments[0].Deadline, Span: span(moments)}
+		r.Lanes, r.Beyond, r.DeadlineAt = lanes(moments, r.Span), r.Deadline > r.Span, min(percentOf(r.Deadline, r.Span), 100)
+		s.Rotations = append(s.Rotations, r)
+	}
 	return s
 }
 
@@ -156,9 +162,9 @@ func words(text string) template.HTML {
 }
 
 // span is the length of a timeline's axis: a little more than the timeline.
-func span(d verify.DeliveryReport) time.Duration {
+func span(moments []verify.Moment) time.Duration {
 	longest := time.Second
-	for _, m := range d.Timeline {
+	for _, m := range moments {
 		longest = max(longest, m.After)
 	}
 	return longest + longest/20
@@ -166,14 +172,14 @@ func span(d verify.DeliveryReport) time.Duration {
 
 // lanes returns a lane for each place, in the order of their first moments. A step begins
 // where the one before it ended.
-func lanes(d verify.DeliveryReport) []lane {
+func lanes(moments []verify.Moment, span time.Duration) []lane {
 	var all []lane
-	for _, m := range d.Timeline {
+	for _, m := range moments {
 		i := slices.IndexFunc(all, func(l lane) bool { return l.Name == m.Where() })
 		if i < 0 {
 			i, all = len(all), append(all, lane{Name: m.Where()})
 		}
-		step := laneStep{Moment: m, To: percentOf(m.After, span(d))}
+		step := laneStep{Moment: m, To: percentOf(m.After, span)}
 		if before := all[i].Steps; len(before) > 0 {
 			step.From = before[len(before)-1].To
 		}

@@ -22,12 +22,14 @@ import (
 func turning() Report {
 	r := sample(nil)
 	at := func(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }
-	r.Deliveries[0].DeadlineMS = 240_000
 	r.Deliveries[0].Timeline = []verify.Moment{
 		{What: "store written"},
 		{Replica: "pod/aidbox-7d4", What: "file changed", After: at(40.9)},
 		{Replica: "pod/aidbox-7d4", What: "new value accepted", After: at(41.2)},
 		{Replica: "pod/aidbox-b<1>", What: "not in time: file changed", After: at(240)},
+	}
+	for i := range r.Deliveries[0].Timeline {
+		r.Deliveries[0].Timeline[i].Secret, r.Deliveries[0].Timeline[i].Deadline = "client-secret", at(240)
 	}
 	return r
 }
@@ -119,7 +121,7 @@ func TestPageIsSelfContained(t *testing.T) {
 }
 
 func TestTimelineFitsItsAxis(t *testing.T) {
-	s := newSection("a", turning().Deliveries[0])
+	s := newSection("a", turning().Deliveries[0]).Rotations[0]
 	var got []string
 	for _, l := range s.Lanes {
 		for _, step := range l.Steps {
@@ -141,7 +143,7 @@ func TestTimelineFitsItsAxis(t *testing.T) {
 	// What happened early is not squeezed by a deadline that is far away.
 	early := turning().Deliveries[0]
 	early.Timeline = early.Timeline[:3]
-	if s := newSection("a", early); s.Lanes[1].Steps[0].To.String() != "94.54%" || s.DeadlineAt != 100 || !s.Beyond {
+	if s := newSection("a", early).Rotations[0]; s.Lanes[1].Steps[0].To.String() != "94.54%" || s.DeadlineAt != 100 || !s.Beyond {
 		t.Errorf("the file changed at %s, the deadline is at %s, beyond the axis: %v", s.Lanes[1].Steps[0].To, s.DeadlineAt, s.Beyond)
 	}
 }

@@ -195,16 +195,23 @@ func TestTimelineIsInEveryReport(t *testing.T) {
 	done := verify.Pass("done")
 	done.ID, done.Subject = "rotation/mounted", "client-secret"
 	report := New([]verify.DeliveryReport{{Name: "aidbox", Checks: []verify.Result{done}, Timeline: []verify.Moment{
-		{What: "store written"}, {Replica: "pod/a", What: "file changed", After: 40910 * time.Millisecond},
+		{Secret: "a", What: "store written"},
+		{Secret: "a", Replica: "pod/a", What: "file changed", After: 40910 * time.Millisecond},
+		{Secret: "b", What: "store written"},
+		{Secret: "b", Replica: "pod/a", What: "file changed", After: time.Second},
 	}}}, nil)
 	for format, want := range map[string]string{
-		"text": "  timeline, in seconds after the write\n        0.0         store written\n       40.9  pod/a  file changed\n",
+		"text": "  timeline of a, in seconds after the write\n        0.0         store written\n       40.9  pod/a  file changed\n" +
+			"  timeline of b, in seconds after the write\n        0.0         store written\n        1.0  pod/a  file changed\n",
 		"json": `{
+          "secret": "a",
           "replica": "pod/a",
           "what": "file changed",
           "afterMs": 40910
         }`,
-		"junit": "       40.9  pod/a  file changed\n",
+		"junit":  "       40.9  pod/a  file changed\n  timeline of b, ",
+		"github": "\nRotation of b\n\n| seconds after the write | where | what |\n",
+		"html":   "<h3>Rotation of b, in seconds after the write</h3>",
 	} {
 		var out strings.Builder
 		must(t, Write(&out, format, report, false))

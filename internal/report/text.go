@@ -120,17 +120,16 @@ func writeDelivery(out *bytes.Buffer, d verify.DeliveryReport, color, short bool
 	}
 }
 
-// writeTimeline writes a line for each moment of a rotation.
-func writeTimeline(out *bytes.Buffer, moments []verify.Moment) {
-	if len(moments) == 0 {
-		return
-	}
-	fmt.Fprintf(out, "  timeline, in seconds after %s\n", verify.Origin(moments))
+// writeTimeline writes a line for each moment of each rotation.
+func writeTimeline(out *bytes.Buffer, timeline []verify.Moment) {
 	width := 0
-	for _, m := range moments {
+	for _, m := range timeline {
 		width = max(width, utf8.RuneCountInString(m.Replica))
 	}
-	for _, m := range moments {
-		fmt.Fprintf(out, "    %7.1f  %-*s  %s\n", m.After.Seconds(), width, m.Replica, m.What)
+	for _, moments := range verify.Rotations(timeline) {
+		fmt.Fprintf(out, "  timeline of %s, in seconds after %s\n", moments[0].Secret, verify.Origin(moments))
+		for _, m := range moments {
+			fmt.Fprintf(out, "    %7.1f  %-*s  %s\n", m.After.Seconds(), width, m.Replica, m.What)
+		}
 	}
 }

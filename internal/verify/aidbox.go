@@ -14,7 +14,8 @@ const oldestAidbox = 2602
 var aidboxChecks = []Check{
 	{
 		ID: "aidbox/reachable", Title: "Aidbox is reachable",
-		run: aidboxAnswers,
+		subjects: func(_ context.Context, r *run) []subject { return []subject{{needs: r.toAidbox()}} },
+		run:      aidboxReachable,
 	},
 	{
 		ID: "aidbox/version", Title: "Aidbox is new enough",
@@ -28,7 +29,7 @@ var aidboxChecks = []Check{
 	},
 }
 
-func aidboxAnswers(ctx context.Context, r *run, _ subject) Result {
+func aidboxReachable(ctx context.Context, r *run, _ subject) Result {
 	if err := r.Aidbox.Health(ctx); err != nil {
 		return r.unknown(err)
 	}
@@ -39,28 +40,25 @@ func aidboxNewEnough(ctx context.Context, r *run, _ subject) Result {
 	if r.Admin == nil {
 		return r.noAdmin()
 	}
-	version, n, err := aidboxVersion(ctx, r)
-	if version == "" {
-		return r.unknown(err)
-	}
+	version, release, err := aidboxVersion(ctx, r)
 	switch {
 	case err != nil:
+		return r.unknown(err)
+	case release == 0:
 		return Warn("Aidbox reports version %s; secretctl cannot tell whether that is %d or later", version, oldestAidbox)
-	case n < oldestAidbox:
+	case release < oldestAidbox:
 		return Fail("Aidbox %s cannot read secrets from files: this needs %d or later", version, oldestAidbox).WithHint("set aidbox.image to a later version, and deploy it")
 	}
 	return Pass("Aidbox %s", version)
 }
 
-// aidboxVersion returns what Aidbox says of its version, and the release in it. Beside
-// a version an error says that there is none.
+// aidboxVersion returns the version that Aidbox reports, and the release in it: 2602 of
+// 2602.1, 0 if there is none.
 func aidboxVersion(ctx context.Context, r *run) (version string, release int, err error) {
-	if version, err = r.Admin.Version(ctx); err != nil {
-		return "", 0, err
-	}
+	version, err = r.Admin.Version(ctx)
 	version = r.line(version)
-	number, _, _ := strings.Cut(version, ".") // 2602, or 2602.1
-	release, err = strconv.Atoi(number)
+	number, _, _ := strings.Cut(version, ".")
+	release, _ = strconv.Atoi(number)
 	return version, release, err
 }
 
@@ -70,9 +68,9 @@ func aidboxReadsDialect(ctx context.Context, r *run, _ subject) Result {
 	version, release, err := aidboxVersion(ctx, r)
 	format := r.d.Aidbox.ScopeFormat
 	switch {
-	case version == "":
-		return r.unknown(err)
 	case err != nil:
+		return r.unknown(err)
+	case release == 0:
 		return Warn("aidbox.scopeFormat is %s; secretctl cannot tell whether Aidbox %s reads that", format, version)
 	}
 	if documented := config.ScopeFormatOf("aidbox:" + strconv.Itoa(release)); format != documented {

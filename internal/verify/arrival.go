@@ -5,29 +5,38 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/secretctl/secretctl/internal/cluster"
-	"github.com/secretctl/secretctl/internal/config"
-	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/store"
 )
 
-func newValueMounted(ctx context.Context, r *run, s subject) Result {
-	is := r.rotation
+// await waits for a step, and reports the deadline as progress.
+func (r *run) await(ctx context.Context, what string, deadline time.Duration, s *step) {
+	r.progress(what+" "+r.rotation.secret.Name, deadline)
+	select {
+	case <-s.done:
+	case <-ctx.Done():
+		<-s.done // it comes at once
+	}
+}
+
+func newValueMounted(ctx context.Context, r *run, _ subject) Result {
+	rot := r.rotation
 	switch {
-	case is.written.IsZero():
+	case rot.written.IsZero():
 		return Skip("nothing was written")
 	case len(r.mounts) == 0:
 		return Unknown("no mount to check")
 	}
 	var arrived, gone []string
 	var late, unreadable []*follower
-	for _, f := range is.followers {
+	for _, f := range rot.followers {
 		if f.mount == nil {
 			continue
 		}
-		r.await(ctx, "rotation/mounted "+s.name, is.Deadline, &f.file)
+		r.await(ctx, "rotation/mounted", rot.Deadline, &f.file)
 		switch {
 		case f.file.ok:
 			arrived = append(arrived, f.replica+" "+tenths(f.file.after))
@@ -39,101 +48,90 @@ func newValueMounted(ctx context.Context, r *run, s subject) Result {
 			late = append(late, f)
 		}
 	}
-	have := list(", ", arrived)
-	switch version := is.conflict.Load(); {
-	case ctx.Err() != nil:
-		return is.unfinished()
-	case version != nil:
-		return is.conflictWith(*version)
-	case len(late) > 0:
-		return r.explainLate(ctx, late, have)
-	case len(unreadable) > 0:
-		return cannotTell(r, unreadable[0].file.err, have)
-	case len(arrived) == 0:
-		return Unknown("%s", list(", ", gone)).WithHint("something replaces the pods: once they are stable, %s", is.followHint())
+	inTime := ""
+	if len(arrived) > 0 {
+		inTime = "; in time: " + list(", ", arrived)
 	}
-	return r.inTime(ctx, have, gone)
+	switch version := rot.conflict.Load(); {
+	case ctx.Err() != nil:
+		return rot.interrupted()
+	case version != nil:
+		return rot.conflictWith(*version)
+	case len(late) > 0:
+		return r.explainLate(ctx, late, inTime)
+	case len(unreadable) > 0:
+		return r.explainUnreadable(unreadable[0].file.err, inTime)
+	case len(arrived) == 0:
+		return Unknown("%s", list(", ", gone)).WithHint("something replaces the pods: once they are stable, %s", rot.followHint())
+	}
+	return r.allMounted(ctx, list(", ", arrived), gone)
 }
 
-// inTime is the result where every file has the new value but for those of pods that are
-// gone.
-func (r *run) inTime(ctx context.Context, have string, gone []string) Result {
-	is := r.rotation
-	detail, refused := have+" after "+is.origin(), Result{}
+// allMounted is the result if every file has the new value, except in pods that are gone.
+func (r *run) allMounted(ctx context.Context, arrived string, gone []string) Result {
+	rot := r.rotation
+	result := Pass("%s after %s", arrived, rot.origin())
 	if w := r.podWatch; w != nil {
 		w.await(ctx)
-		detail += fmt.Sprintf(", of at most %s: %s", tenths(is.Deadline), w.why)
-		if err := w.notNudged.Load(); err != nil {
-			refused = r.unknown(*err)
-		}
+		result.Detail += fmt.Sprintf(", of at most %s: %s", tenths(rot.Deadline), w.why)
 	}
 	if len(gone) > 0 {
-		detail += "; " + list("; ", gone)
+		result.Detail += "; " + list("; ", gone)
 	}
-	switch {
-	case refused.Status != "":
-		detail += "; the pods could not be annotated, so the kubelet took its own time: " + refused.Detail
-	case is.Nudge:
-		detail += "; the pods were annotated, so that the kubelet synced them at once"
+	if w := r.podWatch; w != nil && w.notNudged.Load() != nil {
+		refused := r.unknown(*w.notNudged.Load())
+		result = Warn("%s; the pods could not be annotated, so the kubelet took its own time: %s", result.Detail, refused.Detail).WithHint("%s", refused.Hint)
+	} else if rot.Nudge {
+		result.Detail += "; the pods were annotated, so that the kubelet synced them at once"
 	}
-	switch {
-	case len(is.leftOut) > 0:
-		return Warn("%s%s", detail, is.besides()).WithHint("secretctl verify workload explains why; what starts from now on mounts the new value")
-	case refused.Status != "":
-		return Warn("%s", detail).WithHint("%s", refused.Hint)
+	if len(rot.leftOut) > 0 {
+		return Warn("%s%s", result.Detail, rot.notFollowed()).WithHint("secretctl verify workload explains why; what starts from now on mounts the new value")
 	}
-	return Pass("%s", detail)
+	return result
 }
 
-// unfinished says who has which value where the wait was cut short.
-func (r *rotation) unfinished() Result {
-	var have, lack []string
+// interrupted says which replicas have the new value so far.
+func (r *rotation) interrupted() Result {
+	var mounted, waiting []string
 	for _, f := range r.followers {
 		switch {
 		case f.mount == nil:
 		case f.file.ok:
-			have = append(have, f.replica)
+			mounted = append(mounted, f.replica)
 		default:
-			lack = append(lack, f.replica)
+			waiting = append(waiting, f.replica)
 		}
 	}
 	detail := fmt.Sprintf("version %s is in the store, %s", r.version, r.sinceWrite())
-	if len(have) > 0 {
-		detail += "; it is mounted in " + list(", ", have)
+	if len(mounted) > 0 {
+		detail += "; it is mounted in " + list(", ", mounted)
 	}
-	if len(lack) > 0 {
-		detail += fmt.Sprintf("; not seen yet in %s, which may still have %s", list(", ", lack), r.earlier())
+	if len(waiting) > 0 {
+		earlier := "version " + r.before
+		if r.Follow {
+			earlier = "an earlier one"
+		}
+		detail += fmt.Sprintf("; not seen yet in %s, which may still have %s", list(", ", waiting), earlier)
 	}
 	return Unknown("%s", detail).WithHint("%s", r.followHint())
 }
 
-// earlier names the version that the followed one replaces.
-func (r *rotation) earlier() string {
-	if r.Follow {
-		return "an earlier one"
-	}
-	return "version " + r.before
-}
-
-// explainLate says what is in the mounts that the new value did not reach, and the
-// first thing that is wrong on its way.
-func (r *run) explainLate(ctx context.Context, late []*follower, have string) Result {
-	is := r.rotation
+// explainLate says what the mounts have that the new value did not reach, and the first
+// thing that is wrong on its path.
+func (r *run) explainLate(ctx context.Context, late []*follower, inTime string) Result {
+	rot := r.rotation
 	what := make([]string, len(late))
 	_ = store.Parallel(len(late), r.o.Parallel, func(i int) error {
-		what[i] = late[i].prefix() + r.content(ctx, late[i].mount)
+		what[i] = prefix(late[i].replica) + r.content(ctx, late[i].mount)
 		return nil
 	})
-	detail := fmt.Sprintf("%s, %s", list("; ", what), is.sinceWrite())
-	if have != "" {
-		detail += "; in time: " + have
-	}
-	then := "; then " + is.followHint()
+	detail := fmt.Sprintf("%s, %s%s", list("; ", what), rot.sinceWrite(), inTime)
+	then := "; then " + rot.followHint()
 	m := late[0].mount
 	m.seen.forget()
 	r.statuses.forget()
-	for _, look := range []func(context.Context, *run, *mount, config.Secret) Result{filePresent, fileCanRotate} {
-		if found := look(ctx, r, m, is.secret); found.Status == StatusFail || found.Status == StatusWarn {
+	for _, check := range []func(context.Context, *run, subject) Result{filePresent, fileCanRotate} {
+		if found := check(ctx, r, subject{mount: m, secret: rot.secret}); found.Status == StatusFail || found.Status == StatusWarn {
 			return Fail("%s", detail).WithHint("%s; %s%s", found.Detail, found.Hint, then)
 		}
 	}
@@ -141,7 +139,7 @@ func (r *run) explainLate(ctx context.Context, late []*follower, have string) Re
 		return Fail("%s", detail).WithHint("%s%s", driverHint, then)
 	}
 	cause, next := r.firstCause(ctx, *m.pod)
-	for _, found := range append([]string{cause}, r.evidence(ctx, *m.pod, is.written)...) {
+	for _, found := range append([]string{cause}, r.evidence(ctx, *m.pod, rot.written)...) {
 		if found != "" {
 			detail += "; " + found
 		}
@@ -151,7 +149,7 @@ func (r *run) explainLate(ctx context.Context, late []*follower, have string) Re
 
 // content says what a mount has in place of the new value.
 func (r *run) content(ctx context.Context, m *mount) string {
-	got := m.lookNow(ctx, r.rotation.secret)
+	got := m.lookAgain(ctx, r.rotation.secret)
 	switch {
 	case got.Err != nil:
 		return r.line(got.Err.Error())
@@ -161,87 +159,79 @@ func (r *run) content(ctx context.Context, m *mount) string {
 	return "another value"
 }
 
-// cannotTell says that nobody could look at some files. Where Aidbox can be asked, its
-// answer to the new value says more than they would: that there is no tool to look with
-// is no reason to doubt it.
-func cannotTell(r *run, err error, have string) Result {
-	detail := r.line(err.Error())
-	if have != "" {
-		detail += "; in time: " + have
+// explainUnreadable is the result if some files could not be read. If Aidbox can be asked, its
+// response to the new value is better proof, so a missing tool in the container is only a
+// warning.
+func (r *run) explainUnreadable(err error, inTime string) Result {
+	result := r.unknown(err)
+	result.Detail += inTime
+	if r.rotationClient() != nil {
+		result.Detail += "; rotation/new-accepted shows whether it arrived"
+		if errors.Is(err, cluster.ErrNoTool) {
+			result.Status = StatusWarn
+		}
 	}
-	if rotationClient(r) == nil {
-		return Unknown("%s", detail).WithHint("%s", hint.Of(err))
-	}
-	detail += "; rotation/new-accepted shows whether it arrived"
-	if errors.Is(err, cluster.ErrNoTool) {
-		return Warn("%s", detail).WithHint("%s", hint.Of(err))
-	}
-	return Unknown("%s", detail).WithHint("%s", hint.Of(err))
+	return result
 }
 
 func newValueAccepted(ctx context.Context, r *run, s subject) Result {
-	if rotationClient(r) == nil {
+	if r.rotationClient() == nil {
 		return Skip("no Client of the config uses %s with the grant type basic or client_credentials", s.name)
 	}
-	return askReplicas(ctx, r, "rotation/new-accepted "+s.name, func(f *follower) *step { return &f.accepted }, func(f *follower) Result {
-		switch got := f.accepted.last; got.outcome {
-		case odd:
-			return Fail("%s%s: which says nothing about the secret", f.accepted.prefix(), got).WithHint("%s", got.hint)
-		case refused:
-			return Fail("%s: %s%s to the new value, %s", f.client.Ref(), f.accepted.prefix(), got, r.rotation.sinceWrite()).
-				WithHint("check that Aidbox reads the file that changed: with scopeFormat object, it reads the vault config only at start")
-		default:
-			return Unknown("%s%s", f.accepted.prefix(), got).WithHint("%s", got.hint)
+	return r.askedReplicas(ctx, "rotation/new-accepted", func(f *follower) *step { return &f.accepted }, func(f *follower, got attempt) Result {
+		if got.outcome != refused {
+			return got.unproven(f.accepted.prefix())
 		}
+		return Fail("%s: %s%s to the new value, %s", f.client.Ref(), f.accepted.prefix(), got, r.rotation.sinceWrite()).
+			WithHint("check that Aidbox reads the file that changed: with scopeFormat object, it reads the vault config only at start")
 	})
 }
 
-func oldValueRejected(ctx context.Context, r *run, s subject) Result {
+func oldValueRejected(ctx context.Context, r *run, _ subject) Result {
 	if r.rotation.old.Empty() {
 		return Skip("the value before is not known")
 	}
-	return askReplicas(ctx, r, "rotation/old-rejected "+s.name, func(f *follower) *step { return &f.refused }, func(f *follower) Result {
-		switch got := f.refused.last; got.outcome {
-		case accepted, forbidden:
-			return Fail("the old value is still ACCEPTED: %s: %s%s, %s", f.client.Ref(), f.refused.prefix(), got, r.rotation.sinceWrite()).
-				WithHint("look for a replica with the old file, or another Client with this value")
-		default:
-			return Unknown("%s%s", f.refused.prefix(), got).WithHint("%s", got.hint)
+	return r.askedReplicas(ctx, "rotation/old-rejected", func(f *follower) *step { return &f.refused }, func(f *follower, got attempt) Result {
+		if got.outcome != accepted && got.outcome != forbidden {
+			return got.unknown(f.refused.prefix())
 		}
+		return Fail("the old value is still ACCEPTED: %s: %s%s, %s", f.client.Ref(), f.refused.prefix(), got, r.rotation.sinceWrite()).
+			WithHint("look for a replica with the old file, or another Client with this value")
 	})
 }
 
-// askReplicas waits for a step of each follower that asks Aidbox. A pod that went away
-// has nothing to say. wrong is the result where the step did not come.
-func askReplicas(ctx context.Context, r *run, what string, of func(*follower) *step, wrong func(*follower) Result) Result {
+// askedReplicas waits for a step of each follower that asks Aidbox, except in pods that are
+// gone. failed is the result of a step that did not happen.
+func (r *run) askedReplicas(ctx context.Context, what string, of func(*follower) *step, failed func(*follower, attempt) Result) Result {
+	rot := r.rotation
 	var said []string
-	for _, f := range r.rotation.followers {
+	for _, f := range rot.followers {
 		if f.client == nil || f.gone() {
 			continue
 		}
 		step := of(f)
-		r.await(ctx, what, r.rotation.aidboxDeadline(), step)
-		switch {
+		r.await(ctx, what, rot.aidboxDeadline(), step)
+		switch version := rot.conflict.Load(); {
 		case step.ok:
-			said = append(said, fmt.Sprintf("%s%s, %s", step.prefix(), step.last.brief(), r.rotation.after(step.after)))
+			said = append(said, fmt.Sprintf("%s%s, %s", step.prefix(), step.last.brief(), rot.after(step.after)))
 		case ctx.Err() != nil:
-			return r.rotation.unfinished()
-		case r.rotation.conflict.Load() != nil:
-			return r.rotation.conflictWith(*r.rotation.conflict.Load())
+			return rot.interrupted()
+		case version != nil:
+			return rot.conflictWith(*version)
 		default:
-			return wrong(f)
+			return failed(f, step.last)
 		}
 	}
 	if len(said) == 0 {
-		return Unknown("every pod that could be asked was replaced meanwhile").WithHint("once the pods are stable, %s", r.rotation.followHint())
+		return Unknown("every pod that could be asked was replaced meanwhile").WithHint("once the pods are stable, %s", rot.followHint())
 	}
-	return Pass("%s: %s%s", rotationClient(r).Ref(), list("; ", said), r.rotation.disagreement())
+	return Pass("%s: %s%s", r.rotationClient().Ref(), list("; ", said), rot.disagreement())
 }
 
-// disagreement says for how long some replicas took the new value alone and others the
-// old one, once that is over: a caller could meet a 401 with either.
+// disagreement says how long some replicas accepted only the new value and others only the
+// old one, once that is over: meanwhile a caller could get a 401 with either.
 func (r *rotation) disagreement() string {
-	first, last, replicas := time.Duration(0), time.Duration(0), 0
+	var refusedAfter, acceptedAfter []time.Duration
 	for _, f := range r.followers {
 		if f.client == nil || f.gone() {
 			continue
@@ -249,13 +239,14 @@ func (r *rotation) disagreement() string {
 		if !f.refused.over() || !f.refused.ok {
 			return ""
 		}
-		if replicas == 0 || f.refused.after < first {
-			first = f.refused.after
-		}
-		last, replicas = max(last, f.accepted.after), replicas+1
+		refusedAfter, acceptedAfter = append(refusedAfter, f.refused.after), append(acceptedAfter, f.accepted.after)
 	}
-	if took := (last - first).Round(100 * time.Millisecond); replicas > 1 && took > 0 {
-		return "; the replicas disagreed for " + took.String()
+	if len(refusedAfter) < 2 {
+		return ""
 	}
-	return ""
+	took := (slices.Max(acceptedAfter) - slices.Min(refusedAfter)).Round(100 * time.Millisecond)
+	if took <= 0 {
+		return ""
+	}
+	return "; the replicas disagreed for " + took.String()
 }

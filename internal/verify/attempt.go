@@ -17,27 +17,26 @@ const (
 	grantCredentials = "client_credentials"
 )
 
-// client is a Client whose secret is one of the delivery's, and where to
-// authenticate as it.
+// client is a Client of the config that has one of its secrets, and the Aidbox to
+// authenticate with.
 type client struct {
 	config.Resource
 	secret config.Secret
-	path   string // that Basic authentication is tried on
+	path   string // for Basic authentication
 	aidbox Aidbox
 	clean  *secret.Sanitizer
 }
 
-// clientOf returns how to authenticate as a resource, where it is such a Client.
-func clientOf(d *config.Delivery, deps Dependencies, res config.Resource) (client, bool) {
-	s, known := d.Secret(res.Secrets["secret"])
-	return client{res, s, d.Aidbox.Probe, deps.Aidbox, deps.Sanitizer}, known && res.Type == "Client"
+// client returns a resource as such a Client; ok is false if it is none.
+func (r *run) client(res config.Resource) (c client, ok bool) {
+	s, known := r.d.Secret(res.Secrets["secret"])
+	return client{res, s, r.d.Aidbox.Probe, r.Aidbox, r.Sanitizer}, known && res.Type == "Client"
 }
 
-// clientWith returns the first Client that uses a secret with one of the grant
-// types; nil where there is none.
-func clientWith(d *config.Delivery, deps Dependencies, s config.Secret, grants ...string) *client {
-	for _, res := range d.Resources {
-		if c, ok := clientOf(d, deps, res); ok && c.secret.Name == s.Name && slices.ContainsFunc(grants, c.grants) {
+// clientWith returns the first Client that uses a secret with one of the grant types, or nil.
+func (r *run) clientWith(s config.Secret, grants ...string) *client {
+	for _, res := range r.d.Resources {
+		if c, ok := r.client(res); ok && c.secret.Name == s.Name && slices.ContainsFunc(grants, c.grants) {
 			return &c
 		}
 	}
@@ -54,32 +53,32 @@ func (c client) grants(grant string) bool {
 	return false
 }
 
-// at returns the client as one pod has it.
+// at returns the client as another Aidbox has it.
 func (c client) at(aidbox Aidbox) *client {
 	c.aidbox = aidbox
 	return &c
 }
 
-// attempt is what came of one try to authenticate.
+// attempt is the response to one attempt to authenticate.
 type attempt struct {
 	outcome
 	asked, said, hint string
-	remark            string // what the server said beside the status
-	silent            bool   // there was no answer at all
+	remark            string // what the server said in addition to the status
+	noResponse        bool
 }
 
-// outcome is what the answer to an attempt means.
+// outcome is what a response means.
 type outcome int
 
 const (
-	unclear   outcome = iota // no answer, or one that may be another next time
-	accepted                 // authenticated and allowed
-	forbidden                // authenticated, not allowed
-	refused                  // not authenticated
-	odd                      // a clear answer, but not about the secret
+	unclear    outcome = iota // no response, or one that may differ the next time
+	accepted                  // authenticated and allowed
+	forbidden                 // authenticated, not allowed
+	refused                   // not authenticated
+	irrelevant                // a clear response that says nothing about the secret
 )
 
-// String has what the server said, which the brief form leaves out.
+// String includes the remark, which the brief form omits.
 func (a attempt) String() string {
 	if a.remark == "" {
 		return a.brief()
@@ -87,8 +86,19 @@ func (a attempt) String() string {
 	return a.brief() + " (" + a.remark + ")"
 }
 
-func (a attempt) brief() string   { return a.asked + " " + a.said }
-func (a attempt) unknown() Result { return Unknown("%s", a).WithHint("%s", a.hint) }
+func (a attempt) brief() string { return a.asked + " " + a.said }
+
+// unproven is the result of an attempt that neither accepted nor refused the value.
+func (a attempt) unproven(where string) Result {
+	if a.outcome == irrelevant {
+		return Fail("%s%s: which says nothing about the secret", where, a).WithHint("%s", a.hint)
+	}
+	return a.unknown(where)
+}
+
+func (a attempt) unknown(where string) Result {
+	return Unknown("%s%s", where, a).WithHint("%s", a.hint)
+}
 
 // authenticate tries a value by one of the Client's grant types.
 func (c client) authenticate(ctx context.Context, v secret.Value) attempt {
@@ -105,7 +115,7 @@ func (c client) probe(ctx context.Context, v secret.Value) attempt {
 	if status == http.StatusForbidden {
 		a.outcome = forbidden
 	}
-	if a.outcome == odd {
+	if a.outcome == irrelevant {
 		a.hint = "set aidbox.probe to a path that Aidbox answers with 200"
 	}
 	return a
@@ -121,23 +131,23 @@ func (c client) token(ctx context.Context, v secret.Value) attempt {
 	return a
 }
 
-// attempted puts in words what came back, and what that means as a rule. A success
-// with a remark did not come from Aidbox, or did not bring what was asked for.
+// attempted returns what a response usually means. A success with a remark did not come
+// from Aidbox, or did not have what was requested.
 func (c client) attempted(asked string, status int, detail string, err error) attempt {
-	const between = "check aidbox.url and aidbox.probe: something other than Aidbox may have answered"
+	const notAidbox = "check aidbox.url and aidbox.probe: something other than Aidbox may have answered"
 	if err != nil {
-		return attempt{asked: asked, said: "got no response: " + c.clean.Line(err.Error()), hint: hint.Of(err), silent: true}
+		return attempt{asked: asked, said: "got no response: " + c.clean.Line(err.Error()), hint: hint.Of(err), noResponse: true}
 	}
 	a := attempt{asked: asked, said: fmt.Sprintf("answered %d", status), remark: c.clean.Line(detail)}
 	switch {
 	case status/100 == 2 && detail == "":
 		a.outcome = accepted
 	case status/100 == 2:
-		a.hint = between
+		a.hint = notAidbox
 	case status == http.StatusUnauthorized:
 		a.outcome = refused
 	case status < 500 && status != http.StatusTooManyRequests:
-		a.outcome, a.hint = odd, between
+		a.outcome, a.hint = irrelevant, notAidbox
 	}
 	return a
 }

@@ -11,7 +11,9 @@ var authChecks = []Check{
 		ID: "auth/accepts-secret", Title: "Aidbox accepts the secret",
 		subjects: perClient,
 		parallel: true,
-		run:      acceptsSecret,
+		run: func(ctx context.Context, r *run, s subject) Result {
+			return accepts(ctx, r, s.client, grantBasic, s.client.probe)
+		},
 	},
 	{
 		ID: "auth/rejects-wrong", Title: "Aidbox rejects a wrong secret",
@@ -23,45 +25,39 @@ var authChecks = []Check{
 		ID: "auth/rejects-empty", Title: "Aidbox rejects an empty secret",
 		subjects: perClient,
 		parallel: true,
-		run:      rejectsEmpty,
+		run: func(ctx context.Context, _ *run, s subject) Result {
+			return rejects(ctx, s.client, secret.Value{}, "an empty secret")
+		},
 	},
 	{
 		ID: "auth/token", Title: "Aidbox issues a token for the secret",
 		subjects: perClient,
 		parallel: true,
-		run:      givesToken,
+		run: func(ctx context.Context, r *run, s subject) Result {
+			return accepts(ctx, r, s.client, grantCredentials, s.client.token)
+		},
 	},
 }
 
-// perClient has the Clients whose secret is one of the delivery's. Without an
-// administrator's access nobody knows whether they exist.
+// perClient returns the Clients that have a secret of the delivery. Only an administrator
+// can tell whether they exist.
 func perClient(_ context.Context, r *run) (all []subject) {
 	for _, res := range r.d.Resources {
-		c, ok := clientOf(r.d, r.Dependencies, res)
-		if !ok {
-			continue
+		if c, ok := r.client(res); ok {
+			s := subject{name: res.Ref(), client: c, needs: r.toAidbox()}
+			if r.Admin != nil {
+				s.needs = append(s.needs, "client/exists")
+			}
+			all = append(all, s)
 		}
-		s := subject{name: res.Ref(), client: c}
-		if r.Admin != nil {
-			s.needs = []string{"client/exists"}
-		}
-		all = append(all, s)
 	}
 	return all
-}
-
-func acceptsSecret(ctx context.Context, r *run, s subject) Result {
-	return accepts(ctx, r, s.client, grantBasic, s.client.probe)
-}
-
-func givesToken(ctx context.Context, r *run, s subject) Result {
-	return accepts(ctx, r, s.client, grantCredentials, s.client.token)
 }
 
 // accepts tries the value that Aidbox should accept.
 func accepts(ctx context.Context, r *run, c client, grant string, try func(context.Context, secret.Value) attempt) Result {
 	if !c.grants(grant) {
-		return without(c, grant)
+		return withoutGrant(c, grant)
 	}
 	e, err := r.toTry(ctx, c.secret)
 	if err != nil {
@@ -80,10 +76,8 @@ func accepts(ctx context.Context, r *run, c client, grant string, try func(conte
 		return Fail("%s, with the value from %s", got, e.from).
 			WithHint("Aidbox has another value for it, or none: check mount/matches-store and the scope in mount/vault-config; "+
 				"or it does not read aidbox.scopeFormat %s: secretctl doctor compares that with the running version", r.d.Aidbox.ScopeFormat)
-	case odd:
-		return Fail("%s: which says nothing about the secret", got).WithHint("%s", got.hint)
 	default:
-		return got.unknown()
+		return got.unproven("")
 	}
 }
 
@@ -101,13 +95,9 @@ func rejectsWrong(ctx context.Context, r *run, s subject) Result {
 	return rejects(ctx, s.client, wrong, "a random value")
 }
 
-func rejectsEmpty(ctx context.Context, _ *run, s subject) Result {
-	return rejects(ctx, s.client, secret.Value{}, "an empty secret")
-}
-
 func rejects(ctx context.Context, c client, wrong secret.Value, what string) Result {
 	if !c.grants(grantBasic) {
-		return without(c, grantBasic)
+		return withoutGrant(c, grantBasic)
 	}
 	switch got := c.probe(ctx, wrong); got.outcome {
 	case refused:
@@ -116,24 +106,23 @@ func rejects(ctx context.Context, c client, wrong secret.Value, what string) Res
 		return Fail("ACCEPTED %s: %s", what, got).
 			WithHint("anyone who knows the name %s gets in: look for an AccessPolicy or a proxy that lets everyone pass, or a Client without a secret", c.ID)
 	default:
-		return got.unknown()
+		return got.unknown("")
 	}
 }
 
-func without(c client, grant string) Result {
+func withoutGrant(c client, grant string) Result {
 	return Skip("grant_types of %s has no %s", c.Ref(), grant)
 }
 
-// otherThan returns a random value of the length, up to what one generates,
-// that is not v.
+// otherThan returns a random value of a length, at most what a source generates, that is not v.
 func otherThan(v secret.Value, length int) (secret.Value, error) {
 	for {
-		made, err := (&secret.Generate{Length: min(max(length, 32), 4096)}).Value()
+		generated, err := (&secret.Generate{Length: min(max(length, 32), 4096)}).Value()
 		if err != nil {
 			return secret.Value{}, err
 		}
-		if made = secret.New(made.Reveal()[:min(max(length, 1), 4096)]); !made.Equal(v) {
-			return made, nil
+		if other := secret.New(generated.Reveal()[:min(max(length, 1), 4096)]); !other.Equal(v) {
+			return other, nil
 		}
 	}
 }

@@ -161,8 +161,8 @@ func TestStoreIsAskedOnceForASecret(t *testing.T) {
 	}
 }
 
-// A world that repeats the secret in every text it sends must not get it into a
-// report, neither where it lets the checks run on nor where it stops them.
+// Servers that repeat the secret in every text must not get it into a report, whether the
+// checks go on or stop.
 func TestNoValueComesBackInAMessage(t *testing.T) {
 	for name, known := range map[string]bool{"client known": true, "client not known": false} {
 		t.Run(name, func(t *testing.T) {

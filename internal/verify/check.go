@@ -13,30 +13,30 @@ import (
 type Check struct {
 	ID    string   // "mount/present": its group, and its name there
 	Title string   // what it proves, in a few words
-	Needs []string // IDs of the checks that must pass first, about the same subject or about none
+	Needs []string // IDs of the checks that must pass first, with the same subject or without one
 
-	// evenUnknown has it run where what it needs is unknown too: it may be the better proof.
+	// evenUnknown runs the check even if what it needs is unknown: it may be the better proof.
 	evenUnknown bool
 
 	subjects func(context.Context, *run) []subject // nil: one, without a name
-	prepare  func(context.Context, *run)           // for all subjects at once; may be nil
-	parallel bool                                  // subjects are checked side by side
+	prepare  func(context.Context, *run)           // runs once, before all subjects; may be nil
+	parallel bool                                  // the subjects are checked at the same time
 	run      func(context.Context, *run, subject) Result
 }
 
-// manual is where the documentation is for those who have none beside them.
+// manual is the address of the documentation of the checks.
 const manual = "https://github.com/secretctl/secretctl/blob/main/docs/checks.md"
 
-// Group returns what stands before the slash of the ID.
+// Group returns the part of the ID before the slash.
 func (c Check) Group() string { return groupOf(c.ID) }
 
-// Doc returns the page that explains the check.
+// Doc returns the address of the section that explains the check.
 func (c Check) Doc() string { return manual + "#" + strings.ReplaceAll(c.ID, "/", "-") }
 
 // subject is what a check is about. A check sets the fields that it uses.
 type subject struct {
-	name  string   // as the report has it: "client-secret pod/aidbox-7d4"
-	needs []string // beside those of the check; "ID" or "ID subject"
+	name  string   // in reports: "client-secret pod/aidbox-7d4"
+	needs []string // in addition to those of the check; "ID" or "ID subject"
 
 	secret   config.Secret
 	resource config.Resource
@@ -52,9 +52,17 @@ func perSecret(_ context.Context, r *run) (all []subject) {
 	return all
 }
 
-func perResource(_ context.Context, r *run) (all []subject) {
-	for _, res := range r.d.Resources {
-		all = append(all, subject{name: res.Ref(), resource: res})
+// needsCluster returns what a check needs that looks into pods, or asks Aidbox through the
+// API server: if the cluster does not answer, they would all report the same error.
+func (r *run) needsCluster(through bool) []string {
+	if r.Cluster == nil || !through {
+		return nil
 	}
-	return all
+	return []string{"cluster/api"}
+}
+
+// toAidbox is needsCluster for a check that asks Aidbox.
+func (r *run) toAidbox() []string {
+	_, _, tunnel := r.d.Aidbox.Service()
+	return r.needsCluster(tunnel)
 }

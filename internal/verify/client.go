@@ -37,6 +37,13 @@ var clientChecks = []Check{
 	},
 }
 
+func perResource(_ context.Context, r *run) (all []subject) {
+	for _, res := range r.d.Resources {
+		all = append(all, subject{name: res.Ref(), resource: res, needs: r.toAidbox()})
+	}
+	return all
+}
+
 // resource is what Aidbox has for a resource of the config.
 type resource struct {
 	refs     map[string]string // the secret that each field refers to
@@ -64,22 +71,17 @@ func resourceExists(ctx context.Context, r *run, s subject) Result {
 	return Pass("in Aidbox")
 }
 
-// resourceMasked names only fields that the config names: nothing that comes from a
-// resource with a literal secret in it is worth the risk of showing.
+// resourceMasked names only fields that the config names: other text of a resource with a
+// literal secret could repeat it.
 func resourceMasked(ctx context.Context, r *run, s subject) Result {
 	got, err := r.read(ctx, s.resource)
-	if err != nil {
+	switch {
+	case err != nil:
 		return r.unknown(err)
-	}
-	if len(got.literals) == 0 {
+	case len(got.literals) == 0:
 		return Pass("no literal value")
 	}
-	var fields []string
-	for _, field := range got.literals {
-		if _, ours := s.resource.Secrets[field]; ours {
-			fields = append(fields, field)
-		}
-	}
+	fields := slices.DeleteFunc(slices.Clone(got.literals), func(field string) bool { return s.resource.Secrets[field] == "" })
 	if others := len(got.literals) - len(fields); others > 0 {
 		fields = append(fields, fmt.Sprintf("%d not in the config", others))
 	}
@@ -87,26 +89,26 @@ func resourceMasked(ctx context.Context, r *run, s subject) Result {
 		WithHint("%s replaces it with a reference; rotate the secret, because the database has the old value", applyHint)
 }
 
-// resourceRefers shows no name from Aidbox that the config does not have, because a
-// value that was put in the place of a name would come with it.
+// resourceRefers shows no name from Aidbox that the config does not have: somebody may have
+// put a value there.
 func resourceRefers(ctx context.Context, r *run, s subject) Result {
-	is, err := r.read(ctx, s.resource)
+	found, err := r.read(ctx, s.resource)
 	if err != nil {
 		return r.unknown(err)
 	}
 	var right, wrong []string
 	for _, field := range slices.Sorted(maps.Keys(s.resource.Secrets)) {
 		name := s.resource.Secrets[field]
-		switch got, present := is.refs[field]; {
+		_, known := r.d.Secret(found.refs[field])
+		switch got, present := found.refs[field]; {
 		case !present:
 			wrong = append(wrong, field+" refers to no secret")
-		case got != name:
-			if _, ours := r.d.Secret(got); !ours {
-				got = "a secret that is not in the config"
-			}
+		case got == name:
+			right = append(right, field+" refers to "+name)
+		case known:
 			wrong = append(wrong, fmt.Sprintf("%s refers to %s, not to %s", field, got, name))
 		default:
-			right = append(right, field+" refers to "+name)
+			wrong = append(wrong, fmt.Sprintf("%s refers to a secret that is not in the config, not to %s", field, name))
 		}
 	}
 	if len(wrong) > 0 {

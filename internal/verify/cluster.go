@@ -25,7 +25,7 @@ const (
 var clusterChecks = []Check{
 	{
 		ID: "cluster/api", Title: "the API server responds",
-		run: apiAnswers,
+		run: apiResponds,
 	},
 	{
 		ID: "cluster/csi-driver", Title: "the Secrets Store CSI driver runs",
@@ -59,32 +59,28 @@ var clusterChecks = []Check{
 	},
 }
 
-// apiAnswers asks for what every authenticated identity may see: which resources the
-// driver has brought.
-func apiAnswers(ctx context.Context, r *run, _ subject) Result {
+// apiResponds asks which resources the driver has, which every authenticated user may see.
+func apiResponds(_ context.Context, r *run, _ subject) Result {
 	switch {
 	case r.Cluster == nil && r.NoCluster != nil:
 		return r.unknown(r.NoCluster)
 	case r.Cluster == nil:
 		return Skip("no cluster is configured")
 	}
-	if _, err := r.driver.crds(ctx); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if _, err := r.driver.crds(); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return r.unknown(err)
 	}
 	return Pass("%s responds", r.Cluster.Host())
 }
 
-func crdsServed(ctx context.Context, r *run, _ subject) Result {
-	served, _ := r.driver.crds(ctx) // cluster/api reports the error
+func crdsServed(_ context.Context, r *run, _ subject) Result {
+	served, _ := r.driver.crds() // cluster/api reports the error
 	if len(served) == 0 {
 		return Fail("the CRDs of the Secrets Store CSI driver are not installed").WithHint(installHint)
 	}
-	var missing []string
-	for _, resource := range []string{"secretproviderclasses", "secretproviderclasspodstatuses"} {
-		if !slices.Contains(served[resource], "v1") {
-			missing = append(missing, resource)
-		}
-	}
+	missing := slices.DeleteFunc([]string{"secretproviderclasses", "secretproviderclasspodstatuses"}, func(resource string) bool {
+		return slices.Contains(served[resource], "v1")
+	})
 	if len(missing) > 0 {
 		return Fail("the cluster does not serve v1 of %s", strings.Join(missing, ", ")).WithHint("upgrade the CRDs of the driver to 1.0 or later: " + installHint)
 	}
@@ -92,7 +88,7 @@ func crdsServed(ctx context.Context, r *run, _ subject) Result {
 }
 
 func csiDriverRuns(ctx context.Context, r *run, _ subject) Result {
-	if _, err := r.driver.registered(ctx); errors.Is(err, fs.ErrNotExist) {
+	if _, err := r.driver.registered(); errors.Is(err, fs.ErrNotExist) {
 		return Fail("the Secrets Store CSI driver is not installed: no CSIDriver secrets-store.csi.k8s.io").WithHint(installHint)
 	} else if err != nil {
 		return r.unknown(err)
@@ -101,75 +97,75 @@ func csiDriverRuns(ctx context.Context, r *run, _ subject) Result {
 	if err != nil {
 		return r.unknown(err)
 	}
-	agents, _ := r.driver.agents(ctx) // cluster/provider reports the error
-	agent, found := agentWith(cluster.RoleDriver, agents)
-	switch {
+	agents, _ := r.driver.agents() // cluster/provider reports the error
+	on := " on " + Count(len(nodes), "node")
+	switch agent, found := agentWith(cluster.RoleDriver, agents); {
 	case len(nodes) == 0:
 		return Fail("the driver is registered, but runs on no node").WithHint("check the pods of its DaemonSet: kubectl get pods -A -l app=secrets-store-csi-driver")
 	case found && !agent.Works():
 		return agentNotReady(agent)
 	case found:
-		return Pass("the driver%s runs on %s (DaemonSet %s/%s)", versionOf(agent), Count(len(nodes), "node"), agent.Namespace, agent.Name)
+		return Pass("%s", running("the driver", agent, on))
 	}
-	return Pass("the driver runs on %s", Count(len(nodes), "node"))
+	return Pass("the driver runs%s", on)
 }
 
-func rotationEnabled(ctx context.Context, r *run, _ subject) Result {
-	if _, err := r.driver.agents(ctx); err != nil {
+func rotationEnabled(_ context.Context, r *run, _ subject) Result {
+	agents, err := r.driver.agents()
+	if err != nil {
 		return r.unknown(err)
 	}
-	registration, _ := r.driver.registered(ctx) // which cluster/csi-driver found
-	rotation := r.driver.rotation(ctx)
-	switch {
+	registration, _ := r.driver.registered() // cluster/csi-driver reports the error
+	agent, found := agentWith(cluster.RoleDriver, agents)
+	switch rotation := r.driver.rotation(); {
 	case !rotation.Known && registration.RequiresRepublish:
 		return Unknown("%s; its CSIDriver object has requiresRepublish", rotation.Why).WithHint(agentsHint)
 	case !rotation.Known:
-		return Unknown("%s; its CSIDriver object lacks requiresRepublish, without which 1.6.0 and later do not rotate", rotation.Why).WithHint(agentsHint)
-	case !rotation.Enabled:
-		agents, _ := r.driver.agents(ctx)
-		if found, ok := agentWith(cluster.RoleDriver, agents); ok && strings.HasPrefix(found.Name, "aks-") {
-			return Fail("%s", rotation.Why).WithHint(addonHint)
-		}
+		return Unknown("%s; its CSIDriver object does not have requiresRepublish, without which 1.6.0 and later do not rotate", rotation.Why).WithHint(agentsHint)
+	case rotation.Enabled:
+		return Pass("%s", rotation.Why)
+	case found && strings.HasPrefix(agent.Name, "aks-"):
+		return Fail("%s", rotation.Why).WithHint(addonHint)
+	default:
 		return Fail("%s", rotation.Why).WithHint(rotationHint)
 	}
-	return Pass("%s", rotation.Why)
 }
 
-func providerRuns(ctx context.Context, r *run, _ subject) Result {
-	agents, err := r.driver.agents(ctx)
-	agent, found := agentWith(r.d.Provider, agents)
-	_, driver := agentWith(cluster.RoleDriver, agents)
-	switch {
-	case err != nil:
+func providerRuns(_ context.Context, r *run, _ subject) Result {
+	agents, err := r.driver.agents()
+	if err != nil {
 		return r.unknown(err)
+	}
+	agent, found := agentWith(r.d.Provider, agents)
+	_, driverFound := agentWith(cluster.RoleDriver, agents)
+	var unmounted []string // CAs that the config says the provider's pods have
+	if found && r.Provider.Files != nil {
+		unmounted = slices.DeleteFunc(r.Provider.Files(r.d), func(file string) bool {
+			return slices.ContainsFunc(agent.Mounts, func(mount string) bool { return within(file, mount) })
+		})
+	}
+	switch {
 	case found && !agent.Works():
 		return agentNotReady(agent)
-	case found && r.Provider.Files != nil && len(outsideOf(agent, r.Provider.Files(r.d))) > 0:
+	case len(unmounted) > 0:
 		return Warn("provider %s runs, but DaemonSet %s/%s mounts nothing at %s, where the config says that its pods have the CA",
-			r.d.Provider, agent.Namespace, agent.Name, strings.Join(outsideOf(agent, r.Provider.Files(r.d)), ", ")).
+			r.d.Provider, agent.Namespace, agent.Name, strings.Join(unmounted, ", ")).
 			WithHint("mount it there, as docs/running-aidbox.md shows; ignore this if the provider's image has it")
 	case found:
-		return Pass("provider %s%s runs (DaemonSet %s/%s)", r.d.Provider, versionOf(agent), agent.Namespace, agent.Name)
-	case driver:
+		return Pass("%s", running("provider "+r.d.Provider, agent, ""))
+	case driverFound:
 		return Fail("the driver's provider %s is not installed: no DaemonSet listens on its socket", r.d.Provider).WithHint("%s", r.Provider.InstallHint)
 	}
 	return Unknown("neither a DaemonSet of provider %s nor one of the driver was found", r.d.Provider).WithHint(agentsHint)
 }
 
-// outsideOf returns the paths that are in no volume of the agent.
-func outsideOf(agent cluster.Agent, paths []string) []string {
-	return slices.DeleteFunc(paths, func(path string) bool {
-		return slices.ContainsFunc(agent.Mounts, func(mount string) bool {
-			return path == mount || strings.HasPrefix(path, strings.TrimSuffix(mount, "/")+"/")
-		})
-	})
-}
-
-// tokensRequested asks whether the provider gets the token that the store wants to
-// see.
-func tokensRequested(ctx context.Context, r *run, _ subject) Result {
-	registration, _ := r.driver.registered(ctx) // which cluster/csi-driver found
-	given := fmt.Sprintf("the CSIDriver object requests tokens for %s", listed(registration.Audiences))
+// tokensRequested checks that the provider gets the token that the store expects.
+func tokensRequested(_ context.Context, r *run, _ subject) Result {
+	registration, _ := r.driver.registered() // cluster/csi-driver reports the error
+	given := "the CSIDriver object requests tokens for no audience"
+	if len(registration.Audiences) > 0 {
+		given = fmt.Sprintf("the CSIDriver object requests tokens for %q", registration.Audiences)
+	}
 	wanted := r.Provider.TokenRequests(r.d)
 	missing := slices.DeleteFunc(slices.Clone(wanted), func(audience string) bool { return slices.Contains(registration.Audiences, audience) })
 	switch itself := r.Provider.RequestsTokens; {
@@ -186,8 +182,7 @@ func tokensRequested(ctx context.Context, r *run, _ subject) Result {
 	return Pass("%s", given)
 }
 
-// nothingElseMade says whose the objects are that applying what render writes would
-// change.
+// nothingElseMade names the objects of others that applying what render writes would change.
 func nothingElseMade(ctx context.Context, r *run, _ subject) Result {
 	objects := [][2]string{{"ServiceAccount", r.d.Aidbox.ServiceAccount}, {"ConfigMap", r.d.ConfigMapName()}}
 	for _, c := range r.Provider.Classes(r.d) {
@@ -212,11 +207,4 @@ func nothingElseMade(ctx context.Context, r *run, _ subject) Result {
 			WithHint("secretctl diff --only cluster shows what would change; give the delivery a name or aidbox.serviceAccount of its own, or leave the object out, in render and diff: --skip KIND")
 	}
 	return Pass("each of %s was made by secretctl, or does not exist yet", Count(len(objects), "object"))
-}
-
-func listed(words []string) string {
-	if len(words) == 0 {
-		return "no audience"
-	}
-	return fmt.Sprintf("%q", words)
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/secretctl/secretctl/internal/config"
 )
 
-// api stands in for an API server: what it answers by path, the status first
-// where that is not 200. Anything else is not found.
+// api is a fake API server: its answers by path, the status first
+// unless it is 200. All other paths are not found.
 type api map[string]string
 
 const (
@@ -28,7 +28,7 @@ const (
 	notFound     = `404 {"kind": "Status", "apiVersion": "v1", "code": 404, "reason": "NotFound", "message": "it is not found"}`
 )
 
-// newAPI has all that a delivery stands on.
+// newAPI has all prerequisites of a delivery.
 func newAPI() api {
 	return api{
 		groupPath:         `{"kind": "APIGroup", "versions": [{"version": "v1"}]}`,
@@ -88,7 +88,7 @@ func connect(t *testing.T, s *fixture, h http.Handler) {
 	must(t, err)
 }
 
-// with is a fixture with a cluster in which some answers are others.
+// with changes some answers of the cluster.
 func with(answers ...string) func(*testing.T, *fixture) {
 	return func(t *testing.T, s *fixture) {
 		a := newAPI()
@@ -99,7 +99,7 @@ func with(answers ...string) func(*testing.T, *fixture) {
 	}
 }
 
-// onAzure makes the fixture's delivery one of Azure.
+// onAzure changes the provider of the delivery to Azure.
 func onAzure(identity string, next func(*testing.T, *fixture)) func(*testing.T, *fixture) {
 	return func(t *testing.T, s *fixture) {
 		s.d.Provider, s.d.Vault = config.ProviderAzure, nil
@@ -124,7 +124,7 @@ func withCA(path string, next func(*testing.T, *fixture)) func(*testing.T, *fixt
 
 const classPath = groupPath + "/v1/namespaces/default/secretproviderclasses/aidbox-vault-secrets"
 
-// ofOwner is an object with the label of who made it.
+// ofOwner is an object with the label of its owner.
 func ofOwner(name string) string {
 	return fmt.Sprintf(`{"metadata": {"labels": {"app.kubernetes.io/managed-by": %q}}}`, name)
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/secretctl/secretctl/internal/cluster"
 )
 
-// firstCause goes the way of a secret to a pod, and returns the first thing on it
-// that is wrong, and what to do. Where all looks well, cause says what was tried.
+// firstCause follows a secret on its path to a pod, and returns the first thing that is
+// wrong, and what to do. If nothing is, cause says what was tried.
 func (r *run) firstCause(ctx context.Context, p cluster.Pod) (cause, next string) {
 	if found := r.serviceAccount(ctx); found.Status == StatusFail {
 		return found.Detail, found.Hint
@@ -27,7 +27,7 @@ func (r *run) firstCause(ctx context.Context, p cluster.Pod) (cause, next string
 	}
 	for _, v := range p.Spec.Volumes {
 		if v.SecretProviderClass != "" && !v.ReadOnly {
-			return fmt.Sprintf("volume %s lacks readOnly: true, and the driver refuses it", v.Name), r.workloadHint()
+			return fmt.Sprintf("volume %s is not readOnly: true, so the driver refuses it", v.Name), r.workloadHint()
 		}
 	}
 	if cause, next := r.driverCause(ctx, p); cause != "" {
@@ -37,8 +37,8 @@ func (r *run) firstCause(ctx context.Context, p cluster.Pod) (cause, next string
 	return cause, next
 }
 
-// driverCause looks for the driver and the provider on the pod's node. Where their
-// DaemonSets are not to be seen it says nothing.
+// driverCause returns what is wrong with the driver and the provider on the pod's node, as
+// far as secretctl may see their DaemonSets.
 func (r *run) driverCause(ctx context.Context, p cluster.Pod) (cause, next string) {
 	const install = "secretctl install; secretctl doctor has the details"
 	if _, err := r.Cluster.CSIDriver(ctx); errors.Is(err, fs.ErrNotExist) {
@@ -51,10 +51,10 @@ func (r *run) driverCause(ctx context.Context, p cluster.Pod) (cause, next strin
 	if err != nil || len(agents) == 0 {
 		return "", ""
 	}
-	if !slices.ContainsFunc(agents, func(a cluster.Agent) bool { return a.Role == r.d.Provider }) {
-		return "no DaemonSet of the provider " + r.d.Provider + " is there", install
+	if _, found := agentWith(r.d.Provider, agents); !found {
+		return "no DaemonSet of provider " + r.d.Provider + " was found", install
 	}
-	if _, err := r.driver.registered(ctx); err == nil { // else it cannot be seen
+	if _, err := r.driver.registered(); err == nil {
 		if found := tokensRequested(ctx, r, subject{}); found.Status == StatusFail {
 			return found.Detail, found.Hint
 		}
@@ -62,21 +62,21 @@ func (r *run) driverCause(ctx context.Context, p cluster.Pod) (cause, next strin
 	return r.providerCause(ctx, agents, p)
 }
 
-// providerCause looks for the provider on the pod's node, where its DaemonSet is known.
+// providerCause returns what is wrong with the provider on the pod's node, if its DaemonSet
+// is known.
 func (r *run) providerCause(ctx context.Context, agents []cluster.Agent, p cluster.Pod) (cause, next string) {
-	i := slices.IndexFunc(agents, func(a cluster.Agent) bool { return a.Role == r.d.Provider })
-	if i < 0 || agents[i].Works() || agents[i].Ready > 0 && !r.lacks(ctx, agents[i], p.Node) {
+	agent, found := agentWith(r.d.Provider, agents)
+	if !found || agent.Works() {
 		return "", ""
 	}
-	return fmt.Sprintf("the provider does not run on node %s: %s", cmp.Or(p.Node, "?"), podsReady(agents[i])),
-		fmt.Sprintf("kubectl describe -n %s daemonset/%s", agents[i].Namespace, agents[i].Name)
-}
-
-// lacks says whether a node is without a working pod of a DaemonSet, as far as that
-// can be seen.
-func (r *run) lacks(ctx context.Context, a cluster.Agent, node string) bool {
-	there, err := r.Cluster.AgentPod(ctx, a, node)
-	return node != "" && (errors.Is(err, fs.ErrNotExist) || err == nil && !there.Ready)
+	if agent.Ready > 0 { // on other nodes, or on this one
+		onNode, err := r.Cluster.AgentPod(ctx, agent, p.Node)
+		if p.Node == "" || !errors.Is(err, fs.ErrNotExist) && (err != nil || onNode.Ready) {
+			return "", ""
+		}
+	}
+	return fmt.Sprintf("the provider does not run on node %s: %s", cmp.Or(p.Node, "?"), podsReady(agent)),
+		fmt.Sprintf("kubectl describe -n %s daemonset/%s", agent.Namespace, agent.Name)
 }
 
 // loginCause does at the store what the provider does for the pod.
@@ -86,27 +86,24 @@ func (r *run) loginCause(ctx context.Context) (cause, next string, wrong bool) {
 	case found.Status == StatusSkip:
 		return "", "", false
 	case r.Provider.LoginOnNode(r.d):
-		for _, s := range r.d.Secrets { // the node reads what is in the store, if it may
+		for _, s := range r.d.Secrets { // the node can read only what the store has
 			if stored := secretStored(ctx, r, subject{secret: s}); stored.Status == StatusFail {
 				return stored.Detail, stored.Hint, true
 			}
 		}
 		return found.Detail, found.Hint, false
-	}
-	if found.Status == StatusPass {
+	case found.Status == StatusPass:
 		found.Hint = "the login works from here; check that the pod's node reaches the store, and the provider's log there. The kubelet retries within 2 minutes"
 	}
 	return "the pod's login, tried from here: " + found.Detail, found.Hint, found.Status == StatusFail
 }
 
-// evidence is what the cluster remembers of a pod since the write: the newest
-// warning, and the last word of driver and provider. Of what may not be read it
-// says nothing.
-func (r *run) evidence(ctx context.Context, p cluster.Pod, since time.Time) []string {
-	var found []string
+// evidence returns what the cluster has recorded about a pod since the write, as far as it
+// may be read: the newest warning, and the last errors of driver and provider.
+func (r *run) evidence(ctx context.Context, p cluster.Pod, since time.Time) (found []string) {
 	events, _ := r.Cluster.Events(ctx, p.Namespace, "Pod", p.Name)
 	if e, ok := worst(slices.DeleteFunc(events, func(e cluster.Event) bool { return e.Time.Before(since) })); ok {
-		found = append(found, fmt.Sprintf("event %s: %s", e.Reason, r.line(cause(e.Message))))
+		found = append(found, fmt.Sprintf("event %s: %s", e.Reason, r.line(lastCause(e.Message))))
 	}
 	agents, _ := r.Cluster.Agents(ctx)
 	for _, a := range agents {
@@ -119,17 +116,17 @@ func (r *run) evidence(ctx context.Context, p cluster.Pod, since time.Time) []st
 		}
 		lines, _ := r.Cluster.Logs(ctx, agentPod, a.Container, since, p.Name, p.UID)
 		if l, ok := lastError(lines); ok {
-			found = append(found, fmt.Sprintf("log of the %s: %s", a.Role, r.line(cause(l))))
+			found = append(found, fmt.Sprintf("log of the %s: %s", a.Role, r.line(lastCause(l))))
 		}
 		if a.Role == cluster.RoleDriver {
-			found = append(found, r.failures(ctx, a, agentPod)...)
+			found = append(found, r.errorCounts(ctx, a, agentPod)...)
 		}
 	}
 	return found
 }
 
-// In the logs of drivers and providers: what reports an error, and what says that
-// there was none.
+// In the logs of drivers and providers: what reports an error, and what reports that there
+// was none.
 var (
 	reportsError = regexp.MustCompile(`(?i)\b(err|error|failed)\b`)
 	noError      = strings.NewReplacer("error=<nil>", "", "err=<nil>", "", `error=""`, "")
@@ -145,13 +142,10 @@ func lastError(lines []string) (l string, ok bool) {
 	return "", false
 }
 
-// failures returns what the driver counts.
-func (r *run) failures(ctx context.Context, a cluster.Agent, p cluster.Pod) []string {
+// errorCounts returns the driver's counters of errors that are not 0.
+func (r *run) errorCounts(ctx context.Context, a cluster.Agent, p cluster.Pod) []string {
 	names := []string{"rotation_reconcile_error_total", "node_publish_error_total"}
-	sums, err := r.Cluster.Metrics(ctx, p, a.MetricsPort, names...)
-	if err != nil {
-		return nil
-	}
+	sums, _ := r.Cluster.Metrics(ctx, p, a.MetricsPort, names...)
 	var counts []string
 	for _, name := range names {
 		if sums[name] > 0 {
@@ -164,30 +158,22 @@ func (r *run) failures(ctx context.Context, a cluster.Agent, p cluster.Pod) []st
 	return []string{fmt.Sprintf("the driver on %s counts %s", p.Node, strings.Join(counts, ", "))}
 }
 
-// worst picks the event that tells most: the newest warning of a mount, or else
-// the newest warning.
+// worst returns the newest warning about a mount, or else the newest warning.
 func worst(events []cluster.Event) (cluster.Event, bool) {
-	for _, wanted := range []string{"FailedMount", ""} {
-		for _, e := range events {
-			if e.Warning && (wanted == "" || e.Reason == wanted) {
-				return e, true
-			}
-		}
+	warnings := slices.DeleteFunc(slices.Clone(events), func(e cluster.Event) bool { return !e.Warning })
+	if len(warnings) == 0 {
+		return cluster.Event{}, false
 	}
-	return cluster.Event{}, false
+	return warnings[max(0, slices.IndexFunc(warnings, func(e cluster.Event) bool { return e.Reason == "FailedMount" }))], true
 }
 
-// cause leaves of a message its end: kubelet, driver and provider each put their
-// own words before those of the one that they asked. A status code stays, which may
-// be all that there is.
-func cause(message string) string {
+// lastCause returns the end of a message: kubelet, driver and provider each put their own
+// words before those of the one that they called. A status code stays: it may be all there is.
+func lastCause(message string) string {
 	for _, before := range []string{"desc = ", "err: "} {
 		if i := strings.LastIndex(message, before); i >= 0 && i+len(before) < len(message) {
 			message = message[i+len(before):]
 		}
 	}
-	if i := strings.LastIndex(message, "Code: "); i >= 0 {
-		message = message[i:]
-	}
-	return message
+	return message[max(0, strings.LastIndex(message, "Code: ")):]
 }

@@ -7,32 +7,31 @@ import (
 	"github.com/secretctl/secretctl/internal/store"
 )
 
-// followInstead turns a rotation that is written if it is due into one that follows
-// what the store has already, because that has not arrived.
+// followInstead makes a rotation that is due follow the version in the store, because that
+// has not arrived.
 func (r *run) followInstead(ctx context.Context, why string) (stopped Result, ok bool) {
-	is := r.rotation
-	is.Follow, is.unarrived = true, r.line(why)
-	return r.readRotated(ctx, is.secret)
+	r.rotation.Follow, r.rotation.notArrived = true, r.line(why)
+	return r.readRotated(ctx)
 }
 
-// renew makes the new value of a rotation that is due. ok is false where it is not, or
-// where that cannot be found out.
+// renew makes the new value of a rotation that is due. ok is false if it is not due, or if
+// that cannot be found out.
 func (r *run) renew(ctx context.Context) (stopped Result, ok bool) {
-	is := r.rotation
-	if is.MaxAge > 0 {
-		at, err := store.WrittenAt(ctx, r.Store, is.secret)
+	rot := r.rotation
+	if rot.MaxAge > 0 {
+		at, err := store.WrittenAt(ctx, r.Store, rot.secret)
 		if err != nil {
 			return r.unknown(err), false
 		}
-		if due := at.Add(is.MaxAge); time.Now().Before(due) {
-			return Pass("version %s has arrived, and its value is not due before %s", is.before, due.UTC().Format(time.RFC3339)), false
+		if due := at.Add(rot.MaxAge); time.Now().Before(due) {
+			return Pass("version %s has arrived, and its value is not due before %s", rot.before, due.UTC().Format(time.RFC3339)), false
 		}
 	}
 	var err error
-	if is.New, err = is.Renew(ctx); err == nil {
-		is.value, err = r.values.inFile(is.secret, is.New)
+	if rot.New, err = rot.Renew(ctx); err == nil {
+		rot.value, err = r.values.inFile(rot.secret, rot.New)
 	}
-	r.Sanitizer.Learn(is.New)
+	r.Sanitizer.Learn(rot.New)
 	if err != nil {
 		return r.unknown(err), false
 	}

@@ -12,8 +12,8 @@ import (
 
 const day = 24 * time.Hour
 
-// due makes the fixture a rotation of what is older than 90 days. ages are those of its
-// versions, the newest first, and values what they have; "" is deleted.
+// due is a rotation of a value that is older than 90 days. ages are the ages of the
+// versions, newest first, and values their values; "" is deleted.
 func due(values []string, ages []time.Duration, change func(*testing.T, *fixture)) func(*testing.T, *fixture) {
 	return func(t *testing.T, s *fixture) {
 		rotating(nil)(t, s)
@@ -34,8 +34,8 @@ func due(values []string, ages []time.Duration, change func(*testing.T, *fixture
 	}
 }
 
-// unarrived is due, where the store has a young value that the file, or Aidbox, has not.
-func unarrived(change func(*testing.T, *fixture)) func(*testing.T, *fixture) {
+// notArrived is due, with a young value in the store that the file, or Aidbox, does not have.
+func notArrived(change func(*testing.T, *fixture)) func(*testing.T, *fixture) {
 	return due([]string{rotated, canary}, []time.Duration{time.Hour, 100 * day}, func(t *testing.T, s *fixture) {
 		s.store["client-secret"], s.valid, s.before = rotated, rotated, canary
 		s.w.Put = func(context.Context, config.Secret, secret.Value) (string, error) {
@@ -85,15 +85,15 @@ func dueRows() []row {
 		{"due, and not in the store", due(nil, nil, func(_ *testing.T, s *fixture) { clear(s.store) }), updated, StatusUnknown, "file does not exist"},
 		{"due, dry run", due([]string{canary}, []time.Duration{91 * day}, dryRun), updated, StatusPass, "dry run: would write a new version"},
 
-		{"unarrived", unarrived(nil), updated, StatusPass, "version 3 is the newest, and local: the file has another value than the store, version 3; nothing was written"},
-		{"unarrived", unarrived(nil), mounted, StatusFail, "local: still the old value, 1m0s after the start"},
-		{"unarrived, and arrives", unarrived(arrives), mounted, StatusPass, "after the start"},
-		{"unarrived, and arrives", unarrived(arrives), accepted, StatusPass, "answered 200"},
-		{"unarrived, whatever its age", unarrived(func(_ *testing.T, s *fixture) { s.o.Rotation.MaxAge = 0 }), mounted, StatusFail, "still the old value"},
-		{"unarrived in Aidbox", unarrived(func(t *testing.T, s *fixture) {
+		{"not arrived", notArrived(nil), updated, StatusPass, "version 3 is the newest, and local: the file has another value than the store, version 3; nothing was written"},
+		{"not arrived", notArrived(nil), mounted, StatusFail, "local: still the old value, 1m0s after the start"},
+		{"not arrived, and arrives", notArrived(arrives), mounted, StatusPass, "after the start"},
+		{"not arrived, and arrives", notArrived(arrives), accepted, StatusPass, "answered 200"},
+		{"not arrived, whatever its age", notArrived(func(_ *testing.T, s *fixture) { s.o.Rotation.MaxAge = 0 }), mounted, StatusFail, "still the old value"},
+		{"not arrived in Aidbox", notArrived(func(t *testing.T, s *fixture) {
 			s.publish(t, map[string]string{"client-secret": rotated}, time.Now())
 			s.valid = canary
 		}), accepted, StatusFail, "answered 401 to the new value, 1m30s after the start"},
-		{"unarrived, dry run", unarrived(dryRun), updated, StatusPass, "dry run: would follow version 3, and local: the file has another value"},
+		{"not arrived, dry run", notArrived(dryRun), updated, StatusPass, "dry run: would follow version 3, and local: the file has another value"},
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/secretctl/secretctl/internal/store/providers"
 )
 
-// fakes is what the checks of a test look at, answer by answer.
+// fakes are the dependencies of the checks, each a func.
 type fakes struct {
 	Stored  func(ctx context.Context, s config.Secret) (secret.Value, string, error) // nil: no token
 	Before  func() secret.Value

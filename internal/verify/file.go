@@ -14,12 +14,11 @@ import (
 	"time"
 
 	"github.com/secretctl/secretctl/internal/cluster"
-	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/store"
 )
 
-// driverHint is where to look when the mount does not follow the store.
+// driverHint says where to look if the mount does not follow the store.
 const driverHint = "the driver needs requiresRepublish: true in its CSIDriver object and --enable-secret-rotation=true, and takes up to " +
 	"--rotation-poll-interval and 90 s; if both are set, the logs of the driver and of its provider name the cause"
 
@@ -30,9 +29,9 @@ const (
 	publishedName = "..2006_01_02_15_04_05"
 )
 
-// filePresent says whether the file is there, also where it cannot be read.
-func filePresent(ctx context.Context, r *run, m *mount, s config.Secret) Result {
-	where := ""
+// filePresent checks that the file exists, even if it cannot be read.
+func filePresent(ctx context.Context, r *run, s subject) Result {
+	m, where := s.mount, ""
 	if m.pod != nil {
 		if status := m.pod.Status(m.container); m.pod.Phase == "Pending" && !status.Running {
 			return Fail("the pod has not started: %s", cmp.Or(status.Reason, m.pod.Phase)).
@@ -40,34 +39,41 @@ func filePresent(ctx context.Context, r *run, m *mount, s config.Secret) Result 
 		}
 		where = " in container " + m.container
 	}
-	got := m.look(ctx, s)
+	got := m.look(ctx, s.secret)
 	switch err := got.Err; {
 	case got.Found, errors.Is(err, fs.ErrPermission), errors.Is(err, cluster.ErrNotFile), errors.Is(err, cluster.ErrTooLong):
-		return Pass("%s%s", m.file(s), where)
+		return Pass("%s%s", m.file(s.secret), where)
 	case errors.Is(err, errNoReplica):
 		return Fail("no pod of %s runs in namespace %s, so nothing is mounted", r.d.Aidbox.Workload, r.d.Namespace).
 			WithHint("secretctl verify workload says why")
 	case errors.Is(err, errGone):
 		return Skip("%v; the pods that replaced it are checked below", err)
 	case errors.Is(err, fs.ErrNotExist):
-		return fileAbsent(ctx, r, m, s, where)
+		return fileAbsent(ctx, r, s, where)
 	default:
 		return r.unknown(err)
 	}
 }
 
-// fileAbsent says what is there in place of the file.
-func fileAbsent(ctx context.Context, r *run, m *mount, s config.Secret, where string) Result {
-	folder := m.folder(s)
-	again, state := "delete the pod, so that the driver mounts again", ""
+// fileAbsent reports what the mount has in place of the file.
+func fileAbsent(ctx context.Context, r *run, s subject, where string) Result {
+	m, name := s.mount, s.secret.FileName()
+	folder, state := m.folder(s.secret), ""
 	if m.pod != nil {
-		if result, wrong := notMounted(r, m, s); wrong {
-			return result
+		class := r.classes[s.secret.Name]
+		mounts := m.pod.Spec.SecretMounts(class)
+		switch {
+		case len(mounts) == 0:
+			return Fail("the pod mounts no volume of SecretProviderClass %s", class).WithHint("%s", r.workloadHint())
+		case !slices.ContainsFunc(mounts, func(v cluster.Mount) bool { return within(v.Path, folder) }):
+			return Fail("the volume is mounted at %s, not at %s", mounts[0].Path, folder).WithHint("set mountPath in the config, or the mountPath of the volume")
 		}
-		again, state = deletePod(m.pod), ", and the pod is "+readiness(m.pod)
+		state = ", and the pod is " + m.pod.Phase
+		if m.pod.Ready {
+			state += " and Ready"
+		}
 	}
-	seen := fileOf(folder)(m.observation(ctx))
-	names := seen.Names
+	again, seen := m.mountAgain(), fileOf(folder)(m.observation(ctx))
 	switch err := seen.Err; {
 	case errors.Is(err, fs.ErrNotExist) && m.pod == nil:
 		return Fail("folder %s does not exist", folder).WithHint("mount the volume here, name another folder with --mount-path, or check the pods with --target pod")
@@ -75,172 +81,134 @@ func fileAbsent(ctx context.Context, r *run, m *mount, s config.Secret, where st
 		return Fail("folder %s does not exist%s", folder, where).WithHint("%s", again)
 	case err != nil:
 		return r.unknown(err)
-	case len(names) == 0:
+	case len(seen.Names) == 0:
 		return Fail("folder %s is EMPTY%s", folder, state).
 			WithHint("%s; the driver skips a mount whose folder is younger than its poll interval, and reports success", again)
-	case slices.Contains(names, s.FileName()):
-		return Fail("%s is a dangling link", m.file(s)).WithHint("%s", again)
+	case slices.Contains(seen.Names, name):
+		return Fail("%s is a dangling link", m.file(s.secret)).WithHint("%s", again)
 	}
-	return Fail("no file %s in %s; found: %s", s.FileName(), folder, r.line(strings.Join(names, " "))).
+	return Fail("no file %s in %s; found: %s", name, folder, r.line(strings.Join(seen.Names, " "))).
 		WithHint("the SecretProviderClass does not list it, or did not when the pod started: apply what secretctl render writes, then %s", again)
 }
 
-// notMounted says whether the pod has no volume where the file belongs.
-func notMounted(r *run, m *mount, s config.Secret) (result Result, wrong bool) {
-	class, folder := r.classes[s.Name], m.folder(s)
-	mounts := m.pod.Spec.SecretMounts(class)
-	switch {
-	case len(mounts) == 0:
-		return Fail("the pod mounts no volume of SecretProviderClass %s", class).
-			WithHint("%s", r.workloadHint()), true
-	case !slices.ContainsFunc(mounts, func(v cluster.Mount) bool { return within(v.Path, folder) }):
-		return Fail("the volume is mounted at %s, not at %s", mounts[0].Path, folder).WithHint("set mountPath in the config, or the mountPath of the volume"), true
+// mountAgain is the hint to delete the pod.
+func (m *mount) mountAgain() string {
+	again := "delete the pod, so that the driver mounts again"
+	if m.pod != nil {
+		again += fmt.Sprintf(": kubectl delete pod -n %s %s", m.pod.Namespace, m.pod.Name)
 	}
-	return Result{}, false
+	return again
 }
 
-func readiness(p *cluster.Pod) string {
-	if p.Ready {
-		return p.Phase + " and Ready"
+// filePublished checks that a rotation reaches the file. In a pod, it compares the version
+// that the driver mounted with the store's.
+func filePublished(ctx context.Context, r *run, s subject) Result {
+	if r.Local != nil {
+		return publishedLocally(s)
 	}
-	return p.Phase
-}
-
-// filePublished says whether a rotation would reach the file.
-func filePublished(ctx context.Context, r *run, m *mount, s config.Secret) Result {
-	switch {
-	case m.pod != nil:
-		return publishedByDriver(ctx, r, m, s)
-	case r.Local != nil:
-		return publishedLocally(m, s)
-	}
-	return Skip("%v", errNoReplica)
-}
-
-func deletePod(p *cluster.Pod) string {
-	return fmt.Sprintf("delete the pod, so that the driver mounts again: kubectl delete pod -n %s %s", p.Namespace, p.Name)
-}
-
-// fileCanRotate is filePublished without a look at the version, which is the old one for
-// as long as a rotation is under way.
-func fileCanRotate(ctx context.Context, r *run, m *mount, s config.Secret) Result {
-	if m.pod == nil {
-		return filePublished(ctx, r, m, s)
-	}
-	_, _, wrong := mountedVersion(ctx, r, m, s)
-	return wrong
-}
-
-// mountedVersion returns the version that the driver says it mounted, or a result where
-// a rotation does not reach the file, or the driver's status of the pod lacks it.
-func mountedVersion(ctx context.Context, r *run, m *mount, s config.Secret) (version string, status cluster.PodStatus, wrong Result) {
-	got := m.look(ctx, s)
-	switch {
-	case errors.Is(got.Err, fs.ErrNotExist), notRunning(got.Err):
-		return "", status, Skip("no file to check")
-	case got.Found && got.Link != path.Join(dataLink, s.FileName()):
-		return "", status, notThroughDataLink()
-	}
-	status, err := r.podStatus(ctx, m.pod, r.classes[s.Name])
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return "", status, Fail("%v", err).WithHint("%s", deletePod(m.pod))
-	case err != nil:
-		return "", status, r.unknown(err)
-	case !status.Mounted:
-		return "", status, Fail("its SecretProviderClassPodStatus says mounted: false").WithHint("%s", deletePod(m.pod))
-	}
-	version, listed := status.Versions[r.Provider.StatusID(s)]
-	if !listed {
-		return "", status, Fail("its SecretProviderClassPodStatus does not list %s", r.Provider.StatusID(s)).
-			WithHint("the SecretProviderClass did not list it when the pod started: apply what secretctl render writes, then %s", deletePod(m.pod))
-	}
-	return version, status, Result{}
-}
-
-// publishedByDriver looks for what keeps a rotation from the file, and compares the
-// version that the driver says it mounted with the store's.
-func publishedByDriver(ctx context.Context, r *run, m *mount, s config.Secret) Result {
-	version, status, wrong := mountedVersion(ctx, r, m, s)
+	version, status, wrong := mountedVersion(ctx, r, s)
 	if wrong.Status != "" {
 		return wrong
 	}
-	switch newest, err := r.values.newestVersions(ctx, s); {
+	switch newest, err := r.values.newestVersions(ctx, s.secret); {
 	case errors.Is(err, store.ErrNoStatusVersion):
-		return Pass("mounted, according to the driver, whose status last changed %s ago", max(0, time.Since(status.Changed)).Round(time.Second))
+		return Pass("mounted, according to the driver, whose status last changed %s ago", ago(status.Changed))
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrInvalid):
 		return Fail("the driver mounted version %s, and new pods get none: %s", version, r.line(err.Error())).WithHint("%s", hint.Of(err))
 	case err != nil:
-		result := r.unknown(err)
-		result.Detail = fmt.Sprintf("mounted version %s, according to the driver; the store's version is unknown: %s", version, result.Detail)
-		return result
+		return Unknown("mounted version %s, according to the driver; the store's version is unknown: %s", version, r.line(err.Error())).WithHint("%s", hint.Of(err))
 	case !slices.Contains(newest, version):
 		return Fail("the driver mounted version %s, and the store has %s", version, strings.Join(newest, " or ")).WithHint("after a rotation, wait; %s", driverHint)
 	}
 	return Pass("mounted version %s, according to the driver, as in the store", version)
 }
 
-// podStatus returns the driver's status for this very pod, and not for an earlier
-// one of its name.
+// fileCanRotate is filePublished without the version, which is the old one for as long as a
+// rotation is under way.
+func fileCanRotate(ctx context.Context, r *run, s subject) Result {
+	if r.Local != nil {
+		return publishedLocally(s)
+	}
+	_, _, wrong := mountedVersion(ctx, r, s)
+	return wrong
+}
+
+// mountedVersion returns the driver's status of the pod, and the version of the secret in it;
+// or a result, if a rotation does not reach the file or the status does not list the secret.
+func mountedVersion(ctx context.Context, r *run, s subject) (version string, status cluster.PodStatus, wrong Result) {
+	m := s.mount
+	got := m.look(ctx, s.secret)
+	switch {
+	case errors.Is(got.Err, fs.ErrNotExist), notRunning(got.Err):
+		return "", status, Skip("no file to check")
+	case m.pod == nil:
+		return "", status, r.unknown(got.Err)
+	case got.Found && got.Link != path.Join(dataLink, s.secret.FileName()):
+		return "", status, notThroughDataLink()
+	}
+	status, err := r.podStatus(ctx, m.pod, r.classes[s.secret.Name])
+	id := r.Provider.StatusID(s.secret)
+	version, listed := status.Versions[id]
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		wrong = Fail("%v", err).WithHint("%s", m.mountAgain())
+	case err != nil:
+		wrong = r.unknown(err)
+	case !status.Mounted:
+		wrong = Fail("its SecretProviderClassPodStatus says mounted: false").WithHint("%s", m.mountAgain())
+	case !listed:
+		wrong = Fail("its SecretProviderClassPodStatus does not list %s", id).
+			WithHint("the SecretProviderClass did not list it when the pod started: apply what secretctl render writes, then %s", m.mountAgain())
+	}
+	return version, status, wrong
+}
+
+// podStatus returns the driver's status of this pod, and not of an earlier pod with its name.
 func (r *run) podStatus(ctx context.Context, p *cluster.Pod, class string) (cluster.PodStatus, error) {
 	all, err := r.statuses.get(p.Namespace, func() (map[string]cluster.PodStatus, error) {
 		list, err := r.Cluster.PodStatuses(ctx, p.Namespace)
 		byPod := map[string]cluster.PodStatus{}
-		for _, st := range list {
-			byPod[st.PodUID+" "+st.SecretProviderClass] = st
+		for _, status := range list {
+			byPod[status.PodUID+" "+status.SecretProviderClass] = status
 		}
 		return byPod, err
 	})
-	if err != nil {
-		return cluster.PodStatus{}, err
-	}
-	st, found := all[p.UID+" "+class]
-	if !found {
+	status, found := all[p.UID+" "+class]
+	if err == nil && !found {
 		err = fmt.Errorf("the driver has no SecretProviderClassPodStatus of this pod: %w", fs.ErrNotExist)
 	}
-	return st, err
+	return status, err
 }
 
-// publishedLocally looks for what keeps a rotation from the file.
-func publishedLocally(m *mount, s config.Secret) Result {
-	const again = "delete the pod, so that the driver mounts again"
-	folder := m.folder(s)
-	info, err := os.Lstat(m.file(s))
-	if err != nil {
+// publishedLocally checks that a rotation reaches the file on this machine.
+func publishedLocally(s subject) Result {
+	folder, file := s.mount.folder(s.secret), s.mount.file(s.secret)
+	if _, err := os.Lstat(file); err != nil {
 		return Skip("no file to check")
 	}
 	published, err := os.Readlink(filepath.Join(folder, dataLink))
-	if errors.Is(err, fs.ErrNotExist) {
+	switch target, statErr := os.Stat(filepath.Join(folder, dataLink)); {
+	case errors.Is(err, fs.ErrNotExist):
 		return Warn("not published by the CSI driver: nothing rotates it").
 			WithHint("correct for a file that something else maintains; in a pod, mount the CSI volume as a folder, without subPath")
+	case err != nil:
+		return Fail("%s is not a link: %v", dataLink, err).WithHint("%s", s.mount.mountAgain())
+	case statErr != nil || !target.IsDir():
+		return Fail("%s points to %s, which does not exist", dataLink, published).WithHint("%s", s.mount.mountAgain())
 	}
-	if err != nil {
-		return Fail("%s is not a link: %v", dataLink, err).WithHint(again)
-	}
-	if target, err := os.Stat(filepath.Join(folder, dataLink)); err != nil || !target.IsDir() {
-		return Fail("%s points to %s, which does not exist", dataLink, published).WithHint(again)
-	}
-	link := ""
-	if info.Mode()&fs.ModeSymlink != 0 {
-		if link, err = os.Readlink(m.file(s)); err != nil {
-			return Unknown("%v", err)
-		}
-	}
-	if link != filepath.Join(dataLink, s.FileName()) {
+	if link, err := os.Readlink(file); err != nil || link != filepath.Join(dataLink, s.secret.FileName()) {
 		return notThroughDataLink()
 	}
-	at, err := publishedAt(published)
+	at, err := time.Parse(publishedName, published[:min(len(published), len(publishedName))])
 	if err != nil {
 		return Warn("%s points to %s, which is not a folder name of the CSI driver", dataLink, published).WithHint("a rotation arrives if whatever published the file does so again")
 	}
-	return Pass("published %s ago", max(0, time.Since(at)).Round(time.Second))
+	return Pass("published %s ago", ago(at))
 }
 
 func notThroughDataLink() Result {
 	return Fail("does not go through %s, so it keeps its first value", dataLink).WithHint("mount the whole folder, without subPath, and copy nothing into it")
 }
 
-// publishedAt reads the time from the name of a folder of the driver.
-func publishedAt(name string) (time.Time, error) {
-	return time.Parse(publishedName, name[:min(len(name), len(publishedName))])
-}
+// ago returns the time since then; 0 if a clock is wrong.
+func ago(then time.Time) time.Duration { return max(0, time.Since(then)).Round(time.Second) }

@@ -19,24 +19,24 @@ import (
 	"github.com/secretctl/secretctl/test/testenv"
 )
 
-// canary is the value of the secret in every test; it must show up nowhere.
+// canary is the value of the secret in every test. No output may contain it.
 const canary = "canary-7f3a9c5e1b/+?"
 
 // fixture is a delivery and fakes with which every check passes; tests change one thing.
 type fixture struct {
-	d       *config.Delivery
-	w       fakes
-	o       Options
-	local   Local
-	inPods  bool // the mounts are not local
-	store   map[string]string
-	version int
-	before  string              // the value before the stored one
-	valid   string              // what Aidbox accepts
-	refs    map[string]string   // what Aidbox has for Client/basic
-	clients map[string]struct{} // throw-away Clients in Aidbox
-	told    []string            // what Progress was told
-	ended   int                 // logins of the pod
+	d        *config.Delivery
+	w        fakes
+	o        Options
+	local    Local
+	inPods   bool // the mounts are not local
+	store    map[string]string
+	version  int
+	before   string              // the value before the stored one
+	valid    string              // what Aidbox accepts
+	refs     map[string]string   // what Aidbox has for Client/basic
+	clients  map[string]struct{} // throw-away Clients in Aidbox
+	progress []string            // the calls of Progress
+	ended    int                 // logins of the pod
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -61,7 +61,9 @@ func newFixture(t *testing.T) *fixture {
 	s.publish(t, map[string]string{"client-secret": canary}, time.Now().Add(-3*time.Minute))
 	s.local.VaultConfig = filepath.Join(t.TempDir(), "vault-config.json")
 	write(t, s.local.VaultConfig, string(s.d.VaultConfig()))
-	s.o.Progress = func(check string, deadline time.Duration) { s.told = append(s.told, fmt.Sprint(check, " ", deadline)) }
+	s.o.Progress = func(check string, deadline time.Duration) {
+		s.progress = append(s.progress, fmt.Sprint(check, " ", deadline))
+	}
 	s.w = fakes{
 		Before: func() secret.Value { return value(s.before) },
 		Reach:  func(context.Context) (string, error) { return "Vault 1.21.0", nil },
@@ -161,7 +163,7 @@ func must(t *testing.T, err error) {
 
 func value(text string) secret.Value { return secret.New([]byte(text)) }
 
-// row changes a fixture and says how one check must end.
+// row changes a fixture, and has the result that one check must have.
 type row struct {
 	name   string
 	setup  func(t *testing.T, s *fixture)
@@ -201,9 +203,8 @@ func (r row) run(t *testing.T) {
 	secretless(t, s, report)
 }
 
-// Every check must have been seen to pass and not to pass, and to say that it
-// does not know or does not apply, except where that cannot be. One is unknown
-// only after an interruption, which has a test of its own.
+// For every check there must be a row with each status, except statuses that it cannot have.
+// After an interruption, which has a test of its own, each can be unknown.
 func TestEveryCheckIsSeenInEveryStatus(t *testing.T) {
 	cannot := map[string][]Status{
 		"cluster/api":                    {StatusFail},
@@ -238,12 +239,12 @@ func TestEveryCheckIsSeenInEveryStatus(t *testing.T) {
 	}
 }
 
-// secretless fails where the value, or a form of it, is in a report or an event.
+// secretless fails if the value, in any encoding, is in a report or in the progress.
 func secretless(t *testing.T, s *fixture, report DeliveryReport) {
 	t.Helper()
 	var out strings.Builder
 	_, _ = fmt.Fprintf(&out, "%+v\n", report)
-	out.WriteString(strings.Join(s.told, "\n"))
+	out.WriteString(strings.Join(s.progress, "\n"))
 	for _, v := range []string{canary, rotated} {
 		var known secret.Sanitizer
 		known.Learn(value(v))

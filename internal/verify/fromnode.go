@@ -13,12 +13,12 @@ import (
 )
 
 const (
-	probeTimeout = 150 * time.Second // the driver waits for its provider for two minutes
+	probeTimeout = 150 * time.Second // the driver gives its provider two minutes
 	probePoll    = 500 * time.Millisecond
 )
 
-// podMounts has a throw-away pod mount the secrets as Aidbox's pods do, which is the
-// login as the node makes it. It deletes the pod, and those that killed runs left.
+// podMounts has a throw-away pod mount the secrets as Aidbox's pods do, so that the node does
+// the login. It deletes the pod, and those that killed runs have left.
 func (r *run) podMounts(ctx context.Context) Result {
 	r.load(ctx)
 	probe, result := r.newProbe(ctx)
@@ -46,17 +46,17 @@ func (r *run) podMounts(ctx context.Context) Result {
 	return result
 }
 
-// newProbe describes the pod. It has no image where something is missing that the
-// result names: without it a mount would prove nothing.
+// newProbe describes the pod. If something is missing without which a mount would prove
+// nothing, the probe has no image, and the result names it.
 func (r *run) newProbe(ctx context.Context) (cluster.Probe, Result) {
 	var none cluster.Probe
 	if err := r.pods.err; err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return none, r.unknown(err)
 	}
 	if _, err := r.Cluster.ServiceAccount(ctx, r.d.Namespace, r.d.Aidbox.ServiceAccount); errors.Is(err, fs.ErrNotExist) {
-		return none, r.noAccount()
+		return none, r.noServiceAccount()
 	}
-	template := r.pods.workload.Template // empty where there is no workload yet
+	template := r.pods.workload.Template // empty without a workload
 	probe := cluster.Probe{
 		Namespace: r.d.Namespace, Delivery: r.d.Name, ServiceAccount: r.d.Aidbox.ServiceAccount,
 		Image:     cmp.Or(aidboxIn(r.d, template).Image, r.d.Aidbox.Image),
@@ -74,8 +74,7 @@ func (r *run) newProbe(ctx context.Context) (cluster.Probe, Result) {
 	return probe, Result{}
 }
 
-// awaitMount waits until the driver has mounted every volume of a pod, or says why it
-// cannot.
+// awaitMount waits until the driver has mounted every volume of a pod, or has failed.
 func (r *run) awaitMount(ctx context.Context, pod cluster.Pod, classes []string) Result {
 	r.progress("store/pod-can-read", probeTimeout)
 	tick, timeout := time.Tick(probePoll), time.After(probeTimeout)
@@ -94,7 +93,7 @@ func (r *run) awaitMount(ctx context.Context, pod cluster.Pod, classes []string)
 	}
 }
 
-// mountOf says how far a pod is.
+// mountOf returns the result once the pod has mounted its volumes or cannot mount them.
 func (r *run) mountOf(ctx context.Context, pod cluster.Pod, classes []string) (result Result, known bool) {
 	live, err := r.Cluster.Pod(ctx, pod.Namespace, pod.Name)
 	switch {

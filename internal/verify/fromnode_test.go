@@ -12,8 +12,8 @@ import (
 	secretsstorev1 "sigs.k8s.io/secrets-store-csi-driver/apis/v1"
 )
 
-// fromNode is a fixture in a fake cluster whose pod is to try the login. Each probe
-// has to be gone in the end.
+// fromNode is a fixture whose login is tried by a pod in a fake cluster. Each probe must
+// be deleted in the end.
 func fromNode(change func(w *fakeCluster, s *fixture)) func(*testing.T, *fixture) {
 	return func(t *testing.T, s *fixture) {
 		var w *fakeCluster
@@ -38,14 +38,14 @@ func fromNode(change func(w *fakeCluster, s *fixture)) func(*testing.T, *fixture
 	}
 }
 
-// mounted adds what the driver says of a pod whose volume it has mounted.
+// mounted adds the status of the driver for a pod whose volume it has mounted.
 func (w *fakeCluster) mounted(pod types.UID) {
 	status := secretsstorev1.SecretProviderClassPodStatus{ObjectMeta: metav1.ObjectMeta{OwnerReferences: []metav1.OwnerReference{{Kind: "Pod", UID: pod}}}}
 	status.Status.SecretProviderClassName, status.Status.Mounted = "aidbox-vault-secrets", true
 	w.statuses = append(w.statuses, status)
 }
 
-// failedMount is a probe with an event.
+// failedMount adds an event about the probe.
 func failedMount(reason string) func(w *fakeCluster, s *fixture) {
 	return func(w *fakeCluster, s *fixture) {
 		w.onProbe = func(*corev1.Pod) {
@@ -72,8 +72,8 @@ func fromNodeRows() []row {
 	}
 }
 
-// What is left of a killed run goes first, and the pod is the workload's in all that a
-// mount depends on.
+// The probes of killed runs are deleted first. The new one has everything of a pod of the
+// workload that a mount depends on.
 func TestProbeIsAPodLikeThoseOfTheWorkload(t *testing.T) {
 	s := newFixture(t)
 	s.o.Selected = []string{"store"}

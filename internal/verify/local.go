@@ -17,14 +17,14 @@ import (
 	"github.com/secretctl/secretctl/internal/store"
 )
 
-// aidboxUser is who Aidbox runs as in its container.
+// aidboxUser is the user that Aidbox runs as in its container.
 const aidboxUser = 1000
 
-// maxFile is how long a file may be: a ConfigMap takes no longer vault config.
+// maxFile is the longest file that is read: a ConfigMap has no longer vault config.
 const maxFile = 1 << 20
 
-// Local is a mount on this machine: the path itself in a container, or a volume
-// that is mounted here too.
+// Local is a mount on this machine: the path of the delivery, or another one where the same
+// volume is mounted.
 type Local struct {
 	Dir         string // default: the delivery's mountPath
 	VaultConfig string // default: config.VaultConfigFile
@@ -43,63 +43,65 @@ func (l Local) mount(d *config.Delivery) *mount {
 // observeHere looks at files of this machine.
 func observeHere(_ context.Context, l cluster.Look) (cluster.Observation, error) {
 	seen := cluster.Observation{}
-	for _, path := range l.Folders {
-		f := statHere(path)
-		if f.Err == nil {
-			f.Names, f.Err = listHere(path)
+	look := func(path string, more func(*cluster.File) error) {
+		info, err := os.Stat(path)
+		f := cluster.File{Found: err == nil}
+		if err == nil {
+			f.Mode, f.ModTime = info.Mode().Perm(), info.ModTime()
+			f.Link, _ = os.Readlink(path) // "" if it is not a link
+			err = more(&f)
 		}
+		f.Err = notDenied(err)
 		seen[path] = f
+	}
+	for _, path := range l.Folders {
+		look(path, func(f *cluster.File) (err error) {
+			f.Names, err = listHere(path)
+			return err
+		})
 	}
 	for _, path := range l.Files {
-		f := statHere(path)
-		if f.Err == nil {
-			f.Digest, f.Err = digestHere(path)
-		}
-		seen[path] = f
+		look(path, func(f *cluster.File) error {
+			if err := readableByAidbox(path); err != nil {
+				return err
+			}
+			v, err := readHere(path)
+			f.Digest = digest(v)
+			return err
+		})
 	}
 	for path := range l.Contents {
-		f := statHere(path)
-		if f.Err == nil {
-			f.Content, f.Err = readHere(path)
+		look(path, func(f *cluster.File) (err error) {
+			f.Content, err = readHere(path)
 			f.Digest = digest(f.Content)
-		}
-		seen[path] = f
+			return err
+		})
 	}
 	return seen, nil
 }
 
-func statHere(path string) cluster.File {
-	info, err := os.Stat(path)
-	if err != nil {
-		return cluster.File{Err: notOurs(err)}
-	}
-	link, _ := os.Readlink(path) // "" where it is none
-	return cluster.File{Found: true, Mode: info.Mode().Perm(), ModTime: info.ModTime(), Link: link}
-}
-
-// digestHere judges by modes and owners, since secretctl runs as another user than Aidbox.
-func digestHere(path string) (string, error) {
+// readableByAidbox checks modes and owners, since secretctl runs as another user than Aidbox.
+func readableByAidbox(path string) error {
 	target, err := filepath.EvalSymlinks(path)
 	if err != nil {
-		return "", notOurs(err)
+		return err
 	}
 	info, err := os.Stat(target)
 	switch {
 	case err != nil:
-		return "", notOurs(err)
+		return err
 	case !info.Mode().IsRegular():
-		return "", cluster.ErrNotFile
+		return cluster.ErrNotFile
 	case !allows(info, 0o4):
-		return "", deniedError(fmt.Sprintf("user %d cannot read it", aidboxUser))
+		return deniedError(fmt.Sprintf("user %d cannot read it", aidboxUser))
 	}
-	// What is above the mount differs in the container.
+	// The folders above the mount are others in the container.
 	for _, dir := range []string{filepath.Dir(path), filepath.Dir(target)} {
 		if info, err := os.Stat(dir); err != nil || !allows(info, 0o1) {
-			return "", deniedError(fmt.Sprintf("user %d cannot enter folder %s", aidboxUser, dir))
+			return deniedError(fmt.Sprintf("user %d cannot enter folder %s", aidboxUser, dir))
 		}
 	}
-	v, err := readHere(path)
-	return digest(v), err
+	return nil
 }
 
 func listHere(path string) (names []string, err error) {
@@ -109,45 +111,42 @@ func listHere(path string) (names []string, err error) {
 			names = append(names, e.Name())
 		}
 	}
-	return names, notOurs(err)
+	return names, err
 }
 
 func readHere(path string) (secret.Value, error) {
 	// Opening a pipe would wait for ever.
 	if info, err := os.Stat(path); err != nil {
-		return secret.Value{}, notOurs(err)
+		return secret.Value{}, err
 	} else if !info.Mode().IsRegular() {
 		return secret.Value{}, fmt.Errorf("%s: %w", path, cluster.ErrNotFile)
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return secret.Value{}, notOurs(err)
+		return secret.Value{}, err
 	}
 	defer func() { _ = f.Close() }()
 	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	switch {
-	case err != nil:
-		return secret.Value{}, notOurs(err)
-	case len(b) > maxFile:
+	if len(b) > maxFile {
 		return secret.Value{}, fmt.Errorf("%s: %w", path, cluster.ErrTooLong)
 	}
-	return secret.New(b), nil
+	return secret.New(b), err
 }
 
-// notOurs keeps from an error that it is about what secretctl's own user may do,
-// which says nothing of Aidbox's.
-func notOurs(err error) error {
-	if at, ok := errors.AsType[*fs.PathError](err); ok && errors.Is(err, fs.ErrNotExist) {
+// notDenied returns an error that is no fs.ErrPermission, unless it is about Aidbox's user: what
+// secretctl's own user may not do says nothing about Aidbox's.
+func notDenied(err error) error {
+	at, ours := errors.AsType[*fs.PathError](err)
+	switch {
+	case ours && errors.Is(err, fs.ErrNotExist):
 		return store.NotFound(at.Path + " does not exist")
-	}
-	if errors.Is(err, fs.ErrPermission) {
+	case ours && errors.Is(err, fs.ErrPermission):
 		return errors.New(err.Error())
 	}
 	return err
 }
 
-// allows says whether the mode gives Aidbox's user the permission, 4 to read and
-// 1 to pass.
+// allows reports whether the mode gives Aidbox's user the permission: 4 to read, 1 to enter.
 func allows(info fs.FileInfo, permission fs.FileMode) bool {
 	if uid, known := secret.FileOwner(info); known && uid == aidboxUser {
 		permission <<= 6

@@ -8,32 +8,30 @@ import (
 	"path"
 	"slices"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/internal/store"
 )
 
-// mount is where one replica has the secrets. All that checks know of its files comes
-// from here.
+// mount is where one replica has the secrets. Checks read its files only through it.
 type mount struct {
 	d           *config.Delivery
-	replica     string       // as subjects have it: "local", "pod/aidbox-7d4"
+	replica     string       // in reports: "local", "pod/aidbox-7d4"
 	pod         *cluster.Pod // nil on this machine
 	container   string       // of the pod
 	folder      func(config.Secret) string
 	vaultConfig string // the file
 
-	// observe looks at files. The error of one that Aidbox's user may not read is an
-	// fs.ErrPermission, whose text says so; the others are those of [cluster.Cluster.Observe].
+	// observe looks at files. If Aidbox's user may not read one, its error is an
+	// fs.ErrPermission whose text says so; other errors are those of [cluster.Cluster.Observe].
 	observe func(context.Context, cluster.Look) (cluster.Observation, error)
 	seen    memo[cluster.Observation]
 	// watch is [cluster.Cluster.Watch]; nil on this machine.
 	watch func(ctx context.Context, path string, saw func(cluster.File))
 }
 
-// observation returns all that the checks ask about the replica, from one look.
+// observation returns everything that the checks ask about the replica, from one look.
 func (m *mount) observation(ctx context.Context) (cluster.Observation, error) {
 	return m.seen.get("", func() (cluster.Observation, error) {
 		l := cluster.Look{Contents: map[string]string{m.vaultConfig: digest(secret.New(m.d.VaultConfig()))}}
@@ -46,26 +44,21 @@ func (m *mount) observation(ctx context.Context) (cluster.Observation, error) {
 	})
 }
 
-// lookIntoAll looks into all replicas, several at the same time.
+// lookIntoAll looks into all replicas, several at the same time. The checks report errors.
 func lookIntoAll(ctx context.Context, r *run) {
-	var group errgroup.Group
-	group.SetLimit(r.o.Parallel)
-	for _, m := range r.mounts {
-		group.Go(func() error {
-			_, _ = m.observation(ctx) // the checks report the error
-			return nil
-		})
-	}
-	_ = group.Wait()
+	_ = store.Parallel(len(r.mounts), r.o.Parallel, func(i int) error {
+		_, _ = r.mounts[i].observation(ctx)
+		return nil
+	})
 }
 
-// look returns what is known of a secret's file.
+// look returns what the observation has of a secret's file.
 func (m *mount) look(ctx context.Context, s config.Secret) cluster.File {
 	return fileOf(m.file(s))(m.observation(ctx))
 }
 
-// lookNow looks at a secret's file again.
-func (m *mount) lookNow(ctx context.Context, s config.Secret) cluster.File {
+// lookAgain looks at a secret's file now.
+func (m *mount) lookAgain(ctx context.Context, s config.Secret) cluster.File {
 	return fileOf(m.file(s))(m.observe(ctx, cluster.Look{Files: []string{m.file(s)}}))
 }
 
@@ -75,7 +68,8 @@ func (m *mount) value(ctx context.Context, s config.Secret) (secret.Value, error
 	return f.Content, f.Err
 }
 
-// fileOf returns a file of an observation. If there is none, that is its error.
+// fileOf returns a func that takes a file from an observation. Without an observation, the
+// file has its error.
 func fileOf(path string) func(cluster.Observation, error) cluster.File {
 	return func(seen cluster.Observation, err error) cluster.File {
 		if err != nil {
@@ -89,7 +83,7 @@ func (m *mount) file(s config.Secret) string { return path.Join(m.folder(s), s.F
 
 var emptyDigest = digest(secret.Value{})
 
-// digest is that of a file that has the value.
+// digest returns the digest of a file with this value.
 func digest(v secret.Value) string {
 	sum := sha256.Sum256(v.Reveal())
 	return hex.EncodeToString(sum[:])

@@ -2,36 +2,29 @@ package verify
 
 import "sync"
 
-// memo asks a question once for each key, and remembers the answer. Its zero value
-// is ready for use, by several goroutines.
+// memo asks once for each key and remembers the answer. Its zero value is ready for use,
+// by several goroutines.
 type memo[T any] struct {
-	mu    sync.Mutex
-	known map[string]*remembered[T]
-}
-
-type remembered[T any] struct {
-	once   sync.Once
-	answer T
-	err    error
+	mu      sync.Mutex
+	answers map[string]func() (T, error)
 }
 
 func (m *memo[T]) get(key string, ask func() (T, error)) (T, error) {
 	m.mu.Lock()
-	found, ok := m.known[key]
+	answer, ok := m.answers[key]
 	if !ok {
-		found = &remembered[T]{}
-		if m.known == nil {
-			m.known = map[string]*remembered[T]{}
+		if m.answers == nil {
+			m.answers = map[string]func() (T, error){}
 		}
-		m.known[key] = found
+		answer = sync.OnceValues(ask)
+		m.answers[key] = answer
 	}
 	m.mu.Unlock()
-	found.once.Do(func() { found.answer, found.err = ask() })
-	return found.answer, found.err
+	return answer()
 }
 
 func (m *memo[T]) forget() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.known = nil
+	clear(m.answers)
 }

@@ -18,7 +18,7 @@ var mountChecks = []Check{
 		ID: "mount/present", Title: "the secret's file is in the mount",
 		subjects: perFile,
 		prepare:  lookIntoAll,
-		run:      func(ctx context.Context, r *run, s subject) Result { return filePresent(ctx, r, s.mount, s.secret) },
+		run:      filePresent,
 	},
 	{
 		ID: "mount/readable", Title: "Aidbox can read the file",
@@ -36,7 +36,7 @@ var mountChecks = []Check{
 		ID: "mount/status", Title: "the driver mounted the file, and can update it",
 		subjects: perFile,
 		prepare:  lookIntoAll,
-		run:      func(ctx context.Context, r *run, s subject) Result { return filePublished(ctx, r, s.mount, s.secret) },
+		run:      filePublished,
 	},
 	{
 		ID: "mount/vault-config", Title: "the vault config has the delivery's files and scopes",
@@ -46,12 +46,11 @@ var mountChecks = []Check{
 	},
 }
 
-// perFile has each secret in each replica.
+// perFile returns each secret in each replica.
 func perFile(ctx context.Context, r *run) (all []subject) {
-	r.load(ctx)
-	for _, m := range r.mounts {
+	for _, replica := range perReplica(ctx, r) {
 		for _, s := range r.d.Secrets {
-			all = append(all, subject{name: s.Name + " " + m.replica, secret: s, mount: m})
+			all = append(all, subject{name: s.Name + " " + replica.name, secret: s, mount: replica.mount, needs: replica.needs})
 		}
 	}
 	return all
@@ -60,7 +59,7 @@ func perFile(ctx context.Context, r *run) (all []subject) {
 func perReplica(ctx context.Context, r *run) (all []subject) {
 	r.load(ctx)
 	for _, m := range r.mounts {
-		all = append(all, subject{name: m.replica, mount: m})
+		all = append(all, subject{name: m.replica, mount: m, needs: r.needsCluster(r.Local == nil)})
 	}
 	return all
 }
@@ -100,7 +99,7 @@ func fileMatchesStore(ctx context.Context, r *run, s subject) Result {
 	case errors.Is(err, fs.ErrInvalid):
 		return r.fail(err)
 	case err != nil:
-		return uncompared(ctx, r, s, err)
+		return notComparable(ctx, r, s, err)
 	case mounted.Digest != digest(want.value) && differsByLineBreak(mounted.Digest, want.value):
 		return Fail("differs from %s by a line break at the end", want.from).WithHint(oddityHint)
 	case mounted.Digest != digest(want.value):
@@ -111,8 +110,8 @@ func fileMatchesStore(ctx context.Context, r *run, s subject) Result {
 	return Pass("equal to %s", want.from)
 }
 
-// uncompared says what can be said of a file that nothing is known to compare with.
-func uncompared(ctx context.Context, r *run, s subject, why error) Result {
+// notComparable is the result if the expected value is not known.
+func notComparable(ctx context.Context, r *run, s subject, why error) Result {
 	v, err := s.mount.value(ctx, s.secret)
 	r.Sanitizer.Learn(v)
 	if err == nil && v.Oddity() != "" {
@@ -139,20 +138,14 @@ func vaultConfigMatches(ctx context.Context, r *run, s subject) Result {
 	return compareVaultConfig(data, r.d, r.Sanitizer)
 }
 
-// differsByLineBreak says whether a file of that digest has the value but for the
-// line breaks at its end.
+// differsByLineBreak reports whether the file with this digest has the value, with other line
+// breaks at the end.
 func differsByLineBreak(mounted string, v secret.Value) bool {
-	bare := trimmed(v).Reveal()
-	return slices.ContainsFunc([]string{"", "\n", "\r\n", "\n\n"}, func(end string) bool {
-		return mounted == digest(secret.New(slices.Concat(bare, []byte(end))))
-	})
-}
-
-// trimmed returns v without the line break at its end.
-func trimmed(v secret.Value) secret.Value {
 	for v.EndsInNewline() {
 		b := v.Reveal()
 		v = secret.New(b[:len(b)-1])
 	}
-	return v
+	return slices.ContainsFunc([]string{"", "\n", "\r\n", "\n\n"}, func(end string) bool {
+		return mounted == digest(secret.New(slices.Concat(v.Reveal(), []byte(end))))
+	})
 }

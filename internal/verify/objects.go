@@ -11,6 +11,8 @@ import (
 	"github.com/secretctl/secretctl/internal/store"
 )
 
+const classHint = "secretctl render --only SecretProviderClass | kubectl apply -f -"
+
 // bundleAnnotation is what secretctl render puts on the pods with --with init-bundle.
 const bundleAnnotation = "secretctl.dev/init-bundle-checksum"
 
@@ -23,8 +25,8 @@ func (r *run) renderHint(flags string) string {
 	return "secretctl render" + flags + " | kubectl apply -f -"
 }
 
-// objectsHint is how to apply the objects that the pods refer to. What render writes for
-// a workload that something else manages is nothing to apply.
+// objectsHint says how to apply the objects that the pods refer to. If something else
+// manages the workload, what render writes for it cannot be applied.
 func (r *run) objectsHint() string {
 	if r.d.Aidbox.Workload.External() {
 		return r.renderHint(" --skip " + r.d.Aidbox.Workload.Kind)
@@ -32,7 +34,7 @@ func (r *run) objectsHint() string {
 	return r.renderHint("")
 }
 
-// workloadHint is how the workload gets its volumes.
+// workloadHint says how the workload gets its volumes.
 func (r *run) workloadHint() string {
 	switch w := r.d.Aidbox.Workload; w.ManagedBy {
 	case config.ManagedByKustomize:
@@ -44,9 +46,9 @@ func (r *run) workloadHint() string {
 	return r.renderHint("")
 }
 
-// absentObject names an object without which nothing is published any more, not even in
-// a pod that runs. What may not be read counts as there.
-func (r *run) absentObject(ctx context.Context) string {
+// missingObject names an object without which the driver updates no file, not even in a pod
+// that runs. It is "" if none is missing, or if secretctl may not read them.
+func (r *run) missingObject(ctx context.Context) string {
 	_, err := r.Cluster.ServiceAccount(ctx, r.d.Namespace, r.d.Aidbox.ServiceAccount)
 	for _, c := range r.Provider.Classes(r.d) {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -60,7 +62,7 @@ func (r *run) absentObject(ctx context.Context) string {
 	return ""
 }
 
-// serviceAccount says whether the pods' ServiceAccount is as the delivery says.
+// serviceAccount compares the pods' ServiceAccount with the delivery.
 func (r *run) serviceAccount(ctx context.Context) Result {
 	want := r.d.Aidbox.ServiceAccount
 	annotations, err := r.Cluster.ServiceAccount(ctx, r.d.Namespace, want)
@@ -82,7 +84,7 @@ func (r *run) serviceAccount(ctx context.Context) Result {
 	return Pass("found in namespace %s, and the pods run as it", r.d.Namespace)
 }
 
-// secretProviderClass says whether a SecretProviderClass is as the delivery says.
+// secretProviderClass compares a SecretProviderClass with the delivery.
 func (r *run) secretProviderClass(ctx context.Context, c store.Class) Result {
 	spec, err := r.Cluster.SecretProviderClass(ctx, r.d.Namespace, c.Name)
 	switch {
@@ -91,13 +93,12 @@ func (r *run) secretProviderClass(ctx context.Context, c store.Class) Result {
 	case err != nil:
 		return r.unknown(err)
 	}
-	wrong, odd := r.Provider.Compare(c, spec)
+	wrong, unusual := r.Provider.Compare(c, spec)
 	switch {
 	case len(wrong) > 0:
-		return Fail("%s", r.line(strings.Join(append(wrong, odd...), "; "))).WithHint("secretctl render --only SecretProviderClass | kubectl apply -f -")
-	case len(odd) > 0:
-		return Warn("mounts the right secrets, but %s", r.line(strings.Join(odd, "; "))).
-			WithHint("secretctl render --only SecretProviderClass | kubectl apply -f - fixes it")
+		return Fail("%s", r.line(strings.Join(append(wrong, unusual...), "; "))).WithHint(classHint)
+	case len(unusual) > 0:
+		return Warn("mounts the right secrets, but %s", r.line(strings.Join(unusual, "; "))).WithHint(classHint + " fixes it")
 	}
 	return Pass("provider %s, its parameters and %s match the config", r.d.Provider, Count(len(c.Secrets), "object"))
 }

@@ -43,7 +43,7 @@ func (m Mounted) Has(v secret.Value) bool { return m.digest == digest(v) }
 // Observe looks at every secret in every replica, as the mount checks do, and changes
 // nothing. It looks into at most parallel replicas at the same time.
 func Observe(ctx context.Context, d *config.Delivery, deps Dependencies, parallel int) (all []Mounted) {
-	r := newRun(d, deps, Options{Parallel: parallel})
+	r := newRun(ctx, d, deps, Options{Parallel: parallel})
 	subjects := perFile(ctx, r)
 	lookIntoAll(ctx, r)
 	podless := r.podless()
@@ -80,7 +80,7 @@ func (r *run) podless() Mounted {
 }
 
 func (r *run) observe(ctx context.Context, s subject) Mounted {
-	if present := filePresent(ctx, r, s.mount, s.secret); present.Status != StatusPass {
+	if present := filePresent(ctx, r, s); present.Status != StatusPass {
 		is := present.mounted(StateMissing)
 		if folder := fileOf(s.mount.folder(s.secret))(s.mount.observation(ctx)); folder.Found && folder.Err == nil && len(folder.Names) == 0 {
 			is.State = StateEmpty
@@ -115,7 +115,7 @@ func (r *run) byVersion(ctx context.Context, s subject, is *Mounted) {
 	if err != nil || s.mount.pod == nil {
 		return
 	}
-	version, _, wrong := mountedVersion(ctx, r, s.mount, s.secret)
+	version, _, wrong := mountedVersion(ctx, r, s)
 	if wrong.Status != "" {
 		return
 	}

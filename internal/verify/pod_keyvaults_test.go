@@ -76,7 +76,7 @@ func withSecondVolume(spec corev1.PodSpec) corev1.PodSpec {
 	return spec
 }
 
-// other is what publishes in a pod's second folder.
+// other publishes in the second folder of a pod.
 func (w *fakeCluster) other(pod string) *fixture {
 	return &fixture{local: Local{Dir: filepath.Join(w.root(pod), otherMount)}}
 }
@@ -84,11 +84,11 @@ func (w *fakeCluster) other(pod string) *fixture {
 func TestEachKeyVaultHasAClassAndAMount(t *testing.T) {
 	for name, tt := range map[string]struct {
 		setup  func(*testing.T, *fakeCluster, *fixture)
-		check  string // "" for none that is not well
+		check  string // "" if all pass
 		status Status
 		says   string
 	}{
-		"well": {},
+		"healthy": {},
 		"another file": {func(t *testing.T, w *fakeCluster, _ *fixture) {
 			folder := w.other("b").local.Dir
 			must(t, os.Rename(filepath.Join(folder, "other"), filepath.Join(folder, "else")))
@@ -167,7 +167,7 @@ func TestRotationInTheSecondKeyVaultIsFollowed(t *testing.T) {
 	}
 	for _, moment := range []string{"pod/a " + momentFile, "pod/b " + momentFile, "pod/a " + momentStatus, "pod/b " + momentStatus} {
 		if slices.Index(seen, moment) < 1 { // after the write
-			t.Errorf("the timeline lacks %q: %v", moment, seen)
+			t.Errorf("the timeline does not have %q: %v", moment, seen)
 		}
 	}
 	secretless(t, s, report)

@@ -24,7 +24,7 @@ func refusedLogin(context.Context, secret.Value) (store.Session, error) {
 	return nil, fmt.Errorf("role aidbox wants another audience: %w", fs.ErrPermission)
 }
 
-// podRows look at pod b; pod a is well.
+// podRows are about pod b; pod a is healthy.
 func podRows() []row {
 	const (
 		present  = "mount/present client-secret pod/b"
@@ -152,8 +152,8 @@ func podRows() []row {
 	}
 }
 
-// inAzure has the driver say which version of a Key Vault it mounted, and the Key
-// Vault which is the newest; it tells nobody a value.
+// inAzure sets the version that the driver mounted, and the newest versions of the Key
+// Vault, which does not return values.
 func inAzure(version string, err error, newest ...string) func(*testing.T, *fixture) {
 	return in(func(w *fakeCluster, s *fixture) {
 		s.d.Provider, s.d.Azure, s.d.Secrets[0].ObjectName = config.ProviderAzure, &config.Azure{}, "object"
@@ -195,8 +195,8 @@ func TestReplacementOfAPodIsChecked(t *testing.T) {
 	}
 }
 
-// However many secrets there are, a pod takes one command, and the namespace one list.
-func TestOneLookTellsEverythingAboutAPod(t *testing.T) {
+// However many secrets there are, a pod takes one command, and a namespace one list.
+func TestPodIsObservedWithOneCommand(t *testing.T) {
 	s := newFixture(t)
 	w := newFakeCluster(t, s)
 	var wanted []string

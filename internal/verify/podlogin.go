@@ -12,18 +12,18 @@ import (
 	"github.com/secretctl/secretctl/internal/store"
 )
 
-// tokenLife is what the API server gives at least.
+// tokenLife is the shortest that the API server grants.
 const tokenLife = 10 * time.Minute
 
-// podCanRead does what the driver's provider does for the pod, or has that do it.
-func (r *run) podCanRead(ctx context.Context) Result {
+// podCanRead does what the driver's provider does for the pod, or has a pod do it.
+func podCanRead(ctx context.Context, r *run, _ subject) Result {
 	if r.o.FromNode {
 		return r.podMounts(ctx)
 	}
 	return r.podLogsIn(ctx)
 }
 
-// podLogsIn does the pod's login from here, and gives the token back.
+// podLogsIn does the pod's login from here, and revokes the token.
 func (r *run) podLogsIn(ctx context.Context) Result {
 	if r.Provider.LoginOnNode(r.d) {
 		return r.podGranted(ctx)
@@ -48,7 +48,7 @@ func (r *run) podLogsIn(ctx context.Context) Result {
 	return result
 }
 
-// podGranted says what is known of a login that only a node can do.
+// podGranted reports what is known of a login that only a node can do.
 func (r *run) podGranted(ctx context.Context) Result {
 	const why = "only the pod's node can log in, so the login was not tried; "
 	if slices.Contains(r.o.Selected, groupMount) {
@@ -64,11 +64,11 @@ func (r *run) podGranted(ctx context.Context) Result {
 }
 
 func (r *run) logInAsPod(ctx context.Context) (store.Session, Result) {
-	registration, _ := r.driver.registered(ctx) // without the right to look, as if it requested no tokens
+	registration, _ := r.driver.registered() // if it may not be read, as if it requested no tokens
 	jwt, err := r.Cluster.ServiceAccountToken(ctx, r.d.Namespace, r.d.Aidbox.ServiceAccount, r.Provider.Audiences(r.d, registration.Audiences), tokenLife)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, r.noAccount()
+		return nil, r.noServiceAccount()
 	case err != nil:
 		return nil, r.unknown(fmt.Errorf("no token of the ServiceAccount: %w", err))
 	}
@@ -83,13 +83,13 @@ func (r *run) logInAsPod(ctx context.Context) (store.Session, Result) {
 	return session, Result{}
 }
 
-func (r *run) noAccount() Result {
+func (r *run) noServiceAccount() Result {
 	return Unknown("ServiceAccount %s/%s does not exist, so the login that the pod will do cannot be tried", r.d.Namespace, r.d.Aidbox.ServiceAccount).
 		WithHint("secretctl render --only ServiceAccount | kubectl apply -f -")
 }
 
-// readAllAsPod reads every secret. Of those that it cannot read it reports the first
-// refusal in full, of the others the names.
+// readAllAsPod reads every secret. It reports the first refusal in full, and otherwise only
+// names the secrets that it cannot read.
 func (r *run) readAllAsPod(ctx context.Context, session store.Session) Result {
 	var worst Result
 	var names []string

@@ -13,7 +13,19 @@ import (
 	"github.com/secretctl/secretctl/internal/config"
 )
 
-// pods is what runs for a delivery in the cluster.
+// Why a file cannot be checked.
+var (
+	errNoReplica = errors.New("no running pod")
+	errGone      = errors.New("the pod was replaced during the check")
+)
+
+// notRunning reports whether an error means that there is no running container to look
+// into. mount/present reports why.
+func notRunning(err error) bool {
+	return errors.Is(err, errNoReplica) || errors.Is(err, errGone) || errors.Is(err, cluster.ErrNotRunning)
+}
+
+// pods are what runs for a delivery in the cluster.
 type pods struct {
 	c *cluster.Cluster
 	d *config.Delivery
@@ -25,17 +37,17 @@ type pods struct {
 	gone map[string]bool // pods that were replaced during their checks, by UID
 }
 
-// load reads the workload as it is now.
+// load reads the workload.
 func (p *pods) load(ctx context.Context) {
 	p.workload, p.err = p.c.Workload(ctx, p.d.Namespace, p.d.Aidbox.Workload.Kind, p.d.Aidbox.Workload.Name)
 }
 
-// deployment is the subject of what is about all replicas.
+// deployment is the subject of what concerns all replicas.
 func deployment(d *config.Delivery) string {
 	return strings.ToLower(d.Aidbox.Workload.Kind) + "/" + d.Aidbox.Workload.Name
 }
 
-// replicas returns the pods that count: not those that are going away or have ended.
+// replicas returns the pods that count: not those that are terminating or have ended.
 func (p *pods) replicas() []cluster.Pod {
 	return slices.DeleteFunc(slices.Clone(p.workload.Pods), func(pod cluster.Pod) bool {
 		return pod.Terminating || pod.Ended()
@@ -43,23 +55,22 @@ func (p *pods) replicas() []cluster.Pod {
 }
 
 // reloadIfGone reads the workload again if pods were replaced during their checks, and
-// returns the new ones.
-func (p *pods) reloadIfGone(ctx context.Context) (fresh []cluster.Pod, reloaded bool) {
+// returns the pods that were created since.
+func (p *pods) reloadIfGone(ctx context.Context) (created []cluster.Pod, reloaded bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.gone) == 0 {
 		return nil, false
 	}
-	known := map[string]bool{}
-	for _, pod := range p.workload.Pods {
-		known[pod.UID] = true
-	}
+	known := p.workload.Pods
 	p.load(ctx)
-	return slices.DeleteFunc(p.replicas(), func(pod cluster.Pod) bool { return known[pod.UID] }), true
+	return slices.DeleteFunc(p.replicas(), func(pod cluster.Pod) bool {
+		return slices.ContainsFunc(known, func(k cluster.Pod) bool { return k.UID == pod.UID })
+	}), true
 }
 
-// wentAway reports whether a pod was deleted or is terminating, and remembers it.
-func (p *pods) wentAway(ctx context.Context, pod cluster.Pod) bool {
+// isGone reports whether a pod was deleted or is terminating, and remembers it.
+func (p *pods) isGone(ctx context.Context, pod cluster.Pod) bool {
 	live, err := p.c.Pod(ctx, pod.Namespace, pod.Name)
 	if !errors.Is(err, fs.ErrNotExist) && (err != nil || !live.Terminating && live.UID == pod.UID) {
 		return false
@@ -70,8 +81,63 @@ func (p *pods) wentAway(ctx context.Context, pod cluster.Pod) bool {
 	return true
 }
 
-// aidboxIn finds the container that Aidbox is in: of those that have the secrets
-// where they belong the one that is told of the vault config.
+// mounts returns a mount for each of the pods. If the workload has no pods, it returns one
+// that fails: a workload that nobody checked must not count as healthy.
+func (p *pods) mounts(of []cluster.Pod) (mounts []*mount) {
+	if len(p.replicas()) == 0 {
+		err := p.err
+		if err == nil || errors.Is(err, fs.ErrNotExist) {
+			err = errNoReplica
+		}
+		none := func(context.Context, cluster.Look) (cluster.Observation, error) { return nil, err }
+		return []*mount{{d: p.d, observe: none, replica: deployment(p.d), folder: p.d.MountFolder}}
+	}
+	for _, pod := range of {
+		mounts = append(mounts, p.mount(pod))
+	}
+	return mounts
+}
+
+func (p *pods) mount(pod cluster.Pod) *mount {
+	c := aidboxIn(p.d, pod.Spec)
+	m := &mount{d: p.d, replica: "pod/" + pod.Name, pod: &pod, container: c.Name, folder: p.d.MountFolder, vaultConfig: config.VaultConfigFile}
+	for _, name := range []string{"AIDBOX_VAULT_CONFIG", "BOX_VAULT_CONFIG"} {
+		if path := c.VaultConfig[name]; path != "" {
+			m.vaultConfig = path
+		}
+	}
+	m.observe = func(ctx context.Context, l cluster.Look) (cluster.Observation, error) {
+		seen, err := p.c.Observe(ctx, pod, c.Name, l)
+		for path, f := range seen {
+			f.Err = p.explain(ctx, pod, c.Name, f.Err)
+			seen[path] = f
+		}
+		return seen, p.explain(ctx, pod, c.Name, err)
+	}
+	m.watch = func(ctx context.Context, path string, saw func(cluster.File)) {
+		p.c.Watch(ctx, pod, c.Name, path, func(f cluster.File) {
+			f.Err = p.explain(ctx, pod, c.Name, f.Err)
+			saw(f)
+		})
+	}
+	return m
+}
+
+// explain returns an error, or errGone if the pod is the reason for it.
+func (p *pods) explain(ctx context.Context, pod cluster.Pod, container string, err error) error {
+	switch {
+	case err == nil, errors.Is(err, fs.ErrNotExist), errors.Is(err, cluster.ErrNotFile), errors.Is(err, cluster.ErrTooLong), ctx.Err() != nil:
+		return err
+	case errors.Is(err, fs.ErrPermission):
+		return deniedError("the user of container " + container + " cannot read it")
+	case p.isGone(ctx, pod):
+		return errGone
+	}
+	return err
+}
+
+// aidboxIn returns the container of Aidbox: preferably one that mounts the secrets at their
+// path, then one with the variable of the vault config, then one with the name in the config.
 func aidboxIn(d *config.Delivery, spec cluster.Spec) cluster.Container {
 	best, bestRank := cluster.Container{Name: d.Aidbox.Workload.Container}, -1
 	for _, c := range spec.Containers {
@@ -92,7 +158,7 @@ func aidboxIn(d *config.Delivery, spec cluster.Spec) cluster.Container {
 	return best
 }
 
-// hasSecrets says whether a volume of the driver is where the secrets belong.
+// hasSecrets reports whether a mount is a volume of the driver at the path of the secrets.
 func hasSecrets(d *config.Delivery, m cluster.Mount) bool {
 	return m.Volume.SecretProviderClass != "" && slices.ContainsFunc(d.Secrets, func(wanted config.Secret) bool {
 		folder := d.MountFolder(wanted)
@@ -100,20 +166,8 @@ func hasSecrets(d *config.Delivery, m cluster.Mount) bool {
 	})
 }
 
-// within says whether a path is in a folder, or is the folder.
+// within reports whether a path is in a folder, or is the folder.
 func within(file, folder string) bool {
 	folder, file = path.Clean(folder), path.Clean(file)
 	return folder == file || strings.HasPrefix(file, folder+"/")
-}
-
-// Why a file cannot be checked.
-var (
-	errNoReplica = errors.New("no running pod")
-	errGone      = errors.New("the pod was replaced during the check")
-)
-
-// notRunning says whether an error means that there is no running container to look
-// into. mount/present reports why.
-func notRunning(err error) bool {
-	return errors.Is(err, errNoReplica) || errors.Is(err, errGone) || errors.Is(err, cluster.ErrNotRunning)
 }

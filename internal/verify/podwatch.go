@@ -6,82 +6,89 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/secretctl/secretctl/internal/cluster"
-	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/internal/store"
 )
 
-// statusDelay is how much later than a file its status may change.
+// statusDelay is how long after a file the driver may write its status.
 const statusDelay = 3 * time.Second
 
-// podWatch is what is known of a rotation from the cluster, besides the files.
+// podWatch is what the cluster knows about a rotation, apart from the files.
 type podWatch struct {
-	c         *cluster.Cluster
-	namespace string
-	clean     *secret.Sanitizer
+	*run
 
-	pods   []cluster.Pod // that are followed, as they were before the write
-	driver cluster.Rotation
-	age    time.Duration // of the mounted files
-	why    string        // of the deadline
+	followed  []cluster.Pod    // as they were before the write
+	mechanism cluster.Rotation // of the driver
+	age       time.Duration    // of the mounted files
+	why       string           // of the deadline
 
-	class, id string            // of the secret, in the driver's status
-	versions  map[string]string // of each pod whose status has not changed since the write, by UID
-	seen      chan struct{}     // closed when there is none left
+	versions map[string]string // of each pod whose status has not changed since the write, by UID
+	seen     chan struct{}     // closed when there is none left
 
-	notNudged atomic.Pointer[error] // that no pod may be annotated
+	notNudged atomic.Pointer[error] // that the pods may not be annotated
+}
+
+// statusVersions returns the version of the secret in the driver's status, by the pod's UID.
+func (w *podWatch) statusVersions(ctx context.Context) map[string]string {
+	class, id := w.classes[w.rotation.secret.Name], w.Provider.StatusID(w.rotation.secret)
+	versions := map[string]string{}
+	all, _ := w.Cluster.PodStatuses(ctx, w.d.Namespace) // only the timeline has them
+	for _, status := range all {
+		if status.SecretProviderClass == class {
+			versions[status.PodUID] = status.Versions[id]
+		}
+	}
+	return versions
 }
 
 // watch notes the pods of these mounts, and the versions that the driver reports for them.
 func (w *podWatch) watch(ctx context.Context, mounts []*mount) {
-	all, _ := w.c.PodStatuses(ctx, w.namespace) // evidence for the timeline, and no more
+	versions := w.statusVersions(ctx)
 	for _, m := range mounts {
-		w.pods = append(w.pods, *m.pod)
-		for _, status := range all {
-			if status.PodUID == m.pod.UID && status.SecretProviderClass == w.class {
-				w.versions[status.PodUID] = status.Versions[w.id]
-			}
+		w.followed = append(w.followed, *m.pod)
+		if version, ok := versions[m.pod.UID]; ok {
+			w.versions[m.pod.UID] = version
 		}
 	}
 }
 
-// follow notes when the driver reports for a pod that it mounted another version, which it
+// follow adds to the timeline when the driver reports another version for a pod, which it
 // does after the file has changed. It ends when no pod is left to wait for.
-func (w *podWatch) follow(ctx context.Context, every time.Duration, followers []*follower, times *timeline) {
+func (w *podWatch) follow(ctx context.Context) {
 	defer close(w.seen)
 	for len(w.versions) > 0 {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(every):
+		case <-time.After(w.rotation.Poll):
 		}
-		fileChanged := false
-		for _, f := range followers {
+		var changed []*follower // whose file has changed, and the status has not
+		for _, f := range w.rotation.followers {
 			if f.mount == nil || !f.file.over() {
 				continue
 			}
 			if f.gone() {
 				delete(w.versions, f.mount.pod.UID)
 			}
-			_, waiting := w.versions[f.mount.pod.UID]
-			fileChanged = fileChanged || waiting
+			if _, waiting := w.versions[f.mount.pod.UID]; waiting {
+				changed = append(changed, f)
+			}
 		}
-		if !fileChanged {
+		if len(changed) == 0 {
 			continue
 		}
-		all, _ := w.c.PodStatuses(ctx, w.namespace)
-		for _, s := range all {
-			if was, waiting := w.versions[s.PodUID]; waiting && s.SecretProviderClass == w.class && s.Versions[w.id] != was {
-				delete(w.versions, s.PodUID)
-				times.add("pod/"+s.Pod, momentStatus)
+		versions := w.statusVersions(ctx)
+		for _, f := range changed {
+			uid := f.mount.pod.UID
+			if version, ok := versions[uid]; ok && version != w.versions[uid] {
+				delete(w.versions, uid)
+				w.rotation.times.add(f.replica, momentStatus)
 			}
 		}
 	}
 }
 
-// await gives the driver a moment to report what it has done: it writes the status
-// after the files.
+// await gives the driver time to write its status, which it does after the files.
 func (w *podWatch) await(ctx context.Context) {
 	select {
 	case <-w.seen:
@@ -90,41 +97,38 @@ func (w *podWatch) await(ctx context.Context) {
 	}
 }
 
-// nudge has kubelet sync the pods whose file has not changed yet: at once, and where
-// the driver would skip that because of its poll interval, when the interval is over.
-func (w *podWatch) nudge(ctx context.Context, followers []*follower, parallel int, times *timeline) {
-	w.nudgeAll(ctx, followers, parallel, times)
-	gate := w.driver.Interval - w.age
-	if gate <= 0 {
+// nudge has the kubelet sync the pods whose file has not changed: at once, and again after the
+// driver's poll interval, within which it skips them.
+func (w *podWatch) nudge(ctx context.Context) {
+	w.annotate(ctx)
+	left := w.mechanism.Interval - w.age
+	if left <= 0 {
 		return
 	}
 	select {
 	case <-ctx.Done():
-	case <-time.After(gate + time.Second):
-		w.nudgeAll(ctx, followers, parallel, times)
+	case <-time.After(left + time.Second):
+		w.annotate(ctx)
 	}
 }
 
-// nudgeAll annotates several pods at the same time: the sooner all are synced, the shorter
+// annotate annotates several pods at the same time: the sooner all are synced, the shorter
 // they disagree.
-func (w *podWatch) nudgeAll(ctx context.Context, followers []*follower, parallel int, times *timeline) {
-	var group errgroup.Group
-	group.SetLimit(parallel)
-	for _, f := range followers {
+func (w *podWatch) annotate(ctx context.Context) {
+	followers := w.rotation.followers
+	_ = store.Parallel(len(followers), w.o.Parallel, func(i int) error {
+		f := followers[i]
 		if f.mount == nil || f.file.over() {
-			continue
-		}
-		group.Go(func() error {
-			what := momentNudged
-			if err := w.c.Nudge(ctx, *f.mount.pod); err != nil {
-				what = "not annotated: " + w.clean.Line(err.Error())
-				if _, forbidden := errors.AsType[*cluster.ForbiddenError](err); forbidden { // or the pod is gone
-					w.notNudged.Store(&err)
-				}
-			}
-			times.add(f.replica, what)
 			return nil
-		})
-	}
-	_ = group.Wait()
+		}
+		what := momentNudged
+		if err := w.Cluster.Nudge(ctx, *f.mount.pod); err != nil {
+			what = "not annotated: " + w.line(err.Error())
+			if _, forbidden := errors.AsType[*cluster.ForbiddenError](err); forbidden { // or the pod is gone
+				w.notNudged.Store(&err)
+			}
+		}
+		w.rotation.times.add(f.replica, what)
+		return nil
+	})
 }

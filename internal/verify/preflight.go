@@ -11,76 +11,75 @@ import (
 	"time"
 
 	"github.com/secretctl/secretctl/internal/cluster"
-	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/store"
 )
 
-// preflight looks for what would keep a rotation from being seen: a mount that has
-// another value than the store, an Aidbox that does not accept what it should. Pods that
-// do not serve are left out and named. To follow, whatever is there is where it begins;
-// what is rotated if it is due is followed where the last rotation has not arrived.
+// preflight checks that a rotation could be seen: every mount has the store's value, and
+// Aidbox accepts it. Pods that do not run are left out and named. With Follow, any value may
+// be mounted. With Due, a value that has not arrived is followed and not rotated again.
 func (r *run) preflight(ctx context.Context) (stopped Result, ok bool) {
-	is := r.rotation
+	rot := r.rotation
 	var serving []*mount
 	var late []string
 	for _, m := range r.mounts {
-		why, result := r.unfit(ctx, m, is.secret)
+		leaveOut, result := r.unfit(ctx, m)
 		switch {
-		case result.Status == StatusFail && is.Due && !is.Follow:
-			late, serving = append(late, result.Detail), append(serving, m)
+		case leaveOut != "":
+			rot.leftOut = append(rot.leftOut, fmt.Sprintf("%s (%s)", m.replica, r.line(leaveOut)))
+			continue
+		case result.Status == StatusFail && rot.Due && !rot.Follow:
+			late = append(late, result.Detail)
 		case result.Status != "":
 			return result, false
-		case why != "":
-			is.leftOut = append(is.leftOut, fmt.Sprintf("%s (%s)", m.replica, r.line(why)))
-		default:
-			serving = append(serving, m)
 		}
+		serving = append(serving, m)
 	}
 	if len(serving) == 0 {
-		return Unknown("nothing would show the rotation%s", is.besides()).WithHint("secretctl verify workload explains why; rotate --no-verify only writes"), false
+		return Unknown("nothing would show the rotation%s", rot.notFollowed()).WithHint("secretctl verify workload explains why; rotate --no-verify only writes"), false
 	}
-	if len(is.leftOut) > 0 && is.Noted != nil {
-		is.Noted(is.besides()[2:])
+	if len(rot.leftOut) > 0 && rot.Noted != nil {
+		rot.Noted(strings.TrimPrefix(rot.notFollowed(), "; "))
 	}
 	r.mounts = serving
 	if len(late) > 0 {
-		if stopped, ok = r.followInstead(ctx, strings.Join(late, "; ")); !ok {
+		if stopped, ok = r.followInstead(ctx, list("; ", late)); !ok {
 			return stopped, false
 		}
 	}
-	is.followers = r.newFollowers(ctx)
-	if is.Follow {
+	rot.followers = r.newFollowers(ctx)
+	if rot.Follow {
 		return Result{}, true
 	}
 	return r.aidboxFit(ctx)
 }
 
-// unfit says why a mount is no place to see a rotation: a reason to leave it out, or a
+// unfit returns why a rotation would not be seen in a mount: a reason to leave it out, or a
 // result that stops the rotation.
-func (r *run) unfit(ctx context.Context, m *mount, s config.Secret) (leaveOut string, stopped Result) {
-	is := r.rotation
+func (r *run) unfit(ctx context.Context, m *mount) (leaveOut string, stopped Result) {
+	rot := r.rotation
 	if m.pod != nil {
 		if status := m.pod.Status(m.container); !status.Running {
 			return fmt.Sprintf("container %s does not run: %s", m.container, cmp.Or(status.Reason, m.pod.Phase)), Result{}
 		}
 	}
-	got := m.look(ctx, s)
+	s := subject{mount: m, secret: rot.secret}
+	got := m.look(ctx, rot.secret)
 	switch err := got.Err; {
 	case errors.Is(err, errGone), errors.Is(err, cluster.ErrNotRunning):
 		return err.Error(), Result{}
-	case is.Follow && aboutFile(err):
+	case rot.Follow && aboutFile(err):
 		return "", Result{}
 	case errors.Is(err, fs.ErrNotExist):
-		stopped = filePresent(ctx, r, m, s)
+		stopped = filePresent(ctx, r, s)
 	case aboutFile(err):
-		stopped = fileReadable(ctx, r, subject{mount: m, secret: s})
-	case cannotLook(err) && rotationClient(r) != nil: // Aidbox will tell
+		stopped = fileReadable(ctx, r, s)
+	case cannotLook(err) && r.rotationClient() != nil: // Aidbox will show it
 		return "", Result{}
 	case err != nil:
 		stopped = r.unknown(err)
-	case !is.Follow && !is.old.Empty() && got.Digest != digest(is.old):
-		stopped = Fail("the file has another value than the store, version %s", is.before).
-			WithHint("an earlier rotation may be under way: %s; otherwise secretctl verify mount explains it", is.followHint())
+	case !rot.Follow && !rot.old.Empty() && got.Digest != digest(rot.old):
+		stopped = Fail("the file has another value than the store, version %s", rot.before).
+			WithHint("an earlier rotation may be under way: %s; otherwise secretctl verify mount explains it", rot.followHint())
 	default:
 		return "", Result{}
 	}
@@ -88,38 +87,34 @@ func (r *run) unfit(ctx context.Context, m *mount, s config.Secret) (leaveOut st
 	return "", stopped
 }
 
-// aidboxFit says whether Aidbox accepts the value that is to be replaced, wherever it
-// will be asked. If it does not, nothing that it says later proves anything.
+// aidboxFit checks that Aidbox accepts the old value, wherever it will be asked. Otherwise
+// nothing that it answers later proves anything.
 func (r *run) aidboxFit(ctx context.Context) (stopped Result, ok bool) {
-	is := r.rotation
+	rot := r.rotation
 	if r.pods == nil {
 		if err := r.Aidbox.Health(ctx); err != nil {
 			return r.unknown(fmt.Errorf("aidbox: %w", err)), false
 		}
 	}
-	if is.old.Empty() {
+	if rot.old.Empty() {
 		return Result{}, true
 	}
-	asked := slices.DeleteFunc(slices.Clone(is.followers), func(f *follower) bool { return f.client == nil })
-	answers := make([]attempt, len(asked))
-	_ = store.Parallel(len(asked), r.o.Parallel, func(i int) error {
-		answers[i] = asked[i].client.authenticate(ctx, is.old)
+	asking := slices.DeleteFunc(slices.Clone(rot.followers), func(f *follower) bool { return f.client == nil })
+	answers := make([]attempt, len(asking))
+	_ = store.Parallel(len(asking), r.o.Parallel, func(i int) error {
+		answers[i] = asking[i].client.authenticate(ctx, rot.old)
 		return nil
 	})
-	for i, f := range asked {
-		got := answers[i]
-		what := fmt.Sprintf("%s, with the value that is to be replaced: %s%s", f.client.Ref(), f.prefix(), got)
-		switch got.outcome {
-		case refused:
-			if is.Due {
-				return r.followInstead(ctx, what)
-			}
-			return Fail("%s", what).WithHint("the Client may be missing in Aidbox, or refer to another secret: secretctl verify client auth"), false
-		case odd:
-			return Fail("%s", what).WithHint("%s", got.hint), false
-		case unclear:
-			return Unknown("%s", what).WithHint("%s", got.hint), false
-		case accepted, forbidden:
+	for i, f := range asking {
+		got, where := answers[i], f.client.Ref()+", with the old value: "+prefix(f.replica)
+		switch {
+		case got.outcome == accepted, got.outcome == forbidden:
+		case got.outcome == refused && rot.Due:
+			return r.followInstead(ctx, where+got.String())
+		case got.outcome == refused:
+			return Fail("%s%s", where, got).WithHint("the Client may be missing in Aidbox, or refer to another secret: secretctl verify client auth"), false
+		default:
+			return got.unproven(where), false
 		}
 	}
 	return Result{}, true
@@ -128,20 +123,20 @@ func (r *run) aidboxFit(ctx context.Context) (stopped Result, ok bool) {
 // storePoll is how often the store is asked whether somebody else has written.
 const storePoll = 3 * time.Second
 
-// watchStore ends the rotation when somebody else writes another value: then this one
-// arrives nowhere.
+// watchStore ends the rotation if somebody else writes another value: then the new value does
+// not arrive.
 func (r *run) watchStore(ctx context.Context) {
-	is := r.rotation
+	rot := r.rotation
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(storePoll):
 		}
-		now, version, err := r.Store.Get(ctx, is.secret)
-		if err == nil && version != is.version && !now.Equal(is.New) {
-			is.conflict.Store(&version)
-			is.cancel()
+		now, version, err := r.Store.Get(ctx, rot.secret)
+		if err == nil && version != rot.version && !now.Equal(rot.New) {
+			rot.conflict.Store(&version)
+			rot.cancel()
 			return
 		}
 	}

@@ -10,12 +10,12 @@ import (
 	"github.com/secretctl/secretctl/internal/config"
 )
 
-// prepareRotation finds out, before anything is written, what there is to follow and
-// how long it may take. ok is false where the new value could not arrive.
+// prepareRotation finds out what to follow, and how long that may take. ok is false if the
+// new value could not arrive.
 func (r *run) prepareRotation(ctx context.Context) (stopped Result, ok bool) {
-	is := r.rotation
+	rot := r.rotation
 	if r.load(ctx); r.pods == nil {
-		is.Deadline, is.Poll = cmp.Or(is.Deadline, defaultDeadline), cmp.Or(is.Poll, defaultPoll)
+		rot.Deadline, rot.Poll = cmp.Or(rot.Deadline, defaultDeadline), cmp.Or(rot.Poll, defaultPoll)
 		if stopped, ok = r.preflight(ctx); ok {
 			r.health.start(ctx)
 		}
@@ -31,28 +31,21 @@ func (r *run) prepareRotation(ctx context.Context) (stopped Result, ok bool) {
 	}
 	r.mounts = r.pods.mounts(r.pods.replicas())
 	lookIntoAll(ctx, r)
-	w := r.newPodWatch(ctx, is.secret)
-	if w.driver.Known && !w.driver.Enabled {
-		return Fail("%s", w.driver.Why).
+	w := &podWatch{
+		run: r, mechanism: r.driver.rotation(), age: age(ctx, r.mounts, rot.secret).Truncate(time.Second),
+		versions: map[string]string{}, seen: make(chan struct{}),
+	}
+	if w.mechanism.Known && !w.mechanism.Enabled {
+		return Fail("%s", w.mechanism.Why).
 			WithHint("set --enable-secret-rotation=true on the driver and, from 1.6.0, requiresRepublish: true in its CSIDriver object; or run rotate --no-verify and restart the pods"), false
 	}
-	const cannot = "the new value would not arrive: %s"
-	if cause := r.absentObject(ctx); cause != "" {
-		return Fail(cannot, cause).WithHint("%s", r.objectsHint()), false
+	if cause, next := r.obstacle(ctx); cause != "" {
+		return Fail("the new value would not arrive: %s", cause).WithHint("%s", next), false
 	}
-	agents, _ := r.Cluster.Agents(ctx)
-	for _, p := range r.pods.replicas() {
-		if cause, next := r.providerCause(ctx, agents, p); cause != "" {
-			return Fail(cannot, cause).WithHint("%s", next), false
-		}
+	if w.why = "as --rotation-deadline says"; rot.Deadline == 0 {
+		rot.Deadline, w.why = w.mechanism.Deadline(w.age)
 	}
-	if cause, next, wrong := r.loginCause(ctx); wrong && !is.old.Empty() { // else the write may be what fixes it
-		return Fail(cannot, cause).WithHint("%s", next), false
-	}
-	if w.why = "as --rotation-deadline says"; is.Deadline == 0 {
-		is.Deadline, w.why = w.driver.Deadline(w.age)
-	}
-	is.Poll = cmp.Or(is.Poll, podPoll)
+	rot.Poll = cmp.Or(rot.Poll, podPoll)
 	if stopped, ok = r.preflight(ctx); ok {
 		w.watch(ctx, r.mounts)
 		r.podWatch = w
@@ -60,16 +53,25 @@ func (r *run) prepareRotation(ctx context.Context) (stopped Result, ok bool) {
 	return stopped, ok
 }
 
-// newPodWatch notes how the driver rotates a secret.
-func (r *run) newPodWatch(ctx context.Context, s config.Secret) *podWatch {
-	return &podWatch{
-		c: r.Cluster, namespace: r.d.Namespace, clean: r.Sanitizer, driver: r.driver.rotation(ctx), age: age(ctx, r.mounts, s).Truncate(time.Second),
-		class: r.classes[s.Name], id: r.Provider.StatusID(s), versions: map[string]string{}, seen: make(chan struct{}),
+// obstacle returns what would keep the new value from the pods, and what to do.
+func (r *run) obstacle(ctx context.Context) (cause, next string) {
+	if cause := r.missingObject(ctx); cause != "" {
+		return cause, r.objectsHint()
 	}
+	agents, _ := r.Cluster.Agents(ctx)
+	for _, p := range r.pods.replicas() {
+		if cause, next := r.providerCause(ctx, agents, p); cause != "" {
+			return cause, next
+		}
+	}
+	if cause, next, wrong := r.loginCause(ctx); wrong && !r.rotation.old.Empty() { // else the write may fix it
+		return cause, next
+	}
+	return "", ""
 }
 
-// age returns how long ago the folder of a replica last changed, of all replicas
-// the shortest time; 0 where that cannot be told.
+// age returns how long ago the folder of a replica last changed, of all replicas the
+// shortest time; 0 if that is not known.
 func age(ctx context.Context, mounts []*mount, s config.Secret) time.Duration {
 	youngest := time.Duration(-1)
 	for _, m := range mounts {
@@ -84,32 +86,32 @@ func age(ctx context.Context, mounts []*mount, s config.Secret) time.Duration {
 	return max(0, youngest)
 }
 
-// rotationClient returns the Client that the new value is tried with, if there is one.
-func rotationClient(r *run) *client {
-	return clientWith(r.d, r.Dependencies, r.rotation.secret, grantBasic, grantCredentials)
+// rotationClient returns the Client that tries the new value, or nil.
+func (r *run) rotationClient() *client {
+	return r.clientWith(r.rotation.secret, grantBasic, grantCredentials)
 }
 
-// newFollowers returns who follows: one for every mount; and who asks Aidbox: each
-// replica where that can be done, or else whatever answers at aidbox.url.
+// newFollowers returns a follower for each mount. Each asks the Aidbox of its replica, if that
+// can be reached; otherwise another follower asks aidbox.url.
 func (r *run) newFollowers(ctx context.Context) (followers []*follower) {
-	c := rotationClient(r)
-	each := c != nil && r.asksPods(ctx, *c)
+	c := r.rotationClient()
+	askEach := c != nil && r.canAskPods(ctx, *c)
 	for _, m := range r.mounts {
 		f := newFollower(m.replica, m, nil)
-		f.watch = newWatcher(m, r.rotation.secret, r.rotation.opening)
-		if each {
-			f.client, f.elsewhere = c.at(r.AidboxAt(*m.pod)), c
+		f.watch = newWatcher(m, r.rotation.secret, r.rotation.connecting)
+		if askEach {
+			f.client, f.fallback = c.at(r.AidboxAt(*m.pod)), c
 		}
 		followers = append(followers, f)
 	}
-	if !each && c != nil {
+	if !askEach && c != nil {
 		followers = append(followers, newFollower("", nil, c))
 	}
 	return followers
 }
 
-// asksPods says whether each replica can be asked by itself.
-func (r *run) asksPods(ctx context.Context, c client) bool {
+// canAskPods reports whether secretctl may connect to the Aidbox of each replica.
+func (r *run) canAskPods(ctx context.Context, c client) bool {
 	if r.AidboxAt == nil || r.mounts[0].pod == nil {
 		return false
 	}
@@ -118,25 +120,17 @@ func (r *run) asksPods(ctx context.Context, c client) bool {
 	return !forbidden
 }
 
-// followRotation starts what follows the new value.
+// followRotation starts to follow the new value.
 func (r *run) followRotation(ctx context.Context) {
-	is, w := r.rotation, r.podWatch
-	besides := []func(context.Context){r.watchStore}
-	if w != nil {
-		besides = append(besides, func(ctx context.Context) { w.follow(ctx, is.Poll, is.followers, &is.times) })
+	rot := r.rotation
+	for _, f := range rot.followers {
+		rot.running.Go(func() { rot.follow(ctx, f) })
 	}
-	if w != nil && is.Nudge {
-		besides = append(besides, func(ctx context.Context) { w.nudge(ctx, is.followers, r.o.Parallel, &is.times) })
+	rot.running.Go(func() { r.watchStore(ctx) })
+	if r.podWatch != nil {
+		rot.running.Go(func() { r.podWatch.follow(ctx) })
 	}
-	is.start(ctx, besides...)
-}
-
-// await waits for a step, and says how long at most.
-func (r *run) await(ctx context.Context, what string, deadline time.Duration, s *step) {
-	r.progress(what, deadline)
-	select {
-	case <-s.done:
-	case <-ctx.Done():
-		<-s.done // which comes at once
+	if r.podWatch != nil && rot.Nudge {
+		rot.running.Go(func() { r.podWatch.nudge(ctx) })
 	}
 }

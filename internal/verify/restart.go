@@ -2,37 +2,88 @@ package verify
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/secret"
 )
 
+func noRestart(ctx context.Context, r *run, s subject) Result {
+	switch {
+	case s.secret.Name == "":
+		return noRotation()
+	case r.rotation.written.IsZero():
+		return Skip("nothing was written")
+	case r.podWatch != nil:
+		return r.podsStayed(ctx, r.podWatch.followed)
+	}
+	return r.health.result(ctx, r.rotation.written, r.Sanitizer)
+}
+
+// podsStayed checks that no pod was replaced or restarted since before the write.
+func (r *run) podsStayed(ctx context.Context, before []cluster.Pod) Result {
+	now, err := r.Cluster.Workload(ctx, r.d.Namespace, r.d.Aidbox.Workload.Kind, r.d.Aidbox.Workload.Name)
+	const hint = "a rotation needs no restart: check what %s: kubectl get events -n %s"
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return Fail("%s was deleted meanwhile", r.d.Aidbox.Workload).WithHint(hint, "deleted it", r.d.Namespace)
+	case err != nil:
+		return r.unknown(err)
+	}
+	if changed := changes(before, now.Pods); len(changed) > 0 {
+		return Fail("%s", r.line(list("; ", changed))).WithHint(hint, "replaced them", r.d.Namespace)
+	}
+	return Pass("UID, restart count and start time of %s are as before %s", Count(len(before), "pod"), r.rotation.origin())
+}
+
+// changes returns which pods are gone, terminating or restarted.
+func changes(before, now []cluster.Pod) (changed []string) {
+	for _, was := range before {
+		i := slices.IndexFunc(now, func(p cluster.Pod) bool { return p.UID == was.UID })
+		switch {
+		case i < 0:
+			changed = append(changed, "pod/"+was.Name+" is gone")
+			continue
+		case now[i].Terminating:
+			changed = append(changed, "pod/"+was.Name+" is terminating")
+			continue
+		}
+		for _, old := range was.Statuses {
+			status := now[i].Status(old.Name)
+			if status.Restarts != old.Restarts || !status.StartedAt.Equal(old.StartedAt) {
+				changed = append(changed, fmt.Sprintf("container %s of pod/%s was restarted: %d restarts, before %d", old.Name, was.Name, status.Restarts, old.Restarts))
+			}
+		}
+	}
+	return changed
+}
+
 const (
-	healthEvery   = time.Second
-	healthTimeout = 5 * time.Second // an Aidbox that takes longer is as good as down
+	healthPoll    = time.Second
+	healthTimeout = 5 * time.Second
 )
 
-// healthWatch asks Aidbox every second whether it is up, beside the checks. A
-// restart that fits between two requests stays unseen.
+// healthWatch asks Aidbox every second whether it is healthy, in the background. It does not
+// see a restart between two requests.
 type healthWatch struct {
-	aidbox Aidbox
-	cancel context.CancelFunc // nil until it has started
-	done   chan struct{}
+	aidbox  Aidbox
+	cancel  context.CancelFunc // nil until it has started
+	running sync.WaitGroup
 
-	asked, answered int
-	missed          time.Time // the first request without an answer
-	why             error
+	asked, healthy int
+	failedAt       time.Time // of the first request that failed
+	err            error
 }
 
 func (h *healthWatch) start(ctx context.Context) {
 	ctx, h.cancel = context.WithCancel(ctx)
-	h.done = make(chan struct{})
-	go func() {
-		defer close(h.done)
-		tick := time.NewTicker(healthEvery)
+	h.running.Go(func() {
+		tick := time.NewTicker(healthPoll)
 		defer tick.Stop()
 		for ctx.Err() == nil {
 			h.ask(ctx)
@@ -41,74 +92,44 @@ func (h *healthWatch) start(ctx context.Context) {
 			case <-tick.C:
 			}
 		}
-	}()
+	})
 }
 
 // stop ends the watch, if it has started, and waits until it has ended.
 func (h *healthWatch) stop() {
 	if h.cancel != nil {
 		h.cancel()
-		<-h.done
+		h.running.Wait()
 	}
 }
 
 func (h *healthWatch) ask(ctx context.Context) {
-	asking, cancel := context.WithTimeout(ctx, healthTimeout)
+	limited, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
-	at, err := time.Now(), h.aidbox.Health(asking)
+	at, err := time.Now(), h.aidbox.Health(limited)
 	if ctx.Err() != nil {
-		return // cut short, which says nothing about Aidbox
+		return // interrupted, which says nothing about Aidbox
 	}
 	h.asked++
 	switch {
 	case err == nil:
-		h.answered++
-	case h.missed.IsZero():
-		h.missed, h.why = at, err
+		h.healthy++
+	case h.err == nil:
+		h.failedAt, h.err = at, err
 	}
 }
 
-// result ends the watch with a last request, and says how it went.
+// result ends the watch with a last request.
 func (h *healthWatch) result(ctx context.Context, written time.Time, clean *secret.Sanitizer) Result {
 	h.stop()
 	h.ask(ctx)
 	switch {
 	case h.asked == 0:
 		return Unknown("no health check was made")
-	case h.answered == h.asked:
-		return Pass("answered %d of %d health checks, no restart seen", h.answered, h.asked)
+	case h.healthy == h.asked:
+		return Pass("answered %d of %d health checks, no restart seen", h.healthy, h.asked)
 	}
-	when := h.missed.UTC().Format(time.TimeOnly) + " UTC"
-	if !written.IsZero() {
-		when += fmt.Sprintf(", %s after the write", tenths(h.missed.Sub(written)))
-	}
-	return Fail("answered %d of %d health checks; the first without an answer at %s: %s", h.answered, h.asked, when, clean.Line(h.why.Error())).
+	return Fail("answered %d of %d health checks; the first without an answer at %s UTC, %s after the write: %s",
+		h.healthy, h.asked, h.failedAt.UTC().Format(time.TimeOnly), tenths(h.failedAt.Sub(written)), clean.Line(h.err.Error())).
 		WithHint("a rotation needs no restart: check whether something else restarted Aidbox, or the connection broke")
-}
-
-// samePods says what became of pods since, besides that they run on; no word is proof
-// that none was restarted or replaced.
-func samePods(before, now []cluster.Pod) (wrong []string) {
-	for _, was := range before {
-		i := slices.IndexFunc(now, func(p cluster.Pod) bool { return p.UID == was.UID })
-		switch {
-		case i < 0:
-			wrong = append(wrong, "pod/"+was.Name+" is gone")
-		case now[i].Terminating:
-			wrong = append(wrong, "pod/"+was.Name+" is terminating")
-		default:
-			wrong = append(wrong, restarts(was, now[i])...)
-		}
-	}
-	return wrong
-}
-
-func restarts(was, is cluster.Pod) (found []string) {
-	for _, before := range was.Statuses {
-		after := is.Status(before.Name)
-		if after.Restarts != before.Restarts || !after.StartedAt.Equal(before.StartedAt) {
-			found = append(found, fmt.Sprintf("container %s of pod/%s was restarted: %d restarts, before %d", before.Name, was.Name, after.Restarts, before.Restarts))
-		}
-	}
-	return found
 }

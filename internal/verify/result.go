@@ -4,15 +4,14 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 )
 
 // Status is how a check ended.
 type Status string
 
-// Unknown means that secretctl could not tell, and fail that something is wrong. A
-// skipped check does not apply, or needs one that did not pass.
+// Fail means that something is wrong, and unknown that secretctl could not find out. A skipped
+// check does not apply, or needs one that did not pass.
 const (
 	StatusPass    Status = "pass"
 	StatusWarn    Status = "warn"
@@ -33,14 +32,14 @@ type Result struct {
 	Duration time.Duration
 }
 
-// Group returns the group of the check: what stands before the slash of its ID.
+// Group returns the group of the check.
 func (r Result) Group() string { return groupOf(r.ID) }
 
 // MarshalJSON writes the documented form, with the duration in milliseconds.
 func (r Result) MarshalJSON() ([]byte, error) {
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)
-	enc.SetEscapeHTML(false) // a detail is for people, and no web page
+	enc.SetEscapeHTML(false) // a detail is text, not HTML
 	err := enc.Encode(struct {
 		ID         string `json:"id"`
 		Subject    string `json:"subject"`
@@ -52,19 +51,19 @@ func (r Result) MarshalJSON() ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// Pass says that it is as it should be.
+// Pass is the result of a check that found everything right.
 func Pass(format string, args ...any) Result { return result(StatusPass, format, args) }
 
-// Warn says that it works, but not as it should.
+// Warn is the result of a check of something that works, but needs attention.
 func Warn(format string, args ...any) Result { return result(StatusWarn, format, args) }
 
-// Fail says that it is wrong.
+// Fail is the result of a check that found something wrong.
 func Fail(format string, args ...any) Result { return result(StatusFail, format, args) }
 
-// Unknown says that it could not be found out, and why.
+// Unknown is the result of a check that could not find out.
 func Unknown(format string, args ...any) Result { return result(StatusUnknown, format, args) }
 
-// Skip says why the check was not made.
+// Skip is the result of a check that was not made.
 func Skip(format string, args ...any) Result { return result(StatusSkip, format, args) }
 
 func result(s Status, format string, args []any) Result {
@@ -77,12 +76,7 @@ func (r Result) WithHint(format string, args ...any) Result {
 	return r
 }
 
-func groupOf(id string) string {
-	group, _, _ := strings.Cut(id, "/")
-	return group
-}
-
-// Target is what the checks of a delivery looked at.
+// Target is where the checks of a delivery looked.
 type Target struct {
 	Cluster       string `json:"cluster,omitempty"` // the address of its API server
 	Namespace     string `json:"namespace,omitempty"`
@@ -90,7 +84,7 @@ type Target struct {
 	Mount         string `json:"mount,omitempty"` // on this machine, in place of a cluster
 	Store         string `json:"store,omitempty"`
 	Aidbox        string `json:"aidbox,omitempty"`
-	AidboxVersion string `json:"aidboxVersion,omitempty"` // "" where nobody was asked
+	AidboxVersion string `json:"aidboxVersion,omitempty"` // "" if Aidbox was not asked
 }
 
 // Path is a secret's path from the store to the resources that refer to it.
@@ -100,8 +94,8 @@ type Path struct {
 	Ends   []Step // the resources
 }
 
-// Step is a part of a path, and what came of the checks about it and about what leads
-// to it.
+// Step is a part of a path, with the outcome of the checks about it and about what leads to
+// it.
 type Step struct {
 	Lines  []string
 	Status Status   // "" if no check about it has run
@@ -109,20 +103,21 @@ type Step struct {
 	Broken bool     // the first step of the path that failed
 }
 
-// DeliveryReport has the results of one delivery, in the order in which they came.
+// DeliveryReport has the results of one delivery, in the order of the checks.
 type DeliveryReport struct {
 	Name     string   `json:"name"`
 	Target   *Target  `json:"target,omitempty"`
-	Paths    []Path   `json:"-"` // for a page
+	Paths    []Path   `json:"-"` // for the HTML page
 	Checks   []Result `json:"checks"`
-	Timeline []Moment `json:"timeline,omitempty"` // of a rotation
-	// DeadlineMS is how long after the write its file may change, in milliseconds.
+	Timeline []Moment `json:"timeline,omitempty"` // of rotations, one after the other
+	// DeadlineMS is how long after the write the file may change, in milliseconds; of several
+	// rotations the longest.
 	DeadlineMS int64 `json:"deadlineMs,omitempty"`
-	// Error is what kept this one of several from being checked, or ended it early.
+	// Error is set if this delivery, one of several, was not checked or ended early.
 	Error *SetupError `json:"error,omitempty"`
 }
 
-// SetupError is what kept checks from being run, or ended the run early.
+// SetupError is an error that kept checks from running, or ended the run early.
 type SetupError struct {
 	Message string `json:"message"`
 	Hint    string `json:"hint"`

@@ -2,14 +2,10 @@ package verify
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
 	"time"
 
-	"github.com/secretctl/secretctl/internal/cluster"
-	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/store"
 )
@@ -32,7 +28,7 @@ var rotationChecks = []Check{
 		subjects: rotatedSecret,
 		run:      newValueAccepted,
 
-		evenUnknown: true, // Aidbox may be asked where the file cannot be seen
+		evenUnknown: true, // Aidbox can be asked even if the file cannot be read
 	},
 	{
 		ID: "rotation/old-rejected", Title: "Aidbox rejects the old value",
@@ -47,8 +43,7 @@ var rotationChecks = []Check{
 	},
 }
 
-// rotatedSecret has the secret that gets a new value; where there is none, the
-// delivery stands in its place.
+// rotatedSecret returns the secret that gets a new value, or the delivery without one.
 func rotatedSecret(_ context.Context, r *run) []subject {
 	s := subject{name: r.d.Name, secret: r.rotation.secret}
 	if s.secret.Name != "" {
@@ -65,135 +60,123 @@ func storeUpdated(ctx context.Context, r *run, s subject) Result {
 	if s.secret.Name == "" {
 		return noRotation()
 	}
-	is := r.rotation
-	if result, ok := r.readRotated(ctx, s.secret); !ok {
-		return result
+	if stopped, ok := r.readRotated(ctx); !ok {
+		return stopped
 	}
-	if !is.WriteOnly {
-		if result, ok := r.prepareRotation(ctx); !ok {
-			result.Detail += "; nothing was written"
-			return result
-		}
+	if stopped, ok := r.readyToWrite(ctx); !ok {
+		stopped.Detail += "; nothing was written"
+		return stopped
 	}
-	if is.Due && !is.Follow {
-		if result, ok := r.renew(ctx); !ok {
-			result.Detail += "; nothing was written"
-			return result
-		}
-	}
+	rot := r.rotation
 	switch {
-	case is.DryRun:
+	case rot.DryRun:
 		return r.wouldRotate()
-	case is.Follow:
-		is.written, is.version = time.Now(), is.before
-		is.times.add("", momentFollowed)
-		r.followRotation(is.open(ctx))
-		return Pass("version %s is the newest%s%s; nothing was written", is.version, is.why(), r.driverWhy())
+	case rot.Follow:
+		rot.written, rot.version = time.Now(), rot.before
+		rot.times.add("", momentFollowed)
+		r.followRotation(rot.open(ctx))
+		return Pass("version %s is the newest%s%s; nothing was written", rot.version, rot.whyFollowed(), r.driverWhy())
 	}
-	following := is.open(ctx)
-	if result, ok := r.stillBefore(ctx, s.secret); !ok {
-		return result
+	following := rot.open(ctx)
+	if stopped, ok := r.unchanged(ctx); !ok {
+		stopped.Detail += "; nothing was written"
+		return stopped
 	}
-	is.Written("")
-	version, err := r.Store.Put(ctx, s.secret, is.New)
+	rot.Written("")
+	version, err := r.Store.Put(ctx, s.secret, rot.New)
 	if err != nil {
-		return r.notWritten(ctx, s.secret, err)
+		return r.notWritten(ctx, err)
 	}
 	r.values.forget()
-	is.written, is.version = time.Now(), version
-	is.Written(version)
-	is.times.add("", momentWritten)
+	rot.written, rot.version = time.Now(), version
+	rot.Written(version)
+	rot.times.add("", momentWritten)
 	r.followRotation(following)
-	return storeGivesBack(ctx, r, s)
+	return r.storeHasNewValue(ctx)
 }
 
-// readRotated reads what the store has: the value that is replaced, or to follow the
-// newest and the one before.
-func (r *run) readRotated(ctx context.Context, s config.Secret) (stopped Result, ok bool) {
-	is := r.rotation
-	old, before, err := r.Store.Get(ctx, s)
-	r.Sanitizer.Learn(old, is.New)
-	switch is.before = before; {
+// readRotated reads the value that is replaced; to follow, the newest value and the one
+// before it.
+func (r *run) readRotated(ctx context.Context) (stopped Result, ok bool) {
+	rot := r.rotation
+	old, version, err := r.Store.Get(ctx, rot.secret)
+	r.Sanitizer.Learn(old, rot.New)
+	rot.before = version
+	switch {
 	case err != nil:
 		return r.unknown(err), false
-	case is.Follow:
-		is.New, old = old, secret.Value{}
-		if kept, ok := r.Store.(store.Versioned); ok {
-			if old, err = kept.Previous(ctx, s); err != nil {
+	case rot.Follow:
+		rot.New, old = old, secret.Value{}
+		if versioned, ok := r.Store.(store.Versioned); ok {
+			if old, err = versioned.Previous(ctx, rot.secret); err != nil {
 				return r.unknown(err), false
 			}
 		}
-		if old.Equal(is.New) { // another secret of the same path has changed
+		if old.Equal(rot.New) { // another secret of the same path has changed
 			old = secret.Value{}
 		}
 		r.Sanitizer.Learn(old)
-	case !is.Due && old.Equal(is.New):
+	case !rot.Due && old.Equal(rot.New):
 		return Fail("the store already has the new value").WithHint("use another value"), false
 	}
-	if is.value, err = r.values.inFile(s, is.New); err != nil {
+	if rot.value, err = r.values.inFile(rot.secret, rot.New); err != nil {
 		return r.fail(err), false
 	}
-	is.old, _ = r.values.inFile(s, old) // one that cannot be decoded is in no file
+	rot.old, _ = r.values.inFile(rot.secret, old) // a value that cannot be decoded is in no file
 	return Result{}, true
 }
 
-// stillBefore reads once more what the new value replaces: since the first time, the pods
-// were looked at. The store refuses what changes from now on.
-func (r *run) stillBefore(ctx context.Context, s config.Secret) (stopped Result, ok bool) {
-	is := r.rotation
-	now, version, err := r.Store.Get(ctx, s)
+// readyToWrite checks everything that can be checked before the write.
+func (r *run) readyToWrite(ctx context.Context) (stopped Result, ok bool) {
+	if !r.rotation.WriteOnly {
+		if stopped, ok = r.prepareRotation(ctx); !ok {
+			return stopped, false
+		}
+	}
+	if r.rotation.Due && !r.rotation.Follow {
+		return r.renew(ctx)
+	}
+	return Result{}, true
+}
+
+// unchanged checks that nobody has written to the store while the pods were checked. The
+// store refuses the write if somebody does so from now on.
+func (r *run) unchanged(ctx context.Context) (stopped Result, ok bool) {
+	rot := r.rotation
+	now, version, err := r.Store.Get(ctx, rot.secret)
 	r.Sanitizer.Learn(now)
-	inFile, _ := r.values.inFile(s, now)
-	switch {
-	case err != nil:
-		result := r.unknown(err)
-		result.Detail += "; nothing was written"
-		return result, false
-	case !inFile.Equal(is.old):
-		return Fail("somebody else wrote version %s after %s was read; nothing was written", version, is.before).
+	if err != nil {
+		return r.unknown(err), false
+	}
+	if inFile, _ := r.values.inFile(rot.secret, now); !inFile.Equal(rot.old) {
+		return Fail("somebody else wrote version %s after %s was read", version, rot.before).
 			WithHint("find out who rotates this secret, then run it again"), false
 	}
 	return Result{}, true
 }
 
-// wouldRotate says what would be written, to whom it goes, and how long that may take.
+// wouldRotate says what a rotation would write, which replicas it would reach, and by when.
 func (r *run) wouldRotate() Result {
-	is := r.rotation
-	if is.Follow {
-		return Pass("dry run: would follow version %s%s; nothing was written", is.before, is.why())
+	rot := r.rotation
+	if rot.Follow {
+		return Pass("dry run: would follow version %s%s; nothing was written", rot.before, rot.whyFollowed())
 	}
-	what := fmt.Sprintf("dry run: would write a new version of %s, after %s", strings.Join(r.Provider.Place(r.d, is.secret), " "), is.before)
-	if is.WriteOnly {
+	what := fmt.Sprintf("dry run: would write a new version of %s, after %s", strings.Join(r.Provider.Place(r.d, rot.secret), " "), rot.before)
+	if rot.WriteOnly {
 		return Pass("%s, and follow nothing; nothing was written", what)
 	}
 	var replicas []string
 	for _, m := range r.mounts {
 		replicas = append(replicas, m.replica)
 	}
-	what += fmt.Sprintf("; it would reach %s within %s", list(", ", replicas), tenths(is.Deadline))
+	what += fmt.Sprintf("; it would reach %s within %s", list(", ", replicas), tenths(rot.Deadline))
 	if r.podWatch != nil {
 		what += ": " + r.podWatch.why
 	}
-	if c := rotationClient(r); c != nil {
+	if c := r.rotationClient(); c != nil {
 		what += "; " + c.Ref() + " would show whether Aidbox accepts it"
 	}
-	return Pass("%s%s; nothing was written", what, is.besides())
-}
-
-// why says why a rotation that was asked for is followed.
-func (r *rotation) why() string {
-	if r.unarrived == "" {
-		return ""
-	}
-	return ", and " + r.unarrived
-}
-
-// besides names the pods that are not followed.
-func (r *rotation) besides() string {
-	if len(r.leftOut) == 0 {
-		return ""
-	}
-	return "; not followed: " + list(", ", r.leftOut)
+	return Pass("%s%s; nothing was written", what, rot.notFollowed())
 }
 
 // driverWhy says how the driver notices a new value.
@@ -201,71 +184,44 @@ func (r *run) driverWhy() string {
 	if r.podWatch == nil {
 		return ""
 	}
-	return "; " + r.podWatch.driver.Why
+	return "; " + r.podWatch.mechanism.Why
 }
 
-// notWritten is the result of a write that failed, whose answer may be what got lost.
-func (r *run) notWritten(ctx context.Context, s config.Secret, err error) Result {
-	is, result := r.rotation, r.unknown(err)
-	switch back, version, getErr := r.Store.Get(ctx, s); {
-	case getErr == nil && back.Equal(is.New):
-		is.Written(version)
+// notWritten is the result of a write that failed. The store may have made it all the same.
+func (r *run) notWritten(ctx context.Context, err error) Result {
+	rot, result := r.rotation, r.unknown(err)
+	switch now, version, err := r.Store.Get(ctx, rot.secret); {
+	case err == nil && now.Equal(rot.New):
+		rot.Written(version)
 		result.Detail += fmt.Sprintf("; but version %s has the new value", version)
-	case getErr == nil && version != is.before:
+	case err == nil && version != rot.before:
 		result.Detail += fmt.Sprintf("; version %s was written meanwhile, and not by this rotation", version)
-	case getErr == nil:
+	case err == nil:
 		result.Detail += "; nothing was written"
 		return result
 	}
-	return result.WithHint("%s", is.followHint())
+	return result.WithHint("%s", rot.followHint())
 }
 
-// storeGivesBack reads what was written.
-func storeGivesBack(ctx context.Context, r *run, s subject) Result {
-	is := r.rotation
-	back, version, err := r.Store.Get(ctx, s.secret)
+// storeHasNewValue reads the value back.
+func (r *run) storeHasNewValue(ctx context.Context) Result {
+	rot := r.rotation
+	now, version, err := r.Store.Get(ctx, rot.secret)
 	switch {
 	case err != nil:
-		return Warn("version %s, was %s; it could not be read back: %s", is.version, is.before, r.line(err.Error())).WithHint("%s", is.followHint())
-	case !back.Equal(is.New) && version != is.version:
-		return is.conflictWith(version)
-	case !back.Equal(is.New):
+		return Warn("version %s, was %s; it could not be read back: %s", rot.version, rot.before, r.line(err.Error())).WithHint("%s", rot.followHint())
+	case !now.Equal(rot.New) && version != rot.version:
+		return rot.conflictWith(version)
+	case !now.Equal(rot.New):
 		return Fail("the store returns another value than was written").WithHint("check what else writes to it")
-	case version == is.before:
+	case version == rot.before:
 		return Fail("the version is still %s after the write", version).WithHint("secretctl needs a store that counts versions")
 	}
-	return Pass("version %s, was %s%s", version, is.before, r.driverWhy())
+	return Pass("version %s, was %s%s", version, rot.before, r.driverWhy())
 }
 
-// conflictWith is the result where somebody else wrote another value.
+// conflictWith is the result if somebody else wrote another value.
 func (r *rotation) conflictWith(version string) Result {
 	return Fail("version %s, which somebody else wrote, replaced version %s; the value of this rotation is gone", version, r.version).
 		WithHint("%s", r.followHint())
-}
-
-func noRestart(ctx context.Context, r *run, s subject) Result {
-	switch {
-	case s.secret.Name == "":
-		return noRotation()
-	case r.rotation.written.IsZero():
-		return Skip("nothing was written")
-	case r.podWatch != nil:
-		return r.podsStayed(ctx, r.podWatch.pods)
-	}
-	return r.health.result(ctx, r.rotation.written, r.Sanitizer)
-}
-
-// podsStayed says whether the pods are the ones from before the write.
-func (r *run) podsStayed(ctx context.Context, before []cluster.Pod) Result {
-	now, err := r.Cluster.Workload(ctx, r.d.Namespace, r.d.Aidbox.Workload.Kind, r.d.Aidbox.Workload.Name)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return Fail("%s was deleted meanwhile", r.d.Aidbox.Workload).WithHint("a rotation needs no restart: check what deleted it: kubectl get events -n %s", r.d.Namespace)
-	case err != nil:
-		return r.unknown(err)
-	}
-	if wrong := samePods(before, now.Pods); len(wrong) > 0 {
-		return Fail("%s", r.line(list("; ", wrong))).WithHint("a rotation needs no restart: check what replaced them: kubectl get events -n %s", r.d.Namespace)
-	}
-	return Pass("UID, restart count and start time of %s are as before %s", Count(len(before), "pod"), r.rotation.origin())
 }

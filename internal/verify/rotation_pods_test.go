@@ -50,7 +50,7 @@ func rotationInPods(t *testing.T, setup func(w *fakeCluster, s *fixture)) (*fake
 	return w, s
 }
 
-// mount has the driver mount the new value, and say so.
+// mount has the driver mount the new value and update its status.
 func (w *fakeCluster) mount(t *testing.T, pod string) {
 	w.roots[pod].publish(t, map[string]string{"client-secret": rotated}, time.Now())
 	w.mu.Lock()
@@ -90,7 +90,7 @@ func TestRotationIsFollowedInEachPod(t *testing.T) {
 	}
 	for _, moment := range want {
 		if !slices.Contains(seen, moment) {
-			t.Errorf("the timeline lacks %q: %v", moment, seen)
+			t.Errorf("the timeline does not have %q: %v", moment, seen)
 		}
 	}
 	secretless(t, s, report)
@@ -128,8 +128,8 @@ func TestRotationOnPodsThatCannotWorkWritesNothing(t *testing.T) {
 	}
 }
 
-// TestAidboxShowsARotationThatNoToolCanSee is about containers without a tool.
-func TestAidboxShowsARotationThatNoToolCanSee(t *testing.T) {
+// Of containers without the tools, Aidbox alone can show a rotation.
+func TestRotationIsShownByAidboxWithoutTools(t *testing.T) {
 	_, s := rotationInPods(t, func(w *fakeCluster, _ *fixture) { w.noTools = true })
 	results, report, err := s.run(t.Context())
 	must(t, err)

@@ -17,7 +17,7 @@ import (
 // rotated is the new value.
 const rotated = "rotated-2d8e6b4f0a/+?"
 
-// rotating makes the fixture a rotation whose value arrives at once.
+// rotating sets up a rotation whose value arrives at once.
 func rotating(change func(*fixture)) func(*testing.T, *fixture) {
 	return func(t *testing.T, s *fixture) {
 		s.o.Rotation = &Rotation{Secret: "client-secret", New: value(rotated), Deadline: time.Minute}
@@ -32,7 +32,7 @@ func rotating(change func(*fixture)) func(*testing.T, *fixture) {
 	}
 }
 
-// written is rotating where something changes once the new value is written.
+// written is rotating with a change when the new value is written.
 func written(change func(*testing.T, *fixture)) func(*testing.T, *fixture) {
 	return func(t *testing.T, s *fixture) {
 		rotating(nil)(t, s)
@@ -44,7 +44,7 @@ func written(change func(*testing.T, *fixture)) func(*testing.T, *fixture) {
 	}
 }
 
-// following makes the fixture a rotation that somebody else has written.
+// following sets up following a value that is already in the store.
 func following(change func(*testing.T, *fixture)) func(*testing.T, *fixture) {
 	return func(t *testing.T, s *fixture) {
 		s.o.Rotation = &Rotation{Secret: "client-secret", Follow: true, Deadline: time.Minute}
@@ -153,14 +153,14 @@ func rotationRows() []row {
 			_ = os.Chmod(s.file("client-secret"), 0o600)
 		}), updated, StatusFail, "local: user 1000 cannot read it"},
 		{"another value", rotating(func(s *fixture) { s.store["client-secret"], s.valid = "x", "x" }), updated, StatusFail, "local: the file has another value than the store, version 3; nothing was written | an earlier rotation may be under way: watch it arrive"},
-		{"no Client in Aidbox", rotating(func(s *fixture) { s.valid = "x" }), updated, StatusFail, "Client/basic, with the value that is to be replaced: GET /fhir/Patient answered 401; nothing was written | the Client may be missing"},
+		{"no Client in Aidbox", rotating(func(s *fixture) { s.valid = "x" }), updated, StatusFail, "Client/basic, with the old value: GET /fhir/Patient answered 401; nothing was written | the Client may be missing"},
 		{"no Aidbox", rotating(func(s *fixture) { unreachable(nil, s) }), updated, StatusUnknown, "connection refused; nothing was written"},
 		{"sick Aidbox", rotating(func(s *fixture) { s.w.Health = func(context.Context) error { return errUnreachable } }), updated, StatusUnknown, "aidbox: connection refused; nothing was written"},
-		{"wrong path", rotating(func(s *fixture) { always(404, "")(nil, s) }), updated, StatusFail, "answered 404; nothing was written | set aidbox.probe"},
+		{"wrong path", rotating(func(s *fixture) { always(404, "")(nil, s) }), updated, StatusFail, "answered 404: which says nothing about the secret; nothing was written | set aidbox.probe"},
 		{"dry run", rotating(func(s *fixture) {
 			s.o.Rotation.DryRun, s.w.Put, s.o.Selected = true, nil, []string{"rotation/store-updated"}
 		}), updated, StatusPass, "dry run: would write a new version of"},
-		{"dry run, and whom it reaches", rotating(func(s *fixture) {
+		{"dry run names the replicas", rotating(func(s *fixture) {
 			s.o.Rotation.DryRun, s.w.Put, s.o.Selected = true, nil, []string{"rotation/store-updated"}
 		}), updated, StatusPass, "after 3; it would reach local within 1m0s; Client/basic would show whether Aidbox accepts it; nothing was written"},
 		{"dry run without following", rotating(func(s *fixture) {

@@ -13,7 +13,7 @@ import (
 	"github.com/secretctl/secretctl/internal/secret"
 )
 
-// slow makes a fixture in a bubble where the file follows the store after mount,
+// slow is a fixture in a synctest bubble: the file follows the store after mount,
 // and Aidbox follows the file after cache.
 func slow(t *testing.T, mount, cache time.Duration) *fixture {
 	s := newFixture(t)
@@ -65,8 +65,8 @@ func TestRotationIsFollowedUntilItArrives(t *testing.T) {
 		if got := results["rotation/mounted client-secret"].Duration; got != 70200*time.Millisecond {
 			t.Errorf("took %v", got)
 		}
-		if want := "rotation/mounted client-secret 4m0s"; !slices.Contains(s.told, want) {
-			t.Errorf("nobody was told %q: %q", want, s.told)
+		if want := "rotation/mounted client-secret 4m0s"; !slices.Contains(s.progress, want) {
+			t.Errorf("no progress %q: %q", want, s.progress)
 		}
 		secretless(t, s, report)
 	})
@@ -83,7 +83,7 @@ func TestRotationThatNeverArrivesFailsAtTheDeadline(t *testing.T) {
 		if took := time.Since(start); took != 90100*time.Millisecond {
 			t.Errorf("took %v", took)
 		}
-		if last := report.Timeline[len(report.Timeline)-1]; last != (Moment{"local", "not in time: file changed", s.o.Rotation.Deadline}) || report.DeadlineMS != 90100 {
+		if last := report.Timeline[len(report.Timeline)-1]; last != (Moment{"client-secret", "local", "not in time: file changed", s.o.Rotation.Deadline, s.o.Rotation.Deadline}) || report.DeadlineMS != 90100 {
 			t.Errorf("deadline %d ms, and last of all %+v", report.DeadlineMS, last)
 		}
 		got := results["rotation/mounted client-secret"]

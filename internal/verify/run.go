@@ -15,17 +15,16 @@ type Options struct {
 	Selected []string  // groups, and IDs of single checks, as [Select] returns them
 	Rotation *Rotation // nil: the rotation checks are skipped
 	FromNode bool      // store/pod-can-read has a throw-away pod mount the secrets
-	Parallel int       // looks into pods, and Clients that are checked, at the same time; at least 1
-	// Progress is called when a check starts and when it waits, with the deadline of
-	// the wait or 0, from the goroutine of Run. It may be nil.
+	Parallel int       // how many pods, and Clients, are checked at the same time; at least 1
+	// Progress is called when a check starts (deadline 0) and when it waits, from the goroutine
+	// of Run. It may be nil.
 	Progress func(check string, deadline time.Duration)
 }
 
-// groupMount is the group whose results others refer to.
+// groupMount is the group whose results other checks refer to.
 const groupMount = "mount"
 
-// run is one run of the checks of a delivery: its dependencies, and what all checks
-// share.
+// run is one run of the checks of a delivery: its dependencies, and what the checks share.
 type run struct {
 	Dependencies
 	d *config.Delivery
@@ -33,21 +32,21 @@ type run struct {
 
 	classes   map[string]string // names of SecretProviderClasses, by the secret's name
 	values    *values
-	driver    *driver
+	driver    driver
 	resources memo[resource] // of Aidbox
 	rotation  *rotation
-	podWatch  *podWatch   // of the rotation, in pods
-	health    healthWatch // of the rotation, on this machine
+	podWatch  *podWatch   // during a rotation, in pods
+	health    healthWatch // during a rotation, on this machine
 
 	once     sync.Once
-	pods     *pods // nil before load, and where there is no cluster to look into
+	pods     *pods // nil before load, and without a cluster to look into
 	mounts   []*mount
 	statuses memo[map[string]cluster.PodStatus] // of a namespace, by the pod's UID and the class
 }
 
-func newRun(d *config.Delivery, deps Dependencies, o Options) *run {
+func newRun(ctx context.Context, d *config.Delivery, deps Dependencies, o Options) *run {
 	o.Parallel = max(1, o.Parallel)
-	r := &run{Dependencies: deps, d: d, o: o, values: &values{deps: deps}, driver: &driver{c: deps.Cluster}, classes: map[string]string{}}
+	r := &run{Dependencies: deps, d: d, o: o, values: &values{deps: deps}, driver: newDriver(ctx, deps.Cluster), classes: map[string]string{}}
 	for _, c := range deps.Provider.Classes(d) {
 		for _, s := range c.Secrets {
 			r.classes[s.Name] = c.Name
@@ -58,7 +57,7 @@ func newRun(d *config.Delivery, deps Dependencies, o Options) *run {
 	return r
 }
 
-// load finds the pods and their mounts, once, for the checks that need them.
+// load finds the pods and their mounts, once.
 func (r *run) load(ctx context.Context) {
 	r.once.Do(func() {
 		switch {
@@ -72,19 +71,18 @@ func (r *run) load(ctx context.Context) {
 	})
 }
 
-// replaceMounts replaces the mounts by those of pods that were created meanwhile, if
-// any pod was replaced during its checks. It does so once.
+// replaceMounts replaces the mounts by those of the pods that were created since, if a pod
+// was replaced during its checks.
 func (r *run) replaceMounts(ctx context.Context) bool {
 	if r.pods == nil {
 		return false
 	}
-	fresh, reloaded := r.pods.reloadIfGone(ctx)
-	if !reloaded {
-		return false
+	created, reloaded := r.pods.reloadIfGone(ctx)
+	if reloaded {
+		r.mounts = r.pods.mounts(created)
+		r.statuses.forget()
 	}
-	r.mounts = r.pods.mounts(fresh)
-	r.statuses.forget()
-	return true
+	return reloaded
 }
 
 func (r *run) progress(check string, deadline time.Duration) {
@@ -93,16 +91,10 @@ func (r *run) progress(check string, deadline time.Duration) {
 	}
 }
 
-// toTry is [values.toTry].
-func (r *run) toTry(ctx context.Context, s config.Secret) (expectation, error) {
-	r.load(ctx)
-	return r.values.toTry(ctx, s, r.mounts)
-}
-
 // line sanitizes text from outside.
 func (r *run) line(text string) string { return r.Sanitizer.Line(text) }
 
-// unknown is the result of an error.
+// unknown is the result of an error that kept a check from finding out.
 func (r *run) unknown(err error) Result {
 	return Unknown("%s", r.line(err.Error())).WithHint("%s", hint.Of(err))
 }
@@ -120,7 +112,7 @@ func (r *run) noAdmin() Result {
 	return Skip("no administrator access to Aidbox").WithHint("set aidbox.admin in the config")
 }
 
-// stop ends what runs beside the checks.
+// stop ends what runs in the background.
 func (r *run) stop() {
 	r.rotation.stop()
 	r.health.stop()

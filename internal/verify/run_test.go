@@ -98,17 +98,19 @@ func TestEveryNeedRunsBeforeWhatNeedsIt(t *testing.T) {
 	s.o.Rotation = &Rotation{Secret: "client-secret", New: value(rotated)}
 	newFakeCluster(t, s)
 	s.inPods = true
-	r := newRun(s.d, s.w.dependencies(s.d), s.o)
+	r := newRun(t.Context(), s.d, s.w.dependencies(s.d), s.o)
 	ran := map[string]bool{}
 	var planned []string
-	for _, task := range r.plan(t.Context(), Groups()) {
-		for _, n := range task.needs {
-			if !ran[n.key()] {
-				t.Errorf("%s needs %s, which does not run before it", task.key(), n.key())
+	for _, tasks := range r.plan(t.Context(), Groups()) {
+		for _, task := range tasks {
+			for _, need := range task.needs {
+				if !ran[need] {
+					t.Errorf("%s needs %s, which does not run before it", task.key(), need)
+				}
 			}
+			ran[task.key()] = true
+			planned = append(planned, task.ID)
 		}
-		ran[task.key()] = true
-		planned = append(planned, task.ID)
 	}
 	if diff := cmp.Diff(IDs(), slices.Compact(planned)); diff != "" {
 		t.Errorf("checks and plan differ: %s", diff)
@@ -122,8 +124,8 @@ func TestWarningDoesNotBlock(t *testing.T) {
 		StatusFail: "skipped: a/a failed", StatusUnknown: "skipped: a/a is unknown", StatusSkip: "skipped: a/a was skipped",
 	} {
 		for _, about := range []string{"x", ""} {
-			blocked := task{Check{ID: "a/b", run: runs}, subject{name: "x"}, []need{{"a/a", about}}}
-			got := new(run).result(t.Context(), blocked, map[string]Status{"a/a " + about: status})
+			blocked := task{Check{ID: "a/b", run: runs}, subject{name: "x"}, []string{keyOf("a/a", about)}}
+			got := new(run).result(t.Context(), blocked, map[string]Status{keyOf("a/a", about): status})
 			if got.Detail != want || (got.Status == StatusSkip) != (want != "ran") {
 				t.Errorf("%s: got %+v", status, got)
 			}
@@ -137,7 +139,7 @@ func TestProgressReportsEachCheck(t *testing.T) {
 	_, _, err := s.run(t.Context())
 	must(t, err)
 	want := []string{"client/exists Client/basic 0s", "client/masked Client/basic 0s", "client/reference Client/basic 0s"}
-	if diff := cmp.Diff(want, s.told); diff != "" {
+	if diff := cmp.Diff(want, s.progress); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -161,6 +163,27 @@ func TestNothingRunsAfterTheEnd(t *testing.T) {
 		}
 	}
 	if !slices.ContainsFunc(report.Checks, func(r Result) bool { return groupOf(r.ID) == "rotation" }) {
-		t.Error("the report lacks what did not run")
+		t.Error("the report does not have the checks that did not run")
+	}
+}
+
+// The error is reported once, and nothing is said about pods that were never seen.
+func TestChecksAreSkippedIfTheClusterDoesNotAnswer(t *testing.T) {
+	s := newFixture(t)
+	w := newFakeCluster(t, s)
+	w.refuse = "/"
+	s.inPods, s.d.Aidbox.URL, s.o.Selected = true, "service", append(readOnlyGroups, "aidbox")
+	_, report, err := s.run(t.Context())
+	must(t, err)
+	if first := report.Checks[0]; first.ID != "cluster/api" || first.Status != StatusUnknown {
+		t.Errorf("%+v", first)
+	}
+	for _, r := range report.Checks[1:] {
+		if r.Status != StatusSkip || !strings.HasPrefix(r.Detail, "skipped: ") || strings.Contains(r.Detail, "no running pod") {
+			t.Errorf("%+v", r)
+		}
+	}
+	if len(report.Checks) < 15 {
+		t.Errorf("%d checks", len(report.Checks))
 	}
 }

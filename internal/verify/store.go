@@ -13,7 +13,7 @@ import (
 var storeChecks = []Check{
 	{
 		ID: "store/reachable", Title: "the store is reachable",
-		run: storeAnswers,
+		run: storeReachable,
 	},
 	{
 		ID: "store/secret-present", Title: "the store has the secret",
@@ -25,12 +25,12 @@ var storeChecks = []Check{
 		ID: "store/pod-can-read", Title: "the pod can log in to the store and read the secrets",
 		Needs:    []string{"store/reachable"},
 		subjects: podAccount,
-		run:      func(ctx context.Context, r *run, _ subject) Result { return r.podCanRead(ctx) },
+		run:      podCanRead,
 	},
 }
 
-// podAccount has the ServiceAccount. The cluster makes its token, or runs a pod as it,
-// where the login is tried.
+// podAccount returns the ServiceAccount. To try the login, the cluster makes its token, or
+// runs a pod as it.
 func podAccount(_ context.Context, r *run) []subject {
 	s := subject{name: "serviceaccount/" + r.d.Aidbox.ServiceAccount}
 	if r.o.FromNode || !r.Provider.LoginOnNode(r.d) {
@@ -39,7 +39,7 @@ func podAccount(_ context.Context, r *run) []subject {
 	return []subject{s}
 }
 
-func storeAnswers(ctx context.Context, r *run, _ subject) Result {
+func storeReachable(ctx context.Context, r *run, _ subject) Result {
 	what, err := r.Store.Reach(ctx)
 	switch {
 	case errors.Is(err, fs.ErrInvalid):
@@ -60,7 +60,7 @@ func secretStored(ctx context.Context, r *run, s subject) Result {
 	case errors.Is(err, store.ErrPEM):
 		return Pass("stored, version %s; it %v", got.version, store.ErrPEM)
 	case errors.Is(err, fs.ErrPermission):
-		return secretSeen(ctx, r, s, err)
+		return unreadableSecretStored(ctx, r, s, err)
 	case err != nil:
 		return r.unknown(err)
 	case got.value.Empty():
@@ -74,7 +74,7 @@ func secretStored(ctx context.Context, r *run, s subject) Result {
 	return Pass("stored, version %s", got.version)
 }
 
-// secretValid warns of a secret that the store gives out although it should not be used.
+// secretValid warns of a secret that the store returns although it is not valid now.
 func secretValid(ctx context.Context, r *run, s subject, dated store.Dated, version string) Result {
 	switch from, until, err := dated.Validity(ctx, s.secret); {
 	case err != nil:
@@ -89,8 +89,8 @@ func secretValid(ctx context.Context, r *run, s subject, dated store.Dated, vers
 	return Pass("stored, version %s", version)
 }
 
-// secretSeen says what is known of a secret whose value may not be read.
-func secretSeen(ctx context.Context, r *run, s subject, denied error) Result {
+// unreadableSecretStored checks a secret whose value secretctl may not read.
+func unreadableSecretStored(ctx context.Context, r *run, s subject, denied error) Result {
 	switch newest, err := r.values.newestVersions(ctx, s.secret); {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrInvalid):
 		return r.fail(err)

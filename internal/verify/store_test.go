@@ -15,7 +15,7 @@ import (
 	"github.com/secretctl/secretctl/internal/store"
 )
 
-// session is what a pod may do in the fixture's store.
+// session is a pod's login to the store of the fixture.
 type session struct {
 	s      *fixture
 	denied []string // names of secrets
@@ -55,7 +55,7 @@ func login(session *session, err error) func(*testing.T, *fixture) {
 	}
 }
 
-// tokenAnswer is a fixture whose API server answers that to a TokenRequest.
+// tokenAnswer sets what the API server answers to a TokenRequest.
 func tokenAnswer(answer string) func(*testing.T, *fixture) {
 	return func(t *testing.T, s *fixture) {
 		login(&session{}, nil)(t, s)

@@ -9,11 +9,13 @@ import (
 	"time"
 )
 
-// Moment is something that was seen to happen during a rotation.
+// Moment is an event of a rotation.
 type Moment struct {
-	Replica string // "pod/aidbox-7d4"; "" for what concerns all of them
-	What    string // "file changed"
-	After   time.Duration
+	Secret   string        // that was rotated
+	Replica  string        // "pod/aidbox-7d4"; "" for events that concern all
+	What     string        // "file changed"
+	After    time.Duration // the write to the store, or the start of following
+	Deadline time.Duration // of the rotation, for the file
 }
 
 // What a timeline has.
@@ -26,7 +28,7 @@ const (
 	momentAccepted = "new value accepted"
 	momentRefused  = "old value refused"
 
-	momentLate = "not in time: " // before one that did not come
+	momentLate = "not in time: " // before one that did not happen
 )
 
 // What the times of a timeline count from.
@@ -35,7 +37,19 @@ const (
 	originFollow = "the start"
 )
 
-// Origin says what the times of a timeline count from.
+// Rotations splits a timeline by the secrets that were rotated, one after the other.
+func Rotations(timeline []Moment) (rotations [][]Moment) {
+	for len(timeline) > 0 {
+		end := slices.IndexFunc(timeline, func(m Moment) bool { return m.Secret != timeline[0].Secret })
+		if end < 0 {
+			end = len(timeline)
+		}
+		rotations, timeline = append(rotations, timeline[:end]), timeline[end:]
+	}
+	return rotations
+}
+
+// Origin returns what the times of a rotation count from.
 func Origin(all []Moment) string {
 	if len(all) > 0 && all[0].What == momentFollowed {
 		return originFollow
@@ -43,10 +57,10 @@ func Origin(all []Moment) string {
 	return originWrite
 }
 
-// Late says that it did not happen in time.
+// Late reports whether the event did not happen in time.
 func (m Moment) Late() bool { return strings.HasPrefix(m.What, momentLate) }
 
-// Where returns the replica, or else what the moment is about.
+// Where returns the replica, or else what the event concerns.
 func (m Moment) Where() string {
 	switch {
 	case m.Replica != "":
@@ -60,14 +74,14 @@ func (m Moment) Where() string {
 // MarshalJSON writes the documented form, with the time in milliseconds.
 func (m Moment) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
+		Secret  string `json:"secret"`
 		Replica string `json:"replica"`
 		What    string `json:"what"`
 		AfterMS int64  `json:"afterMs"`
-	}{m.Replica, m.What, m.After.Milliseconds()})
+	}{m.Secret, m.Replica, m.What, m.After.Milliseconds()})
 }
 
-// timeline collects moments from several goroutines. They count from the write to
-// the store.
+// timeline collects moments from several goroutines. Times count from the first one.
 type timeline struct {
 	mu      sync.Mutex
 	start   time.Time
@@ -81,13 +95,16 @@ func (t *timeline) add(replica, what string) time.Duration {
 		t.start = time.Now()
 	}
 	after := time.Since(t.start)
-	t.moments = append(t.moments, Moment{replica, what, after})
+	t.moments = append(t.moments, Moment{Replica: replica, What: what, After: after})
 	return after
 }
 
-// sorted returns what was seen, in the order of time.
-func (t *timeline) sorted() []Moment {
+// sorted returns the moments of a secret's rotation by time.
+func (t *timeline) sorted(secret string, deadline time.Duration) []Moment {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	for i := range t.moments {
+		t.moments[i].Secret, t.moments[i].Deadline = secret, deadline
+	}
 	return slices.SortedStableFunc(slices.Values(t.moments), func(a, b Moment) int { return cmp.Compare(a.After, b.After) })
 }

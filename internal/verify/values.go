@@ -15,8 +15,7 @@ import (
 // mark at an end.
 const oddityHint = "Aidbox takes it as part of the secret: store the value without it (printf, not echo)"
 
-// values finds out which value each secret should have, and asks the store once
-// for each.
+// values finds out which value each secret should have, and asks the store once for each.
 type values struct {
 	deps   Dependencies
 	stored memo[stored]
@@ -24,7 +23,7 @@ type values struct {
 }
 
 type stored struct {
-	value   secret.Value
+	value   secret.Value // as the file has it
 	version string
 }
 
@@ -34,9 +33,9 @@ type expectation struct {
 	from  string // "the store, version 3"
 }
 
-// expected returns the value that the mount should have: the store's, or that of
-// the secret's source where the store cannot be read. It is an fs.ErrNotExist
-// where the store can be read and has none.
+// expected returns the value that the mount should have: the store's, or the value of the
+// secret's source if the store cannot be read. The error is an fs.ErrNotExist if the store
+// can be read and has none.
 func (vs *values) expected(ctx context.Context, s config.Secret) (expectation, error) {
 	got, err := vs.inStore(ctx, s)
 	switch {
@@ -46,39 +45,37 @@ func (vs *values) expected(ctx context.Context, s config.Secret) (expectation, e
 		return expectation{}, fmt.Errorf("secret not found in the store: %w", err)
 	case errors.Is(err, fs.ErrInvalid), errors.Is(err, store.ErrPEM):
 		return expectation{}, err
-	}
-	if s.Value.Env == "" && s.Value.File == "" {
+	case s.Value.Env == "" && s.Value.File == "":
 		return expectation{}, fmt.Errorf("%w: without the store there is nothing to compare with", err)
 	}
 	v, sourceErr := vs.deps.Source(ctx, s)
 	if sourceErr != nil {
 		return expectation{}, fmt.Errorf("%w: so there is nothing to compare with: %s", err, sourceErr.Error())
 	}
-	why := "store not readable: " + vs.deps.Sanitizer.Line(err.Error())
 	vs.deps.Sanitizer.Learn(v)
-	if v, err = vs.inFile(s, v); err != nil {
-		return expectation{}, err
-	}
-	return expectation{v, fmt.Sprintf("%s (%s)", s.Value, why)}, nil
+	from := fmt.Sprintf("%s (store not readable: %s)", s.Value, vs.deps.Sanitizer.Line(err.Error()))
+	v, err = vs.inFile(s, v)
+	return expectation{v, from}, err
 }
 
-// toTry returns the value to authenticate with: the expected one, or else what
-// the first readable mount has.
-func (vs *values) toTry(ctx context.Context, s config.Secret, mounts []*mount) (expectation, error) {
-	e, err := vs.expected(ctx, s)
+// toTry returns the value to authenticate with: the expected value, or the content of the
+// first mounted file that can be read.
+func (r *run) toTry(ctx context.Context, s config.Secret) (expectation, error) {
+	e, err := r.values.expected(ctx, s)
 	if err == nil {
 		return e, nil
 	}
-	for _, m := range mounts {
+	r.load(ctx)
+	for _, m := range r.mounts {
 		if v, readErr := m.value(ctx, s); readErr == nil && !v.Empty() {
-			vs.deps.Sanitizer.Learn(v)
-			return expectation{v, fmt.Sprintf("the mounted file (%s; %s)", m.replica, vs.deps.Sanitizer.Line(err.Error()))}, nil
+			r.Sanitizer.Learn(v)
+			return expectation{v, fmt.Sprintf("the mounted file (%s; %s)", m.replica, r.line(err.Error()))}, nil
 		}
 	}
 	return expectation{}, fmt.Errorf("%w; no mounted file has a value to try", err)
 }
 
-// inStore returns what the store has.
+// inStore returns the value in the store.
 func (vs *values) inStore(ctx context.Context, s config.Secret) (stored, error) {
 	return vs.stored.get(s.Name, func() (stored, error) {
 		v, version, err := vs.deps.Store.Get(ctx, s)
@@ -90,7 +87,7 @@ func (vs *values) inStore(ctx context.Context, s config.Secret) (stored, error) 
 	})
 }
 
-// inFile returns what the file has where the store has v.
+// inFile returns the content of the file if v is the value in the store.
 func (vs *values) inFile(s config.Secret, v secret.Value) (secret.Value, error) {
 	decoded, err := s.InFile(v)
 	if err != nil {
@@ -100,8 +97,8 @@ func (vs *values) inFile(s config.Secret, v secret.Value) (secret.Value, error) 
 	return decoded, nil
 }
 
-// newestVersions returns the newest version of a secret, or a few of which one is
-// it, without its value.
+// newestVersions returns what the driver's status may have as the newest version of a secret,
+// without reading its value.
 func (vs *values) newestVersions(ctx context.Context, s config.Secret) ([]string, error) {
 	return vs.newest.get(s.Name, func() ([]string, error) { return vs.deps.Store.StatusVersions(ctx, s) })
 }

@@ -11,8 +11,7 @@ import (
 	"github.com/secretctl/secretctl/internal/secret"
 )
 
-// compareVaultConfig compares what a vault config means with what the delivery
-// means; order and layout do not matter.
+// compareVaultConfig compares a vault config with the delivery; order and layout do not matter.
 func compareVaultConfig(data []byte, d *config.Delivery, clean *secret.Sanitizer) Result {
 	got, err := config.ReadVaultConfig(data)
 	if err != nil {
@@ -24,43 +23,31 @@ func compareVaultConfig(data []byte, d *config.Delivery, clean *secret.Sanitizer
 	}
 	var wrong []string
 	for _, name := range slices.Sorted(maps.Keys(want)) {
-		entry, present := got[name]
+		got, present := got[name]
+		want := want[name]
+		gotScope, wantScope := sorted(got.Scope), sorted(want.Scope)
 		switch {
 		case !present:
 			wrong = append(wrong, name+" is missing")
-		case entry.ScopeFormat != want[name].ScopeFormat:
-			return Fail("the scope of %s is written as %s, but aidbox.scopeFormat is %s", name, cmp.Or(entry.ScopeFormat, "neither a list of references nor an object"), d.Aidbox.ScopeFormat).
+		case got.ScopeFormat != want.ScopeFormat:
+			return Fail("the scope of %s is written as %s, but aidbox.scopeFormat is %s", name, cmp.Or(got.ScopeFormat, "neither a list of references nor an object"), d.Aidbox.ScopeFormat).
 				WithHint("set aidbox.scopeFormat to what this Aidbox reads (references: a list of Type/id; object: resource_type and id), then apply what secretctl render writes")
-		default:
-			wrong = append(wrong, differences(name, entry, want[name])...)
+		case got.Path != want.Path:
+			wrong = append(wrong, fmt.Sprintf("%s has path %s, not %s", name, got.Path, want.Path))
+		case !slices.Equal(gotScope, wantScope):
+			wrong = append(wrong, fmt.Sprintf("%s has scope %s, not %s", name, strings.Join(gotScope, " "), strings.Join(wantScope, " ")))
 		}
 	}
 	if len(wrong) > 0 {
 		return Fail("%s", clean.Line(strings.Join(wrong, "; "))).
 			WithHint("apply what secretctl render writes; with scopeFormat object, Aidbox reads the file only at start, so restart it")
 	}
-	var extra []string
-	for name := range got {
-		if _, ours := want[name]; !ours {
-			extra = append(extra, name)
-		}
-	}
-	if slices.Sort(extra); len(extra) > 0 {
-		return Warn("path and scope of %s match the config, but the file has others: %s", len(want), clean.Line(strings.Join(extra, ", "))).
+	maps.DeleteFunc(got, func(name string, _ config.VaultConfigEntry) bool { _, ours := want[name]; return ours })
+	if extra := slices.Sorted(maps.Keys(got)); len(extra) > 0 {
+		return Warn("path and scope of %s match the config, but the file has others: %s", Count(len(want), "secret"), clean.Line(strings.Join(extra, ", "))).
 			WithHint("add them to the config, or remove them from the file: render replaces the whole file")
 	}
 	return Pass("path and scope of %s match the config", Count(len(want), "secret"))
 }
 
-func differences(name string, got, want config.VaultConfigEntry) []string {
-	var found []string
-	if got.Path != want.Path {
-		found = append(found, fmt.Sprintf("%s has path %s, not %s", name, got.Path, want.Path))
-	}
-	if g, w := scopes(got.Scope), scopes(want.Scope); !slices.Equal(g, w) {
-		found = append(found, fmt.Sprintf("%s has scope %s, not %s", name, strings.Join(g, " "), strings.Join(w, " ")))
-	}
-	return found
-}
-
-func scopes(all []string) []string { return slices.Compact(slices.Sorted(slices.Values(all))) }
+func sorted(scopes []string) []string { return slices.Compact(slices.Sorted(slices.Values(scopes))) }

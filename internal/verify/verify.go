@@ -16,75 +16,66 @@ import (
 	"github.com/secretctl/secretctl/internal/config"
 )
 
-// Run runs the checks of the named groups, and those of other groups that they
-// need. If ctx ends first, the remaining checks are unknown, and the error wraps
-// ctx.Err() while the report stays usable.
+// Run runs the selected checks, and those of other groups that they need. If ctx ends
+// first, the remaining checks are unknown, and the error wraps ctx.Err() while the report
+// stays usable.
 func Run(ctx context.Context, d *config.Delivery, deps Dependencies, o Options) (DeliveryReport, error) {
-	r := newRun(d, deps, o)
+	r := newRun(ctx, d, deps, o)
 	defer r.stop()
 	report := DeliveryReport{Name: d.Name, Checks: []Result{}}
 	statuses := map[string]Status{}
 	r.do(ctx, r.plan(ctx, o.Selected), statuses, &report)
 	r.stop()
-	if report.Timeline = r.rotation.times.sorted(); len(report.Timeline) > 0 {
+	if report.Timeline = r.rotation.times.sorted(r.rotation.secret.Name, r.rotation.Deadline); len(report.Timeline) > 0 {
 		report.DeadlineMS = r.rotation.Deadline.Milliseconds()
 	}
 	if slices.Contains(o.Selected, groupMount) && r.replaceMounts(ctx) {
 		r.do(ctx, r.plan(ctx, []string{groupMount}), statuses, &report)
 	}
-	if err := ctx.Err(); err != nil {
-		return report, err
-	}
-	return report, nil
+	return report, ctx.Err()
 }
 
 // task is a check of one subject.
 type task struct {
 	Check
 	subject
-	needs []need
+	needs []string // keys of the tasks that must pass first
 }
 
-// need is a check that must pass before a task makes sense.
-type need struct{ id, subject string }
+func (t task) key() string { return keyOf(t.ID, t.subject.name) }
 
-func (t task) key() string { return t.ID + " " + t.subject.name }
-func (n need) key() string { return n.id + " " + n.subject }
+func keyOf(id, subject string) string { return strings.TrimSpace(id + " " + subject) }
 
-// do runs tasks in order, and those of a parallel check side by side. statuses has how
-// those ended that have run.
-func (r *run) do(ctx context.Context, tasks []task, statuses map[string]Status, report *DeliveryReport) {
-	for len(tasks) > 0 {
-		next := slices.IndexFunc(tasks, func(t task) bool { return t.ID != tasks[0].ID })
-		if next < 0 {
-			next = len(tasks)
-		}
-		for i, result := range r.results(ctx, tasks[:next], statuses) {
+// do runs the tasks of each check, and adds their results to the report. statuses has the
+// results so far, by key.
+func (r *run) do(ctx context.Context, plan [][]task, statuses map[string]Status, report *DeliveryReport) {
+	for _, tasks := range plan {
+		for i, result := range r.results(ctx, tasks, statuses) {
 			statuses[tasks[i].key()] = result.Status
 			report.Checks = append(report.Checks, result)
 		}
-		tasks = tasks[next:]
 	}
 }
 
-// results runs the tasks of one check.
+// results runs the tasks of one check, in parallel if the check allows it.
 func (r *run) results(ctx context.Context, tasks []task, statuses map[string]Status) []Result {
 	results := make([]Result, len(tasks))
 	var group errgroup.Group
 	group.SetLimit(r.o.Parallel)
 	for i, t := range tasks {
-		r.progress(strings.TrimSpace(t.key()), 0)
+		r.progress(t.key(), 0)
 		if i == 0 && t.prepare != nil {
 			t.prepare(ctx, r)
 		}
-		if !t.parallel {
-			results[i] = r.result(ctx, t, statuses)
-			continue
-		}
-		group.Go(func() error {
+		do := func() error {
 			results[i] = r.result(ctx, t, statuses)
 			return nil
-		})
+		}
+		if t.parallel {
+			group.Go(do)
+		} else {
+			_ = do()
+		}
 	}
 	_ = group.Wait() // the errors are in the results
 	return results
@@ -106,14 +97,11 @@ func (r *run) result(ctx context.Context, t task, statuses map[string]Status) Re
 	return result
 }
 
-// blocked says which need stands in the way.
+// blocked returns the result of a task if one that it needs did not pass.
 func (t task) blocked(statuses map[string]Status) (Result, bool) {
-	for _, n := range t.needs {
-		what := n.id
-		if n.subject != "" && n.subject != t.subject.name {
-			what += " " + n.subject
-		}
-		switch status := statuses[n.key()]; {
+	for _, need := range t.needs {
+		what := strings.TrimSuffix(need, " "+t.subject.name)
+		switch status := statuses[need]; {
 		case status == StatusPass, status == StatusWarn, status == StatusUnknown && t.evenUnknown:
 		case status == StatusFail:
 			return Skip("skipped: %s failed", what), true
@@ -133,37 +121,35 @@ func ended(ctx context.Context) string {
 	return "interrupted"
 }
 
-// plan returns the tasks of groups and single checks, and those that they need, in the order of
-// the checks.
-func (r *run) plan(ctx context.Context, selected []string) []task {
-	subjects := map[string][]subject{} // by ID, of the checks that were asked
+// plan returns the tasks of the selected groups and checks, and those that they need, by
+// check, in the order of the checks.
+func (r *run) plan(ctx context.Context, selected []string) (plan [][]task) {
+	subjects := map[string][]subject{} // by the check's ID
 	subjectsOf := func(c Check) []subject {
-		if _, asked := subjects[c.ID]; !asked && c.subjects != nil {
-			subjects[c.ID] = c.subjects(ctx, r)
-		} else if !asked {
+		if _, known := subjects[c.ID]; !known {
 			subjects[c.ID] = []subject{{}}
+			if c.subjects != nil {
+				subjects[c.ID] = c.subjects(ctx, r)
+			}
 		}
 		return subjects[c.ID]
 	}
-	planned := map[string]task{}
+	planned := map[string]task{} // by key
 	var add func(c Check, s subject)
 	add = func(c Check, s subject) {
 		t := task{Check: c, subject: s}
 		if _, known := planned[t.key()]; known {
 			return
 		}
-		for _, wanted := range slices.Concat(c.Needs, s.needs) {
+		for _, wanted := range slices.Concat(s.needs, c.Needs) {
 			id, name, named := strings.Cut(wanted, " ")
 			needed := checks[slices.IndexFunc(checks, func(c Check) bool { return c.ID == id })]
-			if !named && needed.subjects != nil {
-				name = s.name
-			}
 			for _, other := range subjectsOf(needed) {
-				if other.name == name {
+				if other.name == name || !named && other.name == s.name {
 					add(needed, other)
+					t.needs = append(t.needs, keyOf(id, other.name))
 				}
 			}
-			t.needs = append(t.needs, need{id, name})
 		}
 		planned[t.key()] = t
 	}
@@ -174,13 +160,16 @@ func (r *run) plan(ctx context.Context, selected []string) []task {
 			}
 		}
 	}
-	var tasks []task
 	for _, c := range checks {
+		var tasks []task
 		for _, s := range subjects[c.ID] {
-			if t, ok := planned[c.ID+" "+s.name]; ok {
+			if t, ok := planned[keyOf(c.ID, s.name)]; ok {
 				tasks = append(tasks, t)
 			}
 		}
+		if len(tasks) > 0 {
+			plan = append(plan, tasks)
+		}
 	}
-	return tasks
+	return plan
 }

@@ -13,76 +13,73 @@ import (
 	"github.com/secretctl/secretctl/internal/config"
 )
 
-// maxSilent is how often in a row a stream may end without a word where a look works.
-// Then it is the container, or what is in between, that cannot be watched.
+// maxSilent is how many streams in a row may end without a report although a look works.
+// Then the container, or something on the way to it, cannot be watched.
 const maxSilent = 3
 
-// openAtMost is how long before the write streams are begun. One that hangs by then ends
-// with its own limits, and what was not begun is begun after the write.
-const openAtMost = 15 * time.Second
+// connectTimeout is how long before the write streams are opened. One that hangs ends by its
+// own limits, and those that were not opened are opened after the write.
+const connectTimeout = 15 * time.Second
 
-// watcher knows a secret's file in one replica: by a stream from the container that reports
-// each change, or else by a look whenever it is asked. It has at most one of them at a time.
+// watcher knows a secret's file in one replica: from a stream that reports each change, or
+// from a look each time that it is asked. It has at most one of them at a time.
 type watcher struct {
-	mount   *mount
-	secret  config.Secret
-	opening chan struct{} // has a place for each that may connect at the same time
-	changed chan struct{} // gets a word when the stream reports again
-	silent  int           // streams in a row without a word
-	close   context.CancelFunc
-	running sync.WaitGroup
+	mount      *mount
+	secret     config.Secret
+	connecting chan struct{} // limits how many connect at the same time
+	changed    chan struct{} // is sent to when the stream reports again
+	silent     int           // streams in a row without a report
+	close      context.CancelFunc
+	running    sync.WaitGroup
 
 	mu   sync.Mutex
 	live bool // the stream is open
 	last cluster.File
 }
 
-func newWatcher(m *mount, s config.Secret, opening chan struct{}) *watcher {
-	return &watcher{mount: m, secret: s, opening: opening, changed: make(chan struct{}, 1), close: func() {}}
+func newWatcher(m *mount, s config.Secret, connecting chan struct{}) *watcher {
+	return &watcher{mount: m, secret: s, connecting: connecting, changed: make(chan struct{}, 1), close: func() {}}
 }
 
-// now returns what is known of the file. It begins a stream, which ctx ends, if there is none.
+// now returns the file. If there is no stream, it opens one, which ctx ends.
 func (w *watcher) now(ctx context.Context) cluster.File {
-	if f, live := w.reported(); live {
-		return f
+	w.mu.Lock()
+	last, live := w.last, w.live
+	w.mu.Unlock()
+	if live {
+		return last
 	}
 	select {
-	case w.opening <- struct{}{}:
-		defer func() { <-w.opening }()
+	case w.connecting <- struct{}{}:
+		defer func() { <-w.connecting }()
 	case <-ctx.Done():
 		return cluster.File{Err: ctx.Err()}
 	}
 	if w.mount.watch != nil && w.silent < maxSilent {
-		if f, said := w.open(ctx); said {
+		if f, reported := w.open(ctx); reported {
 			w.silent = 0
 			return f
 		}
 	}
-	f := w.mount.lookNow(ctx, w.secret)
+	f := w.mount.lookAgain(ctx, w.secret)
 	if f.Err == nil {
 		w.silent++
 	}
 	return f
 }
 
-func (w *watcher) reported() (f cluster.File, live bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.last, w.live
-}
-
-// open begins a stream, and returns the first that it reports.
-func (w *watcher) open(ctx context.Context) (first cluster.File, said bool) {
+// open opens a stream, and returns its first report.
+func (w *watcher) open(ctx context.Context) (first cluster.File, reported bool) {
 	ctx, w.close = context.WithCancel(ctx)
-	word := make(chan cluster.File, 1)
+	reports := make(chan cluster.File, 1)
 	w.running.Go(func() {
-		defer close(word)
+		defer close(reports)
 		w.mount.watch(ctx, w.mount.file(w.secret), func(f cluster.File) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			if w.last = f; !w.live {
 				w.live = true
-				word <- f
+				reports <- f
 				return
 			}
 			select {
@@ -94,8 +91,8 @@ func (w *watcher) open(ctx context.Context) (first cluster.File, said bool) {
 		defer w.mu.Unlock()
 		w.live = false
 	})
-	first, said = <-word
-	return first, said
+	first, reported = <-reports
+	return first, reported
 }
 
 // stop ends the stream.
@@ -104,20 +101,20 @@ func (w *watcher) stop() {
 	w.running.Wait()
 }
 
-// open begins to watch the files, before the write, so that each change is seen when it
-// happens. A follower tries again what did not open. The context is for start.
+// open begins to watch the files before the write, so that each change is seen when it
+// happens. Followers try again what did not open. They end with the context that it returns.
 func (r *rotation) open(ctx context.Context) context.Context {
 	ctx, r.cancel = context.WithCancel(ctx)
-	inTime, cancel := context.WithTimeout(ctx, openAtMost)
+	limited, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
 	var group errgroup.Group
-	group.SetLimit(cap(r.opening))
+	group.SetLimit(cap(r.connecting))
 	for _, f := range r.followers {
 		if f.mount == nil || f.mount.watch == nil {
 			continue
 		}
 		group.Go(func() error {
-			if inTime.Err() == nil {
+			if limited.Err() == nil {
 				f.watch.now(ctx)
 			}
 			return nil
@@ -127,14 +124,14 @@ func (r *rotation) open(ctx context.Context) context.Context {
 	return ctx
 }
 
-// cannotLook says whether an error is there to stay: no tool in the container, or no
+// cannotLook reports whether an error is permanent: no tool in the container, or no
 // right to look.
 func cannotLook(err error) bool {
 	_, forbidden := errors.AsType[*cluster.ForbiddenError](err)
 	return forbidden || errors.Is(err, cluster.ErrNoTool)
 }
 
-// aboutFile says whether an error is about the file, and not about looking at it.
+// aboutFile reports whether an error is about the file, and not about looking at it.
 func aboutFile(err error) bool {
 	for _, known := range []error{fs.ErrNotExist, fs.ErrPermission, cluster.ErrNotFile, cluster.ErrTooLong, cluster.ErrNotRunning} {
 		if errors.Is(err, known) {

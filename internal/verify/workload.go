@@ -15,39 +15,44 @@ import (
 	"github.com/secretctl/secretctl/internal/config"
 )
 
-// checksumAnnotation is what secretctl render puts on the pods, so that another vault
+// checksumAnnotation is what secretctl render sets on the pods, so that a changed vault
 // config replaces them.
 const checksumAnnotation = "secretctl.dev/vault-config-checksum"
 
 var workloadChecks = []Check{
 	{
 		ID: "workload/service-account", Title: "the pods run as the ServiceAccount that the store trusts",
+		Needs:    []string{"cluster/api"},
 		subjects: workloadObject(func(d *config.Delivery) string { return "serviceaccount/" + d.Aidbox.ServiceAccount }),
 		run:      func(ctx context.Context, r *run, _ subject) Result { return r.serviceAccount(ctx) },
 	},
 	{
 		ID: "workload/secret-provider-class", Title: "the SecretProviderClass matches the config",
+		Needs:    []string{"cluster/api"},
 		subjects: perClass,
 		run:      func(ctx context.Context, r *run, s subject) Result { return r.secretProviderClass(ctx, s.class) },
 	},
 	{
 		ID: "workload/vault-config", Title: "the ConfigMap has the vault config, and the pods were created for it",
+		Needs:    []string{"cluster/api"},
 		subjects: workloadObject(func(d *config.Delivery) string { return "configmap/" + d.ConfigMapName() }),
 		run:      configMapMatches,
 	},
 	{
 		ID: "workload/deployment", Title: "every replica runs",
+		Needs:    []string{"cluster/api"},
 		subjects: workloadObject(deployment),
 		run:      replicasRun,
 	},
 	{
 		ID: "workload/no-subpath", Title: "no pod mounts a secret by subPath, where it never changes",
+		Needs:    []string{"cluster/api"},
 		subjects: workloadObject(deployment),
 		run:      noSubPath,
 	},
 }
 
-// workloadObject has an object of the cluster; none where no cluster is configured.
+// workloadObject returns an object of the cluster as the subject, or none without a cluster.
 func workloadObject(name func(*config.Delivery) string) func(context.Context, *run) []subject {
 	return func(ctx context.Context, r *run) []subject {
 		if r.load(ctx); r.pods == nil {
@@ -67,23 +72,22 @@ func perClass(ctx context.Context, r *run) (all []subject) {
 	return all
 }
 
-// noWorkload returns why the workload cannot be read, or ok.
+// noWorkload returns the result if the workload cannot be read; ok is true if it can.
 func noWorkload(r *run) (result Result, ok bool) {
+	next := "set aidbox.workload, namespace and --context to where Aidbox runs"
 	switch err := r.pods.err; {
 	case errors.Is(err, fs.ErrNotExist) && r.d.Aidbox.Workload.External():
-		return Fail("no %s in namespace %s", r.d.Aidbox.Workload, r.d.Namespace).
-			WithHint("deploy it, or set aidbox.workload, namespace and --context to where Aidbox runs"), false
+		return Fail("no %s in namespace %s", r.d.Aidbox.Workload, r.d.Namespace).WithHint("deploy it, or %s", next), false
 	case errors.Is(err, fs.ErrNotExist):
-		return Fail("no %s in namespace %s", r.d.Aidbox.Workload, r.d.Namespace).
-			WithHint("%s; or set aidbox.workload, namespace and --context to where Aidbox runs", r.renderHint("")), false
+		return Fail("no %s in namespace %s", r.d.Aidbox.Workload, r.d.Namespace).WithHint("%s; or %s", r.renderHint(""), next), false
 	case err != nil:
 		return r.unknown(err), false
 	}
 	return Result{}, true
 }
 
-// configMapMatches looks at the ConfigMap, and at whether the pods were made for what
-// it says.
+// configMapMatches compares the ConfigMap with the delivery, and with what the pods were
+// created for.
 func configMapMatches(ctx context.Context, r *run, _ subject) Result {
 	data, err := r.Cluster.ConfigMap(ctx, r.d.Namespace, r.d.ConfigMapName())
 	text, has := data[config.VaultConfigKey]
@@ -109,30 +113,35 @@ func configMapMatches(ctx context.Context, r *run, _ subject) Result {
 	case got != hex.EncodeToString(sum[:]):
 		return Fail("%s; but the pods were created for another one, according to their annotation %s", result.Detail, checksumAnnotation).WithHint("%s", r.workloadHint())
 	case r.pods.workload.Paused:
-		return Warn("%s; but %s is paused, so the pods were created for an earlier template", result.Detail, deployment(r.d)).WithHint("%s", resume(r))
+		return Warn("%s; but %s is paused, so the pods were created for an earlier template", result.Detail, deployment(r.d)).WithHint("%s", r.rollout("resume"))
 	case slices.ContainsFunc(r.pods.replicas(), func(p cluster.Pod) bool { return !p.Current }):
-		return Warn("%s; the pods are being replaced", result.Detail).WithHint("kubectl rollout status -n %s %s", r.d.Namespace, deployment(r.d))
+		return Warn("%s; the pods are being replaced", result.Detail).WithHint("%s", r.rollout("status"))
 	default:
 		result.Detail += ", and the pods were created for it"
 	}
 	return result
 }
 
-// replicasRun says whether every replica runs, and what keeps one from it.
+// rollout returns a command of kubectl about the workload.
+func (r *run) rollout(verb string) string {
+	return fmt.Sprintf("kubectl rollout %s -n %s %s", verb, r.d.Namespace, deployment(r.d))
+}
+
+// replicasRun checks that every replica runs, and otherwise says what prevents it.
 func replicasRun(ctx context.Context, r *run, _ subject) Result {
 	if result, ok := noWorkload(r); !ok {
 		return result
 	}
-	w, rollout := r.pods.workload, fmt.Sprintf("kubectl rollout status -n %s %s", r.d.Namespace, deployment(r.d))
+	w, where := r.pods.workload, fmt.Sprintf("-n %s %s", r.d.Namespace, deployment(r.d))
 	if w.Desired == 0 {
-		return Fail("has 0 replicas, so nothing runs").WithHint("kubectl scale -n %s %s --replicas=1", r.d.Namespace, deployment(r.d))
+		return Fail("has 0 replicas, so nothing runs").WithHint("kubectl scale %s --replicas=1", where)
 	}
-	var others []cluster.Pod // of an earlier template, or going away
+	var outdated []cluster.Pod // with an earlier template, or terminating
 	for _, p := range w.Pods {
 		switch {
-		case p.Ended(): // which no rollout waits for
+		case p.Ended(): // no rollout waits for it
 		case p.Terminating || !p.Current && !w.Paused:
-			others = append(others, p)
+			outdated = append(outdated, p)
 		case p.Phase == "Pending":
 			return podPending(ctx, r, p)
 		case p.Phase == "Running":
@@ -141,29 +150,30 @@ func replicasRun(ctx context.Context, r *run, _ subject) Result {
 			}
 		}
 	}
+	describe, ready := "kubectl describe "+where, replicasReady(r)
 	switch {
 	case len(w.Problems) > 0:
-		return Fail("%s: %s", replicasReady(r), r.line(strings.Join(w.Problems, "; "))).WithHint("kubectl describe -n %s %s", r.d.Namespace, deployment(r.d))
+		return Fail("%s: %s", ready, r.line(strings.Join(w.Problems, "; "))).WithHint("%s", describe)
 	case !w.Observed:
-		return Unknown("%s, but the latest change is not observed yet", replicasReady(r)).WithHint("%s", rollout)
+		return Unknown("%s, but the latest change is not observed yet", ready).WithHint("%s", r.rollout("status"))
 	case len(r.pods.replicas()) == 0:
-		return Fail("has no pods").WithHint("kubectl describe -n %s %s", r.d.Namespace, deployment(r.d))
+		return Fail("has no pods").WithHint("%s", describe)
 	case w.Ready < w.Desired:
-		return Fail("%s", replicasReady(r)).WithHint("kubectl describe -n %s %s", r.d.Namespace, deployment(r.d))
+		return Fail("%s", ready).WithHint("%s", describe)
 	case w.Paused:
-		return Warn("%s; but %s is paused, and its template has changed: no replica has it", replicasReady(r), deployment(r.d)).WithHint("%s", resume(r))
-	case len(others) > 0:
-		return Warn("%s; a rollout is in progress: pod/%s is terminating or has an earlier template", replicasReady(r), others[0].Name).WithHint("%s", rollout)
+		return Warn("%s; but %s is paused, and its template has changed: no replica has it", ready, deployment(r.d)).WithHint("%s", r.rollout("resume"))
+	case len(outdated) > 0:
+		return Warn("%s; a rollout is in progress: pod/%s is terminating or has an earlier template", ready, outdated[0].Name).WithHint("%s", r.rollout("status"))
 	}
-	return Pass("%s, of the current template", replicasReady(r))
+	return Pass("%s, of the current template", ready)
 }
 
-func resume(r *run) string {
-	return fmt.Sprintf("kubectl rollout resume -n %s %s", r.d.Namespace, deployment(r.d))
+func replicasReady(r *run) string {
+	return fmt.Sprintf("%d of %d replicas ready", r.pods.workload.Ready, r.pods.workload.Desired)
 }
 
 // containerDown names the container that keeps a pod from being ready: Aidbox's, or
-// else another one that does not run, or that was restarted.
+// another one that does not run or was restarted.
 func containerDown(r *run, p cluster.Pod) (result Result) {
 	found := p.Status(aidboxIn(r.d, p.Spec).Name)
 	for _, other := range p.Statuses {
@@ -171,94 +181,80 @@ func containerDown(r *run, p cluster.Pod) (result Result) {
 			found = other
 		}
 	}
-	switch logs := fmt.Sprintf("kubectl logs -n %s %s -c %s --previous", p.Namespace, p.Name, found.Name); {
+	switch {
 	case !found.Running:
-		result = Fail("pod/%s: container %s does not run: %s; %s", p.Name, found.Name, cmp.Or(found.Reason, "no reason given"), replicasReady(r)).WithHint("%s", logs)
+		result = Fail("pod/%s: container %s does not run: %s; %s", p.Name, found.Name, cmp.Or(found.Reason, "no reason given"), replicasReady(r))
 	case found.Restarts > 0 && !p.Ready:
-		result = Fail("pod/%s is not ready: container %s was restarted, %d times so far; %s", p.Name, found.Name, found.Restarts, replicasReady(r)).WithHint("%s", logs)
+		result = Fail("pod/%s is not ready: container %s was restarted, %d times so far; %s", p.Name, found.Name, found.Restarts, replicasReady(r))
 	}
-	return result
+	return result.WithHint("kubectl logs -n %s %s -c %s --previous", p.Namespace, p.Name, found.Name)
 }
 
-func replicasReady(r *run) string {
-	return fmt.Sprintf("%d of %d replicas ready", r.pods.workload.Ready, r.pods.workload.Desired)
-}
-
-// podPending says why a pod does not start. The events alone tell; what to do follows
-// from what the cluster and the store have, and not from their words.
+// podPending says why a pod does not start. The text of events is only shown: the hint
+// follows from what the cluster and the store have.
 func podPending(ctx context.Context, r *run, p cluster.Pod) Result {
 	what := fmt.Sprintf("pod/%s is Pending", p.Name)
-	if reason := p.Status(aidboxIn(r.d, p.Spec).Name).Reason; reason != "" {
+	reason := p.Status(aidboxIn(r.d, p.Spec).Name).Reason
+	if reason != "" {
 		what += " (" + reason + ")"
 	}
-	for _, s := range r.d.Secrets { // an event repeats what the store said, which may have a value in it
+	for _, s := range r.d.Secrets { // the sanitizer learns the values, which the store may have repeated in an event
 		_, _ = r.values.inStore(ctx, s)
 	}
 	events, err := r.Cluster.Events(ctx, p.Namespace, "Pod", p.Name)
 	if err != nil {
 		what += "; its events cannot be read: " + r.line(err.Error())
 	}
-	mounting := r.waitsForVolumes(p)
-	if !mounting {
-		events = slices.DeleteFunc(events, func(e cluster.Event) bool { return e.Reason == "FailedMount" }) // and that is over
+	// With a node, and a container that does not wait for something later such as its image.
+	mounting := p.Node != "" && slices.Contains([]string{"", "ContainerCreating", "PodInitializing"}, reason)
+	if !mounting { // a failed mount is over
+		events = slices.DeleteFunc(events, func(e cluster.Event) bool { return e.Reason == "FailedMount" })
 	}
 	if e, ok := worst(events); ok {
-		what += fmt.Sprintf("; event %s: %s", e.Reason, r.line(cause(e.Message)))
+		what += fmt.Sprintf("; event %s: %s", e.Reason, r.line(lastCause(e.Message)))
 	}
-	var why, next string
+	var cause, next string
 	if mounting {
-		why, next = r.firstCause(ctx, p)
+		cause, next = r.firstCause(ctx, p)
 	}
-	if why != "" {
-		what += "; " + why
+	if cause != "" {
+		what += "; " + cause
 	}
-	if next == "" {
-		next = fmt.Sprintf("kubectl describe pod -n %s %s", p.Namespace, p.Name)
-	}
-	return Fail("%s", what).WithHint("%s", next)
+	return Fail("%s", what).WithHint("%s", cmp.Or(next, fmt.Sprintf("kubectl describe pod -n %s %s", p.Namespace, p.Name)))
 }
 
-// waitsForVolumes says whether the secrets may be what keeps a pod from starting: it has a
-// node, and its container does not wait for something that comes after the volumes, such
-// as its image.
-func (r *run) waitsForVolumes(p cluster.Pod) bool {
-	reason := p.Status(aidboxIn(r.d, p.Spec).Name).Reason
-	return p.Node != "" && slices.Contains([]string{"", "ContainerCreating", "PodInitializing"}, reason)
-}
-
-// noSubPath looks at the template and at the pods: a file that is mounted by
-// itself keeps its first content for good.
+// noSubPath checks the template and the pods: a file that is mounted by itself keeps its
+// first content.
 func noSubPath(_ context.Context, r *run, _ subject) Result {
 	if result, ok := noWorkload(r); !ok {
 		return result
 	}
-	specs := map[string]cluster.Spec{"the template": r.pods.workload.Template}
-	order := []string{"the template"}
-	for _, p := range r.pods.replicas() {
-		order = append(order, "pod/"+p.Name)
-		specs["pod/"+p.Name] = p.Spec
-	}
-	var stale, frozen []string
-	for _, where := range order {
-		for _, c := range specs[where].Containers {
+	var secrets, configs []string
+	check := func(where string, spec cluster.Spec) {
+		for _, c := range spec.Containers {
 			for _, m := range c.Mounts {
 				what := fmt.Sprintf("%s mounts %s of %s at %s", where, m.SubPath, m.Volume.Name, m.Path)
 				switch {
 				case m.SubPath == "":
 				case m.Volume.SecretProviderClass != "":
-					stale = append(stale, what)
+					secrets = append(secrets, what)
 				case m.Volume.ConfigMap == r.d.ConfigMapName():
-					frozen = append(frozen, what)
+					configs = append(configs, what)
 				}
 			}
 		}
 	}
-	const cure = "mount the whole folder, without subPath, as secretctl render writes it"
-	switch {
-	case len(stale) > 0:
-		return Fail("%s, which never changes", r.line(strings.Join(stale, "; "))).WithHint(cure)
-	case len(frozen) > 0:
-		return Warn("%s, so a changed vault config needs new pods", r.line(strings.Join(frozen, "; "))).WithHint(cure)
+	check("the template", r.pods.workload.Template)
+	replicas := r.pods.replicas()
+	for _, p := range replicas {
+		check("pod/"+p.Name, p.Spec)
 	}
-	return Pass("in the template and in %s", Count(len(order)-1, "pod"))
+	const fix = "mount the whole folder, without subPath, as secretctl render writes it"
+	switch {
+	case len(secrets) > 0:
+		return Fail("%s, which never changes", r.line(strings.Join(secrets, "; "))).WithHint(fix)
+	case len(configs) > 0:
+		return Warn("%s, so a changed vault config needs new pods", r.line(strings.Join(configs, "; "))).WithHint(fix)
+	}
+	return Pass("in the template and in %s", Count(len(replicas), "pod"))
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/secretctl/secretctl/internal/config"
 )
 
-// in is a fixture in a fake cluster, changed.
+// in is a fixture in a fake cluster, with changes.
 func in(setup func(w *fakeCluster, s *fixture)) func(*testing.T, *fixture) {
 	return func(t *testing.T, s *fixture) {
 		w := newFakeCluster(t, s)
@@ -38,7 +38,7 @@ func forbidding(path string) func(*testing.T, *fixture) {
 	return in(func(w *fakeCluster, _ *fixture) { w.refuse = path })
 }
 
-// pending has the first pod wait for its volumes, with an event about it.
+// pending makes the first pod wait for its volumes, with an event about it.
 func pending(more func(w *fakeCluster, s *fixture)) func(*testing.T, *fixture) {
 	return in(func(w *fakeCluster, s *fixture) {
 		w.pods[0].Status = corev1.PodStatus{Phase: corev1.PodPending, ContainerStatuses: []corev1.ContainerStatus{
@@ -179,10 +179,10 @@ func workloadRows() []row {
 		}), deployment, StatusFail, "(ContainerCreating); file does not exist"},
 		{"no class", pending(func(w *fakeCluster, _ *fixture) { w.class = nil }), deployment, StatusFail, "not found | secretctl render"},
 		{"no account", pending(func(w *fakeCluster, _ *fixture) { w.account = nil }), deployment, StatusFail, "so no pod can start | secretctl render"},
-		{"writable volume", pending(func(w *fakeCluster, _ *fixture) { w.pods[0].Spec.Volumes[0].CSI.ReadOnly = nil }), deployment, StatusFail, "lacks readOnly: true"},
+		{"writable volume", pending(func(w *fakeCluster, _ *fixture) { w.pods[0].Spec.Volumes[0].CSI.ReadOnly = nil }), deployment, StatusFail, "is not readOnly: true"},
 		{"no driver", pending(func(w *fakeCluster, _ *fixture) { w.fixed[driverPath] = notFound }), deployment, StatusFail, "driver is not installed"},
 		{"no driver on the node", pending(func(w *fakeCluster, _ *fixture) { w.fixed[nodesPath] = `{"items": []}` }), deployment, StatusFail, "does not run on node n1"},
-		{"no provider", pending(func(w *fakeCluster, _ *fixture) { w.fixed[daemonsPath] = daemons(driverDaemon("true", 1)) }), deployment, StatusFail, "no DaemonSet of the provider vault"},
+		{"no provider", pending(func(w *fakeCluster, _ *fixture) { w.fixed[daemonsPath] = daemons(driverDaemon("true", 1)) }), deployment, StatusFail, "no DaemonSet of provider vault"},
 		{"provider down", pending(func(w *fakeCluster, _ *fixture) {
 			w.fixed[daemonsPath] = daemons(driverDaemon("true", 1), providerDaemon(0))
 		}), deployment, StatusFail, "0 of 1 pods ready"},
@@ -221,7 +221,7 @@ func TestCauseIsWhatTheLastOneSaid(t *testing.T) {
 		kubelet + `key "a" does not exist at the secret path`:    `key "a" does not exist at the secret path`,
 		"the end is desc = ": "the end is desc = ",
 	} {
-		if got := cause(message); got != want {
+		if got := lastCause(message); got != want {
 			t.Errorf("%s: %q", message, got)
 		}
 	}

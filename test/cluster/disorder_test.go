@@ -81,7 +81,7 @@ var disorder = []fault{
 		{meanwhile + rotateSlowly, mounted, "fail", "which somebody else wrote, replaced version...--follow"},
 	}},
 	{"Client not in Aidbox", (*realCluster).deleteClients, (*realCluster).applyClients, []expectation{
-		{rotate, updated, "fail", "Client/basic, with the value that is to be replaced...answered 401...nothing was written...the Client may be missing in Aidbox"},
+		{rotate, updated, "fail", "Client/basic, with the old value...answered 401...nothing was written...the Client may be missing in Aidbox"},
 	}},
 	{"versions destroyed", (*realCluster).destroyVersions, (*realCluster).provision, []expectation{
 		{"doctor", "store/secret-present", "fail", "client-secret"},
