@@ -9,6 +9,7 @@ import (
 
 	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/verify"
 )
 
@@ -60,7 +61,7 @@ func (a *app) check(ctx context.Context, d *config.Delivery, c checkup) (work[ve
 	}
 	if c.target == targetLocal {
 		if slices.Contains(c.named, groupWorkload) {
-			return nil, usagef("omit it, or use --target pod with a cluster: set KUBECONFIG, or give --kubeconfig and --context",
+			return nil, hint.Usage("omit it, or use --target pod with a cluster: set KUBECONFIG, or give --kubeconfig and --context",
 				"the group %s is about the cluster, and needs --target pod", groupWorkload)
 		}
 		c.selected = slices.DeleteFunc(slices.Clone(c.selected), func(g string) bool { return g == groupWorkload })
@@ -94,7 +95,7 @@ func (a *app) targetOf(d *config.Delivery, c checkup) (string, error) {
 	case cluster.Configured(a.clusterOf(d)):
 		return targetPod, nil
 	case c.rotates(d) && !c.noVerify:
-		return "", usagef("set KUBECONFIG, or give --kubeconfig and --context; or follow it in the mount on this machine with --target local",
+		return "", hint.Usage("set KUBECONFIG, or give --kubeconfig and --context; or follow it in the mount on this machine with --target local",
 			"no cluster is configured, so nothing would show the rotation")
 	}
 	return targetLocal, nil

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
 )
 
 // checkOptions are the flags of verify and rotate; status has some of them.
@@ -50,13 +51,13 @@ const (
 func (o checkOptions) check() error {
 	switch {
 	case o.parallel < 1:
-		return usagef("the default is 16", "--parallel must be at least 1")
+		return hint.Usage("the default is 16", "--parallel must be at least 1")
 	case o.deadline < 0:
-		return usagef("write it like 90s or 4m", "--rotation-deadline must not be below zero")
+		return hint.Usage("write it like 90s or 4m", "--rotation-deadline must not be below zero")
 	case o.target == targetPod && o.here():
-		return usagef("omit --mount-path and --vault-config, or use --target local", "--mount-path and --vault-config need --target local")
+		return hint.Usage("omit --mount-path and --vault-config, or use --target local", "--mount-path and --vault-config need --target local")
 	case o.nudge && (o.target == targetLocal || o.target == "" && o.here()):
-		return usagef("omit it, or use --target pod", "--nudge needs --target pod")
+		return hint.Usage("omit it, or use --target pod", "--nudge needs --target pod")
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/report"
 	"github.com/secretctl/secretctl/internal/verify"
 )
@@ -33,7 +34,7 @@ func (o reportFiles) files() []struct{ path, format string } {
 func (o reportFiles) writable() error {
 	for _, f := range o.files() {
 		if err := report.Writable(f.path); err != nil {
-			return usagef("name a file in a folder that exists and that you can write to", "%w", err)
+			return hint.Usage("name a file in a folder that exists and that you can write to", "%w", err)
 		}
 	}
 	return nil

@@ -36,7 +36,7 @@ func (a *app) chosen(refs []string) ([]*config.Delivery, error) {
 	known := resourceRefs(all)
 	for _, ref := range refs {
 		if !slices.Contains(known, ref) {
-			return nil, usagef("available: "+strings.Join(known, ", "), "no resource %q in %s", ref, a.config)
+			return nil, hint.Usage("available: "+strings.Join(known, ", "), "no resource %q in %s", ref, a.config)
 		}
 	}
 	for _, d := range all {
@@ -153,7 +153,7 @@ func checkShared(all []*config.Delivery) error {
 			}
 			key, is := aidboxOf(d)[0]+" "+r.Ref(), description{d.Name, fmt.Sprint(body, r.AccessPolicy)}
 			if was, shared := first[key]; shared && was.text != is.text {
-				return usagef("set aidbox.url of each, or name one with --delivery", "deliveries %q and %q have the same Aidbox, and describe %s differently", was.by, is.by, r.Ref())
+				return hint.Usage("set aidbox.url of each, or name one with --delivery", "deliveries %q and %q have the same Aidbox, and describe %s differently", was.by, is.by, r.Ref())
 			}
 			first[key] = is
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/fhirclient"
+	"github.com/secretctl/secretctl/internal/hint"
 )
 
 type clientDeleteOptions struct {
@@ -55,7 +56,7 @@ func (a *app) clientDelete(ctx context.Context, o clientDeleteOptions, refs []st
 	case err != nil:
 		return err
 	case o.all == (len(refs) > 0):
-		return usagef("available: "+strings.Join(resourceRefs(all), ", "), "name the resources to delete, or give --all")
+		return hint.Usage("available: "+strings.Join(resourceRefs(all), ", "), "name the resources to delete, or give --all")
 	case !o.dryRun && !o.yes:
 		if err := a.confirm(ctx, deletionQuestion(all)); err != nil {
 			return err

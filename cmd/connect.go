@@ -51,7 +51,7 @@ func (a *app) loginOfPipeline() (*store.Login, error) {
 	}
 	jwt, _ := a.secretVariable(idTokenVariable)
 	if jwt = strings.TrimSpace(jwt); jwt == "" {
-		return nil, usagef("have the pipeline put the token there that its CI system gives it", "--vault-login needs environment variable %s", idTokenVariable)
+		return nil, hint.Usage("have the pipeline put the token there that its CI system gives it", "--vault-login needs environment variable %s", idTokenVariable)
 	}
 	return a.loginWith(func(context.Context) (secret.Value, error) { return secret.New([]byte(jwt)), nil })
 }
@@ -78,7 +78,7 @@ func (a *app) loginWith(jwt func(context.Context) (secret.Value, error)) (*store
 	at := strings.TrimPrefix(a.vaultLogin, "auth/")
 	i := strings.LastIndex(at, "/") // the method's path may have slashes
 	if i < 1 || i == len(at)-1 {
-		return nil, usagef("write it like jwt/my-role", "--vault-login %q is not an auth method and a role", a.vaultLogin)
+		return nil, hint.Usage("write it like jwt/my-role", "--vault-login %q is not an auth method and a role", a.vaultLogin)
 	}
 	login.Method, login.Role = at[:i], at[i+1:]
 	return login, nil

@@ -11,6 +11,7 @@ import (
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/diff"
 	"github.com/secretctl/secretctl/internal/drift"
+	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/render"
 )
 
@@ -72,7 +73,7 @@ var diffParts = []string{"cluster", "store", "aidbox"}
 func (a *app) diff(ctx context.Context, o diffOptions) error {
 	for _, part := range o.only {
 		if !slices.Contains(diffParts, part) {
-			return usagef("must be one of: "+strings.Join(diffParts, ", "), "--only %q is unknown", part)
+			return hint.Usage("must be one of: "+strings.Join(diffParts, ", "), "--only %q is unknown", part)
 		}
 	}
 	if o.render.Container != "" && !o.render.Patch {

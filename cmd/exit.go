@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/secretctl/secretctl/internal/hint"
 )
 
 // The exit codes, which scripts rely on. docs/exit-codes.md explains them.
@@ -31,26 +33,12 @@ func exitCodes(ok, no, unable string) string {
   %-3d  interrupted`, exitOK, ok, no, exitUsage, exitUnable, cmp.Or(unable, "the output could not be written"), exitTimeout, exitInterrupted)
 }
 
-// usageError is a mistake on the command line or in the environment.
-type usageError struct {
-	error
-	hint string
-}
-
-func (e *usageError) Unwrap() error { return e.error }
-func (e *usageError) Hint() string  { return e.hint }
-func (e *usageError) Usage() bool   { return true }
-
-func usagef(hint, format string, args ...any) error {
-	return &usageError{fmt.Errorf(format, args...), hint}
-}
-
-// asUsage has an error of cobra point to the help of the command.
+// asUsage makes an error of cobra a usage error that points to the help of the command.
 func asUsage(err error, command string) error {
 	if isUsage(err) {
 		return err
 	}
-	return &usageError{err, "run " + command + " --help"}
+	return hint.Usage("run " + command + " --help", "%w", err)
 }
 
 // isUsage reports whether err is a usage error. The outermost error with a method Usage

@@ -15,7 +15,7 @@ import (
 
 func TestMistakesOfUsageAreExitCode2(t *testing.T) {
 	for _, err := range []error{
-		usagef("", "wrong flag"), &config.Error{}, &cluster.ConfigError{}, hint.Usage("", "wrong kind"), &secret.SourceError{}, &transport.AddressError{}, secretstore.ErrNoToken,
+		hint.Usage("", "wrong flag"), &config.Error{}, &cluster.ConfigError{}, hint.Usage("", "wrong kind"), &secret.SourceError{}, &transport.AddressError{}, secretstore.ErrNoToken,
 	} {
 		if code := exitCode(fmt.Errorf("around: %w", err)); code != exitUsage {
 			t.Errorf("%T: exit code %d", err, code)

@@ -100,7 +100,7 @@ func TestUsageErrorInOneDeliveryStartsNone(t *testing.T) {
 		case "d0":
 			return nil, errors.New("not a mistake of usage")
 		case "d2":
-			return nil, usagef("", "no token")
+			return nil, hint.Usage("", "no token")
 		}
 		return func(context.Context, *progress) (string, error) { t.Error("the work began"); return "", nil }, nil
 	})
@@ -174,7 +174,7 @@ func TestWhatWasNotStartedInTimeIsReportedInOneLine(t *testing.T) {
 }
 
 func TestHighestExitCodeWins(t *testing.T) {
-	no, usage, unable := &noError{errors.New("no")}, usagef("", "usage"), errors.New("unable")
+	no, usage, unable := &noError{errors.New("no")}, hint.Usage("", "usage"), errors.New("unable")
 	for _, tt := range []struct {
 		want int
 		errs []error

@@ -12,6 +12,7 @@ import (
 	"github.com/secretctl/secretctl/internal/atomicfile"
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/graph"
+	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/report"
 	"github.com/secretctl/secretctl/internal/verify"
 )
@@ -59,7 +60,7 @@ func (a *app) graph(output, reportFile string) error {
 	var outcome *report.Report
 	if reportFile != "" {
 		if outcome, err = readReport(reportFile, all); err != nil {
-			return usagef("write one with: secretctl verify --json-file report.json", "report %s: %w", reportFile, err)
+			return hint.Usage("write one with: secretctl verify --json-file report.json", "report %s: %w", reportFile, err)
 		}
 	}
 	return graph.Write(a.Out, output, drawn, outcome)

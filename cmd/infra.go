@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/infra"
 	"github.com/secretctl/secretctl/internal/provision"
 	"github.com/secretctl/secretctl/internal/store"
@@ -63,7 +64,7 @@ You have to be logged in to Azure with the role Contributor.
 
 func (a *app) infra(ctx context.Context, o infraOptions) error {
 	if o.nodes < 1 || o.nodes > 1000 {
-		return usagef("the default is 1", "--nodes must be between 1 and 1000, not %d", o.nodes)
+		return hint.Usage("the default is 1", "--nodes must be between 1 and 1000, not %d", o.nodes)
 	}
 	if err := provision.CheckPhases(o.phases, infra.Phases()); err != nil {
 		return err
@@ -94,11 +95,11 @@ func (a *app) azureDeliveries(phases []string) ([]*config.Delivery, error) {
 	}
 	all = slices.DeleteFunc(all, func(d *config.Delivery) bool { return d.Provider != config.ProviderAzure })
 	if len(all) == 0 {
-		return nil, usagef("for provider vault, run: secretctl install", "infra is for Azure, and no delivery has provider azure")
+		return nil, hint.Usage("for provider vault, run: secretctl install", "infra is for Azure, and no delivery has provider azure")
 	}
 	for _, d := range all {
 		if missing := infra.Missing(d, phases); len(missing) > 0 {
-			return nil, usagef("add them to the config, or run phases that need less with --phase",
+			return nil, hint.Usage("add them to the config, or run phases that need less with --phase",
 				"delivery %q: infra needs %s in the config", d.Name, strings.Join(missing, ", "))
 		}
 	}

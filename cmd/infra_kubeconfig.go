@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/infra"
 	"github.com/secretctl/secretctl/internal/secret"
 )
@@ -34,7 +35,7 @@ it goes to stdout, unless that is a terminal; --file - prints it anywhere.
 
 func (a *app) writeKubeconfig(ctx context.Context, file string) error {
 	if file == "" && a.OutTerminal {
-		return usagef("give --file PATH, or --file - to see it", "a kubeconfig is a credential, and stdout is a terminal")
+		return hint.Usage("give --file PATH, or --file - to see it", "a kubeconfig is a credential, and stdout is a terminal")
 	}
 	all, err := a.azureDeliveries([]string{infra.ForKubeconfig})
 	if err != nil {
@@ -42,7 +43,7 @@ func (a *app) writeKubeconfig(ctx context.Context, file string) error {
 	}
 	toStdout := file == "" || file == "-"
 	if toStdout && len(all) > 1 {
-		return usagef("name one with --delivery, or merge them with --file PATH: "+names(all), "a kubeconfig on stdout is for one delivery, and the config has %d", len(all))
+		return hint.Usage("name one with --delivery, or merge them with --file PATH: "+names(all), "a kubeconfig on stdout is for one delivery, and the config has %d", len(all))
 	}
 	done, err := each(ctx, fleet{app: a, title: "kubeconfig", all: all}, func(d *config.Delivery) (work[secret.Value], error) {
 		i, err := a.infraOf(d, infra.Options{})

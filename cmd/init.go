@@ -14,6 +14,7 @@ import (
 	"github.com/secretctl/secretctl/docs"
 	"github.com/secretctl/secretctl/internal/atomicfile"
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/starter"
 	"github.com/secretctl/secretctl/internal/store/providers"
@@ -77,11 +78,34 @@ scopes and files. Everything else stays with the workload. No value is read.
 // init writes the config file. given reports whether a flag was set.
 func (a *app) init(ctx context.Context, o initOptions, given func(flag string) bool) error {
 	if a.config == "-" && o.output == "json" {
-		return usagef("name a file for the config: -c FILE", "-o json and -c - would both write to stdout")
+		return hint.Usage("name a file for the config: -c FILE", "-o json and -c - would both write to stdout")
 	}
 	if err := a.vacant(o.force); err != nil {
 		return err
 	}
+	if err := a.collect(ctx, &o, given); err != nil {
+		return err
+	}
+	if err := o.check(func(question) bool { return true }); err != nil {
+		return err
+	}
+	o.complete()
+	text, err := starter.File(o.Options)
+	if err != nil {
+		return err
+	}
+	if _, err := config.Parse(a.config, text); err != nil { // such as what a workload has
+		return err
+	}
+	if len(o.examples) > 0 {
+		a.narrate("note: %s stand for your own names and ids: replace them", strings.Join(o.examples, ", "))
+	}
+	return a.writeStarter(text, o)
+}
+
+// collect collects the answers of init: from flags, from what runs Aidbox already, and from
+// questions.
+func (a *app) collect(ctx context.Context, o *initOptions, given func(flag string) bool) error {
 	o.VaultAddress, o.AidboxURL = a.vaultAddr, a.aidboxURL
 	if id, _ := a.LookupEnv("AZURE_SUBSCRIPTION_ID"); o.SubscriptionID == "" {
 		o.SubscriptionID = id
@@ -103,28 +127,14 @@ func (a *app) init(ctx context.Context, o initOptions, given func(flag string) b
 		}
 	}
 	if a.Prompt != nil && a.ErrTerminal && !o.noInput {
-		if err := a.ask(ctx, &o, given); err != nil {
+		if err := a.ask(ctx, o, given); err != nil {
 			return err
 		}
 	}
 	if o.Workload != nil && o.Provider == config.ProviderAzure && o.KeyVault == "" {
-		return usagef("name it with --key-vault", "the Key Vault of %s is not known", o.Workload.Workload)
+		return hint.Usage("name it with --key-vault", "the Key Vault of %s is not known", o.Workload.Workload)
 	}
-	if err := o.check(func(question) bool { return true }); err != nil {
-		return err
-	}
-	o.complete()
-	text, err := starter.File(o.Options)
-	if err != nil {
-		return err
-	}
-	if _, err := config.Parse(a.config, text); err != nil { // such as what a workload has
-		return err
-	}
-	if len(o.examples) > 0 {
-		a.narrate("note: %s stand for your own names and ids: replace them", strings.Join(o.examples, ", "))
-	}
-	return a.writeStarter(text, o)
+	return nil
 }
 
 // vacant refuses to replace a file without --force.
@@ -136,7 +146,7 @@ func (a *app) vacant(force bool) error {
 	case err != nil:
 		return err
 	case info.IsDir():
-		return usagef("name a file in it: -c "+secret.ShellWord(filepath.Join(a.config, defaultConfig)), "%s is a folder", a.config)
+		return hint.Usage("name a file in it: -c "+secret.ShellWord(filepath.Join(a.config, defaultConfig)), "%s is a folder", a.config)
 	case !force:
 		return a.existsAlready()
 	}
@@ -144,7 +154,7 @@ func (a *app) vacant(force bool) error {
 }
 
 func (a *app) existsAlready() error {
-	return usagef("--force replaces it, -c FILE writes another one", "%s already exists", a.config)
+	return hint.Usage("--force replaces it, -c FILE writes another one", "%s already exists", a.config)
 }
 
 // writeStarter writes the config and, beside it, the schema that it names.

@@ -131,7 +131,7 @@ func (a *app) ask(ctx context.Context, o *initOptions, given func(flag string) b
 func (o *initOptions) fits(given func(flag string) bool) error {
 	for _, q := range o.questions() {
 		if given(q.flag) && q.usage != "" && o.Provider != "" && o.otherProvider(q) {
-			return usagef("leave it out, or write --provider "+q.provider, "--%s is not for provider %s", q.flag, o.Provider)
+			return hint.Usage("leave it out, or write --provider "+q.provider, "--%s is not for provider %s", q.flag, o.Provider)
 		}
 	}
 	return nil
@@ -178,7 +178,7 @@ func (o initOptions) check(about func(question) bool) error {
 	for _, p := range invalid.Problems {
 		for _, q := range o.questions() {
 			if q.owns(p.Path) && about(q) {
-				return usagef(p.Hint, "--%s %s", q.flag, p.Message)
+				return hint.Usage(p.Hint, "--%s %s", q.flag, p.Message)
 			}
 		}
 	}

@@ -92,13 +92,13 @@ func (a *app) install(ctx context.Context, o installOptions) error {
 
 func (o installOptions) check(a *app, all []*config.Delivery) error {
 	if o.PollInterval < 0 || o.PollInterval > 0 && o.PollInterval < time.Second {
-		return usagef("write it like 30s or 2m", "--rotation-poll-interval must be at least 1s, not %s", o.PollInterval)
+		return hint.Usage("write it like 30s or 2m", "--rotation-poll-interval must be at least 1s, not %s", o.PollInterval)
 	}
 	if o.Namespace == "" {
-		return usagef("leave it out for the namespace default", "--vault-namespace must not be empty")
+		return hint.Usage("leave it out for the namespace default", "--vault-namespace must not be empty")
 	}
 	if o.Dev && !slices.ContainsFunc(all, func(d *config.Delivery) bool { return a.provider(d).Chart.Dev != nil }) {
-		return usagef("leave it out", "--dev-vault is for provider vault, and no delivery has it")
+		return hint.Usage("leave it out", "--dev-vault is for provider vault, and no delivery has it")
 	}
 	return nil
 }
@@ -107,7 +107,7 @@ func (o installOptions) check(a *app, all []*config.Delivery) error {
 func oneContext(all []*config.Delivery) (string, error) {
 	for _, d := range all[1:] {
 		if d.Context != all[0].Context {
-			return "", usagef("run it once for each cluster, with --delivery", "the deliveries are in several clusters: %q, %q", all[0].Context, d.Context)
+			return "", hint.Usage("run it once for each cluster, with --delivery", "the deliveries are in several clusters: %q, %q", all[0].Context, d.Context)
 		}
 	}
 	return all[0].Context, nil

@@ -30,7 +30,7 @@ func addEnum(cmd *cobra.Command, flag string, value *string, allowed ...string) 
 	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
 		if !slices.Contains(allowed, *value) {
 			named := slices.DeleteFunc(slices.Clone(allowed), func(v string) bool { return v == "" })
-			return usagef("must be one of: "+strings.Join(named, ", "), "--%s %q is unknown", flag, *value)
+			return hint.Usage("must be one of: "+strings.Join(named, ", "), "--%s %q is unknown", flag, *value)
 		}
 		if before != nil {
 			return before(cmd, args)

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/provision"
 	"github.com/secretctl/secretctl/internal/store"
 )
@@ -64,7 +65,7 @@ method keeps its settings. A deleted Key Vault secret stays deleted without --re
 
 func (a *app) provision(ctx context.Context, o provisionOptions) error {
 	if o.concurrency < 1 || o.concurrency > 256 {
-		return usagef("the default is 16", "--concurrency must be between 1 and 256, not %d", o.concurrency)
+		return hint.Usage("the default is 16", "--concurrency must be between 1 and 256, not %d", o.concurrency)
 	}
 	all, err := a.deliveries()
 	if err != nil {
@@ -91,7 +92,7 @@ func (a *app) checkProvision(o provisionOptions, all []*config.Delivery) error {
 		}
 	}
 	if o.recover && !recovers {
-		return usagef("leave it out", "--recover is for Key Vault, and no delivery has one")
+		return hint.Usage("leave it out", "--recover is for Key Vault, and no delivery has one")
 	}
 	return provision.CheckPhases(o.phases, phases)
 }

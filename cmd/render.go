@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/render"
 	"github.com/secretctl/secretctl/internal/store"
 	"github.com/secretctl/secretctl/internal/verify"
@@ -83,7 +84,7 @@ func (a *app) render(ctx context.Context, o renderOptions) error {
 		return a.renderValues(ctx, all, o)
 	}
 	if o.values != "" {
-		return usagef("add --helm-values, or set aidbox.workload.managedBy: helm", "--values is for Helm values")
+		return hint.Usage("add --helm-values, or set aidbox.workload.managedBy: helm", "--values is for Helm values")
 	}
 	if o.rendersJob() {
 		if err := a.completeJob(&o.Job); err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/fhirclient"
+	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/render"
 	"github.com/secretctl/secretctl/internal/transport"
 )
@@ -23,7 +24,7 @@ func (a *app) completeJob(job *render.Job) error {
 	}
 	version := buildVersion().Version
 	if !release.MatchString(version) {
-		return usagef("name one with --image", "secretctl %s is not a release, so it has no image", version)
+		return hint.Usage("name one with --image", "secretctl %s is not a release, so it has no image", version)
 	}
 	job.Image = "secretctl/secretctl:" + strings.TrimPrefix(version, "v")
 	return nil
@@ -45,7 +46,7 @@ func (a *app) checkJob(d *config.Delivery, o render.Options) error {
 			return err
 		}
 		if transport.Loopback(at.url) {
-			return usagef(at.hint, "delivery %q: %s is this machine, and the job would look for it in its own pod", d.Name, at.what)
+			return hint.Usage(at.hint, "delivery %q: %s is this machine, and the job would look for it in its own pod", d.Name, at.what)
 		}
 	}
 	return nil
@@ -78,7 +79,7 @@ func (a *app) checkLoopback(d *config.Delivery, objects []render.Object) error {
 	for _, class := range p.Classes(d) {
 		for _, parameter := range class.Parameters {
 			if transport.Loopback(parameter.Value) {
-				return usagef(fmt.Sprintf("set %s.csiAddress to where pods reach %s, or pass --allow-loopback", p.Name, p.Title),
+				return hint.Usage(fmt.Sprintf("set %s.csiAddress to where pods reach %s, or pass --allow-loopback", p.Name, p.Title),
 					"%s%s.csiAddress is %s, which is this machine: no pod reaches it there", a.of(d), p.Name, parameter.Value)
 			}
 		}
@@ -92,7 +93,7 @@ func withInitBundle(d *config.Delivery, o render.Options) (render.Options, error
 		return o, nil
 	}
 	if len(d.Resources) == 0 {
-		return o, usagef("write them below resources, or leave --with "+render.WithInitBundle+" out", "delivery %q has no resources for an Init Bundle", d.Name)
+		return o, hint.Usage("write them below resources, or leave --with "+render.WithInitBundle+" out", "delivery %q has no resources for an Init Bundle", d.Name)
 	}
 	var err error
 	o.InitBundle, err = fhirclient.InitBundle(d)

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/render"
 )
 
@@ -46,24 +47,24 @@ func addManifestFlags(cmd *cobra.Command, o *render.Options) {
 	f.StringVar(&o.Container, "container", "", "with --patch: what the workload calls Aidbox's container (default: aidbox.workload.container)")
 }
 
-var errNoPatch = usagef("add --patch, or set aidbox.workload.container", "--container is for --patch")
+var errNoPatch = hint.Usage("add --patch, or set aidbox.workload.container", "--container is for --patch")
 
 // check refuses flags that contradict each other or would have no effect.
 func (o renderOptions) check() error {
 	chosen := len(o.Only)+len(o.Skip)+len(o.groups()) > 0
 	switch {
 	case o.Patch && o.helmValues:
-		return usagef("a patch is for kustomize, values are for Helm", "--patch and --helm-values exclude each other")
+		return hint.Usage("a patch is for kustomize, values are for Helm", "--patch and --helm-values exclude each other")
 	case o.Container != "" && !o.Patch:
 		return errNoPatch
 	case o.helmValues && (chosen || o.dir != ""):
-		return usagef("the other objects come from a run of their own: render --skip Deployment", "--helm-values prints values and nothing else: no --only, --skip, --with, --dir")
+		return hint.Usage("the other objects come from a run of their own: render --skip Deployment", "--helm-values prints values and nothing else: no --only, --skip, --with, --dir")
 	case o.Patch && chosen && o.dir == "":
-		return usagef("add --dir for the other objects", "--patch without --dir prints the patch alone: no --only, --skip, --with")
+		return hint.Usage("add --dir for the other objects", "--patch without --dir prints the patch alone: no --only, --skip, --with")
 	case o.Nudge && !o.Includes(render.GroupRBAC):
-		return usagef("add --only rbac, or --with rbac", "--nudge is for the group rbac")
+		return hint.Usage("add --only rbac, or --with rbac", "--nudge is for the group rbac")
 	case o.output == "json" && (o.dir != "" || o.Patch || o.helmValues):
-		return usagef("leave it out", "-o json is for objects on stdout, and not for --dir, --patch, --helm-values")
+		return hint.Usage("leave it out", "-o json is for objects on stdout, and not for --dir, --patch, --helm-values")
 	}
 	return nil
 }

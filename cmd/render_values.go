@@ -5,16 +5,17 @@ import (
 
 	"github.com/secretctl/secretctl/internal/atomicfile"
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/render"
 )
 
 // renderValues writes values for the Aidbox Helm chart.
 func (a *app) renderValues(ctx context.Context, all []*config.Delivery, o renderOptions) error {
 	if len(all) > 1 {
-		return usagef("name one with --delivery: "+names(all), "values are for one release, and the config has %d deliveries", len(all))
+		return hint.Usage("name one with --delivery: "+names(all), "values are for one release, and the config has %d deliveries", len(all))
 	}
 	if o.output == "json" {
-		return usagef("leave it out", "-o json is for objects, and not for values")
+		return hint.Usage("leave it out", "-o json is for objects, and not for values")
 	}
 	if err := a.fillIn(ctx, all[0], false); err != nil {
 		return err
@@ -23,7 +24,7 @@ func (a *app) renderValues(ctx context.Context, all []*config.Delivery, o render
 	if o.values != "" {
 		var err error
 		if own, err = atomicfile.Read(o.values); err != nil {
-			return &usageError{err, "name a file of values with --values"}
+			return hint.Usage("name a file of values with --values", "%w", err)
 		}
 	}
 	options, err := withInitBundle(all[0], o.Options)

@@ -9,6 +9,8 @@ import (
 	"github.com/agnivade/levenshtein"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/secretctl/secretctl/internal/hint"
 )
 
 func newRoot(a *app) *cobra.Command {
@@ -126,11 +128,11 @@ func noSubcommand(cmd *cobra.Command, args []string) error {
 	near := slices.DeleteFunc(cmd.SuggestionsFor(args[0]), func(name string) bool { return !isNear(args[0], name) })
 	switch {
 	case meant[args[0]] != "" && !cmd.HasParent():
-		return &usageError{err, meant[args[0]]}
+		return hint.Usage(meant[args[0]], "%w", err)
 	case len(near) > 0:
-		return &usageError{err, "did you mean " + strings.Join(near, " or ") + "?"}
+		return hint.Usage("did you mean " + strings.Join(near, " or ") + "?", "%w", err)
 	}
-	return &usageError{err, "run " + cmd.CommandPath() + " --help"}
+	return hint.Usage("run " + cmd.CommandPath() + " --help", "%w", err)
 }
 
 // isNear says whether a word may be a mistyped or shortened name: half of it is right.
@@ -143,7 +145,7 @@ func noArguments(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return usagef("run "+cmd.CommandPath()+" --help", "unexpected argument %q", args[0])
+	return hint.Usage("run "+cmd.CommandPath()+" --help", "unexpected argument %q", args[0])
 }
 
 // exclude refuses two flags in one run.
@@ -152,7 +154,7 @@ func exclude(cmd *cobra.Command, one, other string) {
 	before := cmd.PreRunE
 	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
 		if cmd.Flags().Changed(one) && cmd.Flags().Changed(other) {
-			return usagef("pass one of them", "--%s and --%s exclude each other", one, other)
+			return hint.Usage("pass one of them", "--%s and --%s exclude each other", one, other)
 		}
 		if before != nil {
 			return before(cmd, args)
@@ -174,8 +176,8 @@ func invalidFlag(cmd *cobra.Command, err error) error {
 			}
 		})
 		if near != "" {
-			return &usageError{err, "did you mean --" + near + "?"}
+			return hint.Usage("did you mean --" + near + "?", "%w", err)
 		}
 	}
-	return &usageError{err, "run " + cmd.CommandPath() + " --help"}
+	return hint.Usage("run " + cmd.CommandPath() + " --help", "%w", err)
 }

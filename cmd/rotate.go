@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/store"
 	"github.com/secretctl/secretctl/internal/verify"
@@ -66,7 +67,7 @@ left alone. docs/scheduled-rotation.md runs it as a CronJob.
   secretctl rotate client-secret --generate --no-verify`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if !o.due && ((len(args) == 1) == o.canary || len(args) > 1) {
-				return usagef("secretctl rotate NAME, secretctl rotate --canary, or secretctl rotate --due", "name one secret, or pass --canary or --due")
+				return hint.Usage("secretctl rotate NAME, secretctl rotate --canary, or secretctl rotate --due", "name one secret, or pass --canary or --due")
 			}
 			return nil
 		},
@@ -141,9 +142,9 @@ func (a *app) toRotate(o rotateOptions, args []string) ([]*config.Delivery, func
 	switch {
 	case len(all) > 0:
 	case o.canary:
-		return nil, nil, usagef("set canary: true, then run provision, render and client apply", "the config has no canary")
+		return nil, nil, hint.Usage("set canary: true, then run provision, render and client apply", "the config has no canary")
 	default:
-		return nil, nil, usagef("set maxAge of a secret, such as 90d, or name what to rotate", "no secret of the config has a maxAge")
+		return nil, nil, hint.Usage("set maxAge of a secret, such as 90d, or name what to rotate", "no secret of the config has a maxAge")
 	}
 	return all, func(d *config.Delivery) []config.Secret { return rotated[d] }, nil
 }
@@ -215,17 +216,17 @@ func (a *app) newValue(ctx context.Context, d *config.Delivery, s config.Secret,
 		source = secret.Source{Generate: &secret.Generate{}}
 	}
 	if source.IsZero() {
-		return old, usagef("give it one in the config, or use --generate", "secret %q has no source for a new value", s.Name)
+		return old, hint.Usage("give it one in the config, or use --generate", "secret %q has no source for a new value", s.Name)
 	}
 	value, err := a.inputs.Read(ctx, source, s.Name)
 	if err != nil {
 		return value, fmt.Errorf("secret %q: %w", s.Name, err)
 	}
 	if _, err := s.InFile(value); err != nil {
-		return value, usagef("give it such a value", "secret %q: the new value %v", s.Name, err)
+		return value, hint.Usage("give it such a value", "secret %q: the new value %v", s.Name, err)
 	}
 	if value.Equal(old) {
-		return value, usagef("put the new value there first, or use --generate", "secret %q: %s still gives the value that is stored", s.Name, source)
+		return value, hint.Usage("put the new value there first, or use --generate", "secret %q: %s still gives the value that is stored", s.Name, source)
 	}
 	if source.Generate != nil && s.Value.Generate == nil && !s.Value.IsZero() {
 		a.narrate("warning: %s%s: the next provision puts back what %s gives", a.of(d), s.Name, s.Value)

@@ -33,7 +33,7 @@ func (a *app) run(work func(ctx context.Context, args []string) error) func(*cob
 	return func(cmd *cobra.Command, args []string) error {
 		for flag, d := range map[string]time.Duration{"timeout": a.timeout, "request-timeout": a.requestTimeout} {
 			if d <= 0 {
-				return usagef("write it like 90s or 10m", "--%s must be above zero", flag)
+				return hint.Usage("write it like 90s or 10m", "--%s must be above zero", flag)
 			}
 		}
 		a.started, a.command = true, strings.Join(append([]string{cmd.CommandPath()}, args...), " ")

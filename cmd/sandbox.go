@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/sandbox/aidbox"
 )
 
@@ -48,7 +49,7 @@ EXIT STATUS
 func (a *app) sandboxAidbox(ctx context.Context, listen string) error {
 	secret, _ := a.secretVariable("BOX_ROOT_CLIENT_SECRET")
 	if secret == "" {
-		return usagef("export it; verify and client use it as AIDBOX_CLIENT_SECRET", "BOX_ROOT_CLIENT_SECRET is not set")
+		return hint.Usage("export it; verify and client use it as AIDBOX_CLIENT_SECRET", "BOX_ROOT_CLIENT_SECRET is not set")
 	}
 	vaultConfig, _ := a.LookupEnv("AIDBOX_VAULT_CONFIG")
 	if vaultConfig == "" {

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/viper"
 
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/transport"
 )
@@ -106,7 +107,7 @@ func invalidValue(setting string, f *pflag.Flag) error {
 	if !strings.HasPrefix(setting, "--") || example == "true" { // a variable, or a flag that needs no value
 		separator = "="
 	}
-	return usagef("for example "+setting+separator+cmp.Or(example, f.DefValue), "%s must be %s", setting, cmp.Or(want, "of type "+f.Value.Type()))
+	return hint.Usage("for example "+setting+separator+cmp.Or(example, f.DefValue), "%s must be %s", setting, cmp.Or(want, "of type "+f.Value.Type()))
 }
 
 // deliveries returns the deliveries that the command works on.
@@ -144,7 +145,7 @@ func (a *app) learn(d *config.Delivery) {
 // load reads the config file and applies the settings that override it.
 func (s settings) load() ([]*config.Delivery, error) {
 	if s.config == "" {
-		return nil, usagef("leave it out for "+defaultConfig+", or name a file or folder", "-c names no file")
+		return nil, hint.Usage("leave it out for "+defaultConfig+", or name a file or folder", "-c names no file")
 	}
 	all, err := config.Load(s.config)
 	if err != nil {
@@ -153,7 +154,7 @@ func (s settings) load() ([]*config.Delivery, error) {
 	if s.delivery != "" {
 		i := slices.IndexFunc(all, func(d *config.Delivery) bool { return d.Name == s.delivery })
 		if i < 0 {
-			return nil, usagef("available: "+names(all), "%s has no delivery %q", s.config, s.delivery)
+			return nil, hint.Usage("available: "+names(all), "%s has no delivery %q", s.config, s.delivery)
 		}
 		all = all[i : i+1]
 	}
@@ -181,11 +182,11 @@ func oneDelivery(all []*config.Delivery, secretName string) (*config.Delivery, e
 	found := slices.DeleteFunc(slices.Clone(all), func(d *config.Delivery) bool { _, has := d.Secret(secretName); return !has })
 	switch len(found) {
 	case 0:
-		return nil, usagef("available: "+strings.Join(secretNames(all), ", "), "no secret %q in the config", secretName)
+		return nil, hint.Usage("available: "+strings.Join(secretNames(all), ", "), "no secret %q in the config", secretName)
 	case 1:
 		return found[0], nil
 	}
-	return nil, usagef("name one with --delivery: "+names(found), "secret %q is in %d deliveries", secretName, len(found))
+	return nil, hint.Usage("name one with --delivery: "+names(found), "secret %q is in %d deliveries", secretName, len(found))
 }
 
 func secretNames(deliveries []*config.Delivery) (names []string) {

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/secret"
 )
 
@@ -41,7 +42,7 @@ func (k *keyboard) restore() {
 // confirm asks a question. Only y and yes confirm.
 func (a *app) confirm(ctx context.Context, question string) error {
 	if a.Prompt == nil || !a.ErrTerminal {
-		return usagef("give --yes, or --dry-run to see what would be done", "cannot ask for confirmation: this is not a terminal")
+		return hint.Usage("give --yes, or --dry-run to see what would be done", "cannot ask for confirmation: this is not a terminal")
 	}
 	_, _ = io.WriteString(a.Err, wrap(a.clean(question), a.width(true), "  ")+" [y/N] ")
 	answer, err := readLine(ctx, bufio.NewReader(a.In))

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/verify"
 )
 
@@ -93,7 +94,7 @@ func (a *app) verifyAll(ctx context.Context, o verifyOptions, names []string) ([
 		}
 		all = []*config.Delivery{d}
 	} else if slices.Contains(c.named, groupRotation) && !slices.ContainsFunc(all, hasCanary) {
-		return nil, usagef("name a secret with --secret, or set canary: true in the config, apply it, and rotate that", "nothing to rotate: the config has no canary")
+		return nil, hint.Usage("name a secret with --secret, or set canary: true in the config, apply it, and rotate that", "nothing to rotate: the config has no canary")
 	}
 	if c.checks(groupRotation) {
 		c.rotated = func(d *config.Delivery) []config.Secret { return secretNamed(d, cmp.Or(o.secret, d.CanarySecret())) }
