@@ -36,7 +36,7 @@ the config, that is an error.
   # Write one of them, and report as JSON
   secretctl client apply Client/basic -o json`,
 
-		ValidArgsFunction: offer(a.resourceRefs),
+		ValidArgsFunction: a.offerOf(resourceRefs),
 
 		RunE: a.run(func(ctx context.Context, refs []string) error {
 			all, err := a.chosen(refs)

@@ -38,7 +38,7 @@ On a terminal it asks before it deletes. Elsewhere --yes is the answer.
   # Delete every resource of the config from a script
   secretctl client delete --all --yes -o json`,
 
-		ValidArgsFunction: offer(a.resourceRefs),
+		ValidArgsFunction: a.offerOf(resourceRefs),
 
 		RunE: a.run(func(ctx context.Context, refs []string) error { return a.clientDelete(ctx, o, refs) }),
 	}

@@ -27,7 +27,7 @@ func newClientGet(a *app) *cobra.Command {
   # Show one of them
   secretctl client get Client/basic`,
 
-		ValidArgsFunction: offer(a.resourceRefs),
+		ValidArgsFunction: a.offerOf(resourceRefs),
 
 		RunE: a.run(func(ctx context.Context, refs []string) error { return a.clientGet(ctx, refs, output) }),
 	}

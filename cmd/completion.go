@@ -25,13 +25,13 @@ func (a *app) complete(root *cobra.Command) {
 	}
 	_ = root.MarkPersistentFlagFilename("config", "yaml", "yml") // and folders
 	flags := map[string]cobra.CompletionFunc{
-		"delivery": offer(a.deliveryNames),
-		"secret":   offer(a.secretNames),
+		"delivery": a.offerOf(deliveryNames),
+		"secret":   a.offerOf(secretNames),
 		"context":  offer(a.contexts),
 		"only":     offer(renderable),
 		"skip":     offer(renderable),
 		"with":     offer(render.Groups),
-		"phase":    offer(a.phaseNames),
+		"phase":    a.offerOf(a.phases),
 	}
 	for _, name := range []string{"kubeconfig", "file", "json-file", "junit-file", "html-file", "report", "vault-jwt-file", "vault-config"} {
 		flags[name] = anyFile
@@ -95,27 +95,16 @@ func offer(values func() []string) cobra.CompletionFunc {
 	}
 }
 
-func (a *app) deliveryNames() (names []string) {
-	all, _ := config.Load(a.config)
-	for _, d := range all {
-		names = append(names, d.Name)
-	}
-	return names
+// offerOf completes names in the config. Without a valid config there are none.
+func (a *app) offerOf(names func([]*config.Delivery) []string) cobra.CompletionFunc {
+	return offer(func() []string {
+		all, _ := a.load()
+		return names(all)
+	})
 }
 
-func (a *app) secretNames() []string {
-	all, _ := a.load()
-	return secretNames(all)
-}
-
-func (a *app) resourceRefs() []string {
-	all, _ := a.load()
-	return resourceRefs(all)
-}
-
-func (a *app) phaseNames() (phases []string) {
-	all, _ := a.load()
-	for _, d := range all {
+func (a *app) phases(deliveries []*config.Delivery) (phases []string) {
+	for _, d := range deliveries {
 		phases = append(phases, a.provider(d).Phases...)
 	}
 	return phases

@@ -38,7 +38,7 @@ func asUsage(err error, command string) error {
 	if isUsage(err) {
 		return err
 	}
-	return hint.Usage("run " + command + " --help", "%w", err)
+	return hint.Usage("run "+command+" --help", "%w", err)
 }
 
 // isUsage reports whether err is a usage error. The outermost error with a method Usage

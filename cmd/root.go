@@ -130,9 +130,9 @@ func noSubcommand(cmd *cobra.Command, args []string) error {
 	case meant[args[0]] != "" && !cmd.HasParent():
 		return hint.Usage(meant[args[0]], "%w", err)
 	case len(near) > 0:
-		return hint.Usage("did you mean " + strings.Join(near, " or ") + "?", "%w", err)
+		return hint.Usage("did you mean "+strings.Join(near, " or ")+"?", "%w", err)
 	}
-	return hint.Usage("run " + cmd.CommandPath() + " --help", "%w", err)
+	return hint.Usage("run "+cmd.CommandPath()+" --help", "%w", err)
 }
 
 // isNear says whether a word may be a mistyped or shortened name: half of it is right.
@@ -176,8 +176,8 @@ func invalidFlag(cmd *cobra.Command, err error) error {
 			}
 		})
 		if near != "" {
-			return hint.Usage("did you mean --" + near + "?", "%w", err)
+			return hint.Usage("did you mean --"+near+"?", "%w", err)
 		}
 	}
-	return hint.Usage("run " + cmd.CommandPath() + " --help", "%w", err)
+	return hint.Usage("run "+cmd.CommandPath()+" --help", "%w", err)
 }

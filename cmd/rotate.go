@@ -71,7 +71,7 @@ left alone. docs/scheduled-rotation.md runs it as a CronJob.
 			}
 			return nil
 		},
-		ValidArgsFunction: offer(a.secretNames),
+		ValidArgsFunction: a.offerOf(secretNames),
 
 		RunE: a.run(func(ctx context.Context, args []string) error { return a.rotate(ctx, o, args) }),
 	}

@@ -198,10 +198,13 @@ func secretNames(deliveries []*config.Delivery) (names []string) {
 	return names
 }
 
-func names(deliveries []*config.Delivery) string {
-	var out []string
+func deliveryNames(deliveries []*config.Delivery) (names []string) {
 	for _, d := range deliveries {
-		out = append(out, d.Name)
+		names = append(names, d.Name)
 	}
-	return strings.Join(out, ", ")
+	return names
+}
+
+func names(deliveries []*config.Delivery) string {
+	return strings.Join(deliveryNames(deliveries), ", ")
 }
