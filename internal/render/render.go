@@ -9,8 +9,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
-	"golang.org/x/sync/errgroup"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -200,15 +200,13 @@ func Objects(d *config.Delivery, p store.Provider, o Options) ([]Object, error) 
 	if err != nil {
 		return nil, err
 	}
-	objects := make([]Object, len(selected))
-	var all errgroup.Group
+	objects, errs := make([]Object, len(selected)), make([]error, len(selected))
+	var all sync.WaitGroup
 	for i, m := range selected {
-		all.Go(func() (err error) {
-			objects[i], err = m.render(from)
-			return err
-		})
+		all.Go(func() { objects[i], errs[i] = m.render(from) })
 	}
-	return objects, all.Wait()
+	all.Wait()
+	return objects, cmp.Or(errs...)
 }
 
 func (m manifest) render(from sources) (Object, error) {
