@@ -179,7 +179,7 @@ func TestMalformedLookIsRefused(t *testing.T) {
 
 func TestExitCodesAreDifferentErrors(t *testing.T) {
 	for code, want := range map[int]error{exitCannot: errNoShell, exitNotFound: errNoShell, 1: errToolFailed, 2: errToolFailed} {
-		if err := exitError(code); !errors.Is(err, want) || errors.Is(err, errNoShell) != (want == errNoShell) {
+		if err := exitError(code); !errors.Is(err, want) || errors.Is(err, errNoShell) != errors.Is(want, errNoShell) {
 			t.Errorf("%d: error is %v, want %v", code, err, want)
 		}
 	}

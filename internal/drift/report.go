@@ -18,6 +18,7 @@ const SchemaVersion = 1
 // State is the outcome of a comparison with the config.
 type State string
 
+// The outcomes of an object, and of a part or a report, which are never absent.
 const (
 	Equal     State = "equal"
 	Different State = "different"
