@@ -68,7 +68,7 @@ func noteRetry(req *http.Request, resp *http.Response, err error) {
 	if req.Context().Err() != nil || !Transient(resp, err) {
 		return
 	}
-	why := ""
+	var why string
 	if err != nil {
 		why, _ = words(err)
 	} else {
