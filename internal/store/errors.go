@@ -5,25 +5,20 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+
+	"github.com/secretctl/secretctl/internal/hint"
 )
 
 // Errors of all stores, besides those of io/fs.
 var (
-	ErrNoToken         error = noTokenError{}
-	ErrNoStatusVersion       = errors.New("the driver's status has no version that can be compared")
-	ErrLoginOnNode           = errors.New("only the node of the pod can do its login")
+	ErrNoToken         = hint.Usage("", "no token")
+	ErrNoStatusVersion = errors.New("the driver's status has no version that can be compared")
+	ErrLoginOnNode     = errors.New("only the node of the pod can do its login")
 	// ErrPEM is a certificate or key: its file is made of the stored value, but differs from it.
 	ErrPEM = errors.New("is a certificate or key, which the CSI provider writes as PEM")
 	// ErrDenied is a valid token or login without the right.
 	ErrDenied = Refused("permission denied")
 )
-
-type noTokenError struct{}
-
-func (noTokenError) Error() string { return "no token" }
-
-// Usage marks a usage error: nothing was attempted.
-func (noTokenError) Usage() bool { return true }
 
 // kindError is an error of io/fs with another text.
 type kindError struct {

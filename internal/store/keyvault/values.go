@@ -99,7 +99,7 @@ func (s *storeStep) apply(ctx context.Context) ([]store.Change, error) {
 		return err
 	})
 	done = slices.DeleteFunc(done, func(c store.Change) bool { return c.Action == "" }) // it failed, or was not started
-	return append(done, s.rates...), err
+	return slices.Concat(done, s.rates), err
 }
 
 // write makes the change that is planned for a secret. With an error the change is zero.

@@ -10,15 +10,9 @@ import (
 	"github.com/hashicorp/vault/api"
 
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/transport"
 )
-
-// environmentError is a variable that Vault's library cannot use.
-type environmentError struct{ text, hint string }
-
-func (e *environmentError) Error() string { return e.text }
-func (e *environmentError) Hint() string  { return e.hint }
-func (*environmentError) Usage() bool     { return true }
 
 // variables are those that Vault's library reads, and what they must be. The library's
 // own errors quote values, which may be addresses with passwords.
@@ -64,11 +58,12 @@ func badEnvironment() error {
 	for _, v := range variables {
 		for _, name := range v.names {
 			if value := os.Getenv(name); value != "" && v.check(value) != nil { //nolint:forbidigo // as the vault library does
-				return &environmentError{name + " " + v.reason, v.hint + ", or unset the variable"}
+				return hint.Usage(v.hint+", or unset the variable", "%s %s", name, v.reason)
 			}
 		}
 	}
-	return &environmentError{"the VAULT_ variables of the environment do not fit together", "VAULT_CLIENT_CERT needs VAULT_CLIENT_KEY; VAULT_CACERT is a CA in PEM; VAULT_RATE_LIMIT is a number"}
+	return hint.Usage("VAULT_CLIENT_CERT needs VAULT_CLIENT_KEY; VAULT_CACERT is a CA in PEM; VAULT_RATE_LIMIT is a number",
+		"the VAULT_ variables of the environment do not fit together")
 }
 
 // followEnvironment has the pod use the namespace that secretctl uses.

@@ -72,8 +72,8 @@ func NewSession(cloudName, tenantID string, a Access) *Session {
 func (s *Session) Federated(tenantID, clientID string, jwt secret.Value) *Session {
 	s.sanitizer.Learn(jwt)
 	f := &Session{cloud: s.cloud, client: s.client, sanitizer: s.sanitizer, timeout: s.timeout}
-	assertion := func(context.Context) (string, error) { return string(jwt.Reveal()), nil }
 	f.login = s.newLogin(func() (azcore.TokenCredential, error) {
+		assertion := func(context.Context) (string, error) { return string(jwt.Reveal()), nil }
 		return azidentity.NewClientAssertionCredential(tenantID, clientID, assertion, &azidentity.ClientAssertionCredentialOptions{ClientOptions: s.loginOptions()})
 	})
 	return f
