@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -114,7 +115,11 @@ func (a *app) diffCluster(d *config.Delivery, o render.Options) (comparison, err
 		if err != nil {
 			return nil, err
 		}
-		return drift.InCluster(ctx, c, manifests)
+		found, err := drift.InCluster(ctx, c, manifests)
+		if err != nil && ctx.Err() != nil {
+			err = fmt.Errorf("kubernetes: %s: %w", c.Host(), ctx.Err())
+		}
+		return found, err
 	}, nil
 }
 

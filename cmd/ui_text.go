@@ -70,10 +70,14 @@ func fold(text string, width int) string {
 		before, uncolored := strings.CutSuffix(line, plain[start:])
 		if width > 0 && utf8.RuneCountInString(plain) > width && uncolored {
 			column := utf8.RuneCountInString(plain[:start])
+			hang := 0
+			if strings.HasPrefix(plain[start:], "- ") { // an item of a list
+				hang = 2
+			}
 			if column > width/2 {
 				before, column = strings.TrimRight(before, " ")+"\n      ", 6
 			}
-			line = before + strings.ReplaceAll(wrap(plain[start:], width-column, ""), "\n", "\n"+strings.Repeat(" ", column))
+			line = before + strings.ReplaceAll(wrap(plain[start:], width-column-hang, ""), "\n", "\n"+strings.Repeat(" ", column+hang))
 		}
 		out.WriteString(line + "\n")
 	}

@@ -83,4 +83,8 @@ func TestFoldKeepsTheColumnOfTheLastCell(t *testing.T) {
 	if got := fold(text, 60); !strings.HasPrefix(got, want) {
 		t.Errorf("at 60 columns:\n%s", got)
 	}
+	want = "- the folder does not\n  exist\n"
+	if got := fold("- the folder does not exist\n", 24); got != want {
+		t.Errorf("an item of a list:\n%s", got)
+	}
 }

@@ -105,7 +105,7 @@ func writeDelivery(out *bytes.Buffer, d verify.DeliveryReport, color, short bool
 		if c.Hint != "" {
 			fmt.Fprintf(out, "      hint: %s\n", c.Hint)
 		}
-		if c.Status != verify.StatusPass && c.Status != verify.StatusSkip {
+		if c.Status != verify.StatusPass && c.Status != verify.StatusSkip && !c.NotRun {
 			fmt.Fprintf(out, "      see secretctl explain %s\n", c.ID)
 		}
 	}

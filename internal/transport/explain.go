@@ -158,7 +158,7 @@ func Answered(status int, detail string) error {
 	e := &Error{text: fmt.Sprintf("answered %d%s", status, detail)}
 	switch {
 	case status >= http.StatusInternalServerError:
-		e.hint = "the server failed: look at its log, or try again; what was done stays done"
+		e.hint = "the server failed: look at its log, or run it again later"
 	case status >= http.StatusMultipleChoices && status < http.StatusBadRequest:
 		e.hint = "it redirects: is the address right, and is a proxy in between?"
 	}

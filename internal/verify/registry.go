@@ -48,7 +48,7 @@ func groupOf(id string) string {
 func Find(name string) ([]Check, error) {
 	found := slices.DeleteFunc(slices.Clone(checks), func(c Check) bool { return name != "" && name != c.ID && name != c.Group() })
 	if len(found) == 0 {
-		return nil, &UsageError{What: "check", Got: name, See: "secretctl explain lists them"}
+		return nil, &UsageError{What: "check", Got: name, See: "run secretctl explain to list them"}
 	}
 	return found, nil
 }

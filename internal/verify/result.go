@@ -30,6 +30,7 @@ type Result struct {
 	Detail   string // one line: what was found
 	Hint     string // one line: what to do about it, or ""
 	Duration time.Duration
+	NotRun   bool // time ran out or somebody interrupted before it was its turn
 }
 
 // Group returns the group of the check.

@@ -87,6 +87,7 @@ func (r *run) result(ctx context.Context, t task, statuses map[string]Status) Re
 	switch {
 	case ctx.Err() != nil:
 		result = Unknown("%s before running", ended(ctx))
+		result.NotRun = true
 	case !blocked:
 		if result = t.Check.run(ctx, r, t.subject); result.Status == StatusUnknown && ctx.Err() != nil && !strings.Contains(result.Detail, ended(ctx)) {
 			result.Detail = ended(ctx) + ": " + result.Detail
