@@ -39,11 +39,11 @@ func (c *Cluster) PodTransport(namespace, pod string, port int) *http.Transport 
 // from that list is not ready any more.
 func (c *Cluster) WorkloadTransport(namespace, kind, name string, port int) *http.Transport {
 	return c.tunnels(func(ctx context.Context) (string, string, int, error) {
-		if known, ok := c.workloads.Load([3]string{kind, namespace, name}); ok {
-			if pod, ok := known.(Workload).readyPod(); ok {
-				if live, err := c.Pod(ctx, namespace, pod); err == nil && live.Ready && !live.Terminating {
-					return namespace, pod, port, nil
-				}
+		read, _ := c.workloads.Load([3]string{kind, namespace, name})
+		known, _ := read.(Workload) // without pods if it was not read
+		if pod, ok := known.readyPod(); ok {
+			if live, err := c.Pod(ctx, namespace, pod); err == nil && live.Ready && !live.Terminating {
+				return namespace, pod, port, nil
 			}
 		}
 		w, err := c.Workload(ctx, namespace, kind, name)
