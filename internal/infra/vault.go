@@ -112,11 +112,11 @@ func (s *vaultStep) denied(err error) bool {
 
 // compare completes the plan of an existing Key Vault.
 func (s *vaultStep) compare(plan *vaultPlan, vault *armkeyvault.Vault) error {
-	id, err := arm.ParseResourceID(azure.Deref(vault.ID))
-	p := vault.Properties
-	if err != nil || p == nil {
-		return fmt.Errorf("azure: %s: %w", s.vault(plan.name).Name, azure.ErrUnexpected)
+	id, err := arm.ParseResourceID(*vault.ID)
+	if err != nil {
+		return err
 	}
+	p := vault.Properties
 	plan.group = id.ResourceGroupName
 	plan.Action, plan.Detail = store.Unchanged, "in "+s.azure.Text(azure.Deref(vault.Location))
 	if !strings.EqualFold(plan.group, s.config.ResourceGroup) {

@@ -104,6 +104,9 @@ func (r *resources) scaleSets(ctx context.Context) (sets []*armresources.Generic
 		return nil, "", err
 	}
 	group = azure.Deref(cluster.Properties.NodeResourceGroup)
+	if !azure.IsGroup(group) {
+		return nil, "", r.azure.Fail(ctx, azure.Object{Name: r.clusterName()}, azure.ErrUnexpected)
+	}
 	filter := "resourceType eq 'Microsoft.Compute/virtualMachineScaleSets'"
 	sets, err = azure.All(ctx, r.armClients.resources.NewListByResourceGroupPager(group, &armresources.ClientListByResourceGroupOptions{Filter: &filter}),
 		func(p armresources.ClientListByResourceGroupResponse) []*armresources.GenericResourceExpanded {
@@ -120,9 +123,6 @@ func (r *resources) scaleSets(ctx context.Context) (sets []*armresources.Generic
 func (r *resources) keyVault(ctx context.Context, name string) (id string, err error) {
 	o := azure.Object{Name: "Key Vault " + name, Role: "Reader", Scope: groupID(r.d.Azure) + "/providers/Microsoft.KeyVault/vaults/" + name}
 	vault, err := r.azure.FindKeyVault(ctx, r.vaults, r.d.Azure.ResourceGroup, name)
-	if err == nil && (vault.ID == nil || vault.Properties == nil) {
-		err = azure.ErrUnexpected
-	}
 	if err != nil {
 		return "", r.azure.Fail(ctx, o, err)
 	}

@@ -77,7 +77,10 @@ func TestUnusableResourcesAreNamed(t *testing.T) {
 			withIdentity(config.IdentityWorkload, ""), func(m *manager) { m.cluster.Properties.OidcIssuerProfile.Enabled = to.Ptr(false) },
 			"has no OIDC issuer", "--enable-oidc-issuer --enable-workload-identity",
 		},
-		"an empty answer": {password(), func(m *manager) { m.cluster = armcontainerservice.ManagedCluster{} }, "unexpected response", "proxy"},
+		"an empty answer":    {password(), func(m *manager) { m.cluster = armcontainerservice.ManagedCluster{} }, "unexpected response", "proxy"},
+		"an id that is none": {password(), func(m *manager) { m.vaults[0].ID = to.Ptr("/elsewhere &#") }, "azure: Key Vault contoso: unexpected response", "proxy"},
+		"the id of another":  {password(), func(m *manager) { m.vaults[0].ID = to.Ptr(vaultID + "2") }, "azure: Key Vault contoso: unexpected response", "proxy"},
+		"an odd node group":  {withIdentity(config.IdentitySystem, ""), func(m *manager) { m.cluster.Properties.NodeResourceGroup = to.Ptr("a b&") }, "azure: AKS cluster aidbox-rg/aidbox-aks: unexpected response", "proxy"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := newManager()

@@ -5,8 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
+	"slices"
 	"strings"
+	"sync"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/arm"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/keyvault/armkeyvault"
 
@@ -57,17 +61,29 @@ func All[P, T any](ctx context.Context, pages *runtime.Pager[P], items func(P) [
 
 // FindKeyVault finds a Key Vault in the resource group, or elsewhere in the
 // subscription, since many deliveries share one. If it is in neither, or the
-// subscription may not be listed, the error is that of the resource group.
+// subscription may not be listed, the error is that of the resource group. What it
+// returns has properties, and the id of a Key Vault with that name: requests go to
+// paths that begin with the id, and -v logs them.
 func (s *Session) FindKeyVault(ctx context.Context, client *armkeyvault.VaultsClient, group, name string) (*armkeyvault.Vault, error) {
 	got, err := client.Get(ctx, group, name, nil)
-	if err == nil || !s.RefusalOf(err).HasStatus(http.StatusNotFound) {
-		return &got.Vault, err
-	}
-	all, _ := All(ctx, client.NewListBySubscriptionPager(nil), func(p armkeyvault.VaultsClientListBySubscriptionResponse) []*armkeyvault.Vault { return p.Value })
-	for _, vault := range all {
-		if strings.EqualFold(Deref(vault.Name), name) {
-			return vault, nil
+	vault := &got.Vault
+	if err != nil && s.RefusalOf(err).HasStatus(http.StatusNotFound) {
+		all, _ := All(ctx, client.NewListBySubscriptionPager(nil), func(p armkeyvault.VaultsClientListBySubscriptionResponse) []*armkeyvault.Vault { return p.Value })
+		if i := slices.IndexFunc(all, func(v *armkeyvault.Vault) bool { return v != nil && strings.EqualFold(Deref(v.Name), name) }); i >= 0 {
+			vault, err = all[i], nil
 		}
 	}
-	return nil, err
+	if err != nil {
+		return nil, err
+	}
+	id, err := arm.ParseResourceID(Deref(vault.ID))
+	if err != nil || !IsGroup(id.ResourceGroupName) || !strings.EqualFold(id.Name, name) || vault.Properties == nil {
+		return nil, ErrUnexpected
+	}
+	return vault, nil
 }
+
+// IsGroup reports whether a name that Azure returned can be that of a resource group.
+func IsGroup(name string) bool { return groupName().MatchString(name) }
+
+var groupName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[-\w.()]{1,90}$`) })
