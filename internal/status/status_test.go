@@ -133,7 +133,7 @@ func TestLookShowsStoreReplicasAndResources(t *testing.T) {
 		}, "√ current one 1: 1 of 1 replica current; age unknown: vault: permission denied | √ current two 1: 1 of 1 | √ current Client/basic"},
 		{"everything refused", func(_ *testing.T, f *fixture) {
 			f.deps.Store = changed{Store: f.deps.Store, versions: refused, get: fs.ErrPermission}
-		}, "? unknown one: 0 of 1 replica current; vault: permission denied: permission denied | ? unknown - local: permission denied: without the store there is nothing to compare with | ? unknown two"},
+		}, "? unknown one: 0 of 1 replica current, 1 unknown; vault: permission denied: permission denied | ? unknown - local: permission denied: without the store there is nothing to compare with | ? unknown two"},
 		{"expired", func(_ *testing.T, f *fixture) {
 			f.deps.Store = changed{Store: f.deps.Store, versions: func(all []store.Version, err error) ([]store.Version, error) {
 				all[0].Expires = time.Now().Add(-time.Hour)

@@ -77,14 +77,20 @@ func row(state verify.State, name, version, detail, hint string) []string {
 }
 
 func (is Secret) detail() string {
-	current, all := 0, 0
+	all, current, unknown := 0, 0, 0
 	for _, r := range is.Replicas {
 		all += r.count
-		if r.State == verify.StateCurrent {
+		switch r.State {
+		case verify.StateCurrent:
 			current += r.count
+		case verify.StateUnknown:
+			unknown += r.count
 		}
 	}
 	text := fmt.Sprintf("%d of %s current", current, verify.Count(all, "replica"))
+	if unknown > 0 {
+		text += fmt.Sprintf(", %d unknown", unknown)
+	}
 	if is.Detail != "" {
 		text += "; " + is.Detail
 	}
