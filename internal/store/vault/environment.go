@@ -29,7 +29,7 @@ var variables = []struct {
 	{
 		[]string{api.EnvVaultMaxRetries},
 		func(text string) error { _, err := strconv.ParseUint(text, 10, 31); return err },
-		"must be a whole number", "set it to a number such as 2; secretctl ignores it",
+		"must be a whole number", "set it to a number such as 2",
 	},
 	{[]string{api.EnvVaultClientTimeout}, checkTimeout, "must be a duration such as 60s", "set it to a number with a unit"},
 	{
