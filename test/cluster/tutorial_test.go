@@ -46,7 +46,7 @@ func (rc *realCluster) checkEveryReplicaVerified(t *testing.T) {
 		group, _, _ := strings.Cut(c.ID, "/")
 		groups = append(groups, group)
 	}
-	if groups = slices.Compact(groups); !slices.Equal(groups, []string{"workload", "mount", "client", "auth"}) {
+	if groups = slices.Compact(groups); !slices.Equal(groups, []string{"cluster", "workload", "mount", "client", "auth"}) {
 		t.Errorf("groups %v", groups)
 	}
 	for _, pod := range rc.pods(t, ".metadata.name") {
