@@ -26,11 +26,11 @@ var disorder = []fault{
 		{rotate, restarts, "unknown", "connection refused"},
 	}},
 	{"API server hangs", apiServerHangs, asBefore, []expectation{
-		{workload, deployment, "unknown", "no answer in"},
+		{workload, "cluster/api", "unknown", "no answer in"},
 		{rotate, updated, "unknown", "no answer in...nothing was written"},
 	}},
 	{"login to the cluster expired", loginExpired, asBefore, []expectation{
-		{workload, deployment, "unknown", "does not accept the credentials...kubectl auth whoami"},
+		{workload, "cluster/api", "unknown", "does not accept the credentials...kubectl auth whoami"},
 		{rotate, updated, "unknown", "does not accept the credentials...nothing was written...kubectl auth whoami"},
 	}},
 	{"store token may not read", tokenWithoutRights, asBefore, []expectation{
