@@ -82,9 +82,13 @@ func measure(t *testing.T, s size) (rows []row) {
 		start := time.Now()
 		rc.ok(t, command+through)
 		took, asked := time.Since(start), requests()
+		aim, met := "at most 0.25", 4*took <= looped
+		if s.replicas*s.secrets == 1 { // both run one command
+			aim, met = "", true
+		}
 		others, lists, what := asked.all()-asked["exec"], asked["secretproviderclasspodstatuses"], fmt.Sprintf("%s, %s", command, s)
 		rows = append(rows,
-			row{what, tenths(took), loop, tenths(looped), ratio(took.Seconds(), looped.Seconds()), "at most 0.25", 4*took <= looped},
+			row{what, tenths(took), loop, tenths(looped), ratio(took.Seconds(), looped.Seconds()), aim, met},
 			row{what + ", commands in pods", fmt.Sprint(asked["exec"]), loop, fmt.Sprint(s.replicas * s.secrets), ratio(asked["exec"], s.replicas*s.secrets), fmt.Sprintf("at most %d", s.replicas), asked["exec"] <= s.replicas},
 			row{what + ", other API requests", fmt.Sprint(others), loop, fmt.Sprint(loopRequests), ratio(others, loopRequests), "", true},
 			row{what + ", of them lists of pod statuses", fmt.Sprint(lists), "", "", "", "at most 1", lists <= 1})
