@@ -21,7 +21,9 @@ const (
 type gram uint64
 
 // eitherWay is the same for a gram and for what it is when it is read backwards.
-func (g gram) eitherWay() gram { return min(g, gram(bits.ReverseBytes64(uint64(g)))) }
+func (g gram) eitherWay() gram { return min(g, g.reversed()) }
+
+func (g gram) reversed() gram { return gram(bits.ReverseBytes64(uint64(g))) }
 
 // known is the index of the values that no text may repeat.
 //
@@ -68,7 +70,8 @@ func (k *known) learn(v Value) {
 	}
 }
 
-// index adds the grams of a text that count, and reports whether there are any.
+// index adds the grams of a text that count, in either direction, and reports whether any
+// counts as it is written.
 func (k *known) index(text string) (counts bool) {
 	folded := fold(nil, text)
 	counts = k.add(folded)
@@ -82,11 +85,11 @@ func (k *known) index(text string) (counts bool) {
 
 func (k *known) add(folded []byte) (counts bool) {
 	eachGram(folded, func(g gram) bool {
-		if !ordinary(g) {
+		forward := !ordinary(g)
+		if counts = counts || forward; forward || !ordinary(g.reversed()) {
 			either := g.eitherWay()
 			k.grams[either] = struct{}{}
 			k.filter[either.hash()/64] |= 1 << (either.hash() % 64)
-			counts = true
 		}
 		return false
 	})
