@@ -254,3 +254,15 @@ func BenchmarkSanitizer(b *testing.B) {
 		})
 	}
 }
+
+// Read backwards, ordinary words are not ordinary any more.
+func TestWordsOfAValueAreWithheldBackwards(t *testing.T) {
+	var s Sanitizer
+	s.Learn(New([]byte("password-mounted-Qz7vKx2mWp")))
+	if !s.Repeats("the server said detnuom-drowssap") {
+		t.Error("not withheld")
+	}
+	if s.Repeats("the password is mounted") {
+		t.Error("ordinary words are withheld")
+	}
+}
