@@ -122,7 +122,7 @@ licenses: ## check the licenses of everything that is linked in
 	$(TOOL) go-licenses check --allowed_licenses=Apache-2.0,BSD-2-Clause,BSD-3-Clause,ISC,MIT,MPL-2.0 .
 
 .PHONY: docs
-docs: ## generate docs/cli from the commands
+docs: ## generate docs/cli and the JSON Schema
 	go run ./docs/gen
 
 .PHONY: docs-check

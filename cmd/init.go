@@ -163,10 +163,6 @@ func (a *app) writeStarter(text []byte, o initOptions) error {
 		_, err := a.Out.Write(text)
 		return err
 	}
-	schema, err := config.Schema(docs.Config)
-	if err != nil {
-		return err
-	}
 	write := atomicfile.Create
 	if o.force {
 		write = atomicfile.Write
@@ -178,11 +174,11 @@ func (a *app) writeStarter(text []byte, o initOptions) error {
 	}
 	a.narrate("wrote %s", a.config)
 	path, action := filepath.Join(filepath.Dir(a.config), starter.SchemaFile), fileWritten
-	err = write(path, schema, 0o644)
+	err := write(path, docs.Schema, 0o644)
 	if errors.Is(err, fs.ErrExist) {
 		action = fileUnchanged
 		old, readErr := atomicfile.Read(path)
-		if err = readErr; err == nil && !bytes.Equal(old, schema) {
+		if err = readErr; err == nil && !bytes.Equal(old, docs.Schema) {
 			a.narrate("warning: %s is of another version; to update it, run secretctl config schema > %[1]s", path)
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/secretctl/secretctl/docs"
-	"github.com/secretctl/secretctl/internal/config"
 )
 
 func newSchema(a *app) *cobra.Command {
@@ -26,11 +25,7 @@ resource's secret exists, is reported by any command that reads the config.
 		Example: "  # Write the schema beside the config\n  secretctl config schema > secretctl.schema.json",
 		Args:    noArguments,
 		RunE: a.run(func(context.Context, []string) error {
-			text, err := config.Schema(docs.Config)
-			if err != nil {
-				return err
-			}
-			_, err = a.Out.Write(text)
+			_, err := a.Out.Write(docs.Schema)
 			return err
 		}),
 	}

@@ -9,10 +9,10 @@ import (
 //go:embed checks.md
 var checks string
 
-// Config is the reference of the config file. config.Schema reads its tables.
+// Schema is the JSON Schema of the config file, which make docs generates.
 //
-//go:embed config.md
-var Config string
+//go:embed secretctl.schema.json
+var Schema []byte
 
 // Check returns the section of checks.md about a check, without its heading; "" where
 // there is none.

@@ -1,6 +1,6 @@
 // Command gen writes docs from the commands themselves, from the top of the
-// repository. Without arguments it writes docs/cli, a page for each command: make
-// docs. With a folder and a date, as 2026-01-31T12:00:00Z, it writes there what a
+// repository. Without arguments it writes docs/cli, a page for each command, and the JSON
+// Schema of the config file: make docs. With a folder and a date, as 2026-01-31T12:00:00Z, it writes there what a
 // package brings along: man pages and the completion of each shell.
 package main
 
@@ -23,7 +23,7 @@ func main() {
 	var err error
 	switch args := os.Args[1:]; len(args) {
 	case 0:
-		err = pages("docs/cli")
+		err = errors.Join(pages("docs/cli"), writeSchema("docs"))
 	case 2:
 		err = packaged(args[0], args[1])
 	default:
@@ -48,6 +48,18 @@ func pages(dir string) error {
 		err = errors.Join(err, refer(file))
 	}
 	return err
+}
+
+func writeSchema(dir string) error {
+	reference, err := os.ReadFile(filepath.Join(dir, "config.md"))
+	if err != nil {
+		return err
+	}
+	schema, err := configSchema(string(reference))
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "secretctl.schema.json"), schema, 0o644) //nolint:gosec // docs, which everybody may read
 }
 
 var inherited = regexp.MustCompile("(?s)### Options inherited from parent commands\n\n```\n(.*?)```\n")

@@ -17,11 +17,7 @@ import (
 )
 
 var resolved = sync.OnceValues(func() (*jsonschema.Resolved, error) {
-	reference, err := os.ReadFile("../../docs/config.md")
-	if err != nil {
-		return nil, err
-	}
-	text, err := Schema(string(reference))
+	text, err := os.ReadFile("../../docs/secretctl.schema.json")
 	if err != nil {
 		return nil, err
 	}

@@ -8,8 +8,8 @@ import (
 // maxReplicas is more than any Aidbox has.
 const maxReplicas = 10_000
 
-// choices returns the keys that take one of a few words, with these.
-func choices() map[string][]string {
+// Choices returns the keys that take one of a few words, with these.
+func Choices() map[string][]string {
 	all := map[string][]string{
 		"apiVersion":                {APIVersion},
 		"provider":                  Providers(),

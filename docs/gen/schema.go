@@ -1,4 +1,4 @@
-package config
+package main
 
 import (
 	"bytes"
@@ -9,7 +9,11 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/resource"
 	sigsyaml "sigs.k8s.io/yaml"
+
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/secret"
 )
 
 // schema is as much of JSON Schema as a delivery takes.
@@ -38,14 +42,14 @@ type row struct{ fallback, rule string }
 
 func (r row) required() bool { return r.fallback == "required" }
 
-// Schema returns a JSON Schema (draft 2020-12) of a document of the config file.
-// It accepts what [Load] accepts, and refuses unknown keys, wrong types and words
-// that are no choice. The keys and their types are those of [Delivery]; what they
+// configSchema returns a JSON Schema (draft 2020-12) of a document of the config file.
+// It accepts what [config.Load] accepts, and refuses unknown keys, wrong types and words
+// that are no choice. The keys and their types are those of [config.Delivery]; what they
 // mean, their defaults and which are required it takes from the tables of the
 // reference, the text of docs/config.md.
-func Schema(reference string) ([]byte, error) {
-	b := schemaBuilder{keys: table(reference, "Keys"), sources: table(reference, "Sources"), choices: choices()}
-	root := b.of(reflect.TypeFor[Delivery](), "")
+func configSchema(reference string) ([]byte, error) {
+	b := schemaBuilder{keys: rowsOf(reference, "Keys"), sources: rowsOf(reference, "Sources"), choices: config.Choices()}
+	root := b.of(reflect.TypeFor[config.Delivery](), "")
 	root.Schema = "https://json-schema.org/draft/2020-12/schema"
 	root.Title = "secretctl.yaml"
 	if b.unknown != "" {
@@ -59,8 +63,8 @@ func Schema(reference string) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// table reads the rows of the table in a section of the reference.
-func table(reference, title string) map[string]row {
+// rowsOf reads the rows of the table in a section of the reference.
+func rowsOf(reference, title string) map[string]row {
 	_, section, _ := strings.Cut(reference, "\n## "+title+"\n")
 	section, _, _ = strings.Cut(section, "\n## ")
 	rows := map[string]row{}
@@ -77,7 +81,6 @@ func table(reference, title string) map[string]row {
 }
 
 type schemaBuilder struct {
-	structs       keys
 	keys, sources map[string]row
 	choices       map[string][]string
 	unknown       string // a key that the reference does not have
@@ -86,9 +89,9 @@ type schemaBuilder struct {
 // of returns the schema of a type, at a path of the delivery.
 func (b *schemaBuilder) of(t reflect.Type, path string) *schema {
 	switch {
-	case t == sourceType:
+	case t == reflect.TypeFor[secret.Source]():
 		return b.source()
-	case t == quantityType:
+	case t == reflect.TypeFor[resource.Quantity]():
 		return &schema{Type: []string{"string", "number"}}
 	}
 	switch t.Kind() {
@@ -113,9 +116,13 @@ func (b *schemaBuilder) of(t reflect.Type, path string) *schema {
 
 func (b *schemaBuilder) object(t reflect.Type, path string) *schema {
 	s := &schema{Type: []string{"object"}, Additional: false, Properties: map[string]*schema{}}
-	for name, field := range b.structs.of(t) {
+	for _, field := range reflect.VisibleFields(t) {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if name == "" || name == "-" {
+			continue
+		}
 		at := strings.TrimPrefix(path+"."+name, ".")
-		child := b.of(field, at)
+		child := b.of(field.Type, at)
 		r, documented := b.keys[at]
 		if !documented && !strings.HasPrefix(t.PkgPath(), "k8s.io/") {
 			b.unknown = at
@@ -179,7 +186,7 @@ func (b *schemaBuilder) describe(s *schema, r row) {
 // source is a mapping that names one source, and may have others without a value.
 func (b *schemaBuilder) source() *schema {
 	in := &schemaBuilder{keys: b.sources}
-	s := in.object(sourceType, "")
+	s := in.object(reflect.TypeFor[secret.Source](), "")
 	if in.unknown != "" {
 		b.unknown = in.unknown
 	}
