@@ -98,7 +98,7 @@ func (a *Server) Restart() error {
 	if a.options.Wrap != nil {
 		handler = a.options.Wrap(handler)
 	}
-	server, err := loopback.Listen(a.options.Listen, handler)
+	server, err := loopback.Listen(a.options.Listen, handler, nil)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@
 package loopback
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -42,21 +43,17 @@ type Server struct {
 	ended chan struct{}
 }
 
-// Listen serves at an address, which may be [FreePort].
-func Listen(address string, h http.HandlerFunc) (*Server, error) {
-	return listen(address, h, nil)
-}
-
 // ListenTLS serves at any free port, with an [Identity] for the hosts.
 func ListenTLS(h http.HandlerFunc, hosts ...string) (*Server, error) {
 	identity, err := NewIdentity(hosts...)
 	if err != nil {
 		return nil, err
 	}
-	return listen(FreePort, h, identity)
+	return Listen(FreePort, h, identity)
 }
 
-func listen(address string, h http.HandlerFunc, identity *Identity) (*Server, error) {
+// Listen serves at an address, which may be [FreePort]; without an identity, plain HTTP.
+func Listen(address string, h http.HandlerFunc, identity *Identity) (*Server, error) {
 	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", address)
 	if err != nil {
 		return nil, err
@@ -103,6 +100,40 @@ func WriteJSON(w http.ResponseWriter, status int, document any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(document) // fails only if the client is gone
+}
+
+// Client opens a connection for each request, so that none outlives a server.
+var Client = &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+
+// Ask makes a request, a POST if there is a body, and decodes the answer. The error quotes
+// a refusal.
+func Ask(ctx context.Context, client *http.Client, url string, header http.Header, body, answer any) error {
+	method, content := http.MethodGet, []byte(nil)
+	if body != nil {
+		var err error
+		if content, err = json.Marshal(body); err != nil {
+			return err
+		}
+		method = http.MethodPost
+	}
+	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(content))
+	if err != nil {
+		return err
+	}
+	req.Header = header
+	resp, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	said, err := io.ReadAll(io.LimitReader(resp.Body, MaxRequest))
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode >= http.StatusMultipleChoices {
+		return fmt.Errorf("%s %s: %s: %s", method, url, resp.Status, bytes.TrimSpace(said))
+	}
+	return json.Unmarshal(said, answer)
 }
 
 // UUID returns a random identifier in the usual shape.

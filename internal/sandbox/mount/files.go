@@ -10,11 +10,8 @@ import (
 	"time"
 )
 
+// The driver's modes: every user in the pod may read.
 const (
-	currentData = "..data"
-	nextData    = "..data_tmp"
-
-	// The driver's modes: every user in the pod may read.
 	folderMode = 0o755
 	fileMode   = 0o644
 )
@@ -30,16 +27,29 @@ func project(folder string, files map[string][]byte) error {
 	if err := os.MkdirAll(folder, folderMode); err != nil {
 		return err
 	}
-	if err := os.Chmod(folder, folderMode); err != nil { // whatever the umask
-		return err
-	}
-	old, err := os.Readlink(filepath.Join(folder, currentData))
+	current, next := filepath.Join(folder, "..data"), filepath.Join(folder, "..data_tmp")
+	old, err := os.Readlink(current)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	fresh, err := writeFresh(folder, files)
+	fresh, err := os.MkdirTemp(folder, time.Now().UTC().Format("..2006_01_02_15_04_05."))
+	if err != nil {
+		return err
+	}
+	err = errors.Join(os.Chmod(folder, folderMode), os.Chmod(fresh, folderMode)) // whatever the umask
+	for name, content := range files {
+		path, link := filepath.Join(fresh, name), filepath.Join(folder, name)
+		err = errors.Join(err, os.WriteFile(path, content, fileMode), os.Chmod(path, fileMode))
+		if _, absent := os.Lstat(link); absent != nil {
+			err = errors.Join(err, os.Symlink(filepath.Join("..data", name), link))
+		}
+	}
+	_ = os.Remove(next) // of a run that was interrupted
 	if err == nil {
-		err = show(folder, filepath.Base(fresh), files)
+		err = os.Symlink(filepath.Base(fresh), next)
+	}
+	if err == nil {
+		err = os.Rename(next, current)
 	}
 	if err != nil {
 		_ = os.RemoveAll(fresh)
@@ -49,43 +59,4 @@ func project(folder string, files map[string][]byte) error {
 		return os.RemoveAll(filepath.Join(folder, old))
 	}
 	return nil
-}
-
-// writeFresh writes the files to a new folder beside the links.
-func writeFresh(folder string, files map[string][]byte) (fresh string, err error) {
-	fresh, err = os.MkdirTemp(folder, time.Now().UTC().Format("..2006_01_02_15_04_05."))
-	if err != nil {
-		return "", err
-	}
-	if err := os.Chmod(fresh, folderMode); err != nil {
-		return fresh, err
-	}
-	for name, content := range files {
-		path := filepath.Join(fresh, name)
-		if err := os.WriteFile(path, content, fileMode); err != nil {
-			return fresh, err
-		}
-		if err := os.Chmod(path, fileMode); err != nil {
-			return fresh, err
-		}
-	}
-	return fresh, nil
-}
-
-// show links the names to ..data, and ..data to the new folder.
-func show(folder, fresh string, files map[string][]byte) error {
-	for name := range files {
-		err := os.Symlink(filepath.Join(currentData, name), filepath.Join(folder, name))
-		if err != nil && !errors.Is(err, fs.ErrExist) {
-			return err
-		}
-	}
-	next := filepath.Join(folder, nextData)
-	if err := os.Remove(next); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if err := os.Symlink(fresh, next); err != nil {
-		return err
-	}
-	return os.Rename(next, filepath.Join(folder, currentData))
 }

@@ -1,27 +1,21 @@
 package mount
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"sigs.k8s.io/yaml"
 
 	"github.com/secretctl/secretctl/internal/sandbox/keyvault"
 	"github.com/secretctl/secretctl/internal/sandbox/loopback"
 )
-
-const providerTimeout = 20 * time.Second
 
 // fromVault logs in as the pod's ServiceAccount and reads each object, as
 // HashiCorp's provider does.
@@ -43,7 +37,6 @@ func (m *Mount) fromVault(ctx context.Context, parameters map[string]string) (ma
 	if err != nil {
 		return nil, err
 	}
-	client := &http.Client{Timeout: providerTimeout, Transport: &http.Transport{DisableKeepAlives: true}}
 	api := strings.TrimRight(cmp.Or(m.options.VaultAddress, parameters["vaultAddress"]), "/") + "/v1/"
 	var login struct {
 		Auth struct {
@@ -51,7 +44,7 @@ func (m *Mount) fromVault(ctx context.Context, parameters map[string]string) (ma
 		} `json:"auth"`
 	}
 	credentials := map[string]string{"role": parameters["roleName"], "jwt": jwt}
-	if err := ask(ctx, client, api+"auth/"+parameters["vaultKubernetesMountPath"]+"/login", nil, credentials, &login); err != nil {
+	if err := loopback.Ask(ctx, loopback.Client, api+"auth/"+parameters["vaultKubernetesMountPath"]+"/login", nil, credentials, &login); err != nil {
 		return nil, fmt.Errorf("failed to login: %w", err)
 	}
 	header := http.Header{"X-Vault-Token": {login.Auth.ClientToken}}
@@ -62,7 +55,7 @@ func (m *Mount) fromVault(ctx context.Context, parameters map[string]string) (ma
 				Data map[string]any `json:"data"`
 			} `json:"data"`
 		}
-		if err := ask(ctx, client, api+o.Path, header, nil, &secret); err != nil {
+		if err := loopback.Ask(ctx, loopback.Client, api+o.Path, header, nil, &secret); err != nil {
 			return nil, fmt.Errorf("couldn't read secret %q: %w", o.Name, err)
 		}
 		value, found := secret.Data.Data[o.Key].(string)
@@ -113,7 +106,7 @@ func (m *Mount) fromAzure(ctx context.Context, parameters map[string]string) (ma
 			Value string `json:"value"`
 		}
 		address := fmt.Sprintf("https://%s.vault.azure.net/secrets/%s?api-version=7.6", name, o.Name)
-		if err := ask(ctx, m.options.Azure.KeyVaults[at].Client, address, header, nil, &secret); err != nil {
+		if err := loopback.Ask(ctx, m.options.Azure.KeyVaults[at].Client, address, header, nil, &secret); err != nil {
 			return nil, fmt.Errorf("failed to get objectType:secret, objectName:%s, objectVersion:: %w", o.Name, err)
 		}
 		file, err := decode(secret.Value, o.Encoding)
@@ -139,35 +132,4 @@ func decode(value, encoding string) (decoded []byte, err error) {
 		return nil, fmt.Errorf("the value is not in %s", encoding)
 	}
 	return decoded, nil
-}
-
-// ask makes a request, a POST if there is a body, and decodes the answer. The error quotes
-// an answer that is not 200.
-func ask(ctx context.Context, client *http.Client, url string, header http.Header, body, answer any) error {
-	method, content := http.MethodGet, []byte(nil)
-	if body != nil {
-		var err error
-		if content, err = json.Marshal(body); err != nil {
-			return err
-		}
-		method = http.MethodPost
-	}
-	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(content))
-	if err != nil {
-		return err
-	}
-	req.Header = header
-	resp, err := client.Do(req)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	said, err := io.ReadAll(io.LimitReader(resp.Body, loopback.MaxRequest))
-	if err != nil {
-		return err
-	}
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s %s: %s: %s", method, url, resp.Status, bytes.TrimSpace(said))
-	}
-	return json.Unmarshal(said, answer)
 }

@@ -1,10 +1,8 @@
 package vault
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"maps"
 	"net/http"
 	"slices"
@@ -14,9 +12,8 @@ import (
 	authenticationv1 "k8s.io/api/authentication/v1"
 
 	"github.com/secretctl/secretctl/internal/sandbox/kubernetes"
+	"github.com/secretctl/secretctl/internal/sandbox/loopback"
 )
-
-const reviewTimeout = 10 * time.Second
 
 // authMethod is an auth method; only one of type kubernetes has roles.
 type authMethod struct {
@@ -28,12 +25,6 @@ type authMethod struct {
 
 // role has the fields of a role by their names in the API.
 type role map[string]any
-
-const (
-	boundNames      = "bound_service_account_names"
-	boundNamespaces = "bound_service_account_namespaces"
-	tokenPolicies   = "token_policies"
-)
 
 // auth answers a request below auth/ that needs a token.
 func (v *Server) auth(req *request, path string) *reply {
@@ -89,7 +80,7 @@ func (r role) with(fields map[string]any) role {
 	maps.Copy(changed, r)
 	for field, value := range fields {
 		switch field {
-		case boundNames, boundNamespaces, tokenPolicies:
+		case "bound_service_account_names", "bound_service_account_namespaces", "token_policies":
 			value = list(value)
 		case "token_ttl", "token_max_ttl":
 			if text, isText := value.(string); isText {
@@ -122,13 +113,13 @@ func (v *Server) login(ctx context.Context, req *request, a *authMethod) *reply 
 	if !admitted {
 		return refuse(http.StatusForbidden, "permission denied")
 	}
-	policies, _ := r[tokenPolicies].([]string)
+	policies, _ := r["token_policies"].([]string)
 	return v.issue(policies)
 }
 
 func (r role) admits(claims kubernetes.Claims) bool {
-	names, _ := r[boundNames].([]string)
-	namespaces, _ := r[boundNamespaces].([]string)
+	names, _ := r["bound_service_account_names"].([]string)
+	namespaces, _ := r["bound_service_account_namespaces"].([]string)
 	audience, limited := r["audience"].(string)
 	return slices.Contains(names, claims.Kubernetes.ServiceAccount.Name) && slices.Contains(namespaces, claims.Kubernetes.Namespace) &&
 		(!limited || slices.Contains(claims.Audience, audience))
@@ -137,22 +128,7 @@ func (r role) admits(claims kubernetes.Claims) bool {
 // review asks the cluster, as the token's own account, whether the token is valid.
 func review(ctx context.Context, host, token string, audiences []string) bool {
 	review := authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token, Audiences: audiences}}
-	body, err := json.Marshal(review)
-	if err != nil {
-		return false
-	}
-	ctx, cancel := context.WithTimeout(ctx, reviewTimeout)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(host, "/")+kubernetes.TokenReviewPath, bytes.NewReader(body))
-	if err != nil {
-		return false
-	}
-	req.Header.Set("Authorization", "Bearer "+token)
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	resp, err := client.Do(req)
-	if err != nil {
-		return false
-	}
-	defer func() { _ = resp.Body.Close() }()
-	return json.NewDecoder(resp.Body).Decode(&review) == nil && review.Status.Authenticated
+	header := http.Header{"Authorization": {"Bearer " + token}}
+	err := loopback.Ask(ctx, loopback.Client, strings.TrimSuffix(host, "/")+kubernetes.TokenReviewPath, header, review, &review)
+	return err == nil && review.Status.Authenticated
 }

@@ -47,7 +47,7 @@ func Start() (*Server, error) {
 	}
 	v.tokens = map[string][]string{v.RootToken: {rootPolicy}}
 	var err error
-	if v.server, err = loopback.Listen(loopback.FreePort, v.serve); err != nil {
+	if v.server, err = loopback.Listen(loopback.FreePort, v.serve, nil); err != nil {
 		return nil, err
 	}
 	v.URL = v.server.URL
