@@ -179,7 +179,7 @@ func TestAddonIdentityGetsTheRole(t *testing.T) {
 func TestNodeIdentityIsFoundByItsClientID(t *testing.T) {
 	const other = "ABABABAB-2222-2222-2222-222222222222"
 	m := newManager()
-	m.sets = []*armresources.GenericResourceExpanded{{Name: to.Ptr("one")}, {Name: to.Ptr("two"), Identity: &armresources.Identity{
+	m.sets = []*armresources.GenericResourceExpanded{nil, {Name: to.Ptr("one")}, {Name: to.Ptr("two"), Identity: &armresources.Identity{
 		UserAssignedIdentities: map[string]*armresources.IdentityUserAssignedIdentitiesValue{"a": {ClientID: to.Ptr(kubeletID), PrincipalID: to.Ptr("x")}, "b": {ClientID: to.Ptr(strings.ToLower(other)), PrincipalID: to.Ptr(principalID)}},
 	}}}
 	got, err := m.run(t, withIdentity(config.IdentityNode, other))
@@ -187,7 +187,7 @@ func TestNodeIdentityIsFoundByItsClientID(t *testing.T) {
 	if *m.assignments[0].Properties.PrincipalID != principalID {
 		t.Errorf("granted to %s", *m.assignments[0].Properties.PrincipalID)
 	}
-	m.sets = m.sets[:1]
+	m.sets = m.sets[:2]
 	_, err = m.run(t, withIdentity(config.IdentityNode, other))
 	storetest.WantError(t, err, "no nodes with a user-assigned identity of the client id "+other)
 }
@@ -259,7 +259,7 @@ func TestFederatedCredentialIsComparedByWhatItSays(t *testing.T) {
 
 func TestIdentityOfTheConfigIsFoundByItsClientID(t *testing.T) {
 	m := newManager()
-	m.identities = []*armmsi.Identity{{ID: to.Ptr("x")}, managedIdentity("shared-rg", "theirs")}
+	m.identities = []*armmsi.Identity{nil, {ID: to.Ptr("x")}, managedIdentity("shared-rg", "theirs")}
 	got, err := m.run(t, withIdentity(config.IdentityWorkload, kubeletID))
 	storetest.Want(t, got, err, "identity unchanged managed identity shared-rg/theirs", "identity create federated credential theirs/aidbox-aks-default-aidbox", "grant create "+grantObject)
 

@@ -19,7 +19,8 @@ import (
 )
 
 // Object is what a request to the resource manager is about, and the role that it needs.
-type Object struct{ Name, Role, Scope string }
+// Provider is the resource provider, which only a creation needs.
+type Object struct{ Name, Role, Scope, Provider string }
 
 // Fail restates in one line why a request about an object failed. For an object that
 // does not exist the error is an fs.ErrNotExist.
@@ -47,8 +48,8 @@ func Denied(role, scope string) error {
 		"run: az role assignment create --role %q --scope %s --assignee YOU", role, scope)
 }
 
-// All returns the items of all pages.
-func All[P, T any](ctx context.Context, pages *runtime.Pager[P], items func(P) []T) (all []T, err error) {
+// All returns the items of all pages, none of which is nil.
+func All[P, T any](ctx context.Context, pages *runtime.Pager[P], items func(P) []*T) (all []*T, err error) {
 	for pages.More() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
@@ -56,7 +57,7 @@ func All[P, T any](ctx context.Context, pages *runtime.Pager[P], items func(P) [
 		}
 		all = append(all, items(page)...)
 	}
-	return all, nil
+	return slices.DeleteFunc(all, func(item *T) bool { return item == nil }), nil
 }
 
 // FindKeyVault finds a Key Vault in the resource group, or elsewhere in the
@@ -69,7 +70,7 @@ func (s *Session) FindKeyVault(ctx context.Context, client *armkeyvault.VaultsCl
 	vault := &got.Vault
 	if err != nil && s.RefusalOf(err).HasStatus(http.StatusNotFound) {
 		all, _ := All(ctx, client.NewListBySubscriptionPager(nil), func(p armkeyvault.VaultsClientListBySubscriptionResponse) []*armkeyvault.Vault { return p.Value })
-		if i := slices.IndexFunc(all, func(v *armkeyvault.Vault) bool { return v != nil && strings.EqualFold(Deref(v.Name), name) }); i >= 0 {
+		if i := slices.IndexFunc(all, func(v *armkeyvault.Vault) bool { return strings.EqualFold(Deref(v.Name), name) }); i >= 0 {
 			vault, err = all[i], nil
 		}
 	}
