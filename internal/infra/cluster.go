@@ -34,8 +34,11 @@ type clusterStep struct {
 	found  *armcontainerservice.ManagedCluster // nil for none
 }
 
-func (i *Infra) cluster() object {
-	return i.object("AKS cluster "+i.config.ResourceGroup+"/"+i.config.Cluster, "Microsoft.ContainerService", i.groupID())
+func (i *Infra) cluster() azure.Object {
+	return azure.Object{
+		Name: "AKS cluster " + i.config.ResourceGroup + "/" + i.config.Cluster,
+		Role: contributor, Scope: i.groupID(), Provider: "Microsoft.ContainerService",
+	}
 }
 
 func (s *clusterStep) diff(ctx context.Context) ([]store.Change, error) {

@@ -22,6 +22,8 @@ import (
 	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 )
 
+const contributor = "Contributor" // the role that creates resources
+
 const (
 	phaseGroup   = "group"
 	phaseVault   = "vault"
@@ -115,8 +117,8 @@ func (i *Infra) groupID() string {
 	return i.subscription() + "/resourceGroups/" + i.config.ResourceGroup
 }
 
-func (i *Infra) group() object {
-	return i.object("resource group "+i.config.ResourceGroup, "Microsoft.Resources", i.subscription())
+func (i *Infra) group() azure.Object {
+	return azure.Object{Name: "resource group " + i.config.ResourceGroup, Role: contributor, Scope: i.subscription(), Provider: "Microsoft.Resources"}
 }
 
 func (i *Infra) groupChange(action, location string) []store.Change {
@@ -145,7 +147,7 @@ func (i *Infra) createGroup(ctx context.Context) ([]store.Change, error) {
 	return i.groupChange(store.Create, i.config.Location), nil
 }
 
-func beingDeleted(o object) error {
+func beingDeleted(o azure.Object) error {
 	return hint.Wrap(fmt.Errorf("azure: %s: is being deleted", o.Name), "wait until it is deleted, then run again")
 }
 

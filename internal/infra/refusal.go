@@ -14,17 +14,6 @@ import (
 	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 )
 
-// object is what a request is about. provider is the resource provider that has it, and
-// its role Contributor is needed on its scope.
-type object struct {
-	azure.Object
-	provider string
-}
-
-func (i *Infra) object(name, provider, scope string) object {
-	return object{azure.Object{Name: name, Role: "Contributor", Scope: scope}, provider}
-}
-
 const (
 	subscriptionHint = "check azure.subscriptionID, and that the login belongs to its tenant: az account show"
 	quotaHint        = "ask for more quota in azure.location, choose another location, or ask for less with --node-size and --nodes"
@@ -56,17 +45,17 @@ var hints = map[string]string{
 }
 
 // fail restates in one line why a request failed.
-func (i *Infra) fail(ctx context.Context, o object, err error) error {
+func (i *Infra) fail(ctx context.Context, o azure.Object, err error) error {
 	refusal := i.azure.RefusalOf(err)
 	if refusal == nil || ctx.Err() != nil {
-		return i.azure.Fail(ctx, o.Object, err)
+		return i.azure.Fail(ctx, o, err)
 	}
 	next := hints[refusal.Code]
 	switch {
 	case refusal.Has("MissingSubscriptionRegistration"):
-		next = fmt.Sprintf("run: az provider register --wait --namespace %s --subscription %s", o.provider, i.config.SubscriptionID)
+		next = fmt.Sprintf("run: az provider register --wait --namespace %s --subscription %s", o.Provider, i.config.SubscriptionID)
 	case refusal.HasStatus(http.StatusForbidden) && next == "":
-		return i.azure.Fail(ctx, o.Object, err)
+		return i.azure.Fail(ctx, o, err)
 	}
 	explained := i.azure.Explain(ctx, err)
 	if refusal.Status < http.StatusMultipleChoices { // of an operation that started well

@@ -29,8 +29,8 @@ type vaultPlan struct {
 	patch       armkeyvault.VaultPatchProperties
 }
 
-func (i *Infra) vault(name string) object {
-	return i.object("Key Vault "+name, "Microsoft.KeyVault", i.groupID())
+func (i *Infra) vault(name string) azure.Object {
+	return azure.Object{Name: "Key Vault " + name, Role: contributor, Scope: i.groupID(), Provider: "Microsoft.KeyVault"}
 }
 
 // refuseVault is the error of a Key Vault that the delivery cannot use.

@@ -51,7 +51,7 @@ func newStore(d *config.Delivery, o store.Options, session *azure.Session) (*Sto
 		return nil, err
 	}
 	options := session.Options()
-	options.PerCallPolicies = append(options.PerCallPolicies, newPace())
+	options.PerCallPolicies = append(options.PerCallPolicies, pace{rate.NewLimiter(300, 500), rate.NewLimiter(20, 100)})
 	for _, name := range d.KeyVaults() {
 		client, err := azsecrets.NewClient(session.VaultURL(name), session.Credential(), &azsecrets.ClientOptions{ClientOptions: options})
 		if err != nil {
@@ -65,8 +65,6 @@ func newStore(d *config.Delivery, o store.Options, session *azure.Session) (*Sto
 // pace delays requests so that they stay below Key Vault's limits: 4,000 requests in
 // 10 s, of which 300 may set a secret.
 type pace struct{ reads, writes *rate.Limiter }
-
-func newPace() pace { return pace{rate.NewLimiter(300, 500), rate.NewLimiter(20, 100)} }
 
 // Do implements [policy.Policy].
 func (p pace) Do(req *policy.Request) (*http.Response, error) {

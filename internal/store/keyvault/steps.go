@@ -29,7 +29,7 @@ func (v *Store) Steps(in *secret.Inputs, concurrency int) []store.Step {
 	if v.d.RotateJob != nil {
 		add(newRotateIdentityStep(r), rotateGrants(v.d))
 	}
-	values := newStoreStep(v, in, concurrency)
+	values := &storeStep{v: v, sources: &store.Sources{Delivery: v.d, Inputs: in, Sanitizer: v.o.Sanitizer}, concurrency: concurrency}
 	steps := []store.Step{
 		store.NewStep(phases, store.PhaseStore, store.Part{Diff: values.diff, Apply: values.apply}),
 		store.NewStep(phases, phaseIdentity, identities...),

@@ -10,11 +10,9 @@ import (
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
-	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/store"
 )
 
-// storeStep writes the values.
 type storeStep struct {
 	v           *Store
 	sources     *store.Sources
@@ -23,10 +21,6 @@ type storeStep struct {
 	entries []entry        // in the order of the delivery's secrets
 	plan    []store.Change // in the same order
 	rates   []store.Change
-}
-
-func newStoreStep(v *Store, in *secret.Inputs, concurrency int) *storeStep {
-	return &storeStep{v: v, sources: &store.Sources{Delivery: v.d, Inputs: in, Sanitizer: v.o.Sanitizer}, concurrency: concurrency}
 }
 
 func (s *storeStep) diff(ctx context.Context) ([]store.Change, error) {

@@ -29,7 +29,7 @@ func (v *Store) Steps(in *secret.Inputs, concurrency int) []store.Step {
 		add(&policyStep{v: v, name: is.RotatePolicy(), rules: rotateRules(v.d)},
 			&roleStep{v: v, auth: auth, name: is.RotateRole(), account: v.d.RotateAccount(), policy: is.RotatePolicy(), minTTL: v.d.RotateWithin()})
 	}
-	values := newStoreStep(v, in, concurrency)
+	values := &storeStep{v: v, sources: &store.Sources{Delivery: v.d, Inputs: in, Sanitizer: v.o.Sanitizer}, concurrency: concurrency}
 	steps := []store.Step{
 		store.NewStep(phases, store.PhaseStore, store.Part{Diff: values.diff, Apply: values.apply}),
 		store.NewStep(phases, phaseAuth, store.Part{Diff: auth.diff, Apply: auth.apply}),

@@ -12,7 +12,6 @@ import (
 	"github.com/secretctl/secretctl/internal/store"
 )
 
-// storeStep writes the values.
 type storeStep struct {
 	v           *Store
 	sources     *store.Sources
@@ -20,10 +19,6 @@ type storeStep struct {
 
 	entries map[string]entry // by path
 	plan    []store.Change   // in the order of the delivery's secrets
-}
-
-func newStoreStep(v *Store, in *secret.Inputs, concurrency int) *storeStep {
-	return &storeStep{v: v, sources: &store.Sources{Delivery: v.d, Inputs: in, Sanitizer: v.o.Sanitizer}, concurrency: concurrency}
 }
 
 func (s *storeStep) diff(ctx context.Context) ([]store.Change, error) {
