@@ -19,11 +19,8 @@ import (
 	"github.com/secretctl/secretctl/internal/store"
 )
 
-// The driver's defaults of its flags.
-const (
-	defaultPollInterval = 2 * time.Minute
-	defaultMetricsPort  = 8095
-)
+// defaultPollInterval is the driver's --rotation-poll-interval if none is given.
+const defaultPollInterval = 2 * time.Minute
 
 // providerSocket is where a provider listens, such as /provider/vault.sock.
 var providerSocket = regexp.MustCompile(`providers?/(\w+)\.sock$`)
@@ -101,7 +98,6 @@ type Agent struct {
 	// Only of the driver: its flags, or their defaults.
 	RotationEnabled bool
 	PollInterval    time.Duration
-	MetricsPort     int
 
 	selector string
 }
@@ -196,14 +192,9 @@ func roleOf(c corev1.Container) string {
 
 func (a *Agent) readFlags(flags map[string]string) {
 	a.RotationEnabled, _ = strconv.ParseBool(flags["enable-secret-rotation"])
-	a.PollInterval, a.MetricsPort = defaultPollInterval, defaultMetricsPort
+	a.PollInterval = defaultPollInterval
 	if d, err := time.ParseDuration(flags["rotation-poll-interval"]); err == nil {
 		a.PollInterval = d
-	}
-	if i := strings.LastIndex(flags["metrics-addr"], ":"); i >= 0 {
-		if port, err := strconv.Atoi(flags["metrics-addr"][i+1:]); err == nil {
-			a.MetricsPort = port
-		}
 	}
 }
 

@@ -26,28 +26,28 @@ func daemonSet(name, image string, desired int32, args ...string) appsv1.DaemonS
 func TestAgentsAreRecognizedByTheirContainers(t *testing.T) {
 	for name, tt := range map[string]struct {
 		set  appsv1.DaemonSet
-		want string // role, version, rotation, interval, port of the metrics
+		want string // role, version, rotation, interval
 	}{
 		"upstream's manifest": {daemonSet("csi-secrets-store", "registry.k8s.io/csi-secrets-store/driver:v1.6.0", 3,
 			"--endpoint=$(CSI_ENDPOINT)", "--provider-volume=/var/run/secrets-store-csi-providers", "--metrics-addr=:8095",
-			"--enable-secret-rotation=false", "--rotation-poll-interval=2m"), "driver 1.6.0 false 2m0s 8095"},
-		"rotation":         {daemonSet("x", "mirror.example:5000/a/driver:v1.5.6", 1, "--enable-secret-rotation=true", "-rotation-poll-interval", "30s"), "driver 1.5.6 true 30s 8095"},
-		"flag alone":       {daemonSet("x", "x", 1, "--provider-volume=/x", "--enable-secret-rotation", "--metrics-addr=0.0.0.0:9000"), "driver  true 2m0s 9000"},
-		"Azure's add-on":   {daemonSet("aks-secrets-store-csi-driver", "mcr.microsoft.com/oss/v2/kubernetes-csi/secrets-store/driver:v1.5.4-1", 1), "driver 1.5.4 false 2m0s 8095"},
-		"digest":           {daemonSet("x", "quay.io/openshift/secrets-store-csi-driver@sha256:0123", 1), "driver  false 2m0s 8095"},
-		"tag and digest":   {daemonSet("x", "a/secrets-store-csi-driver:v1.4.2@sha256:0123", 1), "driver 1.4.2 false 2m0s 8095"},
-		"bad interval":     {daemonSet("x", "a/secrets-store-csi-driver:latest", 1, "--rotation-poll-interval=soon", "--metrics-addr=off"), "driver  false 2m0s 8095"},
-		"Vault's provider": {daemonSet("vault-csi-provider", "hashicorp/vault-csi-provider:1.7.4", 1, "--endpoint=/provider/vault.sock"), "vault 1.7.4 false 0s 0"},
-		"its socket":       {daemonSet("x", "mirror.example/x:1", 1, "-endpoint=/provider/vault.sock"), "vault  false 0s 0"},
-		"Azure's provider": {daemonSet("x", "mcr.microsoft.com/oss/v2/azure/secrets-store/provider-azure:v1.8.2", 1), "azure 1.8.2 false 0s 0"},
-		"its socket too":   {daemonSet("x", "x", 1, "--endpoint=unix:///provider/azure.sock"), "azure  false 0s 0"},
+			"--enable-secret-rotation=false", "--rotation-poll-interval=2m"), "driver 1.6.0 false 2m0s"},
+		"rotation":         {daemonSet("x", "mirror.example:5000/a/driver:v1.5.6", 1, "--enable-secret-rotation=true", "-rotation-poll-interval", "30s"), "driver 1.5.6 true 30s"},
+		"flag alone":       {daemonSet("x", "x", 1, "--provider-volume=/x", "--enable-secret-rotation", "--metrics-addr=0.0.0.0:9000"), "driver  true 2m0s"},
+		"Azure's add-on":   {daemonSet("aks-secrets-store-csi-driver", "mcr.microsoft.com/oss/v2/kubernetes-csi/secrets-store/driver:v1.5.4-1", 1), "driver 1.5.4 false 2m0s"},
+		"digest":           {daemonSet("x", "quay.io/openshift/secrets-store-csi-driver@sha256:0123", 1), "driver  false 2m0s"},
+		"tag and digest":   {daemonSet("x", "a/secrets-store-csi-driver:v1.4.2@sha256:0123", 1), "driver 1.4.2 false 2m0s"},
+		"bad interval":     {daemonSet("x", "a/secrets-store-csi-driver:latest", 1, "--rotation-poll-interval=soon", "--metrics-addr=off"), "driver  false 2m0s"},
+		"Vault's provider": {daemonSet("vault-csi-provider", "hashicorp/vault-csi-provider:1.7.4", 1, "--endpoint=/provider/vault.sock"), "vault 1.7.4 false 0s"},
+		"its socket":       {daemonSet("x", "mirror.example/x:1", 1, "-endpoint=/provider/vault.sock"), "vault  false 0s"},
+		"Azure's provider": {daemonSet("x", "mcr.microsoft.com/oss/v2/azure/secrets-store/provider-azure:v1.8.2", 1), "azure 1.8.2 false 0s"},
+		"its socket too":   {daemonSet("x", "x", 1, "--endpoint=unix:///provider/azure.sock"), "azure  false 0s"},
 		"another driver":   {daemonSet("x", "registry.k8s.io/sig-storage/smbplugin:v1.2.3", 1, "--endpoint=unix:///csi/csi.sock", "--nodeid=x"), ""},
 		"no driver at all": {daemonSet("driver", "example.org/driver:v1.6.0", 1), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := ""
 			for _, a := range findAgents([]appsv1.DaemonSet{tt.set}) {
-				got += fmt.Sprintf("%s %s %t %s %d", a.Role, a.Version, a.RotationEnabled, a.PollInterval, a.MetricsPort)
+				got += fmt.Sprintf("%s %s %t %s", a.Role, a.Version, a.RotationEnabled, a.PollInterval)
 				if a.Container != "main" || a.Namespace != "kube-system" || a.Desired-a.Ready != 1 {
 					t.Errorf("agent is %+v", a)
 				}

@@ -54,7 +54,7 @@ func TestNoMessageOfAClusterRepeatsTheTokenInAnyEncoding(t *testing.T) {
 		said = e.Encode(token)
 		_, err := c.ConfigMap(t.Context(), "default", "x")
 		events, eventsErr := c.Events(t.Context(), "default", "Pod", "a")
-		logs, logsErr := c.Logs(t.Context(), Pod{Namespace: "default", Name: "a"}, "c", time.Time{})
+		logs, logsErr := c.Logs(t.Context(), Pod{Namespace: "default", Name: "a"}, "c", time.Time{}, "")
 		if err == nil || eventsErr != nil || logsErr != nil {
 			t.Fatalf("%s: %v, %v, %v", e.Name, err, eventsErr, logsErr)
 		}
@@ -90,7 +90,7 @@ func TestEventsAndLogsOfAHostileClusterAreClean(t *testing.T) {
 	}
 	wantClean(t, events[0].Message)
 	wantClean(t, events[0].Reason)
-	lines, err := c.Logs(t.Context(), Pod{Namespace: "default", Name: "a"}, "c", time.Time{})
+	lines, err := c.Logs(t.Context(), Pod{Namespace: "default", Name: "a"}, "c", time.Time{}, "")
 	if err != nil || len(lines) == 0 {
 		t.Fatalf("%v, %v", lines, err)
 	}

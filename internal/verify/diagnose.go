@@ -118,9 +118,6 @@ func (r *run) evidence(ctx context.Context, p cluster.Pod, since time.Time) (fou
 		if l, ok := lastError(lines); ok {
 			found = append(found, fmt.Sprintf("log of the %s: %s", a.Role, r.line(lastCause(l))))
 		}
-		if a.Role == cluster.RoleDriver {
-			found = append(found, r.errorCounts(ctx, a, agentPod)...)
-		}
 	}
 	return found
 }
@@ -140,22 +137,6 @@ func lastError(lines []string) (l string, ok bool) {
 		}
 	}
 	return "", false
-}
-
-// errorCounts returns the driver's counters of errors that are not 0.
-func (r *run) errorCounts(ctx context.Context, a cluster.Agent, p cluster.Pod) []string {
-	names := []string{"rotation_reconcile_error_total", "node_publish_error_total"}
-	sums, _ := r.Cluster.Metrics(ctx, p, a.MetricsPort, names...)
-	var counts []string
-	for _, name := range names {
-		if sums[name] > 0 {
-			counts = append(counts, fmt.Sprintf("%s %.0f", name, sums[name]))
-		}
-	}
-	if len(counts) == 0 {
-		return nil
-	}
-	return []string{fmt.Sprintf("the driver on %s counts %s", p.Node, strings.Join(counts, ", "))}
 }
 
 // worst returns the newest warning about a mount, or else the newest warning.
