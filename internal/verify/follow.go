@@ -15,10 +15,7 @@ import (
 )
 
 const (
-	defaultDeadline = 4 * time.Minute // of a driver with its default poll interval
-	defaultPoll     = 200 * time.Millisecond
-	podPoll         = time.Second // of files in pods that cannot be watched: each time runs a command
-	aidboxPoll      = time.Second
+	defaultDeadline = 4 * time.Minute  // of a driver with its default poll interval
 	aidboxCache     = 30 * time.Second // how long Aidbox may take to read the file again; at most the deadline
 )
 
@@ -28,7 +25,6 @@ type Rotation struct {
 	Secret   string
 	New      secret.Value  // as the store has it
 	Deadline time.Duration // from the write to the changed file; default: what the driver takes, or 4 minutes
-	Poll     time.Duration // for files that cannot be watched; default 200 ms, in pods 1 s
 	Nudge    bool          // annotate the pods after the write, so that the kubelet syncs them at once
 
 	// With one of these, rotation/store-updated is the only check that makes sense.
@@ -61,10 +57,10 @@ type rotation struct {
 	version    string       // the version that is followed
 	written    time.Time    // or when following began; zero if there is nothing to follow
 	leftOut    []string     // pods that do not run, and why
-	notArrived string       // why a rotation that is due is followed instead
+	notArrived string       // ", and " why a rotation that is due is followed instead
 	times      timeline
 	followers  []*follower
-	connecting chan struct{} // limits how many watches connect at the same time
+	connecting chan struct{} // limits how many look, or connect to watch, at the same time
 
 	cancel   context.CancelFunc // nil before open
 	running  sync.WaitGroup
@@ -87,26 +83,24 @@ func plannedRotation(d *config.Delivery, requested *Rotation, parallel int) *rot
 
 // stop ends everything that runs in the background.
 func (r *rotation) stop() {
-	if r.cancel == nil {
-		return
-	}
-	r.cancel()
-	r.running.Wait()
-	for _, f := range r.followers {
-		if f.watch != nil {
-			f.watch.stop()
-		}
+	if r.cancel != nil {
+		r.cancel()
+		r.running.Wait()
 	}
 }
 
 // follower follows the new value to one replica, or to aidbox.url. It takes one step after
 // the other, in the background, so that the times are right for each replica.
 type follower struct {
-	replica  string   // "" for aidbox.url
-	mount    *mount   // nil for aidbox.url, which is asked once every file has changed
-	watch    *watcher // of the file in the mount
-	client   *client  // for asking Aidbox; may be nil
-	fallback *client  // at aidbox.url, if the replica's own Aidbox does not respond; may be nil
+	replica  string  // "" for aidbox.url
+	mount    *mount  // nil for aidbox.url, which is asked once every file has changed
+	client   *client // for asking Aidbox; may be nil
+	fallback *client // at aidbox.url, if the replica's own Aidbox does not respond; may be nil
+
+	before  cluster.File      // the file, as the watch saw it before the write
+	seen    chan cluster.File // as it saw the file last
+	unwatch func()            // ends the watch
+	silent  int               // streams in a row without a report
 
 	file, accepted, refused step
 }
@@ -140,7 +134,7 @@ func prefix(where string) string {
 }
 
 func newFollower(replica string, m *mount, c *client) *follower {
-	f := &follower{replica: replica, mount: m, client: c}
+	f := &follower{replica: replica, mount: m, client: c, seen: make(chan cluster.File, 1)}
 	for _, s := range []*step{&f.file, &f.accepted, &f.refused} {
 		s.done = make(chan struct{})
 	}
@@ -174,15 +168,23 @@ func (r *rotation) followFile(ctx context.Context, f *follower) bool {
 	if f.mount == nil {
 		return r.everyFile(ctx)
 	}
-	want := digest(r.value)
-	done := func(got cluster.File) bool {
-		f.file.err = got.Err
-		return f.gone() || cannotLook(got.Err) || got.Err == nil && got.Digest == want
+	want, timeout := digest(r.value), time.After(time.Until(r.written.Add(r.Deadline)))
+	over := func(got cluster.File) bool {
+		f.file.err, f.file.ok = got.Err, got.Err == nil && got.Digest == want
+		return f.file.ok || f.gone() || cannotLook(got.Err)
 	}
-	over := r.poll(ctx, r.Poll, r.Deadline, f.watch.changed, func() bool { return done(f.watch.now(ctx)) })
-	f.watch.stop()
-	over = over || ctx.Err() == nil && done(f.mount.lookAgain(ctx, r.secret)) // a stream is a moment late
-	f.file.ok = over && f.file.err == nil
+	for got := f.before; !over(got); {
+		select {
+		case got = <-f.seen:
+			continue
+		case <-timeout:
+			f.unwatch()
+			over(f.mount.lookAgain(ctx, r.secret)) // a stream is a moment late
+		case <-ctx.Done():
+		}
+		break
+	}
+	f.unwatch()
 	switch {
 	case f.file.ok:
 		f.file.after = r.times.add(f.replica, momentFile)
@@ -215,10 +217,14 @@ func (r *rotation) everyFile(ctx context.Context) bool {
 // asked last.
 func (r *rotation) try(ctx context.Context, f *follower, c *client, s *step, v secret.Value, what string, wanted ...outcome) *client {
 	ask := func() {
-		s.ok = r.poll(ctx, aidboxPoll, r.aidboxDeadline(), nil, func() bool {
+		for start := time.Now(); ; {
 			s.last = c.authenticate(ctx, v)
-			return slices.Contains(wanted, s.last.outcome)
-		})
+			s.ok = slices.Contains(wanted, s.last.outcome)
+			left := time.Until(r.written.Add(r.aidboxDeadline()))
+			if s.ok || left <= 0 || !sleep(ctx, min(left, pause(start))) {
+				return
+			}
+		}
 	}
 	s.where = f.replica
 	if ask(); !s.ok && s.last.noResponse && f.fallback != nil && ctx.Err() == nil {
@@ -237,25 +243,6 @@ func (r *rotation) try(ctx context.Context, f *follower, c *client, s *step, v s
 // aidboxDeadline is how long after the write Aidbox may take to read the file.
 func (r *rotation) aidboxDeadline() time.Duration { return r.Deadline + min(r.Deadline, aidboxCache) }
 
-// poll calls done at once, at intervals and when woken, for the last time at the deadline
-// after the write. It returns whether done did. The first intervals are shorter, so that short
-// times are precise.
-func (r *rotation) poll(ctx context.Context, every, deadline time.Duration, wake <-chan struct{}, done func() bool) bool {
-	for start := time.Now(); !done(); {
-		left := time.Until(r.written.Add(deadline))
-		if left <= 0 {
-			return false
-		}
-		select {
-		case <-ctx.Done():
-			return false
-		case <-wake:
-		case <-time.After(min(every, left, max(defaultPoll, time.Since(start)/10))):
-		}
-	}
-	return true
-}
-
 // sinceWrite returns the time since the write with its origin, as after does for any time.
 func (r *rotation) sinceWrite() string { return r.after(time.Since(r.written)) }
 
@@ -273,13 +260,6 @@ func (r *rotation) origin() string {
 // write another version.
 func (r *rotation) followHint() string {
 	return "watch it arrive, without writing: " + r.Again
-}
-
-func (r *rotation) whyFollowed() string {
-	if r.notArrived == "" {
-		return ""
-	}
-	return ", and " + r.notArrived
 }
 
 // notFollowed names the pods that were left out.

@@ -77,20 +77,16 @@ func (r *run) newProbe(ctx context.Context) (cluster.Probe, Result) {
 // awaitMount waits until the driver has mounted every volume of a pod, or has failed.
 func (r *run) awaitMount(ctx context.Context, pod cluster.Pod, classes []string) Result {
 	r.progress("store/pod-can-read", probeTimeout)
-	tick, timeout := time.Tick(probePoll), time.After(probeTimeout)
-	for {
+	for start := time.Now(); time.Since(start) < probeTimeout; {
 		if result, known := r.mountOf(ctx, pod, classes); known {
 			return result
 		}
-		select {
-		case <-tick:
-		case <-timeout:
-			result := podPending(ctx, r, pod)
-			return Unknown("not mounted within %s: %s", probeTimeout, result.Detail).WithHint("%s", result.Hint)
-		case <-ctx.Done():
+		if !sleep(ctx, probePoll) {
 			return Unknown("pod/%s had not mounted the secrets yet", pod.Name)
 		}
 	}
+	result := podPending(ctx, r, pod)
+	return Unknown("not mounted within %s: %s", probeTimeout, result.Detail).WithHint("%s", result.Hint)
 }
 
 // mountOf returns the result once the pod has mounted its volumes or cannot mount them.

@@ -56,12 +56,7 @@ func (w *podWatch) watch(ctx context.Context, mounts []*mount) {
 // does after the file has changed. It ends when no pod is left to wait for.
 func (w *podWatch) follow(ctx context.Context) {
 	defer close(w.seen)
-	for len(w.versions) > 0 {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(w.rotation.Poll):
-		}
+	for start := time.Now(); len(w.versions) > 0 && sleep(ctx, pause(start)); {
 		var changed []*follower // whose file has changed, and the status has not
 		for _, f := range w.rotation.followers {
 			if f.mount == nil || !f.file.over() {
@@ -101,13 +96,7 @@ func (w *podWatch) await(ctx context.Context) {
 // driver's poll interval, within which it skips them.
 func (w *podWatch) nudge(ctx context.Context) {
 	w.annotate(ctx)
-	left := w.mechanism.Interval - w.age
-	if left <= 0 {
-		return
-	}
-	select {
-	case <-ctx.Done():
-	case <-time.After(left + time.Second):
+	if left := w.mechanism.Interval - w.age; left > 0 && sleep(ctx, left+time.Second) {
 		w.annotate(ctx)
 	}
 }

@@ -127,12 +127,7 @@ const storePoll = 3 * time.Second
 // not arrive.
 func (r *run) watchStore(ctx context.Context) {
 	rot := r.rotation
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(storePoll):
-		}
+	for sleep(ctx, storePoll) {
 		now, version, err := r.Store.Get(ctx, rot.secret)
 		if err == nil && version != rot.version && !now.Equal(rot.New) {
 			rot.conflict.Store(&version)

@@ -15,7 +15,7 @@ import (
 func (r *run) prepareRotation(ctx context.Context) (stopped Result, ok bool) {
 	rot := r.rotation
 	if r.load(ctx); r.pods == nil {
-		rot.Deadline, rot.Poll = cmp.Or(rot.Deadline, defaultDeadline), cmp.Or(rot.Poll, defaultPoll)
+		rot.Deadline = cmp.Or(rot.Deadline, defaultDeadline)
 		if stopped, ok = r.preflight(ctx); ok {
 			r.health.start(ctx)
 		}
@@ -45,7 +45,6 @@ func (r *run) prepareRotation(ctx context.Context) (stopped Result, ok bool) {
 	if w.why = "as --rotation-deadline says"; rot.Deadline == 0 {
 		rot.Deadline, w.why = w.mechanism.Deadline(w.age)
 	}
-	rot.Poll = cmp.Or(rot.Poll, podPoll)
 	if stopped, ok = r.preflight(ctx); ok {
 		w.watch(ctx, r.mounts)
 		r.podWatch = w
@@ -98,7 +97,6 @@ func (r *run) newFollowers(ctx context.Context) (followers []*follower) {
 	askEach := c != nil && r.canAskPods(ctx, *c)
 	for _, m := range r.mounts {
 		f := newFollower(m.replica, m, nil)
-		f.watch = newWatcher(m, r.rotation.secret, r.rotation.connecting)
 		if askEach {
 			f.client, f.fallback = c.at(r.AidboxAt(*m.pod)), c
 		}

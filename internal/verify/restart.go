@@ -83,14 +83,8 @@ type healthWatch struct {
 func (h *healthWatch) start(ctx context.Context) {
 	ctx, h.cancel = context.WithCancel(ctx)
 	h.running.Go(func() {
-		tick := time.NewTicker(healthPoll)
-		defer tick.Stop()
-		for ctx.Err() == nil {
+		for more := true; more; more = sleep(ctx, healthPoll) {
 			h.ask(ctx)
-			select {
-			case <-ctx.Done():
-			case <-tick.C:
-			}
 		}
 	})
 }

@@ -75,7 +75,7 @@ func storeUpdated(ctx context.Context, r *run, s subject) Result {
 		rot.written, rot.version = time.Now(), rot.before
 		rot.times.add("", momentFollowed)
 		r.followRotation(rot.open(ctx))
-		return Pass("version %s is the newest%s%s; nothing was written", rot.version, rot.whyFollowed(), r.driverWhy())
+		return Pass("version %s is the newest%s%s; nothing was written", rot.version, rot.notArrived, r.driverWhy())
 	}
 	following := rot.open(ctx)
 	if stopped, ok := r.unchanged(ctx); !ok {
@@ -159,7 +159,7 @@ func (r *run) unchanged(ctx context.Context) (stopped Result, ok bool) {
 func (r *run) wouldRotate() Result {
 	rot := r.rotation
 	if rot.Follow {
-		return Pass("dry run: would follow version %s%s; nothing was written", rot.before, rot.whyFollowed())
+		return Pass("dry run: would follow version %s%s; nothing was written", rot.before, rot.notArrived)
 	}
 	what := fmt.Sprintf("dry run: would write a new version of %s, after %s", strings.Join(r.Provider.Place(r.d, rot.secret), " "), rot.before)
 	if rot.WriteOnly {

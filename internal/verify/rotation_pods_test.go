@@ -21,7 +21,7 @@ func rotationInPods(t *testing.T, setup func(w *fakeCluster, s *fixture)) (*fake
 	s := newFixture(t)
 	w := newFakeCluster(t, s)
 	s.inPods, s.o.Selected = true, []string{"rotation"}
-	s.o.Rotation = &Rotation{Secret: "client-secret", New: value(rotated), Poll: 10 * time.Millisecond}
+	s.o.Rotation = &Rotation{Secret: "client-secret", New: value(rotated)}
 	s.w.LogIn = func(ctx context.Context, jwt secret.Value) (store.Session, error) {
 		w.mu.Lock()
 		defer w.mu.Unlock()

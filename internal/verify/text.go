@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,3 +28,18 @@ func Count(n int, noun string) string {
 }
 
 func tenths(d time.Duration) string { return d.Round(100 * time.Millisecond).String() }
+
+// sleep waits, and reports whether ctx goes on.
+func sleep(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
+
+// pause is how long to wait before asking again: at first less, so that short times are precise.
+func pause(start time.Time) time.Duration {
+	return min(time.Second, max(200*time.Millisecond, time.Since(start)/10))
+}

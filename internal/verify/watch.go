@@ -7,121 +7,97 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/secretctl/secretctl/internal/cluster"
-	"github.com/secretctl/secretctl/internal/config"
 )
 
-// maxSilent is how many streams in a row may end without a report although a look works.
-// Then the container, or something on the way to it, cannot be watched.
-const maxSilent = 3
+const (
+	localPoll = 200 * time.Millisecond // of a file on this machine
 
-// connectTimeout is how long before the write streams are opened. One that hangs ends by its
-// own limits, and those that were not opened are opened after the write.
-const connectTimeout = 15 * time.Second
-
-// watcher knows a secret's file in one replica: from a stream that reports each change, or
-// from a look each time that it is asked. It has at most one of them at a time.
-type watcher struct {
-	mount      *mount
-	secret     config.Secret
-	connecting chan struct{} // limits how many connect at the same time
-	changed    chan struct{} // is sent to when the stream reports again
-	silent     int           // streams in a row without a report
-	close      context.CancelFunc
-	running    sync.WaitGroup
-
-	mu   sync.Mutex
-	live bool // the stream is open
-	last cluster.File
-}
-
-func newWatcher(m *mount, s config.Secret, connecting chan struct{}) *watcher {
-	return &watcher{mount: m, secret: s, connecting: connecting, changed: make(chan struct{}, 1), close: func() {}}
-}
-
-// now returns the file. If there is no stream, it opens one, which ctx ends.
-func (w *watcher) now(ctx context.Context) cluster.File {
-	w.mu.Lock()
-	last, live := w.last, w.live
-	w.mu.Unlock()
-	if live {
-		return last
-	}
-	select {
-	case w.connecting <- struct{}{}:
-		defer func() { <-w.connecting }()
-	case <-ctx.Done():
-		return cluster.File{Err: ctx.Err()}
-	}
-	if w.mount.watch != nil && w.silent < maxSilent {
-		if f, reported := w.open(ctx); reported {
-			w.silent = 0
-			return f
-		}
-	}
-	f := w.mount.lookAgain(ctx, w.secret)
-	if f.Err == nil {
-		w.silent++
-	}
-	return f
-}
-
-// open opens a stream, and returns its first report.
-func (w *watcher) open(ctx context.Context) (first cluster.File, reported bool) {
-	ctx, w.close = context.WithCancel(ctx)
-	reports := make(chan cluster.File, 1)
-	w.running.Go(func() {
-		defer close(reports)
-		w.mount.watch(ctx, w.mount.file(w.secret), func(f cluster.File) {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			if w.last = f; !w.live {
-				w.live = true
-				reports <- f
-				return
-			}
-			select {
-			case w.changed <- struct{}{}:
-			default:
-			}
-		})
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.live = false
-	})
-	first, reported = <-reports
-	return first, reported
-}
-
-// stop ends the stream.
-func (w *watcher) stop() {
-	w.close()
-	w.running.Wait()
-}
+	// maxSilent is how many streams in a row may end without a report although a look works.
+	// Then the container, or something on the way to it, cannot be watched.
+	maxSilent = 3
+	// connectTimeout is how long the write waits for the watches. Those that have not begun by
+	// then begin after the write.
+	connectTimeout = 15 * time.Second
+)
 
 // open begins to watch the files before the write, so that each change is seen when it
-// happens. Followers try again what did not open. They end with the context that it returns.
+// happens. What it starts ends with the context that it returns.
 func (r *rotation) open(ctx context.Context) context.Context {
 	ctx, r.cancel = context.WithCancel(ctx)
-	limited, cancel := context.WithTimeout(ctx, connectTimeout)
-	defer cancel()
-	var group errgroup.Group
-	group.SetLimit(cap(r.connecting))
+	timeout := time.After(connectTimeout)
 	for _, f := range r.followers {
-		if f.mount == nil || f.mount.watch == nil {
+		if f.mount != nil {
+			r.watch(ctx, f)
+		}
+	}
+	for _, f := range r.followers {
+		if f.mount == nil {
 			continue
 		}
-		group.Go(func() error {
-			if limited.Err() == nil {
-				f.watch.now(ctx)
-			}
-			return nil
-		})
+		select {
+		case f.before = <-f.seen:
+		case <-timeout:
+			return ctx
+		case <-ctx.Done():
+			return ctx
+		}
 	}
-	_ = group.Wait()
 	return ctx
+}
+
+// watch has a follower see its file, until ctx ends or the follower calls unwatch.
+func (r *rotation) watch(ctx context.Context, f *follower) {
+	ctx, cancel := context.WithCancel(ctx)
+	over := make(chan struct{})
+	f.unwatch = func() { cancel(); <-over }
+	r.running.Go(func() {
+		defer close(over)
+		every := localPoll
+		for start := time.Now(); ctx.Err() == nil; sleep(ctx, every) {
+			r.watchOnce(ctx, f)
+			if f.mount.pod != nil { // where each look runs a command
+				every = pause(start)
+			}
+		}
+	})
+}
+
+// watchOnce has the follower see what a stream reports, until that ends. If it reports nothing,
+// the follower sees what a look finds.
+func (r *rotation) watchOnce(ctx context.Context, f *follower) {
+	select {
+	case r.connecting <- struct{}{}:
+	case <-ctx.Done():
+		return
+	}
+	connected := sync.OnceFunc(func() { <-r.connecting })
+	defer connected()
+	if f.mount.watch != nil && f.silent < maxSilent {
+		f.silent++
+		f.mount.watch(ctx, f.mount.file(r.secret), func(got cluster.File) {
+			connected()
+			f.silent = 0
+			f.see(got)
+		})
+		if f.silent == 0 {
+			return
+		}
+	}
+	got := f.mount.lookAgain(ctx, r.secret)
+	if got.Err != nil {
+		f.silent = 0
+	}
+	f.see(got)
+}
+
+// see replaces what was seen before, if the follower has not received it yet.
+func (f *follower) see(got cluster.File) {
+	select {
+	case <-f.seen:
+	default:
+	}
+	f.seen <- got
 }
 
 // cannotLook reports whether an error is permanent: no tool in the container, or no

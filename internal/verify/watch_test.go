@@ -38,7 +38,7 @@ func TestAChangedFileIsSeenSoon(t *testing.T) {
 				if tt.setup != nil {
 					tt.setup(w)
 				}
-				s.o.Parallel, s.o.Rotation.Deadline, s.o.Rotation.Poll = 4, 20*time.Second, 0
+				s.o.Parallel, s.o.Rotation.Deadline = 4, 20*time.Second
 				s.w.Put = func(ctx context.Context, c config.Secret, v secret.Value) (string, error) {
 					s.valid = rotated
 					time.AfterFunc(mountedAfter, func() {
