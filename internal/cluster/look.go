@@ -119,7 +119,8 @@ func noTool(p Pod, container string, err error) error {
 		"kubectl debug -n %s %s --target=%s --image=busybox -it -- sh (the files are below /proc/1/root)", p.Namespace, p.Name, container)
 }
 
-func digestOf(content []byte) string {
+// Digest returns the SHA-256 of a content in hexadecimal, as a [File] has it.
+func Digest(content []byte) string {
 	sum := sha256.Sum256(content)
 	return hex.EncodeToString(sum[:])
 }
@@ -227,7 +228,7 @@ func (o *observed) add(key, value string, data []byte) error {
 	case ":digest":
 		return f.setDigest(value)
 	case ":content":
-		f.Content, f.Digest = secret.New(data), cmp.Or(f.Digest, digestOf(data))
+		f.Content, f.Digest = secret.New(data), cmp.Or(f.Digest, Digest(data))
 	case ":error":
 		if f.Err = lookErrors[value]; f.Err == nil || errors.Is(f.Err, errChanging) {
 			return cmp.Or(f.Err, errOddLook)

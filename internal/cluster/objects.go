@@ -3,8 +3,6 @@ package cluster
 import (
 	"context"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -67,14 +65,14 @@ func otherOwner(labels map[string]string) string {
 // PodStatus is what the driver says it mounted for a pod. It is no proof: a volume can be
 // empty although it is listed as mounted.
 type PodStatus struct {
-	Pod, PodUID         string
+	PodUID              string
 	SecretProviderClass string
 	Mounted             bool
 	Versions            map[string]string // by the provider's ID of the object
 	Changed             time.Time
 }
 
-// PodStatuses returns the statuses of all pods of a namespace, sorted by pod.
+// PodStatuses returns the statuses of all pods of a namespace.
 func (c *Cluster) PodStatuses(ctx context.Context, namespace string) ([]PodStatus, error) {
 	found, err := list[secretsstorev1.SecretProviderClassPodStatus](ctx, c, secretsStoreObject("secretproviderclasspodstatuses", namespace, ""), nil)
 	if err != nil {
@@ -84,15 +82,13 @@ func (c *Cluster) PodStatuses(ctx context.Context, namespace string) ([]PodStatu
 	for _, item := range found {
 		statuses = append(statuses, newPodStatus(item))
 	}
-	slices.SortFunc(statuses, func(a, b PodStatus) int { return strings.Compare(a.Pod, b.Pod) })
 	return statuses, nil
 }
 
 func newPodStatus(item secretsstorev1.SecretProviderClassPodStatus) PodStatus {
 	s := PodStatus{
-		Pod: item.Status.PodName, SecretProviderClass: item.Status.SecretProviderClassName,
-		Mounted: item.Status.Mounted, Versions: map[string]string{},
-		Changed: changed(item.ObjectMeta),
+		SecretProviderClass: item.Status.SecretProviderClassName,
+		Mounted:             item.Status.Mounted, Versions: map[string]string{}, Changed: changed(item.ObjectMeta),
 	}
 	for _, owner := range item.OwnerReferences {
 		if owner.Kind == "Pod" {

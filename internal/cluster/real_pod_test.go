@@ -73,7 +73,7 @@ func wantWatch(t *testing.T, c *Cluster, pod Pod) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	c.Watch(ctx, pod, app, file, func(f File) {
-		if f.Digest != digestOf([]byte(firstSecret)) || f.Err != nil {
+		if f.Digest != Digest([]byte(firstSecret)) || f.Err != nil {
 			t.Errorf("%+v", f)
 		}
 		if words++; words == 2 {

@@ -129,8 +129,7 @@ func wantObjects(t *testing.T, c *Cluster, s *fixture, w Workload) {
 		t.Fatalf("statuses are %+v, %v", statuses, err)
 	}
 	for _, status := range statuses {
-		i := slices.IndexFunc(w.Pods, func(p Pod) bool { return p.Name == status.Pod })
-		if i < 0 || w.Pods[i].UID != status.PodUID || !status.Mounted || status.SecretProviderClass != "aidbox-vault-secrets" ||
+		if !slices.ContainsFunc(w.Pods, func(p Pod) bool { return p.UID == status.PodUID }) || !status.Mounted || status.SecretProviderClass != "aidbox-vault-secrets" ||
 			status.Versions["client-secret"] == "" || time.Since(status.Changed) > time.Hour {
 			t.Errorf("status is %+v", status)
 		}

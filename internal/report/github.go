@@ -29,7 +29,7 @@ func writeMarkdown(w io.Writer, r Report) error {
 		for _, moments := range verify.Rotations(d.Timeline) {
 			fmt.Fprintf(&out, "\nRotation of %s\n\n| seconds after %s | where | what |\n| --: | --- | --- |\n", markdown(moments[0].Secret), verify.Origin(moments))
 			for _, m := range moments {
-				fmt.Fprintf(&out, "| %.1f | %s | %s |\n", m.After.Seconds(), markdown(m.Where()), markdown(m.What))
+				fmt.Fprintf(&out, "| %.1f | %s | %s |\n", m.After().Seconds(), markdown(m.Where()), markdown(m.What))
 			}
 		}
 	}

@@ -165,7 +165,7 @@ func words(text string) template.HTML {
 func span(moments []verify.Moment) time.Duration {
 	longest := time.Second
 	for _, m := range moments {
-		longest = max(longest, m.After)
+		longest = max(longest, m.After())
 	}
 	return longest + longest/20
 }
@@ -179,7 +179,7 @@ func lanes(moments []verify.Moment, span time.Duration) []lane {
 		if i < 0 {
 			i, all = len(all), append(all, lane{Name: m.Where()})
 		}
-		step := laneStep{Moment: m, To: percentOf(m.After, span)}
+		step := laneStep{Moment: m, To: percentOf(m.After(), span)}
 		if before := all[i].Steps; len(before) > 0 {
 			step.From = before[len(before)-1].To
 		}

@@ -21,15 +21,14 @@ import (
 // turning is a report of a rotation that did not arrive in one of two replicas.
 func turning() Report {
 	r := sample(nil)
-	at := func(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }
 	r.Deliveries[0].Timeline = []verify.Moment{
 		{What: "store written"},
-		{Replica: "pod/aidbox-7d4", What: "file changed", After: at(40.9)},
-		{Replica: "pod/aidbox-7d4", What: "new value accepted", After: at(41.2)},
-		{Replica: "pod/aidbox-b<1>", What: "not in time: file changed", After: at(240)},
+		{Replica: "pod/aidbox-7d4", What: "file changed", AfterMS: 40900},
+		{Replica: "pod/aidbox-7d4", What: "new value accepted", AfterMS: 41200},
+		{Replica: "pod/aidbox-b<1>", What: "not in time: file changed", AfterMS: 240000},
 	}
 	for i := range r.Deliveries[0].Timeline {
-		r.Deliveries[0].Timeline[i].Secret, r.Deliveries[0].Timeline[i].Deadline = "client-secret", at(240)
+		r.Deliveries[0].Timeline[i].Secret, r.Deliveries[0].Timeline[i].Deadline = "client-secret", 240*time.Second
 	}
 	return r
 }
@@ -78,7 +77,7 @@ func TestPageShowsAllThatTheReportHas(t *testing.T) {
 			}
 		}
 		for _, m := range d.Timeline {
-			if want := hint.OneLine(m.What + " " + seconds(m.After)[:len(seconds(m.After))-2]); !strings.Contains(text, want) || !strings.Contains(text, m.Where()) {
+			if want := hint.OneLine(m.What + " " + seconds(m.After())[:len(seconds(m.After()))-2]); !strings.Contains(text, want) || !strings.Contains(text, m.Where()) {
 				t.Errorf("the page does not have %q at %s", want, m.Where())
 			}
 		}

@@ -23,7 +23,7 @@ func writeJUnit(w io.Writer, r Report) error {
 			var total time.Duration
 			for _, c := range checks {
 				suite.AddTestcase(testcase(d.Name, c))
-				total += c.Duration
+				total += c.Duration()
 			}
 			if i == len(all)-1 && len(d.Timeline) > 0 { // a rotation comes last
 				var lines bytes.Buffer
@@ -46,7 +46,7 @@ func writeJUnit(w io.Writer, r Report) error {
 }
 
 func testcase(delivery string, c verify.Result) junit.Testcase {
-	t := junit.Testcase{Name: strings.TrimSpace(c.ID + " " + c.Subject), Classname: delivery + "." + c.Group(), Time: seconds(c.Duration)}
+	t := junit.Testcase{Name: strings.TrimSpace(c.ID + " " + c.Subject), Classname: delivery + "." + c.Group(), Time: seconds(c.Duration())}
 	more := "see " + c.Doc
 	if c.Hint != "" {
 		more = "hint: " + c.Hint + "\n" + more

@@ -83,17 +83,10 @@ func known(s verify.Status) verify.Status {
 func (s *Summary) Add(status verify.Status) { *s.count(status)++ }
 
 func (s *Summary) count(status verify.Status) *int {
-	switch status {
-	case verify.StatusPass:
-		return &s.Pass
-	case verify.StatusWarn:
-		return &s.Warn
-	case verify.StatusFail:
-		return &s.Fail
-	case verify.StatusSkip:
-		return &s.Skip
+	counts := map[verify.Status]*int{
+		verify.StatusPass: &s.Pass, verify.StatusWarn: &s.Warn, verify.StatusFail: &s.Fail, verify.StatusUnknown: &s.Unknown, verify.StatusSkip: &s.Skip,
 	}
-	return &s.Unknown
+	return counts[known(status)]
 }
 
 // Worst returns the worst status that was counted; skip if none was.
@@ -145,17 +138,13 @@ func Write(w io.Writer, format string, r Report, color bool) error {
 
 // groups returns the results group by group, in the order of their first results.
 func groups(checks []verify.Result) [][]verify.Result {
-	var names []string
-	byName := map[string][]verify.Result{}
-	for _, c := range checks {
-		if byName[c.Group()] == nil {
-			names = append(names, c.Group())
-		}
-		byName[c.Group()] = append(byName[c.Group()], c)
-	}
 	var all [][]verify.Result
-	for _, name := range names {
-		all = append(all, byName[name])
+	for _, c := range checks {
+		i := slices.IndexFunc(all, func(g []verify.Result) bool { return g[0].Group() == c.Group() })
+		if i < 0 {
+			i, all = len(all), append(all, nil)
+		}
+		all[i] = append(all[i], c)
 	}
 	return all
 }
@@ -188,7 +177,7 @@ func (r Report) setupError() *verify.SetupError {
 	return r.Error
 }
 
-// Read reads the JSON form back, without the durations.
+// Read reads the JSON form back.
 func Read(from io.Reader) (Report, error) {
 	var r Report
 	if err := json.NewDecoder(from).Decode(&r); err != nil {

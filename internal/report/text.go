@@ -14,23 +14,14 @@ import (
 // mark is a status in text.
 type mark struct{ symbol, color string }
 
+var marks = map[verify.Status]mark{
+	verify.StatusPass: {"√", "32"}, verify.StatusWarn: {"!", "33"}, verify.StatusFail: {"×", "31"}, verify.StatusUnknown: {"?", "35"}, verify.StatusSkip: {"-", "2"},
+}
+
 // Symbol returns the character that stands for a status.
 func Symbol(s verify.Status) string { return markOf(s).symbol }
 
-func markOf(s verify.Status) mark {
-	switch s {
-	case verify.StatusPass:
-		return mark{"√", "32"}
-	case verify.StatusWarn:
-		return mark{"!", "33"}
-	case verify.StatusFail:
-		return mark{"×", "31"}
-	case verify.StatusSkip:
-		return mark{"-", "2"}
-	default:
-		return mark{"?", "35"}
-	}
-}
+func markOf(s verify.Status) mark { return marks[known(s)] }
 
 func (m mark) show(color bool) string {
 	if !color {
@@ -101,7 +92,7 @@ func writeDelivery(out *bytes.Buffer, d verify.DeliveryReport, color, short bool
 		}
 		out.WriteString(heading)
 		heading = ""
-		fmt.Fprintf(out, "  %s %-*s  %-*s  %s (%s)\n", markOf(c.Status).show(color), idWidth, c.ID, subjectWidth, c.Subject, c.Detail, rounded(c.Duration))
+		fmt.Fprintf(out, "  %s %-*s  %-*s  %s (%s)\n", markOf(c.Status).show(color), idWidth, c.ID, subjectWidth, c.Subject, c.Detail, rounded(c.Duration()))
 		if c.Hint != "" {
 			fmt.Fprintf(out, "      hint: %s\n", c.Hint)
 		}
@@ -129,7 +120,7 @@ func writeTimeline(out *bytes.Buffer, timeline []verify.Moment) {
 	for _, moments := range verify.Rotations(timeline) {
 		fmt.Fprintf(out, "  timeline of %s, in seconds after %s\n", moments[0].Secret, verify.Origin(moments))
 		for _, m := range moments {
-			fmt.Fprintf(out, "    %7.1f  %-*s  %s\n", m.After.Seconds(), width, m.Replica, m.What)
+			fmt.Fprintf(out, "    %7.1f  %-*s  %s\n", m.After().Seconds(), width, m.Replica, m.What)
 		}
 	}
 }

@@ -13,22 +13,15 @@ import (
 )
 
 // await waits for a step, and reports the deadline as progress.
-func (r *run) await(ctx context.Context, what string, deadline time.Duration, s *step) {
+func (r *run) await(what string, deadline time.Duration, s *step) {
 	r.progress(what+" "+r.rotation.secret.Name, deadline)
-	select {
-	case <-s.done:
-	case <-ctx.Done():
-		<-s.done // it comes at once
-	}
+	<-s.done // at once if ctx ends
 }
 
 func newValueMounted(ctx context.Context, r *run, _ subject) Result {
 	rot := r.rotation
-	switch {
-	case rot.written.IsZero():
+	if rot.written.IsZero() {
 		return Skip("nothing was written")
-	case len(r.mounts) == 0:
-		return Unknown("no mount to check")
 	}
 	var arrived, gone []string
 	var late, unreadable []*follower
@@ -36,7 +29,7 @@ func newValueMounted(ctx context.Context, r *run, _ subject) Result {
 		if f.mount == nil {
 			continue
 		}
-		r.await(ctx, "rotation/mounted", rot.Deadline, &f.file)
+		r.await("rotation/mounted", rot.Deadline, &f.file)
 		switch {
 		case f.file.ok:
 			arrived = append(arrived, f.replica+" "+tenths(f.file.after))
@@ -210,7 +203,7 @@ func (r *run) askedReplicas(ctx context.Context, what string, of func(*follower)
 			continue
 		}
 		step := of(f)
-		r.await(ctx, what, rot.aidboxDeadline(), step)
+		r.await(what, rot.aidboxDeadline(), step)
 		switch version := rot.conflict.Load(); {
 		case step.ok:
 			said = append(said, fmt.Sprintf("%s%s, %s", step.prefix(), step.last.brief(), rot.after(step.after)))

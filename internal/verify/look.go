@@ -2,8 +2,6 @@ package verify
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"io/fs"
 	"path"
 	"slices"
@@ -84,10 +82,7 @@ func (m *mount) file(s config.Secret) string { return path.Join(m.folder(s), s.F
 var emptyDigest = digest(secret.Value{})
 
 // digest returns the digest of a file with this value.
-func digest(v secret.Value) string {
-	sum := sha256.Sum256(v.Reveal())
-	return hex.EncodeToString(sum[:])
-}
+func digest(v secret.Value) string { return cluster.Digest(v.Reveal()) }
 
 // deniedError says who may not read a file.
 type deniedError string

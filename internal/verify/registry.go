@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/agnivade/levenshtein"
+
+	"github.com/secretctl/secretctl/internal/hint"
 )
 
 // checks are all checks, in the order in which they run.
@@ -44,21 +46,21 @@ func groupOf(id string) string {
 }
 
 // Find returns the check with this ID, the checks of the group with this name, or all checks
-// if the name is "". An unknown name is a [*UsageError].
+// if the name is "". An unknown name is a usage error.
 func Find(name string) ([]Check, error) {
 	found := slices.DeleteFunc(slices.Clone(checks), func(c Check) bool { return name != "" && name != c.ID && name != c.Group() })
 	if len(found) == 0 {
-		return nil, &UsageError{What: "check", Got: name, See: "run secretctl explain to list them"}
+		return nil, unknown("check", name, "run secretctl explain to list them")
 	}
 	return found, nil
 }
 
 // Select returns what to run, in order: the named groups and checks, or every group with all,
-// or the read-only groups if nothing is named. An unknown name is a [*UsageError].
+// or the read-only groups if nothing is named. An unknown name is a usage error.
 func Select(names []string, all bool) (selected []string, err error) {
 	for _, name := range names {
 		if !slices.Contains(Groups(), name) && !slices.Contains(IDs(), name) {
-			return nil, &UsageError{What: "group or check", Got: name, See: "groups: " + strings.Join(Groups(), ", ")}
+			return nil, unknown("group or check", name, "groups: "+strings.Join(Groups(), ", "))
 		}
 	}
 	switch {
@@ -77,23 +79,12 @@ func Select(names []string, all bool) (selected []string, err error) {
 	return selected, nil
 }
 
-// UsageError is an unknown group or check.
-type UsageError struct {
-	What, Got string
-	See       string // where to find the known ones
-}
-
-func (e *UsageError) Error() string { return fmt.Sprintf("unknown %s %q", e.What, e.Got) }
-
-// Usage reports that it is a usage error: nothing was attempted.
-func (*UsageError) Usage() bool { return true }
-
-// Hint names the likely group or check, and where to find all.
-func (e *UsageError) Hint() string {
-	distance := func(name string) int { return levenshtein.ComputeDistance(e.Got, name) }
+// unknown is a usage error that suggests the likely group or check. see says where all are.
+func unknown(what, got, see string) error {
+	distance := func(name string) int { return levenshtein.ComputeDistance(got, name) }
 	best := slices.MinFunc(append(Groups(), IDs()...), func(a, b string) int { return distance(a) - distance(b) })
-	if d := distance(best); d > 2 || d*2 >= len(e.Got) { // "nope" is no scope
-		return e.See
+	if d := distance(best); d <= 2 && d*2 < len(got) { // "nope" is no scope
+		see = fmt.Sprintf("did you mean %q? %s", best, see)
 	}
-	return fmt.Sprintf("did you mean %q? %s", best, e.See)
+	return hint.Usage(see, "unknown %s %q", what, got)
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/secretctl/secretctl/internal/hint"
 )
 
 var everyGroup = []string{"cluster", "store", "aidbox", "workload", "mount", "client", "auth", "scope", "rotation"}
@@ -39,16 +41,16 @@ func TestSelectKeepsTheOrderOfTheGroups(t *testing.T) {
 }
 
 func TestUnknownGroupIsAUsageErrorThatSuggests(t *testing.T) {
-	for name, hint := range map[string]string{
+	for name, want := range map[string]string{
 		"scop":  `did you mean "scope"? groups: ` + strings.Join(everyGroup, ", "),
 		"bogus": "groups: " + strings.Join(everyGroup, ", "),
 
 		"mount/presnt": `did you mean "mount/present"? groups: ` + strings.Join(everyGroup, ", "),
 	} {
 		_, err := Select([]string{"mount", name}, true)
-		var usage *UsageError
-		if !errors.As(err, &usage) || usage.Hint() != hint || !strings.Contains(err.Error(), `unknown group or check "`+name+`"`) {
-			t.Errorf("%s: got %v, %+v", name, err, usage)
+		var usage interface{ Usage() bool }
+		if !errors.As(err, &usage) || hint.Of(err) != want || !strings.Contains(err.Error(), `unknown group or check "`+name+`"`) {
+			t.Errorf("%s: got %v, hint %q", name, err, hint.Of(err))
 		}
 	}
 }

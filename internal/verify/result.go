@@ -1,8 +1,6 @@
 package verify
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"time"
 )
@@ -22,35 +20,22 @@ const (
 
 // Result is the outcome of one check.
 type Result struct {
-	ID       string // "mount/present"
-	Title    string // what the check proves, in a few words
-	Doc      string // the page that explains the check
-	Subject  string // what was checked: "client-secret local"
-	Status   Status
-	Detail   string // one line: what was found
-	Hint     string // one line: what to do about it, or ""
-	Duration time.Duration
-	NotRun   bool // time ran out or somebody interrupted before it was its turn
+	ID         string `json:"id"`      // "mount/present"
+	Title      string `json:"-"`       // what the check proves, in a few words
+	Doc        string `json:"-"`       // the page that explains the check
+	Subject    string `json:"subject"` // what was checked: "client-secret local"
+	Status     Status `json:"status"`
+	Detail     string `json:"detail"` // one line: what was found
+	Hint       string `json:"hint"`   // one line: what to do about it, or ""
+	DurationMS int64  `json:"durationMs"`
+	NotRun     bool   `json:"-"` // time ran out or somebody interrupted before it was its turn
 }
 
 // Group returns the group of the check.
 func (r Result) Group() string { return groupOf(r.ID) }
 
-// MarshalJSON writes the documented form, with the duration in milliseconds.
-func (r Result) MarshalJSON() ([]byte, error) {
-	var out bytes.Buffer
-	enc := json.NewEncoder(&out)
-	enc.SetEscapeHTML(false) // a detail is text, not HTML
-	err := enc.Encode(struct {
-		ID         string `json:"id"`
-		Subject    string `json:"subject"`
-		Status     Status `json:"status"`
-		Detail     string `json:"detail"`
-		Hint       string `json:"hint"`
-		DurationMS int64  `json:"durationMs"`
-	}{r.ID, r.Subject, r.Status, r.Detail, r.Hint, r.Duration.Milliseconds()})
-	return out.Bytes(), err
-}
+// Duration returns how long the check took.
+func (r Result) Duration() time.Duration { return time.Duration(r.DurationMS) * time.Millisecond }
 
 // Pass is the result of a check that found everything right.
 func Pass(format string, args ...any) Result { return result(StatusPass, format, args) }

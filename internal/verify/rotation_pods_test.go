@@ -217,7 +217,7 @@ func TestPodThatDoesNotRunIsNamedAndLeftOut(t *testing.T) {
 	if got := results["rotation/mounted client-secret"].Detail; !strings.Contains(got, says) || !slices.Equal(noted, []string{says}) {
 		t.Errorf("%q, noted before the write: %q", got, noted)
 	}
-	if took := results["rotation/mounted client-secret"].Duration; took >= statusDelay {
+	if took := results["rotation/mounted client-secret"].Duration(); took >= statusDelay {
 		t.Errorf("waited %s for the status of a pod that was left out", took)
 	}
 }

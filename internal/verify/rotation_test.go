@@ -62,7 +62,7 @@ func TestRotationIsFollowedUntilItArrives(t *testing.T) {
 				t.Errorf("%s: got %q, want %q", key, results[key].Detail, says)
 			}
 		}
-		if got := results["rotation/mounted client-secret"].Duration; got != 70200*time.Millisecond {
+		if got := results["rotation/mounted client-secret"].Duration(); got != 70200*time.Millisecond {
 			t.Errorf("took %v", got)
 		}
 		if want := "rotation/mounted client-secret 4m0s"; !slices.Contains(s.progress, want) {
@@ -83,7 +83,7 @@ func TestRotationThatNeverArrivesFailsAtTheDeadline(t *testing.T) {
 		if took := time.Since(start); took != 90100*time.Millisecond {
 			t.Errorf("took %v", took)
 		}
-		if last := report.Timeline[len(report.Timeline)-1]; last != (Moment{"client-secret", "local", "not in time: file changed", s.o.Rotation.Deadline, s.o.Rotation.Deadline}) || report.DeadlineMS != 90100 {
+		if last := report.Timeline[len(report.Timeline)-1]; last != (Moment{"client-secret", "local", "not in time: file changed", 90100, s.o.Rotation.Deadline}) || report.DeadlineMS != 90100 {
 			t.Errorf("deadline %d ms, and last of all %+v", report.DeadlineMS, last)
 		}
 		got := results["rotation/mounted client-secret"]

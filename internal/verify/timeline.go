@@ -1,8 +1,6 @@
 package verify
 
 import (
-	"cmp"
-	"encoding/json"
 	"slices"
 	"strings"
 	"sync"
@@ -11,12 +9,15 @@ import (
 
 // Moment is an event of a rotation.
 type Moment struct {
-	Secret   string        // that was rotated
-	Replica  string        // "pod/aidbox-7d4"; "" for events that concern all
-	What     string        // "file changed"
-	After    time.Duration // the write to the store, or the start of following
-	Deadline time.Duration // of the rotation, for the file
+	Secret   string        `json:"secret"`  // that was rotated
+	Replica  string        `json:"replica"` // "pod/aidbox-7d4"; "" for events that concern all
+	What     string        `json:"what"`    // "file changed"
+	AfterMS  int64         `json:"afterMs"`
+	Deadline time.Duration `json:"-"` // of the rotation, for the file
 }
+
+// After returns the time since the write to the store, or since following began.
+func (m Moment) After() time.Duration { return time.Duration(m.AfterMS) * time.Millisecond }
 
 // What a timeline has.
 const (
@@ -71,16 +72,6 @@ func (m Moment) Where() string {
 	return "aidbox.url"
 }
 
-// MarshalJSON writes the documented form, with the time in milliseconds.
-func (m Moment) MarshalJSON() ([]byte, error) {
-	return json.Marshal(struct {
-		Secret  string `json:"secret"`
-		Replica string `json:"replica"`
-		What    string `json:"what"`
-		AfterMS int64  `json:"afterMs"`
-	}{m.Secret, m.Replica, m.What, m.After.Milliseconds()})
-}
-
 // timeline collects moments from several goroutines. Times count from the first one.
 type timeline struct {
 	mu      sync.Mutex
@@ -95,16 +86,16 @@ func (t *timeline) add(replica, what string) time.Duration {
 		t.start = time.Now()
 	}
 	after := time.Since(t.start)
-	t.moments = append(t.moments, Moment{Replica: replica, What: what, After: after})
+	t.moments = append(t.moments, Moment{Replica: replica, What: what, AfterMS: after.Milliseconds()})
 	return after
 }
 
-// sorted returns the moments of a secret's rotation by time.
-func (t *timeline) sorted(secret string, deadline time.Duration) []Moment {
+// of returns the moments as those of a secret's rotation.
+func (t *timeline) of(secret string, deadline time.Duration) []Moment {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for i := range t.moments {
 		t.moments[i].Secret, t.moments[i].Deadline = secret, deadline
 	}
-	return slices.SortedStableFunc(slices.Values(t.moments), func(a, b Moment) int { return cmp.Compare(a.After, b.After) })
+	return t.moments
 }

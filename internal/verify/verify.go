@@ -26,7 +26,7 @@ func Run(ctx context.Context, d *config.Delivery, deps Dependencies, o Options) 
 	statuses := map[string]Status{}
 	r.do(ctx, r.plan(ctx, o.Selected), statuses, &report)
 	r.stop()
-	if report.Timeline = r.rotation.times.sorted(r.rotation.secret.Name, r.rotation.Deadline); len(report.Timeline) > 0 {
+	if report.Timeline = r.rotation.times.of(r.rotation.secret.Name, r.rotation.Deadline); len(report.Timeline) > 0 {
 		report.DeadlineMS = r.rotation.Deadline.Milliseconds()
 	}
 	if slices.Contains(o.Selected, groupMount) && r.replaceMounts(ctx) {
@@ -94,7 +94,7 @@ func (r *run) result(ctx context.Context, t task, statuses map[string]Status) Re
 		}
 	}
 	result.ID, result.Title, result.Doc = t.ID, t.Title, t.Doc()
-	result.Subject, result.Duration = t.subject.name, time.Since(start)
+	result.Subject, result.DurationMS = t.subject.name, time.Since(start).Milliseconds()
 	return result
 }
 

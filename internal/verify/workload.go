@@ -3,8 +3,6 @@ package verify
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -103,14 +101,13 @@ func configMapMatches(ctx context.Context, r *run, _ subject) Result {
 	if result.Status == StatusFail || r.pods.err != nil {
 		return result
 	}
-	sum := sha256.Sum256(r.d.VaultConfig())
 	switch got := r.pods.workload.PodAnnotations[checksumAnnotation]; {
 	case got == "" && r.d.Aidbox.ScopeFormat == config.ScopeObject:
 		return Warn("%s; but the pods have no annotation %s, so a change does not replace them", result.Detail, checksumAnnotation).
 			WithHint("with scopeFormat object, Aidbox reads the file only at start: apply what secretctl render writes")
 	case got == "":
 		result.Detail += fmt.Sprintf("; the pods have no annotation %s", checksumAnnotation)
-	case got != hex.EncodeToString(sum[:]):
+	case got != cluster.Digest(r.d.VaultConfig()):
 		return Fail("%s; but the pods were created for another one, according to their annotation %s", result.Detail, checksumAnnotation).WithHint("%s", r.workloadHint())
 	case r.pods.workload.Paused:
 		return Warn("%s; but %s is paused, so the pods were created for an earlier template", result.Detail, deployment(r.d)).WithHint("%s", r.rollout("resume"))
