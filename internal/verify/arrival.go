@@ -142,14 +142,16 @@ func (r *run) explainLate(ctx context.Context, late []*follower, inTime string) 
 
 // content says what a mount has in place of the new value.
 func (r *run) content(ctx context.Context, m *mount) string {
-	got := m.lookAgain(ctx, r.rotation.secret)
-	switch {
+	switch got := m.lookAgain(ctx, r.rotation.secret); {
 	case got.Err != nil:
 		return r.line(got.Err.Error())
 	case got.Digest == digest(r.rotation.old):
 		return "still the old value"
+	case got.Digest == digest(r.rotation.value):
+		return "the new value, too late"
+	default:
+		return "another value"
 	}
-	return "another value"
 }
 
 // explainUnreadable is the result if some files could not be read. If Aidbox can be asked, its

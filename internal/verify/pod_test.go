@@ -182,8 +182,11 @@ func TestReplacementOfAPodIsChecked(t *testing.T) {
 		}
 		return 1, pod == "b"
 	}
-	results, _, err := s.run(t.Context())
+	results, report, err := s.run(t.Context())
 	must(t, err)
+	if len(results) != len(report.Checks) {
+		t.Errorf("%d results of %d checks and subjects", len(report.Checks), len(results))
+	}
 	for key, want := range map[string]Status{
 		"mount/matches-store client-secret pod/a": StatusPass,
 		"mount/present client-secret pod/b":       StatusSkip,

@@ -30,7 +30,8 @@ func Run(ctx context.Context, d *config.Delivery, deps Dependencies, o Options) 
 		report.DeadlineMS = r.rotation.Deadline.Milliseconds()
 	}
 	if slices.Contains(o.Selected, groupMount) && r.replaceMounts(ctx) {
-		r.do(ctx, r.plan(ctx, []string{groupMount}), statuses, &report)
+		other := func(tasks []task) bool { return tasks[0].Group() != groupMount } // they have run
+		r.do(ctx, slices.DeleteFunc(r.plan(ctx, []string{groupMount}), other), statuses, &report)
 	}
 	return report, ctx.Err()
 }
