@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync"
 
 	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/config"
@@ -105,17 +104,10 @@ func (a aidboxAdmin) Delete(ctx context.Context, resourceType, id string) error 
 	return err
 }
 
-// aidboxAt returns a func that connects to the Aidbox of a pod through the API server,
-// once for each pod. The connections end with the work on the delivery.
+// aidboxAt returns a func that connects to the Aidbox of a pod through the API server. The
+// connections end with the work on the delivery.
 func (a *app) aidboxAt(d *config.Delivery, c *cluster.Cluster) func(cluster.Pod) verify.Aidbox {
-	var mu sync.Mutex
-	open := map[string]verify.Aidbox{}
 	return func(p cluster.Pod) verify.Aidbox {
-		mu.Lock()
-		defer mu.Unlock()
-		if client, ok := open[p.UID]; ok {
-			return client
-		}
 		client, err := fhirclient.New(fhirclient.Options{
 			URL: "http://" + p.Name, Tunnel: c.PodTransport(p.Namespace, p.Name, int(d.Aidbox.Port)),
 			Timeout: a.requestLimit(), Log: a.logOf(d), Sanitizer: a.sanitizer,
@@ -124,7 +116,6 @@ func (a *app) aidboxAt(d *config.Delivery, c *cluster.Cluster) func(cluster.Pod)
 			return noAidbox{err}
 		}
 		a.atEnd.add(d, func(context.Context) { client.Close() })
-		open[p.UID] = client
 		return client
 	}
 }

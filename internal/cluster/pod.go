@@ -1,16 +1,13 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/secretctl/secretctl/internal/store"
 )
-
-// vaultConfigVariables are the environment variables with the path of Aidbox's vault config.
-var vaultConfigVariables = []string{"AIDBOX_VAULT_CONFIG", "BOX_VAULT_CONFIG"}
 
 // Pod returns a pod as it is now, without Current.
 func (c *Cluster) Pod(ctx context.Context, namespace, name string) (Pod, error) {
@@ -52,10 +49,7 @@ func newStatus(s corev1.ContainerStatus) ContainerStatus {
 }
 
 func newSpec(spec corev1.PodSpec) Spec {
-	s := Spec{ServiceAccount: spec.ServiceAccountName, Placement: newPlacement(spec)}
-	if s.ServiceAccount == "" {
-		s.ServiceAccount = "default"
-	}
+	s := Spec{ServiceAccount: cmp.Or(spec.ServiceAccountName, "default"), Placement: newPlacement(spec)}
 	volumes := map[string]Volume{}
 	for _, v := range spec.Volumes {
 		volume := Volume{Name: v.Name}
@@ -78,12 +72,15 @@ func newSpec(spec corev1.PodSpec) Spec {
 }
 
 func newContainer(c corev1.Container, volumes map[string]Volume) Container {
-	container := Container{Name: c.Name, Image: c.Image, VaultConfig: map[string]string{}}
-	for _, e := range c.Env {
-		if e.Value != "" && slices.Contains(vaultConfigVariables, e.Name) {
-			container.VaultConfig[e.Name] = e.Value
+	variable := func(name string) (value string) {
+		for _, e := range c.Env {
+			if e.Name == name {
+				value = e.Value
+			}
 		}
+		return value
 	}
+	container := Container{Name: c.Name, Image: c.Image, VaultConfig: cmp.Or(variable("BOX_VAULT_CONFIG"), variable("AIDBOX_VAULT_CONFIG"))}
 	for _, m := range c.VolumeMounts {
 		if volume, ok := volumes[m.Name]; ok {
 			container.Mounts = append(container.Mounts, Mount{Path: m.MountPath, SubPath: m.SubPath + m.SubPathExpr, Volume: volume})

@@ -102,7 +102,7 @@ func wantWorkload(t *testing.T, w Workload) {
 		if diff := cmp.Diff(want, mounts); diff != "" {
 			t.Error(diff)
 		}
-		if diff := cmp.Diff(map[string]string{"BOX_VAULT_CONFIG": "/etc/aidbox/vault-config.json"}, p.Spec.Containers[0].VaultConfig); diff != "" {
+		if diff := cmp.Diff("/etc/aidbox/vault-config.json", p.Spec.Containers[0].VaultConfig); diff != "" {
 			t.Error(diff)
 		}
 	}

@@ -222,7 +222,7 @@ func (c *Cluster) fail(ctx context.Context, verb string, o object, err error) er
 	}
 	if status.ErrStatus.Code == http.StatusUnauthorized { // whatever was asked for
 		return fmt.Errorf("kubernetes: %s: %w", c.config.Host,
-			hint.Wrap(errors.New("the API server does not accept the credentials"), "log in to the cluster again: kubectl auth whoami says whether it worked"))
+			hint.Wrap(errors.New("the API server does not accept the credentials"), loginHint))
 	}
 	return fmt.Errorf("kubernetes: %s: %w", o, c.refusal(verb, o, status))
 }

@@ -49,8 +49,8 @@ type Volume struct {
 // config: the values of others may be secret.
 type Container struct {
 	Name, Image string
-	VaultConfig map[string]string // AIDBOX_VAULT_CONFIG and BOX_VAULT_CONFIG, if they have a value
-	Mounts      []Mount           // of the volumes in [Spec]
+	VaultConfig string  // BOX_VAULT_CONFIG, or else AIDBOX_VAULT_CONFIG
+	Mounts      []Mount // of the volumes in [Spec]
 }
 
 // Mount is where a container mounts a volume.

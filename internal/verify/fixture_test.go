@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -118,6 +119,15 @@ func (s *fixture) status(id string, v secret.Value) int {
 func (s *fixture) run(ctx context.Context) (map[string]Result, DeliveryReport, error) {
 	if !s.inPods {
 		s.w.Local = &s.local
+	}
+	if r := s.o.Rotation; r != nil {
+		r.Again = cmp.Or(r.Again, "secretctl rotate "+r.Secret+" --follow")
+		if r.Noted == nil {
+			r.Noted = func(string) {}
+		}
+		if r.Written == nil {
+			r.Written = func(string) {}
+		}
 	}
 	report, err := Run(ctx, s.d, s.w.dependencies(s.d), s.o)
 	results := map[string]Result{}

@@ -1,7 +1,6 @@
 package verify
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -38,12 +37,11 @@ type Rotation struct {
 	MaxAge time.Duration // 0: whatever its age
 	Renew  func(ctx context.Context) (secret.Value, error)
 
-	// Again is the command that follows what was written, and writes nothing; default:
-	// secretctl rotate NAME --follow.
+	// Again is the command that follows what was written, and writes nothing.
 	Again string
 
 	// Noted is called with what the operator should know before the write. Written is called
-	// when the write begins, and again with the version that it made. Both may be nil.
+	// when the write begins, and again with the version that it made.
 	Noted   func(note string)
 	Written func(version string)
 }
@@ -72,11 +70,7 @@ func plannedRotation(d *config.Delivery, requested *Rotation, parallel int) *rot
 	r := &rotation{connecting: make(chan struct{}, parallel)}
 	if requested != nil {
 		r.Rotation = *requested
-		r.Again = cmp.Or(r.Again, "secretctl rotate "+r.Secret+" --follow")
 		r.secret, _ = d.Secret(requested.Secret)
-	}
-	if r.Written == nil {
-		r.Written = func(string) {}
 	}
 	return r
 }

@@ -46,22 +46,6 @@ func (r *run) workloadHint() string {
 	return r.renderHint("")
 }
 
-// missingObject names an object without which the driver updates no file, not even in a pod
-// that runs. It is "" if none is missing, or if secretctl may not read them.
-func (r *run) missingObject(ctx context.Context) string {
-	_, err := r.Cluster.ServiceAccount(ctx, r.d.Namespace, r.d.Aidbox.ServiceAccount)
-	for _, c := range r.Provider.Classes(r.d) {
-		if errors.Is(err, fs.ErrNotExist) {
-			break
-		}
-		_, err = r.Cluster.SecretProviderClass(ctx, r.d.Namespace, c.Name)
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return r.line(err.Error())
-	}
-	return ""
-}
-
 // serviceAccount compares the pods' ServiceAccount with the delivery.
 func (r *run) serviceAccount(ctx context.Context) Result {
 	want := r.d.Aidbox.ServiceAccount

@@ -1,13 +1,14 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
 	"path"
 	"slices"
 	"strings"
-	"sync"
+	"sync/atomic"
 
 	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/config"
@@ -31,10 +32,8 @@ type pods struct {
 	d *config.Delivery
 
 	workload cluster.Workload
-	err      error // why the workload is not known
-
-	mu   sync.Mutex
-	gone map[string]bool // pods that were replaced during their checks, by UID
+	err      error       // why the workload is not known
+	replaced atomic.Bool // a pod was, during its checks
 }
 
 // load reads the workload.
@@ -54,30 +53,13 @@ func (p *pods) replicas() []cluster.Pod {
 	})
 }
 
-// reloadIfGone reads the workload again if pods were replaced during their checks, and
-// returns the pods that were created since.
-func (p *pods) reloadIfGone(ctx context.Context) (created []cluster.Pod, reloaded bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.gone) == 0 {
-		return nil, false
-	}
-	known := p.workload.Pods
-	p.load(ctx)
-	return slices.DeleteFunc(p.replicas(), func(pod cluster.Pod) bool {
-		return slices.ContainsFunc(known, func(k cluster.Pod) bool { return k.UID == pod.UID })
-	}), true
-}
-
 // isGone reports whether a pod was deleted or is terminating, and remembers it.
 func (p *pods) isGone(ctx context.Context, pod cluster.Pod) bool {
 	live, err := p.c.Pod(ctx, pod.Namespace, pod.Name)
 	if !errors.Is(err, fs.ErrNotExist) && (err != nil || !live.Terminating && live.UID == pod.UID) {
 		return false
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.gone[pod.UID] = true
+	p.replaced.Store(true)
 	return true
 }
 
@@ -100,12 +82,7 @@ func (p *pods) mounts(of []cluster.Pod) (mounts []*mount) {
 
 func (p *pods) mount(pod cluster.Pod) *mount {
 	c := aidboxIn(p.d, pod.Spec)
-	m := &mount{d: p.d, replica: "pod/" + pod.Name, pod: &pod, container: c.Name, folder: p.d.MountFolder, vaultConfig: config.VaultConfigFile}
-	for _, name := range []string{"AIDBOX_VAULT_CONFIG", "BOX_VAULT_CONFIG"} {
-		if path := c.VaultConfig[name]; path != "" {
-			m.vaultConfig = path
-		}
-	}
+	m := &mount{d: p.d, replica: "pod/" + pod.Name, pod: &pod, container: c.Name, folder: p.d.MountFolder, vaultConfig: cmp.Or(c.VaultConfig, config.VaultConfigFile)}
 	m.observe = func(ctx context.Context, l cluster.Look) (cluster.Observation, error) {
 		seen, err := p.c.Observe(ctx, pod, c.Name, l)
 		for path, f := range seen {
@@ -145,7 +122,7 @@ func aidboxIn(d *config.Delivery, spec cluster.Spec) cluster.Container {
 		if slices.ContainsFunc(c.Mounts, func(m cluster.Mount) bool { return hasSecrets(d, m) }) {
 			rank += 4
 		}
-		if len(c.VaultConfig) > 0 {
+		if c.VaultConfig != "" {
 			rank += 2
 		}
 		if c.Name == d.Aidbox.Workload.Container {

@@ -37,7 +37,7 @@ func (r *run) preflight(ctx context.Context) (stopped Result, ok bool) {
 	if len(serving) == 0 {
 		return Unknown("nothing would show the rotation%s", rot.notFollowed()).WithHint("secretctl verify workload explains why; rotate --no-verify only writes"), false
 	}
-	if len(rot.leftOut) > 0 && rot.Noted != nil {
+	if len(rot.leftOut) > 0 {
 		rot.Noted(strings.TrimPrefix(rot.notFollowed(), "; "))
 	}
 	r.mounts = serving

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io/fs"
 	"time"
 
 	"github.com/secretctl/secretctl/internal/cluster"
@@ -54,8 +55,14 @@ func (r *run) prepareRotation(ctx context.Context) (stopped Result, ok bool) {
 
 // obstacle returns what would keep the new value from the pods, and what to do.
 func (r *run) obstacle(ctx context.Context) (cause, next string) {
-	if cause := r.missingObject(ctx); cause != "" {
-		return cause, r.objectsHint()
+	_, err := r.Cluster.ServiceAccount(ctx, r.d.Namespace, r.d.Aidbox.ServiceAccount)
+	for _, c := range r.Provider.Classes(r.d) {
+		if !errors.Is(err, fs.ErrNotExist) {
+			_, err = r.Cluster.SecretProviderClass(ctx, r.d.Namespace, c.Name)
+		}
+	}
+	if errors.Is(err, fs.ErrNotExist) { // without it, the driver updates no file, not even in a pod that runs
+		return r.line(err.Error()), r.objectsHint()
 	}
 	agents, _ := r.Cluster.Agents(ctx)
 	for _, p := range r.pods.replicas() {

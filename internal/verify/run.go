@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -64,7 +65,7 @@ func (r *run) load(ctx context.Context) {
 		case r.Local != nil:
 			r.mounts = []*mount{r.Local.mount(r.d)}
 		case r.Cluster != nil:
-			r.pods = &pods{c: r.Cluster, d: r.d, gone: map[string]bool{}}
+			r.pods = &pods{c: r.Cluster, d: r.d}
 			r.pods.load(ctx)
 			r.mounts = r.pods.mounts(r.pods.replicas())
 		}
@@ -74,15 +75,16 @@ func (r *run) load(ctx context.Context) {
 // replaceMounts replaces the mounts by those of the pods that were created since, if a pod
 // was replaced during its checks.
 func (r *run) replaceMounts(ctx context.Context) bool {
-	if r.pods == nil {
+	if r.pods == nil || !r.pods.replaced.Load() {
 		return false
 	}
-	created, reloaded := r.pods.reloadIfGone(ctx)
-	if reloaded {
-		r.mounts = r.pods.mounts(created)
-		r.statuses.forget()
-	}
-	return reloaded
+	known := r.pods.workload.Pods
+	r.pods.load(ctx)
+	r.mounts = r.pods.mounts(slices.DeleteFunc(r.pods.replicas(), func(pod cluster.Pod) bool {
+		return slices.ContainsFunc(known, func(k cluster.Pod) bool { return k.UID == pod.UID })
+	}))
+	r.statuses.forget()
+	return true
 }
 
 func (r *run) progress(check string, deadline time.Duration) {
