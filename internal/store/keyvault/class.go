@@ -73,7 +73,7 @@ var dialect = store.Dialect{
 		}
 		return value
 	},
-	Keys:    []string{"objectName", "objectType", "objectAlias", "objectVersion", "objectEncoding", "filePermission"},
+	Keys:    []string{"objectName", "objectType", "objectAlias", "objectVersion", "objectVersionHistory", "objectFormat", "objectEncoding", "filePermission"},
 	Objects: objects,
 	Text: func(objects []store.Object) string {
 		text := new(strings.Builder)
@@ -117,6 +117,18 @@ func differs(wanted store.Object, got store.Fields) string {
 	case got["objectVersion"] != "":
 		return "objectVersion is pinned, which stops rotation"
 	}
+	return otherFile(got)
+}
+
+// otherFile says why the provider makes more than one file, or one in another format; "" if
+// it does not.
+func otherFile(object store.Fields) string {
+	switch history, format := cmp.Or(object["objectVersionHistory"], "0"), cmp.Or(object["objectFormat"], "pem"); {
+	case history != "0" && history != "1":
+		return "objectVersionHistory is " + history + ", which makes a folder of versions"
+	case !strings.EqualFold(format, "pem"):
+		return "objectFormat is " + format + ", not pem"
+	}
 	return ""
 }
 
@@ -151,6 +163,9 @@ func read(live secretsstorev1.SecretProviderClassSpec, d *config.Delivery) error
 		name = "" // the delivery's own
 	}
 	for _, o := range all {
+		if why := otherFile(o); why != "" {
+			return store.Invalid(fmt.Sprintf("object %s: %s, which secretctl does not support", o["objectName"], why))
+		}
 		s := config.Secret{Name: dialect.File(o), ObjectName: o["objectName"], KeyVault: name, ObjectEncoding: o["objectEncoding"]}
 		switch o["objectType"] {
 		case config.ObjectSecret:

@@ -3,6 +3,7 @@ package vault
 import (
 	"cmp"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -66,7 +67,7 @@ var dialect = store.Dialect{
 		}
 		return value
 	},
-	Keys: []string{"objectName", "secretPath", "secretKey", "filePermission", "encoding"},
+	Keys: []string{"objectName", "secretPath", "secretKey", "method", "secretArgs", "filePermission", "encoding"},
 	Objects: func(text string) (objects []store.Fields, err error) {
 		return objects, yaml.Unmarshal([]byte(text), &objects)
 	},
@@ -98,6 +99,17 @@ func differs(wanted store.Object, got store.Fields) string {
 	case got["secretKey"] != want["secretKey"]:
 		return fmt.Sprintf("secretKey is %q, not %q", got["secretKey"], want["secretKey"])
 	}
+	return otherRequest(got)
+}
+
+// otherRequest says why the provider does more than read the path; "" if it does not.
+func otherRequest(object store.Fields) string {
+	if method := cmp.Or(object["method"], http.MethodGet); method != http.MethodGet {
+		return fmt.Sprintf("method is %q, not GET", method)
+	}
+	if _, found := object["secretArgs"]; found {
+		return "has secretArgs, which change the request"
+	}
 	return ""
 }
 
@@ -123,6 +135,8 @@ func read(live secretsstorev1.SecretProviderClassSpec, d *config.Delivery) error
 		switch {
 		case !isV2 || o["secretKey"] == "":
 			return store.Invalid(fmt.Sprintf("object %s: is not a key in a KV engine of version 2", o["objectName"]))
+		case otherRequest(o) != "":
+			return store.Invalid(fmt.Sprintf("object %s: %s, which secretctl does not support", o["objectName"], otherRequest(o)))
 		case v.KVMount != "" && v.KVMount != mount:
 			return store.Invalid(fmt.Sprintf("object %s: is in the KV mount %s, others are in %s", o["objectName"], mount, v.KVMount))
 		}

@@ -47,6 +47,9 @@ func TestClassIsComparedByItsMeaning(t *testing.T) {
 		{"a text", objects("- client-secret"), "is not an object with keys", ""},
 		{"a file twice", objects("- {objectName: client-secret}\n- {objectName: client-secret, secretPath: secret/data/aidbox/client, secretKey: client-secret}"), "several objects make the file client-secret", ""},
 		{"a misspelt key", objects("- {objectName: client-secret, secretPath: secret/data/aidbox/client, secretKey: client-secret, filePermissions: 0640}"), "", "does not know the key filePermissions"},
+		{"GET said", objects("- {objectName: client-secret, secretPath: secret/data/aidbox/client, secretKey: client-secret, method: GET}"), "", ""},
+		{"another method", objects("- {objectName: client-secret, secretPath: secret/data/aidbox/client, secretKey: client-secret, method: PUT}"), `method is "PUT", not GET`, ""},
+		{"arguments", objects("- {objectName: client-secret, secretPath: secret/data/aidbox/client, secretKey: client-secret, secretArgs: {version: 1}}"), "has secretArgs, which change the request", ""},
 		{"another file", objects("- {objectName: client-secret, secretPath: secret/data/aidbox/client, secretKey: client-secret}\n- {objectName: more}"), "", "also more"},
 	})
 }
