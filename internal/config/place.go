@@ -47,7 +47,6 @@ func (p *place) at(other *place) *place {
 	return &moved
 }
 
-// key returns the place of the value of a key.
 func (p *place) key(name string) *place {
 	if p.node != nil && p.node.Kind == yaml.MappingNode {
 		for i := 0; i+1 < len(p.node.Content); i += 2 {
@@ -59,7 +58,6 @@ func (p *place) key(name string) *place {
 	return p.child(name, -1, nil, nil)
 }
 
-// item returns the place of an item of a list.
 func (p *place) item(i int) *place {
 	if p.node != nil && p.node.Kind == yaml.SequenceNode && i < len(p.node.Content) {
 		return p.child("", i, p.node.Content[i], p.node.Content[i])

@@ -19,7 +19,6 @@ type provider struct {
 	provisioned    func(d *Delivery) []string
 }
 
-// providerTable has a line for each provider.
 func providerTable() []provider { return []provider{vaultProvider, azureProvider} }
 
 // Providers returns the names of the providers.

@@ -63,17 +63,13 @@ func (doc *document) validateRotateJob() {
 	if len(d.RotateJob.Secrets) == 0 {
 		at.key("secrets").report("is empty", "name the secrets that the job rotates")
 	}
-	names := map[string]int{}
-	for i, s := range d.Secrets {
-		names[s.Name] = i
-	}
 	seen := map[string]int{}
 	for i, name := range d.RotateJob.Secrets {
 		item := at.key("secrets").item(i)
 		s, known := d.Secret(name)
 		switch {
 		case !known:
-			item.report("names no secret of this delivery", cmp.Or(doc.similarSecret(name, names), "available: "+strings.Join(d.secretNames(), ", ")))
+			item.report("names no secret of this delivery", cmp.Or(doc.similarSecret(name), "available: "+strings.Join(d.secretNames(), ", ")))
 		case first(seen, name, i) < i:
 			item.report("is already listed", "remove one")
 		case s.Value.Generate == nil:
@@ -87,5 +83,6 @@ func (d *Delivery) secretNames() (names []string) {
 	for _, s := range d.Secrets {
 		names = append(names, s.Name)
 	}
+	slices.Sort(names)
 	return names
 }

@@ -38,7 +38,6 @@ type written struct {
 	rule      rule
 }
 
-// checkAll checks keys of the mapping at p.
 func (p *place) checkAll(all []written) {
 	for _, w := range all {
 		p.key(w.key).check(w.text, w.rule)

@@ -52,7 +52,7 @@ func (doc *document) validateReferences(at *place, r Resource, secrets map[strin
 		i, exists := secrets[r.Secrets[path]]
 		switch {
 		case !exists:
-			at.key(path).report("names no secret of this delivery", cmp.Or(doc.similarSecret(r.Secrets[path], secrets), "the name of a secret stands here, never a value"))
+			at.key(path).report("names no secret of this delivery", cmp.Or(doc.similarSecret(r.Secrets[path]), "the name of a secret stands here, never a value"))
 		case known && !d.Secrets[i].InScope(r.Type, r.ID):
 			at.key(path).report("names a secret whose scope does not include this resource", fmt.Sprintf("add %q to %s", r.Ref(), doc.secretAt(i).key("scope")))
 		}
@@ -60,11 +60,11 @@ func (doc *document) validateReferences(at *place, r Resource, secrets map[strin
 }
 
 // similarSecret asks whether another name was meant, if the problem is still listed.
-func (doc *document) similarSecret(name string, secrets map[string]int) string {
+func (doc *document) similarSecret(name string) string {
 	if len(doc.problems) >= maxLines {
 		return ""
 	}
-	return didYouMean(name, slices.Sorted(maps.Keys(secrets)))
+	return didYouMean(name, doc.delivery.secretNames())
 }
 
 // validateFields checks that the type has the fields, and each field has one secret.

@@ -76,7 +76,6 @@ func scopeEntry(text string) (message, hint string) {
 	return fhirID(id)
 }
 
-// checkSource checks the settings of a source.
 func (p *place) checkSource(s secret.Source) {
 	p.key("env").check(s.Env, variable)
 	if s.Generate != nil {

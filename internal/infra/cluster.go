@@ -27,7 +27,6 @@ const (
 // driverAddOn is AKS's own way to install the CSI driver and the Azure provider.
 const driverAddOn = "azureKeyvaultSecretsProvider"
 
-// clusterStep creates the AKS cluster.
 type clusterStep struct {
 	*Infra
 	change store.Change
@@ -57,7 +56,6 @@ func (s *clusterStep) diff(ctx context.Context) ([]store.Change, error) {
 	return []store.Change{s.change}, nil
 }
 
-// read sets found.
 func (s *clusterStep) read(ctx context.Context) error {
 	got, err := s.clusters.Get(ctx, s.config.ResourceGroup, s.config.Cluster, nil)
 	switch {
@@ -98,7 +96,6 @@ func (s *clusterStep) mustEnable() bool {
 	return s.config.Identity.Type == config.IdentityWorkload && s.disabled() != nil
 }
 
-// compare completes the change of an existing cluster.
 func (s *clusterStep) compare() {
 	disabled, p := s.disabled(), s.found.Properties
 	s.change.Action, s.change.Detail = store.Unchanged, "in "+s.azure.Text(azure.Deref(s.found.Location))

@@ -110,7 +110,6 @@ func (s *vaultStep) denied(err error) bool {
 	return s.azure.RefusalOf(err).HasStatus(http.StatusForbidden)
 }
 
-// compare completes the plan of an existing Key Vault.
 func (s *vaultStep) compare(plan *vaultPlan, vault *armkeyvault.Vault) error {
 	id, err := arm.ParseResourceID(*vault.ID)
 	if err != nil {

@@ -71,12 +71,7 @@ func File(o Options) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// pattern is compiled when it is first used: most runs of secretctl use none.
-func pattern(text string) func() *regexp.Regexp {
-	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) })
-}
-
-var plain = pattern(`^[A-Za-z0-9/]([-\w./:@]*[\w/])?$`)
+var plain = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9/]([-\w./:@]*[\w/])?$`) })
 
 // scalar writes a text so that YAML reads it as that text, wherever it stands.
 func scalar(text string) (string, error) {

@@ -22,7 +22,6 @@ const (
 	manager     = "secretctl"
 )
 
-// ownerTags returns the tags of what the delivery owns.
 func ownerTags(d *config.Delivery) map[string]*string {
 	return map[string]*string{managerTag: to.Ptr(manager), deliveryTag: to.Ptr(d.Owner())}
 }

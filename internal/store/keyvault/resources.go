@@ -17,7 +17,6 @@ import (
 	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 )
 
-// armClients are the clients of the resource manager.
 type armClients struct {
 	clusters    *armcontainerservice.ManagedClustersClient
 	resources   *armresources.Client
@@ -80,7 +79,6 @@ func (r *resources) unusable(why, next string, args ...any) error {
 	return hint.Wrap(fmt.Errorf("azure: %s: %s", r.clusterName(), why), next, args...)
 }
 
-// cluster reads the AKS cluster, once.
 func (r *resources) cluster(ctx context.Context) (*armcontainerservice.ManagedCluster, error) {
 	if r.known != nil {
 		return r.known, nil

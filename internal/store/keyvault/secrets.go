@@ -140,12 +140,10 @@ func (v *Store) Put(ctx context.Context, s config.Secret, value secret.Value) (v
 	return v.write(ctx, s, is, value)
 }
 
-// client returns the client of a secret's Key Vault.
 func (v *Store) client(s config.Secret) *azsecrets.Client {
 	return v.secrets[strings.ToLower(s.KeyVault)]
 }
 
-// object names a secret in reports.
 func (v *Store) object(s config.Secret) string { return s.KeyVault + "/" + s.ObjectName }
 
 // find reads the newest version of a secret, and looks among the deleted secrets too.

@@ -19,7 +19,6 @@ func (s *Store) Steps(in *secret.Inputs, _ int) []store.Step {
 	return []store.Step{made}
 }
 
-// storeStep writes the values.
 type storeStep struct {
 	*Store
 	sources  *store.Sources

@@ -22,13 +22,11 @@ type policyStep struct {
 	change store.Change
 }
 
-// policyRule is a path and its capabilities.
 type policyRule struct {
 	path   string
 	allows []string
 }
 
-// podRules let the pod read its secrets.
 func podRules(d *config.Delivery) (rules []policyRule) {
 	for _, path := range d.PolicyPaths() {
 		rules = append(rules, policyRule{path, []string{"read"}})

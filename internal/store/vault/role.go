@@ -55,7 +55,6 @@ func matches(patterns []string, name string) bool {
 	})
 }
 
-// bound says to whom a role is bound.
 func (is role) bound() string {
 	text := fmt.Sprintf("is bound to the ServiceAccounts %s in the namespaces %s", quoted(is.ServiceAccounts), quoted(is.Namespaces))
 	if is.Selector != "" {

@@ -155,7 +155,6 @@ func (v *Store) read(ctx context.Context, path string, version int64) (entry, er
 	return entry{version: out.Metadata.Version, deleted: !found, destroyed: out.Metadata.Destroyed, values: out.Data}, nil
 }
 
-// valueOf returns the value of a secret in an entry.
 func (v *Store) valueOf(ctx context.Context, s config.Secret, is entry) (secret.Value, error) {
 	raw, found := is.values[s.Key]
 	if !found {

@@ -97,7 +97,6 @@ func (v *Store) withoutNew(ctx context.Context, paths []string) (existing []stri
 	return existing
 }
 
-// compare returns the change that a secret needs.
 func (s *storeStep) compare(wanted config.Secret, is entry) (store.Change, error) {
 	var stored secret.Value
 	version := ""

@@ -15,7 +15,6 @@ import (
 	"github.com/secretctl/secretctl/internal/transport"
 )
 
-// keyWrite is a value to write to a key.
 type keyWrite struct {
 	secret config.Secret
 	value  secret.Value
@@ -80,7 +79,6 @@ func (v *Store) write(ctx context.Context, path string, was entry, keys []keyWri
 	return written{}, hint.Wrap(err, "run again when they are done")
 }
 
-// writeVersion writes the next version of a path.
 func (v *Store) writeVersion(ctx context.Context, path string, was entry, keys []keyWrite) (int64, error) {
 	data := make(map[string]any, len(was.values)+len(keys))
 	for name, raw := range was.values {
