@@ -18,9 +18,13 @@ func (t *table) heading(text string) { t.row("# " + text) }
 func (a *app) print(t *table) error {
 	return a.printFolded(func(w io.Writer) error {
 		columns := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+		cleaned := map[string]string{} // most cells repeat others, and cleaning one takes long
 		for _, row := range t.rows {
 			for i, cell := range row {
-				row[i] = a.clean(cell)
+				if _, again := cleaned[cell]; !again {
+					cleaned[cell] = a.clean(cell)
+				}
+				row[i] = cleaned[cell]
 			}
 			line := strings.Join(row, "\t")
 			if _, err := io.WriteString(columns, strings.TrimRight(line, "\t")+"\n"); err != nil {
