@@ -157,11 +157,11 @@ func (a *app) of(d *config.Delivery) string {
 	return fmt.Sprintf("delivery %q: ", d.Name)
 }
 
-// logOf returns where the requests for a delivery are logged: with -v, stderr.
+// logOf returns where the requests for a delivery are logged: with -v, stderr, else nil.
 func (a *app) logOf(d *config.Delivery) io.Writer {
 	switch {
 	case !a.verbose:
-		return io.Discard
+		return nil
 	case a.several:
 		return prefixed{a.Err, d.Name + ": "}
 	}

@@ -52,19 +52,25 @@ func (t *roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	start := time.Now()
 	resp, err := t.roundTrip(req)
 	noteRetry(req, resp, err)
+	if err == nil {
+		resp.Body = cappedBody{io.LimitReader(resp.Body, maxBody), resp.Body}
+	}
+	if t.lines != nil {
+		t.log(req, resp, err, time.Since(start))
+	}
+	return resp, err
+}
+
+func (t *roundTripper) log(req *http.Request, resp *http.Response, err error, took time.Duration) {
 	status := "no answer"
 	if redirect, ok := errors.AsType[*RedirectError](err); ok && redirect.Status > 0 {
 		status = fmt.Sprint(redirect.Status)
 	} else if err == nil {
 		status = fmt.Sprint(resp.StatusCode)
-		resp.Body = cappedBody{io.LimitReader(resp.Body, maxBody), resp.Body}
 	}
-	if t.lines != nil {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		_, _ = fmt.Fprintf(t.lines, "%s %s %s %s\n", req.Method, shown(req), status, time.Since(start).Round(time.Millisecond))
-	}
-	return resp, err
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, _ = fmt.Fprintf(t.lines, "%s %s %s %s\n", req.Method, shown(req), status, took.Round(time.Millisecond))
 }
 
 func (t *roundTripper) roundTrip(req *http.Request) (*http.Response, error) {
