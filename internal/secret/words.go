@@ -23,8 +23,10 @@ var words = sync.OnceValue(func() wordList {
 		l.words[word] = true
 		for i := range len(word) {
 			l.starts[word[:i+1]], l.ends[word[i:]] = true, true
-			for length := enough; length <= gramLength && i+length <= len(word); length++ {
-				l.insides[word[i:i+length]] = true
+			for _, length := range []int{enough, gramLength} {
+				if i+length <= len(word) {
+					l.insides[word[i:i+length]] = true
+				}
 			}
 		}
 	}
