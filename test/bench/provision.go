@@ -76,6 +76,7 @@ func (b *bench) provision() error {
 	what := fmt.Sprintf("provision, %d secrets", provided)
 	b.table.time(what+": the values", took["values"], took["write"], 1.15)
 	b.table.time(what+": the values", took["values"], took["library"], 0)
+	b.table.time(what+": vault/api, no secretctl", took["library"], took["write"], 0) // what the client alone costs
 	b.table.peak(what+", memory", took["values"], took["write"], 0)
 	b.table.time(what+": and the pod's access", took["all"], took["write"], 0)
 	b.table.time(what+": the values", took["values"], took["put"], 0)
