@@ -11,6 +11,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/secretctl/secretctl/internal/sandbox/loopback"
@@ -43,9 +44,10 @@ type Server struct {
 	RootSecret string
 
 	options Options
+	server  *loopback.Server
+	stopped atomic.Bool
 
 	mu        sync.Mutex // guards all below
-	server    *loopback.Server
 	secrets   *secretFiles
 	resources map[string]resource // by "Type/id"
 	sessions  map[string]string   // Client ids, by access token
@@ -60,7 +62,13 @@ func Start(options Options) (*Server, error) {
 	if err := a.applyBundle(options.InitBundle); err != nil {
 		return nil, err
 	}
-	return a, a.Restart()
+	a.Restart()
+	var err error
+	if a.server, err = loopback.Listen(options.Listen, a.handle, nil); err != nil {
+		return nil, err
+	}
+	a.URL = a.server.URL
+	return a, nil
 }
 
 // applyBundle creates the resources of a bundle.
@@ -89,25 +97,32 @@ func (a *Server) applyBundle(url string) error {
 	return nil
 }
 
-// Restart starts a closed Aidbox at the same address. It keeps its resources, and loses its
-// access tokens and its cache.
-func (a *Server) Restart() error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+// handle drops the connection of a stopped Aidbox without an answer.
+func (a *Server) handle(w http.ResponseWriter, r *http.Request) {
+	if a.stopped.Load() {
+		panic(http.ErrAbortHandler)
+	}
 	handler := a.serve
 	if a.options.Wrap != nil {
 		handler = a.options.Wrap(handler)
 	}
-	server, err := loopback.Listen(a.options.Listen, handler, nil)
-	if err != nil {
-		return err
-	}
-	a.server, a.URL, a.options.Listen = server, server.URL, strings.TrimPrefix(server.URL, "http://")
-	a.sessions, a.secrets = map[string]string{}, openSecretFiles(a.options)
-	return nil
+	handler(w, r)
 }
 
-// Close stops the server: connections are refused until it is started again.
+// Restart starts a stopped Aidbox. It keeps its resources, and loses its access tokens and
+// its cache.
+func (a *Server) Restart() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.sessions, a.secrets = map[string]string{}, openSecretFiles(a.options)
+	a.stopped.Store(false)
+}
+
+// Stop leaves requests without an answer until Restart. The port stays taken: another
+// process could take a free one meanwhile.
+func (a *Server) Stop() { a.stopped.Store(true) }
+
+// Close stops the server for good.
 func (a *Server) Close() { a.server.Close() }
 
 func (a *Server) serve(w http.ResponseWriter, r *http.Request) {
