@@ -88,9 +88,11 @@ func (a *app) loginWith(jwt func(context.Context) (secret.Value, error)) (*store
 // pod's token, else anonymously.
 func (a *app) storeToVerify(d *config.Delivery, jwtFile string) (store.Store, error) {
 	asPod := jwtFile != "" && a.provider(d).TokenVariable != ""
+	var noToken error
 	if !asPod || a.vaultLogin == "" {
-		if s, err := a.store(d, store.Options{}); !errors.Is(err, store.ErrNoToken) {
-			return s, err
+		var s store.Store
+		if s, noToken = a.store(d, store.Options{}); !errors.Is(noToken, store.ErrNoToken) {
+			return s, noToken
 		}
 	}
 	if asPod {
@@ -100,7 +102,7 @@ func (a *app) storeToVerify(d *config.Delivery, jwtFile string) (store.Store, er
 		}
 		return a.store(d, store.Options{Login: login})
 	}
-	a.narrate("note: %sno token for the store, so it is not read", a.of(d))
+	a.narrate("note: %s%s, so the store is not read", a.of(d), noToken)
 	return a.store(d, store.Options{Anonymous: true})
 }
 

@@ -34,16 +34,24 @@ type loginError struct{ error }
 
 func (e loginError) Unwrap() error { return e.error }
 
-func newActor(client *api.Client, o store.Options) (*actor, error) {
-	if o.Login != nil {
-		return &actor{login: o.Login}, nil
+func (v *Store) newActor() (*actor, error) {
+	if v.o.Login != nil {
+		return &actor{login: v.o.Login}, nil
 	}
-	token, err := findToken(o.Token)
-	if o.Anonymous && errors.Is(err, store.ErrNoToken) {
-		return &actor{err: loginError{err}}, nil
+	token, err := findToken(v.o.Token)
+	switch {
+	case errors.Is(err, store.ErrNoToken):
+		err = hint.Wrap(fmt.Errorf("%s: %w", v.name(), err),
+			"export VAULT_TOKEN, or run: vault login -address=%s; a pipeline logs in with --vault-login METHOD/ROLE", v.client.Address())
+		if v.o.Anonymous {
+			return &actor{err: loginError{err}}, nil
+		}
+		return nil, err
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", v.name(), err)
 	}
-	o.Sanitizer.Learn(token)
-	return &actor{known: withToken(client, token)}, err
+	v.o.Sanitizer.Learn(token)
+	return &actor{known: withToken(v.client, token)}, nil
 }
 
 func withToken(client *api.Client, token secret.Value) *api.Client {

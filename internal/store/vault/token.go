@@ -28,11 +28,11 @@ func findToken(given secret.Value) (secret.Value, error) {
 	if strings.TrimSpace(token) == "" {
 		var err error
 		if token, err = helperToken(); err != nil {
-			return secret.Value{}, hint.Wrap(fmt.Errorf("vault: token helper: %w", err), "fix what the vault command uses, or export VAULT_TOKEN")
+			return secret.Value{}, hint.Wrap(fmt.Errorf("token helper: %w", err), "fix what the vault command uses, or export VAULT_TOKEN")
 		}
 	}
 	if token = strings.TrimSpace(token); token == "" {
-		return secret.Value{}, hint.Wrap(fmt.Errorf("vault: %w", store.ErrNoToken), "export VAULT_TOKEN, or run: vault login")
+		return secret.Value{}, store.ErrNoToken
 	}
 	return secret.New([]byte(token)), nil
 }

@@ -41,7 +41,7 @@ func open(d *config.Delivery, o store.Options) (store.Store, error) {
 	if v.client, err = v.newClient(d.Vault.Address, func(*tls.Config) {}); err != nil {
 		return nil, err
 	}
-	if v.actor, err = newActor(v.client, o); err != nil {
+	if v.actor, err = v.newActor(); err != nil {
 		return nil, err
 	}
 	return v, nil
