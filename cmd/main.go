@@ -77,6 +77,8 @@ func Main() int {
 	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
 		signal.Notify(signals, syscall.SIGHUP)
 	}
+	// A reader that goes away, such as head, ends no rotation half-way: writing fails instead.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ended := make(chan int, 1)
 	go func() { ended <- Run(ctx, args, streams) }()
 	for {

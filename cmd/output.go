@@ -3,11 +3,13 @@ package cmd
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"unicode"
 	"unicode/utf16"
 
@@ -39,15 +41,19 @@ func addEnum(cmd *cobra.Command, flag string, value *string, allowed ...string) 
 	}
 }
 
-// stdout cleans what is written to it, and records whether anything was.
+// stdout cleans what is written to it, and records whether anything was. A reader that has
+// gone, such as head, is no error: the exit code says what the command did.
 type stdout struct {
 	io.Writer
-	used atomic.Bool
+	used, unread atomic.Bool // unread: the reader has gone
 }
 
 func (s *stdout) Write(p []byte) (int, error) {
 	s.used.Store(true)
-	if _, err := s.Writer.Write(secret.Visible(p)); err != nil {
+	switch _, err := s.Writer.Write(secret.Visible(p)); {
+	case errors.Is(err, syscall.EPIPE):
+		s.unread.Store(true)
+	case err != nil:
 		return 0, err
 	}
 	return len(p), nil

@@ -86,7 +86,7 @@ func (a *app) status(ctx context.Context, o checkOptions, watch bool) error {
 		switch {
 		case isUsage(err):
 			return join(err, printed)
-		case printed != nil || !watch:
+		case printed != nil || !watch || a.stdout.unread.Load():
 			return join(err, printed, statusAnswer(r))
 		}
 		if err := transport.Sleep(ctx, watchEvery); err != nil {

@@ -2,10 +2,12 @@ package cmd
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/secretctl/secretctl/internal/secret"
 )
@@ -48,8 +50,10 @@ func (c *console) writeCommands(lines []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.draw("")
-	_, err := c.out.Write(lines)
-	return err
+	if _, err := c.out.Write(lines); !errors.Is(err, syscall.EPIPE) { // as for stdout
+		return err
+	}
+	return nil
 }
 
 // status replaces the status line; "" removes it.
