@@ -23,7 +23,6 @@ package cmd
 // terminal, runs no command of a CI system, and repeats no secret.
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -95,7 +94,7 @@ func messages(err error) []message {
 		case early:
 			all = append(all, message{text: strings.TrimSuffix(ended.what()+": "+withoutEnd(part), ": ")})
 		default:
-			all = append(all, message{text: cmp.Or(withoutEnd(part), howEnded(part)), hint: hint.Of(part)})
+			all = append(all, message{text: inOwnWords(part), hint: hint.Of(part)})
 		}
 	}
 	if early && !errors.Is(err, errAborted) {
@@ -104,7 +103,19 @@ func messages(err error) []message {
 	return all
 }
 
-// howEnded says in our own words how work ended that has nothing else to report.
+// inOwnWords returns the text of an error without Go's words for the end of a context.
+func inOwnWords(err error) string {
+	switch text := withoutEnd(err); text {
+	case "":
+		return howEnded(err)
+	case err.Error():
+		return text
+	default:
+		return text + ": " + howEnded(err)
+	}
+}
+
+// howEnded says how work ended whose context has ended.
 func howEnded(err error) string {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return "timed out"

@@ -46,6 +46,7 @@ type Options struct {
 // from several goroutines.
 type Cluster struct {
 	config    *rest.Config
+	name      string // of the cluster, in errors
 	client    *rest.RESTClient
 	shorten   func(string) string
 	sanitizer *secret.Sanitizer
@@ -60,12 +61,16 @@ func Connect(o Options) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newCluster(config, o)
+	c, err := newCluster(config, o)
+	if err == nil {
+		c.name = transport.Named("kubernetes", config.Host, c.sanitizer.Line(origin(o)))
+	}
+	return c, err
 }
 
 func newCluster(config *rest.Config, o Options) (*Cluster, error) {
 	silenceLog()
-	c := &Cluster{config: config, shorten: o.Shorten, sanitizer: cmp.Or(o.Sanitizer, &secret.Sanitizer{})}
+	c := &Cluster{config: config, name: "kubernetes " + config.Host, shorten: o.Shorten, sanitizer: cmp.Or(o.Sanitizer, &secret.Sanitizer{})}
 	if c.shorten == nil {
 		c.shorten = func(text string) string { return text }
 	}

@@ -157,3 +157,27 @@ func TestRequestsAreLoggedWithoutTheirContent(t *testing.T) {
 		t.Errorf("log is %q", got)
 	}
 }
+
+func TestErrorsSayWhereTheAddressOfTheClusterWasSet(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "config")
+	text := `{"apiVersion": "v1", "kind": "Config", "current-context": "a", "contexts": [{"name": "a", "context": {"cluster": "x"}}, {"name": "b", "context": {"cluster": "x"}}],
+		"clusters": [{"name": "x", "cluster": {"server": "http://127.0.0.1:1"}}]}`
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	refused := func(o Options, want string) {
+		t.Helper()
+		c, err := Connect(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.ConfigMap(t.Context(), "default", "x")
+		if want = "kubernetes http://127.0.0.1:1 (" + want + "): connection refused"; err == nil || err.Error() != want {
+			t.Errorf("error %v, want %s", err, want)
+		}
+	}
+	refused(Options{Kubeconfig: file}, "--kubeconfig, context a")
+	refused(Options{Kubeconfig: file, Context: "b"}, "--kubeconfig, context b")
+	t.Setenv("KUBECONFIG", file)
+	refused(Options{}, "KUBECONFIG, context a")
+}

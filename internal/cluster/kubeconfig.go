@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 
@@ -72,6 +73,23 @@ func loadConfig(o Options) (*rest.Config, error) {
 		return nil, configError(o, err)
 	}
 	return config, checkPrivacy(config, o.AllowHTTP)
+}
+
+// origin says where the address of the API server was set.
+func origin(o Options) string {
+	from := "--kubeconfig"
+	if o.Kubeconfig == "" {
+		from = "~/.kube/config"
+		if os.Getenv(clientcmd.RecommendedConfigPathEnvVar) != "" { //nolint:forbidigo // as client-go does
+			from = clientcmd.RecommendedConfigPathEnvVar
+		}
+	}
+	raw, _ := newLoader(o).clientcmd.RawConfig()
+	name := cmp.Or(o.Context, raw.CurrentContext)
+	if name == "" {
+		return "the pod's own access"
+	}
+	return from + ", context " + name
 }
 
 type loader struct {

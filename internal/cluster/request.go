@@ -149,7 +149,7 @@ func send[T any](ctx context.Context, c *Cluster, verb string, o object, req *re
 		return out, nil
 	}
 	if err := json.Unmarshal(body, &out); err != nil {
-		return out, hint.Wrap(fmt.Errorf("kubernetes: %s: unexpected response to %s", c.config.Host, o),
+		return out, hint.Wrap(fmt.Errorf("%s: unexpected response to %s", c.name, o),
 			"is it the API server, or a proxy in front of it? see --kubeconfig and --context")
 	}
 	return out, nil
@@ -181,7 +181,7 @@ func (c *Cluster) unsent(err error) error {
 			err = hint.Wrap(fmt.Errorf("the kubeconfig logs in with %s, which is not installed", c.sanitizer.Line(p.Command)), "%s", how)
 		}
 	}
-	return fmt.Errorf("kubernetes: %s: %w", c.config.Host, err)
+	return fmt.Errorf("%s: %w", c.name, err)
 }
 
 // ForbiddenError names the right that is missing, in the words of RBAC.
@@ -218,10 +218,10 @@ var errNotServed error = absentError{"the cluster does not serve this API"}
 func (c *Cluster) fail(ctx context.Context, verb string, o object, err error) error {
 	status, answered := errors.AsType[*apierrors.StatusError](err)
 	if !answered {
-		return fmt.Errorf("kubernetes: %s: %w", c.config.Host, c.unreachable(ctx, err))
+		return fmt.Errorf("%s: %w", c.name, c.unreachable(ctx, err))
 	}
 	if status.ErrStatus.Code == http.StatusUnauthorized { // whatever was asked for
-		return fmt.Errorf("kubernetes: %s: %w", c.config.Host,
+		return fmt.Errorf("%s: %w", c.name,
 			hint.Wrap(errors.New("the API server does not accept the credentials"), loginHint))
 	}
 	return fmt.Errorf("kubernetes: %s: %w", o, c.refusal(verb, o, status))

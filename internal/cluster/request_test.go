@@ -40,14 +40,14 @@ func TestRequestsThatFailSayWhyInOneLine(t *testing.T) {
 		},
 		"bad credentials": {
 			fakeAPI{path: {401, `{"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": "Unauthorized", "reason": "Unauthorized", "code": 401}`}},
-			configMap, "kubernetes: HOST: the API server does not accept the credentials", "kubectl auth whoami", false,
+			configMap, "kubernetes HOST: the API server does not accept the credentials", "kubectl auth whoami", false,
 		},
 		"server's fault": {
 			fakeAPI{path: {500, `{"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": "etcd:\n  no leader", "reason": "InternalError", "code": 500}`}},
 			configMap, "kubernetes: configmaps/x in namespace default: answered 500: etcd: no leader", "", false,
 		},
 		"no JSON": {
-			fakeAPI{path: {200, "<html>"}}, configMap, "kubernetes: HOST: unexpected response to configmaps/x in namespace default", "--kubeconfig", false,
+			fakeAPI{path: {200, "<html>"}}, configMap, "kubernetes HOST: unexpected response to configmaps/x in namespace default", "--kubeconfig", false,
 		},
 		"another kind of answer": {
 			fakeAPI{class: {502, "<html>Bad gateway</html>"}}, secretProviderClass, "kubernetes: secretproviderclasses/x in namespace default: answered 502: ", "", false,

@@ -3,9 +3,11 @@ package verify
 import (
 	"context"
 	"errors"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -185,5 +187,17 @@ func TestChecksAreSkippedIfTheClusterDoesNotAnswer(t *testing.T) {
 	}
 	if len(report.Checks) < 15 {
 		t.Errorf("%d checks", len(report.Checks))
+	}
+}
+
+func TestRunThatTimesOutBeforeTheFirstCheckNamesTheCluster(t *testing.T) {
+	s := newFixture(t)
+	s.inPods, s.d.Aidbox.Workload = true, config.Workload{Kind: config.KindDeployment, Name: "aidbox"}
+	connect(t, s, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	_, _, err := s.run(ctx)
+	if want := "kubernetes " + s.w.Cluster.Host() + " (--kubeconfig, context c): timed out"; err == nil || err.Error() != want || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v, want %s", err, want)
 	}
 }

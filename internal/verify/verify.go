@@ -33,6 +33,9 @@ func Run(ctx context.Context, d *config.Delivery, deps Dependencies, o Options) 
 		other := func(tasks []task) bool { return tasks[0].Group() != groupMount } // they have run
 		r.do(ctx, slices.DeleteFunc(r.plan(ctx, []string{groupMount}), other), statuses, &report)
 	}
+	if ctx.Err() != nil && r.pods != nil && errors.Is(r.pods.err, ctx.Err()) { // before any check could say so
+		return report, r.pods.err
+	}
 	return report, ctx.Err()
 }
 
