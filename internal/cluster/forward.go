@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -52,6 +53,10 @@ func (c *Cluster) WorkloadTransport(namespace, kind, name string, port int) *htt
 		}
 		pod, ok := w.readyPod()
 		if !ok {
+			if w.Desired == 0 {
+				err := fmt.Errorf("%s %s/%s has 0 replicas", w.Kind, w.Namespace, w.Name)
+				return "", "", 0, hint.Wrap(err, "kubectl scale -n %s %s/%s --replicas=1", w.Namespace, strings.ToLower(w.Kind), w.Name)
+			}
 			err := fmt.Errorf("%s %s/%s has no ready pod", w.Kind, w.Namespace, w.Name)
 			return "", "", 0, hint.Wrap(err, "secretctl verify workload explains why")
 		}
@@ -114,7 +119,8 @@ func (c *Cluster) endpoint(ctx context.Context, namespace, service, port string)
 			return pod, number, nil
 		}
 	}
-	return "", 0, fmt.Errorf("kubernetes: service %s/%s: has no ready pod", namespace, service)
+	err = fmt.Errorf("kubernetes: service %s/%s: has no ready pod", namespace, service)
+	return "", 0, hint.Wrap(err, "secretctl verify workload explains why")
 }
 
 func readyEndpoint(slice discoveryv1.EndpointSlice, portName string) (pod string, port int, ok bool) {

@@ -44,8 +44,8 @@ func filePresent(ctx context.Context, r *run, s subject) Result {
 	case got.Found, errors.Is(err, fs.ErrPermission), errors.Is(err, cluster.ErrNotFile), errors.Is(err, cluster.ErrTooLong):
 		return Pass("%s%s", m.file(s.secret), where)
 	case errors.Is(err, errNoReplica):
-		return Fail("no pod of %s runs in namespace %s, so nothing is mounted", r.d.Aidbox.Workload, r.d.Namespace).
-			WithHint("secretctl verify workload says why")
+		why, next := r.noPods()
+		return Fail("%s, so nothing is mounted", why).WithHint("%s", next)
 	case errors.Is(err, errGone):
 		return Skip("%v; the pods that replaced it are checked below", err)
 	case errors.Is(err, fs.ErrNotExist):

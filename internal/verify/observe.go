@@ -53,6 +53,9 @@ func Observe(ctx context.Context, d *config.Delivery, deps Dependencies, paralle
 		}
 		is := r.observe(ctx, s)
 		is.Secret, is.Replica, is.Replicas = s.secret.Name, s.mount.replica, 1
+		if r.pods != nil && r.pods.err == nil && s.mount.pod == nil { // none is wanted
+			is.Replicas = 0
+		}
 		all = append(all, is)
 	}
 	if podless.Replicas > 0 {

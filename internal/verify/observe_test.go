@@ -21,7 +21,7 @@ func TestObserveCountsReplicasWithoutAPod(t *testing.T) {
 		{"not created yet", 2, 4, false, "current current missing: no pod for 2 of 4 replicas"},
 		{"refused", 2, 3, true, "current current missing: no pod for 1 of 3 replicas: pods \"aidbox-x\" is forbidden: exceeded quota"},
 		{"all refused", 0, 2, true, "missing: no pod for 2 of 2 replicas: pods \"aidbox-x\" is forbidden: exceeded quota"},
-		{"none wanted", 0, 0, false, "missing: no pod of Deployment aidbox runs in namespace default, so nothing is mounted"},
+		{"none wanted", 0, 0, false, "missing: deployment/aidbox has 0 replicas, so nothing is mounted"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newFixture(t)
@@ -40,7 +40,7 @@ func TestObserveCountsReplicasWithoutAPod(t *testing.T) {
 					got[len(got)-1] += ": " + m.Detail
 				}
 			}
-			if got := strings.Join(got, " "); got != tt.want || replicas != max(1, tt.pods, int(tt.wants)) {
+			if got := strings.Join(got, " "); got != tt.want || replicas != max(tt.pods, int(tt.wants)) {
 				t.Errorf("%d replicas\n got %s\nwant %s", replicas, got, tt.want)
 			}
 		})

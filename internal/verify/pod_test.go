@@ -109,6 +109,7 @@ func podRows() []row {
 			}
 		}), present, StatusSkip, "was replaced"},
 		{"nothing runs", in(func(w *fakeCluster, _ *fixture) { w.pods = nil }), "mount/present client-secret deployment/aidbox", StatusFail, "no pod of Deployment aidbox runs"},
+		{"scaled down", in(func(w *fakeCluster, _ *fixture) { w.deployment.Spec.Replicas, w.pods = new(int32), nil }), "mount/present client-secret deployment/aidbox", StatusFail, "has 0 replicas, so nothing is mounted | kubectl scale -n default deployment/aidbox --replicas=1"},
 		{"nothing known", forbidding("deployments"), "mount/present client-secret deployment/aidbox", StatusUnknown, "docs/rbac.md"},
 
 		{"mounted", in(nil), readable, StatusPass, "Aidbox's user can read it (mode 0644)"},

@@ -27,8 +27,8 @@ func (r *run) prepareRotation(ctx context.Context) (stopped Result, ok bool) {
 	case r.pods.err != nil:
 		return r.unknown(r.pods.err), false
 	case len(r.pods.replicas()) == 0:
-		return Unknown("no pod of %s runs in namespace %s, so nothing would show the rotation", r.d.Aidbox.Workload, r.d.Namespace).
-			WithHint("secretctl verify workload says why; rotate --no-verify only writes"), false
+		why, next := r.noPods()
+		return Unknown("%s, so nothing would show the rotation", why).WithHint("%s; rotate --no-verify only writes", next), false
 	}
 	r.mounts = r.pods.mounts(r.pods.replicas())
 	lookIntoAll(ctx, r)

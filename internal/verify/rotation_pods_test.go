@@ -105,6 +105,7 @@ func TestRotationOnPodsThatCannotWorkWritesNothing(t *testing.T) {
 		"rotation off":  {func(w *fakeCluster, _ *fixture) { w.fixed[daemonsPath] = daemons(driverDaemon("false", 1)) }, StatusFail, "so it does not rotate"},
 		"no republish":  {func(w *fakeCluster, _ *fixture) { w.fixed[driverPath] = `{"spec": {}}` }, StatusFail, "lacks requiresRepublish"},
 		"nothing runs":  {func(w *fakeCluster, _ *fixture) { w.pods = nil }, StatusUnknown, "no pod of Deployment aidbox runs"},
+		"scaled down":   {func(w *fakeCluster, _ *fixture) { w.deployment.Spec.Replicas, w.pods = new(int32), nil }, StatusUnknown, "deployment/aidbox has 0 replicas"},
 		"nothing known": {func(w *fakeCluster, _ *fixture) { w.refuse = "deployments" }, StatusUnknown, "forbidden"},
 		"provider gone": {func(w *fakeCluster, _ *fixture) {
 			w.fixed[daemonsPath] = daemons(driverDaemon("true", 1), providerDaemon(0))

@@ -131,7 +131,8 @@ func replicasRun(ctx context.Context, r *run, _ subject) Result {
 	}
 	w, where := r.pods.workload, fmt.Sprintf("-n %s %s", r.d.Namespace, deployment(r.d))
 	if w.Desired == 0 {
-		return Fail("has 0 replicas, so nothing runs").WithHint("kubectl scale %s --replicas=1", where)
+		why, next := r.noPods()
+		return Fail("%s, so nothing runs", why).WithHint("%s", next)
 	}
 	var outdated []cluster.Pod // with an earlier template, or terminating
 	for _, p := range w.Pods {
@@ -163,6 +164,14 @@ func replicasRun(ctx context.Context, r *run, _ subject) Result {
 		return Warn("%s; a rollout is in progress: pod/%s is terminating or has an earlier template", ready, outdated[0].Name).WithHint("%s", r.rollout("status"))
 	}
 	return Pass("%s, of the current template", ready)
+}
+
+// noPods says why no pod runs, and what to do.
+func (r *run) noPods() (why, next string) {
+	if r.pods.err == nil && r.pods.workload.Desired == 0 {
+		return fmt.Sprintf("%s has 0 replicas", deployment(r.d)), fmt.Sprintf("kubectl scale -n %s %s --replicas=1", r.d.Namespace, deployment(r.d))
+	}
+	return fmt.Sprintf("no pod of %s runs in namespace %s", r.d.Aidbox.Workload, r.d.Namespace), "secretctl verify workload says why"
 }
 
 func replicasReady(r *run) string {

@@ -130,7 +130,7 @@ func workloadRows() []row {
 			s.d.Aidbox.Workload.ManagedBy = config.ManagedByHelm
 		}), deployment, StatusFail, "no Deployment aidbox in namespace default | deploy it"},
 		{"forbidden", forbidding("deployments"), deployment, StatusUnknown, "docs/rbac.md"},
-		{"scaled down", in(func(w *fakeCluster, _ *fixture) { w.deployment.Spec.Replicas, w.pods = new(int32), nil }), deployment, StatusFail, "0 replicas"},
+		{"scaled down", in(func(w *fakeCluster, _ *fixture) { w.deployment.Spec.Replicas, w.pods = new(int32), nil }), deployment, StatusFail, "deployment/aidbox has 0 replicas, so nothing runs | kubectl scale -n default deployment/aidbox --replicas=1"},
 		{"no pods", in(func(w *fakeCluster, _ *fixture) { w.pods = nil }), deployment, StatusFail, "has no pods"},
 		{"not observed", in(func(w *fakeCluster, _ *fixture) { w.deployment.Generation = 2 }), deployment, StatusUnknown, "not observed yet"},
 		{"not ready", in(func(w *fakeCluster, _ *fixture) { w.deployment.Status.ReadyReplicas = 1 }), deployment, StatusFail, "1 of 2 replicas ready"},

@@ -118,8 +118,9 @@ var faults = []fault{
 	}},
 	{"no replica", (*realCluster).scaleDown, (*realCluster).reapply, []expectation{
 		{workload, deployment, "fail", "has 0 replicas...kubectl scale"},
-		{mount, "mount/present", "fail", "no pod of Deployment aidbox runs"},
-		{rotate, updated, "unknown", "no pod of Deployment aidbox runs...nothing was written"},
+		{mount, "mount/present", "fail", "deployment/aidbox has 0 replicas...kubectl scale"},
+		{"verify auth", "auth/accepts-secret", "unknown", "has 0 replicas...kubectl scale"},
+		{rotate, updated, "unknown", "deployment/aidbox has 0 replicas...nothing was written...kubectl scale"},
 	}},
 	{"no Deployment", deleteObject("deployment/aidbox"), (*realCluster).reapply, []expectation{
 		{workload, deployment, "fail", "no Deployment aidbox in namespace"},
