@@ -122,7 +122,7 @@ func (a *app) runChecks(ctx context.Context, d *config.Delivery, deps verify.Dep
 		report.Timeline, report.DeadlineMS = append(report.Timeline, done.Timeline...), max(report.DeadlineMS, done.DeadlineMS)
 		if left := rotated[i+1:]; err != nil || slices.ContainsFunc(done.Checks, notPassed) {
 			for _, s := range left {
-				a.narrate("note: %s%s is left alone, since %s did not arrive", a.of(d), s.Name, rotated[i].Name)
+				a.narrate("note: %s%s was not rotated, because %s did not arrive", a.of(d), s.Name, rotated[i].Name)
 			}
 			return report, err
 		}

@@ -24,9 +24,9 @@ func newClientDelete(a *app) *cobra.Command {
 		Short: "Delete resources from Aidbox",
 		Long: `Deletes the named resources of the config from Aidbox, each with the AccessPolicy
 that was made for it. One that is already gone is no error. The secrets stay in
-the store. Without --adopt, what something else made is not deleted.
+the store. Without --adopt, only what secretctl made is deleted.
 
-On a terminal it asks before it deletes. Elsewhere --yes is the answer.
+On a terminal, it asks before it deletes. Elsewhere, pass --yes.
 
 ` + exitCodes("the resources are gone, or the plan was printed", "the question was not answered with yes; nothing was deleted", "Aidbox could not be reached, or refused"),
 		Example: `  # See what would be deleted, without deleting it

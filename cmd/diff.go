@@ -32,17 +32,17 @@ func newDiff(a *app) *cobra.Command {
   store    the values, and the pod's right to read them: what provision would change
   aidbox   the resources and AccessPolicies: what client apply would change
 
-What is absent is listed with "+", what differs with "~", and what could not be
-compared with "?". Values of secrets are compared and never shown; of environment
-variables and of fields of Aidbox resources only the names are. What others have added
-to an object of the cluster is no difference, nor are the labels in which Argo CD and Helm
-write their own name. --ignore leaves out more, such as spec.replicas of an autoscaler.
-If render got --skip, --templates, --patch or --container, give them here too.
+A "+" marks what is absent, "~" what differs, and "?" what could not be compared. Secret
+values are compared and never shown; of environment variables and of fields of Aidbox
+resources, only the names are shown. Fields that others have added to an object in the
+cluster are not differences, and neither are the labels of Argo CD and Helm. --ignore
+leaves out more, such as spec.replicas if an autoscaler sets it. If you pass --skip,
+--templates, --patch or --container to render, pass them to diff too.
 
-Without a configured cluster that part is left out with a note, unless --only names
-it. So are identity and role assignment without azure.subscriptionID.
+Without a configured cluster, diff skips that part with a note, unless --only names it.
+Without azure.subscriptionID, it skips the identity and the role assignment.
 
-` + exitCodes("no differences in what was compared", "there are differences", "a part could not be compared, whatever the others say"),
+` + exitCodes("no differences in what was compared", "there are differences", "a part could not be compared, even if another one differs"),
 		Example: `  # Show all differences
   secretctl diff
 

@@ -37,6 +37,11 @@ func TestEveryHelpHasExamplesAndExitCodes(t *testing.T) {
 		if !strings.Contains(c.Long, "EXIT STATUS") {
 			t.Errorf("%s does not tell its exit codes", c.CommandPath())
 		}
+		for _, twice := range []string{"all the same", "be found out", "left alone", "is the answer"} { // has to be read twice
+			if strings.Contains(c.Long, twice) {
+				t.Errorf("%s: rewrite %q", c.CommandPath(), twice)
+			}
+		}
 	})
 }
 

@@ -14,7 +14,7 @@ func newDoctor(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check prerequisites",
-		Long: `Checks the prerequisites of a delivery, also before anything is installed:
+		Long: `Checks the prerequisites of a delivery, even before anything is installed:
 
   cluster  the API server, the Secrets Store CSI driver and its rotation, the store's
            provider, the CRDs, and the tokens that the driver requests
@@ -23,13 +23,13 @@ func newDoctor(a *app) *cobra.Command {
            ServiceAccount, and revokes the store's token
   aidbox   Aidbox is reachable, and recent enough to read secrets from files
 
-The managed identity of a node works on that node alone, so for it the login is
-unknown from here. With --from-node a throw-away pod with Aidbox's ServiceAccount
-mounts the secrets on a node of the cluster, for any store. It runs nothing, pulls no
-image, and is deleted at once, or by the next run if this one is killed.
+The managed identity of a node works only on that node, so doctor cannot try this login
+and reports it as unknown. With --from-node, a temporary pod with Aidbox's ServiceAccount
+mounts the secrets on a node of the cluster; this works for every store. The pod runs
+nothing, pulls no image, and is deleted at once, or by the next run if this one is killed.
 
-Writes nothing else. A check that cannot be run is unknown, with a hint; the others still
-run. "secretctl verify cluster store aidbox" runs the same checks.
+Apart from that, doctor only reads. A check that cannot be run is unknown, with a hint;
+the others still run. "secretctl verify cluster store aidbox" runs the same checks.
 
 ` + exitCodes("every prerequisite is met", "a prerequisite is missing", "a prerequisite could not be checked"),
 		Example: `  # Check all prerequisites
@@ -60,6 +60,6 @@ run. "secretctl verify cluster store aidbox" runs the same checks.
 		}),
 	}
 	o.addFlags(cmd)
-	cmd.Flags().BoolVar(&fromNode, "from-node", false, "try the pod's login by a throw-away pod that mounts the secrets")
+	cmd.Flags().BoolVar(&fromNode, "from-node", false, "try the pod's login with a temporary pod that mounts the secrets")
 	return cmd
 }

@@ -37,9 +37,9 @@ func newInit(a *app) *cobra.Command {
 		Short: "Write a first config file",
 		Long: `Writes a config file with comments, ready for "provision" and "render": to the
 file that -c names, or to stdout with "-c -". An existing file is replaced only with
---force. Beside it comes ` + starter.SchemaFile + `, which editors use.
+--force. init also writes ` + starter.SchemaFile + ` next to it, for editors.
 
-On a terminal it asks for what no flag has said; --no-input keeps it from asking.
+On a terminal, init asks for what the flags leave open; --no-input turns that off.
 
 --from-deployment describes an existing Deployment or StatefulSet: who manages it, its
 container, ServiceAccount and port; where its secrets are stored, from the

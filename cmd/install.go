@@ -30,12 +30,12 @@ func newInstall(a *app) *cobra.Command {
 		Short: "Install the CSI driver and its providers with helm",
 		Long: `Installs, with the helm on this machine, the Secrets Store CSI driver with rotation
 and the provider of each store in the config, and waits until their pods are ready.
-Where the config needs tokens for workload identity or vault.audience, the driver
-hands them out. --dev-vault also installs a Vault server to try things on.
+If the config needs tokens for workload identity or vault.audience, the driver is set up
+to pass them on. --dev-vault also installs a Vault server to try things on.
 
 An existing release is upgraded only if it is older or lacks one of these settings;
-what others have set in it stays. --dry-run runs nothing, and prints the commands for
-a new cluster. helm gets no secret.
+its other settings are kept. --dry-run runs nothing, and prints the commands for a new
+cluster. No secret is passed to helm.
 
 ` + exitCodes("everything is installed and ready, or the commands were printed", "", "helm is missing or failed"),
 		Example: `  # Print the helm commands for a new cluster

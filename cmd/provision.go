@@ -26,8 +26,8 @@ func newProvision(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "provision",
 		Short: "Write the secrets to the store and let the pod read them",
-		Long: `Makes the store match the config: it has the values of the secrets, and the Aidbox
-pod may read them. For Vault the phases are store (KV version 2 values), auth (the
+		Long: `Makes the store match the config: writes the values of the secrets, and lets the Aidbox
+pod read them. For Vault the phases are store (KV version 2 values), auth (the
 kubernetes auth method), policy and role; for Key Vault store, identity (who the pod
 is in Azure) and grant (the role Key Vault Secrets User).
 
@@ -49,7 +49,7 @@ method keeps its settings. A deleted Key Vault secret stays deleted without --re
   # Write the values alone, and report as JSON
   secretctl provision --phase store -o json
 
-  # Recover deleted Key Vault secrets on the way
+  # Also recover deleted Key Vault secrets
   secretctl provision --recover`,
 		Args: noArguments,
 		RunE: a.run(func(ctx context.Context, _ []string) error { return a.provision(ctx, o) }),

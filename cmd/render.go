@@ -19,22 +19,22 @@ func newRender(a *app) *cobra.Command {
 		Use:   "render",
 		Short: "Write the Kubernetes manifests",
 		Long: `Writes the ServiceAccount, SecretProviderClass, ConfigMap (the vault config) and
-workload (a Deployment or StatefulSet) of each delivery to stdout, and nothing else. No
-secret value is in them, unless the config has one as it is, such as in aidbox.env,
-which gets a warning; the same config gives the same bytes.
+workload (a Deployment or StatefulSet) of each delivery to stdout, and nothing else. They
+contain no secret value, unless the config itself contains one, such as in aidbox.env:
+then render warns about it. The same config always gives the same bytes.
 
-No server is asked, with one exception: where the config leaves azure.tenantID or
-azure.identity.clientID empty, Azure is asked for it, and stderr says what it is.
+render asks no server, with one exception: if azure.tenantID or azure.identity.clientID
+is empty in the config, it asks Azure for it and prints the answer to stderr.
 
 For an existing Aidbox, aidbox.workload.managedBy selects the output: kustomize writes
 a patch instead of the workload (with --dir, a component); helm writes values for the
 Aidbox chart (add --skip Deployment to write the objects that they refer to). To
 choose for one run, pass --patch, which prints only the patch, or --helm-values.
 
-With --with init-bundle Aidbox gets the resources of the config when it starts: they
-stand beside the vault config as an Init Bundle, and client apply is not needed.
+With --with init-bundle, Aidbox creates the resources of the config when it starts, from
+an Init Bundle in the same ConfigMap, and client apply is not needed.
 
-Three groups of objects are written only where --with or --only names them:
+Three groups of objects are written only if --with or --only names them:
 
   rbac        the Role and the ClusterRole that the other commands need; bind them to
               the user who runs secretctl (docs/rbac.md). rotate --nudge needs one more
@@ -42,8 +42,8 @@ Three groups of objects are written only where --with or --only names them:
   verify-job  a CronJob that runs verify in the cluster, with its ConfigMap and the
               rights it needs (docs/operations-job.md)
   rotate-job  a CronJob that rotates the secrets that rotateJob names in the config, and
-              follows them to every replica, with the ServiceAccount and the rights that
-              are its own (docs/scheduled-rotation.md)
+              follows them to every replica, with a ServiceAccount and rights of its own
+              (docs/scheduled-rotation.md)
 
 ` + exitCodes("the manifests were written", "", "a file could not be written, or Azure could not be asked"),
 		Example: `  # Apply everything

@@ -27,22 +27,23 @@ func newRotate(a *app) *cobra.Command {
 		Long: `Writes a new value of a secret to the store, then follows it: every replica mounts
 it, Aidbox accepts it and rejects the old value, and no replica restarts.
 
-The new value comes from the secret's own source, which must not return the stored
-value any more. With --generate, the new value is random, and the next provision
+The new value comes from the secret's own source, which must return another value than
+the stored one. With --generate, the new value is random, and the next provision
 restores the source's value.
 
-Nothing is written before secretctl knows that it can follow it: every replica that
-serves has the stored value, Aidbox accepts it, and the driver rotates. If a rotation is
-interrupted or times out, --follow watches the newest version to the end and writes
+Before it writes, secretctl checks that it can follow the new value: every running
+replica has the stored value, Aidbox accepts it, and the driver rotates. If a rotation
+is interrupted or times out, --follow watches the newest version to the end and writes
 nothing; another rotate would write another version.
 
 With --canary, rotates a secret and a Client that "canary: true" in the config adds
 for this purpose, so that no real credential changes.
 
-With --due, rotates each secret whose value is older than its maxAge in the config, or
-of the named ones also those without a maxAge. A secret whose last rotation has not
-arrived is followed, and not rotated again. After one that does not arrive, the rest is
-left alone. docs/scheduled-rotation.md runs it as a CronJob.
+With --due, rotates each secret whose value is older than its maxAge in the config. A
+secret that is named and has no maxAge is rotated whatever its age. If the last rotation
+of a secret has not arrived yet, --due follows that one and does not write. If a secret
+does not arrive, the remaining ones are not rotated. docs/scheduled-rotation.md shows how
+to run it as a CronJob.
 
 ` + exitCodes("the new value was written, and every check passed", "a check failed", "the value could not be written, or a check could not be run"),
 		Example: `  # Write the new value from the secret's source, and follow it

@@ -24,25 +24,26 @@ func newStatus(a *app) *cobra.Command {
 		Use:   "status",
 		Short: "Show which version each replica has",
 		Long: `Shows on one screen, for each secret, the version in the store, its age and expiry, and
-what each replica has mounted; and for each resource whether Aidbox has it. What is
-wrong comes first. Only reads.
+what each replica has mounted; and for each resource whether Aidbox has it. Problems
+come first. status only reads.
 
   missing  the store, a replica or Aidbox does not have it, or the replica has no pod
   empty    the mounted file or its folder is empty
   behind   the mounted file has an earlier version, or another value
   wrong    the resource holds a literal secret, or refers to another secret
-  unknown  could not be found out
-  expired  past its expiry date; mounted all the same
-  due      older than its maxAge; mounted all the same
-  current  as it should be
+  unknown  secretctl could not find out
+  expired  every replica has it, but its expiry date has passed
+  due      every replica has it, but it is older than its maxAge
+  current  every replica has the newest version, or Aidbox has the resource
 
-A version's age takes the right to read the metadata of a path in Vault, or to list the
-versions of a secret in Key Vault. How far a file is behind is found out by reading
-earlier versions, up to ten. In Vault, the secrets of one path share its versions.
+To show the age of a version, secretctl needs the right to read the metadata of a path
+in Vault, or to list the versions of a secret in Key Vault. To show how far a file is
+behind, it reads up to ten earlier versions. In Vault, the secrets of one path share its
+versions.
 
 With --watch, looks again every ` + watchEvery.String() + ` until interrupted or --timeout passes.
 
-` + exitCodes("everything is current", "something is missing, empty, behind or wrong", "nothing of that, but something is unknown"),
+` + exitCodes("everything is current", "something is missing, empty, behind or wrong", "no problem was found, but something is unknown"),
 		Example: `  # Look first, and after a rotation
   secretctl status
 

@@ -29,7 +29,7 @@ func newTemplatesExport(a *app) *cobra.Command {
 		Short: "Write secretctl's own templates into a folder",
 		Long: `Writes the named templates, or all of them, into a folder. Change those that you
 need and delete the others: render then uses secretctl's own, which improve with each
-release. A file that exists and differs is left alone without --force.
+release. A file that exists and differs is not replaced without --force.
 
 ` + exitCodes("the templates were written", "", "a file could not be written"),
 		Example: `  # Write all of them

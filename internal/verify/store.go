@@ -80,10 +80,10 @@ func secretValid(ctx context.Context, r *run, s subject, dated store.Dated, vers
 	case err != nil:
 		return r.unknown(err)
 	case !until.IsZero() && until.Before(time.Now()):
-		return Warn("stored, version %s; it expired on %s, and is mounted all the same", version, until.UTC().Format(time.DateOnly)).
+		return Warn("stored, version %s; it expired on %s, but is still mounted", version, until.UTC().Format(time.DateOnly)).
 			WithHint("secretctl rotate %s", s.secret.Name)
 	case from.After(time.Now()):
-		return Warn("stored, version %s; it is not valid before %s, and is mounted all the same", version, from.UTC().Format(time.DateOnly)).
+		return Warn("stored, version %s; it is not valid before %s, but is mounted already", version, from.UTC().Format(time.DateOnly)).
 			WithHint("store it when it is valid, or store an earlier start of its validity")
 	}
 	return Pass("stored, version %s", version)

@@ -115,7 +115,7 @@ func storeRows() []row {
 		}, "store/reachable", StatusPass, "Vault 1"},
 
 		{"stored", nil, "store/secret-present client-secret", StatusPass, "version 3"},
-		{"expired", func(_ *testing.T, s *fixture) { s.w.ValidUntil = time.Unix(0, 0) }, "store/secret-present client-secret", StatusWarn, "it expired on 1970-01-01, and is mounted all the same | secretctl rotate client-secret"},
+		{"expired", func(_ *testing.T, s *fixture) { s.w.ValidUntil = time.Unix(0, 0) }, "store/secret-present client-secret", StatusWarn, "it expired on 1970-01-01, but is still mounted | secretctl rotate client-secret"},
 		{"not valid yet", func(_ *testing.T, s *fixture) { s.w.ValidFrom = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC) }, "store/secret-present client-secret", StatusWarn, "it is not valid before 9999-01-01"},
 		{"absent", func(_ *testing.T, s *fixture) { delete(s.store, "client-secret") }, "store/secret-present client-secret", StatusFail, "not exist"},
 		{"empty", func(_ *testing.T, s *fixture) { s.store["client-secret"] = "" }, "store/secret-present client-secret", StatusFail, "empty"},
