@@ -47,13 +47,11 @@ func (c *Cluster) Events(ctx context.Context, namespace, kind, name string) ([]E
 // lastTime reads all forms of an event: an old one has a last timestamp, a new one an event
 // time, and a series if it happened again.
 func lastTime(e corev1.Event) time.Time {
-	switch {
-	case e.Series != nil:
-		return e.Series.LastObservedTime.Time
-	case e.EventTime.After(e.LastTimestamp.Time):
-		return e.EventTime.Time
+	times := []time.Time{e.LastTimestamp.Time, e.EventTime.Time}
+	if e.Series != nil {
+		times = append(times, e.Series.LastObservedTime.Time)
 	}
-	return e.LastTimestamp.Time
+	return slices.MaxFunc(times, time.Time.Compare)
 }
 
 // Logs returns the last lines of a container's log since a time that contain one of the

@@ -27,9 +27,11 @@ func (c *Cluster) Watch(ctx context.Context, p Pod, container, path string, saw 
 	defer silent.Stop()
 	printed, stdout := io.Pipe()
 	defer func() { _ = printed.Close() }()
+	stdin, hold := io.Pipe() // without content: the script ends with it
+	defer func() { _ = hold.Close() }()
 	go func() {
 		command := []string{"sh", "-c", watchScript, "sh", kindFile + path}
-		err := c.stream(ctx, p, container, command, remotecommand.StreamOptions{Stdin: open(ctx.Done()), Stdout: sparing{stdout}})
+		err := c.stream(ctx, p, container, command, remotecommand.StreamOptions{Stdin: stdin, Stdout: sparing{stdout}})
 		_ = stdout.CloseWithError(err)
 	}()
 	for f := range turns(printed) {
@@ -57,14 +59,6 @@ func turns(printed io.Reader) iter.Seq[File] {
 			turn = turn[:0]
 		}
 	}
-}
-
-// open is a stdin without content, until it is closed.
-type open <-chan struct{}
-
-func (o open) Read([]byte) (int, error) {
-	<-o
-	return 0, io.EOF
 }
 
 // sparing copies with less memory than [io.Copy] takes.

@@ -29,7 +29,7 @@ func (r *run) renew(ctx context.Context) (stopped Result, ok bool) {
 	}
 	var err error
 	if rot.New, err = rot.Renew(ctx); err == nil {
-		rot.value, err = r.values.inFile(rot.secret, rot.New)
+		rot.value, err = r.inFile(rot.secret, rot.New)
 	}
 	r.Sanitizer.Learn(rot.New)
 	if err != nil {

@@ -110,7 +110,7 @@ func filePublished(ctx context.Context, r *run, s subject) Result {
 	if wrong.Status != "" {
 		return wrong
 	}
-	switch newest, err := r.values.newestVersions(ctx, s.secret); {
+	switch newest, err := r.newestVersions(ctx, s.secret); {
 	case errors.Is(err, store.ErrNoStatusVersion):
 		return Pass("mounted, according to the driver, whose status last changed %s ago", ago(status.Changed))
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrInvalid):

@@ -90,7 +90,7 @@ func fileMatchesStore(ctx context.Context, r *run, s subject) Result {
 	if mounted.Err != nil {
 		return r.unknown(mounted.Err)
 	}
-	want, err := r.values.expected(ctx, s.secret)
+	want, err := r.expected(ctx, s.secret)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return r.fail(fmt.Errorf("%w; a running pod keeps the last value that it mounted", err))

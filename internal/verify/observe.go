@@ -99,7 +99,7 @@ func (r *run) observe(ctx context.Context, s subject) Mounted {
 	}
 	is := fileMatchesStore(ctx, r, s).mounted(StateBehind)
 	is.digest = got.Digest
-	switch _, err := r.values.expected(ctx, s.secret); {
+	switch _, err := r.expected(ctx, s.secret); {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrInvalid):
 		is.State = StateUnknown // there is nothing to be behind of
 	case errors.Is(err, store.ErrPEM) && s.secret.KeyVaultType() == config.ObjectKey:
@@ -114,7 +114,7 @@ func (r *run) observe(ctx context.Context, s subject) Mounted {
 // byVersion says what the driver's status says of a file that has not the store's value,
 // or cannot be compared with it.
 func (r *run) byVersion(ctx context.Context, s subject, is *Mounted) {
-	newest, err := r.values.newestVersions(ctx, s.secret)
+	newest, err := r.newestVersions(ctx, s.secret)
 	if err != nil || s.mount.pod == nil {
 		return
 	}

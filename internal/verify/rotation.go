@@ -87,7 +87,7 @@ func storeUpdated(ctx context.Context, r *run, s subject) Result {
 	if err != nil {
 		return r.notWritten(ctx, err)
 	}
-	r.values.forget()
+	r.forgetValues()
 	rot.written, rot.version = time.Now(), version
 	rot.Written(version)
 	rot.times.add("", momentWritten)
@@ -119,10 +119,10 @@ func (r *run) readRotated(ctx context.Context) (stopped Result, ok bool) {
 	case !rot.Due && old.Equal(rot.New):
 		return Fail("the store already has the new value").WithHint("use another value"), false
 	}
-	if rot.value, err = r.values.inFile(rot.secret, rot.New); err != nil {
+	if rot.value, err = r.inFile(rot.secret, rot.New); err != nil {
 		return r.fail(err), false
 	}
-	rot.old, _ = r.values.inFile(rot.secret, old) // a value that cannot be decoded is in no file
+	rot.old, _ = r.inFile(rot.secret, old) // a value that cannot be decoded is in no file
 	return Result{}, true
 }
 
@@ -148,7 +148,7 @@ func (r *run) unchanged(ctx context.Context) (stopped Result, ok bool) {
 	if err != nil {
 		return r.unknown(err), false
 	}
-	if inFile, _ := r.values.inFile(rot.secret, now); !inFile.Equal(rot.old) {
+	if inFile, _ := r.inFile(rot.secret, now); !inFile.Equal(rot.old) {
 		return Fail("somebody else wrote version %s after %s was read", version, rot.before).
 			WithHint("find out who rotates this secret, then run it again"), false
 	}

@@ -32,7 +32,8 @@ type run struct {
 	o Options
 
 	classes   map[string]string // names of SecretProviderClasses, by the secret's name
-	values    *values
+	stored    memo[stored]
+	newest    memo[[]string] // versions, as the driver's status has them
 	driver    driver
 	resources memo[resource] // of Aidbox
 	rotation  *rotation
@@ -47,7 +48,7 @@ type run struct {
 
 func newRun(ctx context.Context, d *config.Delivery, deps Dependencies, o Options) *run {
 	o.Parallel = max(1, o.Parallel)
-	r := &run{Dependencies: deps, d: d, o: o, values: &values{deps: deps}, driver: newDriver(ctx, deps.Cluster), classes: map[string]string{}}
+	r := &run{Dependencies: deps, d: d, o: o, driver: newDriver(ctx, deps.Cluster), classes: map[string]string{}}
 	for _, c := range deps.Provider.Classes(d) {
 		for _, s := range c.Secrets {
 			r.classes[s.Name] = c.Name

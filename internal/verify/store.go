@@ -51,7 +51,7 @@ func storeReachable(ctx context.Context, r *run, _ subject) Result {
 }
 
 func secretStored(ctx context.Context, r *run, s subject) Result {
-	got, err := r.values.inStore(ctx, s.secret)
+	got, err := r.inStore(ctx, s.secret)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrInvalid):
 		return r.fail(err)
@@ -91,7 +91,7 @@ func secretValid(ctx context.Context, r *run, s subject, dated store.Dated, vers
 
 // unreadableSecretStored checks a secret whose value secretctl may not read.
 func unreadableSecretStored(ctx context.Context, r *run, s subject, denied error) Result {
-	switch newest, err := r.values.newestVersions(ctx, s.secret); {
+	switch newest, err := r.newestVersions(ctx, s.secret); {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrInvalid):
 		return r.fail(err)
 	case err == nil:

@@ -205,7 +205,7 @@ func podPending(ctx context.Context, r *run, p cluster.Pod) Result {
 		what += " (" + reason + ")"
 	}
 	for _, s := range r.d.Secrets { // the sanitizer learns the values, which the store may have repeated in an event
-		_, _ = r.values.inStore(ctx, s)
+		_, _ = r.inStore(ctx, s)
 	}
 	events, err := r.Cluster.Events(ctx, p.Namespace, "Pod", p.Name)
 	if err != nil {
