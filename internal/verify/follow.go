@@ -160,7 +160,7 @@ func (r *rotation) follow(ctx context.Context, f *follower) {
 func (r *rotation) followFile(ctx context.Context, f *follower) bool {
 	defer close(f.file.done)
 	if f.mount == nil {
-		return r.everyFile(ctx)
+		return r.everyFile()
 	}
 	want, timeout := digest(r.value), time.After(time.Until(r.written.Add(r.Deadline)))
 	over := func(got cluster.File) bool {
@@ -189,16 +189,12 @@ func (r *rotation) followFile(ctx context.Context, f *follower) bool {
 }
 
 // everyFile waits until every replica has the new value, as far as its file can be read.
-func (r *rotation) everyFile(ctx context.Context) bool {
+func (r *rotation) everyFile() bool {
 	for _, other := range r.followers {
 		if other.mount == nil {
 			continue
 		}
-		select {
-		case <-ctx.Done():
-			return false
-		case <-other.file.done:
-		}
+		<-other.file.done // at once if ctx ends
 		if !other.file.ok && !other.gone() && !other.unreadable() {
 			return false
 		}
