@@ -202,6 +202,9 @@ func (is *Secret) place(ctx context.Context, s config.Secret, deps verify.Depend
 		}
 		is.Replicas = append(is.Replicas, r)
 		is.State = worse(is.State, r.State)
+		if m.NotStored {
+			is.State = worse(is.State, verify.StateMissing)
+		}
 	}
 	worstFirst(is.Replicas, func(r Replica) verify.State { return r.State })
 }
@@ -227,7 +230,7 @@ func (is *Secret) compare(ctx context.Context, s config.Secret, deps verify.Depe
 	r.Behind = 0
 }
 
-const behindHint = "after a rotation, wait; if it stays behind, secretctl doctor and secretctl verify mount say why"
+const behindHint = "after a rotation, wait; if it stays behind, secretctl doctor and secretctl verify mount explain why"
 
 // lookBack is how many versions are compared with a file. Vault keeps ten by default.
 const lookBack = 10
@@ -252,7 +255,15 @@ func (is *Secret) value(ctx context.Context, s config.Secret, deps verify.Depend
 func resources(ctx context.Context, d *config.Delivery, deps verify.Dependencies, parallel int) []Resource {
 	report, _ := verify.Run(ctx, d, deps, verify.Options{Selected: []string{"client/exists", "client/masked", "client/reference"}, Parallel: parallel})
 	all := []Resource{}
+	var prerequisite verify.Result
 	for _, c := range report.Checks {
+		if c.Subject == "" { // a prerequisite, such as cluster/api, comes before what needs it
+			prerequisite = c
+			continue
+		}
+		if c.Status == verify.StatusSkip && prerequisite.Status != verify.StatusPass {
+			c.Detail, c.Hint = cmp.Or(prerequisite.Detail, c.Detail), prerequisite.Hint
+		}
 		state := verify.StateUnknown
 		switch {
 		case c.Status == verify.StatusPass:

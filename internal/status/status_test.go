@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/secret"
@@ -164,6 +165,9 @@ func TestLookShowsStoreReplicasAndResources(t *testing.T) {
 			"other reference", func(_ *testing.T, f *fixture) { f.deps.Admin = admin{refs: map[string]string{"secret": "two"}} },
 			"√ current one 1 never | √ current two 1 never | × wrong Client/basic: secret refers to two, not to one",
 		},
+		{"key gone from the store", func(_ *testing.T, f *fixture) { // other keys of its path have versions
+			f.deps.Store = changed{Store: f.deps.Store, get: fs.ErrNotExist, versions: func(all []store.Version, err error) ([]store.Version, error) { return all, err }}
+		}, "× missing one 1 never: 0 of 1 replica current, 1 unknown | ? unknown - local: secret not found in the store"},
 		{
 			"Aidbox is down", func(_ *testing.T, f *fixture) { f.deps.Admin = admin{err: errors.New("connection refused")} },
 			"√ current one 1 never | √ current two 1 never | ? unknown Client/basic: connection refused",
@@ -184,6 +188,25 @@ func TestLookShowsStoreReplicasAndResources(t *testing.T) {
 				t.Error("a value is in the report")
 			}
 		})
+	}
+}
+
+// With aidbox.url: service, the resources need the check cluster/api.
+func TestPrerequisiteIsNoResource(t *testing.T) {
+	f := newFixture(t)
+	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
+	err := os.WriteFile(kubeconfig, []byte(`{"clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],
+		"contexts": [{"name": "c", "context": {"cluster": "c"}}], "current-context": "c"}`), 0o600)
+	if err == nil {
+		f.deps.Cluster, err = cluster.Connect(cluster.Options{Kubeconfig: kubeconfig})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.d.Aidbox.URL = "service"
+	is := Look(t.Context(), f.d, f.deps, 4)
+	if len(is.Resources) != 1 || is.Resources[0].Name != "Client/basic" || !strings.HasPrefix(is.Resources[0].Detail, "kubernetes: https://127.0.0.1:1") {
+		t.Errorf("resources: %+v", is.Resources)
 	}
 }
 

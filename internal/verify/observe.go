@@ -33,6 +33,7 @@ type Mounted struct {
 	State           State
 	Version         string // of a file that is behind, where the driver names versions as the store does
 	Detail, Hint    string
+	NotStored       bool // the store lacks the secret, so there is nothing to compare with
 
 	digest string // of the file
 }
@@ -101,7 +102,7 @@ func (r *run) observe(ctx context.Context, s subject) Mounted {
 	is.digest = got.Digest
 	switch _, err := r.expected(ctx, s.secret); {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrInvalid):
-		is.State = StateUnknown // there is nothing to be behind of
+		is.State, is.NotStored = StateUnknown, errors.Is(err, fs.ErrNotExist)
 	case errors.Is(err, store.ErrPEM) && s.secret.KeyVaultType() == config.ObjectKey:
 		is.State = StateCurrent // as far as can be told: no store gives a key out
 	}
