@@ -75,7 +75,7 @@ func aidboxReadsDialect(ctx context.Context, r *run, _ subject) Result {
 	}
 	if documented := config.ScopeFormatOf("aidbox:" + strconv.Itoa(release)); format != documented {
 		return Warn("aidbox.scopeFormat is %s, and Aidbox %s is documented to read %s", format, version, documented).
-			WithHint("set aidbox.scopeFormat: %s, or leave it out and set aidbox.image to what runs; then apply what secretctl render writes", documented)
+			WithHint("set aidbox.scopeFormat: %s, then apply what secretctl render writes", documented)
 	}
 	return Pass("Aidbox %s reads aidbox.scopeFormat %s", version, format)
 }

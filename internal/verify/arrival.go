@@ -178,7 +178,7 @@ func newValueAccepted(ctx context.Context, r *run, s subject) Result {
 			return got.unproven(f.accepted.prefix())
 		}
 		return Fail("%s: %s%s to the new value, %s", f.client.Ref(), f.accepted.prefix(), got, r.rotation.sinceWrite()).
-			WithHint("check that Aidbox reads the file that changed: with scopeFormat object, it reads the vault config only at start")
+			WithHint("secretctl verify client auth shows whether the Client exists and refers to this secret; with scopeFormat object, Aidbox reads the vault config only at start")
 	})
 }
 

@@ -86,7 +86,7 @@ func resourceMasked(ctx context.Context, r *run, s subject) Result {
 		fields = append(fields, fmt.Sprintf("%d not in the config", others))
 	}
 	return Fail("holds a literal value at %s", strings.Join(fields, ", ")).
-		WithHint("%s replaces it with a reference; rotate the secret, because the database has the old value", applyHint)
+		WithHint("%s replaces it with a reference (--adopt, if something else wrote the resource); rotate the secret, because the database has the old value", applyHint)
 }
 
 // resourceRefers shows no name from Aidbox that the config does not have: somebody may have

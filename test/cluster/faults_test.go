@@ -89,7 +89,7 @@ var faults = []fault{
 		{newPods + workload, deployment, "fail", "FailedMount: Code: 404...is not in the store"},
 	}},
 	{"no such key", (*realCluster).writeAnotherKey, (*realCluster).provision, []expectation{
-		{"doctor", "store/secret-present", "fail", "has no such key...it has other"},
+		{"doctor", "store/secret-present", "fail", "has no such key...available: other"},
 		{"doctor", podCanRead, "fail", "has no such key"},
 		{newPods + workload, deployment, "fail", "FailedMount...client-secret...has no such key"},
 	}},

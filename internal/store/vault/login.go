@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/hashicorp/vault/api"
@@ -124,9 +125,14 @@ func (v *Store) logIn(ctx context.Context, login store.Login) (*api.SecretAuth, 
 	said := fmt.Sprintf("answered %d%s", refused.StatusCode, v.message(refused))
 	if !asPod {
 		role := "auth/" + login.Method + "/role/" + login.Role
-		return nil, hint.Wrap(fmt.Errorf("vault: %s: login refused: %s", path, said),
-			"if the role does not exist, create it: vault write %s role_type=jwt user_claim=sub bound_subject=SUB bound_audiences=AUD token_policies=POLICY; "+
-				"otherwise compare the token's iss, aud and sub with: vault read %[1]s, and vault read auth/%s/config", role, login.Method)
+		next := fmt.Sprintf("compare the token's iss, aud, sub and exp with: vault read %s, and vault read auth/%s/config", role, login.Method)
+		switch {
+		case strings.Contains(said, "could not be found"): // Vault's text for a missing role
+			next = fmt.Sprintf("create the role: vault write %s role_type=jwt user_claim=sub bound_subject=SUB bound_audiences=AUD token_policies=POLICY", role)
+		case refused.StatusCode == http.StatusForbidden: // Vault's answer for a path without an auth method
+			next = fmt.Sprintf("check that the auth method exists, in this namespace: vault auth list; it has to have %s/", login.Method)
+		}
+		return nil, hint.Wrap(fmt.Errorf("vault: %s: login refused: %s", path, said), "%s", next)
 	}
 	why, next := v.whyNoLogin(ctx, store.ReadClaims(jwt))
 	return nil, hint.Wrap(store.Refused(fmt.Sprintf("vault: %s: login refused: %s (%s)", path, why, said)), "%s", next)

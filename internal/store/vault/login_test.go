@@ -110,7 +110,7 @@ func namesWhatRefusesThePod(t *testing.T, b *backend) {
 		{"policy without the path", func(s *podFixture) { s.d.Secrets[0].Path = "other/path" }, fs.ErrPermission, "does not grant it", "--phase policy"},
 		{"role without the policy", func(s *podFixture) { role(s, map[string]any{"token_policies": "other"}) }, fs.ErrPermission, `"other" and not`, "--phase policy,role"},
 		{"path absent", func(s *podFixture) { s.call(s.t, http.MethodDelete, "secret/metadata/"+storetest.Place(s.t), nil) }, fs.ErrNotExist, "is not in the store", "provision"},
-		{"key absent", func(s *podFixture) { s.d.Secrets[0].Key = "other" }, fs.ErrNotExist, "has no such key", "it has password"},
+		{"key absent", func(s *podFixture) { s.d.Secrets[0].Key = "other" }, fs.ErrNotExist, "has no such key", "available: password"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newPodFixture(t, b)

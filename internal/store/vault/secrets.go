@@ -190,7 +190,7 @@ func (v *Store) absent(ctx context.Context, s config.Secret, is entry) error {
 	default:
 		text = "version " + is.id() + " has no such key"
 		if keys := slices.Sorted(maps.Keys(is.values)); len(keys) > 0 {
-			next = "it has " + v.o.Sanitizer.Line(strings.Join(keys, ", "))
+			next = fmt.Sprintf("available: %s; set secrets[].key, or run: secretctl provision", v.o.Sanitizer.Line(strings.Join(keys, ", ")))
 		}
 	}
 	return hint.Wrap(fmt.Errorf("vault: %s: %w", v.object(s), store.NotFound(text)), "%s", next)
