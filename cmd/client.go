@@ -67,6 +67,9 @@ func (a *app) changeResources(ctx context.Context, f fleet, adopt bool, output s
 		}
 		c.Adopt = adopt
 		return func(ctx context.Context, _ *progress) (changes []fhirclient.Change, err error) {
+			if len(d.Resources) == 0 {
+				a.narrate("note: %sthe config has no resources", a.of(d))
+			}
 			for _, r := range d.Resources {
 				more, err := change(c, ctx, d, r)
 				changes = append(changes, more...)

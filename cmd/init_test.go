@@ -152,7 +152,7 @@ func TestInitDescribesAnExistingWorkload(t *testing.T) {
 	if strings.Contains(string(text)+narration, "hunter2") {
 		t.Errorf("a value was copied\n%s\n%s", narration, text)
 	}
-	for _, want := range []string{"read: container server of Deployment fhir, managed by kustomize", "read: SecretProviderClass fhir-secrets", "2 secrets of its vault config", "runs as the ServiceAccount default"} {
+	for _, want := range []string{"read: container server of Deployment fhir, managed by kustomize", "read: SecretProviderClass fhir-secrets", "its vault config, ConfigMap ", "; secrets: 2", "runs as the ServiceAccount default"} {
 		if !strings.Contains(narration, want) {
 			t.Errorf("%q is not told\n%s", want, narration)
 		}

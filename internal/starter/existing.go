@@ -126,7 +126,7 @@ func (e Existing) vaultConfig(ctx context.Context, o *Options, mounted []config.
 		case err != nil:
 			e.Note("warning: its vault config was not read: ConfigMap %s, %s: %s", w.ConfigMap, w.Key, err)
 		default:
-			e.Note("read: %d secrets of its vault config, ConfigMap %s", len(o.Secrets), w.ConfigMap)
+			e.Note("read: its vault config, ConfigMap %s; secrets: %d", w.ConfigMap, len(o.Secrets))
 		}
 	}
 	e.warnOfGuesses(o.Secrets, mounted)

@@ -134,7 +134,7 @@ func (o *Options) Adopt(vaultConfig []byte, stored []config.Secret) error {
 		}
 		switch s.Scope = entry.Scope; entry.ScopeFormat {
 		case "":
-			return errors.New("has a scope of neither dialect")
+			return errors.New("a scope must be a list of Type/id, or an object with resource_type and id")
 		case config.ScopeObject:
 			format = config.ScopeObject
 		}
