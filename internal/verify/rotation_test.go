@@ -162,3 +162,16 @@ func TestShortDeadlineKeepsTheWaitForAidboxShort(t *testing.T) {
 		}
 	})
 }
+
+// A file may change between the last look of its follower and the one that explains.
+func TestLateFileSaysWhatItHas(t *testing.T) {
+	s := newFixture(t)
+	r := newRun(t.Context(), s.d, s.w.dependencies(s.d), s.o)
+	r.rotation.secret, r.rotation.value, r.rotation.old = s.d.Secrets[0], value(rotated), value(canary)
+	for i, tt := range [][2]string{{canary, "still the old value"}, {rotated, "the new value, too late"}, {"x", "another value"}} {
+		s.publish(t, map[string]string{"client-secret": tt[0]}, time.Now().Add(time.Duration(i)*time.Hour))
+		if got := r.content(t.Context(), s.local.mount(s.d)); got != tt[1] {
+			t.Errorf("got %q, want %q", got, tt[1])
+		}
+	}
+}
