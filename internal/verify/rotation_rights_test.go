@@ -43,6 +43,28 @@ func TestAidboxURLIsUsedIfPodsCannotBeReached(t *testing.T) {
 	}
 }
 
+func TestNothingIsWrittenIfOnePodCannotBeReached(t *testing.T) {
+	_, s := rotationInPods(t, func(_ *fakeCluster, s *fixture) {
+		s.w.ProbeAt = func(_ context.Context, p cluster.Pod, _, id string, v secret.Value) (int, string, error) {
+			if p.Name == "b" {
+				return 0, "", &cluster.ForbiddenError{Verb: "create", Resource: "pods/portforward", Namespace: "default"}
+			}
+			return s.status(id, v), "", nil
+		}
+	})
+	began := time.Now()
+	results, _, err := s.run(t.Context())
+	must(t, err)
+	got := results["rotation/store-updated client-secret"]
+	if got.Status != StatusUnknown || !strings.Contains(got.Detail, "pod/b: ") || !strings.Contains(got.Detail, "nothing was written") ||
+		!strings.Contains(got.Hint, "pods/portforward") || s.version != 3 {
+		t.Errorf("version %d, %+v", s.version, got)
+	}
+	if took := time.Since(began); took > 20*time.Second {
+		t.Errorf("it took %s", took)
+	}
+}
+
 func TestRotationSaysThatPodsMayNotBeAnnotated(t *testing.T) {
 	_, s := rotationInPods(t, func(w *fakeCluster, s *fixture) {
 		s.o.Rotation.Nudge, w.refuse = true, "PATCH "
