@@ -59,7 +59,7 @@ func (a *app) report(o reportFiles, deliveries []verify.DeliveryReport, err erro
 		errs = append(errs, report.Annotate(&commands, r), a.console.writeCommands(commands.Bytes()))
 	}
 	for _, f := range o.files() {
-		errs = append(errs, report.WriteFile(f.path, f.format, r))
+		errs = append(errs, hint.Wrap(report.WriteFile(f.path, f.format, r), "only this file is missing: the command did the rest"))
 	}
 	if err := join(errs...); err != nil {
 		return err

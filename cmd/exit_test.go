@@ -1,8 +1,10 @@
 package cmd
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"testing"
 
 	"github.com/secretctl/secretctl/internal/cluster"
@@ -25,5 +27,15 @@ func TestMistakesOfUsageAreExitCode2(t *testing.T) {
 		if code := exitCode(err); code != exitUnable {
 			t.Errorf("%v: exit code %d", err, code)
 		}
+	}
+}
+
+func TestReportFileThatCannotBeWrittenSaysThatTheRestWasDone(t *testing.T) {
+	var out, stderr bytes.Buffer
+	sanitizer := &secret.Sanitizer{}
+	a := &app{IO: IO{Out: &out, LookupEnv: func(string) (string, bool) { return "", false }}, console: newConsole(&stderr, sanitizer), sanitizer: sanitizer}
+	err := a.report(reportFiles{output: "json", jsonFile: filepath.Join(t.TempDir(), "full", "report.json")}, nil, nil)
+	if exitCode(err) != exitUnable || hint.Of(err) != "only this file is missing: the command did the rest" || out.Len() == 0 {
+		t.Errorf("%v, hint %q, printed %s", err, hint.Of(err), out.String())
 	}
 }
