@@ -205,7 +205,7 @@ func TestPrerequisiteIsNoResource(t *testing.T) {
 	}
 	f.d.Aidbox.URL = "service"
 	is := Look(t.Context(), f.d, f.deps, 4)
-	if len(is.Resources) != 1 || is.Resources[0].Name != "Client/basic" || !strings.HasPrefix(is.Resources[0].Detail, "kubernetes: https://127.0.0.1:1") {
+	if len(is.Resources) != 1 || is.Resources[0].Name != "Client/basic" || !strings.Contains(is.Resources[0].Detail, "https://127.0.0.1:1") {
 		t.Errorf("resources: %+v", is.Resources)
 	}
 }

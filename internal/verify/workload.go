@@ -171,7 +171,7 @@ func (r *run) noPods() (why, next string) {
 	if r.pods.err == nil && r.pods.workload.Desired == 0 {
 		return fmt.Sprintf("%s has 0 replicas", deployment(r.d)), fmt.Sprintf("kubectl scale -n %s %s --replicas=1", r.d.Namespace, deployment(r.d))
 	}
-	return fmt.Sprintf("no pod of %s runs in namespace %s", r.d.Aidbox.Workload, r.d.Namespace), "secretctl verify workload says why"
+	return fmt.Sprintf("no pod of %s runs in namespace %s", r.d.Aidbox.Workload, r.d.Namespace), "secretctl verify workload explains why"
 }
 
 func replicasReady(r *run) string {
