@@ -127,7 +127,6 @@ func TestAidboxAuthenticatesByTheMountedSecret(t *testing.T) {
 		{"no such file", strings.Replace(references, "/run/", "/nowhere/", 1), "GET /fhir/Patient", "basic", "right", http.StatusUnauthorized},
 		{"relative path", strings.Replace(references, "/run/", "run/", 1), "GET /fhir/Patient", "basic", "right", http.StatusUnauthorized},
 		{"path that leads up", strings.Replace(references, "/run/", "/../../run/", 1), "GET /fhir/Patient", "basic", "right", http.StatusOK},
-		{"both dialects in one", `{"secret": {"x": {"path": "/x", "scope": {"resource_type": "Client"}}, ` + references[12:], "GET /fhir/Patient", "basic", "right", http.StatusUnauthorized},
 		{"scope is a text", strings.NewReplacer("[", "", "]", "", `, "TokenIntrospector"`, "").Replace(references), "GET /fhir/Patient", "basic", "right", http.StatusUnauthorized},
 		{"no JSON", "secret:", "GET /fhir/Patient", "basic", "right", http.StatusUnauthorized},
 		{"without the grant type", references, "GET /fhir/Patient", "tokens-only", "literal", http.StatusUnauthorized},

@@ -43,8 +43,6 @@ type scope struct {
 	object     bool
 }
 
-var errScope = errors.New("scope is neither a list of references nor an object with resource_type")
-
 func (s *scope) UnmarshalJSON(data []byte) error {
 	if json.Unmarshal(data, &s.references) == nil && s.references != nil {
 		return nil
@@ -54,7 +52,7 @@ func (s *scope) UnmarshalJSON(data []byte) error {
 		ID           string `json:"id"`
 	}
 	if json.Unmarshal(data, &one) != nil || one.ResourceType == "" {
-		return errScope
+		return errors.New("scope is neither a list of references nor an object with resource_type")
 	}
 	s.object, s.references = true, []string{one.ResourceType}
 	if one.ID != "" {
@@ -70,28 +68,18 @@ func openSecretFiles(o Options) *secretFiles {
 }
 
 // load reads the vault config, which Aidbox reads only once if it is in the object dialect.
-// One that cannot be read, or mixes the dialects, has no secrets.
+// One that cannot be read has no secrets.
 func (s *secretFiles) load() {
-	if s.configPath == "" || s.config.has(true) {
-		return
-	}
-	s.config = vaultConfig{}
-	var config vaultConfig
-	content, err := os.ReadFile(loopback.Below(s.root, s.configPath))
-	if err != nil || json.Unmarshal(content, &config) != nil || config.has(true) && config.has(false) {
-		return
-	}
-	s.config = config
-}
-
-// has says whether a scope is in the object dialect, or in the other one.
-func (c vaultConfig) has(objectDialect bool) bool {
-	for _, entry := range c.Secret {
-		if entry.Scope.object == objectDialect {
-			return true
+	for _, entry := range s.config.Secret {
+		if entry.Scope.object {
+			return
 		}
 	}
-	return false
+	s.config = vaultConfig{}
+	content, err := os.ReadFile(loopback.Below(s.root, s.configPath))
+	if err != nil || json.Unmarshal(content, &s.config) != nil {
+		s.config = vaultConfig{}
+	}
 }
 
 // value returns the content of a secret's file. It is "" if the name is unknown, the
