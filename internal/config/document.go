@@ -105,7 +105,7 @@ func (doc *document) syntaxError(err error) {
 	case strings.Contains(text, "cannot start any token"):
 		text, hint = "a value begins with a character that has a meaning in YAML", "put the value in quotes"
 	case strings.Contains(text, "mapping values are not allowed"):
-		text, hint = "a colon where no key can be", "is a line indented too far, or does a value with a colon need quotes?"
+		text, hint = "mapping values are not allowed here", "is a line indented too far, or does a value with a colon need quotes?"
 	case strings.Contains(text, "did not find expected"):
 		text, hint = "a bracket, a quote or a key is missing", "look at the indentation, brackets and quotes here and in the lines around"
 	}

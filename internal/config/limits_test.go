@@ -28,7 +28,7 @@ func TestVaultConfigThatFitsNoConfigMapIsRefused(t *testing.T) {
 		items = append(items, fmt.Sprintf("{name: s%d, scope: [Client]}", i))
 	}
 	got := problems(t, delivery("mountPath: /"+strings.Repeat("a", 4000)+"\nsecrets: ["+strings.Join(items, ", ")+"]\n"))
-	if len(got) != 1 || got[0].Path != "secrets" || !strings.Contains(got[0].Message, "a ConfigMap holds 1048576") {
+	if len(got) != 1 || got[0].Path != "secrets" || !strings.Contains(got[0].Message, "a ConfigMap holds at most 1048576") {
 		t.Errorf("%s", &Error{got})
 	}
 }

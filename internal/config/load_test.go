@@ -106,8 +106,8 @@ func TestFilesThatCannotBeReadAreProblems(t *testing.T) {
 
 func TestBrokenYAMLIsReportedWithItsLineAndWithoutItsText(t *testing.T) {
 	for text, want := range map[string]string{
-		"a: b\n c: d\n":                   "x.yaml:2: is not valid YAML: a colon where no key can be",
-		"a: b: c\n":                       "x.yaml:1: is not valid YAML: a colon where no key can be",
+		"a: b\n c: d\n":                   "x.yaml:2: is not valid YAML: mapping values are not allowed here",
+		"a: b: c\n":                       "x.yaml:1: is not valid YAML: mapping values are not allowed here",
 		"a: b\n---\nc: d\ne: *hunter2\n":  "x.yaml:4: is not valid YAML: a value begins with *, as an alias does, and there is no such anchor",
 		"a: @hunter2\n":                   "x.yaml:1: is not valid YAML: a value begins with a character that has a meaning in YAML",
 		"a:\n\t- hunter2\n":               "x.yaml:2: is not valid YAML: a tab in the indentation",

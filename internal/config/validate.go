@@ -45,7 +45,7 @@ func (doc *document) validate() {
 		return
 	}
 	if size := len(d.VaultConfig()); size > MaxVaultConfig {
-		root.key("secrets").report(fmt.Sprintf("make a vault config of %d bytes, and a ConfigMap holds %d", size, MaxVaultConfig),
+		root.key("secrets").report(fmt.Sprintf("the vault config has %d bytes, and a ConfigMap holds at most %d", size, MaxVaultConfig),
 			"split the delivery: several documents, each with its own name")
 	}
 }

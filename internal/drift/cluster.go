@@ -37,7 +37,7 @@ func manifest(ctx context.Context, c *cluster.Cluster, m render.Object) Object {
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && compared.Live == nil:
-		o.State, o.Detail, o.Hint = Absent, "to be created, which does not work yet: "+err.Error(), hint.Of(err)
+		o.State, o.Detail, o.Hint = Absent, "cannot be created yet: "+err.Error(), hint.Of(err)
 		return o
 	case err != nil:
 		return unknown(o.Name, err)

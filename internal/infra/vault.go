@@ -128,11 +128,11 @@ func (s *vaultStep) compare(plan *vaultPlan, vault *armkeyvault.Vault) error {
 	var updates []string
 	if !azure.Deref(p.EnableRbacAuthorization) {
 		if n := len(p.AccessPolicies); n > 0 {
-			return s.refuseVault(plan.name, fmt.Sprintf("uses access policies, and RBAC authorization would end them (%d)", n),
+			return s.refuseVault(plan.name, fmt.Sprintf("uses access policies (%d), which RBAC authorization would disable", n),
 				"assign roles to their owners, then run: az keyvault update --name "+plan.name+" --enable-rbac-authorization true")
 		}
 		plan.patch.EnableRbacAuthorization = new(true)
-		updates = append(updates, "RBAC authorization on; it has no access policies that this would end")
+		updates = append(updates, "RBAC authorization on; it has no access policies that this would disable")
 	}
 	if p.EnableSoftDelete != nil && !*p.EnableSoftDelete {
 		plan.patch.EnableSoftDelete = new(true)

@@ -51,7 +51,7 @@ func TestKeyVaultThatIsThereChangesOnlyWhereNobodyLosesAnything(t *testing.T) {
 			func(v *armkeyvault.Vault) {
 				v.ID, v.Properties.EnableRbacAuthorization = vaultID("shared-rg", "contoso"), nil
 			},
-			store.Change{Action: "update", Detail: "RBAC authorization on; it has no access policies that this would end"},
+			store.Change{Action: "update", Detail: "RBAC authorization on; it has no access policies that this would disable"},
 			"patch of vault shared-rg/contoso",
 		},
 		"no soft delete": {
@@ -114,7 +114,7 @@ func TestKeyVaultThatCannotBeHadIsAnError(t *testing.T) {
 				v.Properties.AccessPolicies = []*armkeyvault.AccessPolicyEntry{{ObjectID: new("o"), TenantID: new(tenant), Permissions: &armkeyvault.Permissions{}}}
 			})},
 			nil,
-			"azure: Key Vault contoso: uses access policies, and RBAC authorization would end them (1)",
+			"azure: Key Vault contoso: uses access policies (1), which RBAC authorization would disable",
 			"assign roles to their owners, then run: az keyvault update --name contoso --enable-rbac-authorization true",
 		},
 		"no answer of Azure": {

@@ -75,7 +75,7 @@ func (e Existing) classes(ctx context.Context, o *Options) ([]config.Secret, err
 			e.Note("warning: SecretProviderClass %s was not read: %s", name, err)
 			return nil, nil
 		}
-		e.Note("read: SecretProviderClass %s, in whose place render writes one named after the delivery", name)
+		e.Note("read: SecretProviderClass %s; render writes another one in its place, named after the delivery", name)
 	}
 	if d.Provider == "" {
 		return nil, nil

@@ -156,7 +156,7 @@ func (s *grantStep) apply(ctx context.Context) ([]store.Change, error) {
 		case err != nil:
 			return s.changes(i), s.azure.Fail(ctx, azure.Object{Name: g.Object, Role: "Role Based Access Control Administrator", Scope: g.scope}, err)
 		default:
-			g.Detail += "; in force within 10 minutes"
+			g.Detail += "; takes effect within 10 minutes"
 		}
 	}
 	return s.changes(len(s.grants)), nil

@@ -179,7 +179,7 @@ func (v *Store) whyNoLogin(ctx context.Context, c store.Claims) (why, next strin
 	case isStatus(err, http.StatusNotFound):
 		return "no auth method at auth/" + v.d.Vault.AuthMount + v.inNamespace(), provision
 	case err != nil:
-		return name + " did not admit the pod, and secretctl cannot read it to say why", "give secretctl a Vault token that may read the role, or see what vault read says of it"
+		return name + " refused the pod, and secretctl may not read the role to find out why", "give secretctl a Vault token that may read the role, or compare the role yourself: vault read auth/" + v.d.Vault.AuthMount + "/role/" + v.d.Vault.Role
 	case !found:
 		return name + " does not exist", provision
 	case is.Audience != "" && !slices.Contains(c.Audiences, is.Audience):

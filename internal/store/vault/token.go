@@ -28,7 +28,7 @@ func findToken(given secret.Value) (secret.Value, error) {
 	if strings.TrimSpace(token) == "" {
 		var err error
 		if token, err = helperToken(); err != nil {
-			return secret.Value{}, hint.Wrap(fmt.Errorf("token helper: %w", err), "fix what the vault command uses, or export VAULT_TOKEN")
+			return secret.Value{}, hint.Wrap(fmt.Errorf("token helper: %w", err), "fix the token helper of the vault command, or export VAULT_TOKEN")
 		}
 	}
 	if token = strings.TrimSpace(token); token == "" {
