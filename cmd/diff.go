@@ -36,8 +36,8 @@ A "+" marks what is absent, "~" what differs, and "?" what could not be compared
 values are compared and never shown; of environment variables and of fields of Aidbox
 resources, only the names are shown. Fields that others have added to an object in the
 cluster are not differences, and neither are the labels of Argo CD and Helm. --ignore
-leaves out more, such as spec.replicas if an autoscaler sets it. If you pass --skip,
---templates, --patch or --container to render, pass them to diff too.
+leaves out more, such as spec.replicas if an autoscaler sets it. Pass the flags of render
+that change the manifests, such as --with, to diff too.
 
 Without a configured cluster, diff skips that part with a note, unless --only names it.
 Without azure.subscriptionID, it skips the identity and the role assignment.
@@ -78,6 +78,11 @@ func (a *app) diff(ctx context.Context, o diffOptions) error {
 	}
 	if o.render.Container != "" && !o.render.Patch {
 		return errNoPatch
+	}
+	if rendersJob(o.render) {
+		if err := a.completeJob(&o.render.Job); err != nil {
+			return err
+		}
 	}
 	all, err := a.deliveries()
 	if err != nil {

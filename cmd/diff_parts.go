@@ -104,7 +104,7 @@ func (a *app) diffCluster(d *config.Delivery, o render.Options) (comparison, err
 		return nil, err
 	}
 	return func(ctx context.Context) ([]drift.Object, error) {
-		if err := a.fillIn(ctx, d, false); err != nil {
+		if err := a.fillIn(ctx, d, o.Includes(render.GroupRotateJob)); err != nil {
 			return nil, err
 		}
 		o, err := withInitBundle(d, o)

@@ -86,7 +86,7 @@ func (a *app) render(ctx context.Context, o renderOptions) error {
 	if o.values != "" {
 		return hint.Usage("add --helm-values, or set aidbox.workload.managedBy: helm", "--values is for Helm values")
 	}
-	if o.rendersJob() {
+	if rendersJob(o.Options) {
 		if err := a.completeJob(&o.Job); err != nil {
 			return err
 		}
@@ -114,7 +114,7 @@ func (a *app) render(ctx context.Context, o renderOptions) error {
 
 func (a *app) renderOne(ctx context.Context, d *config.Delivery, o renderOptions) ([]render.Object, error) {
 	a.warnOfLiterals(d, o.Options)
-	if o.rendersJob() {
+	if rendersJob(o.Options) {
 		if err := a.checkJob(d, o.Options); err != nil {
 			return nil, err
 		}

@@ -29,9 +29,6 @@ func addRenderFlags(cmd *cobra.Command, o *renderOptions) {
 	f.BoolVar(&o.helmValues, "helm-values", false, "values for the Aidbox Helm chart, and nothing else")
 	f.StringVar(&o.values, "values", "", "with Helm values: your own values file, whose lists they keep")
 	_ = cmd.MarkFlagFilename("values", "yaml", "yml")
-	f.StringVar(&o.Job.Image, "image", "", "verify-job, rotate-job: the image of secretctl (default: secretctl/secretctl of this version)")
-	f.StringVar(&o.Job.Schedule, "schedule", "*/15 * * * *", "verify-job: when it runs, as cron has it")
-	f.StringVar(&o.Job.AdminSecret, "admin-secret", "", "verify-job: the Kubernetes Secret with the admin Client's secret, as NAME/KEY; adds the checks of the group client")
 	f.BoolVar(&o.Nudge, "nudge", false, "rbac: the right to patch pods too, for rotate --nudge")
 	addOutput(cmd, &o.output, "yaml", "json")
 	exclude(cmd, "only", "skip")
@@ -45,6 +42,9 @@ func addManifestFlags(cmd *cobra.Command, o *render.Options) {
 	f.StringSliceVar(&o.With, "with", nil, "these too: "+strings.Join(append(render.Groups(), render.WithInitBundle), ", "))
 	f.BoolVar(&o.Patch, "patch", false, "the patch for the existing workload in place of the manifests, or with render --dir beside them")
 	f.StringVar(&o.Container, "container", "", "with --patch: what the workload calls Aidbox's container (default: aidbox.workload.container)")
+	f.StringVar(&o.Job.Image, "image", "", "verify-job, rotate-job: the image of secretctl (default: secretctl/secretctl of this version)")
+	f.StringVar(&o.Job.Schedule, "schedule", "*/15 * * * *", "verify-job: when it runs, as cron has it")
+	f.StringVar(&o.Job.AdminSecret, "admin-secret", "", "verify-job: the Kubernetes Secret with the admin Client's secret, as NAME/KEY; adds the checks of the group client")
 }
 
 var errNoPatch = hint.Usage("add --patch, or set aidbox.workload.container", "--container is for --patch")
@@ -95,6 +95,6 @@ func (o renderOptions) of(d *config.Delivery) render.Options {
 	return options
 }
 
-func (o renderOptions) rendersJob() bool {
+func rendersJob(o render.Options) bool {
 	return o.Includes(render.GroupVerifyJob) || o.Includes(render.GroupRotateJob)
 }

@@ -14,8 +14,9 @@ func TestRealClusterRunsVerifyJob(t *testing.T) {
 	t.Parallel()
 	rc := newRealCluster(t, "job", "replicas: 2", "replicas: 1", "http://vault.default:8200", os.Getenv("CLUSTER_VAULT")) // the cluster has no DNS
 	rc.kubectl(t, "", "create", "secret", "generic", "admin", "--from-literal=secret="+rootSecret)
-	manifests := rc.ok(t, "render --allow-http --with verify-job --image aidbox-standin:1 --admin-secret admin/secret")
-	rc.kubectl(t, manifests, "apply", "--validate=strict", "--server-side", "-f", "-")
+	const withJob = " --allow-http --with verify-job --image aidbox-standin:1 --admin-secret admin/secret"
+	rc.kubectl(t, rc.ok(t, "render"+withJob), "apply", "--validate=strict", "--server-side", "-f", "-")
+	rc.ok(t, "diff --only cluster"+withJob)
 
 	t.Run("healthy", func(t *testing.T) {
 		said := rc.runJob(t, "aidbox-verify", "healthy", "Complete")
