@@ -60,6 +60,8 @@ func (v Value) Oddity() string {
 	switch {
 	case len(b) == 0:
 		return ""
+	case bytes.HasPrefix(b, []byte("-----BEGIN ")): // PEM is lines of text
+		return ""
 	case v.EndsInNewline():
 		return "ends in a line break"
 	case bytes.HasPrefix(b, []byte("\uFEFF")):

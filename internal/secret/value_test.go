@@ -100,6 +100,7 @@ func TestOddityDescribesWhatHardlyAnybodyIntends(t *testing.T) {
 	for text, want := range map[string]string{
 		"": "", "value": "", "two words": "", "a\nb": "", "\uFEFF": "begins with a byte order mark", "\uFEFFvalue": "begins with a byte order mark", "a\uFEFF": "",
 		"a\n": "ends in a line break", "\uFEFFa\r\n": "ends in a line break", "a\x00b": "has a NUL character",
+		"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n": "",
 		" a": "begins with white space", "\na": "begins with white space", "\ta": "begins with white space", "a ": "ends in white space", "a\t": "ends in white space", " ": "begins with white space",
 	} {
 		if got := New([]byte(text)).Oddity(); got != want {
