@@ -100,7 +100,7 @@ func (a *Server) applyBundle(url string) error {
 // handle drops the connection of a stopped Aidbox without an answer.
 func (a *Server) handle(w http.ResponseWriter, r *http.Request) {
 	if a.stopped.Load() {
-		panic(http.ErrAbortHandler)
+		panic(http.ErrAbortHandler) //nolint:forbidigo // how net/http drops a connection
 	}
 	handler := a.serve
 	if a.options.Wrap != nil {
