@@ -98,7 +98,7 @@ func (a *app) reportsOf(done []outcome[verify.DeliveryReport]) []verify.Delivery
 		}
 		r.Name, r.Checks = o.delivery.Name, append([]verify.Result{}, r.Checks...)
 		for i, c := range r.Checks {
-			r.Checks[i].Hint = a.onlyFor(o.delivery, c.Hint)
+			r.Checks[i].Hint = a.onlyFor(o.delivery.Name, c.Hint)
 		}
 		if o.err != nil && a.several {
 			r.Error = (*verify.SetupError)(a.problem(a.about(o.delivery, o.err)))

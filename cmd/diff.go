@@ -147,10 +147,10 @@ func (a *app) cleanDiff(r drift.Report) {
 	for _, d := range r.Deliveries {
 		for i := range d.Parts {
 			p := &d.Parts[i]
-			p.Detail, p.Hint = a.clean(p.Detail), a.clean(p.Hint)
+			p.Detail, p.Hint = a.clean(p.Detail), a.clean(a.onlyFor(d.Name, p.Hint))
 			for i := range p.Objects {
 				o := &p.Objects[i]
-				o.Name, o.Detail, o.Hint = a.clean(o.Name), a.clean(o.Detail), a.clean(o.Hint)
+				o.Name, o.Detail, o.Hint = a.clean(o.Name), a.clean(o.Detail), a.clean(a.onlyFor(d.Name, o.Hint))
 				for i := range o.Fields {
 					a.cleanField(&o.Fields[i])
 				}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/secret"
 )
 
 // maxParallel is how many deliveries a command works on at the same time.
@@ -125,15 +126,20 @@ func failuresOf[T any](ctx context.Context, a *app, outcomes []outcome[T]) error
 	return join(all...)
 }
 
-// ofDelivery matches the commands of a hint that act on all deliveries without --delivery.
+// ofDelivery matches the commands of a hint that read the config.
 var ofDelivery = regexp.MustCompile(`\bsecretctl (client (apply|delete|get)|diff|doctor|graph|provision|render|rotate|status|verify)\b`)
 
-// onlyFor adds --delivery to the commands of a hint about one delivery of several.
-func (a *app) onlyFor(d *config.Delivery, hint string) string {
-	if !a.several && a.delivery == "" {
-		return hint
+// onlyFor adds to the commands of a hint the flags with which they act on the delivery that
+// it is about, and on no other.
+func (a *app) onlyFor(delivery, hint string) string {
+	var flags string
+	if a.origin["config"] == "--config" {
+		flags += " -c " + secret.ShellWord(a.config)
 	}
-	return ofDelivery.ReplaceAllString(hint, "$0 --delivery "+d.Name)
+	if a.several || a.delivery != "" {
+		flags += " --delivery " + delivery
+	}
+	return ofDelivery.ReplaceAllStringFunc(hint, func(command string) string { return command + flags })
 }
 
 // about is onlyFor for the hints of an error.
@@ -141,7 +147,7 @@ func (a *app) about(d *config.Delivery, err error) error {
 	var all []error
 	for _, part := range parts(err) {
 		next := hint.Of(part)
-		if changed := a.onlyFor(d, next); changed != next {
+		if changed := a.onlyFor(d.Name, next); changed != next {
 			part = hint.Wrap(part, "%s", changed)
 		}
 		all = append(all, part)

@@ -150,8 +150,8 @@ func (a *app) toRotate(o rotateOptions, args []string) ([]*config.Delivery, func
 	return all, func(d *config.Delivery) []config.Secret { return rotated[d] }, nil
 }
 
-// sameTarget returns the flags with which another command reads the same config, and looks
-// into the same mount or cluster.
+// sameTarget returns the flags with which another command looks into the same mount or
+// cluster.
 func (a *app) sameTarget(o checkOptions) (flags string) {
 	add := func(flag, value string) {
 		if value != "" {
@@ -164,9 +164,6 @@ func (a *app) sameTarget(o checkOptions) (flags string) {
 	add("--context", a.kubeContext)
 	if o.target == targetLocal && o.mountPath == "" {
 		add("--target", targetLocal)
-	}
-	if a.config != defaultConfig {
-		add("-c", a.config)
 	}
 	return flags
 }
@@ -186,7 +183,7 @@ func (a *app) rotationOf(ctx context.Context, d *config.Delivery, s config.Secre
 				what = fmt.Sprintf("version %s of %s is in the store", version, s.Name)
 			}
 			a.goOn.Delete("")
-			a.goOn.Store(d.Name+"/"+s.Name, a.onlyFor(d, what+"; watch it arrive, without writing: "+again))
+			a.goOn.Store(d.Name+"/"+s.Name, a.onlyFor(d.Name, what+"; watch it arrive, without writing: "+again))
 		},
 	}
 	if a.wroteNothing() {

@@ -121,7 +121,7 @@ func (a *app) newStatusReport(done []outcome[status.Delivery], err error) status
 			d.Error, d.State = a.problem(a.about(o.delivery, o.err)), verify.StateUnknown
 		}
 		d.Name = o.delivery.Name
-		d.Hints(func(hint string) string { return a.onlyFor(o.delivery, hint) })
+		d.Hints(func(hint string) string { return a.onlyFor(o.delivery.Name, hint) })
 		all = append(all, d)
 	}
 	return status.NewReport(all, a.problem(err))
