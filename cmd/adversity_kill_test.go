@@ -170,7 +170,7 @@ func TestASignalEndsACommandInOrder(t *testing.T) {
 			hint := "hint: run it again"
 			if strings.Contains(talker, "rotate") { // which would write one more version
 				s.at("vault provision", "1m")
-				hint = "secretctl rotate client-secret --follow"
+				hint = "secretctl rotate -c " + filepath.Join(s.dir, "vault.yaml") + " client-secret --follow"
 			}
 			hangs := make(chan struct{}, 64)
 			s.trouble.Store(&trouble{writes: true, spoil: func(_ http.ResponseWriter, r *http.Request) {
