@@ -49,7 +49,7 @@ func TestRealVaultLetsAPipelineIn(t *testing.T) {
 		{"of another repository", "jwt/ci", ci.token(t, "https://vault.example", "repo:fork/aidbox"), 3, []string{"login refused", "sub"}},
 		{"that somebody else signed", "jwt/ci", newIssuer(t).token(t, "https://vault.example", "repo:acme/aidbox:ref:refs/heads/main"), 3, []string{"login refused"}},
 		{"with a role that is not there", "jwt/none", good, 3, []string{"login refused", `role "none" could not be found`, "hint: create the role: vault write auth/jwt/role/none role_type=jwt"}},
-		{"with an auth method that is not there", "gh/ci", good, 3, []string{"auth/gh/login: login refused: answered 403", "hint: check that the auth method exists, in this namespace: vault auth list"}},
+		{"with an auth method that is not there", "gh/ci", good, 3, []string{"auth/gh/login: login refused: answered 403", "hint: check that the auth method exists in this namespace: vault auth list"}},
 		{"without a token", "jwt/ci", "", 2, []string{"SECRETCTL_ID_TOKEN"}},
 		{"with a role alone", "ci", good, 2, []string{`"ci" is not an auth method and a role`}},
 	} {

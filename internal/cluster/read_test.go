@@ -171,7 +171,7 @@ func TestMalformedLookIsRefused(t *testing.T) {
 			t.Errorf("%q is %+v", out, files)
 		}
 	}
-	const good = ":look 1\n:path\n:found\n:link ..data/x\n:stat 644 1700000000\n:digest " + digest + "\n:end\n"
+	const good = ":look 1\n:path\n:found\n:link ..data/x\n:hash\n:stat 644 1700000000\n:sum " + digest + "\n:end\n"
 	if _, err := parseLook([]byte(good), 1); err != nil {
 		t.Error(err)
 	}

@@ -261,8 +261,8 @@ func resources(ctx context.Context, d *config.Delivery, deps verify.Dependencies
 			prerequisite = c
 			continue
 		}
-		if c.Status == verify.StatusSkip && prerequisite.Status != verify.StatusPass {
-			c.Detail, c.Hint = cmp.Or(prerequisite.Detail, c.Detail), prerequisite.Hint
+		if c.Status == verify.StatusSkip && prerequisite.ID != "" && prerequisite.Status != verify.StatusPass {
+			c.Detail, c.Hint = prerequisite.Detail, prerequisite.Hint
 		}
 		state := verify.StateUnknown
 		switch {

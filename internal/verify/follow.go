@@ -167,7 +167,11 @@ func (r *rotation) followFile(ctx context.Context, f *follower) bool {
 		f.file.err, f.file.ok = got.Err, got.Err == nil && got.Digest == want
 		return f.file.ok || f.gone() || cannotLook(got.Err)
 	}
-	for got := f.before; !over(got); {
+	got := f.before
+	if f.mount.pod == nil { // it may have changed during the write
+		got = f.mount.lookAgain(ctx, r.secret)
+	}
+	for !over(got) {
 		select {
 		case got = <-f.seen:
 			continue

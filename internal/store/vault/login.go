@@ -130,7 +130,7 @@ func (v *Store) logIn(ctx context.Context, login store.Login) (*api.SecretAuth, 
 		case strings.Contains(said, "could not be found"): // Vault's text for a missing role
 			next = fmt.Sprintf("create the role: vault write %s role_type=jwt user_claim=sub bound_subject=SUB bound_audiences=AUD token_policies=POLICY", role)
 		case refused.StatusCode == http.StatusForbidden: // Vault's answer for a path without an auth method
-			next = fmt.Sprintf("check that the auth method exists, in this namespace: vault auth list; it has to have %s/", login.Method)
+			next = fmt.Sprintf("check that the auth method exists in this namespace: vault auth list must show %s/", login.Method)
 		}
 		return nil, hint.Wrap(fmt.Errorf("vault: %s: login refused: %s", path, said), "%s", next)
 	}
