@@ -162,7 +162,7 @@ func nameOrigin(d *config.Delivery, err error) error {
 
 // clusterOf returns how to reach the delivery's cluster.
 func (a *app) clusterOf(d *config.Delivery) cluster.Options {
-	o := cluster.Options{Kubeconfig: a.kubeconfig, Context: d.Context, Log: a.logOf(d), AllowHTTP: a.allowHTTP, Timeout: a.requestLimit(), Sanitizer: a.sanitizer}
+	o := cluster.Options{Kubeconfig: a.kubeconfig, From: a.origin["kubeconfig"], Context: d.Context, Log: a.logOf(d), AllowHTTP: a.allowHTTP, Timeout: a.requestLimit(), Sanitizer: a.sanitizer}
 	if d.Provider != "" { // init does not know it yet
 		o.Shorten = a.provider(d).ShortenMountError
 	}

@@ -30,6 +30,7 @@ import (
 // Options says which cluster to connect to, and how.
 type Options struct {
 	Kubeconfig string    // a file; "" means $KUBECONFIG, ~/.kube/config, or the pod that secretctl runs in
+	From       string    // what set Kubeconfig, for errors; "" means --kubeconfig
 	Context    string    // of the kubeconfig; "" means its current one
 	Log        io.Writer // gets a line for each request; may be nil
 

@@ -177,6 +177,7 @@ func TestErrorsSayWhereTheAddressOfTheClusterWasSet(t *testing.T) {
 		}
 	}
 	refused(Options{Kubeconfig: file}, "--kubeconfig, context a")
+	refused(Options{Kubeconfig: file, From: "SECRETCTL_KUBECONFIG"}, "SECRETCTL_KUBECONFIG, context a")
 	refused(Options{Kubeconfig: file, Context: "b"}, "--kubeconfig, context b")
 	t.Setenv("KUBECONFIG", file)
 	refused(Options{}, "KUBECONFIG, context a")

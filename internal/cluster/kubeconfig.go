@@ -77,7 +77,7 @@ func loadConfig(o Options) (*rest.Config, error) {
 
 // origin says where the address of the API server was set.
 func origin(o Options) string {
-	from := "--kubeconfig"
+	from := cmp.Or(o.From, "--kubeconfig")
 	if o.Kubeconfig == "" {
 		from = "~/.kube/config"
 		if os.Getenv(clientcmd.RecommendedConfigPathEnvVar) != "" { //nolint:forbidigo // as client-go does
