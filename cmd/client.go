@@ -60,6 +60,9 @@ type resourceChange func(*fhirclient.Client, context.Context, *config.Delivery, 
 // changeResources changes the resources of each delivery, and prints the changes.
 func (a *app) changeResources(ctx context.Context, f fleet, adopt bool, output string, change resourceChange) error {
 	f.app, f.exclusive = a, aidboxOf
+	if len(f.all) == 0 {
+		a.narrate("note: the config has no resources")
+	}
 	done, err := each(ctx, f, func(d *config.Delivery) (work[[]fhirclient.Change], error) {
 		c, err := a.aidbox(ctx, d)
 		if err != nil {
@@ -67,9 +70,6 @@ func (a *app) changeResources(ctx context.Context, f fleet, adopt bool, output s
 		}
 		c.Adopt = adopt
 		return func(ctx context.Context, _ *progress) (changes []fhirclient.Change, err error) {
-			if len(d.Resources) == 0 {
-				a.narrate("note: %sthe config has no resources", a.of(d))
-			}
 			for _, r := range d.Resources {
 				more, err := change(c, ctx, d, r)
 				changes = append(changes, more...)
