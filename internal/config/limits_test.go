@@ -22,6 +22,17 @@ func TestAliasBombEndsSoonWithOneProblem(t *testing.T) {
 	}
 }
 
+func TestAliasesOfALongTextAreOneProblem(t *testing.T) {
+	long := strings.Repeat("x", 1000)
+	for _, aliased := range []string{long, "{" + long + ": 1}", "{" + long + ": null}", "[[" + long + "]]"} {
+		body := "{a: &a " + aliased + ", b: [" + strings.Repeat("*a, ", 10_000) + "]}"
+		got := problems(t, delivery("resources: [{type: Client, id: c, secrets: {secret: s}, body: "+body+"}]\n"))
+		if len(got) != 1 || !strings.Contains(got[0].Message, "aliases") {
+			t.Errorf("%.10s: %s", aliased, &Error{got})
+		}
+	}
+}
+
 func TestVaultConfigThatFitsNoConfigMapIsRefused(t *testing.T) {
 	var items []string
 	for i := range 300 {

@@ -22,7 +22,7 @@ import (
 // Bounds on what checking one document may cost.
 const (
 	maxDepth   = 100
-	maxAliased = 100_000 // nodes reached through aliases
+	maxAliased = 1 << 20 // nodes reached through aliases, and bytes of their keys and texts
 )
 
 var (
@@ -44,8 +44,8 @@ type structure struct {
 // check reports what is wrong at p and below. multiline allows line breaks in text.
 func (s *structure) check(p *place, t reflect.Type, multiline bool) {
 	switch {
-	case p.node == nil: // null is the same as left out
 	case s.tooMuch(p):
+	case p.node == nil: // null is the same as left out
 	case p.node.Style&yaml.TaggedStyle != 0:
 		p.report("has a YAML tag", "leave out what begins with \"!\", or quote it")
 	case t == sourceType:
@@ -96,8 +96,12 @@ func (s *structure) tooMuch(p *place) bool {
 		p.report("is nested too deeply", "does an alias contain itself?")
 		return true
 	}
-	if p.aliased {
-		if s.aliased++; s.aliased == maxAliased {
+	if p.aliased && s.aliased < maxAliased {
+		s.aliased += 1 + len(p.name)
+		if p.node != nil {
+			s.aliased += len(p.node.Value)
+		}
+		if s.aliased >= maxAliased {
 			p.report("aliases stand for too much", "write the values out")
 		}
 	}
