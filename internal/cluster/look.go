@@ -12,6 +12,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -35,7 +36,7 @@ type Observation map[string]File
 type File struct {
 	Found   bool // it exists, whether or not it can be read
 	Mode    fs.FileMode
-	ModTime time.Time    // zero, as Mode, if the container has no stat
+	ModTime time.Time    // by the clock of this machine; zero, as Mode, if the container has no stat
 	Link    string       // the target of a symbolic link: ..data/client-secret
 	Digest  string       // SHA-256 in hexadecimal, only to compare: that of a guessable value gives it away
 	Content secret.Value // only of Contents
@@ -163,6 +164,7 @@ type observed struct {
 	files          []File
 	toStat, toHash []int // indexes
 	noStat         bool
+	ahead          time.Duration // of this machine, the container's clock
 }
 
 // parseLook reads what lookScript prints about n paths. Whatever a container prints, it
@@ -239,12 +241,16 @@ func (o *observed) add(key, value string, data []byte) error {
 		} else {
 			f.Err = fmt.Errorf("%w: sha256sum, base64", ErrNoTool)
 		}
+	case ":now":
+		if seconds, err := strconv.ParseInt(value, 10, 64); err == nil {
+			o.ahead = time.Until(time.Unix(seconds, 0))
+		}
 	case ":stat":
 		if len(o.toStat) == 0 {
 			return errOddLook
 		}
 		f, o.toStat = &o.files[o.toStat[0]], o.toStat[1:]
-		return f.setStat(value)
+		return f.setStat(value, o.ahead)
 	case ":sum":
 		if len(o.toHash) == 0 {
 			return errOddLook
@@ -265,11 +271,11 @@ func (f *File) setDigest(hexadecimal string) error {
 	return nil
 }
 
-func (f *File) setStat(numbers string) error {
+func (f *File) setStat(numbers string, ahead time.Duration) error {
 	var seconds int64
 	if _, err := fmt.Sscanf(numbers, "%o %d", &f.Mode, &seconds); err != nil {
 		return errOddLook
 	}
-	f.ModTime = time.Unix(seconds, 0)
+	f.ModTime = time.Unix(seconds, 0).Add(-ahead)
 	return nil
 }

@@ -99,7 +99,10 @@ stats() {
 		first= f=/${a#*/}
 		[ ! -e "$f" ] || set -- "$@" "$f"
 	done
-	if [ $# -gt 0 ] && has stat; then stat -L -c ':stat %a %Y' "$@"; fi
+	if [ $# -gt 0 ] && has stat; then
+		! now=$(date +%s) || say :now "$now"
+		stat -L -c ':stat %a %Y' "$@"
+	fi
 }
 sums() {
 	first=1

@@ -177,6 +177,24 @@ func TestMalformedLookIsRefused(t *testing.T) {
 	}
 }
 
+func TestAgeDoesNotDependOnTheContainersClock(t *testing.T) {
+	const digest = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+	for ahead, now := range map[time.Duration]string{time.Hour: ":now %d\n", -time.Hour: ":now %d\n", 0: "", 1: ":now\nJXM=\n"} {
+		there := time.Now().Add(ahead)
+		if strings.Contains(now, "%d") {
+			now = fmt.Sprintf(now, there.Unix())
+		}
+		out := fmt.Sprintf(":look 1\n:path\n:found\n:hash\n%s:stat 644 %d\n:sum %s\n:end\n", now, there.Add(-time.Minute).Unix(), digest)
+		files, err := parseLook([]byte(out), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if age := time.Since(files[0].ModTime); age < 58*time.Second || age > 63*time.Second {
+			t.Errorf("a clock that is %s ahead: age is %s", ahead, age)
+		}
+	}
+}
+
 func TestExitCodesAreDifferentErrors(t *testing.T) {
 	for code, want := range map[int]error{exitCannot: errNoShell, exitNotFound: errNoShell, 1: errToolFailed, 2: errToolFailed} {
 		if err := exitError(code); !errors.Is(err, want) || errors.Is(err, errNoShell) != errors.Is(want, errNoShell) {
