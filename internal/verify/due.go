@@ -10,7 +10,7 @@ import (
 // followInstead makes a rotation that is due follow the version in the store, because that
 // has not arrived.
 func (r *run) followInstead(ctx context.Context, why string) (stopped Result, ok bool) {
-	r.rotation.Follow, r.rotation.notArrived = true, ", and "+r.line(why)
+	r.rotation.Follow, r.rotation.notArrived = true, ", which has not arrived ("+r.line(why)+")"
 	return r.readRotated(ctx)
 }
 

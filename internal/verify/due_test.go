@@ -85,7 +85,7 @@ func dueRows() []row {
 		{"due, and not in the store", due(nil, nil, func(_ *testing.T, s *fixture) { clear(s.store) }), updated, StatusUnknown, "file does not exist"},
 		{"due, dry run", due([]string{canary}, []time.Duration{91 * day}, dryRun), updated, StatusPass, "dry run: would write a new version"},
 
-		{"not arrived", notArrived(nil), updated, StatusPass, "version 3 is the newest, and local: the file has another value than the store, version 3; nothing was written"},
+		{"not arrived", notArrived(nil), updated, StatusPass, "version 3 is the newest, which has not arrived (local: the file has another value than the store, version 3); nothing was written"},
 		{"not arrived", notArrived(nil), mounted, StatusFail, "local: still the old value, 1m0s after the start"},
 		{"not arrived, and arrives", notArrived(arrives), mounted, StatusPass, "after the start"},
 		{"not arrived, and arrives", notArrived(arrives), accepted, StatusPass, "answered 200"},
@@ -94,6 +94,6 @@ func dueRows() []row {
 			s.publish(t, map[string]string{"client-secret": rotated}, time.Now())
 			s.valid = canary
 		}), accepted, StatusFail, "answered 401 to the new value, 1m30s after the start"},
-		{"not arrived, dry run", notArrived(dryRun), updated, StatusPass, "dry run: would follow version 3, and local: the file has another value"},
+		{"not arrived, dry run", notArrived(dryRun), updated, StatusPass, "dry run: would follow version 3, which has not arrived (local: the file has another value"},
 	}
 }

@@ -55,7 +55,7 @@ type rotation struct {
 	version    string       // the version that is followed
 	written    time.Time    // or when following began; zero if there is nothing to follow
 	leftOut    []string     // pods that do not run, and why
-	notArrived string       // ", and " why a rotation that is due is followed instead
+	notArrived string       // why a rotation that is due is followed instead, as the end of a sentence
 	times      timeline
 	followers  []*follower
 	connecting chan struct{} // limits how many look, or connect to watch, at the same time

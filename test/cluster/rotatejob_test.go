@@ -63,7 +63,7 @@ func TestRealClusterRotatesOnSchedule(t *testing.T) {
 	})
 	t.Run("follows in the next run", func(t *testing.T) {
 		said := rc.runJob(t, "aidbox-rotate", "again", "Failed")
-		rc.wantLines(t, said, "√ rotation/store-updated  client-secret  version 3 is the newest, and pod/", "nothing was written", "× rotation/mounted ")
+		rc.wantLines(t, said, "√ rotation/store-updated  client-secret  version 3 is the newest, which has not arrived (pod/", "nothing was written", "× rotation/mounted ")
 		rc.wantVersions(t, map[string]string{"client": "3", "other": "1"})
 
 		apply("")
@@ -72,7 +72,7 @@ func TestRealClusterRotatesOnSchedule(t *testing.T) {
 		<-time.After(5 * time.Second) // until it has seen the old value in them
 		rc.kubectl(t, "", "patch", "secretproviderclass", "aidbox-vault-secrets", "--type=merge", "-p", `{"spec": {"parameters": {"roleName": "rotatejob"}}}`)
 		said = rc.jobLog(t, "fixed", "Complete")
-		rc.wantLines(t, said, "version 3 is the newest, and pod/", "nothing was written", "√ rotation/mounted ", "√ rotation/new-accepted ", "√ rotation/old-rejected ")
+		rc.wantLines(t, said, "version 3 is the newest, which has not arrived (pod/", "nothing was written", "√ rotation/mounted ", "√ rotation/new-accepted ", "√ rotation/old-rejected ")
 		rc.wantVersions(t, map[string]string{"client": "3", "other": "1"})
 	})
 	t.Run("leaves alone what is young", func(t *testing.T) {
