@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -49,6 +50,9 @@ func (c *Cluster) WorkloadTransport(namespace, kind, name string, port int) *htt
 		}
 		w, err := c.Workload(ctx, namespace, kind, name)
 		if err != nil {
+			if errors.Is(err, fs.ErrNotExist) {
+				err = hint.Wrap(err, "secretctl verify workload says what to apply")
+			}
 			return "", "", 0, err
 		}
 		pod, ok := w.readyPod()

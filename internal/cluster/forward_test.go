@@ -4,11 +4,13 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/secretctl/secretctl/internal/fhirclient"
+	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/secret"
 )
 
@@ -34,5 +36,22 @@ func TestARefusedPortForwardIsNotTriedAgain(t *testing.T) {
 	}
 	if asked.Load() != 2 || time.Since(start) > 5*time.Second { // by WebSocket and by SPDY
 		t.Errorf("%d requests in %s", asked.Load(), time.Since(start))
+	}
+}
+
+func TestAWorkloadThatIsNotDeployedYetHasAHint(t *testing.T) {
+	const absent = `{"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 404, "reason": "NotFound", "message": "not found"}`
+	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = io.WriteString(w, absent)
+	})
+	aidbox, err := fhirclient.New(fhirclient.Options{URL: "http://aidbox", Tunnel: c.WorkloadTransport("default", "Deployment", "aidbox", 8080)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = aidbox.Health(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "deployments/aidbox in namespace default: not found") || hint.Of(err) != "secretctl verify workload says what to apply" {
+		t.Errorf("error is %v, hint %q", err, hint.Of(err))
 	}
 }
