@@ -6,9 +6,9 @@ package starter
 import (
 	"bytes"
 	_ "embed" // of the template
-	"encoding/json"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"text/template"
@@ -73,7 +73,8 @@ func File(o Options) ([]byte, error) {
 
 var plain = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9/]([-\w./:@]*[\w/])?$`) })
 
-// scalar writes a text so that YAML reads it as that text, wherever it stands.
+// scalar writes a text on one line so that YAML reads it as that text, wherever it stands,
+// also in a comment.
 func scalar(text string) (string, error) {
 	asYAML, err := sigsyaml.Marshal(text)
 	if err != nil {
@@ -82,8 +83,7 @@ func scalar(text string) (string, error) {
 	if plain().MatchString(text) && strings.TrimSpace(string(asYAML)) == text {
 		return text, nil
 	}
-	quoted, err := json.Marshal(text)
-	return string(quoted), err
+	return strconv.Quote(text), nil // unlike JSON, it escapes every character that YAML takes for a line break
 }
 
 // lines writes a value as lines of YAML, indented.

@@ -171,6 +171,32 @@ func TestWhatACommentShowsCanBeWritten(t *testing.T) {
 	}
 }
 
+func TestNoTextBreaksOutOfItsLine(t *testing.T) {
+	for _, lineBreak := range []string{"\n", "\r", "\u0085", "\u2028", "\u2029"} {
+		text := "x" + lineBreak + "  broke: out"
+		workload := &starter.Workload{Workload: config.Workload{Kind: "Deployment", Name: text, Container: text, ManagedBy: config.ManagedByHelm}, ServiceAccount: text, Image: text}
+		secrets := []config.Secret{{Name: text, File: text, Path: text, Key: text, ObjectName: text, ObjectType: text, ObjectEncoding: text, Encoding: text, KeyVault: text, Scope: []string{"Client/" + text}}}
+		plain := starter.Options{Name: text, Namespace: text, VaultAddress: text, CSIAddress: text, KeyVault: text, SubscriptionID: text, ResourceGroup: text, Cluster: text, AidboxURL: text, Secrets: secrets}
+		adopted := plain
+		adopted.Workload, adopted.Vault, adopted.Azure = workload, &config.Vault{}, &config.Azure{}
+		mounted := adopted
+		mounted.MountPath, mounted.ScopeFormat = text, text
+		for _, o := range []starter.Options{plain, adopted, mounted} {
+			for _, o.Provider = range []string{"vault", "azure", text} {
+				file, err := starter.File(o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, line := range strings.FieldsFunc(string(file), func(r rune) bool { return strings.ContainsRune("\n\r\u0085\u2028\u2029", r) }) {
+					if strings.HasPrefix(strings.TrimSpace(line), "broke") {
+						t.Errorf("%q\n%s", lineBreak, file)
+					}
+				}
+			}
+		}
+	}
+}
+
 func TestNoValueIsTakenFromAWorkload(t *testing.T) {
 	raw, err := os.ReadFile("testdata/deployment.yaml")
 	if err != nil || !strings.Contains(string(raw), hidden) {
