@@ -112,18 +112,21 @@ func (d *display) show() {
 	if d.total > 1 {
 		names = []string{fmt.Sprintf("%s: %d of %d done, %d running", d.title, d.done, d.total, len(d.running)), longest.name + longest.waiting()}
 	}
-	if why := d.clean(longest.hosts.Trouble()); why != "" {
+	if why := longest.hosts.Trouble(); why != "" {
 		names[len(names)-1] += ": " + why
 	}
 	if d.ErrTerminal { // the time comes first, since a narrow terminal cuts off the end
 		spinner := []rune("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
 		turn := int(time.Since(d.since) / redrawEvery)
-		d.console.status(fmt.Sprintf("%c %s %s", spinner[turn%len(spinner)], longest.elapsed(), strings.Join(names, "; ")))
+		d.console.status(d.clean(fmt.Sprintf("%c %s %s", spinner[turn%len(spinner)], longest.elapsed(), strings.Join(names, "; "))))
 		return
 	}
 	names[len(names)-1] += ": " + longest.elapsed()
 	for _, p := range d.running[1:] {
 		names = append(names, p.name+p.waiting()+": "+p.elapsed())
+	}
+	for i, name := range names {
+		names[i] = d.clean(name)
 	}
 	_, _ = io.WriteString(d.console, strings.Join(names, "\n")+"\n")
 }

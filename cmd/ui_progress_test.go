@@ -3,6 +3,7 @@ package cmd
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -90,6 +91,28 @@ func TestProgressSaysWhyARequestIsTriedAgain(t *testing.T) {
 			t.Errorf("(-want +got)\n%s", diff)
 		}
 	})
+}
+
+func TestProgressShowsNoControlCharactersOfNames(t *testing.T) {
+	for _, terminal := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			f, stderr := fleetOf(2)
+			f.ErrTerminal = terminal
+			b := f.startDisplay("verify", 2)
+			for range 2 {
+				p := b.start("a\x1b]52;c;eA==\ab\u009b2J\u202ec\nforged")
+				p.set("waiting for d\x1b[2Je\rforged", 0)
+				defer p.end()
+				defer transport.WaitFor(p.hosts.Context(t.Context()), "f\u2028\x9bforged")()
+			}
+			<-time.After(16 * time.Second)
+			shown := strings.NewReplacer("\x1b[?7l", "", "\x1b[?7h", "", "\r\x1b[K", "").Replace(stderr.String())
+			const want = "a ]52;c;eA== b c forged: waiting for de forged (f \uFFFDforged)"
+			if !strings.Contains(shown, want) || strings.ContainsAny(shown, "\x1b\a\r\u009b\u202e\u2028") || strings.Contains(shown, "\nforged") {
+				t.Errorf("on a terminal: %t, shows %q", terminal, shown)
+			}
+		})
+	}
 }
 
 // failing is a transport on which every request fails.
