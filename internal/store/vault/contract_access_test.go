@@ -100,19 +100,19 @@ func dryRunWritesNothing(t *testing.T, b *backend) {
 func updatesPolicy(t *testing.T, b *backend) {
 	name := storetest.Place(t)
 	d := b.delivery(t, config.Secret{Name: "a", Path: name + "/a"}, config.Secret{Name: "b", Path: name + "/b"})
-	b.call(t, http.MethodPut, "sys/policies/acl/"+name, map[string]any{"policy": `path "secret/data/` + name + "/*\" {\ncapabilities = [\"read\"]\n}\n"})
+	b.call(t, http.MethodPut, "sys/policies/acl/"+name, map[string]any{"policy": `path "secret/data/` + name + "/theirs\" {\ncapabilities = [\"read\"]\n}\n"})
 
 	got, err := b.runWith(t, d, store.Options{Adopt: true}, "policy")
 	storetest.Want(t, got, err, "policy update sys/policies/acl/"+name)
-	if wanted := "+secret/data/" + name + "/a, +secret/data/" + name + "/b, -secret/data/" + name + "/*"; got[0].Detail != wanted || got[0].Warning == "" {
+	if wanted := "+secret/data/" + name + "/a, +secret/data/" + name + "/b, -secret/data/" + name + "/theirs"; got[0].Detail != wanted || got[0].Warning == "" {
 		t.Errorf("detail %q, want %q; warning %q, want one", got[0].Detail, wanted, got[0].Warning)
 	}
 	text, _ := b.read(t, "sys/policies/acl/"+name)["policy"].(string)
-	if !strings.HasPrefix(text, "# Managed by secretctl for default/aidbox: ") {
+	if !strings.HasPrefix(text, "# Managed by secretctl for default/aidbox at auth/"+name+": ") {
 		t.Errorf("the policy does not say whose it is:\n%s", text)
 	}
 	grants(t, b, name, "secret/data/"+name+"/a", true)
-	grants(t, b, name, "secret/data/"+name+"/other", false)
+	grants(t, b, name, "secret/data/"+name+"/theirs", false)
 
 	d.Vault.PolicyScope = config.PolicyPrefix
 	got, err = b.run(t, d, nil, "policy")

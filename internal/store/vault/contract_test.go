@@ -28,6 +28,7 @@ var contract = []struct {
 	{"updates what differs and keeps other keys", updatesAndKeepsOtherKeys},
 	{"writes secrets that share a path in one version", sharesOneVersion},
 	{"writes after a soft delete", writesAfterSoftDelete},
+	{"generates nothing in place of a deleted value", keepsDeletedValue},
 	{"refuses to guess at a value that is no text", refusesOtherJSON},
 	{"merges the write of another key", mergesOtherKeys},
 	{"finds its own write when the answer was lost", survivesLostAnswer},
@@ -52,6 +53,7 @@ var contract = []struct {
 	{"leaves an auth method as others have set it", leavesSharedAuthMethod},
 	{"leaves a policy of somebody else that grants enough", leavesOtherPolicyThatGrants},
 	{"refuses to change a policy of somebody else", refusesOtherPolicy},
+	{"refuses to change the policy of another cluster", refusesPolicyOfAnotherCluster},
 	{"leaves a role that admits the pod and others", leavesRoleThatAdmits},
 	{"refuses to take a role from others", refusesOtherRole},
 	{"keeps further policies of its role", keepsFurtherPolicies},
@@ -142,6 +144,25 @@ func writesAfterSoftDelete(t *testing.T, b *backend) {
 	if diff := cmp.Diff(map[string]any{"password": storetest.Canary}, values); diff != "" || version != 2 {
 		t.Errorf("version %d, want 2; values (-want +got):\n%s", version, diff)
 	}
+}
+
+func keepsDeletedValue(t *testing.T, b *backend) {
+	path := storetest.Place(t)
+	b.store(t, path, map[string]any{"password": storetest.Canary})
+	b.call(t, http.MethodDelete, "secret/data/"+path, nil)
+	d := b.delivery(t, config.Secret{Name: "password", Value: secret.Source{Generate: &secret.Generate{Length: 32}}})
+
+	_, err := b.run(t, d, nil, "store")
+	storetest.WantError(t, err, "vault: secret/"+path+"#password: version 1 is deleted, and can be recovered; no other value was generated")
+	storetest.WantHint(t, err, "vault kv undelete -mount=secret -versions=1 "+path, "vault kv destroy")
+	got, err := b.runWith(t, d, store.Options{Compare: true}, "store")
+	if err != nil || len(got) != 1 || got[0].Refused == nil {
+		t.Errorf("compared: %+v, %v", got, err)
+	}
+
+	b.call(t, http.MethodDelete, "secret/metadata/"+path, nil)
+	got, err = b.run(t, d, nil, "store")
+	storetest.Want(t, got, err, "store create secret/"+path+"#password")
 }
 
 func refusesOtherJSON(t *testing.T, b *backend) {

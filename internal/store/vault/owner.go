@@ -2,6 +2,7 @@ package vault
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/store"
@@ -14,5 +15,12 @@ func (v *Store) refuseOther(object, why, setting string) error {
 	return hint.Wrap(err, "set %s to a name of the delivery's own, such as %s, or take this one over: secretctl provision --adopt", setting, v.ownName())
 }
 
-// ownName is a name for a policy or a role that no other delivery has by default.
-func (v *Store) ownName() string { return v.d.Name + "-" + v.d.Namespace }
+// ownName is a name for a policy or a role that no other delivery has by default, not even
+// one of another cluster, which has another auth method.
+func (v *Store) ownName() string {
+	name := v.d.Name + "-" + v.d.Namespace
+	if v.d.Vault.AuthMount != "kubernetes" {
+		name += "-" + strings.ReplaceAll(v.d.Vault.AuthMount, "/", "-")
+	}
+	return name
+}

@@ -68,10 +68,11 @@ func leavesOtherPolicyThatGrants(t *testing.T, b *backend) {
 	} {
 		b.call(t, http.MethodPut, "sys/policies/acl/"+name, map[string]any{"policy": rules})
 		unchanged(t, b, func() {
-			got, err := b.run(t, b.delivery(t, config.Secret{Name: "a", Path: name + "/a"}), nil, "policy")
-			storetest.Want(t, got, err, "policy unchanged sys/policies/acl/"+name)
+			for _, adopt := range []bool{false, true} {
+				got, err := b.runWith(t, b.delivery(t, config.Secret{Name: "a", Path: name + "/a"}), store.Options{Adopt: adopt}, "policy")
+				storetest.Want(t, got, err, "policy unchanged sys/policies/acl/"+name)
+			}
 		}, "sys/policies/acl/"+name)
-
 	}
 }
 
@@ -96,6 +97,21 @@ func refusesOtherPolicy(t *testing.T, b *backend) {
 			}
 		}, "sys/policies/acl/"+name)
 	}
+}
+
+// Clusters that share a Vault have auth methods of their own, and often the same names for
+// everything else.
+func refusesPolicyOfAnotherCluster(t *testing.T, b *backend) {
+	name := storetest.Place(t)
+	d := b.delivery(t, config.Secret{Name: "a", Path: name + "/prod"})
+	got, err := b.run(t, d, nil, "policy")
+	storetest.Want(t, got, err, "policy create sys/policies/acl/"+name)
+	d = b.delivery(t, config.Secret{Name: "a", Path: name + "/staging"})
+	d.Vault.AuthMount = "k8s/staging"
+	unchanged(t, b, func() {
+		_, err := b.run(t, d, nil, "policy")
+		wantRefusal(t, err, "vault.policy to a name of the delivery's own, such as aidbox-default-k8s-staging", "belongs to the delivery default/aidbox at auth/"+name)
+	}, "sys/policies/acl/"+name)
 }
 
 // withRole writes a role as somebody else would, and returns its path.

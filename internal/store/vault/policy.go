@@ -46,6 +46,10 @@ func rotateRules(d *config.Delivery) (rules []policyRule) {
 	return rules
 }
 
+// owner names the delivery and, by its auth method, the cluster: deliveries of several
+// clusters often have the same name.
+func (s *policyStep) owner() string { return s.v.d.Owner() + " at auth/" + s.v.d.Vault.AuthMount }
+
 func (s *policyStep) path() string { return "sys/policies/acl/" + s.name }
 
 func (s *policyStep) object() string { return fmt.Sprintf("policy %q", s.name) }
@@ -81,12 +85,12 @@ func (s *policyStep) compare(text string) error {
 	is := parsePolicy(text)
 	difference := is.difference(s.rules)
 	switch {
-	case owner == s.v.d.Owner():
-	case s.v.o.Adopt:
-		s.change.Warning = "takes over a policy: " + ownedBy
+	case owner == s.owner():
 	case !slices.ContainsFunc(s.rules, func(r policyRule) bool { return !is.grants(r) }):
 		s.change.Detail = "grants it already; " + ownedBy
 		return nil
+	case s.v.o.Adopt:
+		s.change.Warning = "takes over a policy: " + ownedBy
 	default:
 		why := fmt.Sprintf("does not grant what the delivery needs (%s), and %s", difference, ownedBy)
 		s.change.Refused = s.v.refuseOther(s.object(), why, "vault.policy")
@@ -108,12 +112,12 @@ func (s *policyStep) apply(ctx context.Context) ([]store.Change, error) {
 // Vault has no tags on a policy, so it starts with a comment that names its owner.
 const ownerLine = "# Managed by secretctl for %s: the next provision undoes what is changed here.\n"
 
-var ownerComment = regexp.MustCompile(`^# Managed by secretctl for (\S+): `)
+var ownerComment = regexp.MustCompile(`^# Managed by secretctl for (.+): the next provision`)
 
 // text returns the policy. The config refuses paths that Vault would take for patterns,
 // except the "/*" that policyScope prefix adds.
 func (s *policyStep) text() string {
-	text := fmt.Sprintf(ownerLine, s.v.d.Owner())
+	text := fmt.Sprintf(ownerLine, s.owner())
 	for _, r := range s.rules {
 		text += fmt.Sprintf("path %q {\n  capabilities = [%s]\n}\n", r.path, quoted(r.allows))
 	}

@@ -174,6 +174,11 @@ func (v *Store) text(s config.Secret, raw json.RawMessage) (secret.Value, error)
 	return value, nil
 }
 
+// undelete says how to recover a deleted version.
+func (v *Store) undelete(path string, is entry) string {
+	return fmt.Sprintf("run: vault kv undelete -mount=%s -versions=%d %s", v.d.Vault.KVMount, is.version, secret.ShellWord(path))
+}
+
 // absent says why an entry does not have a secret.
 func (v *Store) absent(ctx context.Context, s config.Secret, is entry) error {
 	text, next := "is not in the store", "run: secretctl provision"
@@ -182,7 +187,7 @@ func (v *Store) absent(ctx context.Context, s config.Secret, is entry) error {
 		text, next = "version "+is.id()+" is destroyed", "run: secretctl provision, which writes a new version"
 	case is.deleted:
 		text = "version " + is.id() + " is deleted"
-		next = fmt.Sprintf("run: vault kv undelete -mount=%s -versions=%d %s", v.d.Vault.KVMount, is.version, secret.ShellWord(s.Path))
+		next = v.undelete(s.Path, is)
 	case is.version == 0:
 		if err := v.checkMount(ctx); err != nil { // a KV engine of version 1 has nothing there either
 			return err
