@@ -40,7 +40,8 @@ func (v *Store) newClient(address string, adjust func(*tls.Config)) (*api.Client
 	}
 
 	settings.Address, settings.AgentAddress = address, ""
-	settings.Timeout = 0 // it would end before the response is read; see limit
+	settings.ReadYourWrites = true // a standby that lacks what this run wrote answers 412
+	settings.Timeout = 0           // it would end before the response is read; see limit
 	settings.MaxRetries = transport.MaxRetries
 	settings.MinRetryWait, settings.MaxRetryWait = transport.MinRetryWait, transport.MaxRetryWait
 	settings.CheckRetry, settings.Backoff = v.checkRetry, transport.Backoff
@@ -66,13 +67,17 @@ func (v *Store) newClient(address string, adjust func(*tls.Config)) (*api.Client
 	return client, nil
 }
 
-// checkRetry is [transport.CheckRetry], but does not wait for a Vault that is sealed.
+// checkRetry is [transport.CheckRetry], but does not wait for a Vault that is sealed, and
+// waits for a performance standby that lags behind.
 func (v *Store) checkRetry(ctx context.Context, resp *http.Response, err error) (bool, error) {
 	if resp != nil && strings.HasSuffix(resp.Request.URL.Path, "/"+sealStatusPath) {
 		return false, nil // it only explains why another request failed
 	}
 	if resp != nil && resp.StatusCode == http.StatusServiceUnavailable && v.unusable(ctx) != nil {
 		return false, nil //nolint:nilerr // the 503 is the response
+	}
+	if resp != nil && resp.StatusCode == http.StatusPreconditionFailed && ctx.Err() == nil {
+		return true, nil
 	}
 	return transport.CheckRetry(ctx, resp, err)
 }
