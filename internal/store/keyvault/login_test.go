@@ -111,9 +111,10 @@ func TestPodWithoutTheRoleIsNamed(t *testing.T) {
 func TestRefusedLoginNamesWhatDoesNotFit(t *testing.T) {
 	s := newAzureFixture(t, config.IdentityWorkload)
 	s.provision(t)
-	s.d.Namespace = "another" // a delivery with the same identity, whose credential is not the one to compare with
+	account := s.d.Aidbox.ServiceAccount
+	s.d.Aidbox.ServiceAccount = "another" // whose credential is not the one to compare with
 	s.provision(t, "identity")
-	s.d.Namespace = "default"
+	s.d.Aidbox.ServiceAccount = account
 	v := s.vault(t)
 	const identity = "managed identity aidbox-rg/aidbox-azure-secrets has a federated credential for another "
 	for _, c := range []struct {

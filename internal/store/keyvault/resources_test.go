@@ -257,6 +257,44 @@ func TestFederatedCredentialIsComparedByWhatItSays(t *testing.T) {
 	}
 }
 
+// Two namespaces, or two clusters of one subscription, often use the default names.
+func TestIdentityOfAnotherDeliveryIsNotUsed(t *testing.T) {
+	m := newManager()
+	prod, staging := withIdentity(config.IdentityWorkload, ""), withIdentity(config.IdentityWorkload, "")
+	prod.Namespace, staging.Namespace = "prod", "staging"
+	if _, err := m.run(t, prod); err != nil {
+		t.Fatal(err)
+	}
+	before := len(m.wrote())
+	_, err := m.run(t, staging)
+	storetest.WantError(t, err, `azure: managed identity aidbox-rg/aidbox-azure-secrets: belongs to delivery "prod/aidbox", whose Key Vaults it reads; not used`)
+	storetest.WantHint(t, err, "set azure.identity.clientID to its client id")
+	if len(m.wrote()) > before {
+		t.Errorf("wrote %v", m.wrote()[before:])
+	}
+}
+
+func TestFederatedCredentialOfAnotherClusterStays(t *testing.T) {
+	m := newManager()
+	m.identities = []*armmsi.Identity{managedIdentity("shared-rg", "shared")}
+	d := withIdentity(config.IdentityWorkload, kubeletID)
+	if _, err := m.run(t, d, "identity"); err != nil {
+		t.Fatal(err)
+	}
+	m.cluster.Properties.OidcIssuerProfile.IssuerURL = to.Ptr("https://west/")
+	got, err := m.run(t, d, "identity")
+	if err != nil || got[1].Action != "create" || len(m.credentials) != 2 {
+		t.Fatalf("changes %+v, error %v", got, err)
+	}
+	if diff := cmp.Diff(credential("aidbox-aks-default-aidbox", issuer, subject, audience), m.credentials[0]); diff != "" {
+		t.Errorf("the other's credential (-want +got):\n%s", diff)
+	}
+	got, err = m.run(t, d, "identity")
+	if err != nil || got[1].Action != "unchanged" {
+		t.Errorf("second run: changes %+v, error %v", got, err)
+	}
+}
+
 func TestIdentityOfTheConfigIsFoundByItsClientID(t *testing.T) {
 	m := newManager()
 	m.identities = []*armmsi.Identity{nil, {ID: to.Ptr("x")}, managedIdentity("shared-rg", "theirs")}

@@ -3,6 +3,7 @@ package keyvault
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -28,6 +29,7 @@ type workloadIdentity struct {
 	name     string
 
 	group      string // resource group of the identity
+	own        bool   // the identity is the delivery's, and not one that others use too
 	reader     reader
 	location   string // where it is created
 	issuer     string
@@ -51,6 +53,10 @@ func (w *workloadIdentity) find(ctx context.Context) error {
 	got, err := w.identities.Get(ctx, w.group, w.name, nil)
 	if err != nil {
 		return w.azure.Fail(ctx, w.object(), err)
+	}
+	if by := azure.Deref(got.Tags[deliveryTag]); by != "" && by != w.d.Owner() {
+		return hint.Wrap(fmt.Errorf("azure: %s: belongs to delivery %q, whose Key Vaults it reads; not used", w.object().Name, w.azure.Text(by)),
+			"give the delivery another name, or share the identity on purpose: set %s to its client id", w.setting)
 	}
 	return w.use(got.Identity)
 }
@@ -83,6 +89,7 @@ func (w *workloadIdentity) use(identity armmsi.Identity) error {
 		return fmt.Errorf("azure: %s: %w", w.object().Name, azure.ErrUnexpected)
 	}
 	w.reader = reader{name: w.object().Name, clientID: *p.ClientID, principal: *p.PrincipalID}
+	w.own = w.clientID == "" || azure.Deref(identity.Tags[deliveryTag]) == w.d.Owner()
 	return nil
 }
 
@@ -134,15 +141,20 @@ var notInName = strings.NewReplacer(".", "-", "_", "-")
 func (w *workloadIdentity) compareCredential(existing []*armmsi.FederatedIdentityCredential) store.Change {
 	subject := w.d.Subject(w.account)
 	name := notInName.Replace(w.d.Azure.Cluster + "-" + w.d.Namespace + "-" + w.account)
-	w.credential = name[:min(len(name), 120)]
+	w.credential = name[:min(len(name), 110)]
 	change := store.Change{Phase: phaseIdentity, Action: store.Create, Detail: subject}
 	at := slices.IndexFunc(existing, func(c *armmsi.FederatedIdentityCredential) bool {
 		return !slices.ContainsFunc(credentialDifference(c, w.issuer, subject, tokenAudience), func(field string) bool { return field != "audience" })
 	})
-	if at < 0 {
-		at = slices.IndexFunc(existing, func(c *armmsi.FederatedIdentityCredential) bool {
-			return strings.EqualFold(azure.Deref(c.Name), w.credential)
-		})
+	named := slices.IndexFunc(existing, func(c *armmsi.FederatedIdentityCredential) bool {
+		return strings.EqualFold(azure.Deref(c.Name), w.credential)
+	})
+	switch {
+	case at >= 0 || named < 0:
+	case w.own:
+		at = named
+	default: // of another cluster with the same name, which shares the identity
+		w.credential += fmt.Sprintf("-%x", sha256.Sum256([]byte(w.issuer+" "+subject)))[:9]
 	}
 	if at >= 0 {
 		w.credential, change.Action = azure.Deref(existing[at].Name), store.Unchanged
