@@ -129,7 +129,7 @@ func (a *app) printResources(done []outcome[[]fhirclient.Change], failed error, 
 		}
 	}
 	if output == "json" {
-		return printJSON(a.Out, report)
+		return a.printJSON(report)
 	}
 	return a.print(&t)
 }

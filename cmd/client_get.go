@@ -91,10 +91,10 @@ func getAll(ctx context.Context, c *fhirclient.Client, d *config.Delivery) (foun
 
 func (a *app) printFound(found []resourceReport, failed error, output string) error {
 	if output == "json" {
-		return printJSON(a.Out, foundReport{1, append([]resourceReport{}, found...), a.problem(failed)})
+		return a.printJSON(foundReport{1, append([]resourceReport{}, found...), a.problem(failed)})
 	}
 	for _, f := range found {
-		if err := printJSON(a.Out, f.Resource); err != nil {
+		if err := a.printJSON(f.Resource); err != nil {
 			return err
 		}
 	}

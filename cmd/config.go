@@ -84,7 +84,7 @@ func (a *app) validateConfig(output string) error {
 		if invalid, ok := errors.AsType[*config.Error](err); ok {
 			r.Problems = invalid.Problems
 		}
-		return join(err, printJSON(a.Out, r))
+		return join(err, a.printJSON(r))
 	}
 	if err != nil {
 		return err
@@ -152,7 +152,7 @@ func (a *app) printView(text []byte) error {
 		var d any
 		switch err := dec.Decode(&d); {
 		case errors.Is(err, io.EOF):
-			return printJSON(a.Out, r)
+			return a.printJSON(r)
 		case err != nil:
 			return err
 		}

@@ -123,7 +123,7 @@ func (a *app) printDiff(r drift.Report, o diffOptions) error {
 	var err error
 	a.cleanDiff(r)
 	if o.output == "json" {
-		err = printJSON(a.Out, r)
+		err = a.printJSON(r)
 	} else {
 		err = a.printFolded(func(w io.Writer) error { return drift.WriteText(w, r) })
 	}

@@ -73,7 +73,7 @@ func (a *app) explain(name, output string) error {
 		for _, c := range checks {
 			r.Checks = append(r.Checks, explainedCheck{c.ID, c.Group(), c.Title, c.Doc(), docs.Check(c.ID)})
 		}
-		return printJSON(a.Out, r)
+		return a.printJSON(r)
 	}
 	item, heading := "%-30s  %s\n", "%s: %s\n\n"
 	if output == "markdown" {

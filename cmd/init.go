@@ -192,7 +192,7 @@ func (a *app) writeStarter(text []byte, o initOptions) error {
 	}
 	a.narrate("next: review it, then run %s", next)
 	if o.output == "json" {
-		return printJSON(a.Out, filesReport{1, []writtenFile{{a.config, fileWritten}, {path, action}}})
+		return a.printJSON(filesReport{1, []writtenFile{{a.config, fileWritten}, {path, action}}})
 	}
 	return nil
 }

@@ -127,7 +127,7 @@ func (a *app) runHelm(ctx context.Context, helm *install.Helm, releases []instal
 func (a *app) printInstall(r installReport, output string) error {
 	switch {
 	case output == "json":
-		return printJSON(a.Out, r)
+		return a.printJSON(r)
 	case !r.DryRun:
 		return a.printTable(changesReport{Deliveries: []deliveryChanges{{Changes: r.Changes, Error: r.Error}}})
 	}

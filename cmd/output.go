@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -97,7 +99,7 @@ func (a *app) printFailure(cmd *cobra.Command, err error) error {
 	}
 	output := cmd.Flags().Lookup("output")
 	if p := a.problem(err); p != nil && output != nil && output.Value.String() == "json" && cmd.Name() != "render" {
-		return printJSON(a.Out, struct {
+		return a.printJSON(struct {
 			SchemaVersion int           `json:"schemaVersion"`
 			Error         *hint.Problem `json:"error"`
 		}{1, p})
@@ -121,7 +123,8 @@ const (
 	fileUnchanged = "unchanged"
 )
 
-func printJSON(w io.Writer, v any) error {
+// printJSON prints v as JSON that means the same, but for what repeats a secret value.
+func (a *app) printJSON(v any) error {
 	var text bytes.Buffer
 	enc := json.NewEncoder(&text)
 	enc.SetEscapeHTML(false)
@@ -129,8 +132,28 @@ func printJSON(w io.Writer, v any) error {
 	if err := enc.Encode(v); err != nil {
 		return err
 	}
-	_, err := w.Write(escapeUnseen(text.Bytes()))
+	_, err := a.Out.Write(escapeUnseen(a.withhold(text.Bytes())))
 	return err
+}
+
+var jsonString = regexp.MustCompile(`"(?:[^"\\]|\\.)*":?`)
+
+// withhold replaces each string of a JSON text that repeats a secret value. It leaves the
+// keys, which are secretctl's own or those of a resource that is clean already.
+func (a *app) withhold(text []byte) []byte {
+	cleaned := map[string][]byte{} // most strings repeat others, and searching one takes long
+	return jsonString.ReplaceAllFunc(text, func(s []byte) []byte {
+		if bytes.HasSuffix(s, []byte(":")) {
+			return s
+		}
+		if _, again := cleaned[string(s)]; !again {
+			cleaned[string(s)] = s
+			if a.sanitizer.Repeats(string(s)) {
+				cleaned[string(s)] = []byte(strconv.Quote(a.sanitizer.Text(string(s))))
+			}
+		}
+		return cleaned[string(s)]
+	})
 }
 
 // escapeUnseen writes as \uXXXX every character that is invisible or changes how others

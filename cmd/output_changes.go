@@ -27,7 +27,7 @@ func (a *app) printChanges(done []outcome[[]store.Change], dryRun bool, output s
 		r.Deliveries = append(r.Deliveries, deliveryChanges{o.delivery.Name, append([]store.Change{}, o.result...), a.problem(o.err)})
 	}
 	if output == "json" {
-		return printJSON(a.Out, r)
+		return a.printJSON(r)
 	}
 	return a.printTable(r)
 }

@@ -4,18 +4,23 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/secret"
+	"github.com/secretctl/secretctl/internal/store"
 )
 
 func TestJSONShowsNothingThatCannotBeSeen(t *testing.T) {
 	const hostile = "a\u202eb\u200bc\U000e0041##vso[task.complete]\x1b[2K\n::error::x"
 	var out bytes.Buffer
-	if err := printJSON(&out, map[string]string{"detail": hostile}); err != nil {
+	if err := (&app{IO: IO{Out: &out}}).printJSON(map[string]string{"detail": hostile}); err != nil {
 		t.Fatal(err)
 	}
 	if text := out.String(); strings.ContainsAny(text, "\u202e\u200b\U000e0041\x1b") || strings.Contains(text, "##") || strings.Contains(text, "\n:") {
@@ -24,6 +29,26 @@ func TestJSONShowsNothingThatCannotBeSeen(t *testing.T) {
 	var back map[string]string
 	if err := json.Unmarshal(out.Bytes(), &back); err != nil || back["detail"] != hostile {
 		t.Errorf("%q, %v", back["detail"], err)
+	}
+}
+
+func TestJSONWithholdsWhatRepeatsAValue(t *testing.T) {
+	const value, withheld = `hunter2-"<é>-value`, "(message withheld: it repeats a secret value)"
+	var out bytes.Buffer
+	a := &app{IO: IO{Out: &out}, sanitizer: &secret.Sanitizer{}}
+	a.sanitizer.Learn(secret.New([]byte(value)))
+	changes := []store.Change{{Phase: "auth", Object: value, Detail: "issuer is https://" + url.QueryEscape(value)}, {Phase: "role", Object: "aidbox", Detail: `is "` + value + `"`, Warning: "\x1b[1m\"quoted\": kept"}}
+	done := []outcome[[]store.Change]{{delivery: &config.Delivery{Name: "aidbox"}, result: changes}}
+	if err := a.printChanges(done, false, "json"); err != nil {
+		t.Fatal(err)
+	}
+	var got changesReport
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	want := []store.Change{{Phase: "auth", Object: withheld, Detail: withheld}, {Phase: "role", Object: "aidbox", Detail: withheld, Warning: "\x1b[1m\"quoted\": kept"}}
+	if diff := cmp.Diff(want, got.Deliveries[0].Changes); diff != "" || a.sanitizer.Repeats(out.String()) {
+		t.Errorf("%s\n%s", diff, out.String())
 	}
 }
 

@@ -140,7 +140,7 @@ func statusAnswer(r status.Report) error {
 
 func (a *app) printStatus(r status.Report, output string, watch bool) error {
 	if output == "json" {
-		return printJSON(a.Out, r)
+		return a.printJSON(r)
 	}
 	t := &table{r.Table(a.several)}
 	if watch {

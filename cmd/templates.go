@@ -57,7 +57,7 @@ release. A file that exists and differs is not replaced without --force.
 			for _, name := range written.Unchanged {
 				r.Files = append(r.Files, writtenFile{filepath.Join(dir, name), fileUnchanged})
 			}
-			return printJSON(a.Out, r)
+			return a.printJSON(r)
 		}),
 	}
 	cmd.Flags().StringVar(&dir, "dir", "templates", "folder to write into")

@@ -51,7 +51,7 @@ func newVersion(a *app) *cobra.Command {
 		RunE: a.run(func(context.Context, []string) error {
 			v := buildVersion()
 			if output == "json" {
-				return printJSON(a.Out, v)
+				return a.printJSON(v)
 			}
 			_, err := fmt.Fprintf(a.Out, "secretctl %s %s %s\n", v.Version, v.Go, v.Platform)
 			return err
