@@ -36,11 +36,15 @@ func TestResourcesAreChecked(t *testing.T) {
 		"literal beside MSK's reference":   {secretsOf("{name: s, scope: [AidboxTopicDestination]}") + resourceOf("type: AidboxTopicDestination, id: c, secrets: {parameter.saslJaasConfig: s}, body: {parameter: [{name: saslJaasConfig, valueString: hunter2}, {name: saslMechanism, valueString: AWS_MSK_IAM}]}"), `resources[0].body: has a value at parameter.saslJaasConfig`},
 		"literal of an unlisted parameter": {secretsOf("{name: s, scope: [AidboxTopicDestination]}") + resourceOf("type: AidboxTopicDestination, id: c, secrets: {parameter.apiKey: s}, body: {parameter: [{name: apiKey, valueString: hunter2}]}"), `resources[0].body: has a value at parameter.apiKey`},
 		"literal certificate that is referred to": {secretsOf("{name: s, scope: [IdentityProvider]}") + resourceOf("type: IdentityProvider, id: c, secrets: {client.certificate: s}, body: {client: {certificate: hunter2}}"), `resources[0].body: has a value at client.certificate`},
-		"policy that is a list":                   {resourceOf("type: Client, id: c, secrets: {secret: s}, accessPolicy: [allow]"), `resources[0].accessPolicy: must be allow, or the body of an AccessPolicy; such as {engine: allow}`},
-		"policy without engine":                   {resourceOf("type: Client, id: c, secrets: {secret: s}, accessPolicy: {matcho: {uri: /x}}"), `resources[0].accessPolicy.engine: is missing; such as matcho, or allow`},
-		"policy of another type":                  {resourceOf("type: Client, id: c, secrets: {secret: s}, accessPolicy: {engine: allow, resourceType: Role}"), `resources[0].accessPolicy.resourceType: must be AccessPolicy; remove it`},
-		"policy's own id":                         {resourceOf("type: Client, id: c, secrets: {secret: s}, accessPolicy: {engine: allow, id: a/b}"), `resources[0].accessPolicy.id: must be an id`},
-		"policy's id is a number":                 {resourceOf("type: Client, id: c, secrets: {secret: s}, accessPolicy: {engine: allow, id: 1}"), `resources[0].accessPolicy.id: is missing`},
-		"body of another's policy":                {secretsOf("{name: s, scope: [TokenIntrospector]}") + resourceOf("type: TokenIntrospector, id: c, secrets: {jwt.secret: s}, accessPolicy: {engine: allow}"), `resources[0].accessPolicy: is only for a Client`},
+		"one policy for two Clients": {
+			secretsOf("{name: s, scope: [Client]}") + "resources: [{type: Client, id: a, secrets: {secret: s}, accessPolicy: {engine: allow, id: p}}, {type: Client, id: b, secrets: {secret: s}, accessPolicy: {engine: allow, id: p}}]\n",
+			`resources[1].accessPolicy: has the same id as that of resources[0]; give each its own`,
+		},
+		"policy that is a list":    {resourceOf("type: Client, id: c, secrets: {secret: s}, accessPolicy: [allow]"), `resources[0].accessPolicy: must be allow, or the body of an AccessPolicy; such as {engine: allow}`},
+		"policy without engine":    {resourceOf("type: Client, id: c, secrets: {secret: s}, accessPolicy: {matcho: {uri: /x}}"), `resources[0].accessPolicy.engine: is missing; such as matcho, or allow`},
+		"policy of another type":   {resourceOf("type: Client, id: c, secrets: {secret: s}, accessPolicy: {engine: allow, resourceType: Role}"), `resources[0].accessPolicy.resourceType: must be AccessPolicy; remove it`},
+		"policy's own id":          {resourceOf("type: Client, id: c, secrets: {secret: s}, accessPolicy: {engine: allow, id: a/b}"), `resources[0].accessPolicy.id: must be an id`},
+		"policy's id is a number":  {resourceOf("type: Client, id: c, secrets: {secret: s}, accessPolicy: {engine: allow, id: 1}"), `resources[0].accessPolicy.id: is missing`},
+		"body of another's policy": {secretsOf("{name: s, scope: [TokenIntrospector]}") + resourceOf("type: TokenIntrospector, id: c, secrets: {jwt.secret: s}, accessPolicy: {engine: allow}"), `resources[0].accessPolicy: is only for a Client`},
 	})
 }

@@ -16,7 +16,7 @@ func (doc *document) validateResources() {
 	if len(doc.delivery.Resources) == 0 {
 		return
 	}
-	refs, secrets := map[string]int{}, map[string]int{}
+	refs, policies, secrets := map[string]int{}, map[string]int{}, map[string]int{}
 	for i, s := range doc.delivery.Secrets {
 		secrets[s.Name] = i
 	}
@@ -36,7 +36,11 @@ func (doc *document) validateResources() {
 		if typed {
 			at.validateFields(r)
 			at.validateBody(r)
-			at.validateAccessPolicy(doc.delivery.AccessPolicyID(r), r)
+			id := doc.delivery.AccessPolicyID(r)
+			at.validateAccessPolicy(id, r)
+			if r.AccessPolicy != nil && first(policies, id, i) < i {
+				at.key("accessPolicy").report(fmt.Sprintf("has the same id as that of resources[%d]", policies[id]), "give each its own: it is linked to one Client")
+			}
 		}
 	}
 }
