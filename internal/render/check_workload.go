@@ -93,7 +93,10 @@ func checkEnv(env, wanted []corev1.EnvVar) error {
 }
 
 // env returns the variables that Aidbox needs.
-func (v *view) env() []corev1.EnvVar {
+func (v *view) env() []corev1.EnvVar { return append(v.files(), v.Aidbox.Env...) }
+
+// files are the variables with the paths of what secretctl mounts.
+func (v *view) files() []corev1.EnvVar {
 	env := []corev1.EnvVar{
 		{Name: "AIDBOX_VAULT_CONFIG", Value: v.VaultConfigFile},
 		{Name: "BOX_VAULT_CONFIG", Value: v.VaultConfigFile},
@@ -101,7 +104,7 @@ func (v *view) env() []corev1.EnvVar {
 	if v.InitBundleURL != "" {
 		env = append(env, corev1.EnvVar{Name: "BOX_INIT_BUNDLE", Value: v.InitBundleURL})
 	}
-	return append(env, v.Aidbox.Env...)
+	return env
 }
 
 // wantedMount is a folder that a container must have.

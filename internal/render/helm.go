@@ -150,8 +150,14 @@ func (v *view) setValues(own []byte) error {
 				return fmt.Errorf("%s: must be a list of mappings", list.key)
 			case !list.ours(name):
 				*list.kept = append(*list.kept, item)
+			case list.key == "extraEnvs" && slices.ContainsFunc(v.files(), func(e corev1.EnvVar) bool { return e.Name == name && e.Value != fields["value"] }):
+				err := fmt.Errorf("%s: %s names another file, which that of the delivery would replace", list.key, name)
+				return hint.Wrap(err, "move what that file has into the config, and remove the variable")
 			}
 		}
+	}
+	if account, _, _ := unstructured.NestedString(chart, "serviceAccount", "name"); account != "" && account != v.Aidbox.ServiceAccount {
+		return hint.Wrap(fmt.Errorf("serviceAccount.name: is %.80q, and that of the config is %s", account, v.Aidbox.ServiceAccount), "set aidbox.serviceAccount to the one that the pods have")
 	}
 	return v.checkFree()
 }

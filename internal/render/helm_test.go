@@ -187,7 +187,9 @@ func TestValuesThatCannotBeKeptAreRefused(t *testing.T) {
 		"aidbox-admin: {volumes: []}":  "values: have none of the Aidbox chart's keys at the top",
 		"postgres: {enabled: true}":    "values: have none of the Aidbox chart's keys at the top",
 		"extraEnvs: []\nextraEnvs: []": `key "extraEnvs" already set`,
-		"volumeMounts: [{name: mine, mountPath: /etc/aidbox/}]": `values: volumeMounts: "mine" is mounted at /etc/aidbox, where ConfigMap aidbox-vault-config must be`,
+		"extraEnvs: [{name: BOX_VAULT_CONFIG, value: /etc/mine/canary.json}]": "values: extraEnvs: BOX_VAULT_CONFIG names another file, which that of the delivery would replace",
+		"serviceAccount: {name: records}":                                     `values: serviceAccount.name: is "records", and that of the config is aidbox`,
+		"volumeMounts: [{name: mine, mountPath: /etc/aidbox/}]":               `values: volumeMounts: "mine" is mounted at /etc/aidbox, where ConfigMap aidbox-vault-config must be`,
 	} {
 		_, err := HelmValues(vaultDelivery(), Options{}, []byte(text))
 		if !isUsage(err) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "canary") {
