@@ -78,6 +78,12 @@ func (s *clusterStep) busy() bool {
 	return !slices.Contains([]string{"", stateSucceeded, stateFailed, stateCanceled}, s.state())
 }
 
+func (s *clusterStep) failed() bool { return s.state() == stateFailed || s.state() == stateCanceled }
+
+// own reports whether secretctl made the cluster. What others last did to theirs, such as an
+// upgrade, is not repeated unasked.
+func (s *clusterStep) own() bool { return azure.Deref(s.found.Tags["managed-by"]) == "secretctl" }
+
 // disabled names the features for workload identity that the cluster has not enabled.
 func (s *clusterStep) disabled() (features []string) {
 	p := s.found.Properties
@@ -103,13 +109,16 @@ func (s *clusterStep) compare() {
 	switch {
 	case s.state() == stateCreating:
 		s.change.Action, s.change.Detail = store.Create, "is already being created: secretctl waits for it"
-	case s.state() == stateFailed || s.state() == stateCanceled:
+	case s.failed() && s.own():
 		s.change.Action, s.change.Detail = store.Update, "its last operation ended with "+s.state()+": secretctl sends it again"
 	case s.mustEnable():
 		s.change.Action, s.change.Detail = store.Update, strings.Join(disabled, ", ")+" on"
 		warnings = append(warnings, "its API server restarts, and pods get tokens of a new issuer")
 	case disabled != nil:
 		warnings = append(warnings, strings.Join(disabled, " and ")+" off, which azure.identity.type workload would need")
+	}
+	if s.failed() && !s.own() {
+		warnings = append(warnings, "its last operation ended with "+s.state()+"; secretctl repeats it only for a cluster that it made")
 	}
 	if p.PowerState != nil && azure.Deref(p.PowerState.Code) == armcontainerservice.CodeStopped {
 		warnings = append(warnings, fmt.Sprintf("is stopped: az aks start --resource-group %s --name %s", s.config.ResourceGroup, s.config.Cluster))
@@ -130,7 +139,7 @@ func (s *clusterStep) apply(ctx context.Context) ([]store.Change, error) {
 			return nil, err
 		}
 	}
-	if s.found == nil || s.state() != stateSucceeded || s.mustEnable() {
+	if s.found == nil || s.failed() && s.own() || s.mustEnable() {
 		if err := s.put(ctx); err != nil {
 			return nil, s.fail(ctx, s.cluster(), err)
 		}

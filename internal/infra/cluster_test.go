@@ -42,22 +42,28 @@ func TestClusterThatIsThereChangesOnlyWhereTheDeliveryNeedsIt(t *testing.T) {
 		change   func(*armcontainerservice.ManagedClusterProperties)
 		want     store.Change
 		writes   bool
+		theirs   bool // made by others
 	}{
-		"as wanted": {config.IdentityWorkload, func(*armcontainerservice.ManagedClusterProperties) {}, store.Change{Action: "unchanged", Detail: "in eastus"}, false},
+		"as wanted": {config.IdentityWorkload, func(*armcontainerservice.ManagedClusterProperties) {}, store.Change{Action: "unchanged", Detail: "in eastus"}, false, false},
 		"off and needed": {
 			config.IdentityWorkload, off,
 			store.Change{Action: "update", Detail: "OIDC issuer, workload identity on", Warning: "its API server restarts, and pods get tokens of a new issuer"},
-			true,
+			true, false,
 		},
 		"off and not needed": {
 			config.IdentityKubelet, off,
 			store.Change{Action: "unchanged", Detail: "in eastus", Warning: "OIDC issuer and workload identity off, which azure.identity.type workload would need"},
-			false,
+			false, false,
 		},
 		"failed": {
 			config.IdentityKubelet, func(p *armcontainerservice.ManagedClusterProperties) { p.ProvisioningState = new("Failed") },
 			store.Change{Action: "update", Detail: "its last operation ended with Failed: secretctl sends it again"},
-			true,
+			true, false,
+		},
+		"failed, and of others": {
+			config.IdentityKubelet, func(p *armcontainerservice.ManagedClusterProperties) { p.ProvisioningState = new("Failed") },
+			store.Change{Action: "unchanged", Detail: "in eastus", Warning: "its last operation ended with Failed; secretctl repeats it only for a cluster that it made"},
+			false, true,
 		},
 		"stopped, with the add-on": {
 			config.IdentityKubelet,
@@ -69,13 +75,15 @@ func TestClusterThatIsThereChangesOnlyWhereTheDeliveryNeedsIt(t *testing.T) {
 				Action: "unchanged", Detail: "in eastus",
 				Warning: "is stopped: az aks start --resource-group aidbox-rg --name aidbox_aks; its add-on azureKeyvaultSecretsProvider brings the CSI driver and the Azure provider: skip secretctl install",
 			},
-			false,
+			false, false,
 		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			w, d := newWorld(t), delivery()
-			w.cluster = aksCluster(test.change)
+			if w.cluster = aksCluster(test.change); !test.theirs {
+				w.cluster.Tags = tags()
+			}
 			d.Azure.Identity.Type = test.identity
 			test.want.Phase, test.want.Object = "cluster", "AKS cluster aidbox-rg/aidbox_aks"
 			changes, err := provision.Run(t.Context(), w.infra(d).Steps(), []string{"cluster"}, false)
@@ -105,6 +113,7 @@ func TestClusterThatIsThereChangesOnlyWhereTheDeliveryNeedsIt(t *testing.T) {
 func TestClusterThatAnEarlierRunBeganIsWaitedFor(t *testing.T) {
 	w := newWorld(t)
 	w.cluster = aksCluster(func(*armcontainerservice.ManagedClusterProperties) {})
+	w.cluster.Tags = tags()
 	w.states = []string{"Creating", "Creating", "Creating", "Succeeded"}
 	changes, err := provision.Run(t.Context(), w.infra(delivery()).Steps(), []string{"cluster"}, false)
 	if err != nil {
