@@ -151,18 +151,29 @@ func (a *app) cleanDiff(r drift.Report) {
 			for i := range p.Objects {
 				o := &p.Objects[i]
 				o.Name, o.Detail, o.Hint = a.clean(o.Name), a.clean(o.Detail), a.clean(a.onlyFor(d.Name, o.Hint))
-				for i := range o.Fields {
-					a.cleanField(&o.Fields[i])
-				}
+				a.cleanFields(o.Fields)
 			}
 		}
 	}
 }
 
-func (a *app) cleanField(f *diff.Field) {
-	f.Path = a.clean(f.Path)
-	if a.sanitizer.Repeats(string(f.Before)) || a.sanitizer.Repeats(string(f.After)) {
-		f.Before, f.After, f.Hidden = nil, nil, true
+// cleanFields hides the values of fields that repeat a secret value, one by one or together.
+func (a *app) cleanFields(fields []diff.Field) {
+	var before, after []string
+	for i := range fields {
+		f := &fields[i]
+		f.Path = a.clean(f.Path)
+		if a.sanitizer.Repeats(string(f.Before)) || a.sanitizer.Repeats(string(f.After)) {
+			f.Before, f.After, f.Hidden = nil, nil, true
+		}
+		before, after = append(before, string(f.Before)), append(after, string(f.After))
 	}
-	f.Before, f.After = escapeUnseen(f.Before), escapeUnseen(f.After)
+	spread := a.sanitizer.Spread(before...) || a.sanitizer.Spread(after...)
+	for i := range fields {
+		f := &fields[i]
+		if spread {
+			f.Before, f.After, f.Hidden = nil, nil, true
+		}
+		f.Before, f.After = escapeUnseen(f.Before), escapeUnseen(f.After)
+	}
 }

@@ -3,9 +3,11 @@ package cmd
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +15,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/diff"
+	"github.com/secretctl/secretctl/internal/drift"
 	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/store"
 )
@@ -47,8 +51,27 @@ func TestJSONWithholdsWhatRepeatsAValue(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []store.Change{{Phase: "auth", Object: withheld, Detail: withheld}, {Phase: "role", Object: "aidbox", Detail: withheld, Warning: "\x1b[1m\"quoted\": kept"}}
-	if diff := cmp.Diff(want, got.Deliveries[0].Changes); diff != "" || a.sanitizer.Repeats(out.String()) {
-		t.Errorf("%s\n%s", diff, out.String())
+	if wrong := cmp.Diff(want, got.Deliveries[0].Changes); wrong != "" || a.sanitizer.Repeats(out.String()) {
+		t.Errorf("%s\n%s", wrong, out.String())
+	}
+}
+
+func TestDiffHidesAValueThatIsSpreadOverFields(t *testing.T) {
+	a := &app{sanitizer: &secret.Sanitizer{}}
+	a.sanitizer.Learn(secret.New([]byte("q7Rm2XkPz9Lw4TvB8nYc")))
+	object := func(parts ...string) drift.Object {
+		o := drift.Object{}
+		for i, part := range parts {
+			o.Fields = append(o.Fields, diff.Field{Path: fmt.Sprint("data.", i), Before: json.RawMessage(strconv.Quote(part)), After: json.RawMessage("1")})
+		}
+		return o
+	}
+	spread, apart := object("q7Rm2", "XkPz9", "Lw4Tv"), object("q7Rm2", "other", "Lw4Tv")
+	a.cleanDiff(drift.Report{Deliveries: []drift.Delivery{{Parts: []drift.Part{{Objects: []drift.Object{spread, apart}}}}}})
+	for i := range spread.Fields {
+		if f := spread.Fields[i]; f.Before != nil || f.After != nil || !f.Hidden || apart.Fields[i].Hidden {
+			t.Errorf("%s, %s", f, apart.Fields[i])
+		}
 	}
 }
 

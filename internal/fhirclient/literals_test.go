@@ -151,9 +151,19 @@ func TestGetHidesWhatAKeySaysIsSecret(t *testing.T) {
 	server.resources["Client/basic"] = map[string]any{
 		"resourceType": "Client", "id": "basic", "token_format": "jwt", "description": "is shown",
 		"details": map[string]any{"client_secret": "hunter2", "list": []any{map[string]any{"Password": "hunter2", "apiKey": "hunter2", "access_token": "hunter2"}}},
+		"pin_token": 5550123, "tokens": []any{"is shown"}, "old_password": []any{"hunter2", 5550123}, "refresh_token": true,
 	}
 	body, literals, err := c.Get(t.Context(), aClient())
-	if got := string(body); err != nil || len(literals) > 0 || strings.Contains(got, "hunter2") || strings.Count(got, withheld) != 4 || !strings.Contains(got, "is shown") || !strings.Contains(got, `"jwt"`) {
+	if got := string(body); err != nil || len(literals) > 0 || strings.Contains(got, "hunter2") || strings.Contains(got, "5550123") || strings.Count(got, withheld) != 6 || !strings.Contains(got, `"refresh_token": true`) || !strings.Contains(got, "is shown") || !strings.Contains(got, `"jwt"`) {
 		t.Errorf("%s, %v, %v", body, literals, err)
+	}
+}
+
+func TestGetWithholdsAResourceThatASecretIsSpreadOver(t *testing.T) {
+	server, c := newAidbox(t)
+	server.resources["Client/basic"] = map[string]any{"resourceType": "Client", "id": "basic", "a": adminSecret[:7], "b": map[string]any{"c": adminSecret[7:13]}, "d": []any{adminSecret[13:]}}
+	body, literals, err := c.Get(t.Context(), aClient())
+	if diff := cmp.Diff([]string{"(spread over several fields)"}, literals); diff != "" || err != nil || string(body) != "\"(message withheld: it repeats a secret value)\"\n" {
+		t.Errorf("%s, %v, %s", body, err, diff)
 	}
 }

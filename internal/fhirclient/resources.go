@@ -68,9 +68,10 @@ func (c *Client) ApplyPolicy(ctx context.Context, id string, r config.Resource) 
 }
 
 // Get returns the resource as indented JSON, and the paths of secret fields with a value.
-// "[literal value withheld]" replaces such values, and strings under keys such as
-// "client_secret" elsewhere. Every string is sanitized, and one that repeats a known
-// secret is masked. An absent resource is [fs.ErrNotExist].
+// "[literal value withheld]" replaces such values, and what is under keys such as
+// "client_secret" elsewhere. Every string is sanitized, and one that repeats a known secret
+// is masked. If one is spread over several fields, the JSON is a text that says so. An absent
+// resource is [fs.ErrNotExist].
 func (c *Client) Get(ctx context.Context, r config.Resource) (body []byte, literals []string, err error) {
 	res, err := c.read(ctx, r.Type, r.ID)
 	if err != nil {
@@ -83,17 +84,22 @@ func (c *Client) Get(ctx context.Context, r config.Resource) (body []byte, liter
 		}
 	})
 	HideSecrets(res)
-	body, err = encode(c.sanitizer.Tree(res), "  ")
+	clean := c.sanitizer.Tree(res)
+	if _, isWithheld := clean.(string); isWithheld {
+		literals = append(literals, "(spread over several fields)")
+	}
+	body, err = encode(clean, "  ")
 	return body, literals, err
 }
 
-// HideSecrets hides the strings of a resource whose key says that they are secret: people
-// also write secrets into fields that Aidbox does not mask. It reports whether there are any.
+// HideSecrets hides the strings, numbers and lists of a resource whose key says that they are
+// secret: people also write secrets into fields that Aidbox does not mask. It reports whether
+// there are any.
 func HideSecrets(v any) (hidden bool) {
 	switch v := v.(type) {
 	case map[string]any:
 		for key, value := range v {
-			if text, ok := value.(string); ok && text != withheld && secretKey.MatchString(key) {
+			if mayBeSecret(value) && secretKey.MatchString(key) {
 				v[key], hidden = withheld, true
 				continue
 			}
@@ -105,6 +111,16 @@ func HideSecrets(v any) (hidden bool) {
 		}
 	}
 	return hidden
+}
+
+func mayBeSecret(v any) bool {
+	switch v := v.(type) {
+	case string:
+		return v != withheld
+	case float64, []any:
+		return true
+	}
+	return false
 }
 
 var secretKey = regexp.MustCompile(`(?i)(secret|passwor[dt]|passphrase|private.?key|api.?key|token)$`)

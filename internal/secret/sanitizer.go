@@ -1,6 +1,8 @@
 package secret
 
 import (
+	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -99,8 +101,31 @@ func (e cleanError) Error() string { return e.text }
 func (e cleanError) Unwrap() error { return e.err }
 
 // Tree returns a copy of what encoding/json has decoded, with every string and key
-// cleaned as [Sanitizer.Text] does. A string that repeats a value is masked.
+// cleaned as [Sanitizer.Text] does. A string or number that repeats a value is masked. If
+// a value is spread over several, a text that says so is returned in place of all.
 func (s *Sanitizer) Tree(v any) any {
+	clean := s.tree(v)
+	var keys, values, all []string
+	eachText(clean, func(text string, key bool) {
+		all = append(all, text)
+		if key {
+			keys = append(keys, text)
+		} else {
+			values = append(values, text)
+		}
+	})
+	if s.Spread(keys...) || s.Spread(values...) || s.Spread(all...) {
+		return withheld
+	}
+	return clean
+}
+
+// Spread reports whether texts that are shown one after the other repeat a value together.
+func (s *Sanitizer) Spread(texts ...string) bool {
+	return len(texts) > 1 && (s.Repeats(strings.Join(texts, "")) || s.Repeats(strings.Join(texts, " "))) // blanks separate numbers
+}
+
+func (s *Sanitizer) tree(v any) any {
 	switch v := v.(type) {
 	case string:
 		if text := s.Text(v); text != withheld {
@@ -110,16 +135,45 @@ func (s *Sanitizer) Tree(v any) any {
 	case map[string]any:
 		out := make(map[string]any, len(v))
 		for key, value := range v {
-			out[s.Text(key)] = s.Tree(value)
+			out[s.Text(key)] = s.tree(value)
 		}
 		return out
 	case []any:
 		out := make([]any, len(v))
 		for i, value := range v {
-			out[i] = s.Tree(value)
+			out[i] = s.tree(value)
 		}
 		return out
 	default:
+		if s.Repeats(scalar(v)) {
+			return mask
+		}
 		return v
+	}
+}
+
+// scalar returns a number, true, false or null as JSON has it.
+func scalar(v any) string {
+	text, _ := json.Marshal(v)
+	return string(text)
+}
+
+// eachText yields the keys, strings and numbers of a tree in the order in which JSON has
+// them.
+func eachText(v any, yield func(text string, key bool)) {
+	switch v := v.(type) {
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			yield(key, true)
+			eachText(v[key], yield)
+		}
+	case []any:
+		for _, element := range v {
+			eachText(element, yield)
+		}
+	case string:
+		yield(v, false)
+	default:
+		yield(scalar(v), false)
 	}
 }

@@ -2,6 +2,7 @@ package secret
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"strings"
 	"sync"
@@ -123,6 +124,38 @@ func TestTreeMasksValuesAndCleansStringsAndKeys(t *testing.T) {
 	}
 	if in["description"] != "is "+canary {
 		t.Error("what was given in has changed")
+	}
+}
+
+func TestTreeMasksANumberThatRepeatsAValue(t *testing.T) {
+	got := knowing("4821937465012", "2718").Tree(map[string]any{"a": 4821937465012.0, "b": []any{2718.0, 2719.0}, "c": 48219374650.0})
+	if diff := cmp.Diff(map[string]any{"a": mask, "b": []any{mask, 2719.0}, "c": mask}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestTreeWithholdsAValueThatIsSpread(t *testing.T) {
+	const value = "q7Rm2XkPz9Lw4TvB8nYc3HdG"
+	var pieces, codes []any
+	cells := map[string]any{}
+	for i := 0; i < len(value); i += 4 {
+		pieces = append(pieces, value[i:i+4])
+		cells[fmt.Sprintf("field%d", i/4)] = map[string]any{"n": value[i : i+4]}
+	}
+	for _, r := range value {
+		codes = append(codes, float64(r))
+	}
+	for name, tree := range map[string]any{"items": pieces, "codes": codes, "cells": cells, "key and value": map[string]any{value[:7]: value[7:14]}} {
+		if got := knowing(value).Tree(map[string]any{"id": "basic", "at": tree}); got != withheld {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	if got := knowing("aaxyzbbxyzccxyzdd").Tree(map[string]any{"aaxyz": true, "bbxyz": true, "ccxyz": 1.0}); got != withheld {
+		t.Errorf("keys: %v", got)
+	}
+	apart := map[string]any{"a": "q7Rm2Xk", "b": "client-secret", "c": "Pz9Lw4T", "d": []any{1.0, 2.0, nil}}
+	if diff := cmp.Diff(apart, knowing(value).Tree(apart)); diff != "" {
+		t.Error(diff)
 	}
 }
 
