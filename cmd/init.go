@@ -179,7 +179,7 @@ func (a *app) writeStarter(text []byte, o initOptions) error {
 		action = fileUnchanged
 		old, readErr := atomicfile.Read(path)
 		if err = readErr; err == nil && !bytes.Equal(old, docs.Schema) {
-			a.narrate("warning: %s is of another version; to update it, run secretctl config schema > %[1]s", path)
+			a.narrate("%s", secret.Shellf("warning: %s is of another version; to update it, run secretctl config schema > %[1]s", path))
 		}
 	}
 	if err != nil {

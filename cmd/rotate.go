@@ -170,7 +170,7 @@ func (a *app) sameTarget(o checkOptions) (flags string) {
 
 // rotationOf says how to rotate a secret; nothing is written yet.
 func (a *app) rotationOf(ctx context.Context, d *config.Delivery, s config.Secret, from store.Store, c checkup) (*verify.Rotation, error) {
-	again := "secretctl rotate " + s.Name + " --follow" + a.sameTarget(c.checkOptions)
+	again := secret.Shellf("secretctl rotate %s --follow", s.Name) + a.sameTarget(c.checkOptions)
 	r := &verify.Rotation{
 		Secret: s.Name, WriteOnly: c.noVerify, DryRun: c.dryRun, Follow: c.follow, Due: c.due, MaxAge: s.DueAfter(),
 		Deadline: c.deadline, Nudge: c.nudge && c.target == targetPod,

@@ -12,6 +12,7 @@ import (
 	"k8s.io/client-go/util/exec"
 
 	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/transport"
 )
 
@@ -127,7 +128,7 @@ func (c *Cluster) whyNotRun(ctx context.Context, p Pod, container string, err er
 		if reason == "" && answered {
 			reason = refused.ErrStatus.Message
 		}
-		return hint.Wrap(fmt.Errorf("%w: %s", ErrNotRunning, c.sanitizer.Tail(reason)), "kubectl describe pod -n %s %s says why", p.Namespace, p.Name)
+		return hint.Wrap(fmt.Errorf("%w: %s", ErrNotRunning, c.sanitizer.Tail(reason)), "%s", secret.Shellf("kubectl describe pod -n %s %s says why", p.Namespace, p.Name))
 	case answered:
 		return c.refusal("create", o, refused)
 	case getErr != nil || errors.Unwrap(err) != nil:

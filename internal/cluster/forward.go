@@ -26,6 +26,7 @@ import (
 	"k8s.io/streaming/pkg/httpstream/spdy"
 
 	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/transport"
 )
 
@@ -59,7 +60,7 @@ func (c *Cluster) WorkloadTransport(namespace, kind, name string, port int) *htt
 		if !ok {
 			if w.Desired == 0 {
 				err := fmt.Errorf("%s %s/%s has 0 replicas", w.Kind, w.Namespace, w.Name)
-				return "", "", 0, hint.Wrap(err, "kubectl scale -n %s %s/%s --replicas=1", w.Namespace, strings.ToLower(w.Kind), w.Name)
+				return "", "", 0, hint.Wrap(err, "%s", secret.Shellf("kubectl scale -n %s %s/%s --replicas=1", w.Namespace, strings.ToLower(w.Kind), w.Name))
 			}
 			err := fmt.Errorf("%s %s/%s has no ready pod", w.Kind, w.Namespace, w.Name)
 			return "", "", 0, hint.Wrap(err, "secretctl verify workload explains why")

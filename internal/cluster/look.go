@@ -116,8 +116,8 @@ func noTool(p Pod, container string, err error) error {
 	if !errors.Is(err, ErrNoTool) {
 		return err
 	}
-	return hint.Wrap(err, "run secretctl verify --target local in a Job that mounts the same volume, or look yourself: "+
-		"kubectl debug -n %s %s --target=%s --image=busybox -it -- sh (the files are below /proc/1/root)", p.Namespace, p.Name, container)
+	return hint.Wrap(err, "%s", secret.Shellf("run secretctl verify --target local in a Job that mounts the same volume, or look yourself: "+
+		"kubectl debug -n %s %s --target=%s --image=busybox -it -- sh (the files are below /proc/1/root)", p.Namespace, p.Name, container))
 }
 
 // Digest returns the SHA-256 of a content in hexadecimal, as a [File] has it.

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/secretctl/secretctl/internal/secret"
 )
 
 // RotateJob is the CronJob that rotates secrets.
@@ -74,7 +76,7 @@ func (doc *document) validateRotateJob() {
 			item.report("is already listed", "remove one")
 		case s.Value.Generate == nil:
 			item.report("names a secret without generate, the only source of the job",
-				"give it value: {generate: {}}, or rotate it where its source is: secretctl rotate --due "+name)
+				secret.Shellf("give it value: {generate: {}}, or rotate it where its source is: secretctl rotate --due %s", name))
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/containerservice/armcontainerservice/v6"
 
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/store"
 	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 	"github.com/secretctl/secretctl/internal/transport"
@@ -121,7 +122,7 @@ func (s *clusterStep) compare() {
 		warnings = append(warnings, "its last operation ended with "+s.state()+"; secretctl repeats it only for a cluster that it made")
 	}
 	if p.PowerState != nil && azure.Deref(p.PowerState.Code) == armcontainerservice.CodeStopped {
-		warnings = append(warnings, fmt.Sprintf("is stopped: az aks start --resource-group %s --name %s", s.config.ResourceGroup, s.config.Cluster))
+		warnings = append(warnings, secret.Shellf("is stopped: az aks start --resource-group %s --name %s", s.config.ResourceGroup, s.config.Cluster))
 	}
 	if addOn := p.AddonProfiles[driverAddOn]; addOn != nil && azure.Deref(addOn.Enabled) {
 		warnings = append(warnings, "its add-on "+driverAddOn+" brings the CSI driver and the Azure provider: skip secretctl install")

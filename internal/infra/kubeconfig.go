@@ -75,7 +75,7 @@ func writeKubeconfig(path string, fetched secret.Value) error {
 func merge(all, more *clientcmdapi.Config) error {
 	for name, cluster := range more.Clusters {
 		if there := all.Clusters[name]; there != nil && there.Server != cluster.Server {
-			return hint.Wrap(fmt.Errorf("has a cluster %q at another address, %s", name, there.Server), "give another file with --file, or run: kubectl config delete-cluster %s", name)
+			return hint.Wrap(fmt.Errorf("has a cluster %q at another address, %s", name, there.Server), "%s", secret.Shellf("give another file with --file, or run: kubectl config delete-cluster %s", name))
 		}
 		all.Clusters[name] = cluster
 	}

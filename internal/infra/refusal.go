@@ -11,6 +11,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 
 	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 )
 
@@ -53,7 +54,7 @@ func (i *Infra) fail(ctx context.Context, o azure.Object, err error) error {
 	next := hints[refusal.Code]
 	switch {
 	case refusal.Has("MissingSubscriptionRegistration"):
-		next = fmt.Sprintf("run: az provider register --wait --namespace %s --subscription %s", o.Provider, i.config.SubscriptionID)
+		next = secret.Shellf("run: az provider register --wait --namespace %s --subscription %s", o.Provider, i.config.SubscriptionID)
 	case refusal.HasStatus(http.StatusForbidden) && next == "":
 		return i.azure.Fail(ctx, o, err)
 	}

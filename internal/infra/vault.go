@@ -12,6 +12,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/keyvault/armkeyvault"
 
 	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/store"
 	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 )
@@ -100,7 +101,7 @@ func (s *vaultStep) taken(ctx context.Context, name string) error {
 	for _, vault := range deleted {
 		if p := vault.Properties; p != nil && strings.EqualFold(azure.Deref(vault.Name), name) {
 			return s.refuseVault(name, "was deleted and can be recovered until "+azure.Deref(p.ScheduledPurgeDate).UTC().Format(time.DateOnly)+"; until then the name is taken",
-				fmt.Sprintf("run: az keyvault recover --name %s --location %s; or choose another azure.keyVault", name, s.azure.Text(azure.Deref(p.Location))))
+				secret.Shellf("run: az keyvault recover --name %s --location %s; or choose another azure.keyVault", name, s.azure.Text(azure.Deref(p.Location))))
 		}
 	}
 	return s.refuseVault(name, "the name is taken, by a Key Vault that this login cannot see", takenHint)
@@ -129,7 +130,7 @@ func (s *vaultStep) compare(plan *vaultPlan, vault *armkeyvault.Vault) error {
 	if !azure.Deref(p.EnableRbacAuthorization) {
 		if n := len(p.AccessPolicies); n > 0 {
 			return s.refuseVault(plan.name, fmt.Sprintf("uses access policies (%d), which RBAC authorization would disable", n),
-				"assign roles to their owners, then run: az keyvault update --name "+plan.name+" --enable-rbac-authorization true")
+				secret.Shellf("assign roles to their owners, then run: az keyvault update --name %s --enable-rbac-authorization true", plan.name))
 		}
 		plan.patch.EnableRbacAuthorization = new(true)
 		updates = append(updates, "RBAC authorization on; it has no access policies that this would disable")

@@ -65,7 +65,7 @@ func Environment(lookup func(string) (string, bool)) []string {
 func (h *Helm) Commands(releases []Release) []string {
 	var commands []string
 	for _, r := range releases {
-		commands = append(commands, quote(h.command(h.waiting(r.createArgs()))))
+		commands = append(commands, secret.ShellWords(h.command(h.waiting(r.createArgs())), " "))
 	}
 	return commands
 }
@@ -112,7 +112,7 @@ func (h *Helm) run(ctx context.Context, what string, args ...string) ([]byte, er
 	if message = hint.OneLine(message); message != "" {
 		err = errors.New(message)
 	}
-	return nil, hint.Wrap(fmt.Errorf("helm: %s: %w", what, err), "to see all that helm says, run: %s", quote(words))
+	return nil, hint.Wrap(fmt.Errorf("helm: %s: %w", what, err), "to see all that helm says, run: %s", secret.ShellWords(words, " "))
 }
 
 func (h *Helm) decode(ctx context.Context, into any, what string, args ...string) error {

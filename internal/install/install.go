@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/version"
 
 	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/store"
 	"github.com/secretctl/secretctl/internal/transport"
 )
@@ -88,7 +89,7 @@ func (s *step) planExisting(ctx context.Context) error {
 	found := s.release
 	if strings.HasPrefix(found.Status, "pending-") {
 		return hint.Wrap(fmt.Errorf("%s: is %s: helm is at work on it, or was killed", found, found.Status),
-			"if nobody is at work on it: helm rollback %s --namespace %s, or helm uninstall if there is no earlier revision", found.Name, found.Namespace)
+			"%s", secret.Shellf("if nobody is at work on it: helm rollback %s --namespace %s, or helm uninstall if there is no earlier revision", found.Name, found.Namespace))
 	}
 	if lacking := found.values.lacking(s.want.Needs); lacking != "" {
 		return hint.Wrap(fmt.Errorf("%s: %s", found, lacking), "%s", s.want.NeedsHint)

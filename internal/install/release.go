@@ -4,11 +4,9 @@ import (
 	"cmp"
 	"encoding/json"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/secretctl/secretctl/internal/config"
-	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/store"
 )
 
@@ -119,13 +117,4 @@ func setArgs(settings []store.Parameter, requests []any) []string {
 		args = append(args, "--set-json", tokensKey+"="+string(text))
 	}
 	return args
-}
-
-// quote quotes a command for a shell.
-func quote(words []string) string {
-	var out []string
-	for _, w := range words {
-		out = append(out, secret.ShellWord(w))
-	}
-	return strings.Join(out, " ")
 }

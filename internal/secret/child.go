@@ -1,6 +1,7 @@
 package secret
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -58,10 +59,35 @@ func childMayHave(entry string, also []string) bool {
 }
 
 // ShellWord returns a word of a command as a POSIX shell reads it, for hints and dry runs.
+// It has no invisible characters: cleaning the text later would remove an escape together
+// with the quote after it.
 func ShellWord(word string) string {
+	word = blank(colorless(word), "")
 	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=./:@%+,"
 	if word != "" && strings.Trim(word, plain) == "" {
 		return word
 	}
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+// ShellWords joins words, each as [ShellWord] returns it.
+func ShellWords(words []string, separator string) string {
+	out := make([]string, len(words))
+	for i, word := range words {
+		out[i] = ShellWord(word)
+	}
+	return strings.Join(out, separator)
+}
+
+// Shellf is [fmt.Sprintf] for text with a command, such as a hint, in which each argument
+// is part of a word: what a server named becomes no flag and no command of its own.
+func Shellf(format string, args ...any) string {
+	for i, arg := range args {
+		word := fmt.Sprint(arg)
+		if strings.HasPrefix(word, "-") {
+			word = "./" + word
+		}
+		args[i] = ShellWord(word)
+	}
+	return fmt.Sprintf(format, args...)
 }

@@ -21,9 +21,20 @@ func TestAChildGetsWhatIsListedAndNothingElse(t *testing.T) {
 }
 
 func TestAShellReadsAWordAsItWas(t *testing.T) {
-	for word, want := range map[string]string{"a/b-c.yaml": "a/b-c.yaml", "": "''", "my config.yaml": "'my config.yaml'", "it's": `'it'\''s'`, "a;b": "'a;b'"} {
+	for word, want := range map[string]string{"a/b-c.yaml": "a/b-c.yaml", "": "''", "my config.yaml": "'my config.yaml'", "a\x1b[": "'a ['", "it's": `'it'\''s'`, "a;b": "'a;b'"} {
 		if got := ShellWord(word); got != want {
 			t.Errorf("%q is %s, want %s", word, got, want)
 		}
+	}
+}
+
+func TestWhatAServerNamedIsAWordOfACommand(t *testing.T) {
+	got := Shellf("kubectl logs -n %s %s -c %s --tail=%v; %[1]s", "default", "--all", "a;$(b)`c`'\x1b[31m\n", 3)
+	if want := "kubectl logs -n default ./--all -c 'a;$(b)`c`'\\'' ' --tail=3; default"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	var s *Sanitizer // which cleans the text before it is shown
+	if got := s.Line(Shellf("x %s -c %s", "a\x1b[", "; b #")); got != "x 'a [' -c '; b #'" {
+		t.Error(got)
 	}
 }

@@ -113,7 +113,7 @@ func (in *Inputs) read(ctx context.Context, s Source, label string) ([]byte, err
 	case s.Env != "":
 		text, set := in.LookupEnv(s.Env)
 		if !set {
-			return nil, withHint(errors.New("is not set"), "export %s, or name another source for %s", s.Env, label)
+			return nil, withHint(errors.New("is not set"), "export %s, or name another source for %s", ShellWord(s.Env), label)
 		}
 		return []byte(text), nil
 	case s.File != "":
@@ -169,10 +169,10 @@ func readFile(path string) ([]byte, error) {
 	if info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
 		// Nobody can change the mode of a mounted Secret, or of a pipeline's file variable.
 		return nil, withHint(fmt.Errorf("can be read or written by others (mode %04o)", info.Mode().Perm()),
-			"chmod 600 %s; where that is refused, mount the Secret with defaultMode: 0400, or write value: {stdin: true} and run it with < %[1]s", ShellWord(path))
+			"%s", Shellf("chmod 600 %s; where that is refused, mount the Secret with defaultMode: 0400, or write value: {stdin: true} and run it with < %[1]s", path))
 	}
 	if uid, ok := FileOwner(info); ok && !trusted(uid, os.Geteuid()) {
-		return nil, withHint(fmt.Errorf("belongs to another user (uid %d)", uid), "make it yours: chown %d %s", os.Geteuid(), ShellWord(path))
+		return nil, withHint(fmt.Errorf("belongs to another user (uid %d)", uid), "%s", Shellf("make it yours: chown %v %s", os.Geteuid(), path))
 	}
 	return readAll(f)
 }

@@ -163,11 +163,11 @@ func stored(ctx context.Context, s config.Secret, deps verify.Dependencies) Secr
 		is.State, is.Detail = verify.StateMissing, "version "+is.Version+" is deleted or disabled"
 		is.Expires = time.Time{} // of a deleted version in Vault, the time of its deletion
 	case !newest.Expires.IsZero() && newest.Expires.Before(time.Now()):
-		is.State, is.Hint = Expired, "secretctl rotate "+s.Name
+		is.State, is.Hint = Expired, secret.Shellf("secretctl rotate %s", s.Name)
 	case s.DueAfter() > 0:
 		at, err := store.WrittenAt(ctx, deps.Store, s)
 		if err == nil && time.Since(at) > s.DueAfter() {
-			is.State, is.Detail, is.Hint = Due, "older than "+s.MaxAge, "secretctl rotate --due "+s.Name
+			is.State, is.Detail, is.Hint = Due, "older than "+s.MaxAge, secret.Shellf("secretctl rotate --due %s", s.Name)
 		}
 	}
 	return is

@@ -125,7 +125,7 @@ func (r *run) explainLate(ctx context.Context, late []*follower, inTime string) 
 	r.statuses.forget()
 	for _, check := range []func(context.Context, *run, subject) Result{filePresent, fileCanRotate} {
 		if found := check(ctx, r, subject{mount: m, secret: rot.secret}); found.Status == StatusFail || found.Status == StatusWarn {
-			return Fail("%s", detail).WithHint("%s; %s%s", found.Detail, found.Hint, then)
+			return Fail("%s; %s", detail, found.Detail).WithHint("%s%s", found.Hint, then)
 		}
 	}
 	if m.pod == nil {

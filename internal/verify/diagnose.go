@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/secretctl/secretctl/internal/cluster"
+	"github.com/secretctl/secretctl/internal/secret"
 )
 
 // firstCause follows a secret on its path to a pod, and returns the first thing that is
@@ -76,7 +77,7 @@ func (r *run) providerCause(ctx context.Context, agents []cluster.Agent, p clust
 		}
 	}
 	return fmt.Sprintf("the provider does not run on node %s: %s", cmp.Or(p.Node, "?"), podsReady(agent)),
-		fmt.Sprintf("kubectl describe -n %s daemonset/%s", agent.Namespace, agent.Name)
+		secret.Shellf("kubectl describe -n %s daemonset/%s", agent.Namespace, agent.Name)
 }
 
 // loginCause does at the store what the provider does for the pod.

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/secretctl/secretctl/internal/cluster"
+	"github.com/secretctl/secretctl/internal/secret"
 )
 
 // driver is the CSI driver in the cluster, which is asked once for each part.
@@ -56,7 +57,7 @@ func podsReady(a cluster.Agent) string {
 
 func agentNotReady(a cluster.Agent) Result {
 	return Fail("%s: on nodes without it, pods with secrets cannot start or rotate", podsReady(a)).
-		WithHint("kubectl describe daemonset -n %s %s", a.Namespace, a.Name)
+		WithHint("%s", secret.Shellf("kubectl describe daemonset -n %s %s", a.Namespace, a.Name))
 }
 
 // running returns "NAME VERSION runs (DaemonSet NAMESPACE/NAME)", without a version that is

@@ -15,6 +15,7 @@ import (
 
 	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/store"
 )
 
@@ -95,7 +96,7 @@ func fileAbsent(ctx context.Context, r *run, s subject, where string) Result {
 func (m *mount) mountAgain() string {
 	again := "delete the pod, so that the driver mounts again"
 	if m.pod != nil {
-		again += fmt.Sprintf(": kubectl delete pod -n %s %s", m.pod.Namespace, m.pod.Name)
+		again += secret.Shellf(": kubectl delete pod -n %s %s", m.pod.Namespace, m.pod.Name)
 	}
 	return again
 }

@@ -3,11 +3,11 @@ package verify
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"strings"
 
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/store"
 )
 
@@ -38,7 +38,7 @@ func (r *run) objectsHint() string {
 func (r *run) workloadHint() string {
 	switch w := r.d.Aidbox.Workload; w.ManagedBy {
 	case config.ManagedByKustomize:
-		return fmt.Sprintf("secretctl render --patch | kubectl patch -n %s %s %s --patch-file /dev/stdin; or secretctl render --dir, and apply your kustomization",
+		return secret.Shellf("secretctl render --patch | kubectl patch -n %s %s %s --patch-file /dev/stdin; or secretctl render --dir, and apply your kustomization",
 			r.d.Namespace, strings.ToLower(w.Kind), w.Name)
 	case config.ManagedByHelm:
 		return "helm upgrade, with the values that secretctl render writes"

@@ -79,7 +79,7 @@ func (r *run) podless() Mounted {
 	return Mounted{
 		Replica: deployment(r.d), Replicas: absent, State: StateMissing,
 		Detail: strings.Join(append([]string{fmt.Sprintf("no pod for %d of %s", absent, Count(int(w.Desired), "replica"))}, w.Problems...), ": "),
-		Hint:   fmt.Sprintf("kubectl describe -n %s %s", r.d.Namespace, deployment(r.d)),
+		Hint:   r.describe(),
 	}
 }
 

@@ -28,15 +28,16 @@ func noRestart(ctx context.Context, r *run, s subject) Result {
 // podsStayed checks that no pod was replaced or restarted since before the write.
 func (r *run) podsStayed(ctx context.Context, before []cluster.Pod) Result {
 	now, err := r.Cluster.Workload(ctx, r.d.Namespace, r.d.Aidbox.Workload.Kind, r.d.Aidbox.Workload.Name)
-	const hint = "a rotation needs no restart: check what %s: kubectl get events -n %s"
+	const hint = "a rotation needs no restart: check what %s: %s"
+	events := secret.Shellf("kubectl get events -n %s", r.d.Namespace)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return Fail("%s was deleted meanwhile", r.d.Aidbox.Workload).WithHint(hint, "deleted it", r.d.Namespace)
+		return Fail("%s was deleted meanwhile", r.d.Aidbox.Workload).WithHint(hint, "deleted it", events)
 	case err != nil:
 		return r.unknown(err)
 	}
 	if changed := changes(before, now.Pods); len(changed) > 0 {
-		return Fail("%s", r.line(list("; ", changed))).WithHint(hint, "replaced them", r.d.Namespace)
+		return Fail("%s", r.line(list("; ", changed))).WithHint(hint, "replaced them", events)
 	}
 	return Pass("UID, restart count and start time of %s are as before %s", Count(len(before), "pod"), r.rotation.origin())
 }

@@ -198,7 +198,7 @@ func rotationRows() []row {
 				_ = os.RemoveAll(s.local.Dir)
 				return s.put(ctx, c, v)
 			}
-		}), mounted, StatusFail, "does not exist; mount the volume here"},
+		}), mounted, StatusFail, "does not exist | mount the volume here"},
 		{"no mount", rotating(func(s *fixture) { s.inPods = true }), updated, StatusUnknown, "nothing would show the rotation; nothing was written"},
 		{"denied", noPut, mounted, StatusSkip, "skipped: rotation/store-updated is unknown"},
 

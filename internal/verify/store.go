@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/store"
 )
 
@@ -81,7 +82,7 @@ func secretValid(ctx context.Context, r *run, s subject, dated store.Dated, vers
 		return r.unknown(err)
 	case !until.IsZero() && until.Before(time.Now()):
 		return Warn("stored, version %s; it expired on %s, but is still mounted", version, until.UTC().Format(time.DateOnly)).
-			WithHint("secretctl rotate %s", s.secret.Name)
+			WithHint("%s", secret.Shellf("secretctl rotate %s", s.secret.Name))
 	case from.After(time.Now()):
 		return Warn("stored, version %s; it is not valid before %s, but is mounted already", version, from.UTC().Format(time.DateOnly)).
 			WithHint("store it when it is valid, or store an earlier start of its validity")

@@ -11,6 +11,7 @@ import (
 
 	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/secret"
 )
 
 // checksumAnnotation is what secretctl render sets on the pods, so that a changed vault
@@ -121,7 +122,12 @@ func configMapMatches(ctx context.Context, r *run, _ subject) Result {
 
 // rollout returns a command of kubectl about the workload.
 func (r *run) rollout(verb string) string {
-	return fmt.Sprintf("kubectl rollout %s -n %s %s", verb, r.d.Namespace, deployment(r.d))
+	return secret.Shellf("kubectl rollout %s -n %s %s", verb, r.d.Namespace, deployment(r.d))
+}
+
+// describe returns a command that shows the workload.
+func (r *run) describe() string {
+	return secret.Shellf("kubectl describe -n %s %s", r.d.Namespace, deployment(r.d))
 }
 
 // replicasRun checks that every replica runs, and otherwise says what prevents it.
@@ -129,7 +135,7 @@ func replicasRun(ctx context.Context, r *run, _ subject) Result {
 	if result, ok := noWorkload(r); !ok {
 		return result
 	}
-	w, where := r.pods.workload, fmt.Sprintf("-n %s %s", r.d.Namespace, deployment(r.d))
+	w := r.pods.workload
 	if w.Desired == 0 {
 		why, next := r.noPods()
 		return Fail("%s, so nothing runs", why).WithHint("%s", next)
@@ -148,7 +154,7 @@ func replicasRun(ctx context.Context, r *run, _ subject) Result {
 			}
 		}
 	}
-	describe, ready := "kubectl describe "+where, replicasReady(r)
+	describe, ready := r.describe(), replicasReady(r)
 	switch {
 	case len(w.Problems) > 0:
 		return Fail("%s: %s", ready, r.line(strings.Join(w.Problems, "; "))).WithHint("%s", describe)
@@ -169,7 +175,7 @@ func replicasRun(ctx context.Context, r *run, _ subject) Result {
 // noPods says why no pod runs, and what to do.
 func (r *run) noPods() (why, next string) {
 	if r.pods.err == nil && r.pods.workload.Desired == 0 {
-		return fmt.Sprintf("%s has 0 replicas", deployment(r.d)), fmt.Sprintf("kubectl scale -n %s %s --replicas=1", r.d.Namespace, deployment(r.d))
+		return fmt.Sprintf("%s has 0 replicas", deployment(r.d)), secret.Shellf("kubectl scale -n %s %s --replicas=1", r.d.Namespace, deployment(r.d))
 	}
 	return fmt.Sprintf("no pod of %s runs in namespace %s", r.d.Aidbox.Workload, r.d.Namespace), "secretctl verify workload explains why"
 }
@@ -193,7 +199,7 @@ func containerDown(r *run, p cluster.Pod) (result Result) {
 	case found.Restarts > 0 && !p.Ready:
 		result = Fail("pod/%s is not ready: container %s was restarted, %d times so far; %s", p.Name, found.Name, found.Restarts, replicasReady(r))
 	}
-	return result.WithHint("kubectl logs -n %s %s -c %s --previous", p.Namespace, p.Name, found.Name)
+	return result.WithHint("%s", secret.Shellf("kubectl logs -n %s %s -c %s --previous", p.Namespace, p.Name, found.Name))
 }
 
 // podPending says why a pod does not start. The text of events is only shown: the hint
@@ -226,7 +232,7 @@ func podPending(ctx context.Context, r *run, p cluster.Pod) Result {
 	if cause != "" {
 		what += "; " + cause
 	}
-	return Fail("%s", what).WithHint("%s", cmp.Or(next, fmt.Sprintf("kubectl describe pod -n %s %s", p.Namespace, p.Name)))
+	return Fail("%s", what).WithHint("%s", cmp.Or(next, secret.Shellf("kubectl describe pod -n %s %s", p.Namespace, p.Name)))
 }
 
 // noSubPath checks the template and the pods: a file that is mounted by itself keeps its

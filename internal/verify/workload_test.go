@@ -165,9 +165,9 @@ func workloadRows() []row {
 			p := &w.pods[1].Status
 			p.Conditions[0].Status = corev1.ConditionFalse
 			p.ContainerStatuses = append(p.ContainerStatuses, corev1.ContainerStatus{
-				Name: "sidecar", RestartCount: 4, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}},
+				Name: "side;car", RestartCount: 4, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}},
 			})
-		}), deployment, StatusFail, "pod/b is not ready: container sidecar was restarted, 4 times so far"},
+		}), deployment, StatusFail, "pod/b is not ready: container side;car was restarted, 4 times so far; 1 of 2 replicas ready | kubectl logs -n default b -c 'side;car' --previous"},
 		{"cannot mount", pending(nil), deployment, StatusFail, "pod/a is Pending (ContainerCreating); event FailedMount: (message withheld: it repeats a secret value)"},
 		{"cannot mount, trimmed", pending(func(w *fakeCluster, _ *fixture) {
 			w.events[2].Message = strings.TrimSuffix(w.events[2].Message, canary) + "you"

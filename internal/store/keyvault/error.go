@@ -8,6 +8,7 @@ import (
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/store"
 	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 )
@@ -51,10 +52,10 @@ func (v *Store) fail(ctx context.Context, s config.Secret, role string, err erro
 		return v.disabled(s)
 	case r.Has("ForbiddenByFirewall"), r.Has("ForbiddenByConnection"):
 		err = hint.Wrap(errors.New("the Key Vault does not take requests from this network"),
-			"run where its firewall allows it, or run: az keyvault network-rule add --name %s --ip-address ADDRESS", s.KeyVault)
+			"%s", secret.Shellf("run where its firewall allows it, or run: az keyvault network-rule add --name %s --ip-address ADDRESS", s.KeyVault))
 	case r.Has("ForbiddenByPolicy"), r.Has("AccessDenied"): // a Key Vault without RBAC
 		err = hint.Wrap(fmt.Errorf("%w: its access policies do not let you do this", store.ErrDenied),
-			"run: az keyvault set-policy --name %s --secret-permissions get list set recover --object-id YOU", s.KeyVault)
+			"%s", secret.Shellf("run: az keyvault set-policy --name %s --secret-permissions get list set recover --object-id YOU", s.KeyVault))
 	case r.HasStatus(http.StatusForbidden):
 		err = azure.Denied(role, v.scope(s.KeyVault))
 	default:
@@ -68,7 +69,7 @@ func (v *Store) absent(s config.Secret) error {
 }
 
 func (v *Store) disabled(s config.Secret) error {
-	return hint.Wrap(v.about(s, store.Invalid("is disabled")), "run: az keyvault secret set-attributes --vault-name %s --name %s --enabled true", s.KeyVault, s.ObjectName)
+	return hint.Wrap(v.about(s, store.Invalid("is disabled")), "%s", secret.Shellf("run: az keyvault secret set-attributes --vault-name %s --name %s --enabled true", s.KeyVault, s.ObjectName))
 }
 
 var errDeleted = errors.New("is deleted, and its name is kept until it is recovered or purged")

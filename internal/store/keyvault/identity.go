@@ -7,6 +7,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/containerservice/armcontainerservice/v6"
 
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/store"
 	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 )
@@ -103,14 +104,14 @@ func (r *resources) clusterIdentity(ctx context.Context, kind string) ([]reader,
 	}
 	what, found := "kubelet identity", cluster.Properties.IdentityProfile["kubeletidentity"]
 	missing := r.unusable("has no kubelet identity; does it still use a service principal?",
-		"run: az aks update --resource-group %s --name %s --enable-managed-identity", r.d.Azure.ResourceGroup, r.d.Azure.Cluster)
+		secret.Shellf("run: az aks update --resource-group %s --name %s --enable-managed-identity", r.d.Azure.ResourceGroup, r.d.Azure.Cluster))
 	if kind == config.IdentityAddon {
 		what, found = "add-on's identity", nil
 		if addon := cluster.Properties.AddonProfiles["azureKeyvaultSecretsProvider"]; addon != nil {
 			found = (*armcontainerservice.UserAssignedIdentity)(addon.Identity)
 		}
 		missing = r.unusable("the add-on azure-keyvault-secrets-provider is not enabled",
-			"run: az aks enable-addons --addons azure-keyvault-secrets-provider --resource-group %s --name %s", r.d.Azure.ResourceGroup, r.d.Azure.Cluster)
+			secret.Shellf("run: az aks enable-addons --addons azure-keyvault-secrets-provider --resource-group %s --name %s", r.d.Azure.ResourceGroup, r.d.Azure.Cluster))
 	}
 	if found == nil || azure.Deref(found.ClientID) == "" || azure.Deref(found.ObjectID) == "" {
 		return nil, missing
@@ -160,7 +161,7 @@ func (r *resources) systemIdentities(ctx context.Context) (found []reader, err e
 	}
 	if !some {
 		return nil, r.unusable("no nodes with a system-assigned identity",
-			"run: az vmss identity assign --resource-group %s --name %s; or set azure.identity.type to kubelet", group, name)
+			secret.Shellf("run: az vmss identity assign --resource-group %s --name %s; or set azure.identity.type to kubelet", group, name))
 	}
 	return found, nil
 }

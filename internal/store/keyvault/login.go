@@ -101,7 +101,7 @@ func (v *Store) whyNoLogin(ctx context.Context, c store.Claims) (why, next strin
 			"if it was created in the last minutes, try again later; otherwise compare azure.tenantID and azure.identity.clientID with the identity's"
 	}
 	why = v.azure.Text(fmt.Sprintf("has a federated credential for another %s: %s", strings.Join(fields, ", "), azure.Deref(closest.Name)))
-	token := v.azure.Text(fmt.Sprintf("the token is of %s for %s", c.Subject, strings.Join(c.Audiences, " "))) + ", by " + v.azure.Text(c.Issuer)
+	token := v.azure.Text(fmt.Sprintf("the token is of %s for %s", secret.ShellWord(c.Subject), secret.ShellWords(c.Audiences, " "))) + ", by " + v.azure.Text(secret.ShellWord(c.Issuer))
 	return w.object().Name + " " + why, token + "; " + provision
 }
 

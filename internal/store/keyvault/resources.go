@@ -13,6 +13,7 @@ import (
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/store"
 	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 )
@@ -75,8 +76,8 @@ func (r *resources) clusterName() string {
 }
 
 // unusable is the error of a cluster that the delivery cannot use.
-func (r *resources) unusable(why, next string, args ...any) error {
-	return hint.Wrap(fmt.Errorf("azure: %s: %s", r.clusterName(), why), next, args...)
+func (r *resources) unusable(why, next string) error {
+	return hint.Wrap(fmt.Errorf("azure: %s: %s", r.clusterName(), why), "%s", next)
 }
 
 func (r *resources) cluster(ctx context.Context) (*armcontainerservice.ManagedCluster, error) {
@@ -126,7 +127,7 @@ func (r *resources) keyVault(ctx context.Context, name string) (id string, err e
 	}
 	if !azure.Deref(vault.Properties.EnableRbacAuthorization) {
 		return "", hint.Wrap(fmt.Errorf("azure: %s: uses access policies (RBAC is disabled)", o.Name),
-			"run: az keyvault update --name %s --enable-rbac-authorization true; its access policies end with that", name)
+			"%s", secret.Shellf("run: az keyvault update --name %s --enable-rbac-authorization true; its access policies end with that", name))
 	}
 	return *vault.ID, nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/msi/armmsi"
 
 	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/store"
 	"github.com/secretctl/secretctl/internal/store/keyvault/azure"
 )
@@ -103,7 +104,7 @@ func (w *workloadIdentity) diff(ctx context.Context) ([]store.Change, error) {
 	}
 	if w.issuer == "" {
 		return nil, w.unusable("has no OIDC issuer, without which Azure does not accept its tokens",
-			"run: az aks update --resource-group %s --name %s --enable-oidc-issuer --enable-workload-identity", w.d.Azure.ResourceGroup, w.d.Azure.Cluster)
+			secret.Shellf("run: az aks update --resource-group %s --name %s --enable-oidc-issuer --enable-workload-identity", w.d.Azure.ResourceGroup, w.d.Azure.Cluster))
 	}
 	w.location = cmp.Or(w.d.Azure.Location, azure.Deref(cluster.Location))
 	err = w.find(ctx)

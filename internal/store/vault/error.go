@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/vault/api"
 
 	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/store"
 	"github.com/secretctl/secretctl/internal/transport"
 )
@@ -101,7 +102,7 @@ func (v *Store) notVault(code int) error {
 func (v *Store) denied(ctx context.Context, a access) error {
 	if _, err := v.visibleMounts(ctx); isStatus(err, http.StatusForbidden) {
 		return hint.Wrap(fmt.Errorf("permission denied: the token is not valid%s, or has expired", v.inNamespace()),
-			"export another VAULT_TOKEN, or unset it and run: vault login -address=%s", v.client.Address())
+			"%s", secret.Shellf("export another VAULT_TOKEN, or unset it and run: vault login -address=%s", v.client.Address()))
 	}
 	err := fmt.Errorf("%w: the token may not %s %s%s", store.ErrDenied, a.needs[0], a.path, v.inNamespace())
 	return hint.Wrap(err, "its policy needs: path %q { capabilities = [%s] }", a.path, quoted(a.needs))

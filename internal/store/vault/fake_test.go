@@ -305,4 +305,13 @@ func TestForbiddenMountQuestionIsAnsweredByTheData(t *testing.T) {
 	standIn.store(t, storetest.Place(t), map[string]any{"user": "aidbox"})
 	got, err := p.run(t, d, map[string]string{"P": storetest.Canary}, "store")
 	storetest.Want(t, got, err, "store create secret/"+storetest.Place(t)+"#password")
+	p.intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == "/v1/sys/internal/ui/mounts/secret" {
+			w.WriteHeader(http.StatusForbidden)
+		}
+		_, _ = io.WriteString(w, `{"data": {"secret": {"kv/": {"type": "kv"}, "x; run: y|sh #/": {"type": "kv"}}}}`)
+		return true
+	})
+	_, err = p.run(t, d, map[string]string{"P": storetest.Canary}, "store")
+	storetest.WantHint(t, err, "it sees kv/, 'x; run: y|sh #/'; if one")
 }

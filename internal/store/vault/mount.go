@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/secret"
 )
 
 // unseenError says that Vault does not show the KV mount to this token.
@@ -39,12 +40,12 @@ func (v *Store) checkMount(ctx context.Context) error {
 		return v.fail(ctx, a, err)
 	case m.Path != path:
 		why = "is a folder in the mount " + m.Path + ", not a mount"
-		next = fmt.Sprintf("set vault.kvMount to %s and start the paths with the rest", strings.TrimSuffix(m.Path, "/"))
+		next = secret.Shellf("set vault.kvMount to %s and start the paths with the rest", strings.TrimSuffix(m.Path, "/"))
 	case m.Type != "kv" && m.Type != "generic":
 		why, next = "is an engine of type "+m.Type+", not kv", "set vault.kvMount to a KV engine of version 2"
 	case m.Options["version"] != "2":
 		why = "is a KV engine of version 1"
-		next = fmt.Sprintf("set vault.kvMount to another mount, made with: vault secrets enable -path=NAME kv-v2. vault kv enable-versioning %s would change "+
+		next = secret.Shellf("set vault.kvMount to another mount, made with: vault secrets enable -path=NAME kv-v2. vault kv enable-versioning %s would change "+
 			"every path for everybody who reads this one, and cannot be undone", path)
 	default:
 		return nil
@@ -58,9 +59,9 @@ func (v *Store) unseenMount(ctx context.Context, a access) error {
 		return v.fail(ctx, a, err)
 	}
 	maps.DeleteFunc(seen, func(_ string, m mount) bool { return m.Type != "kv" })
-	next := fmt.Sprintf("run: vault secrets enable -path=%s kv-v2, or let the token's policy grant something below %[1]s/", v.d.Vault.KVMount)
+	next := secret.Shellf("run: vault secrets enable -path=%s kv-v2, or let the token's policy grant something below %[1]s/", v.d.Vault.KVMount)
 	if len(seen) > 0 {
-		next = "it sees " + strings.Join(slices.Sorted(maps.Keys(seen)), ", ") + "; if one of them is meant, set vault.kvMount, otherwise " + next
+		next = "it sees " + secret.ShellWords(slices.Sorted(maps.Keys(seen)), ", ") + "; if one of them is meant, set vault.kvMount, otherwise " + next
 	}
 	return hint.Wrap(fmt.Errorf("vault: %w", &unseenError{v.d.Vault.KVMount + "/" + v.inNamespace()}), "%s", next)
 }

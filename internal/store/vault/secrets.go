@@ -9,7 +9,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/secretctl/secretctl/internal/config"
@@ -176,7 +175,7 @@ func (v *Store) text(s config.Secret, raw json.RawMessage) (secret.Value, error)
 
 // undelete says how to recover a deleted version.
 func (v *Store) undelete(path string, is entry) string {
-	return fmt.Sprintf("run: vault kv undelete -mount=%s -versions=%d %s", v.d.Vault.KVMount, is.version, secret.ShellWord(path))
+	return secret.Shellf("run: vault kv undelete -mount=%s -versions=%v %s", v.d.Vault.KVMount, is.version, path)
 }
 
 // absent says why an entry does not have a secret.
@@ -195,7 +194,7 @@ func (v *Store) absent(ctx context.Context, s config.Secret, is entry) error {
 	default:
 		text = "version " + is.id() + " has no such key"
 		if keys := slices.Sorted(maps.Keys(is.values)); len(keys) > 0 {
-			next = fmt.Sprintf("available: %s; set secrets[].key, or run: secretctl provision", v.o.Sanitizer.Line(strings.Join(keys, ", ")))
+			next = fmt.Sprintf("available: %s; set secrets[].key, or run: secretctl provision", v.o.Sanitizer.Line(secret.ShellWords(keys, ", ")))
 		}
 	}
 	return hint.Wrap(fmt.Errorf("vault: %s: %w", v.object(s), store.NotFound(text)), "%s", next)

@@ -15,6 +15,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/keyvault/armkeyvault"
 
 	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/store"
 )
 
@@ -45,7 +46,7 @@ func (s *Session) Fail(ctx context.Context, o Object, err error) error {
 // Denied names the role that a request needs.
 func Denied(role, scope string) error {
 	return hint.Wrap(fmt.Errorf("%w: needs the role %s on %s", store.ErrDenied, role, scope),
-		"run: az role assignment create --role %q --scope %s --assignee YOU", role, scope)
+		"run: az role assignment create --role %q --scope %s --assignee YOU", role, secret.ShellWord(scope))
 }
 
 // All returns the items of all pages, none of which is nil.
