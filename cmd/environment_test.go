@@ -46,17 +46,20 @@ func TestValueInAVariableNamedLikeAFlagIsNotTakenForTheFlag(t *testing.T) {
 
 func TestVariablesThatHeldASecretAreTakenOutOfTheEnvironment(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "secretctl.yaml")
-	if err := os.WriteFile(path, []byte(fromEnvironmentConfig+"resources: [{type: Client, id: x, secrets: {secret: a}}]\n"), 0o600); err != nil {
+	first := fromEnvironmentConfig + "resources: [{type: Client, id: x, secrets: {secret: a}}]\n"
+	other := strings.NewReplacer("SECRETCTL_SECRET", "AWS_OTHER", "provider:", "name: other\nprovider:", "127.0.0.1:1", "127.0.0.1:2").Replace(fromEnvironmentConfig)
+	if err := os.WriteFile(path, []byte(first+"---\n"+other), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for command, want := range map[string][]string{
-		"provision --dry-run --vault-login jwt/ci": {"SECRETCTL_ID_TOKEN", "SECRETCTL_SECRET", "VAULT_TOKEN"},
-		"provision --dry-run":                      {"SECRETCTL_SECRET", "VAULT_TOKEN"},
-		"client get":                               {"AIDBOX_CLIENT_SECRET"},
-		"render":                                   nil,
+		"provision --dry-run --vault-login jwt/ci": {"AIDBOX_CLIENT_SECRET", "AWS_OTHER", "SECRETCTL_ID_TOKEN", "SECRETCTL_SECRET", "VAULT_TOKEN"},
+		"provision --dry-run":                      {"AIDBOX_CLIENT_SECRET", "AWS_OTHER", "SECRETCTL_SECRET", "VAULT_TOKEN"},
+		"client get":                               {"AIDBOX_CLIENT_SECRET", "AWS_OTHER", "SECRETCTL_SECRET"},
+		"render":                                   {"AIDBOX_CLIENT_SECRET", "AWS_OTHER", "SECRETCTL_SECRET"},
+		"render --delivery aidbox":                 {"AIDBOX_CLIENT_SECRET", "AWS_OTHER", "SECRETCTL_SECRET"},
 	} {
 		env := map[string]string{
-			"SECRETCTL_SECRET": "hunter2-value", "VAULT_TOKEN": "hunter2-token", "AIDBOX_CLIENT_SECRET": "hunter2-admin", "SECRETCTL_ID_TOKEN": "hunter2-jwt",
+			"SECRETCTL_SECRET": "hunter2-value", "VAULT_TOKEN": "hunter2-token", "AIDBOX_CLIENT_SECRET": "hunter2-admin", "SECRETCTL_ID_TOKEN": "hunter2-jwt", "AWS_OTHER": "hunter2-other",
 			"PATH": "/usr/bin",
 		}
 		var mu sync.Mutex

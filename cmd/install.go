@@ -79,7 +79,7 @@ func (a *app) install(ctx context.Context, o installOptions) error {
 		return err
 	}
 	releases := install.Releases(providers.All(a.Azure), all, o.Options)
-	helm := &install.Helm{Env: install.Environment(a.LookupEnv), Context: kubeContext, Timeout: a.timeout}
+	helm := &install.Helm{Env: install.Environment(a.childVariable), Context: kubeContext, Timeout: a.timeout}
 	report := installReport{SchemaVersion: 1, DryRun: o.dryRun}
 	if o.dryRun {
 		report.Commands = helm.Commands(releases)

@@ -30,6 +30,8 @@ type IO struct {
 	// Unsetenv hides from child processes a variable that a secret was read from;
 	// LookupEnv still finds it. Nil if LookupEnv does not read the process's own.
 	Unsetenv func(string) error
+	// Credentials are those of the environment that child processes may have, and print.
+	Credentials []secret.Value
 	// Prompt reads a line without echo; nil unless standard input is a terminal.
 	Prompt func(label string) ([]byte, error)
 	// Azure says how to reach Azure; the zero value is the Azure that the user is logged in to.
@@ -50,9 +52,10 @@ type IO struct {
 func Main() int {
 	log.SetOutput(io.Discard)         // net/http logs what a server sends unasked, and that may be anything
 	name := filepath.Base(os.Args[0]) // kubectl-secretctl and kubectl_complete-secretctl as a plugin
-	stderr := os.Stderr
+	stderr, environ := os.Stderr, os.Environ()
 	streams := IO{
-		In: os.Stdin, Out: os.Stdout, Err: stderr, LookupEnv: hideFromChildren(os.Environ(), os.Unsetenv), Unsetenv: os.Unsetenv,
+		In: os.Stdin, Out: os.Stdout, Err: stderr, LookupEnv: hideFromChildren(environ, os.Unsetenv), Unsetenv: os.Unsetenv,
+		Credentials: secret.Credentials(environ, append(secret.OfClouds(), "HELM_")...),
 		Plugin:      strings.HasPrefix(name, "kubectl"),
 		OutTerminal: term.IsTerminal(int(os.Stdout.Fd())),
 		ErrTerminal: term.IsTerminal(int(stderr.Fd())),
@@ -121,6 +124,7 @@ func hideFromChildren(environ []string, unset func(string) error) (lookup func(s
 // Run runs secretctl with the given arguments and returns the exit code.
 func Run(ctx context.Context, args []string, streams IO) int {
 	sanitizer := &secret.Sanitizer{}
+	sanitizer.Learn(streams.Credentials...)
 	out := &stdout{Writer: streams.Out}
 	streams.Out = out
 	stderr := newConsole(streams.Err, sanitizer)
@@ -156,6 +160,7 @@ type app struct {
 	several   bool     // more than one delivery
 	command   string   // and its arguments, without flags
 	warned    sync.Map // the warnings that were printed
+	hidden    sync.Map // the variables that a secret may come from
 	goOn      sync.Map // what to do next if the command ends early, by delivery and secret
 	started   bool     // the command's work began: from now on errors are not usage errors by default
 
@@ -166,8 +171,17 @@ type app struct {
 // child processes.
 func (a *app) secretVariable(name string) (string, bool) {
 	value, set := a.LookupEnv(name)
+	a.hidden.Store(name, true)
 	if set && a.Unsetenv != nil {
 		_ = a.Unsetenv(name)
 	}
 	return value, set
+}
+
+// childVariable returns the value of a variable that a child process may have.
+func (a *app) childVariable(name string) (string, bool) {
+	if _, hidden := a.hidden.Load(name); hidden {
+		return "", false
+	}
+	return a.LookupEnv(name)
 }

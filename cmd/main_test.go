@@ -1,9 +1,13 @@
 package cmd
 
 import (
+	"bytes"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
+
+	"github.com/secretctl/secretctl/internal/secret"
 )
 
 // Libraries run az and login plugins, which inherit whatever is set.
@@ -22,5 +26,28 @@ func TestChildrenInheritNoSecret(t *testing.T) {
 	}
 	if value, set := lookup("MY_VALUE"); !set || value != "a=b" {
 		t.Errorf("secretctl itself finds %q, %t", value, set)
+	}
+}
+
+func TestAVariableThatASecretMayComeFromIsForNoChild(t *testing.T) {
+	a := &app{IO: IO{LookupEnv: func(string) (string, bool) { return "value", true }}}
+	if _, set := a.secretVariable("AWS_B"); !set {
+		t.Error("not found")
+	}
+	for name, want := range map[string]bool{"AWS_B": false, "AWS_C": true} {
+		if _, got := a.childVariable(name); got != want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}
+
+func TestCredentialsOfTheEnvironmentAreShownNowhere(t *testing.T) {
+	var out, narration bytes.Buffer
+	Run(t.Context(), []string{"config", "validate", "-c", "hunter2-of-a-cloud"}, IO{
+		In: strings.NewReader(""), Out: &out, Err: &narration, LookupEnv: func(string) (string, bool) { return "", false },
+		Credentials: []secret.Value{secret.New([]byte("hunter2-of-a-cloud"))},
+	})
+	if text := out.String() + narration.String(); strings.Contains(text, "hunter2") || !strings.Contains(text, "withheld") {
+		t.Error(text)
 	}
 }

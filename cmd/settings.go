@@ -115,7 +115,6 @@ func (a *app) deliveries() ([]*config.Delivery, error) {
 	all, err := a.load()
 	a.several = len(all) > 1
 	for _, d := range all {
-		a.learn(d)
 		if warnings := a.provider(d).Environment; warnings != nil {
 			for _, warning := range warnings(d, a.LookupEnv) {
 				a.narrate("warning: %s%s", a.of(d), warning)
@@ -128,38 +127,42 @@ func (a *app) deliveries() ([]*config.Delivery, error) {
 	return all, err
 }
 
-// learn teaches the sanitizer the values that are in the environment. A command such as
-// render does not read them, but might print a copy of one.
+// learn teaches the sanitizer the values that are in the environment, and hides them from
+// child processes. A command such as render does not read them, but might print a copy of one.
 func (a *app) learn(d *config.Delivery) {
 	sources := []secret.Source{d.Aidbox.Admin.Secret}
 	for _, s := range d.Secrets {
 		sources = append(sources, s.Value)
 	}
 	for _, s := range sources {
-		if value, set := a.LookupEnv(s.Env); set && s.Env != "" {
+		if s.Env != "" {
+			value, _ := a.secretVariable(s.Env)
 			a.sanitizer.Learn(secret.New([]byte(value)))
 		}
 	}
 }
 
 // load reads the config file and applies the settings that override it.
-func (s settings) load() ([]*config.Delivery, error) {
-	if s.config == "" {
+func (a *app) load() ([]*config.Delivery, error) {
+	if a.config == "" {
 		return nil, hint.Usage("leave it out for "+defaultConfig+", or name a file or folder", "-c names no file")
 	}
-	all, err := config.Load(s.config)
+	all, err := config.Load(a.config)
 	if err != nil {
 		return nil, err
 	}
-	if s.delivery != "" {
-		i := slices.IndexFunc(all, func(d *config.Delivery) bool { return d.Name == s.delivery })
+	for _, d := range all { // also those that --delivery leaves out
+		a.learn(d)
+	}
+	if a.delivery != "" {
+		i := slices.IndexFunc(all, func(d *config.Delivery) bool { return d.Name == a.delivery })
 		if i < 0 {
-			return nil, hint.Usage("available: "+names(all), "%s has no delivery %q", s.config, s.delivery)
+			return nil, hint.Usage("available: "+names(all), "%s has no delivery %q", a.config, a.delivery)
 		}
 		all = all[i : i+1]
 	}
 	for _, d := range all {
-		s.override(d)
+		a.override(d)
 	}
 	return all, nil
 }

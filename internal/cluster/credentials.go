@@ -21,12 +21,16 @@ func (c *Cluster) guardCredentials() error {
 	if err := rest.LoadTLSFiles(c.config); err != nil {
 		return badConfig(err)
 	}
-	for _, held := range []string{c.config.BearerToken, c.config.Password, string(c.config.KeyData)} {
-		c.sanitizer.Learn(secret.New([]byte(held)))
+	c.learn(c.config.BearerToken, c.config.Password, string(c.config.KeyData))
+	if c.config.AuthProvider != nil {
+		for name, value := range c.config.AuthProvider.Config {
+			c.learn(secret.Credential(name, value))
+		}
 	}
 	if c.config.ExecProvider == nil {
 		return nil
 	}
+	c.learnLogin(c.config.ExecProvider)
 	// client-go hands on the whole environment, followed by these variables, which win.
 	provider := c.config.ExecProvider.DeepCopy()
 	for _, name := range secret.Withheld(os.Environ(), secret.OfClouds()...) { //nolint:forbidigo // a child inherits it
@@ -36,6 +40,33 @@ func (c *Cluster) guardCredentials() error {
 	}
 	c.config.ExecProvider = provider
 	return nil
+}
+
+func (c *Cluster) learn(values ...string) {
+	for _, value := range values {
+		c.sanitizer.Learn(secret.New([]byte(value)))
+	}
+}
+
+// learnLogin has the sanitizer learn what the kubeconfig tells its login program and may be
+// secret: the program may print it. It does not learn a region or a profile, which occur in
+// ordinary messages.
+func (c *Cluster) learnLogin(program *api.ExecConfig) {
+	for _, v := range program.Env {
+		c.learn(secret.Credential(v.Name, v.Value))
+		if secret.LooksRandom(v.Name, v.Value) {
+			c.learn(v.Value)
+		}
+	}
+	for i, arg := range program.Args { // --client-secret=VALUE, or --client-secret VALUE
+		name, value, joined := strings.Cut(arg, "=")
+		if !joined && i > 0 {
+			name, value = program.Args[i-1], arg
+		}
+		if strings.HasPrefix(name, "-") && !strings.Contains(name, "=") && !strings.HasPrefix(value, "-") {
+			c.learn(secret.Credential(name, value))
+		}
+	}
 }
 
 // learning has the sanitizer learn the token that a request carries, wherever it came from.

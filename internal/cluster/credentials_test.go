@@ -131,6 +131,25 @@ func TestLoginProgramGetsNoSecretAndItsTokenIsLearned(t *testing.T) {
 	}
 }
 
+// A login program may print what it was told.
+func TestWhatTheKubeconfigTellsALoginProgramIsLearned(t *testing.T) {
+	user := `{exec: {apiVersion: client.authentication.k8s.io/v1, command: login, interactiveMode: Never,
+		args: [get-token, --client-secret=of-the-flag-1, --password, of-the-next-2, --login, azurecli, --server-id, 6dae42f8-4368-4678-94ff-3960e28e3630],
+		env: [{name: FROM_KUBECONFIG, value: kubeconfigSecret99}, {name: MY_PASSWORD, value: by-its-name-3}, {name: AWS_PROFILE, value: prod-admin-1}, {name: AWS_REGION, value: eu-central-1}]}}`
+	s := &secret.Sanitizer{}
+	if _, err := Connect(Options{Kubeconfig: kubeconfigOf(t, "https://kube.example", "", user), Sanitizer: s}); err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]bool{
+		"of-the-flag-1": true, "of-the-next-2": true, "kubeconfigSecret99": true, "by-its-name-3": true,
+		"prod-admin-1": false, "https://x.eu-central-1.eks.amazonaws.com": false, "azurecli": false, "6dae42f8-4368-4678-94ff-3960e28e3630": false,
+	} {
+		if got := s.Repeats("login failed: " + text); got != want {
+			t.Errorf("%s: %t", text, got)
+		}
+	}
+}
+
 func TestFailedLoginProgramIsNotBlamedOnTheServer(t *testing.T) {
 	program, _ := plugin(t, "exit 3")
 	server, ca := secure(t, func(http.ResponseWriter, *http.Request) { t.Error("a request was sent") })

@@ -150,7 +150,7 @@ func TestGetHidesWhatAKeySaysIsSecret(t *testing.T) {
 	server, c := newAidbox(t)
 	server.resources["Client/basic"] = map[string]any{
 		"resourceType": "Client", "id": "basic", "token_format": "jwt", "description": "is shown",
-		"details": map[string]any{"client_secret": "hunter2", "list": []any{map[string]any{"Password": "hunter2", "apiKey": "hunter2", "access_token": "hunter2"}}},
+		"details":   map[string]any{"client_secret": "hunter2", "list": []any{map[string]any{"Password": "hunter2", "apiKey": "hunter2", "access_token": "hunter2"}}},
 		"pin_token": 5550123, "tokens": []any{"is shown"}, "old_password": []any{"hunter2", 5550123}, "refresh_token": true,
 	}
 	body, literals, err := c.Get(t.Context(), aClient())

@@ -2,8 +2,11 @@ package secret
 
 import (
 	"fmt"
+	"net/url"
+	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // inherited are the variables that any child process gets. It does not get others, such
@@ -57,6 +60,60 @@ func childMayHave(entry string, also []string) bool {
 		return name == other || strings.HasSuffix(other, "_") && strings.HasPrefix(name, other)
 	})
 }
+
+// Credentials returns the values in the part of an environment that [ChildEnv] keeps that
+// are secret: a child may print them.
+func Credentials(environ []string, also ...string) []Value {
+	var all []Value
+	for _, entry := range environ {
+		name, value, _ := strings.Cut(entry, "=")
+		if value = Credential(name, value); value != "" && childMayHave(entry, also) {
+			all = append(all, New([]byte(value)))
+		}
+	}
+	return all
+}
+
+// Credential returns what is secret in a setting: the password in an address, or all of it
+// if its name says so, as AWS_SECRET_ACCESS_KEY and --client-secret do; else "".
+func Credential(name, value string) string {
+	address := value
+	if !strings.Contains(address, "://") { // as proxies may be written
+		address = "//" + address
+	}
+	if u, err := url.Parse(address); err == nil {
+		if password, _ := u.User.Password(); password != "" {
+			return password
+		}
+	}
+	if secretName.MatchString(name) && !publicName.MatchString(name) {
+		return value
+	}
+	return ""
+}
+
+// LooksRandom reports whether a setting looks like a password or a token, whatever its name
+// is: it has at least 16 letters and digits in a row, of both kinds, or marks among them that
+// names do not have. A region, profile, path, address or ID of Azure does not.
+func LooksRandom(name, value string) bool {
+	if publicName.MatchString(name) || strings.ContainsAny(value, ` \`) || strings.Contains(value, "://") || strings.IndexAny(value, "/.~$") == 0 {
+		return false
+	}
+	if strings.ContainsAny(value, "!#$%^&*?<>|") {
+		return len(value) >= gramLength && mixed(value)
+	}
+	return slices.ContainsFunc(runs.FindAllString(value, -1), mixed)
+}
+
+func mixed(text string) bool {
+	return strings.ContainsAny(text, "0123456789") && strings.ContainsFunc(text, unicode.IsLetter)
+}
+
+var (
+	secretName = regexp.MustCompile(`(?i)secret|passw(or)?d|passphrase|(token|key)$`)
+	publicName = regexp.MustCompile(`(?i)(^|[-_])(name|file|path|dir|id|ur[il]|arn)$`)
+	runs       = regexp.MustCompile(`[A-Za-z0-9]{16,}`)
+)
 
 // ShellWord returns a word of a command as a POSIX shell reads it, for hints and dry runs.
 // It has no invisible characters: cleaning the text later would remove an escape together

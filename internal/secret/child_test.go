@@ -20,6 +20,36 @@ func TestAChildGetsWhatIsListedAndNothingElse(t *testing.T) {
 	}
 }
 
+func TestCredentialsOfAChildAreFoundByTheirNames(t *testing.T) {
+	environ := []string{
+		"AWS_SECRET_ACCESS_KEY=aws", "AZURE_CLIENT_SECRET=azure", "AZURE_CLIENT_CERTIFICATE_PASSWORD=certificate", "GOOGLE_OAUTH_ACCESS_TOKEN=google",
+		"HTTPS_PROXY=http://me:https%2Dproxy@proxy:3128", "http_proxy=me:http-proxy@proxy:3128", "no_proxy=a,b",
+		"AWS_PROFILE=prod", "AWS_ACCESS_KEY_ID=AKIA", "AWS_WEB_IDENTITY_TOKEN_FILE=/run/token", "AZURE_SECRET_NAME=name", "PATH=/bin", "HOME=/root", "MY_SECRET=not for a child",
+	}
+	var got []string
+	for _, v := range Credentials(environ, OfClouds()...) {
+		got = append(got, string(v.Reveal()))
+	}
+	if want := []string{"aws", "azure", "certificate", "google", "https-proxy", "http-proxy"}; !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestARegionOrAProfileLooksLikeNoSecret(t *testing.T) {
+	for value, want := range map[string]bool{
+		"kubeconfigSecret99": true, "hvs.CAESIJ2e6xP0q1w2e3r4t5y6": true, "Tr0ub4dor&3": true, "wJalrXUtnFEMI/K7MDENG0bPxRfiCYEXAMPLEKEY": true,
+		"eu-central-1": false, "prod-admin-2": false, "azurecli": false, "True": false, "/home/me1/.kube/abcdefghijklmnop123": false, "~/abcdefghijklmnop123": false,
+		"https://abcdefghijklmnop123.example": false, "00000000-0000-0000-0000-0123456789ab": false, "two words1 !": false, "": false,
+	} {
+		if got := LooksRandom("SOME_SETTING", value); got != want {
+			t.Errorf("%q: %t", value, got)
+		}
+	}
+	if LooksRandom("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/ClusterAdministrator1") {
+		t.Error("the name says that it is no secret")
+	}
+}
+
 func TestAShellReadsAWordAsItWas(t *testing.T) {
 	for word, want := range map[string]string{"a/b-c.yaml": "a/b-c.yaml", "": "''", "my config.yaml": "'my config.yaml'", "a\x1b[": "'a ['", "it's": `'it'\''s'`, "a;b": "'a;b'"} {
 		if got := ShellWord(word); got != want {
