@@ -92,7 +92,15 @@ func (c *Cluster) stream(ctx context.Context, p Pod, container string, command [
 	if err != nil {
 		return err
 	}
-	return either.StreamWithContext(ctx, streams)
+	// Over SPDY, client-go waits for the response without regard to ctx.
+	ended := make(chan error, 1)
+	go func() { ended <- either.StreamWithContext(ctx, streams) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // noStdin opens no stream for stdin: over WebSocket, the server closes a command's stdin

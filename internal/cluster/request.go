@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -84,7 +85,8 @@ func get[T any](ctx context.Context, c *Cluster, o object, q query) (T, error) {
 // pageSize is how many items to ask for at a time: an answer is read up to a limit.
 const pageSize = "250"
 
-// list returns the items of a list, page by page.
+// list returns the items of a list, page by page. If the next page has expired, it begins
+// again without pages.
 func list[T any](ctx context.Context, c *Cluster, o object, q query) (all []T, err error) {
 	type page struct {
 		Metadata metav1.ListMeta
@@ -94,6 +96,12 @@ func list[T any](ctx context.Context, c *Cluster, o object, q query) (all []T, e
 	maps.Copy(next, q)
 	for {
 		p, err := get[page](ctx, c, o, next)
+		if errors.Is(err, errExpired) && next["continue"] != "" && next["limit"] != "" {
+			all = nil
+			delete(next, "continue")
+			delete(next, "limit")
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -128,6 +136,12 @@ func send[T any](ctx context.Context, c *Cluster, verb string, o object, req *re
 	}
 	watched, sent := watchSending(ctx)
 	result := req.Do(watched)
+	for try := 0; try < maxRetries && overloaded(verb, result.Error()); try++ {
+		if transport.Sleep(ctx, transport.Backoff(transport.MinRetryWait, transport.MaxRetryWait, try, nil)) != nil {
+			break
+		}
+		result = req.Do(watched)
+	}
 	err := result.Error() // and not Raw's, which has no Status
 	switch {
 	case err != nil && !sent.Load() && ctx.Err() == nil:
@@ -153,6 +167,17 @@ func send[T any](ctx context.Context, c *Cluster, verb string, o object, req *re
 			"is it the API server, or a proxy in front of it? see --kubeconfig and --context")
 	}
 	return out, nil
+}
+
+// maxRetries is how often to ask again. A server that does not recover holds up each check.
+const maxRetries = 2
+
+// overloaded reports whether to ask again: the API server, or a load balancer before it, may
+// be starting. client-go does so only if the answer says when.
+func overloaded(verb string, err error) bool {
+	status, answered := errors.AsType[*apierrors.StatusError](err)
+	busy := []int32{http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout}
+	return answered && (verb == "get" || verb == "list") && slices.Contains(busy, status.ErrStatus.Code)
 }
 
 // silence is how long an API server that has not answered in time is not asked again,
@@ -213,6 +238,9 @@ func (e absentError) Is(target error) bool { return target == fs.ErrNotExist }
 // errNotServed marks an API that the cluster does not have. It is an [fs.ErrNotExist].
 var errNotServed error = absentError{"the cluster does not serve this API"}
 
+// errExpired marks a page of a list that is not kept any more.
+var errExpired = errors.New("the list has expired")
+
 // fail restates in one line why a request failed. An object that does not exist is an
 // [fs.ErrNotExist].
 func (c *Cluster) fail(ctx context.Context, verb string, o object, err error) error {
@@ -237,6 +265,8 @@ func (c *Cluster) refusal(verb string, o object, status *apierrors.StatusError) 
 			return hint.Wrap(errNotServed, "the Secrets Store CSI driver brings it: secretctl install")
 		}
 		return errNotServed
+	case code == http.StatusGone && verb == "list":
+		return errExpired
 	case code == http.StatusNotFound && verb == "get":
 		return absentError{"not found"}
 	case code == http.StatusNotFound:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"io/fs"
 	"net"
 	"net/http"
@@ -167,5 +168,63 @@ func TestAServerThatHangsCostsOneTimeout(t *testing.T) {
 	}
 	if n := asked.Load(); n != 1 {
 		t.Errorf("asked %d times", n)
+	}
+}
+
+func TestOneAnswerOfAnOverloadedServerIsNotTheLast(t *testing.T) {
+	for _, code := range []int{http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout} {
+		asked := 0
+		c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			if asked++; asked == 1 {
+				w.WriteHeader(code)
+				return
+			}
+			_, _ = io.WriteString(w, `{"items": []}`)
+		})
+		if _, err := c.PodStatuses(t.Context(), "default"); err != nil || asked != 2 {
+			t.Errorf("%d: %d requests, %v", code, asked, err)
+		}
+	}
+}
+
+func TestListThatHasExpiredBeginsAgain(t *testing.T) {
+	var asked []string
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		asked = append(asked, q.Get("limit")+" "+q.Get("continue"))
+		w.Header().Set("Content-Type", "application/json")
+		switch {
+		case q.Get("continue") != "":
+			w.WriteHeader(http.StatusGone)
+			_, _ = io.WriteString(w, `{"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 410, "reason": "Expired"}`)
+		case q.Get("limit") != "":
+			_, _ = io.WriteString(w, `{"metadata": {"continue": "x"}, "items": [{}]}`)
+		default:
+			_, _ = io.WriteString(w, `{"items": [{}, {}, {}]}`)
+		}
+	})
+	all, err := c.PodStatuses(t.Context(), "default")
+	if diff := cmp.Diff([]string{"250 ", "250 x", " "}, asked); diff != "" || len(all) != 3 || err != nil {
+		t.Errorf("%d items, %v\n%s", len(all), err, diff)
+	}
+}
+
+// client-go waits for the answer to a request for SPDY without regard to the context.
+func TestAServerThatSpeaksOnlySPDYAndDoesNotAnswerEndsInTime(t *testing.T) {
+	hang := make(chan struct{})
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			<-hang
+			return
+		}
+		http.Error(w, "unable to upgrade", http.StatusBadRequest)
+	})
+	defer close(hang)
+	c.config.Timeout = 300 * time.Millisecond
+	start := time.Now()
+	_, err := c.Observe(t.Context(), Pod{Namespace: "default", Name: "a"}, "c", Look{Files: []string{"/x"}})
+	c.Watch(t.Context(), Pod{Namespace: "default", Name: "a"}, "c", "/x", func(File) { t.Error("saw a file") })
+	if took := time.Since(start); err == nil || took > 10*time.Second {
+		t.Errorf("after %s: %v", took, err)
 	}
 }
