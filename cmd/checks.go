@@ -47,7 +47,16 @@ func (a *app) checkAll(ctx context.Context, all []*config.Delivery, c checkup) (
 	c.parallel = cmp.Or(c.parallel, defaultParallel)
 	atOnce := min(maxParallel, len(all), c.parallel)
 	c.parallel /= max(1, atOnce) // of all deliveries together
-	done, err := each(ctx, fleet{app: a, title: c.title, all: all, atOnce: atOnce}, func(d *config.Delivery) (work[verify.DeliveryReport], error) {
+	f := fleet{app: a, title: c.title, all: all, atOnce: atOnce}
+	if c.rotated != nil { // deliveries that share a secret take turns
+		f.exclusive = func(d *config.Delivery) (stored []string) {
+			for _, s := range c.rotated(d) {
+				stored = append(stored, d.StoredAs(s))
+			}
+			return stored
+		}
+	}
+	done, err := each(ctx, f, func(d *config.Delivery) (work[verify.DeliveryReport], error) {
 		return a.check(ctx, d, c)
 	})
 	return a.reportsOf(done), err
@@ -113,9 +122,11 @@ func (a *app) runChecks(ctx context.Context, d *config.Delivery, deps verify.Dep
 	}
 	rotated := c.rotated(d)
 	for i, s := range rotated {
-		if o.Rotation, err = a.rotationOf(ctx, d, s, deps.Store, c); err != nil {
+		o.Rotation, err = a.rotationOf(ctx, d, s, deps.Store, c)
+		if alone := len(verify.GroupsOf(c.selected)) == 1; err != nil && (alone || isUsage(err)) {
 			return report, err
 		}
+		o.Rotation.Err = err
 		var done verify.DeliveryReport
 		done, err = verify.Run(ctx, d, deps, o)
 		report.Name, report.Checks = d.Name, append(report.Checks, done.Checks...)

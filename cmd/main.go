@@ -162,6 +162,7 @@ type app struct {
 	warned    sync.Map // the warnings that were printed
 	hidden    sync.Map // the variables that a secret may come from
 	goOn      sync.Map // what to do next if the command ends early, by delivery and secret
+	rotated   sync.Map // where the secrets are stored that this run has rotated
 	started   bool     // the command's work began: from now on errors are not usage errors by default
 
 	atEnd endings

@@ -186,11 +186,14 @@ func (a *app) rotationOf(ctx context.Context, d *config.Delivery, s config.Secre
 			a.goOn.Store(d.Name+"/"+s.Name, a.onlyFor(d.Name, what+"; watch it arrive, without writing: "+again))
 		},
 	}
+	if _, again := a.rotated.LoadOrStore(d.StoredAs(s), true); again { // another delivery shares it
+		r.Follow, r.Due = true, false
+	}
 	if a.wroteNothing() {
 		a.goOn.Store("", "nothing was written: run it again")
 	}
 	var err error
-	if !c.follow && !c.due { // for due, the check calls Renew
+	if !r.Follow && !c.due { // for due, the check calls Renew
 		r.New, err = r.Renew(ctx)
 	}
 	return r, err

@@ -41,7 +41,9 @@ var azureProvider = provider{
 	validate:       validateAzure,
 	validateSecret: validateAzureSecret,
 	// Key Vault ignores the case of names.
-	stored:      func(s Secret) [2]string { return [2]string{strings.ToLower(s.KeyVault), strings.ToLower(s.ObjectName)} },
+	stored: func(d *Delivery, s Secret) string {
+		return strings.ToLower(cmp.Or(s.KeyVault, d.Azure.KeyVault) + "/" + s.ObjectName)
+	},
 	claim:       claimAzure,
 	provisioned: provisionedInAzure,
 }

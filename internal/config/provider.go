@@ -14,7 +14,7 @@ type provider struct {
 	// validateSecret checks the keys of a secret that this provider has. named reports
 	// whether its name is valid.
 	validateSecret func(d *Delivery, s Secret, at *place, named bool)
-	stored         func(s Secret) [2]string // where it is in the store
+	stored         func(d *Delivery, s Secret) string // identifies where it is, in all stores
 	claim          func(shared claims, doc *document)
 	provisioned    func(d *Delivery) []string
 }
@@ -60,6 +60,15 @@ func (doc *document) validateStored(of provider, s Secret, at *place, named bool
 		}
 	}
 	of.validateSecret(doc.delivery, s, at, named)
+}
+
+// StoredAs identifies where a secret is stored. Deliveries in which that is the same share
+// its value.
+func (d *Delivery) StoredAs(s Secret) string {
+	if p, ok := d.provider(); ok {
+		return p.stored(d, s)
+	}
+	return ""
 }
 
 // Provisioned names the objects that provisioning the delivery writes. Deliveries that

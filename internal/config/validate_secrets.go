@@ -21,7 +21,7 @@ func (doc *document) validateSecrets() {
 		doc.root.key("secrets").report("is empty", "name at least one secret")
 	}
 	provider, known := d.provider()
-	names, files, stored := map[string]int{}, map[string]int{}, map[[2]string]int{}
+	names, files, stored := map[string]int{}, map[string]int{}, map[string]int{}
 	for i, s := range d.Secrets {
 		at := doc.secretAt(i)
 		doc.validateScope(at.key("scope"), s.Scope)
@@ -38,8 +38,8 @@ func (doc *document) validateSecrets() {
 			at.report(fmt.Sprintf("has the same name as secrets[%d]", names[s.Name]), "give each secret its own")
 		case first(files, d.MountedFile(s), i) < i:
 			at.report(fmt.Sprintf("has the same file as secrets[%d]", files[d.MountedFile(s)]), "give each secret its own file")
-		case first(stored, provider.stored(s), i) < i:
-			at.report(fmt.Sprintf("has the same place in the store as secrets[%d]", stored[provider.stored(s)]), "give each secret its own path and key, or objectName")
+		case first(stored, d.StoredAs(s), i) < i:
+			at.report(fmt.Sprintf("has the same place in the store as secrets[%d]", stored[d.StoredAs(s)]), "give each secret its own path and key, or objectName")
 		}
 	}
 }

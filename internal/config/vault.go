@@ -24,7 +24,7 @@ var vaultProvider = provider{
 	setDefaults:    setVaultDefaults,
 	validate:       validateVault,
 	validateSecret: validateVaultSecret,
-	stored:         func(s Secret) [2]string { return [2]string{s.Path, s.Key} },
+	stored:         func(d *Delivery, s Secret) string { return d.Vault.server() + d.DataPath(s) + "\x00" + s.Key },
 	claim:          claimVault,
 	provisioned:    provisionedInVault,
 }
