@@ -77,10 +77,38 @@ func (r *run) allMounted(ctx context.Context, arrived string, gone []string) Res
 	} else if rot.Nudge {
 		result.Detail += "; the pods were annotated, so that the kubelet synced them at once"
 	}
+	if behind := r.newcomers(ctx); len(behind) > 0 {
+		return Unknown("%s; but %s", result.Detail, list(", ", behind)).WithHint("%s", rot.followHint())
+	}
 	if len(rot.leftOut) > 0 {
 		return Warn("%s%s", result.Detail, rot.notFollowed()).WithHint("secretctl verify workload explains why; what starts from now on mounts the new value")
 	}
 	return result
+}
+
+// newcomers names the pods that serve now, are not followed, and do not have the new value.
+func (r *run) newcomers(ctx context.Context) (behind []string) {
+	if r.podWatch == nil {
+		return nil
+	}
+	w := r.d.Aidbox.Workload
+	now, err := r.Cluster.Workload(ctx, r.d.Namespace, w.Kind, w.Name)
+	if err != nil {
+		return []string{"whether pods came meanwhile is not known: " + r.line(err.Error())}
+	}
+	for _, p := range now.Pods {
+		if p.Terminating || p.Ended() || slices.ContainsFunc(r.podWatch.followed, func(f cluster.Pod) bool { return f.UID == p.UID }) {
+			continue
+		}
+		switch got := r.pods.mount(p).lookAgain(ctx, r.rotation.secret); {
+		case notRunning(got.Err), got.Err == nil && got.Digest == digest(r.rotation.value):
+		case got.Err != nil:
+			behind = append(behind, "pod/"+p.Name+" came meanwhile: "+r.line(got.Err.Error()))
+		default:
+			behind = append(behind, "pod/"+p.Name+" came meanwhile, and has another value")
+		}
+	}
+	return behind
 }
 
 // interrupted says which replicas have the new value so far.

@@ -47,6 +47,8 @@ func filePresent(ctx context.Context, r *run, s subject) Result {
 	case errors.Is(err, errNoReplica):
 		why, next := r.noPods()
 		return Fail("%s, so nothing is mounted", why).WithHint("%s", next)
+	case errors.Is(err, errGone) && r.replaced:
+		return Unknown("%v, again", err).WithHint("run again when the pods stay")
 	case errors.Is(err, errGone):
 		return Skip("%v; the pods that replaced it are checked below", err)
 	case errors.Is(err, fs.ErrNotExist):

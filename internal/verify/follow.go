@@ -36,6 +36,7 @@ type Rotation struct {
 	Due    bool
 	MaxAge time.Duration // 0: whatever its age
 	Renew  func(ctx context.Context) (secret.Value, error)
+	Err    error // why there is no new value; nothing is written then
 
 	// Again is the command that follows what was written, and writes nothing.
 	Again string
@@ -148,7 +149,7 @@ func (r *rotation) follow(ctx context.Context, f *follower) {
 		close(f.accepted.done)
 		return
 	}
-	c := r.try(ctx, f, f.client, &f.accepted, r.value, momentAccepted, accepted, forbidden, irrelevant)
+	c := r.try(ctx, f, f.client, &f.accepted, r.value, momentAccepted, accepted, forbidden)
 	close(f.accepted.done)
 	if f.accepted.ok && !r.old.Empty() {
 		r.try(ctx, f, c, &f.refused, r.old, momentRefused, refused)
@@ -177,6 +178,11 @@ func (r *rotation) followFile(ctx context.Context, f *follower) bool {
 			continue
 		case <-timeout:
 			f.unwatch()
+			select { // all that are late come at the same time
+			case r.connecting <- struct{}{}:
+				defer func() { <-r.connecting }()
+			case <-ctx.Done():
+			}
 			over(f.mount.lookAgain(ctx, r.secret)) // a stream is a moment late
 		case <-ctx.Done():
 		}
@@ -225,11 +231,11 @@ func (r *rotation) try(ctx context.Context, f *follower, c *client, s *step, v s
 		s.where, c = "aidbox.url", f.fallback
 		ask()
 	}
-	if !s.ok && ctx.Err() == nil {
-		r.times.add(f.replica, momentLate+what)
-	}
-	if s.ok = s.ok && s.last.outcome != irrelevant; s.ok {
+	switch {
+	case s.ok:
 		s.after = r.times.add(f.replica, what)
+	case ctx.Err() == nil:
+		r.times.add(f.replica, momentLate+what)
 	}
 	return c
 }

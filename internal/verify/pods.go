@@ -8,7 +8,7 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"sync/atomic"
+	"sync"
 
 	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/config"
@@ -32,8 +32,8 @@ type pods struct {
 	d *config.Delivery
 
 	workload cluster.Workload
-	err      error       // why the workload is not known
-	replaced atomic.Bool // a pod was, during its checks
+	err      error    // why the workload is not known
+	gone     sync.Map // UIDs of pods that were, during their checks
 }
 
 // load reads the workload.
@@ -53,13 +53,13 @@ func (p *pods) replicas() []cluster.Pod {
 	})
 }
 
-// isGone reports whether a pod was deleted or is terminating, and remembers it.
+// isGone reports whether a pod was deleted, is terminating or has ended, and remembers it.
 func (p *pods) isGone(ctx context.Context, pod cluster.Pod) bool {
 	live, err := p.c.Pod(ctx, pod.Namespace, pod.Name)
-	if !errors.Is(err, fs.ErrNotExist) && (err != nil || !live.Terminating && live.UID == pod.UID) {
+	if !errors.Is(err, fs.ErrNotExist) && (err != nil || !live.Terminating && !live.Ended() && live.UID == pod.UID) {
 		return false
 	}
-	p.replaced.Store(true)
+	p.gone.Store(pod.UID, true)
 	return true
 }
 

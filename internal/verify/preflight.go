@@ -50,6 +50,12 @@ func (r *run) preflight(ctx context.Context) (stopped Result, ok bool) {
 	if rot.Follow {
 		return Result{}, true
 	}
+	for _, m := range serving {
+		if can := fileCanRotate(ctx, r, subject{mount: m, secret: rot.secret}); can.Status == StatusFail && m.pod != nil {
+			can.Detail = m.replica + ": " + can.Detail
+			return can, false
+		}
+	}
 	return r.aidboxFit(ctx)
 }
 
@@ -129,7 +135,7 @@ func (r *run) watchStore(ctx context.Context) {
 	rot := r.rotation
 	for sleep(ctx, storePoll) {
 		now, version, err := r.Store.Get(ctx, rot.secret)
-		if err == nil && version != rot.version && !now.Equal(rot.New) {
+		if err == nil && version != rot.version && version != rot.before && !now.Equal(rot.New) {
 			rot.conflict.Store(&version)
 			rot.cancel()
 			return

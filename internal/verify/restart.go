@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -36,11 +37,17 @@ func (r *run) podsStayed(ctx context.Context, before []cluster.Pod) Result {
 	case err != nil:
 		return r.unknown(err)
 	}
-	if changed := changes(before, now.Pods); len(changed) > 0 {
+	changed := changes(before, now.Pods)
+	if removed := int(r.pods.workload.Desired - now.Desired); removed > 0 && len(changed) <= removed && !slices.ContainsFunc(changed, restarted) {
+		return Pass("the other pods are as before %s; %s was scaled down: %s", r.rotation.origin(), deployment(r.d), list("; ", changed))
+	}
+	if len(changed) > 0 {
 		return Fail("%s", r.line(list("; ", changed))).WithHint(hint, "replaced them", events)
 	}
 	return Pass("UID, restart count and start time of %s are as before %s", Count(len(before), "pod"), r.rotation.origin())
 }
+
+func restarted(change string) bool { return strings.HasPrefix(change, "container ") }
 
 // changes returns which pods are gone, terminating or restarted.
 func changes(before, now []cluster.Pod) (changed []string) {
@@ -52,6 +59,9 @@ func changes(before, now []cluster.Pod) (changed []string) {
 			continue
 		case now[i].Terminating:
 			changed = append(changed, "pod/"+was.Name+" is terminating")
+			continue
+		case now[i].Ended():
+			changed = append(changed, "pod/"+was.Name+" has ended")
 			continue
 		}
 		for _, old := range was.Statuses {

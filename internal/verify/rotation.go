@@ -99,6 +99,9 @@ func storeUpdated(ctx context.Context, r *run, s subject) Result {
 // before it.
 func (r *run) readRotated(ctx context.Context) (stopped Result, ok bool) {
 	rot := r.rotation
+	if rot.Err != nil {
+		return r.unknown(rot.Err), false
+	}
 	old, version, err := r.Store.Get(ctx, rot.secret)
 	r.Sanitizer.Learn(old, rot.New)
 	rot.before = version
@@ -210,6 +213,8 @@ func (r *run) storeHasNewValue(ctx context.Context) Result {
 	switch {
 	case err != nil:
 		return Warn("version %s, was %s; it could not be read back: %s", rot.version, rot.before, r.line(err.Error())).WithHint("%s", rot.followHint())
+	case !now.Equal(rot.New) && version == rot.before: // a standby lags behind
+		return Warn("version %s, was %s, which the store still returns%s", rot.version, rot.before, r.driverWhy())
 	case !now.Equal(rot.New) && version != rot.version:
 		return rot.conflictWith(version)
 	case !now.Equal(rot.New):

@@ -40,6 +40,7 @@ type run struct {
 	podWatch  *podWatch   // during a rotation, in pods
 	health    healthWatch // during a rotation, on this machine
 
+	replaced bool // pods were, during their checks, and those that replaced them are checked
 	once     sync.Once
 	pods     *pods // nil before load, and without a cluster to look into
 	mounts   []*mount
@@ -76,13 +77,20 @@ func (r *run) load(ctx context.Context) {
 // replaceMounts replaces the mounts by those of the pods that were created since, if a pod
 // was replaced during its checks.
 func (r *run) replaceMounts(ctx context.Context) bool {
-	if r.pods == nil || !r.pods.replaced.Load() {
+	if r.pods == nil {
+		return false
+	}
+	for range r.pods.gone.Range {
+		r.replaced = true
+	}
+	if !r.replaced {
 		return false
 	}
 	known := r.pods.workload.Pods
 	r.pods.load(ctx)
 	r.mounts = r.pods.mounts(slices.DeleteFunc(r.pods.replicas(), func(pod cluster.Pod) bool {
-		return slices.ContainsFunc(known, func(k cluster.Pod) bool { return k.UID == pod.UID })
+		_, gone := r.pods.gone.Load(pod.UID)
+		return !gone && slices.ContainsFunc(known, func(k cluster.Pod) bool { return k.UID == pod.UID })
 	}))
 	r.statuses.forget()
 	return true

@@ -29,9 +29,10 @@ func Run(ctx context.Context, d *config.Delivery, deps Dependencies, o Options) 
 	if report.Timeline = r.rotation.times.of(r.rotation.secret.Name, r.rotation.Deadline); len(report.Timeline) > 0 {
 		report.DeadlineMS = r.rotation.Deadline.Milliseconds()
 	}
-	if slices.Contains(o.Selected, groupMount) && r.replaceMounts(ctx) {
+	mounts := slices.DeleteFunc(slices.Clone(o.Selected), func(name string) bool { return groupOf(name) != groupMount })
+	if len(mounts) > 0 && r.replaceMounts(ctx) {
 		other := func(tasks []task) bool { return tasks[0].Group() != groupMount } // they have run
-		r.do(ctx, slices.DeleteFunc(r.plan(ctx, []string{groupMount}), other), statuses, &report)
+		r.do(ctx, slices.DeleteFunc(r.plan(ctx, mounts), other), statuses, &report)
 	}
 	if ctx.Err() != nil && r.pods != nil && errors.Is(r.pods.err, ctx.Err()) { // before any check could say so
 		return report, r.pods.err
