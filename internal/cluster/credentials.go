@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -22,6 +23,10 @@ func (c *Cluster) guardCredentials() error {
 		return badConfig(err)
 	}
 	c.learn(c.config.BearerToken, c.config.Password, string(c.config.KeyData))
+	if by, err := c.config.Proxy(&http.Request{URL: &url.URL{Scheme: "https", Host: "kubernetes"}}); err == nil && by != nil {
+		password, _ := by.User.Password()
+		c.learn(password)
+	}
 	if c.config.AuthProvider != nil {
 		for name, value := range c.config.AuthProvider.Config {
 			c.learn(secret.Credential(name, value))

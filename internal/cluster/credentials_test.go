@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -73,6 +74,38 @@ func TestPlainHTTPToAnotherHostIsRefused(t *testing.T) {
 		if (err == nil) != (tt.want == "") || err != nil && (err.Error() != tt.want || !strings.Contains(hint.Of(err), "--allow-http")) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+func TestCredentialsInAddressesAreRefusedOrNotShown(t *testing.T) {
+	for _, tt := range []struct{ server, more, want string }{
+		{"https://admin:hunter2@kube.example:6443", "", "kubeconfig: server: has credentials in the address"},
+		{"https://hunter2@kube.example", "", "kubeconfig: server: has credentials in the address"},
+		{"http://admin:hunter2@127.0.0.1:8001", "", "kubeconfig: server: has credentials in the address"},
+		{"admin:hunter2@kube.example:6443", "", "kubeconfig: server: has credentials in the address"},
+		{"admin:hunter2@kube.example:6443/path", "", "kubeconfig: server: has credentials in the address"},
+		{"https://admin:hunter2@kube example", "", "kubeconfig: server: must be an http or https URL"},
+		{"https://kube.example/?token=hunter2", "", "kubeconfig: server: has a query or fragment in the address"},
+		{"https://kube.example/#hunter2", "", "kubeconfig: server: has a query or fragment in the address"},
+		{"https://kube.example", `, proxy-url: "me:hunter2@proxy.example:3128"`, "kubeconfig: proxy-url must be an http, https or socks5 URL"},
+		{"https://kube.example", `, proxy-url: "http://me:hunter2@proxy example"`, "kubeconfig: proxy-url must be an http, https or socks5 URL"},
+	} {
+		_, err := Connect(Options{Kubeconfig: kubeconfigOf(t, tt.server, tt.more, "{}"), AllowHTTP: true})
+		if invalid, ok := errors.AsType[*ConfigError](err); !ok || err.Error() != tt.want || hint.Of(invalid) == "" {
+			t.Errorf("%s%s: %v", tt.server, tt.more, err)
+		}
+	}
+}
+
+func TestPasswordOfAProxyIsLearned(t *testing.T) {
+	s := &secret.Sanitizer{}
+	c, err := Connect(Options{Kubeconfig: kubeconfigOf(t, "https://kube.example", `, proxy-url: "http://me:hunter2-of-the-proxy@127.0.0.1:1"`, "{}"), Sanitizer: s})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.ConfigMap(t.Context(), "default", "x")
+	if err == nil || strings.Contains(err.Error(), "hunter2") || !s.Repeats("cannot connect to http://me:hunter2-of-the-proxy@127.0.0.1:1") {
+		t.Error(err)
 	}
 }
 

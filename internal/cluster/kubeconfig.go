@@ -6,13 +6,16 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
 
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/tools/clientcmd/api"
 
+	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/transport"
 )
@@ -72,7 +75,19 @@ func loadConfig(o Options) (*rest.Config, error) {
 	case err != nil:
 		return nil, configError(o, err)
 	}
-	return config, checkPrivacy(config, o.AllowHTTP)
+	address := config.Host // of the pod's own access
+	if raw, err := l.clientcmd.RawConfig(); err == nil {
+		address = cmp.Or(clusterOf(raw, o).Server, address)
+	}
+	return config, checkPrivacy(config, address, o.AllowHTTP)
+}
+
+// clusterOf returns the cluster of the context that is used, an empty one if there is none.
+func clusterOf(raw api.Config, o Options) api.Cluster {
+	if c := raw.Contexts[cmp.Or(o.Context, raw.CurrentContext)]; c != nil && raw.Clusters[c.Cluster] != nil {
+		return *raw.Clusters[c.Cluster]
+	}
+	return api.Cluster{}
 }
 
 // origin says where the address of the API server was set.
@@ -131,8 +146,17 @@ func configError(o Options, err error) error {
 		return &ConfigError{errors.New("has no current context"), "kubectl config use-context NAME, or give --context"}
 	case clientcmd.IsEmptyConfig(err):
 		return &ConfigError{errors.New("the context has no cluster"), configHint}
+	case !validProxy(clusterOf(raw, o).ProxyURL):
+		return &ConfigError{errors.New("proxy-url must be an http, https or socks5 URL"), configHint}
 	}
 	return badConfig(err)
+}
+
+// validProxy reports whether client-go accepts a proxy-url. If it does not, it quotes the
+// address with its password.
+func validProxy(address string) bool {
+	u, err := url.Parse(address)
+	return address == "" || err == nil && slices.Contains([]string{"http", "https", "socks5"}, u.Scheme)
 }
 
 // unreadable names the file of the kubeconfig that cannot be read. client-go has only
@@ -152,8 +176,15 @@ func unreadable(o Options) error {
 	return nil
 }
 
-// checkPrivacy refuses a kubeconfig that sends credentials and values in plain text.
-func checkPrivacy(config *rest.Config, allowHTTP bool) error {
+// checkPrivacy refuses a kubeconfig whose server has credentials in its address, which errors
+// show, or that sends credentials and values in plain text.
+func checkPrivacy(config *rest.Config, address string, allowHTTP bool) error {
+	if !strings.Contains(address, "://") {
+		address = "https://" + address
+	}
+	if err := transport.CheckAddress("server", address, true); err != nil {
+		return &ConfigError{err, hint.Of(err)}
+	}
 	server, _, err := rest.DefaultServerUrlFor(config)
 	if err != nil {
 		return badConfig(err)
@@ -161,12 +192,12 @@ func checkPrivacy(config *rest.Config, allowHTTP bool) error {
 	if server.Scheme != "http" || allowHTTP {
 		return nil
 	}
-	const hint = "use https, or --allow-http where the network in between is trusted"
+	const useHTTPS = "use https, or --allow-http where the network in between is trusted"
 	if !transport.Loopback(server.String()) {
-		return &ConfigError{fmt.Errorf("server http://%s would carry secrets over plain http to another host", server.Host), hint}
+		return &ConfigError{fmt.Errorf("server http://%s would carry secrets over plain http to another host", server.Host), useHTTPS}
 	}
 	if config.Proxy != nil {
-		return &ConfigError{fmt.Errorf("proxy-url would carry what is for http://%s over plain http to the proxy", server.Host), hint}
+		return &ConfigError{fmt.Errorf("proxy-url would carry what is for http://%s over plain http to the proxy", server.Host), useHTTPS}
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"net/url"
 	"path/filepath"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/containerservice/armcontainerservice/v6"
@@ -75,7 +76,7 @@ func writeKubeconfig(path string, fetched secret.Value) error {
 func merge(all, more *clientcmdapi.Config) error {
 	for name, cluster := range more.Clusters {
 		if there := all.Clusters[name]; there != nil && there.Server != cluster.Server {
-			return hint.Wrap(fmt.Errorf("has a cluster %q at another address, %s", name, there.Server), "%s", secret.Shellf("give another file with --file, or run: kubectl config delete-cluster %s", name))
+			return hint.Wrap(fmt.Errorf("has a cluster %q at another address, %s", name, plain(there.Server)), "%s", secret.Shellf("give another file with --file, or run: kubectl config delete-cluster %s", name))
 		}
 		all.Clusters[name] = cluster
 	}
@@ -83,4 +84,14 @@ func merge(all, more *clientcmdapi.Config) error {
 	maps.Copy(all.Contexts, more.Contexts)
 	all.CurrentContext = more.CurrentContext
 	return nil
+}
+
+// plain returns an address without credentials.
+func plain(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "which is not a URL"
+	}
+	u.User, u.RawQuery, u.Fragment = nil, "", ""
+	return u.String()
 }

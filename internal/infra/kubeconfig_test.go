@@ -88,6 +88,7 @@ func TestKubeconfigGoesIntoANewFile(t *testing.T) {
 func TestKubeconfigThatCannotBeWrittenLeavesTheFileAsItIs(t *testing.T) {
 	tests := map[string]struct{ there, fetched, want string }{
 		"another cluster of the name": {strings.ReplaceAll(there, "home", "aidbox_aks"), fetched, `has a cluster "aidbox_aks" at another address, https://aidbox_aks.example`},
+		"credentials in its address":  {strings.NewReplacer("home", "aidbox_aks", "https://", "https://admin:hunter2@").Replace(there), fetched, `has a cluster "aidbox_aks" at another address, https://aidbox_aks.example`},
 		"no kubeconfig there":         {"[" + canary, fetched, "is not a kubeconfig"},
 		"no kubeconfig fetched":       {there, "[" + canary, "Azure's answer is not a kubeconfig"},
 	}
