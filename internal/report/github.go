@@ -135,9 +135,11 @@ var (
 	propertyEscapes = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
 )
 
-// markdown escapes text for a table's cell.
+// markdown escapes text for a table's cell. A server's text becomes no link, mention or formula.
 func markdown(text string) string { return markdownEscapes.Replace(hint.OneLine(text)) }
 
 var markdownEscapes = strings.NewReplacer(
-	"&", "&amp;", "<", "&lt;", ">", "&gt;", `\`, `\\`, "`", "\\`", "|", `\|`, "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "~", `\~`, "#", `\#`,
+	"&", "&amp;", "<", "&lt;", ">", "&gt;", `\`, `\\`, "`", "\\`", "|", `\|`, "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "~", `\~`,
+	// A backslash does not prevent what GitHub makes links of; a comment in it does.
+	"://", ":<!-- -->//", "www.", "www<!-- -->.", "@", "@<!-- -->", "#", "#<!-- -->", "GH-", "GH<!-- -->-", "$", "<span>$</span>",
 )

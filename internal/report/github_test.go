@@ -25,11 +25,29 @@ func TestSummaryEscapesMarkdown(t *testing.T) {
 	bad := verify.Fail("%s", wild).WithHint("%s", wild)
 	bad.ID, bad.Doc, bad.Subject = "mount/present", manual+"mount-present", wild
 	got := summaryOf(t, New([]verify.DeliveryReport{{Name: "a|b", Checks: []verify.Result{bad}}}, nil))
-	shown := "a\\|b \\`c\\` &lt;b&gt;&amp;amp; \\[x\\](y) \\*z\\* \\_u\\_ \\\\ \\#1 ::error::no"
+	shown := "a\\|b \\`c\\` &lt;b&gt;&amp;amp; \\[x\\](y) \\*z\\* \\_u\\_ \\\\ #<!-- -->1 ::error::no"
 	want := "## × 1 check failed\n\n1 check: 1 failed\n\n### a\\|b\n\n| status | check | subject | found |\n| --- | --- | --- | --- |\n" +
 		"| × fail | [mount/present](" + manual + "mount-present) | " + shown + " | " + shown + "<br>Hint: " + shown + " |\n"
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// GitHub makes links even of text without Markdown, and formulas of what is between dollars.
+func TestSummaryMakesNoLinkOfWhatAServerSays(t *testing.T) {
+	for text, want := range map[string]string{
+		"log in at https://evil.example/vault": "log in at https:<!-- -->//evil.example/vault",
+		"FTP://a www.evil.example":             "FTP:<!-- -->//a www<!-- -->.evil.example",
+		"mailto:a@evil.example, @b":            "mailto:a@<!-- -->evil.example, @<!-- -->b",
+		"x/y#1, #2, GH-3":                      "x/y#<!-- -->1, #<!-- -->2, GH<!-- -->-3",
+		`$\text{passed}$`:                      `<span>$</span>\\text{passed}<span>$</span>`,
+	} {
+		bad := verify.Fail("%s", text).WithHint("%s", text)
+		bad.ID, bad.Doc, bad.Subject = "mount/present", manual+"mount-present", text
+		got := summaryOf(t, New([]verify.DeliveryReport{{Name: "a", Checks: []verify.Result{bad}, Error: &verify.SetupError{Message: text, Hint: text}}}, nil))
+		if strings.Count(got, want) != 5 || strings.Count(got, text) > 0 || !strings.Contains(got, "[mount/present]("+manual+"mount-present)") {
+			t.Errorf("%q became\n%s", text, got)
+		}
 	}
 }
 
