@@ -139,9 +139,9 @@ func (a *app) describe(ctx context.Context, d *config.Delivery, deps verify.Depe
 	t := &verify.Target{Store: p.Title + " " + p.Server(d), Aidbox: d.Aidbox.URL}
 	switch {
 	case deps.Local != nil:
-		t.Mount = cmp.Or(deps.Local.Dir, d.MountPath)
+		t.Mount = a.clean(cmp.Or(deps.Local.Dir, d.MountPath))
 	case deps.Cluster != nil:
-		t.Cluster, t.Namespace = deps.Cluster.Host(), d.Namespace
+		t.Cluster, t.Namespace = a.clean(deps.Cluster.Host()), d.Namespace
 		t.Workload = d.Aidbox.Workload.Kind + " " + d.Aidbox.Workload.Name
 	}
 	answered := func(c verify.Result) bool {

@@ -97,7 +97,7 @@ func (a *app) validateConfig(output string) error {
 	if len(all) != 1 {
 		deliveries = fmt.Sprintf("%d deliveries", len(all))
 	}
-	_, err = fmt.Fprintf(a.Out, "%s is valid: %s, %s, %s\n", a.config, deliveries, verify.Count(secrets, "secret"), verify.Count(resources, "resource"))
+	_, err = fmt.Fprintf(a.Out, "%s is valid: %s, %s, %s\n", a.clean(a.config), deliveries, verify.Count(secrets, "secret"), verify.Count(resources, "resource"))
 	return err
 }
 

@@ -131,6 +131,6 @@ func (a *app) printInstall(r installReport, output string) error {
 	case !r.DryRun:
 		return a.printTable(changesReport{Deliveries: []deliveryChanges{{Changes: r.Changes, Error: r.Error}}})
 	}
-	_, err := fmt.Fprintln(a.Out, strings.Join(r.Commands, "\n"))
+	_, err := fmt.Fprintln(a.Out, a.sanitizer.Text(strings.Join(r.Commands, "\n")))
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -19,6 +20,7 @@ import (
 	"github.com/secretctl/secretctl/internal/drift"
 	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/store"
+	"github.com/secretctl/secretctl/test/secrettest"
 )
 
 func TestJSONShowsNothingThatCannotBeSeen(t *testing.T) {
@@ -71,6 +73,31 @@ func TestDiffHidesAValueThatIsSpreadOverFields(t *testing.T) {
 	for i := range spread.Fields {
 		if f := spread.Fields[i]; f.Before != nil || f.After != nil || !f.Hidden || apart.Fields[i].Hidden {
 			t.Errorf("%s, %s", f, apart.Fields[i])
+		}
+	}
+}
+
+func TestNamesOfFilesAndContextsForgeNothing(t *testing.T) {
+	hostile := strings.NewReplacer("/", "", "\x00", "").Replace(secrettest.Attack)
+	dir := t.TempDir()
+	file := filepath.Join(dir, hostile+".yaml")
+	config := "apiVersion: secretctl.dev/v1\nprovider: vault\nvault: {address: \"http://127.0.0.1:1\"}\nsecrets: [{name: a, scope: [Client]}]\n"
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"config", "validate"}, {"config", "validate", "-o", "json"}, {"config", "view"}, {"graph"}, {"graph", "-o", "dot"}, {"explain", hostile},
+		{"install", "--dry-run", "--context", hostile}, {"render", "--dir", filepath.Join(dir, hostile)}, {"templates", "export", "--dir", filepath.Join(dir, hostile+"2")},
+		{"verify", "mount", "--mount-path", hostile}, {"verify", "mount", "--mount-path", hostile, "-o", "json"}, {"init", "--provider", "vault", "--no-input"}, {"client", "get", hostile},
+		{"config", "validate", "-c", dir}, {"config", "validate", "-c", file + hostile}, {"config", "validate", "-c", filepath.Join(dir, "none", hostile)},
+	} {
+		var out, narration bytes.Buffer
+		Run(t.Context(), append([]string{args[0], "-c", file}, args[1:]...), IO{In: strings.NewReader(""), Out: &out, Err: &narration, LookupEnv: func(string) (string, bool) { return "", false }})
+		text := out.String() + narration.String()
+		for line := range strings.Lines(text) {
+			if forged := secrettest.Forged(strings.TrimSuffix(line, "\n")); forged != "" || text == "" {
+				t.Errorf("%s: %s in %q", args[0], forged, line)
+			}
 		}
 	}
 }

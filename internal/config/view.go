@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	yaml "go.yaml.in/yaml/v3"
+
+	"github.com/secretctl/secretctl/internal/secret"
 )
 
 // View returns the effective config: with defaults, and a comment at each setting that says
@@ -91,7 +93,7 @@ func (o origins) of(p *place) string {
 	case from != "":
 		return from
 	case p.node != nil:
-		return fmt.Sprintf("%s:%d", o.file, p.line)
+		return fmt.Sprintf("%s:%d", (*secret.Sanitizer)(nil).Line(o.file), p.line)
 	}
 	return fromDefault
 }
