@@ -10,6 +10,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/secretctl/secretctl/internal/secret"
 )
 
 const maxRead = 64 << 20
@@ -35,8 +37,8 @@ func Read(path string) ([]byte, error) {
 	return text, err
 }
 
-// Write replaces the file at path. A new file gets mode, less the umask. An existing one
-// keeps its own mode, but if mode is for the owner alone, nobody else may read it
+// Write replaces the file at path. A new file gets mode, less the umask. An existing one of
+// this user keeps its own mode, but if mode is for the owner alone, nobody else may read it
 // afterwards. An error is a [*fs.PathError] about path.
 func Write(path string, text []byte, mode fs.FileMode) error {
 	return write(path, text, mode, os.Rename)
@@ -75,7 +77,7 @@ func write(path string, text []byte, mode fs.FileMode, place func(tmp, path stri
 // writeNew writes a new file with the mode that [Write] promises for the one at path.
 func writeNew(tmp string, text []byte, path string, mode fs.FileMode) error {
 	info, err := os.Lstat(path)
-	existing := err == nil && info.Mode().IsRegular()
+	existing := err == nil && info.Mode().IsRegular() && belongsTo(os.Geteuid(), info) // others could have let everybody write
 	switch {
 	case existing && mode&0o077 == 0:
 		mode &= info.Mode().Perm()
@@ -91,6 +93,12 @@ func writeNew(tmp string, text []byte, path string, mode fs.FileMode) error {
 		err = errors.Join(err, f.Chmod(mode)) // which the umask does not reduce
 	}
 	return errors.Join(err, f.Close())
+}
+
+// belongsTo reports whether a file is of that user, as far as owners are known.
+func belongsTo(user int, info fs.FileInfo) bool {
+	owner, known := secret.FileOwner(info)
+	return !known || owner == user
 }
 
 // Reason removes from an error of os what it says of the file, which the caller names.
