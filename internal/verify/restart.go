@@ -39,7 +39,7 @@ func (r *run) podsStayed(ctx context.Context, before []cluster.Pod) Result {
 	}
 	changed := changes(before, now.Pods)
 	if removed := int(r.pods.workload.Desired - now.Desired); removed > 0 && len(changed) <= removed && !slices.ContainsFunc(changed, restarted) {
-		return Pass("the other pods are as before %s; %s was scaled down: %s", r.rotation.origin(), deployment(r.d), list("; ", changed))
+		return Pass("the other pods are as before %s; %s was scaled down: %s", r.rotation.origin(), deployment(r.d), r.line(list("; ", changed)))
 	}
 	if len(changed) > 0 {
 		return Fail("%s", r.line(list("; ", changed))).WithHint(hint, "replaced them", events)
