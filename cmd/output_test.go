@@ -86,10 +86,22 @@ func TestNamesOfFilesAndContextsForgeNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{
-		{"config", "validate"}, {"config", "validate", "-o", "json"}, {"config", "view"}, {"graph"}, {"graph", "-o", "dot"}, {"explain", hostile},
-		{"install", "--dry-run", "--context", hostile}, {"render", "--dir", filepath.Join(dir, hostile)}, {"templates", "export", "--dir", filepath.Join(dir, hostile+"2")},
-		{"verify", "mount", "--mount-path", hostile}, {"verify", "mount", "--mount-path", hostile, "-o", "json"}, {"init", "--provider", "vault", "--no-input"}, {"client", "get", hostile},
-		{"config", "validate", "-c", dir}, {"config", "validate", "-c", file + hostile}, {"config", "validate", "-c", filepath.Join(dir, "none", hostile)},
+		{"config", "validate"},
+		{"config", "validate", "-o", "json"},
+		{"config", "view"},
+		{"graph"},
+		{"graph", "-o", "dot"},
+		{"explain", hostile},
+		{"install", "--dry-run", "--context", hostile},
+		{"render", "--dir", filepath.Join(dir, hostile)},
+		{"templates", "export", "--dir", filepath.Join(dir, hostile+"2")},
+		{"verify", "mount", "--mount-path", hostile},
+		{"verify", "mount", "--mount-path", hostile, "-o", "json"},
+		{"init", "--provider", "vault", "--no-input"},
+		{"client", "get", hostile},
+		{"config", "validate", "-c", dir},
+		{"config", "validate", "-c", file + hostile},
+		{"config", "validate", "-c", filepath.Join(dir, "none", hostile)},
 	} {
 		var out, narration bytes.Buffer
 		Run(t.Context(), append([]string{args[0], "-c", file}, args[1:]...), IO{In: strings.NewReader(""), Out: &out, Err: &narration, LookupEnv: func(string) (string, bool) { return "", false }})

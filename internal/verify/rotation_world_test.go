@@ -78,7 +78,7 @@ func keepsFirstValue(t *testing.T, w *fakeCluster, _ *fixture) {
 	for i, pod := range []string{"a", "b"} {
 		dir := w.roots[pod].local.Dir
 		must(t, os.RemoveAll(dir))
-		must(t, os.Mkdir(dir, 0o755)) //nolint:gosec // as the kubelet makes it
+		must(t, os.Mkdir(dir, 0o755))
 		write(t, filepath.Join(dir, "client-secret"), canary)
 		mount := &w.pods[i].Spec.Containers[1].VolumeMounts[0]
 		mount.SubPath, mount.MountPath = "client-secret", "/run/vault-secrets/client-secret"
