@@ -106,6 +106,7 @@ func TestProgressShowsNoControlCharactersOfNames(t *testing.T) {
 				defer transport.WaitFor(p.hosts.Context(t.Context()), "f\u2028\x9bforged")()
 			}
 			<-time.After(16 * time.Second)
+			synctest.Wait() // until nobody writes
 			shown := strings.NewReplacer("\x1b[?7l", "", "\x1b[?7h", "", "\r\x1b[K", "").Replace(stderr.String())
 			const want = "a ]52;c;eA== b c forged: waiting for de forged (f \uFFFDforged)"
 			if !strings.Contains(shown, want) || strings.ContainsAny(shown, "\x1b\a\r\u009b\u202e\u2028") || strings.Contains(shown, "\nforged") {
