@@ -166,6 +166,18 @@ func (a *azureCloud) group() string {
 	return "/subscriptions/" + a.env["AZURE_SUBSCRIPTION"] + "/resourceGroups/" + a.env["AZURE_RESOURCE_GROUP"]
 }
 
+// makeIdentity creates a managed identity and returns its client id.
+func (a *azureCloud) makeIdentity(t *testing.T, name string) string {
+	t.Helper()
+	made := a.ok(t, http.MethodPut, armURL+a.group()+"/providers/Microsoft.ManagedIdentity/userAssignedIdentities/"+name, map[string]any{"location": "eastus"})
+	properties, _ := made["properties"].(map[string]any)
+	clientID, _ := properties["clientId"].(string)
+	if clientID == "" {
+		t.Fatalf("no client id in %v", made)
+	}
+	return clientID
+}
+
 // identity is the managed identity that provision created for workload identity.
 func (a *azureCloud) identity() string {
 	return a.group() + "/providers/Microsoft.ManagedIdentity/userAssignedIdentities/aidbox-azure-secrets"

@@ -15,8 +15,10 @@ import (
 // that rotates, with a workload identity of its own, and one with nothing to do.
 func TestRealClusterAzureRotatesOnSchedule(t *testing.T) {
 	t.Parallel()
-	const rotated, other = "azure-rotatejob-client-secret", "azure-rotatejob-other"
-	rc := newAzureCluster(t, "azure-rotatejob", "workload",
+	requireCluster(t)
+	const name, rotated, other = "azure-rotatejob", "azure-rotatejob-client-secret", "azure-rotatejob-other"
+	// The identity with the default name is that of the tutorial's delivery.
+	rc := newAzureCluster(t, name, "workload, clientID: "+openAzure(t).makeIdentity(t, name),
 		"secrets:\n", "rotateJob: {secrets: [client-secret]}\nsecrets:\n  - {name: other-secret, objectName: "+other+", scope: [Client/basic], value: {generate: {}}}\n")
 	t.Cleanup(func() {
 		_ = exec.Command("kubectl", "delete", "clusterrole,clusterrolebinding", "azure-rotatejob-aidbox-rotate").Run()
@@ -40,7 +42,7 @@ func TestRealClusterAzureRotatesOnSchedule(t *testing.T) {
 	rc.checkVersionInStatus(t)
 
 	job := rc.azure.federatedToken(t, rc, "aidbox-rotate", "aidbox-azure-secrets-rotate")
-	pod := rc.azure.federatedToken(t, rc, "aidbox", "aidbox-azure-secrets")
+	pod := rc.azure.federatedToken(t, rc, "aidbox", name)
 	for _, c := range []struct {
 		name, token, method, secret string
 		want                        int
