@@ -9,7 +9,6 @@ import (
 	"slices"
 
 	"github.com/secretctl/secretctl/internal/config"
-	"github.com/secretctl/secretctl/internal/hint"
 	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/store"
 )
@@ -102,9 +101,6 @@ func (v *Store) withoutNew(ctx context.Context, paths []string) (existing []stri
 func (s *storeStep) compare(wanted config.Secret, is entry) (store.Change, error) {
 	var stored secret.Value
 	version := ""
-	if is.deleted && !is.destroyed && wanted.Value.Generate != nil {
-		return s.deleted(wanted, is)
-	}
 	if raw, found := is.values[wanted.Key]; found {
 		var err error
 		version = is.id()
@@ -112,19 +108,11 @@ func (s *storeStep) compare(wanted config.Secret, is entry) (store.Change, error
 			return store.Change{}, err // and no source replaces it
 		}
 	}
-	return s.sources.Compare(wanted, s.v.object(wanted), stored, version), nil
-}
-
-// deleted refuses to generate another value in place of one that can be recovered: the pods
-// still have it, and so have the callers of Aidbox.
-func (s *storeStep) deleted(wanted config.Secret, is entry) (store.Change, error) {
-	object := s.v.object(wanted)
-	err := store.Refused(fmt.Sprintf("vault: %s: version %s is deleted, and can be recovered; no other value was generated", object, is.id()))
-	err = hint.Wrap(err, "%s; or, for a new value, vault kv destroy with the same arguments", s.v.undelete(wanted.Path, is))
-	if !s.v.o.Compare {
-		return store.Change{}, err
+	change := s.sources.Compare(wanted, s.v.object(wanted), stored, version)
+	if is.deleted && !is.destroyed && change.Action == store.Create && wanted.Value.Generate != nil {
+		change.Warning = fmt.Sprintf("the pods may still have version %s, which is deleted and can be recovered instead of a new value (%s)", is.id(), s.v.undelete(wanted.Path, is))
 	}
-	return store.Change{Phase: store.PhaseStore, Object: object, Action: store.Create, Detail: wanted.Value.String(), Refused: err}, nil
+	return change, nil
 }
 
 func (s *storeStep) apply(ctx context.Context) (done []store.Change, err error) {
