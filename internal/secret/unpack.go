@@ -111,7 +111,7 @@ func (p packing) unpack(digits []byte) string {
 	out.Grow((len(digits)/p.chars + 1) * p.bytes)
 	base := uint64(len(p.alphabet))
 	for range p.chars - 1 { // which the last group may lack
-		digits = append(digits, byte((base-1)&0x7f))
+		digits = append(digits, byte(base-1))
 	}
 	for ; len(digits) >= p.chars; digits = digits[p.chars:] {
 		var n uint64
