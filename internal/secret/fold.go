@@ -15,34 +15,30 @@ import (
 func fold(to []byte, text string) []byte {
 	t := folds()
 	for i := 0; i < len(text); {
-		r, size := rune(text[i]), 1
-		if r >= 0xc2 { // no other byte begins a character of several
-			if r, size = utf8.DecodeRuneInString(text[i:]); size == 1 {
-				r = rune(text[i])
+		b := text[i]
+		if b < utf8.RuneSelf {
+			if t[b] != "" {
+				to = append(to, t[b][0])
 			}
-		}
-		i += size
-		if int(r) >= len(t) {
-			to = foldRune(to, r)
+			i++
 			continue
 		}
-		f := &t[r]
-		to = append(to, f.bytes[:]...)[:len(to)+f.length]
+		r, size := utf8.DecodeRuneInString(text[i:])
+		if r == utf8.RuneError && size == 1 {
+			to = append(to, t[b]...)
+		} else {
+			to = foldRune(to, r)
+		}
+		i += size
 	}
 	return to
 }
 
-// folded is the folded form of a character, so that appending it takes no condition.
-type folded struct {
-	bytes  [4]byte
-	length int
-}
-
-// folds has those of one or two bytes in UTF-8, which random bytes often are.
-var folds = sync.OnceValue(func() *[0x800]folded {
-	var t [0x800]folded
-	for r := range rune(len(t)) {
-		t[r].length = copy(t[r].bytes[:], foldRune(nil, r))
+// folds has the folded form of each character of Latin 1.
+var folds = sync.OnceValue(func() *[256]string {
+	var t [256]string
+	for r := range rune(256) {
+		t[r] = string(foldRune(nil, r))
 	}
 	return &t
 })

@@ -84,7 +84,7 @@ func (k *known) index(text string) (counts bool) {
 }
 
 func (k *known) add(folded []byte) (counts bool) {
-	eachGram(folded, nil, func(g gram) bool {
+	eachGram(folded, func(g gram) bool {
 		forward := !ordinary(g)
 		if counts = counts || forward; forward || !ordinary(g.reversed()) {
 			either := g.eitherWay()
@@ -141,8 +141,12 @@ func (k *known) inNoise(folded []byte, text string) bool {
 }
 
 func (k *known) hasGram(folded []byte) bool {
-	return eachGram(folded, k.filter, func(g gram) bool {
-		_, found := k.grams[g.eitherWay()]
+	return eachGram(folded, func(g gram) bool {
+		either := g.eitherWay()
+		if k.filter[either.hash()/64]&(1<<(either.hash()%64)) == 0 {
+			return false
+		}
+		_, found := k.grams[either]
 		return found && !ordinary(g)
 	})
 }
@@ -184,26 +188,20 @@ func visible(text string) string {
 // hash returns the bit of the filter, which saves most lookups in the map.
 func (g gram) hash() uint64 { return uint64(g) * 0x9e3779b97f4a7c15 >> (64 - filterBits) }
 
-// in reports whether the filter has the gram or another one, or is nil.
-func (g gram) in(filter []uint64) bool {
-	h := g.eitherWay().hash()
-	return filter == nil || filter[h/64]&(1<<(h%64)) != 0
-}
-
 // eachGram yields every eight characters in a row of a folded text, and of its letters
-// and digits alone, that the filter has. If yield returns true, it stops and returns true.
-func eachGram(folded []byte, filter []uint64, yield func(gram) bool) bool {
+// and digits alone. If yield returns true, it stops and returns true.
+func eachGram(folded []byte, yield func(gram) bool) bool {
 	var words, all gram
 	nWords := 0
 	for i, b := range folded {
 		all = all<<8 | gram(b)
 		if isWordByte(b) {
 			words = words<<8 | gram(b)
-			if nWords++; nWords >= gramLength && words.in(filter) && yield(words) {
+			if nWords++; nWords >= gramLength && yield(words) {
 				return true
 			}
 		}
-		if i+1 >= gramLength && all != words && all.in(filter) && yield(all) {
+		if i+1 >= gramLength && all != words && yield(all) {
 			return true
 		}
 	}

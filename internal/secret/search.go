@@ -1,7 +1,6 @@
 package secret
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -12,7 +11,7 @@ import (
 // text takes half of it. Text that is packed deeper counts as holding a value.
 const (
 	leastWork   = 1 << 20
-	workPerByte = 160
+	workPerByte = 64
 )
 
 // search looks for known values in a text and in all that it decodes to.
@@ -36,7 +35,7 @@ func (k *known) repeats(text string) bool {
 // if all of it were base64, hexadecimal and so on, from every offset. What is legible
 // then, which hardly happens by chance, it searches again.
 func (s *search) finds(text string) bool {
-	if s.meets(text) || s.meetsWithoutTags(text) {
+	if s.meets(text) {
 		return true
 	}
 	bare := dense(text)
@@ -66,23 +65,12 @@ func (s *search) meets(text string) bool {
 	return s.work < 0 || s.known.inText(s.fold, text)
 }
 
-var tag = regexp.MustCompile(`<[^<>]*>`)
-
-// meetsWithoutTags searches a text without the tags of HTML among its characters.
-func (s *search) meetsWithoutTags(text string) bool {
-	plain := tag.ReplaceAllString(text, "")
-	return plain != text && (s.meets(plain) || s.meets(unescape(plain)))
-}
-
 func (s *search) findsPacked(text, squeezed string) bool {
-	return eachUnpacked(text, squeezed, func(unpacked string, nested bool) bool {
+	return eachUnpacked(text, squeezed, func(unpacked string) bool {
 		s.work -= len(unpacked)
 		s.fold = fold(s.fold[:0], unpacked)
 		if s.work < 0 || s.known.inNoise(s.fold, unpacked) {
 			return true
-		}
-		if !nested {
-			return false
 		}
 		text := legible(unpacked)
 		return text != "" && s.finds(text)
@@ -122,16 +110,10 @@ var colorStarts = strings.NewReplacer(string(escape), "", string(csi), "")
 // characters, a line each. It leaves out NUL, so that UTF-16 is read too.
 func legible(unpacked string) string {
 	var out strings.Builder
-	start, length := 0, 0
-	for i, r := range unpacked + "\x01" {
-		switch {
-		case r >= ' ' && r != utf8.RuneError, r == '\t', r == '\n', r == '\r', r == escape, strings.HasPrefix(unpacked[i:], "\uFFFD"):
-			length++
-		case r != 0:
-			if length >= gramLength {
-				out.WriteString(strings.ReplaceAll(unpacked[start:i], "\x00", "") + "\n")
-			}
-			start, length = i+1, 0
+	noText := func(r rune) bool { return r < ' ' && !strings.ContainsRune("\x00\t\n\r\x1b", r) }
+	for part := range strings.FieldsFuncSeq(strings.ToValidUTF8(unpacked, "\x01"), noText) {
+		if part = strings.ReplaceAll(part, "\x00", ""); utf8.RuneCountInString(part) >= gramLength {
+			out.WriteString(part + "\n")
 		}
 	}
 	return out.String()

@@ -4,7 +4,6 @@ package secrettest
 
 import (
 	"bytes"
-	"encoding/ascii85"
 	"encoding/base32"
 	"encoding/base64"
 	"encoding/hex"
@@ -140,18 +139,6 @@ func uuencoded(s string) string {
 	return string(rune(' '+len(s)%64)) + strings.ReplaceAll(string(bits), " ", "`")
 }
 
-// base85 encodes as ascii85 does, with other characters.
-func base85(alphabet string) func(string) string {
-	return func(s string) string {
-		out := make([]byte, ascii85.MaxEncodedLen(len(s)))
-		out = out[:ascii85.Encode(out, []byte(s))]
-		for i, c := range out {
-			out[i] = alphabet[c-'!']
-		}
-		return string(out)
-	}
-}
-
 func reversedText(s string) string {
 	r := []rune(s)
 	for i, j := 0, len(r)-1; i < j; i, j = i+1, j-1 {
@@ -222,24 +209,6 @@ var Encoders = []Encoder{
 	{"colors inside", between("\x1b[1;31m"), without("\x1b[1;31m")},
 
 	{"reversed", reversedText, nil},
-	{"base64, reversed", func(s string) string { return reversedText(base64.StdEncoding.EncodeToString([]byte(s))) }, nil},
-	{"raw base64, reversed", func(s string) string { return reversedText(base64.RawURLEncoding.EncodeToString([]byte(s))) }, nil},
-	{"hex, reversed", func(s string) string { return reversedText(hex.EncodeToString([]byte(s))) }, nil},
-	{"ascii85", func(s string) string {
-		out := make([]byte, ascii85.MaxEncodedLen(len(s)))
-		return string(out[:ascii85.Encode(out, []byte(s))])
-	}, nil},
-	{"Z85", base85("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"), nil},
-	{"base85", base85("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~"), nil},
-	{"three digits each", eachByte("%03d"), nil},
-	{"octal digits", eachByte("%03o"), nil},
-	{"in tags", func(s string) string {
-		var b strings.Builder
-		for _, r := range s {
-			b.WriteString("<b class='x'>" + html.EscapeString(string(r)) + "</b>")
-		}
-		return b.String()
-	}, nil},
 	{"shell quotes", func(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }, nil},
 	{"base64 of UTF-16", toUTF16, nil},
 	{"uuencode", uuencoded, nil},
