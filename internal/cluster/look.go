@@ -164,7 +164,7 @@ type observed struct {
 	files          []File
 	toStat, toHash []int // indexes
 	noStat         bool
-	ahead          time.Duration // of this machine, the container's clock
+	ahead          time.Duration // by how much the container's clock is ahead of this machine's
 }
 
 // parseLook reads what lookScript prints about n paths. Whatever a container prints, it

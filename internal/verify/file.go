@@ -48,7 +48,7 @@ func filePresent(ctx context.Context, r *run, s subject) Result {
 		why, next := r.noPods()
 		return Fail("%s, so nothing is mounted", why).WithHint("%s", next)
 	case errors.Is(err, errGone) && r.replaced:
-		return Unknown("%v, again", err).WithHint("run again when the pods stay")
+		return Unknown("%v, again", err).WithHint("run again once the pods are stable")
 	case errors.Is(err, errGone):
 		return Skip("%v; the pods that replaced it are checked below", err)
 	case errors.Is(err, fs.ErrNotExist):
