@@ -35,7 +35,9 @@ func (k *known) repeats(text string) bool {
 // if all of it were base64, hexadecimal and so on, from every offset. What is legible
 // then, which hardly happens by chance, it searches again.
 func (s *search) finds(text string) bool {
-	if s.meets(text) {
+	plain := spaced(text)
+	// A byte that is not UTF-8 may be a character of Latin 1, or the rest of an invisible one.
+	if s.meets(text) || !utf8.ValidString(text) && s.meets(plain) {
 		return true
 	}
 	bare := dense(text)
@@ -43,7 +45,7 @@ func (s *search) finds(text string) bool {
 	// Undo escapes with and without what is strewn among the characters: invisible ones
 	// alone, because blanks separate numbers, or blanks too. Queries write a plus sign for a blank.
 	var forms []string
-	for _, base := range slices.Compact([]string{text, spaced(text), squeezed}) {
+	for _, base := range slices.Compact([]string{text, plain, squeezed}) {
 		forms = append(forms, undone(base)...)
 	}
 	for _, form := range append(forms, strings.ReplaceAll(squeezed, "+", "")) {
