@@ -96,6 +96,9 @@ var workflowCommand = regexp.MustCompile(`::[A-Za-z]|##[A-Za-z]*\[`)
 // disarm inserts a blank into what a CI system would take for a command: "::error::"
 // at the start of a line or in it, "##[error]" and "##vso[task.complete]" anywhere.
 func disarm(line string) string {
+	if !strings.Contains(line, "::") && !strings.Contains(line, "##") {
+		return line
+	}
 	start := len(line) - len(strings.TrimLeft(line, " \t"))
 	last := strings.LastIndex(line, "::")
 	var b strings.Builder

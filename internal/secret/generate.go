@@ -3,10 +3,11 @@ package secret
 import (
 	"cmp"
 	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
-	"math/big"
+	mathrand "math/rand/v2"
 	"unicode"
 	"unicode/utf8"
 )
@@ -30,14 +31,20 @@ func (g *Generate) Value() (Value, error) {
 	}
 	alphabet := []rune(cmp.Or(g.Alphabet, defaultAlphabet))
 	out := make([]rune, cmp.Or(g.Length, defaultLength))
+	random := mathrand.New(system{}) //nolint:gosec // which takes its numbers from crypto/rand
 	for i := range out {
-		n, err := rand.Int(rand.Reader, big.NewInt(int64(len(alphabet))))
-		if err != nil {
-			return Value{}, err
-		}
-		out[i] = alphabet[n.Int64()]
+		out[i] = alphabet[random.IntN(len(alphabet))]
 	}
 	return New([]byte(string(out))), nil
+}
+
+// system is crypto/rand as a [mathrand.Source].
+type system struct{}
+
+func (system) Uint64() uint64 {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // which never fails
+	return binary.NativeEndian.Uint64(b[:])
 }
 
 // Validate returns an error for fewer than 8 or more than 4096 characters, for an

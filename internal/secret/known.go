@@ -13,17 +13,38 @@ import (
 const (
 	gramLength = 8
 	filterBits = 18
-	maxRotated = 512 // ROT13 is for people's passwords; keys and certificates are longer
-	maxLayers  = 8   // of escapes in a value
+	maxLayers  = 8 // of escapes in a value
 )
 
 // gram is eight characters in a row, a folded byte each.
 type gram uint64
 
-// eitherWay is the same for a gram and for what it is when it is read backwards.
-func (g gram) eitherWay() gram { return min(g, g.reversed()) }
+// pack returns the gram of up to eight characters.
+func pack(text string) (g gram) {
+	for i := range len(text) {
+		g = g<<8 | gram(text[i])
+	}
+	return g
+}
+
+func (g gram) at(i int) byte { return byte(g >> (8 * (gramLength - 1 - i)) & 0xff) }
 
 func (g gram) reversed() gram { return gram(bits.ReverseBytes64(uint64(g))) }
+
+// rotated returns the gram in ROT13.
+func (g gram) rotated() gram {
+	const each = 0x0101010101010101 // a byte of 1 for each character
+	above := func(last byte) gram { return (g&(0x7f*each) + gram(0x7f-last)*each) & (0x80 * each) >> 7 }
+	ascii := each &^ (g >> 7)
+	fromA, fromN := above('a'-1)&^above('z')&ascii, above('m')&^above('z')&ascii
+	return g + 13*fromA - 26*fromN
+}
+
+// anyway is the same for a gram, for what it is when it is read backwards, and in ROT13.
+func (g gram) anyway() gram {
+	r := g.rotated()
+	return min(g, g.reversed(), r, r.reversed())
+}
 
 // known is the index of the values that no text may repeat.
 //
@@ -70,40 +91,19 @@ func (k *known) learn(v Value) {
 	}
 }
 
-// index adds the grams of a text that count, in either direction, and reports whether any
-// counts as it is written.
+// index adds the grams of a text that count in any direction or in ROT13, and reports
+// whether any counts as it is written.
 func (k *known) index(text string) (counts bool) {
-	folded := fold(nil, text)
-	counts = k.add(folded)
-	plain := slices.DeleteFunc(folded, func(b byte) bool { return !isWordByte(b) })
-	if !counts || len(plain) > maxRotated {
-		return counts
-	}
-	k.add(rot13(plain))
-	return counts
-}
-
-func (k *known) add(folded []byte) (counts bool) {
-	eachGram(folded, func(g gram) bool {
+	eachGram(fold(nil, text), func(g gram) bool {
 		forward := !ordinary(g)
-		if counts = counts || forward; forward || !ordinary(g.reversed()) {
-			either := g.eitherWay()
-			k.grams[either] = struct{}{}
-			k.filter[either.hash()/64] |= 1 << (either.hash() % 64)
+		if counts = counts || forward; forward || !ordinary(g.reversed()) || !ordinary(g.rotated()) {
+			one := g.anyway()
+			k.grams[one] = struct{}{}
+			k.filter[one.hash()/64] |= 1 << (one.hash() % 64)
 		}
 		return false
 	})
 	return counts
-}
-
-func rot13(plain []byte) []byte {
-	rotated := slices.Clone(plain)
-	for i, b := range rotated {
-		if 'a' <= b && b <= 'z' {
-			rotated[i] = 'a' + (b-'a'+13)%26
-		}
-	}
-	return rotated
 }
 
 // unwrapped decodes a value that is text in base64 or hexadecimal; "" if it is not.
@@ -142,11 +142,11 @@ func (k *known) inNoise(folded []byte, text string) bool {
 
 func (k *known) hasGram(folded []byte) bool {
 	return eachGram(folded, func(g gram) bool {
-		either := g.eitherWay()
-		if k.filter[either.hash()/64]&(1<<(either.hash()%64)) == 0 {
+		one := g.anyway()
+		if k.filter[one.hash()/64]&(1<<(one.hash()%64)) == 0 {
 			return false
 		}
-		_, found := k.grams[either]
+		_, found := k.grams[one]
 		return found && !ordinary(g)
 	})
 }

@@ -18,7 +18,7 @@ const (
 type search struct {
 	known *known
 	work  int                 // bytes that it may still read
-	seen  map[string]struct{} // texts that it decoded already, in another order
+	seen  map[string]struct{} // the keys of texts that it decoded already, in another order
 	fold  []byte
 }
 
@@ -40,8 +40,7 @@ func (s *search) finds(text string) bool {
 	if s.meets(text) || !utf8.ValidString(text) && s.meets(plain) {
 		return true
 	}
-	bare := dense(text)
-	squeezed := squeeze(bare)
+	squeezed, searched := squeeze(dense(text)), key(text)
 	// Undo escapes with and without what is strewn among the characters: invisible ones
 	// alone, because blanks separate numbers, or blanks too. Queries write a plus sign for a blank.
 	var forms []string
@@ -49,11 +48,11 @@ func (s *search) finds(text string) bool {
 		forms = append(forms, undone(base)...)
 	}
 	for _, form := range append(forms, strings.ReplaceAll(squeezed, "+", "")) {
-		key := dense(form) // blanks make no other difference
-		if _, again := s.seen[key]; again || key == bare {
+		k := key(form)
+		if _, again := s.seen[k]; again || k == searched {
 			continue
 		}
-		if s.seen[key] = struct{}{}; s.finds(form) {
+		if s.seen[k] = struct{}{}; s.finds(form) {
 			return true
 		}
 	}
@@ -68,7 +67,11 @@ func (s *search) meets(text string) bool {
 }
 
 func (s *search) findsPacked(text, squeezed string) bool {
-	return eachUnpacked(text, squeezed, func(unpacked string) bool {
+	least := gramLength
+	if len(s.known.wholes) > 0 {
+		least = 1
+	}
+	return eachUnpacked(text, squeezed, least, func(unpacked string) bool {
 		s.work -= len(unpacked)
 		s.fold = fold(s.fold[:0], unpacked)
 		if s.work < 0 || s.known.inNoise(s.fold, unpacked) {
@@ -101,6 +104,22 @@ func spaced(text string) string {
 	}, text)
 }
 
+// key returns what makes a difference to a search: text without invisible characters and
+// white space, but with one blank after each number, which it may separate from another.
+func key(text string) string {
+	last := ' '
+	return strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) {
+			if last < '0' || last > '9' {
+				return -1
+			}
+			r = ' '
+		}
+		last = r
+		return r
+	}, spaced(text))
+}
+
 // squeeze removes the colors of a dense text too.
 func squeeze(text string) string {
 	return colorStarts.Replace(colorless(text))
@@ -111,12 +130,21 @@ var colorStarts = strings.NewReplacer(string(escape), "", string(csi), "")
 // legible returns the parts of what was unpacked that may be text of at least eight
 // characters, a line each. It leaves out NUL, so that UTF-16 is read too.
 func legible(unpacked string) string {
-	var out strings.Builder
-	noText := func(r rune) bool { return r < ' ' && !strings.ContainsRune("\x00\t\n\r\x1b", r) }
-	for part := range strings.FieldsFuncSeq(strings.ToValidUTF8(unpacked, "\x01"), noText) {
-		if part = strings.ReplaceAll(part, "\x00", ""); utf8.RuneCountInString(part) >= gramLength {
-			out.WriteString(part + "\n")
+	var out []byte
+	start, characters := 0, 0 // of the last part
+	for i := 0; i <= len(unpacked); {
+		r, size := utf8.DecodeRuneInString(unpacked[i:])
+		switch {
+		case r == utf8.RuneError && size <= 1, r < ' ' && !strings.ContainsRune("\x00\t\n\r\x1b", r):
+			if out = append(out, '\n'); characters < gramLength {
+				out = out[:start]
+			}
+			start, characters = len(out), 0
+		case r > 0:
+			out = append(out, unpacked[i:i+size]...)
+			characters++
 		}
+		i += max(size, 1)
 	}
-	return out.String()
+	return string(out)
 }

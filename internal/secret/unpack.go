@@ -9,7 +9,7 @@ import (
 type packing struct {
 	alphabet string // in the order of the bits
 	alike    string // pairs of a character and the one of alphabet that it stands for
-	bits     uint
+	bits     int
 }
 
 var packings = []packing{
@@ -50,8 +50,8 @@ var tables = sync.OnceValue(func() (all []*[256]byte) {
 // eachUnpacked yields text unpacked from every packing. It skips characters that a
 // packing does not have, such as line breaks in base64, and starts at every offset, since
 // what precedes a packed value looks like a part of it. squeezed is text without blanks.
-// If yield returns true, it stops and returns true.
-func eachUnpacked(text, squeezed string, yield func(string) bool) bool {
+// It leaves out what has fewer bytes than least. If yield returns true, it stops and returns true.
+func eachUnpacked(text, squeezed string, least int, yield func(string) bool) bool {
 	for i, p := range packings {
 		from := squeezed
 		if strings.Contains(p.alphabet, " ") {
@@ -59,14 +59,22 @@ func eachUnpacked(text, squeezed string, yield func(string) bool) bool {
 		}
 		symbols := p.symbols(from, tables()[i])
 		// After at most eight characters, a byte starts where a character does.
-		for offset := range min(8/gcd(p.bits, 8), uint(len(symbols))) {
+		for offset := range 8 / gcd(p.bits, 8) {
+			if (len(symbols)-offset)*p.bits/8 < least {
+				break
+			}
 			if yield(unpack(symbols[offset:], p.bits)) {
 				return true
 			}
 		}
 	}
 	text = visible(text)
-	return yield(numbers(text, 10)) || yield(numbers(text, 8))
+	for _, base := range []int{10, 8} {
+		if listed := numbers(text, base); len(listed) >= least && yield(listed) {
+			return true
+		}
+	}
+	return false
 }
 
 // symbols returns the bits of each character in the packing.
@@ -83,17 +91,18 @@ func (p packing) symbols(text string, table *[256]byte) []byte {
 	return symbols
 }
 
-func gcd(a, b uint) uint {
+func gcd(a, b int) int {
 	for b != 0 {
 		a, b = b, a%b
 	}
 	return a
 }
 
-func unpack(symbols []byte, bits uint) string {
+func unpack(symbols []byte, bits int) string {
 	var out strings.Builder
-	out.Grow(len(symbols) * int(bits) / 8)
-	var held, n uint
+	out.Grow(len(symbols) * bits / 8)
+	var held uint
+	n := 0
 	for _, s := range symbols {
 		held, n = held<<bits|uint(s), n+bits
 		if n >= 8 {

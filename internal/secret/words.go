@@ -15,23 +15,44 @@ var vocabulary string
 // This many letters of a word in a row identify it.
 const enough = 4
 
-type wordList struct{ words, starts, ends, insides map[string]bool }
+type wordList struct {
+	words  []string
+	pieces map[gram]uint8                 // words of up to eight letters, and starts and ends of longer ones
+	parts  [1 << (5 * enough) / 64]uint64 // a bit for each four letters in a row of a word
+}
 
-var words = sync.OnceValue(func() wordList {
-	l := wordList{map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}}
-	for word := range strings.FieldsSeq(vocabulary) {
-		l.words[word] = true
+const complete, starts, ends, inside = 1, 2, 4, 8 // what a piece is
+
+var words = sync.OnceValue(func() *wordList {
+	l := &wordList{words: strings.Fields(vocabulary), pieces: make(map[gram]uint8, len(vocabulary))}
+	for _, word := range l.words {
 		for i := range len(word) {
-			l.starts[word[:i+1]], l.ends[word[i:]] = true, true
-			for _, length := range []int{enough, gramLength} {
-				if i+length <= len(word) {
-					l.insides[word[i:i+length]] = true
-				}
+			if i < gramLength {
+				l.pieces[pack(word[:i+1])] |= starts
+				l.pieces[pack(word[len(word)-1-i:])] |= ends
 			}
+			if i+gramLength <= len(word) {
+				l.pieces[pack(word[i:i+gramLength])] |= inside
+			}
+			if i+enough <= len(word) {
+				bit := partBit(pack(word[i : i+enough]))
+				l.parts[bit/64] |= 1 << (bit % 64)
+			}
+		}
+		if len(word) <= gramLength {
+			l.pieces[pack(word)] |= complete
 		}
 	}
 	return l
 })
+
+// partBit numbers the last four letters of a gram.
+func partBit(g gram) (bit uint32) {
+	for i := range enough {
+		bit |= uint32(byte(g>>(8*i))-'a') << (5 * i)
+	}
+	return bit
+}
 
 // punctuation is what separates ordinary words, in names, addresses and JSON.
 const punctuation = `-_./:,;"'()[]{}`
@@ -39,12 +60,11 @@ const punctuation = `-_./:,;"'()[]{}`
 // ordinary reports whether eight characters may occur in any message: they repeat two
 // or three, or consist of words of the vocabulary, at most two digits, and punctuation.
 func ordinary(g gram) bool {
-	var text [gramLength]byte
 	var different [256]bool
 	kinds, digits, odd := 0, 0, false
-	for i := range text {
-		b := byte(g >> (8 * (gramLength - 1 - i)) & 0xff)
-		if text[i] = b; !different[b] {
+	for i := range gramLength {
+		b := g.at(i)
+		if !different[b] {
 			kinds++
 		}
 		different[b] = true
@@ -53,41 +73,52 @@ func ordinary(g gram) bool {
 		}
 		odd = odd || !isWordByte(b) && strings.IndexByte(punctuation, b) < 0
 	}
-	return kinds < 4 || digits <= 2 && !odd && ofWords(string(text[:]))
+	return kinds < 4 || digits <= 2 && !odd && ofWords(g)
 }
 
 // ofWords reports whether all letters of eight characters belong to words, at least four
 // in a row to the same one. The first word may lack its start, and the last its end.
-func ofWords(text string) bool {
+func ofWords(g gram) bool {
 	l := words()
-	if !hasPartOfWord(text, l) {
+	if !l.hasPart(g) {
 		return false // as nearly all random values
 	}
-	if l.insides[text] {
+	if l.pieces[g]&inside != 0 {
 		return true
 	}
 	// What ends before each character: 0 no words, 1 short pieces of words, 2 a long piece too.
 	before := [gramLength + 1]int{1}
-	for end := 1; end <= len(text); end++ {
+	for end := 1; end <= gramLength; end++ {
 		for start := range end {
-			piece, state := text[start:end], before[start]
-			separates := len(piece) == 1 && !letter(piece[0])
-			if state == 0 || !separates && !l.words[piece] && !(start == 0 && l.ends[piece]) && !(end == len(text) && l.starts[piece]) {
+			state := before[start]
+			if state == 0 {
 				continue
 			}
-			if len(piece) >= enough {
+			piece := g << (8 * start) >> (8 * (start + gramLength - end))
+			is, separates := l.pieces[piece], end-start == 1 && !letter(byte(piece))
+			if !separates && is&complete == 0 && !(start == 0 && is&ends != 0) && !(end == gramLength && is&starts != 0) {
+				continue
+			}
+			if end-start >= enough {
 				state = 2
 			}
 			before[end] = max(before[end], state)
 		}
 	}
-	return before[len(text)] == 2
+	return before[gramLength] == 2
 }
 
-func hasPartOfWord(text string, l wordList) bool {
-	for i := range len(text) - enough + 1 {
-		if l.insides[text[i:i+enough]] {
-			return true
+// hasPart reports whether four letters in a row occur in a word.
+func (l *wordList) hasPart(g gram) bool {
+	letters := 0
+	for i := range gramLength {
+		if letters++; !letter(g.at(i)) {
+			letters = 0
+		}
+		if letters >= enough {
+			if bit := partBit(g >> (8 * (gramLength - 1 - i))); l.parts[bit/64]&(1<<(bit%64)) != 0 {
+				return true
+			}
 		}
 	}
 	return false
@@ -96,7 +127,7 @@ func hasPartOfWord(text string, l wordList) bool {
 // ordinaryWords reports whether text consists of at most this many words of the vocabulary.
 func ordinaryWords(text string, most int) bool {
 	text = strings.ToLower(text)
-	for word := range words().words {
+	for _, word := range words().words {
 		rest, found := strings.CutPrefix(text, word)
 		if found && (rest == "" || most > 1 && ordinaryWords(strings.TrimLeft(rest, "-_. /:"), most-1)) {
 			return true
