@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/secretctl/secretctl/internal/hint"
@@ -101,11 +102,11 @@ func (c *Client) software(ctx context.Context) (string, error) {
 
 func isAidbox(text string) bool { return strings.Contains(strings.ToLower(text), "aidbox") }
 
-var pageTitle = regexp.MustCompile(`(?is)<title[^>]*>(.{1,200}?)</title>`)
+var pageTitle = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?is)<title[^>]*>(.{1,200}?)</title>`) })
 
 // describe names the server that answers in place of Aidbox.
 func (c *Client) describe(a answer, software string) string {
-	title := pageTitle.FindSubmatch(a.body)
+	title := pageTitle().FindSubmatch(a.body)
 	switch {
 	case software != "":
 		return software

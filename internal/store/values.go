@@ -108,18 +108,21 @@ func Conflict(was, now string) error {
 // a request that is cut short leaves unknown what it wrote.
 func Parallel(n, limit int, do func(int) error) error {
 	var group errgroup.Group
+	var next atomic.Int64
 	var failed atomic.Bool
-	group.SetLimit(cmp.Or(max(limit, 0), defaultConcurrency))
-	for i := range n {
+	for range min(n, cmp.Or(max(limit, 0), defaultConcurrency)) {
 		group.Go(func() error {
-			if failed.Load() {
-				return nil
+			for !failed.Load() {
+				i := int(next.Add(1)) - 1
+				if i >= n {
+					break
+				}
+				if err := do(i); err != nil {
+					failed.Store(true)
+					return err
+				}
 			}
-			err := do(i)
-			if err != nil {
-				failed.Store(true)
-			}
-			return err
+			return nil
 		})
 	}
 	return group.Wait()
