@@ -1,6 +1,7 @@
 package secret
 
 import (
+	"slices"
 	"strings"
 	"sync"
 )
@@ -68,10 +69,12 @@ func eachUnpacked(text, squeezed string, least int, yield func(string) bool) boo
 			}
 		}
 	}
-	text = visible(text)
-	for _, base := range []int{10, 8} {
-		if listed := numbers(text, base); len(listed) >= least && yield(listed) {
-			return true
+	// What is no character may separate numbers, or stand among their digits.
+	for _, text := range slices.Compact([]string{visible(text), spaced(text)}) {
+		for _, base := range []int{10, 8} {
+			if listed := numbers(text, base); len(listed) >= least && yield(listed) {
+				return true
+			}
 		}
 	}
 	return false
