@@ -49,7 +49,7 @@ var words = sync.OnceValue(func() *wordList {
 // partBit numbers the last four letters of a gram.
 func partBit(g gram) (bit uint32) {
 	for i := range enough {
-		bit |= uint32(byte(g>>(8*i))-'a') << (5 * i)
+		bit |= uint32(g.at(gramLength-1-i)-'a') << (5 * i)
 	}
 	return bit
 }
@@ -95,7 +95,7 @@ func ofWords(g gram) bool {
 				continue
 			}
 			piece := g << (8 * start) >> (8 * (start + gramLength - end))
-			is, separates := l.pieces[piece], end-start == 1 && !letter(byte(piece))
+			is, separates := l.pieces[piece], end-start == 1 && !letter(g.at(start))
 			if !separates && is&complete == 0 && !(start == 0 && is&ends != 0) && !(end == gramLength && is&starts != 0) {
 				continue
 			}
