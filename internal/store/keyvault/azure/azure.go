@@ -94,7 +94,7 @@ func (s *Session) Credential() azcore.TokenCredential { return s.login }
 func (s *Session) Options() azcore.ClientOptions {
 	return azcore.ClientOptions{
 		Cloud:     s.cloud.configuration,
-		Transport: s.client,
+		Transport: ownHosts{s},
 		Telemetry: policy.TelemetryOptions{ApplicationID: "secretctl"},
 		Retry: policy.RetryOptions{
 			MaxRetries:    transport.MaxRetries,
@@ -111,6 +111,18 @@ func (s *Session) ARM() *arm.ClientOptions {
 	o := s.Options()
 	o.Retry.TryTimeout = max(s.timeout, creationTimeout)
 	return &arm.ClientOptions{ClientOptions: o, DisableRPRegistration: true}
+}
+
+// ownHosts sends requests only to the cloud's resource manager and Key Vaults. The SDK sends
+// the token to whatever address a response names as the next page, or as the state of an
+// operation.
+type ownHosts struct{ session *Session }
+
+func (o ownHosts) Do(req *http.Request) (*http.Response, error) {
+	if !o.session.cloud.has(req.URL) {
+		return nil, &transport.RedirectError{}
+	}
+	return o.session.client.Do(req)
 }
 
 // Close closes idle connections. The session can still be used.

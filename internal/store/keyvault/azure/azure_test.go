@@ -159,6 +159,44 @@ func TestChallengeWithoutTenantDoesNotReachTheSDK(t *testing.T) {
 	}
 }
 
+func TestNoTokenGoesToTheNextPageOnAnotherHost(t *testing.T) {
+	for next, sent := range map[string]bool{
+		"https://contoso.vault.azure.net/secrets":       true,
+		"https://CONTOSO.vault.azure.net:443/secrets":   true,
+		"https://management.azure.com/subscriptions":    true,
+		"https://elsewhere.invalid/secrets":             false,
+		"https://vault.azure.net.elsewhere.invalid":     false,
+		"https://contosovault.azure.net":                false,
+		"https://management.azure.com.elsewhere":        false,
+		"https://management.azure.com@elsewhere":        false,
+		"http://contoso.vault.azure.net/secrets":        false,
+		"https://contoso.vault.azure.cn/other-cloud":    false,
+		"https://elsewhere.invalid/.vault.azure.net":    false,
+		"https://elsewhere.invalid?x=y.vault.azure.net": false,
+	} {
+		asked := false
+		s := azure.NewSession("", "", azure.Access{Transport: &answers{StatusCode: http.StatusOK}, Log: writes(func() { asked = true })})
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, next, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := s.Options().Transport.Do(req)
+		if err == nil {
+			_ = resp.Body.Close()
+		}
+		if (err == nil) != sent || asked != sent {
+			t.Errorf("%s: sent %v, error %v", next, asked, err)
+		} else if text := s.Explain(t.Context(), err); !sent && !strings.Contains(text.Error(), "another host") {
+			t.Errorf("%s: %v", next, text)
+		}
+	}
+}
+
+// writes calls a func for each line of a log.
+type writes func()
+
+func (w writes) Write(line []byte) (int, error) { w(); return len(line), nil }
+
 func TestRedirectIsNotFollowed(t *testing.T) {
 	transport := answers{StatusCode: http.StatusTemporaryRedirect, Header: http.Header{"Location": {"https://elsewhere.invalid"}}}
 	s := azure.NewSession("", "", azure.Access{Transport: &transport})

@@ -1,11 +1,23 @@
 package azure
 
-import "github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
+import (
+	"net/url"
+	"strings"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
+)
 
 // cloudNames are the addresses of a cloud.
 type cloudNames struct {
 	configuration cloud.Configuration
 	vaultDomain   string
+}
+
+// has reports whether an address is that of the resource manager or of a Key Vault.
+func (c cloudNames) has(u *url.URL) bool {
+	manager, err := url.Parse(c.configuration.Services[cloud.ResourceManager].Endpoint)
+	host := strings.ToLower(u.Hostname())
+	return u.Scheme == "https" && (err == nil && host == manager.Hostname() || strings.HasSuffix(host, "."+c.vaultDomain))
 }
 
 // namesOf returns the names of a cloud as the CSI provider calls it; for an unknown cloud,

@@ -66,7 +66,10 @@ func (s *Session) Explain(ctx context.Context, err error) error {
 	login, isLogin := errors.AsType[*LoginError](err)
 	unsent, isUnsent := errors.AsType[*url.Error](err)
 	refusal := s.RefusalOf(err)
+	redirect, isRedirect := errors.AsType[*transport.RedirectError](err)
 	switch {
+	case isRedirect:
+		return redirect
 	case ctx.Err() != nil && s.throttled.Load(): // the SDK waited in silence
 		return fmt.Errorf("limits how many requests it takes: %w", ctx.Err())
 	case ctx.Err() != nil:
