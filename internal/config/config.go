@@ -48,10 +48,13 @@ type Delivery struct {
 	Secrets    []Secret   `json:"secrets"`
 	Resources  []Resource `json:"resources,omitempty"`
 
-	// From is where the address of each server was set, by its path: "secretctl.yaml:4",
-	// "default", or the flag or variable that overrides the file.
+	// From is where the address of each server and the tokenTTL were set, by path:
+	// "secretctl.yaml:4", "default", or the flag or variable that overrides the file.
 	From map[string]string `json:"-"`
 }
+
+// Defaulted reports whether the config leaves out the setting at a path that From has.
+func (d *Delivery) Defaulted(path string) bool { return d.From[path] == fromDefault }
 
 // Setting names the setting at a path, and where to change it.
 func (d *Delivery) Setting(path string) string {

@@ -43,7 +43,7 @@ func TestLoadGivesWhatWasLeftOutItsDefault(t *testing.T) {
 			Name: "client-secret", Path: "aidbox/client-secret", Key: "client-secret",
 			Scope: []string{"Client/basic"},
 		}},
-		From: map[string]string{"aidbox.url": "default", "vault.address": "default"},
+		From: map[string]string{"aidbox.url": "default", "vault.address": "default", "vault.tokenTTL": "default"},
 	}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

@@ -59,8 +59,9 @@ func (doc *document) parse() {
 	d.setDefaults()
 	d.resolveFiles(filepath.Dir(doc.file))
 	d.From = map[string]string{
-		"vault.address": origins{file: doc.file}.of(doc.root.key("vault").key("address")),
-		"aidbox.url":    origins{file: doc.file}.of(doc.root.key("aidbox").key("url")),
+		"vault.address":  origins{file: doc.file}.of(doc.root.key("vault").key("address")),
+		"vault.tokenTTL": origins{file: doc.file}.of(doc.root.key("vault").key("tokenTTL")),
+		"aidbox.url":     origins{file: doc.file}.of(doc.root.key("aidbox").key("url")),
 	}
 	doc.delivery = &d
 }

@@ -55,6 +55,7 @@ var contract = []struct {
 	{"refuses to change a policy of somebody else", refusesOtherPolicy},
 	{"refuses to change the policy of another cluster", refusesPolicyOfAnotherCluster},
 	{"leaves a role that admits the pod and others", leavesRoleThatAdmits},
+	{"keeps what the config does not say of its role", keepsSettingsOfRole},
 	{"refuses to take a role from others", refusesOtherRole},
 	{"keeps further policies of its role", keepsFurtherPolicies},
 	{"keeps apart two deliveries with default names", keepsDeliveriesApart},

@@ -183,8 +183,11 @@ func (v *Store) whyNoLogin(ctx context.Context, c store.Claims) (why, next strin
 	case !found:
 		return name + " does not exist", provision
 	case is.Audience != "" && !slices.Contains(c.Audiences, is.Audience):
-		return fmt.Sprintf("%s wants a token for the audience %q, and the pod's is for %s", name, is.Audience, quoted(c.Audiences)),
-			fmt.Sprintf("set vault.audience to %q and apply what secretctl render writes, or give the role the audience of the config: secretctl provision --phase role", is.Audience)
+		next = fmt.Sprintf("set vault.audience to %q and apply what secretctl render writes", is.Audience)
+		if v.d.Vault.Audience != "" { // provision removes none
+			next += ", or give the role the audience of the config: secretctl provision --phase role"
+		}
+		return fmt.Sprintf("%s wants a token for the audience %q, and the pod's is for %s", name, is.Audience, quoted(c.Audiences)), next
 	case !matches(is.ServiceAccounts, account):
 		return fmt.Sprintf("%s admits the ServiceAccounts %s, not %q", name, quoted(is.ServiceAccounts), account), next
 	case is.Selector == "" && !matches(is.Namespaces, namespace):

@@ -144,6 +144,33 @@ func leavesRoleThatAdmits(t *testing.T, b *backend) {
 	}
 }
 
+// Without the audience, tokens that are for that audience alone would be refused.
+func keepsSettingsOfRole(t *testing.T, b *backend) {
+	name := storetest.Place(t)
+	withAuth(t, b, nil)
+	path := withRole(t, b, map[string]any{
+		"bound_service_account_names": []string{"aidbox"}, "bound_service_account_namespaces": []string{"default"},
+		"token_policies": []string{name}, "token_ttl": "10m", "token_max_ttl": "30m", "audience": "vault",
+	})
+	d := b.delivery(t, config.Secret{Name: "a"})
+	d.From = map[string]string{"vault.tokenTTL": "default"}
+	unchanged(t, b, func() {
+		for _, adopt := range []bool{false, true} {
+			got, err := b.runWith(t, d, store.Options{Adopt: adopt}, "role")
+			storetest.Want(t, got, err, "role unchanged "+path)
+			if err == nil && got[0].Warning != `wants a token for the audience "vault": set vault.audience to that` {
+				t.Errorf("warning %q", got[0].Warning)
+			}
+		}
+	}, path)
+	d.From, d.Vault.TokenTTL, d.Vault.Audience = nil, "15m", "other"
+	got, err := b.run(t, d, nil, "role")
+	storetest.Want(t, got, err, "role update "+path)
+	if role := b.read(t, path); role["token_ttl"] != float64(900) || role["audience"] != "other" {
+		t.Errorf("got %v", role)
+	}
+}
+
 func refusesOtherRole(t *testing.T, b *backend) {
 	name := storetest.Place(t)
 	withAuth(t, b, nil)

@@ -130,10 +130,11 @@ func (s *roleStep) compare(is role) error {
 		s.wanted.Policies = append(slices.Clone(is.Policies), s.policy)
 	case hasPolicy && is.admits(s.account, s.v.d.Namespace): // even with --adopt, nobody loses a role that works
 		s.change.Detail = "admits the pod; " + is.bound()
-		if is.Audience != "" && is.Audience != s.wanted.Audience {
-			s.change.Warning = fmt.Sprintf("wants a token for the audience %q: set vault.audience to that", is.Audience)
-		}
+		s.warnOfAudience(is)
 		return nil
+	}
+	if own {
+		s.keep(is)
 	}
 	difference := is.difference(s.wanted)
 	if difference == "" {
@@ -147,6 +148,24 @@ func (s *roleStep) compare(is role) error {
 	}
 	s.change.Action, s.change.Detail = store.Update, difference
 	return nil
+}
+
+// keep leaves in the delivery's role what the config does not say: somebody may have set it
+// on purpose, and with another audience the pods could not log in any more.
+func (s *roleStep) keep(is role) {
+	if s.v.d.Defaulted("vault.tokenTTL") && (is.TTL == 0 || is.TTL >= int64(s.minTTL/time.Second)) {
+		s.wanted.TTL = is.TTL
+	}
+	if s.wanted.Audience == "" {
+		s.warnOfAudience(is)
+		s.wanted.Audience = is.Audience
+	}
+}
+
+func (s *roleStep) warnOfAudience(is role) {
+	if is.Audience != "" && is.Audience != s.wanted.Audience {
+		s.change.Warning = fmt.Sprintf("wants a token for the audience %q: set vault.audience to that", is.Audience)
+	}
 }
 
 func (s *roleStep) apply(ctx context.Context) ([]store.Change, error) {
