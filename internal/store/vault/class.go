@@ -85,7 +85,7 @@ var dialect = store.Dialect{
 // differs is [store.Dialect.Differs].
 func differs(wanted store.Object, got store.Fields) string {
 	want := store.Values(wanted)
-	isPath := strings.Trim(strings.TrimPrefix(strings.TrimPrefix(got["secretPath"], "/"), "v1/"), "/")
+	isPath := apiPath(got["secretPath"])
 	encoding, must := cmp.Or(got["encoding"], config.EncodingUTF8), cmp.Or(want["encoding"], config.EncodingUTF8)
 	switch {
 	case encoding != must:
@@ -102,6 +102,11 @@ func differs(wanted store.Object, got store.Fields) string {
 	return otherRequest(got)
 }
 
+// apiPath returns a secretPath without the start that the provider adds where it is missing.
+func apiPath(secretPath string) string {
+	return strings.Trim(strings.TrimPrefix(strings.TrimPrefix(secretPath, "/"), "v1/"), "/")
+}
+
 // otherRequest says why the provider does more than read the path; "" if it does not.
 func otherRequest(object store.Fields) string {
 	if method := cmp.Or(object["method"], http.MethodGet); method != http.MethodGet {
@@ -114,24 +119,29 @@ func otherRequest(object store.Fields) string {
 }
 
 // read is the inverse of classes. It leaves alone what the class does not have, such as
-// the name of the policy.
+// the name of the policy. It is called for one class after the other.
 func read(live secretsstorev1.SecretProviderClassSpec, d *config.Delivery) error {
 	objects, err := dialect.Objects(live.Parameters["objects"])
 	if err != nil {
 		return store.Invalid("parameter objects: " + hint.OneLine(err.Error()))
 	}
-	if d.Vault == nil {
-		d.Vault = &config.Vault{}
-	}
-	d.Provider = config.ProviderVault
-	v := d.Vault
 	parameter := func(name string) string { return dialect.Parameter(live.Parameters, name) }
-	v.Role, v.Namespace, v.Audience = parameter("roleName"), parameter("vaultNamespace"), parameter("audience")
-	v.CSIAddress, v.AuthMount = cmp.Or(parameter("vaultAddress"), config.CSIAgent), parameter("vaultKubernetesMountPath")
-	v.CSICACertPath, v.CSICADirectory = parameter("vaultCACertPath"), parameter("vaultCADirectory")
-	v.CSITLSServerName, v.CSISkipTLSVerify = parameter("vaultTLSServerName"), parameter("vaultSkipTLSVerify") == "true"
+	section := config.Vault{
+		Role:      strings.ToLower(parameter("roleName")), // as Vault does
+		Namespace: parameter("vaultNamespace"), Audience: parameter("audience"),
+		CSIAddress: cmp.Or(parameter("vaultAddress"), config.CSIAgent), AuthMount: parameter("vaultKubernetesMountPath"),
+		CSICACertPath: parameter("vaultCACertPath"), CSICADirectory: parameter("vaultCADirectory"),
+		CSITLSServerName: parameter("vaultTLSServerName"), CSISkipTLSVerify: parameter("vaultSkipTLSVerify") == "true",
+	}
+	if d.Vault == nil {
+		d.Provider, d.Vault = config.ProviderVault, new(section)
+	}
+	v := d.Vault
+	if section.KVMount = v.KVMount; section != *v {
+		return store.Invalid("has another address, role or namespace than the SecretProviderClass before it")
+	}
 	for _, o := range objects {
-		mount, path, isV2 := strings.Cut(strings.Trim(o["secretPath"], "/"), "/data/")
+		mount, path, isV2 := strings.Cut(apiPath(o["secretPath"]), "/data/")
 		switch {
 		case !isV2 || o["secretKey"] == "":
 			return store.Invalid(fmt.Sprintf("object %s: is not a key in a KV engine of version 2", o["objectName"]))

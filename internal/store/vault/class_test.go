@@ -104,6 +104,31 @@ func TestClassHasTheNameOfTheFile(t *testing.T) {
 	}
 }
 
+// The provider adds v1/ only where it is missing, and Vault ignores the case of a role.
+func TestClassIsReadAsTheProviderTakesIt(t *testing.T) {
+	live := storetest.Live(classes(classDelivery())[0], dialect)
+	live.Parameters["roleName"] = "Records-Reader"
+	live.Parameters["objects"] = "- {objectName: a, secretPath: /v1/kv/data/records/a, secretKey: k}"
+	var d config.Delivery
+	if err := read(live, &d); err != nil || d.Vault.Role != "records-reader" || d.Vault.KVMount != "kv" || d.Secrets[0].Path != "records/a" {
+		t.Errorf("%v, %+v, %+v", err, d.Vault, d.Secrets)
+	}
+}
+
+func TestClassesOfSeveralVaultsAreNoDelivery(t *testing.T) {
+	for name, value := range map[string]string{"vaultAddress": "https://other:8200", "roleName": "other", "vaultNamespace": "other"} {
+		var d config.Delivery
+		first, second := storetest.Live(classes(classDelivery())[0], dialect), storetest.Live(classes(classDelivery())[0], dialect)
+		if err := errors.Join(read(first, &d), read(second, &d)); err != nil {
+			t.Error(err)
+		}
+		second.Parameters[name] = value
+		if err := read(second, &d); !errors.Is(err, fs.ErrInvalid) || !strings.Contains(err.Error(), "has another address, role or namespace") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestClassThatNoDeliveryCanHaveIsRefused(t *testing.T) {
 	for text, says := range map[string]string{
 		"{": "objects",
