@@ -235,6 +235,31 @@ func TestWorkloadIsDescribed(t *testing.T) {
 	}
 }
 
+func TestVaultConfigIsInTheDeepestMount(t *testing.T) {
+	volume := func(name string) corev1.Volume {
+		return corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: name}}}}
+	}
+	for name, test := range map[string]struct {
+		mounts []corev1.VolumeMount
+		want   string
+	}{
+		"a name that begins alike": {[]corev1.VolumeMount{{Name: "right", MountPath: "/etc/aidbox-vault"}, {Name: "other", MountPath: "/etc/aidbox"}}, "right v.json"},
+		"a mount above":            {[]corev1.VolumeMount{{Name: "right", MountPath: "/etc/aidbox-vault/"}, {Name: "other", MountPath: "/etc"}}, "right v.json"},
+		"only a name alike":        {[]corev1.VolumeMount{{Name: "other", MountPath: "/etc/aidbox"}}, " "},
+		"another kind below":       {[]corev1.VolumeMount{{Name: "other", MountPath: "/etc"}, {Name: "empty", MountPath: "/etc/aidbox-vault"}}, " "},
+		"a subPath":                {[]corev1.VolumeMount{{Name: "right", MountPath: "/etc/aidbox-vault/v.json", SubPath: "x.json"}}, "right x.json"},
+	} {
+		pod := corev1.PodTemplateSpec{Spec: corev1.PodSpec{
+			Containers: []corev1.Container{{Name: "aidbox", VolumeMounts: test.mounts, Env: []corev1.EnvVar{{Name: "BOX_VAULT_CONFIG", Value: "/etc/aidbox-vault/v.json"}}}},
+			Volumes:    []corev1.Volume{volume("right"), volume("other"), {Name: "empty"}},
+		}}
+		got, err := starter.Describe("Deployment", metav1.ObjectMeta{Name: "a"}, pod)
+		if is := got.ConfigMap + " " + got.Key; is != test.want || err != nil {
+			t.Errorf("%s: %q, %v, want %q", name, is, err, test.want)
+		}
+	}
+}
+
 func TestVaultConfigIsAdoptedInBothDialects(t *testing.T) {
 	stored := []config.Secret{{Name: "a.json", Path: "x/y", Key: "k"}, {Name: "b", Path: "z", Key: "b"}}
 	for name, test := range map[string]struct {

@@ -48,10 +48,20 @@ func Describe(kind string, meta metav1.ObjectMeta, template corev1.PodTemplateSp
 			w.VaultConfig = e.Value
 		}
 	}
+	deepest := ""
 	for _, m := range c.VolumeMounts {
 		i := slices.IndexFunc(pod.Volumes, func(v corev1.Volume) bool { return v.Name == m.Name })
-		if i >= 0 {
-			w.look(pod.Volumes[i], m)
+		if i < 0 {
+			continue
+		}
+		v, folder := pod.Volumes[i], path.Clean(m.MountPath)
+		if v.CSI != nil && v.CSI.VolumeAttributes["secretProviderClass"] != "" {
+			w.Classes = append(w.Classes, v.CSI.VolumeAttributes["secretProviderClass"])
+		}
+		// The file is in the deepest mount that contains it.
+		if below, in := strings.CutPrefix(w.VaultConfig, folder); in && (below == "" || below[0] == '/') && len(folder) > len(deepest) {
+			deepest = folder
+			w.ConfigMap, w.Key = configMapKey(v, m.SubPath, strings.TrimPrefix(below, "/"))
 		}
 	}
 	return w, nil
@@ -80,26 +90,19 @@ func port(ports []corev1.ContainerPort) int32 {
 	return 0
 }
 
-// look notes what a volume mounts: a SecretProviderClass, or the ConfigMap where the
-// vault config is.
-func (w *Workload) look(v corev1.Volume, m corev1.VolumeMount) {
-	if v.CSI != nil && v.CSI.VolumeAttributes["secretProviderClass"] != "" {
-		w.Classes = append(w.Classes, v.CSI.VolumeAttributes["secretProviderClass"])
+// configMapKey returns the ConfigMap of a volume, and the key of a file in the volume or its
+// subPath; "" if it is another volume.
+func configMapKey(v corev1.Volume, subPath, file string) (name, key string) {
+	if v.ConfigMap == nil {
+		return "", ""
 	}
-	below, within := strings.CutPrefix(w.VaultConfig, m.MountPath)
-	if v.ConfigMap == nil || w.VaultConfig == "" || !within {
-		return
-	}
-	file := strings.TrimPrefix(below, "/")
-	if m.SubPath != "" && below == "" {
-		file = m.SubPath
-	}
-	w.ConfigMap, w.Key = v.ConfigMap.Name, file
+	file = path.Join(subPath, file)
 	for _, item := range v.ConfigMap.Items {
 		if item.Path == file {
-			w.Key = item.Key
+			return v.ConfigMap.Name, item.Key
 		}
 	}
+	return v.ConfigMap.Name, file
 }
 
 // ReservedAccount reports whether no policy can have the name of the ServiceAccount, as it
