@@ -48,17 +48,26 @@ func (c *Client) compare(ctx context.Context, resourceType, id string, want map[
 		result.OtherOwner = c.otherOwner(result.Object, have)
 	}
 	hideAll := func([]string) bool { return true }
-	for _, f := range diff.Fields(normalized(have), normalized(want), hideAll) {
+	for _, f := range diff.Fields(normalized(have, want), normalized(want, want), hideAll) {
 		result.Paths = append(result.Paths, c.sanitizer.Line(f.Path))
 	}
 	return result, nil
 }
 
-// normalized returns a resource without meta, which Aidbox writes, and with references
-// in FHIR's form.
-func normalized(resource map[string]any) any {
+// normalized returns a resource with references in FHIR's form, and in its meta only what
+// wanted has there too: Aidbox and others write the rest.
+func normalized(resource, wanted map[string]any) any {
+	meta := map[string]any{}
+	for key := range stated(wanted) {
+		if value, found := stated(resource)[key]; found {
+			meta[key] = value
+		}
+	}
 	resource = maps.Clone(resource)
 	delete(resource, "meta")
+	if len(meta) > 0 {
+		resource["meta"] = meta
+	}
 	return foldReferences(resource)
 }
 

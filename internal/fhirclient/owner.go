@@ -28,14 +28,22 @@ func Bodies(d *config.Delivery, r config.Resource) ([]map[string]any, error) {
 	return bodies, nil
 }
 
-// setOwner tags a resource before it is put. It keeps the tags that the resource already
-// has, because others may search by them.
-func setOwner(body map[string]any, owner string, live map[string]any) {
-	meta, _ := body["meta"].(map[string]any)
+// stated returns the profiles and security labels in a resource's meta: an
+// AidboxTopicDestination needs a profile.
+func stated(resource map[string]any) map[string]any {
+	meta, _ := resource["meta"].(map[string]any)
 	meta = maps.Clone(meta)
-	if meta == nil {
-		meta = map[string]any{}
-	}
+	maps.DeleteFunc(meta, func(key string, value any) bool { return value == nil || key != "profile" && key != "security" })
+	return meta
+}
+
+// setOwner tags a resource before it is put. It keeps the tags that the resource already
+// has, because others may search by them, and the profiles and labels that body leaves out.
+func setOwner(body map[string]any, owner string, live map[string]any) {
+	meta := map[string]any{}
+	maps.Copy(meta, stated(live))
+	given, _ := body["meta"].(map[string]any)
+	maps.Copy(meta, given)
 	var tags []any
 	seen := map[string]bool{}
 	for _, t := range append(tagsOf(body), tagsOf(live)...) {

@@ -84,6 +84,38 @@ func TestAnEqualResourceOfAnyOwnerIsLeftAlone(t *testing.T) {
 	}
 }
 
+// An AidboxTopicDestination needs a profile, and others may label what they search by.
+func TestProfilesOfTheConfigAreAppliedAndOthersAreKept(t *testing.T) {
+	server, c := newAidbox(t)
+	r := aClient()
+	profile := func(of string) map[string]any { return map[string]any{"profile": []any{"http://example.com/" + of}} }
+	r.Body["meta"] = profile("best-effort")
+	for _, want := range []string{Created, Unchanged, Updated, Unchanged} {
+		if want == Updated {
+			r.Body["meta"] = profile("at-least-once")
+			if got, err := c.Compare(t.Context(), r); err != nil || len(got.Paths) != 1 || got.Paths[0] != "meta.profile[0]" {
+				t.Errorf("%+v, %v", got, err)
+			}
+		}
+		if got, err := c.Apply(t.Context(), r); err != nil || got.Action != want {
+			t.Errorf("%v, %v, want %s", got, err, want)
+		}
+	}
+	meta := server.resources["Client/basic"]["meta"].(map[string]any)
+	meta["security"] = []any{map[string]any{"code": "R"}}
+	delete(r.Body, "meta")
+	r.Body["grant_types"] = []any{"basic"}
+	for _, want := range []string{Updated, Unchanged} {
+		if got, err := c.Apply(t.Context(), r); err != nil || got.Action != want {
+			t.Errorf("%v, %v, want %s", got, err, want)
+		}
+	}
+	now := server.resources["Client/basic"]["meta"].(map[string]any)
+	if diff := cmp.Diff([]any{meta["profile"], meta["security"]}, []any{now["profile"], now["security"]}); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestTagsOfTheConfigAreKept(t *testing.T) {
 	r := aClient()
 	r.AccessPolicy = config.AccessAllow

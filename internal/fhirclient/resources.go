@@ -40,7 +40,7 @@ var (
 )
 
 // Apply makes the resource in Aidbox equal to the config's, and writes nothing if it is,
-// apart from meta. Without Adopt, one that differs and has another owner is an error.
+// apart from what only Aidbox has in meta. Without Adopt, one that differs and has another owner is an error.
 // Apply reads back what it wrote: the error wraps [ErrLiteral] or [ErrReference] if a
 // secret field is not masked.
 func (c *Client) Apply(ctx context.Context, r config.Resource) (Change, error) {
@@ -190,7 +190,7 @@ func (c *Client) put(ctx context.Context, resourceType, id string, want map[stri
 		change.Action = Created
 	case err != nil:
 		return Change{}, err
-	case reflect.DeepEqual(normalized(want), normalized(have)) && (otherOwner == nil || !c.Adopt):
+	case reflect.DeepEqual(normalized(want, want), normalized(have, want)) && (otherOwner == nil || !c.Adopt):
 		change.Action = Unchanged
 		return change, nil
 	case otherOwner != nil && !c.Adopt:
