@@ -151,9 +151,14 @@ func (v *view) setValues(own []byte) error {
 			case !list.ours(name):
 				*list.kept = append(*list.kept, item)
 			case list.key == "extraEnvs" && slices.ContainsFunc(v.files(), func(e corev1.EnvVar) bool { return e.Name == name && e.Value != fields["value"] }):
-				err := fmt.Errorf("%s: %s names another file, which that of the delivery would replace", list.key, name)
-				return hint.Wrap(err, "move what that file has into the config, and remove the variable")
+				return otherFile(list.key, name)
 			}
+		}
+	}
+	settings, _ := chart["config"].(map[string]any) // become variables, which those of extraEnvs replace
+	for _, e := range v.files() {
+		if given := settings[e.Name]; given != nil && given != "" && given != e.Value {
+			return otherFile("config", e.Name)
 		}
 	}
 	if account, _, _ := unstructured.NestedString(chart, "serviceAccount", "name"); account != "" && account != v.Aidbox.ServiceAccount {
@@ -162,14 +167,24 @@ func (v *view) setValues(own []byte) error {
 	return v.checkFree()
 }
 
-// checkFree refuses the user's mounts where those of the delivery go.
+func otherFile(key, variable string) error {
+	err := fmt.Errorf("%s: %s names another file, which that of the delivery would replace", key, variable)
+	return hint.Wrap(err, "move what that file has into the config, and remove the variable")
+}
+
+// checkFree refuses the user's mounts where those of the delivery go, and below: these are
+// read-only, so that the runtime could not make the folder or file for another mount.
 func (v *view) checkFree() error {
 	for _, item := range v.Values.VolumeMounts {
 		mount, _ := item.(map[string]any)
 		folder, _ := mount["mountPath"].(string)
 		for _, want := range v.aidboxMounts() {
-			if path.Clean(folder) == path.Clean(want.folder) {
+			switch folder = path.Clean(folder); {
+			case folder == path.Clean(want.folder):
 				return fmt.Errorf("volumeMounts: %.80q is mounted at %s, where %s must be", mount["name"], want.folder, want.what)
+			case strings.HasPrefix(folder, path.Clean(want.folder)+"/"):
+				err := fmt.Errorf("volumeMounts: %.80q is mounted at %.80s, below the read-only mount of %s: the container would not start", mount["name"], folder, want.what)
+				return hint.Wrap(err, "mount it elsewhere")
 			}
 		}
 	}
