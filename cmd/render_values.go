@@ -36,7 +36,11 @@ func (a *app) renderValues(ctx context.Context, all []*config.Delivery, o render
 		return err
 	}
 	if !o.helmValues {
-		a.narrate("note: these are values for the Aidbox chart, which manages %s; secretctl render --skip %s writes what they refer to", all[0].Aidbox.Workload, all[0].Aidbox.Workload.Kind)
+		next := "secretctl render --skip " + all[0].Aidbox.Workload.Kind
+		if options.InitBundle != nil { // without it, Aidbox would not find the file
+			next += " --with " + render.WithInitBundle
+		}
+		a.narrate("note: these are values for the Aidbox chart, which manages %s; %s writes what they refer to", all[0].Aidbox.Workload, a.onlyFor(all[0].Name, next))
 	}
 	a.warnOfLiterals(all[0], options)
 	_, err = a.Out.Write(values)
