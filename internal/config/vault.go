@@ -190,7 +190,8 @@ func validateVaultSecret(d *Delivery, s Secret, at *place, _ bool) {
 	}
 }
 
-// claimVault claims the roles and policies of a delivery, and the host of its auth method.
+// claimVault claims the roles and policies of a delivery, the host of its auth method, and
+// what it gives a value. A generated value never replaces an existing one.
 func claimVault(shared claims, doc *document) {
 	d, v, at := doc.delivery, doc.delivery.Vault, doc.root.key("vault")
 	server := v.server()
@@ -205,6 +206,12 @@ func claimVault(shared claims, doc *document) {
 	claim(at.key("role"), at.key("policy"), "", d.PolicyPaths())
 	if job := doc.root.key("rotateJob"); d.RotateJob != nil {
 		claim(job, job, rotateSuffix, d.RotatePaths())
+	}
+	for i, s := range d.Secrets {
+		if !s.Value.IsZero() && s.Value.Generate == nil {
+			shared.add(doc.secretAt(i), server+d.DataPath(s)+"\x00"+s.Key, []string{s.Value.String()},
+				"the same place in Vault as in %s, with another source of its value", "leave value out in all but one of them")
+		}
 	}
 	if v.KubernetesHost != "" {
 		shared.add(at.key("kubernetesHost"), server+"auth\x00"+v.AuthMount, []string{v.KubernetesHost},
