@@ -19,6 +19,9 @@ var release = regexp.MustCompile(`^v?[0-9]+\.[0-9]+\.[0-9]+(-[a-z]+[.0-9]*)?$`)
 // completeJob fills in the settings that depend on this build and on global flags.
 func (a *app) completeJob(job *render.Job) error {
 	job.AllowHTTP = a.allowHTTP
+	if !config.IsSchedule(job.Schedule) {
+		return hint.Usage(config.ScheduleHint, "--schedule must be a schedule")
+	}
 	if job.Image != "" {
 		return nil
 	}

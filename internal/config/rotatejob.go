@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -48,8 +49,61 @@ func (d *Delivery) setRotateJobDefaults() {
 	}
 }
 
-var schedule = like(`@(yearly|annually|monthly|weekly|daily|midnight|hourly)|[0-9A-Za-z*?/,-]+( [0-9A-Za-z*?/,-]+){4}`,
-	"must be a schedule", `five fields as cron has them, such as "17 3 * * *", or @daily`)
+var schedule = matching(IsSchedule, "must be a schedule", ScheduleHint)
+
+// ScheduleHint says what a schedule is.
+const ScheduleHint = `five fields as cron has them, such as "17 3 * * *", or @daily; Sunday is 0 and not 7`
+
+// cronFields has the five fields of a schedule: the least and the greatest number, and
+// names for the numbers from the least on.
+var cronFields = []struct {
+	least, most int
+	names       []string
+}{
+	{0, 59, nil},
+	{0, 23, nil},
+	{1, 31, nil},
+	{1, 12, strings.Fields("jan feb mar apr may jun jul aug sep oct nov dec")},
+	{0, 6, strings.Fields("sun mon tue wed thu fri sat")},
+}
+
+// IsSchedule reports whether the API server accepts a schedule.
+func IsSchedule(text string) bool {
+	if slices.Contains(strings.Fields("@yearly @annually @monthly @weekly @daily @midnight @hourly"), text) {
+		return true
+	}
+	fields := strings.Split(strings.ToLower(text), " ")
+	if len(fields) != len(cronFields) {
+		return false
+	}
+	for i, field := range fields {
+		for part := range strings.SplitSeq(field, ",") {
+			span, step, stepped := strings.Cut(part, "/")
+			from, to, _ := strings.Cut(span, "-")
+			first, last := cronNumber(i, from), cronNumber(i, cmp.Or(to, from))
+			if n, err := strconv.ParseUint(step, 10, 16); stepped && (err != nil || n == 0) {
+				return false
+			}
+			if span != "*" && span != "?" && (first < 0 || last < first || strings.HasSuffix(span, "-")) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// cronNumber returns a number of the i-th field, or -1.
+func cronNumber(i int, text string) int {
+	field := cronFields[i]
+	if at := slices.Index(field.names, text); at >= 0 {
+		return field.least + at
+	}
+	n, err := strconv.ParseUint(text, 10, 8)
+	if err != nil || int(n) < field.least || int(n) > field.most {
+		return -1
+	}
+	return int(n)
+}
 
 func (doc *document) validateRotateJob() {
 	d, at := doc.delivery, doc.root.key("rotateJob")
