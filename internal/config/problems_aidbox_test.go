@@ -16,6 +16,7 @@ func TestSettingsOfAidboxAreChecked(t *testing.T) {
 		"workload's kind":       {"aidbox: {workload: {kind: DaemonSet}}\n", `aidbox.workload.kind: must be one of: Deployment, StatefulSet`},
 		"workload's name":       {"aidbox: {workload: {name: " + strings.Repeat("a", 64) + "}}\n", `aidbox.workload.name: must be the name of a Deployment; use up to 63`},
 		"StatefulSet's name":    {"aidbox: {workload: {kind: StatefulSet, name: " + strings.Repeat("a", 53) + "}}\n", `aidbox.workload.name: must be the name of a StatefulSet; use up to 52`},
+		"StatefulSet with dots": {"aidbox: {workload: {kind: StatefulSet, name: a.b}}\n", `aidbox.workload.name: must be the name of a StatefulSet; use up to 52 of a-z, 0-9 and -`},
 		"workload's container":  {"aidbox: {workload: {container: Aidbox}}\n", `aidbox.workload.container: must be a DNS label`},
 		"workload's writer":     {"aidbox: {workload: {managedBy: argo}}\n", `aidbox.workload.managedBy: must be one of: secretctl, kustomize, helm`},
 		"workload's helmKey":    {"aidbox: {scopeFormat: object, workload: {managedBy: helm, helmKey: a/b}}\n", `aidbox.workload.helmKey: must be a key of Helm values`},

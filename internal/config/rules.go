@@ -144,10 +144,11 @@ func aidboxAddress(text string) (string, string) {
 // workloadName is a name that Kubernetes also uses in labels. To that of a StatefulSet it
 // appends a hash.
 func workloadName(kind string) rule {
-	longest := 63
-	if kind == KindStatefulSet {
-		longest = 52
+	if kind == KindStatefulSet { // its pods have host names that begin with it
+		return matching(func(s string) bool { return len(s) <= 52 && len(validation.IsDNS1123Label(s)) == 0 },
+			"must be the name of a StatefulSet", "use up to 52 of a-z, 0-9 and -, with no - at either end")
 	}
+	const longest = 63
 	return matching(func(s string) bool { return len(s) <= longest && len(validation.IsDNS1123Subdomain(s)) == 0 },
 		"must be the name of a "+kind, fmt.Sprintf("use up to %d of a-z, 0-9, - and .; each part must begin and end with a letter or digit", longest))
 }
