@@ -36,6 +36,7 @@ func TestSettingsOfAidboxAreChecked(t *testing.T) {
 		"admin":                 {"aidbox: {admin: {client: a/b}}\n", `aidbox.admin.client: must be an id`},
 		"own variable":          {"aidbox: {env: [{name: BOX_VAULT_CONFIG}]}\n", `aidbox.env[0].name: is a variable that secretctl sets itself`},
 		"own variable 2":        {"aidbox: {env: [{name: A}, {name: AIDBOX_VAULT_CONFIG}]}\n", `aidbox.env[1].name: is a variable that secretctl sets itself`},
+		"variable twice":        {"aidbox: {env: [{name: A}, {name: B}, {name: A}]}\n", `aidbox.env[2].name: is already listed; remove one`},
 		"nameless env":          {"aidbox: {env: [{value: A}]}\n", `aidbox.env[0].name: is missing`},
 	})
 }

@@ -109,13 +109,16 @@ func (w Workload) validate(aidbox *place) {
 }
 
 func (doc *document) validateEnv(at *place) {
+	seen := map[string]int{}
 	for i, e := range doc.delivery.Aidbox.Env {
 		name := at.key("env").item(i).key("name")
-		switch e.Name {
-		case "":
+		switch {
+		case e.Name == "":
 			name.report("is missing", "each variable has one")
-		case "AIDBOX_VAULT_CONFIG", "BOX_VAULT_CONFIG":
+		case e.Name == "AIDBOX_VAULT_CONFIG", e.Name == "BOX_VAULT_CONFIG":
 			name.report("is a variable that secretctl sets itself", "remove it")
+		case first(seen, e.Name, i) < i:
+			name.report("is already listed", "remove one")
 		}
 	}
 }

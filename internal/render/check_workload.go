@@ -18,6 +18,7 @@ const (
 	workloadLabel      = "azure.workload.identity/use"
 	checksumAnnotation = "secretctl.dev/vault-config-checksum"
 	bundleAnnotation   = "secretctl.dev/init-bundle-checksum"
+	initBundleVariable = "BOX_INIT_BUNDLE"
 )
 
 // checkWorkload checks in a patch only what the delivery needs.
@@ -102,7 +103,7 @@ func (v *view) files() []corev1.EnvVar {
 		{Name: "BOX_VAULT_CONFIG", Value: v.VaultConfigFile},
 	}
 	if v.InitBundleURL != "" {
-		env = append(env, corev1.EnvVar{Name: "BOX_INIT_BUNDLE", Value: v.InitBundleURL})
+		env = append(env, corev1.EnvVar{Name: initBundleVariable, Value: v.InitBundleURL})
 	}
 	return env
 }

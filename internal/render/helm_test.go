@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/secretctl/secretctl/internal/config"
@@ -206,6 +207,15 @@ func TestValuesWithAnInitBundleOfTheirOwnAreRefusedOnlyWithTheDeliverys(t *testi
 		t.Error(err)
 	}
 	if _, err := HelmValues(vaultDelivery(), Options{InitBundle: []byte("{}")}, own); !isUsage(err) || !strings.Contains(err.Error(), "values: config: BOX_INIT_BUNDLE names another file") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestInitBundleOfTheEnvIsNotReplaced(t *testing.T) {
+	d := vaultDelivery()
+	d.Aidbox.Env = []corev1.EnvVar{{Name: "BOX_INIT_BUNDLE", Value: "file:///mine.json"}}
+	mustRender(t, d, Options{})
+	if _, err := objectsOf(d, Options{InitBundle: []byte("{}")}); !isUsage(err) || !strings.Contains(err.Error(), "aidbox.env has BOX_INIT_BUNDLE, which --with init-bundle sets too") {
 		t.Errorf("got %v", err)
 	}
 }

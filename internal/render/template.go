@@ -14,6 +14,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/secretctl/secretctl/internal/config"
@@ -117,6 +118,9 @@ func (v *view) setInitBundle(bundle []byte) error {
 	if len(bundle)+len(v.VaultConfig) > maxConfigMap {
 		return hint.Usage("leave the resources to secretctl client apply, without --with "+WithInitBundle,
 			"the Init Bundle and the vault config are more than the 1 MiB that a ConfigMap can hold")
+	}
+	if slices.ContainsFunc(v.Aidbox.Env, func(e corev1.EnvVar) bool { return e.Name == initBundleVariable }) {
+		return hint.Usage("leave out one of them", "aidbox.env has %s, which --with %s sets too", initBundleVariable, WithInitBundle)
 	}
 	v.InitBundle, v.InitBundleKey, v.InitBundleChecksum = string(bundle), "init-bundle.json", checksum(bundle)
 	v.InitBundleURL = "file://" + path.Join(v.VaultConfigFolder, v.InitBundleKey)
