@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -140,9 +141,12 @@ func (s Secret) Lifetime() time.Duration {
 	return lifetime
 }
 
+// maxObjectName is how long the name of a Key Vault secret may be.
+const maxObjectName = 127
+
 var (
 	keyVault      = like(`[A-Za-z][-A-Za-z0-9]{1,22}[A-Za-z0-9]`, "must be the name of a Key Vault", "3 to 24 letters, digits and -, beginning with a letter and not ending in -; not its address")
-	objectName    = like(`[0-9A-Za-z-]{1,127}`, "must be the name of a Key Vault secret", "1 to 127 of A-Z, a-z, 0-9 and -")
+	objectName    = like(fmt.Sprintf(`[0-9A-Za-z-]{1,%d}`, maxObjectName), "must be the name of a Key Vault secret", "1 to 127 of A-Z, a-z, 0-9 and -")
 	azureGroup    = like(`[-\w.()]{1,90}`, "must be the name of a resource group", "at most 90 of A-Z, a-z, 0-9, -, _, ., ( and )")
 	azureLocation = like(`[a-z0-9]+`, "must be an Azure location", "such as eastus")
 	azureCluster  = like(`\w([-\w]{0,61}\w)?`, "must be the name of an AKS cluster", "at most 63 of A-Z, a-z, 0-9, - and _")

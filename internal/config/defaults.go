@@ -104,7 +104,7 @@ func (d *Delivery) addCanary() {
 		// Deliveries that share a store must not rotate each other's.
 		Path:       "aidbox/" + name + "/" + d.Namespace + "-" + d.Name,
 		Key:        name,
-		ObjectName: name + "-" + strings.ReplaceAll(d.Name, ".", "-"),
+		ObjectName: shortName(name+"-"+d.Namespace+"-"+d.Name, maxObjectName),
 		Scope:      []string{client.Ref()},
 		Value:      secret.Source{Generate: &secret.Generate{}},
 	})

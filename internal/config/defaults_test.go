@@ -2,6 +2,7 @@ package config
 
 import (
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -98,7 +99,7 @@ func TestCanaryAddsASecretAndAClient(t *testing.T) {
 	d := loadText(t, delivery("canary: true\n"))
 	name := d.CanarySecret()
 	wantSecret := Secret{
-		Name: name, Path: "aidbox/" + name + "/default-aidbox", Key: name, ObjectName: name + "-aidbox",
+		Name: name, Path: "aidbox/" + name + "/default-aidbox", Key: name, ObjectName: name + "-default-aidbox",
 		Scope: []string{"Client/" + name}, Value: secret.Source{Generate: &secret.Generate{}},
 	}
 	wantClient := Resource{
@@ -110,6 +111,21 @@ func TestCanaryAddsASecretAndAClient(t *testing.T) {
 	}
 	if diff := cmp.Diff(wantClient, d.Resources[len(d.Resources)-1]); diff != "" {
 		t.Errorf("client (-want +got)\n%s", diff)
+	}
+}
+
+// Each of two namespaces often has a delivery aidbox, and Key Vault secrets have one owner.
+func TestDeliveriesOfSeveralNamespacesHaveCanariesOfTheirOwn(t *testing.T) {
+	label := strings.Repeat("a", 63)
+	canary := func(namespace, name string) string {
+		d := loadText(t, delivery(azure("canary: true\nname: "+name+"\nnamespace: "+namespace+"\n")))
+		return d.Secrets[len(d.Secrets)-1].ObjectName
+	}
+	if a, b := canary("dev", "aidbox"), canary("prod", "aidbox"); a == b {
+		t.Errorf("both are %s", a)
+	}
+	if a, b := canary(label, label), canary(label, label[1:]+"b"); a == b || len(a) != maxObjectName {
+		t.Errorf("%s and %s", a, b)
 	}
 }
 

@@ -35,12 +35,16 @@ const maxID = 64
 // ScopeClientID returns the id of the Client that verify creates outside every scope and
 // deletes again. It is always the same, so that the next run finds a leftover.
 func (d *Delivery) ScopeClientID() string {
-	id := "secretctl-scope-" + d.Namespace + "-" + d.Name
-	if len(id) <= maxID {
-		return id
+	return shortName("secretctl-scope-"+d.Namespace+"-"+d.Name, maxID)
+}
+
+// shortName replaces the end of a name that is longer than most by a part of its hash.
+func shortName(name string, most int) string {
+	if len(name) <= most {
+		return name
 	}
-	sum := sha256.Sum256([]byte(id))
-	return id[:maxID-9] + "-" + hex.EncodeToString(sum[:4])
+	sum := sha256.Sum256([]byte(name))
+	return name[:most-9] + "-" + hex.EncodeToString(sum[:4])
 }
 
 // ConfigMapName returns the name of the ConfigMap that holds the vault config.
