@@ -60,7 +60,8 @@ func (a *app) loginOfPipeline() (*store.Login, error) {
 // in a file.
 func (a *app) loginOfPod(tokenFile string) (*store.Login, error) {
 	return a.loginWith(func(ctx context.Context) (secret.Value, error) {
-		jwt, err := a.inputs.Read(ctx, secret.Source{File: tokenFile}, "the token of the ServiceAccount")
+		in := secret.Inputs{Sanitizer: a.sanitizer, Projected: true}
+		jwt, err := in.Read(ctx, secret.Source{File: tokenFile}, "the token of the ServiceAccount")
 		if err != nil {
 			// Not wrapped: a missing file is not a missing secret.
 			err = hint.Wrap(errors.New(err.Error()), "mount a token of the pod's ServiceAccount there")

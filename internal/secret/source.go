@@ -75,6 +75,9 @@ type Inputs struct {
 	Stdin     io.Reader
 	Prompt    func(label string) ([]byte, error)
 	Sanitizer *Sanitizer // learns every value that is read or generated; may be nil
+	// Projected allows a file that its group can read: so the kubelet makes it in a pod with
+	// fsGroup, as OpenShift sets it in each.
+	Projected bool
 
 	mu        sync.Mutex // around Stdin and Prompt
 	stdinUsed bool
@@ -117,7 +120,7 @@ func (in *Inputs) read(ctx context.Context, s Source, label string) ([]byte, err
 		}
 		return []byte(text), nil
 	case s.File != "":
-		return Await(ctx, func() ([]byte, error) { return readFile(s.File) })
+		return Await(ctx, func() ([]byte, error) { return readFile(s.File, in.Projected) })
 	case s.Stdin:
 		return Await(ctx, func() ([]byte, error) { return in.readStdin(label) })
 	}
@@ -150,7 +153,8 @@ func Await[T any](ctx context.Context, read func() (T, error)) (T, error) {
 
 // readFile refuses a file that other users of the machine can read or could have
 // written, as ssh does with its keys. Everybody trusts root, and root trusts nobody else.
-func readFile(path string) ([]byte, error) {
+// A projected file may be read by its group.
+func readFile(path string, projected bool) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		if pe, ok := errors.AsType[*fs.PathError](err); ok {
@@ -166,7 +170,11 @@ func readFile(path string) ([]byte, error) {
 	if info.IsDir() {
 		return nil, withHint(errors.New("is a folder"), "name a file that you can read, or another source")
 	}
-	if info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
+	others := fs.FileMode(0o077)
+	if projected {
+		others &^= 0o040
+	}
+	if info.Mode().IsRegular() && info.Mode().Perm()&others != 0 {
 		// Nobody can change the mode of a mounted Secret, or of a pipeline's file variable.
 		return nil, withHint(fmt.Errorf("can be read or written by others (mode %04o)", info.Mode().Perm()),
 			"%s", Shellf("chmod 600 %s; where that is refused, mount the Secret with defaultMode: 0400, or write value: {stdin: true} and run it with < %[1]s", path))

@@ -69,6 +69,15 @@ func TestReadOfASymlinkFollowsIt(t *testing.T) {
 	}
 }
 
+func TestGroupOfAPodMayReadAProjectedToken(t *testing.T) {
+	for mode, want := range map[os.FileMode]bool{0o600: true, 0o640: true, 0o440: true, 0o660: false, 0o644: false, 0o604: false} {
+		in := &Inputs{Projected: true}
+		if _, err := in.Read(t.Context(), Source{File: file(t, "v", mode)}, "it"); (err == nil) != want {
+			t.Errorf("%04o: %v", mode, err)
+		}
+	}
+}
+
 func TestReadSaysWhatIsWrongWithASource(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "missing")
 	shared, empty := file(t, canary, 0o640), file(t, "", 0o600)
