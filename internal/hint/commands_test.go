@@ -74,5 +74,5 @@ func isShellf(x ast.Expr) bool {
 	if f, ok := call.Fun.(*ast.SelectorExpr); ok {
 		name = f.Sel
 	}
-	return name != nil && name.Name == "Shellf"
+	return name != nil && strings.EqualFold(name.Name, "Shellf") // or a wrapper
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
-	"github.com/secretctl/secretctl/internal/secret"
 	"github.com/secretctl/secretctl/internal/store"
 )
 
@@ -75,7 +74,7 @@ func (s *authStep) keepsReviewer(host string) error {
 		return nil
 	}
 	err := fmt.Errorf("vault: %s/config: kubernetes_host is %s, and a change would lose its token_reviewer_jwt", s.path(), host)
-	return hint.Wrap(err, "%s", secret.Shellf("set vault.kubernetesHost to that, or run: vault write %s/config kubernetes_host=%s token_reviewer_jwt=...", s.path(), s.v.d.Vault.KubernetesHost))
+	return hint.Wrap(err, "%s", s.v.shellf("set vault.kubernetesHost to that, or run: vault write %s/config kubernetes_host=%s token_reviewer_jwt=...", s.path(), s.v.d.Vault.KubernetesHost))
 }
 
 func (s *authStep) apply(ctx context.Context) ([]store.Change, error) {
@@ -114,7 +113,7 @@ func (s *authStep) writeConfig(ctx context.Context, path string) (warning string
 	if s.config == nil && isStatus(err, http.StatusBadRequest) {
 		body["disable_local_ca_jwt"] = true
 		if _, again := s.v.put(ctx, path, body); again == nil {
-			return secret.Shellf("Vault seems to run outside of Kubernetes and does not know the cluster's CA: set it with "+
+			return s.v.shellf("Vault seems to run outside of Kubernetes and does not know the cluster's CA: set it with "+
 				"vault write %s kubernetes_host=%s kubernetes_ca_cert=@ca.crt", path, s.host()), nil
 		}
 	}

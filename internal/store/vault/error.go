@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -102,7 +103,7 @@ func (v *Store) notVault(code int) error {
 func (v *Store) denied(ctx context.Context, a access) error {
 	if _, err := v.visibleMounts(ctx); isStatus(err, http.StatusForbidden) {
 		return hint.Wrap(fmt.Errorf("permission denied: the token is not valid%s, or has expired", v.inNamespace()),
-			"%s", secret.Shellf("export another VAULT_TOKEN, or unset it and run: vault login -address=%s", v.client.Address()))
+			"%s", v.shellf("export another VAULT_TOKEN, or unset it and run: vault login -address=%s", v.client.Address()))
 	}
 	err := fmt.Errorf("%w: the token may not %s %s%s", store.ErrDenied, a.needs[0], a.path, v.inNamespace())
 	return hint.Wrap(err, "its policy needs: path %q { capabilities = [%s] }", a.path, quoted(a.needs))
@@ -133,6 +134,17 @@ func usable(status *api.SealStatusResponse) error {
 		return hint.Wrap(unusableError("sealed"), "run: vault operator unseal")
 	}
 	return nil
+}
+
+var vaultCommand = regexp.MustCompile(`\bvault (kv undelete|kv enable-versioning|secrets enable|auth list|read|write|login)\b`)
+
+// shellf is [secret.Shellf] for hints: their vault commands get the namespace, which the
+// vault command knows only from VAULT_NAMESPACE.
+func (v *Store) shellf(format string, args ...any) string {
+	if ns := v.client.Namespace(); ns != "" {
+		format = vaultCommand.ReplaceAllString(format, "$0 -namespace="+strings.ReplaceAll(secret.ShellWord(ns), "%", "%%"))
+	}
+	return secret.Shellf(format, args...)
 }
 
 func (v *Store) inNamespace() string {

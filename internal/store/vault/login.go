@@ -43,7 +43,7 @@ func (v *Store) newActor() (*actor, error) {
 	switch {
 	case errors.Is(err, store.ErrNoToken):
 		err = hint.Wrap(fmt.Errorf("%s: %w", v.name(), err),
-			"%s", secret.Shellf("export VAULT_TOKEN, or run: vault login -address=%s; a pipeline logs in with --vault-login METHOD/ROLE", v.client.Address()))
+			"%s", v.shellf("export VAULT_TOKEN, or run: vault login -address=%s; a pipeline logs in with --vault-login METHOD/ROLE", v.client.Address()))
 		if v.o.Anonymous {
 			return &actor{err: loginError{err}}, nil
 		}
@@ -125,12 +125,12 @@ func (v *Store) logIn(ctx context.Context, login store.Login) (*api.SecretAuth, 
 	said := fmt.Sprintf("answered %d%s", refused.StatusCode, v.message(refused))
 	if !asPod {
 		role := "auth/" + login.Method + "/role/" + login.Role
-		next := secret.Shellf("compare the token's iss, aud, sub and exp with: vault read %s, and vault read auth/%s/config", role, login.Method)
+		next := v.shellf("compare the token's iss, aud, sub and exp with: vault read %s, and vault read auth/%s/config", role, login.Method)
 		switch {
 		case strings.Contains(said, "could not be found"): // Vault's text for a missing role
-			next = secret.Shellf("create the role: vault write %s role_type=jwt user_claim=sub bound_subject=SUB bound_audiences=AUD token_policies=POLICY", role)
+			next = v.shellf("create the role: vault write %s role_type=jwt user_claim=sub bound_subject=SUB bound_audiences=AUD token_policies=POLICY", role)
 		case refused.StatusCode == http.StatusForbidden: // Vault's answer for a path without an auth method
-			next = secret.Shellf("check that the auth method exists in this namespace: vault auth list must show %s/", login.Method)
+			next = v.shellf("check that the auth method exists in this namespace: vault auth list must show %s/", login.Method)
 		}
 		return nil, hint.Wrap(fmt.Errorf("vault: %s: login refused: %s", path, said), "%s", next)
 	}
@@ -179,7 +179,7 @@ func (v *Store) whyNoLogin(ctx context.Context, c store.Claims) (why, next strin
 	case isStatus(err, http.StatusNotFound):
 		return "no auth method at auth/" + v.d.Vault.AuthMount + v.inNamespace(), provision
 	case err != nil:
-		return name + " refused the pod, and secretctl may not read the role to find out why", secret.Shellf("give secretctl a Vault token that may read the role, or compare the role yourself: vault read auth/%s/role/%s", v.d.Vault.AuthMount, v.d.Vault.Role)
+		return name + " refused the pod, and secretctl may not read the role to find out why", v.shellf("give secretctl a Vault token that may read the role, or compare the role yourself: vault read auth/%s/role/%s", v.d.Vault.AuthMount, v.d.Vault.Role)
 	case !found:
 		return name + " does not exist", provision
 	case is.Audience != "" && !slices.Contains(c.Audiences, is.Audience):
@@ -194,7 +194,7 @@ func (v *Store) whyNoLogin(ctx context.Context, c store.Claims) (why, next strin
 		return fmt.Sprintf("%s admits the namespaces %s, not %q", name, quoted(is.Namespaces), namespace), next
 	}
 	return fmt.Sprintf("%s fits the token, so Vault could not have the cluster review it", name),
-		secret.Shellf("run: vault read auth/%s/config. Can Vault reach kubernetes_host, is kubernetes_ca_cert the cluster's CA, and may its token_reviewer_jwt, or without one the pod's ServiceAccount, create TokenReviews (system:auth-delegator)?", v.d.Vault.AuthMount)
+		v.shellf("run: vault read auth/%s/config. Can Vault reach kubernetes_host, is kubernetes_ca_cert the cluster's CA, and may its token_reviewer_jwt, or without one the pod's ServiceAccount, create TokenReviews (system:auth-delegator)?", v.d.Vault.AuthMount)
 }
 
 // whyDenied says which policy does not let the pod read a secret.

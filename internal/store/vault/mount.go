@@ -45,7 +45,7 @@ func (v *Store) checkMount(ctx context.Context) error {
 		why, next = "is an engine of type "+m.Type+", not kv", "set vault.kvMount to a KV engine of version 2"
 	case m.Options["version"] != "2":
 		why = "is a KV engine of version 1"
-		next = secret.Shellf("set vault.kvMount to another mount, made with: vault secrets enable -path=NAME kv-v2. vault kv enable-versioning %s would change "+
+		next = v.shellf("set vault.kvMount to another mount, made with: vault secrets enable -path=NAME kv-v2. vault kv enable-versioning %s would change "+
 			"every path for everybody who reads this one, and cannot be undone", path)
 	default:
 		return nil
@@ -59,7 +59,7 @@ func (v *Store) unseenMount(ctx context.Context, a access) error {
 		return v.fail(ctx, a, err)
 	}
 	maps.DeleteFunc(seen, func(_ string, m mount) bool { return m.Type != "kv" })
-	next := secret.Shellf("run: vault secrets enable -path=%s kv-v2, or let the token's policy grant something below %[1]s/", v.d.Vault.KVMount)
+	next := v.shellf("run: vault secrets enable -path=%s kv-v2, or let the token's policy grant something below %[1]s/", v.d.Vault.KVMount)
 	if len(seen) > 0 {
 		next = "it sees " + secret.ShellWords(slices.Sorted(maps.Keys(seen)), ", ") + "; if one of them is meant, set vault.kvMount, otherwise " + next
 	}

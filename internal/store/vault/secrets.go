@@ -175,7 +175,7 @@ func (v *Store) text(s config.Secret, raw json.RawMessage) (secret.Value, error)
 
 // undelete says how to recover a deleted version.
 func (v *Store) undelete(path string, is entry) string {
-	return secret.Shellf("run: vault kv undelete -mount=%s -versions=%v %s", v.d.Vault.KVMount, is.version, path)
+	return v.shellf("run: vault kv undelete -mount=%s -versions=%v %s", v.d.Vault.KVMount, is.version, path)
 }
 
 // absent says why an entry does not have a secret.
