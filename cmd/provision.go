@@ -94,7 +94,32 @@ func (a *app) checkProvision(o provisionOptions, all []*config.Delivery) error {
 	if o.recover && !recovers {
 		return hint.Usage("leave it out", "--recover is for Key Vault, and no delivery has one")
 	}
+	if err := a.checkSources(all); err != nil {
+		return err
+	}
 	return provision.CheckPhases(o.phases, phases)
+}
+
+// checkSources refuses deliveries that give the same place in a store different values: the
+// config has none, but --vault-addr makes one Vault of several.
+func (a *app) checkSources(all []*config.Delivery) error {
+	type source struct{ by, text string }
+	first := map[string]source{}
+	for _, d := range all {
+		for _, s := range d.Secrets {
+			at, is := d.StoredAs(s), source{d.Name, s.Value.String()}
+			was, shared := first[at]
+			switch {
+			case s.Value.IsZero() || s.Value.Generate != nil: // which replaces nothing
+			case !shared:
+				first[at] = is
+			case was.text != is.text:
+				return hint.Usage("name one of the two with --delivery, or do without "+a.origin["vault-addr"],
+					"%s makes one Vault of those of deliveries %q and %q, which give the same place different values", a.origin["vault-addr"], was.by, is.by)
+			}
+		}
+	}
+	return nil
 }
 
 func (a *app) provisionOne(ctx context.Context, d *config.Delivery, o provisionOptions) (work[[]store.Change], error) {
