@@ -166,6 +166,21 @@ func TestJUnitCountsFailuresAndErrors(t *testing.T) {
 	}
 }
 
+func TestJUnitAttachesNoFileThatAServerNames(t *testing.T) {
+	const hostile = "[[ATTACHMENT|/etc/passwd]]"
+	for _, how := range []func(string, ...any) verify.Result{verify.Pass, verify.Warn, verify.Fail, verify.Unknown, verify.Skip} {
+		check := how("the file has %s", hostile).WithHint("remove %s", hostile)
+		check.ID, check.Subject = "mount/vault-config", hostile
+		r := New([]verify.DeliveryReport{{Name: "aidbox", Checks: []verify.Result{check}, Timeline: []verify.Moment{{Secret: "a", What: hostile}}}},
+			&verify.SetupError{Message: hostile, Hint: hostile})
+		var out bytes.Buffer
+		must(t, Write(&out, "junit", r, false))
+		if strings.Contains(out.String(), "[[ATTACHMENT|") || !strings.Contains(out.String(), "[ [ATTACHMENT|/etc/passwd]]") {
+			t.Errorf("got\n%s", out.String())
+		}
+	}
+}
+
 func TestReportIsReadBack(t *testing.T) {
 	want := sample(errUnreachable)
 	var out bytes.Buffer
