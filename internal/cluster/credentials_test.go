@@ -67,6 +67,7 @@ func TestPlainHTTPToAnotherHostIsRefused(t *testing.T) {
 		"allowed":            {"http://kube.example:8001", "", true, ""},
 		"loopback":           {"http://127.0.0.1:8001", "", false, ""},
 		"localhost":          {"localhost:8001", "", false, ""},
+		"a name, not here":   {"http://kube.localhost:8001", "", false, "kubeconfig: server http://kube.localhost:8001 would carry secrets over plain http to another host"},
 		"loopback, by proxy": {"http://127.0.0.1:8001", `, proxy-url: "http://proxy.example"`, false, "kubeconfig: proxy-url would carry what is for http://127.0.0.1:8001 over plain http to the proxy"},
 		"https, by proxy":    {"https://kube.example", `, proxy-url: "http://proxy.example"`, false, ""},
 	} {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"net/http"
 	"net/url"
 	"os"
 	"slices"
@@ -193,11 +194,14 @@ func checkPrivacy(config *rest.Config, address string, allowHTTP bool) error {
 		return nil
 	}
 	const useHTTPS = "use https, or --allow-http where the network in between is trusted"
-	if !transport.Loopback(server.String()) {
+	if !transport.Loopback(server.String()) || strings.HasSuffix(server.Hostname(), ".localhost") { // which a name server answers
 		return &ConfigError{fmt.Errorf("server http://%s would carry secrets over plain http to another host", server.Host), useHTTPS}
 	}
 	if config.Proxy != nil {
 		return &ConfigError{fmt.Errorf("proxy-url would carry what is for http://%s over plain http to the proxy", server.Host), useHTTPS}
+	}
+	if err := transport.CheckProxy("server", server.String(), http.ProxyFromEnvironment, false); err != nil {
+		return &ConfigError{err, hint.Of(err)}
 	}
 	return nil
 }

@@ -68,6 +68,10 @@ func New(o Options) (*Client, error) {
 	if err := transport.CheckAddress("aidbox.url", o.URL, o.AllowHTTP || o.Tunnel != nil, "/fhir"); err != nil {
 		return nil, err
 	}
+	base := transport.Base()
+	if err := transport.CheckProxy("aidbox.url", o.URL, base.Proxy, o.AllowHTTP || o.Tunnel != nil); err != nil {
+		return nil, err
+	}
 	h := retryablehttp.NewClient()
 	h.Logger = nil
 	h.RetryMax, h.RetryWaitMin, h.RetryWaitMax = transport.MaxRetries, transport.MinRetryWait, transport.MaxRetryWait
@@ -75,7 +79,7 @@ func New(o Options) (*Client, error) {
 	h.Backoff = transport.Backoff
 	h.ErrorHandler = retryablehttp.PassthroughErrorHandler
 	h.HTTPClient.Timeout = cmp.Or(o.Timeout, transport.RequestTimeout)
-	h.HTTPClient.Transport = transport.Wrap(cmp.Or[http.RoundTripper](o.Tunnel, transport.Base()), o.Log)
+	h.HTTPClient.Transport = transport.Wrap(cmp.Or[http.RoundTripper](o.Tunnel, base), o.Log)
 	// The address of a redirect would receive the credentials.
 	h.HTTPClient.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &Client{

@@ -49,7 +49,7 @@ func CheckAddress(what, address string, allowHTTP bool, without ...string) error
 		return &AddressError{what, "has a query or fragment in the address", "write it as https://host:port"}
 	case slices.ContainsFunc(without, func(part string) bool { return strings.Contains(path.Clean(u.Path)+"/", part+"/") }):
 		return &AddressError{what, "has " + without[0] + " in the address, which secretctl adds itself", "leave out " + without[0] + " and what follows"}
-	case u.Scheme == "http" && !allowHTTP && !loopback(u.Hostname()):
+	case u.Scheme == "http" && !allowHTTP && !thisMachine(u.Hostname()):
 		return &AddressError{
 			what, fmt.Sprintf("%s://%s would carry secrets over plain http to another host", u.Scheme, u.Host),
 			"use https, or --allow-http where the network in between is trusted",
@@ -82,16 +82,17 @@ func Loopback(address string) bool {
 		return false
 	}
 	ip := net.ParseIP(u.Hostname())
-	return loopback(u.Hostname()) || ip != nil && ip.IsUnspecified()
+	return thisMachine(u.Hostname()) || strings.HasSuffix(bareName(u.Hostname()), ".localhost") || ip != nil && ip.IsUnspecified()
 }
 
-func loopback(host string) bool {
-	if name := strings.ToLower(strings.TrimSuffix(host, ".")); name == "localhost" || strings.HasSuffix(name, ".localhost") {
-		return true
-	}
+// thisMachine reports whether what is sent to a host stays here, whatever a name server says:
+// a name such as vault.localhost can lead anywhere.
+func thisMachine(host string) bool {
 	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
+	return bareName(host) == "localhost" || ip != nil && ip.IsLoopback()
 }
+
+func bareName(host string) string { return strings.ToLower(strings.TrimSuffix(host, ".")) }
 
 // SameHost returns a RoundTripper that sends requests only to the host of address. Those
 // to others come from redirects, and would carry the token and values there.

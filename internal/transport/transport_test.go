@@ -72,6 +72,7 @@ func TestCheckAddressRefusesWhereNoSecretMayGo(t *testing.T) {
 		"http://10.0.0.1":            plain,
 		"http://0.0.0.0:8200":        plain,
 		"http://localhost.example":   plain,
+		"http://vault.localhost":     plain,
 		"http://127.0.0.1.example":   plain,
 		"http://127.1":               plain,
 		"http://[2001:db8::1]:8200":  plain,
