@@ -16,10 +16,15 @@ const (
 
 // search looks for known values in a text and in all that it decodes to.
 type search struct {
-	known *known
-	work  int                 // bytes that it may still read
-	seen  map[string]struct{} // the keys of texts that it decoded already, in another order
-	fold  []byte
+	known    *known
+	work     int                 // bytes that it may still read
+	seen     map[string]struct{} // the keys of texts that it decoded already, in another order
+	unpacked map[string]struct{} // the texts that it unpacked already, without blanks
+	fold     []byte
+}
+
+func newSearch(k *known, work int) *search {
+	return &search{known: k, work: work, seen: map[string]struct{}{}, unpacked: map[string]struct{}{}}
 }
 
 // repeats reports whether text contains one of the values in any encoding.
@@ -27,8 +32,7 @@ func (k *known) repeats(text string) bool {
 	if len(k.seen) == 0 || text == "" {
 		return false
 	}
-	s := &search{k, leastWork + workPerByte*len(text), map[string]struct{}{}, nil}
-	return s.finds(text)
+	return newSearch(k, leastWork+workPerByte*len(text)).finds(text)
 }
 
 // finds decodes repeatedly: it undoes escapes wherever they are, and then reads text as
@@ -40,7 +44,10 @@ func (s *search) finds(text string) bool {
 	if s.meets(text) || !utf8.ValidString(text) && s.meets(plain) {
 		return true
 	}
-	squeezed, searched := squeeze(dense(text)), key(text)
+	bare, searched := dense(text), key(text)
+	squeezed := squeeze(bare)
+	_, again := s.unpacked[bare] // with other blanks, which only numbers need
+	s.unpacked[bare] = struct{}{}
 	// Undo escapes with and without what is strewn among the characters: invisible ones
 	// alone, because blanks separate numbers, or blanks too. Queries write a plus sign for a blank.
 	var forms []string
@@ -56,7 +63,7 @@ func (s *search) finds(text string) bool {
 			return true
 		}
 	}
-	return s.findsPacked(text, squeezed)
+	return s.findsPacked(text, squeezed, again)
 }
 
 // meets searches a text as it is.
@@ -66,12 +73,16 @@ func (s *search) meets(text string) bool {
 	return s.work < 0 || s.known.inText(s.fold, text)
 }
 
-func (s *search) findsPacked(text, squeezed string) bool {
+func (s *search) findsPacked(text, squeezed string, onlyNumbers bool) bool {
 	least := gramLength
 	if len(s.known.wholes) > 0 {
 		least = 1
 	}
-	return eachUnpacked(text, squeezed, least, func(unpacked string) bool {
+	from := packings
+	if onlyNumbers {
+		from = nil
+	}
+	return eachUnpacked(from, text, squeezed, least, func(unpacked string) bool {
 		s.work -= len(unpacked)
 		s.fold = fold(s.fold[:0], unpacked)
 		if s.work < 0 || s.known.inNoise(s.fold, unpacked) {

@@ -180,10 +180,23 @@ func TestTheSearchIsLinear(t *testing.T) {
 		ordinaryTexts[0], "SGVsbG8sIFdvcmxkIQ", "6869207468657265", "104 105 ", `&amp;%2541\\u0041=3D`, "&&&#", `\`, "%25", "\u200b", "\x1b[", "ｓ", "0x", "=\n", "U+",
 	} {
 		text := strings.Repeat(unit, 1<<14/len(unit))
-		search := &search{known: &s.known, work: workPerByte * len(text), seen: map[string]struct{}{}}
+		search := newSearch(&s.known, workPerByte*len(text))
 		search.finds(text)
 		if search.work < -8*len(text) {
 			t.Errorf("%q: %d bytes too many", unit, -search.work)
+		}
+	}
+}
+
+// Escapes of several kinds and numbers take the most work.
+func TestALongOrdinaryTextPasses(t *testing.T) {
+	s := knowing(values...)
+	for unit, size := range map[string]int{
+		"GET https://vault.example.com/v1/secret%2Fdata/aidbox?version=12 34 more 100% ":                                       1 << 15,
+		`GET https://vault.example.com/v1/secret%2Fdata/aidbox?version=12 &quot;quoted&quot; \"name\": 12 34 &amp; more 100% `: 6000,
+	} {
+		if s.Repeats(strings.Repeat(unit, size/len(unit))) {
+			t.Errorf("withheld: %s", unit)
 		}
 	}
 }

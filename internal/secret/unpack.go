@@ -48,12 +48,12 @@ var tables = sync.OnceValue(func() (all []*[256]byte) {
 	return all
 })
 
-// eachUnpacked yields text unpacked from every packing. It skips characters that a
+// eachUnpacked yields text unpacked from each packing, and from numbers. It skips characters that a
 // packing does not have, such as line breaks in base64, and starts at every offset, since
 // what precedes a packed value looks like a part of it. squeezed is text without blanks.
 // It leaves out what has fewer bytes than least. If yield returns true, it stops and returns true.
-func eachUnpacked(text, squeezed string, least int, yield func(string) bool) bool {
-	for i, p := range packings {
+func eachUnpacked(all []packing, text, squeezed string, least int, yield func(string) bool) bool {
+	for i, p := range all {
 		from := squeezed
 		if strings.Contains(p.alphabet, " ") {
 			from = text
