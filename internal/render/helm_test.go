@@ -1,6 +1,7 @@
 package render
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -30,6 +31,37 @@ func TestPatchesAndValuesAreAsRecorded(t *testing.T) {
 			t.Fatal(err)
 		}
 		golden(t, "helm-values-"+name+".yaml", values)
+	}
+}
+
+// Kubernetes merges variables by name, and refuses one that has both a value and a source.
+func TestPatchRemovesWhatElseAVariableHas(t *testing.T) {
+	d := vaultDelivery()
+	from := &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: "db"}, Key: "k"}}
+	d.Aidbox.Env = []corev1.EnvVar{{Name: "A", ValueFrom: from}, {Name: "B", Value: "b"}}
+	var patch struct {
+		Spec struct {
+			Template struct {
+				Spec struct {
+					Containers []struct{ Env []map[string]any }
+				}
+			}
+		}
+	}
+	text := mustRender(t, d, Options{Patch: true, Only: []string{"Deployment"}, InitBundle: []byte("{}")})[0].JSON
+	if err := json.Unmarshal(text, &patch); err != nil {
+		t.Fatal(err)
+	}
+	env := patch.Spec.Template.Spec.Containers[0].Env
+	for _, e := range env {
+		value, hasValue := e["value"]
+		source, hasSource := e["valueFrom"]
+		if !hasValue || !hasSource || (value == nil) == (source == nil) || (source != nil) != (e["name"] == "A") {
+			t.Errorf("%v", e)
+		}
+	}
+	if len(env) != 5 {
+		t.Errorf("got %v", env)
 	}
 }
 
