@@ -47,15 +47,21 @@ func filePresent(ctx context.Context, r *run, s subject) Result {
 	case errors.Is(err, errNoReplica):
 		why, next := r.noPods()
 		return Fail("%s, so nothing is mounted", why).WithHint("%s", next)
-	case errors.Is(err, errGone) && r.replaced:
-		return Unknown("%v, again", err).WithHint("run again once the pods are stable")
 	case errors.Is(err, errGone):
-		return Skip("%v; the pods that replaced it are checked below", err)
+		return r.podReplaced()
 	case errors.Is(err, fs.ErrNotExist):
 		return fileAbsent(ctx, r, s, where)
 	default:
 		return r.unknown(err)
 	}
+}
+
+// podReplaced is the result of a check of a pod that was replaced during its checks.
+func (r *run) podReplaced() Result {
+	if r.replaced {
+		return Unknown("%v, again", errGone).WithHint("run again once the pods are stable")
+	}
+	return Skip("%v; the pods that replaced it are checked below", errGone)
 }
 
 // fileAbsent reports what the mount has in place of the file.
@@ -153,6 +159,8 @@ func mountedVersion(ctx context.Context, r *run, s subject) (version string, sta
 	id := r.Provider.StatusID(s.secret)
 	version, listed := status.Versions[id]
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && r.pods.isGone(ctx, *m.pod): // its status goes with it
+		wrong = r.podReplaced()
 	case errors.Is(err, fs.ErrNotExist):
 		wrong = Fail("%v", err).WithHint("%s", m.mountAgain())
 	case err != nil:

@@ -1,0 +1,44 @@
+package verify
+
+import (
+	"context"
+	"testing"
+
+	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/secret"
+)
+
+// The driver's status of a pod is deleted with it, which a rollout may do between the look
+// into the pod and the list of the statuses.
+func TestStatusThatIsGoneWithItsPodIsNoFailure(t *testing.T) {
+	for name, replace := range map[string]func(*fakeCluster){
+		"of a Deployment":  func(w *fakeCluster) { w.remove("b") },
+		"of a StatefulSet": func(w *fakeCluster) { w.pods[1].UID = "uid-new" }, // with the same name
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newFixture(t)
+			w := newFakeCluster(t, s)
+			s.inPods, s.o.Selected = true, []string{"mount"}
+			stored := s.w.Stored
+			s.w.Stored = func(ctx context.Context, c config.Secret) (secret.Value, string, error) {
+				replace(w)
+				w.statuses[1].OwnerReferences[0].UID = "uid-new"
+				w.addPod(t, s, "c")
+				return stored(ctx, c)
+			}
+			results, report, err := s.run(t.Context())
+			must(t, err)
+			if got := results["mount/status client-secret pod/b"]; name == "of a Deployment" && got.Status != StatusSkip {
+				t.Errorf("%s, %q | %s", got.Status, got.Detail, got.Hint)
+			}
+			for _, r := range report.Checks {
+				if r.Status == StatusFail || r.Status == StatusUnknown {
+					t.Errorf("%s %s: %s, %q | %s", r.ID, r.Subject, r.Status, r.Detail, r.Hint)
+				}
+			}
+			if got := results["mount/status client-secret pod/c"]; got.Status != StatusPass {
+				t.Errorf("%s, %q", got.Status, got.Detail)
+			}
+		})
+	}
+}
