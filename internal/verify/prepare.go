@@ -65,8 +65,13 @@ func (r *run) obstacle(ctx context.Context) (cause, next string) {
 		return r.line(err.Error()), r.objectsHint()
 	}
 	agents, _ := r.Cluster.Agents(ctx)
-	for _, p := range r.pods.replicas() {
-		if cause, next := r.providerCause(ctx, agents, p); cause != "" {
+	asked := map[string]bool{} // nodes
+	for _, m := range r.mounts {
+		if asked[m.pod.Node] || !m.pod.Status(m.container).Running { // it is left out, and mounts the new value when it starts
+			continue
+		}
+		asked[m.pod.Node] = true
+		if cause, next := r.providerCause(ctx, agents, *m.pod); cause != "" {
 			return cause, next
 		}
 	}

@@ -2,6 +2,8 @@ package verify
 
 import (
 	"context"
+	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -220,6 +222,43 @@ func TestPodThatDoesNotRunIsNamedAndLeftOut(t *testing.T) {
 	}
 	if took := results["rotation/mounted client-secret"].Duration(); took >= statusDelay {
 		t.Errorf("waited %s for the status of a pod that was left out", took)
+	}
+}
+
+// On a node that an autoscaler has just added, the provider may still start; a thousand pods
+// may be on few nodes.
+func TestProviderIsAskedForOnceOnEachNodeWherePodsServe(t *testing.T) {
+	const agents = "/api/v1/namespaces/kube-system/pods"
+	w, s := rotationInPods(t, func(w *fakeCluster, s *fixture) {
+		w.addPod(t, s, "c")
+		w.pods[2].Spec.NodeName, w.pods[2].Status = "n2", corev1.PodStatus{Phase: corev1.PodPending}
+		w.fixed[daemonsPath] = daemons(driverDaemon("true", 1), strings.Replace(providerDaemon(1), `"desiredNumberScheduled": 1`, `"desiredNumberScheduled": 2`, 1))
+	})
+	node := func(out http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path != agents:
+			w.ServeHTTP(out, r)
+			return
+		case r.URL.Query().Get("fieldSelector") == "spec.nodeName=n1":
+			_, _ = io.WriteString(out, `{"items": [{"metadata": {"name": "vault-csi-1", "ownerReferences": [{"controller": true, "kind": "DaemonSet", "name": "vault-csi"}]},
+				"status": {"conditions": [{"type": "Ready", "status": "True"}]}}]}`)
+		default:
+			_, _ = io.WriteString(out, `{"items": []}`)
+		}
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.asked[agents]++
+	}
+	connect(t, s, http.HandlerFunc(node))
+	results, report, err := s.run(t.Context())
+	must(t, err)
+	if w.mu.Lock(); w.asked[agents] != 1 {
+		t.Errorf("%d requests for the provider's pods", w.asked[agents])
+	}
+	w.mu.Unlock()
+	expect(t, report, StatusPass, StatusWarn, StatusPass, StatusPass, StatusPass)
+	if got := results["rotation/mounted client-secret"].Detail; !strings.Contains(got, "not followed: pod/c") {
+		t.Error(got)
 	}
 }
 
