@@ -32,6 +32,11 @@ func newPod(p corev1.Pod) Pod {
 	for _, s := range p.Status.ContainerStatuses {
 		pod.Statuses = append(pod.Statuses, newStatus(s))
 	}
+	for _, s := range p.Status.InitContainerStatuses {
+		status := newStatus(s)
+		status.Passed = s.State.Terminated != nil && s.State.Terminated.ExitCode == 0 || status.Running && s.Started != nil && *s.Started
+		pod.Inits = append(pod.Inits, status)
+	}
 	return pod
 }
 

@@ -70,6 +70,7 @@ type Pod struct {
 	Created              time.Time
 	Spec                 Spec
 	Statuses             []ContainerStatus
+	Inits                []ContainerStatus // of the init containers; the first one starts once the volumes are mounted
 }
 
 // Ended reports whether the pod will never run again, and waits to be deleted.
@@ -82,6 +83,7 @@ type ContainerStatus struct {
 	Restarts  int32
 	StartedAt time.Time // zero unless it runs
 	Reason    string    // why it does not run: ContainerCreating, CrashLoopBackOff
+	Passed    bool      // an init container that the next one does not wait for
 }
 
 // Status returns the status of a container; if there is none yet, only with its name.

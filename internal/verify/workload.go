@@ -218,7 +218,8 @@ func podPending(ctx context.Context, r *run, p cluster.Pod) Result {
 		what += "; its events cannot be read: " + r.line(err.Error())
 	}
 	// With a node, and a container that does not wait for something later such as its image.
-	mounting := p.Node != "" && slices.Contains([]string{"", "ContainerCreating", "PodInitializing"}, reason)
+	init, begun := initContainer(p)
+	mounting := p.Node != "" && !begun && slices.Contains(beforeStart, reason)
 	if !mounting { // a failed mount is over
 		events = slices.DeleteFunc(events, func(e cluster.Event) bool { return e.Reason == "FailedMount" })
 	}
@@ -226,13 +227,31 @@ func podPending(ctx context.Context, r *run, p cluster.Pod) Result {
 		what += fmt.Sprintf("; event %s: %s", e.Reason, r.line(lastCause(e.Message)))
 	}
 	var cause, next string
-	if mounting {
+	switch {
+	case mounting:
 		cause, next = r.firstCause(ctx, p)
+	case init != "":
+		cause, next = "it waits for init container "+init, secret.Shellf("kubectl logs -n %s %s -c %s", p.Namespace, p.Name, init)
 	}
 	if cause != "" {
 		what += "; " + cause
 	}
 	return Fail("%s", what).WithHint("%s", cmp.Or(next, secret.Shellf("kubectl describe pod -n %s %s", p.Namespace, p.Name)))
+}
+
+// beforeStart are the reasons of a container that does not run yet, while volumes are mounted
+// or init containers run.
+var beforeStart = []string{"", "ContainerCreating", "PodInitializing"}
+
+// initContainer returns the name of the init container that a pod waits for, or "". begun
+// is whether one has started.
+func initContainer(p cluster.Pod) (name string, begun bool) {
+	for i, s := range p.Inits {
+		if !s.Passed {
+			return s.Name, i > 0 || s.Running || !slices.Contains(beforeStart, s.Reason)
+		}
+	}
+	return "", len(p.Inits) > 0
 }
 
 // noSubPath checks the template and the pods: a file that is mounted by itself keeps its

@@ -58,6 +58,14 @@ func pending(more func(w *fakeCluster, s *fixture)) func(*testing.T, *fixture) {
 	})
 }
 
+// initContainers has the first pod wait for one of its init containers.
+func initContainers(all ...corev1.ContainerStatus) func(*fakeCluster, *fixture) {
+	return func(w *fakeCluster, _ *fixture) {
+		status := &w.pods[0].Status
+		status.InitContainerStatuses, status.ContainerStatuses[0].State.Waiting.Reason = all, "PodInitializing"
+	}
+}
+
 func workloadRows() []row {
 	const (
 		account    = "workload/service-account serviceaccount/aidbox"
@@ -194,6 +202,13 @@ func workloadRows() []row {
 		{"no image, and no class", pending(func(w *fakeCluster, _ *fixture) {
 			w.class, w.pods[0].Status.ContainerStatuses[0].State.Waiting.Reason = nil, "ErrImagePull"
 		}), deployment, StatusFail, "pod/a is Pending (ErrImagePull); event BackOff: back-off | kubectl describe pod -n default a"},
+		{"an init container crashes", pending(initContainers(
+			corev1.ContainerStatus{Name: "proxy", Started: new(true), State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}, // a native sidecar
+			corev1.ContainerStatus{Name: "migrate", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}}},
+		)), deployment, StatusFail, "(PodInitializing); event BackOff: back-off; it waits for init container migrate | kubectl logs -n default a -c migrate"},
+		{"cannot mount before an init container", pending(initContainers(
+			corev1.ContainerStatus{Name: "migrate", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "PodInitializing"}}},
+		)), deployment, StatusFail, "the pod's login, tried from here"},
 		{"events forbidden", pending(func(w *fakeCluster, _ *fixture) { w.refuse = "events" }), deployment, StatusFail, "its events cannot be read"},
 
 		{"none", in(nil), noSubPath, StatusPass, "in the template and in 2 pods"},
