@@ -95,6 +95,12 @@ func (p Pod) Status(container string) ContainerStatus {
 	return p.Statuses[i]
 }
 
+// Of returns the specification with only one of its containers.
+func (s Spec) Of(container string) Spec {
+	s.Containers = slices.DeleteFunc(slices.Clone(s.Containers), func(c Container) bool { return c.Name != container })
+	return s
+}
+
 // SecretMounts returns the containers' mounts of volumes with a SecretProviderClass.
 func (s Spec) SecretMounts(secretProviderClass string) []Mount {
 	var mounts []Mount

@@ -70,10 +70,12 @@ func fileAbsent(ctx context.Context, r *run, s subject, where string) Result {
 	folder, state := m.folder(s.secret), ""
 	if m.pod != nil {
 		class := r.classes[s.secret.Name]
-		mounts := m.pod.Spec.SecretMounts(class)
+		mounts := m.pod.Spec.Of(m.container).SecretMounts(class)
 		switch {
-		case len(mounts) == 0:
+		case len(m.pod.Spec.SecretMounts(class)) == 0:
 			return Fail("the pod mounts no volume of SecretProviderClass %s", class).WithHint("%s", r.workloadHint())
+		case len(mounts) == 0:
+			return Fail("container %s does not mount the volume of SecretProviderClass %s", m.container, class).WithHint("%s", r.workloadHint())
 		case !slices.ContainsFunc(mounts, func(v cluster.Mount) bool { return within(v.Path, folder) }):
 			return Fail("the volume is mounted at %s, not at %s", mounts[0].Path, folder).WithHint("set mountPath in the config, or the mountPath of the volume")
 		}

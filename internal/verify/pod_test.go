@@ -96,6 +96,12 @@ func podRows() []row {
 			w.pods[1].Spec.Containers[1].VolumeMounts[0].MountPath = "/elsewhere"
 			_ = os.RemoveAll(w.roots["b"].local.Dir)
 		}), present, StatusFail, "mounted at /elsewhere, not at /run/vault-secrets"},
+		{"only in a sidecar", in(func(w *fakeCluster, s *fixture) {
+			s.d.Aidbox.Workload.Container = "app"
+			app, sidecar := &w.pods[1].Spec.Containers[1], &w.pods[1].Spec.Containers[0]
+			sidecar.VolumeMounts, app.VolumeMounts = app.VolumeMounts, nil
+			_ = os.RemoveAll(w.roots["b"].local.Dir) // in app
+		}), present, StatusFail, "container app does not mount the volume of SecretProviderClass aidbox-vault-secrets | secretctl render"},
 		{"not started", unstarted, present, StatusFail, "the pod has not started: ContainerCreating"},
 		{"restarting", restarting, present, StatusPass, "in container app"},
 		{"no tools", toolless, present, StatusUnknown, "--target local in a Job"},

@@ -113,8 +113,9 @@ func (p *pods) explain(ctx context.Context, pod cluster.Pod, container string, e
 	return err
 }
 
-// aidboxIn returns the container of Aidbox: preferably one that mounts the secrets at their
-// path, then one with the variable of the vault config, then one with the name in the config.
+// aidboxIn returns the container of Aidbox: the one with the name in the config, or else one
+// that mounts the secrets at their path, or one with the variable of the vault config. A
+// sidecar may mount the secrets too.
 func aidboxIn(d *config.Delivery, spec cluster.Spec) cluster.Container {
 	best, bestRank := cluster.Container{Name: d.Aidbox.Workload.Container}, -1
 	for _, c := range spec.Containers {
@@ -126,7 +127,7 @@ func aidboxIn(d *config.Delivery, spec cluster.Spec) cluster.Container {
 			rank += 2
 		}
 		if c.Name == d.Aidbox.Workload.Container {
-			rank++
+			rank += 8
 		}
 		if rank > bestRank {
 			best, bestRank = c, rank
