@@ -58,7 +58,7 @@ func (c *Cluster) learn(values ...string) {
 // ordinary messages.
 func (c *Cluster) learnLogin(program *api.ExecConfig) {
 	for _, v := range program.Env {
-		c.learn(secret.Credential(v.Name, v.Value))
+		c.learn(secret.CredentialsIn(v.Name, v.Value)...)
 		if secret.LooksRandom(v.Name, v.Value) {
 			c.learn(v.Value)
 		}

@@ -1,7 +1,9 @@
 package secret
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
 	"net/url"
 	"regexp"
 	"slices"
@@ -66,12 +68,34 @@ func childMayHave(entry string, also []string) bool {
 func Credentials(environ []string, also ...string) []Value {
 	var all []Value
 	for _, entry := range environ {
-		name, value, _ := strings.Cut(entry, "=")
-		if value = Credential(name, value); value != "" && childMayHave(entry, also) {
-			all = append(all, New([]byte(value)))
+		if name, value, _ := strings.Cut(entry, "="); childMayHave(entry, also) {
+			for _, text := range CredentialsIn(name, value) {
+				all = append(all, New([]byte(text)))
+			}
 		}
 	}
 	return all
+}
+
+// CredentialsIn returns what is secret in a setting: what [Credential] returns, and the members
+// of a JSON object and the parts of a connection string whose names say so, as in
+// AZURE_CREDENTIALS and AZURE_STORAGE_CONNECTION_STRING.
+func CredentialsIn(name, value string) []string {
+	all := []string{Credential(name, value)}
+	var members map[string]any
+	_ = json.Unmarshal([]byte(value), &members) // most settings are not JSON
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		if text, ok := members[name].(string); ok {
+			all = append(all, Credential(name, text))
+		}
+	}
+	if members == nil && strings.Contains(value, ";") {
+		for part := range strings.SplitSeq(value, ";") {
+			name, text, _ := strings.Cut(part, "=")
+			all = append(all, Credential(name, text))
+		}
+	}
+	return slices.DeleteFunc(all, func(text string) bool { return text == "" })
 }
 
 // Credential returns what is secret in a setting: the password in an address, or all of it
@@ -110,7 +134,7 @@ func mixed(text string) bool {
 }
 
 var (
-	secretName = regexp.MustCompile(`(?i)secret|passw(or)?d|passphrase|(token|key)$`)
+	secretName = regexp.MustCompile(`(?i)secret|passw(or)?d|passphrase|(token|key|key.?content|signature|(^|_)pat)$`)
 	publicName = regexp.MustCompile(`(?i)(^|[-_])(name|file|path|dir|id|ur[il]|arn)$`)
 	runs       = regexp.MustCompile(`[A-Za-z0-9]{16,}`)
 )

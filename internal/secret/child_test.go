@@ -25,12 +25,14 @@ func TestCredentialsOfAChildAreFoundByTheirNames(t *testing.T) {
 		"AWS_SECRET_ACCESS_KEY=aws", "AZURE_CLIENT_SECRET=azure", "AZURE_CLIENT_CERTIFICATE_PASSWORD=certificate", "GOOGLE_OAUTH_ACCESS_TOKEN=google",
 		"HTTPS_PROXY=http://me:https%2Dproxy@proxy:3128", "http_proxy=me:http-proxy@proxy:3128", "no_proxy=a,b",
 		"AWS_PROFILE=prod", "AWS_ACCESS_KEY_ID=AKIA", "AWS_WEB_IDENTITY_TOKEN_FILE=/run/token", "AZURE_SECRET_NAME=name", "PATH=/bin", "HOME=/root", "MY_SECRET=not for a child",
+		"AZURE_DEVOPS_EXT_PAT=pat", "OCI_CLI_KEY_CONTENT=oci", `AZURE_CREDENTIALS={"clientId": "id", "clientSecret": "member", "n": 1}`, "AZURE_COMPAT=true",
+		"AZURE_STORAGE_CONNECTION_STRING=AccountName=contoso;AccountKey=part==;EndpointSuffix=core.windows.net", "AZURE_LIST=a;b",
 	}
 	var got []string
 	for _, v := range Credentials(environ, OfClouds()...) {
 		got = append(got, string(v.Reveal()))
 	}
-	if want := []string{"aws", "azure", "certificate", "google", "https-proxy", "http-proxy"}; !slices.Equal(got, want) {
+	if want := []string{"aws", "azure", "certificate", "google", "https-proxy", "http-proxy", "pat", "oci", "member", "part=="}; !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}
 }
