@@ -7,18 +7,18 @@ import (
 )
 
 // vocabulary has the words that occur in messages of servers and of secretctl, whatever
-// the values are.
+// the values are. The first line has what else many values have in common.
 //
 //go:embed words.txt
 var vocabulary string
 
-// This many letters of a word in a row identify it.
+// This many characters of a word in a row identify it.
 const enough = 4
 
 type wordList struct {
 	words  []string
 	pieces map[gram]uint8                 // words of up to eight letters, and starts and ends of longer ones
-	parts  [1 << (5 * enough) / 64]uint64 // a bit for each four letters in a row of a word
+	parts  [1 << (5 * enough) / 64]uint64 // a bit for each four characters in a row of a word
 }
 
 const complete, starts, ends, inside = 1, 2, 4, 8 // what a piece is
@@ -46,12 +46,25 @@ var words = sync.OnceValue(func() *wordList {
 	return l
 })
 
-// partBit numbers the last four letters of a gram.
+// partBit numbers the last four characters of a gram, all of which a word can have.
 func partBit(g gram) (bit uint32) {
 	for i := range enough {
-		bit |= uint32(g.at(gramLength-1-i)-'a') << (5 * i)
+		bit |= ofWord(g.at(gramLength-1-i)) << (5 * i)
 	}
 	return bit
+}
+
+// ofWord numbers the characters of the vocabulary from 1 to 28. It returns 0 for any other.
+func ofWord(b byte) uint32 {
+	switch {
+	case letter(b):
+		return uint32(b|0x20-'a') + 1
+	case b == '.':
+		return 27
+	case b == '-':
+		return 28
+	}
+	return 0
 }
 
 // punctuation is what separates ordinary words, in names, addresses and JSON.
@@ -108,14 +121,14 @@ func ofWords(g gram) bool {
 	return before[gramLength] == 2
 }
 
-// hasPart reports whether four letters in a row occur in a word.
+// hasPart reports whether four characters in a row occur in a word.
 func (l *wordList) hasPart(g gram) bool {
-	letters := 0
+	inRow := 0
 	for i := range gramLength {
-		if letters++; !letter(g.at(i)) {
-			letters = 0
+		if inRow++; ofWord(g.at(i)) == 0 {
+			inRow = 0
 		}
-		if letters >= enough {
+		if inRow >= enough {
 			if bit := partBit(g >> (8 * (gramLength - 1 - i))); l.parts[bit/64]&(1<<(bit%64)) != 0 {
 				return true
 			}
