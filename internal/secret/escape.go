@@ -4,6 +4,7 @@ import (
 	"html"
 	"iter"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -15,7 +16,7 @@ import (
 var terminal = regexp.MustCompile("(?:\x1b\\[|\u009b)[0-?]*[ -/]*[@-~]")
 
 // escapes undo one layer of an encoding that leaves most characters as they are: colors
-// of a terminal, URLs, programming languages and JSON, HTML.
+// of a terminal, URLs, programming languages and JSON, HTML, the wrong character set.
 var escapes = []func(string) string{
 	func(text string) string {
 		if strings.ContainsAny(text, "\x1b\u009b") {
@@ -26,6 +27,30 @@ var escapes = []func(string) string{
 	func(text string) string { return replaced(text, "%U", code) },
 	func(text string) string { return replaced(text, `\`, backslash) },
 	html.UnescapeString,
+	func(text string) string { return replaced(text, "\xc3", misread) },
+}
+
+// windows has the characters of Windows-1252 from 0x80 to 0x9f. Its others are Latin 1.
+var windows = []rune("€\u0081‚ƒ„…†‡ˆ‰Š‹Œ\u008dŽ\u008f\u0090‘’“”•–—˜™š›œ\u009džŸ")
+
+// misread decodes a character in UTF-8 that was read as Latin 1 or Windows-1252, as some
+// servers read the header of Basic authentication, for [replaced].
+func misread(b *strings.Builder, text string) int {
+	var was []byte
+	for i, r := range text {
+		size := utf8.RuneLen(r)
+		if at := slices.Index(windows, r); at >= 0 {
+			r = rune(0x80 + at)
+		}
+		if r > 0xff || len(was) == utf8.UTFMax {
+			return 0
+		}
+		if was = append(was, byte(r&0xff)); utf8.Valid(was) {
+			b.Write(was)
+			return i + size
+		}
+	}
+	return 0
 }
 
 // undone returns text with one layer of every escape undone, and of each alone: a value
@@ -66,7 +91,7 @@ func layers(text string, undo func(string) string) iter.Seq[string] {
 // replaced calls decode wherever an escape may start, at one of the characters starts.
 // decode writes what the escape stands for and returns its length, 0 if it is no escape.
 func replaced(text, starts string, decode func(b *strings.Builder, text string) int) string {
-	if !strings.ContainsAny(text, starts) {
+	if !slices.ContainsFunc([]byte(starts), func(b byte) bool { return strings.IndexByte(text, b) >= 0 }) {
 		return text
 	}
 	var b strings.Builder

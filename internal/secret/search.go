@@ -1,6 +1,8 @@
 package secret
 
 import (
+	"compress/gzip"
+	"io"
 	"slices"
 	"strings"
 	"unicode"
@@ -89,8 +91,24 @@ func (s *search) findsPacked(text, squeezed string, onlyNumbers bool) bool {
 			return true
 		}
 		text := legible(unpacked)
-		return text != "" && s.finds(text)
+		return text != "" && s.finds(text) || s.findsCompressed(unpacked)
 	})
+}
+
+const gzipStart = "\x1f\x8b\x08"
+
+// findsCompressed searches what gzip has compressed, as far as it can be read.
+func (s *search) findsCompressed(unpacked string) bool {
+	at := strings.Index(unpacked, gzipStart)
+	if at < 0 {
+		return false
+	}
+	r, err := gzip.NewReader(strings.NewReader(unpacked[at:]))
+	if err != nil {
+		return false
+	}
+	text, _ := io.ReadAll(io.LimitReader(r, maxText)) // other text may follow
+	return len(text) > 0 && s.finds(string(text))
 }
 
 const escape, csi = '\x1b', '\u009b' // what colors start with

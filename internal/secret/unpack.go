@@ -125,6 +125,9 @@ func numbers(text string, base int) string {
 			n, digits = n*base+digit(text[i]), digits+1
 			continue
 		}
+		if sign := i - digits - 1; digits > 0 && n <= 128 && sign >= 0 && text[sign] == '-' && (sign == 0 || digit(text[sign-1]) >= base) {
+			n = 256 - n // a signed byte, as Java has it
+		}
 		switch {
 		case digits > 0 && n < 256:
 			out.WriteByte(byte(n))

@@ -4,6 +4,7 @@ package secrettest
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/base32"
 	"encoding/base64"
 	"encoding/hex"
@@ -16,6 +17,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf16"
+
+	"golang.org/x/text/encoding/charmap"
 )
 
 // Encoder is a way in which a server may repeat what it was sent. Decode is nil where
@@ -212,6 +215,31 @@ var Encoders = []Encoder{
 	{"shell quotes", func(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }, nil},
 	{"base64 of UTF-16", toUTF16, nil},
 	{"uuencode", uuencoded, nil},
+	{"base64 of gzip", func(s string) string {
+		var b bytes.Buffer
+		w := gzip.NewWriter(&b)
+		_, _ = w.Write([]byte(s))
+		_ = w.Close()
+		return base64.StdEncoding.EncodeToString(b.Bytes())
+	}, nil},
+	{"UTF-8 read as Latin 1", func(s string) string {
+		var b strings.Builder
+		for i := range len(s) {
+			b.WriteRune(rune(s[i]))
+		}
+		return b.String()
+	}, nil},
+	{"UTF-8 read as Windows-1252", func(s string) string {
+		text, _ := charmap.Windows1252.NewDecoder().String(s)
+		return text
+	}, nil},
+	{"signed bytes", func(s string) string {
+		var b strings.Builder
+		for i := range len(s) {
+			fmt.Fprintf(&b, "%d, ", int8(s[i])) //nolint:gosec // as Java has it
+		}
+		return b.String()
+	}, nil},
 	{"upper case", strings.ToUpper, nil},
 	{"lower case", strings.ToLower, nil},
 	{"full width", func(s string) string {
