@@ -37,6 +37,12 @@ func TestSettingsOfAidboxAreChecked(t *testing.T) {
 		"own variable":          {"aidbox: {env: [{name: BOX_VAULT_CONFIG}]}\n", `aidbox.env[0].name: is a variable that secretctl sets itself`},
 		"own variable 2":        {"aidbox: {env: [{name: A}, {name: AIDBOX_VAULT_CONFIG}]}\n", `aidbox.env[1].name: is a variable that secretctl sets itself`},
 		"variable twice":        {"aidbox: {env: [{name: A}, {name: B}, {name: A}]}\n", `aidbox.env[2].name: is already listed; remove one`},
+		"variable with =":       {"aidbox: {env: [{name: A=1}]}\n", `aidbox.env[0].name: has an =; write what follows it as value`},
+		"value and source":      {"aidbox: {env: [{name: A, value: x, valueFrom: {fieldRef: {fieldPath: a}}}]}\n", `aidbox.env[0]: has both value and valueFrom; remove one`},
+		"no source":             {"aidbox: {env: [{name: A, valueFrom: {}}]}\n", `aidbox.env[0].valueFrom: must name one source; such as secretKeyRef`},
+		"two sources":           {"aidbox: {env: [{name: A, valueFrom: {fieldRef: {fieldPath: a}, secretKeyRef: {name: a, key: b}}}]}\n", `aidbox.env[0].valueFrom: must name one source`},
+		"envFrom nothing":       {"aidbox: {envFrom: [{prefix: A}]}\n", `aidbox.envFrom[0]: must name one source; such as secretRef`},
+		"more than the limit":   {"aidbox: {resources: {requests: {cpu: 2, memory: 1Gi}, limits: {cpu: 1500m, memory: 1024Mi}}}\n", `aidbox.resources.requests.cpu: is more than the limit; write at most that, or raise the limit`},
 		"nameless env":          {"aidbox: {env: [{value: A}]}\n", `aidbox.env[0].name: is missing`},
 	})
 }

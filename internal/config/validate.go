@@ -3,6 +3,9 @@ package config
 import (
 	"fmt"
 	"maps"
+	"reflect"
+	"slices"
+	"strings"
 )
 
 // maxReplicas is more than any Aidbox has.
@@ -117,8 +120,37 @@ func (doc *document) validateEnv(at *place) {
 			name.report("is missing", "each variable has one")
 		case e.Name == "AIDBOX_VAULT_CONFIG", e.Name == "BOX_VAULT_CONFIG":
 			name.report("is a variable that secretctl sets itself", "remove it")
+		case strings.Contains(e.Name, "="):
+			name.report("has an =", "write what follows it as value")
 		case first(seen, e.Name, i) < i:
 			name.report("is already listed", "remove one")
+		case e.ValueFrom != nil && e.Value != "":
+			at.key("env").item(i).report("has both value and valueFrom", "remove one")
+		case e.ValueFrom != nil && sourcesIn(*e.ValueFrom) != 1:
+			at.key("env").item(i).key("valueFrom").report("must name one source", "such as secretKeyRef: {name: NAME, key: KEY}")
 		}
 	}
+	for i, e := range doc.delivery.Aidbox.EnvFrom {
+		if sourcesIn(e) != 1 {
+			at.key("envFrom").item(i).report("must name one source", "such as secretRef: {name: NAME}")
+		}
+	}
+	limits := doc.delivery.Aidbox.Resources.Limits
+	for _, name := range slices.Sorted(maps.Keys(doc.delivery.Aidbox.Resources.Requests)) {
+		request := doc.delivery.Aidbox.Resources.Requests[name]
+		if limit, limited := limits[name]; limited && request.Cmp(limit) > 0 {
+			at.key("resources").key("requests").key(string(name)).report("is more than the limit", "write at most that, or raise the limit")
+		}
+	}
+}
+
+// sourcesIn counts the sources of a variable, or of several: the fields that are pointers.
+func sourcesIn(of any) (n int) {
+	v := reflect.ValueOf(of)
+	for i := range v.NumField() {
+		if f := v.Field(i); f.Kind() == reflect.Pointer && !f.IsNil() {
+			n++
+		}
+	}
+	return n
 }
