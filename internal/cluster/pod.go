@@ -3,6 +3,7 @@ package cluster
 import (
 	"cmp"
 	"context"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -76,6 +77,9 @@ func newSpec(spec corev1.PodSpec) Spec {
 	return s
 }
 
+// The variables that name the vault config.
+const boxVaultConfig, aidboxVaultConfig = "BOX_VAULT_CONFIG", "AIDBOX_VAULT_CONFIG"
+
 func newContainer(c corev1.Container, volumes map[string]Volume) Container {
 	variable := func(name string) (value string) {
 		for _, e := range c.Env {
@@ -85,7 +89,11 @@ func newContainer(c corev1.Container, volumes map[string]Volume) Container {
 		}
 		return value
 	}
-	container := Container{Name: c.Name, Image: c.Image, VaultConfig: cmp.Or(variable("BOX_VAULT_CONFIG"), variable("AIDBOX_VAULT_CONFIG"))}
+	named := slices.ContainsFunc(c.Env, func(e corev1.EnvVar) bool { return e.Name == boxVaultConfig || e.Name == aidboxVaultConfig })
+	container := Container{
+		Name: c.Name, Image: c.Image,
+		VaultConfig: cmp.Or(variable(boxVaultConfig), variable(aidboxVaultConfig)), Unnamed: !named && len(c.EnvFrom) == 0,
+	}
 	for _, m := range c.VolumeMounts {
 		if volume, ok := volumes[m.Name]; ok {
 			container.Mounts = append(container.Mounts, Mount{Path: m.MountPath, SubPath: m.SubPath + m.SubPathExpr, Volume: volume})

@@ -50,6 +50,7 @@ type Volume struct {
 type Container struct {
 	Name, Image string
 	VaultConfig string  // BOX_VAULT_CONFIG, or else AIDBOX_VAULT_CONFIG
+	Unnamed     bool    // neither variable is set, and none may come from another object
 	Mounts      []Mount // of the volumes in [Spec]
 }
 

@@ -135,7 +135,12 @@ func vaultConfigMatches(ctx context.Context, r *run, s subject) Result {
 	if wanted := r.d.VaultConfig(); got.Digest == digest(secret.New(wanted)) {
 		data = wanted
 	}
-	return compareVaultConfig(data, r.d, r.Sanitizer)
+	result := compareVaultConfig(data, r.d, r.Sanitizer)
+	if s.mount.unnamed && result.Status == StatusPass {
+		return Warn("%s; but container %s sets neither BOX_VAULT_CONFIG nor AIDBOX_VAULT_CONFIG, without which Aidbox does not read it", result.Detail, s.mount.container).
+			WithHint("%s; ignore this if the image sets one of them", r.workloadHint())
+	}
+	return result
 }
 
 // differsByLineBreak reports whether the file with this digest has the value, with other line

@@ -153,6 +153,11 @@ func podRows() []row {
 				panic(err)
 			}
 		}), conf, StatusFail, "mount the ConfigMap"},
+		{"not named", in(func(w *fakeCluster, _ *fixture) { w.pods[1].Spec.Containers[1].Env = nil }), conf, StatusWarn, "container app sets neither BOX_VAULT_CONFIG nor AIDBOX_VAULT_CONFIG"},
+		{"perhaps named", in(func(w *fakeCluster, _ *fixture) {
+			app := &w.pods[1].Spec.Containers[1]
+			app.Env, app.EnvFrom = nil, []corev1.EnvFromSource{{}}
+		}), conf, StatusPass, "path and scope"},
 		{"elsewhere", in(func(w *fakeCluster, _ *fixture) { w.pods[1].Spec.Containers[1].Env[0].Value = "/x.json" }), conf, StatusFail, "/x.json"},
 		{"not started", unstarted, conf, StatusSkip, "does not run"},
 		{"no tools", toolless, conf, StatusUnknown, "--target local in a Job"},
