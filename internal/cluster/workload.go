@@ -21,12 +21,24 @@ type Workload struct {
 	Kind, Namespace, Name   string
 	Observed                bool  // the controller has seen the latest change; else the numbers are old
 	Paused                  bool  // its template has changed, and no pod gets it before it is resumed
+	Halt                    Halt  // what keeps pods of an earlier template; "" if nothing does
 	Desired, Updated, Ready int32 // replicas
 	Problems                []string
 	PodAnnotations          map[string]string // of the pod template
 	Template                Spec
 	Pods                    []Pod // oldest first, with those that are terminating
 }
+
+// Halt is why a rollout does not go on by itself.
+type Halt string
+
+// A Deployment can be paused during a rollout. A StatefulSet may replace no pod by itself, or
+// none below a number.
+const (
+	HaltPaused    Halt = "paused"
+	HaltOnDelete  Halt = "OnDelete"
+	HaltPartition Halt = "partition"
+)
 
 // Spec is what secretctl reads of a pod template, or of a live pod.
 type Spec struct {
@@ -124,6 +136,8 @@ type controller struct {
 		Selector *metav1.LabelSelector
 		Template corev1.PodTemplateSpec
 		Paused   bool
+
+		UpdateStrategy appsv1.StatefulSetUpdateStrategy // of a StatefulSet
 	}
 	Status struct {
 		ObservedGeneration             int64
@@ -188,6 +202,14 @@ func newWorkload(kind string, live controller, sets []appsv1.ReplicaSet, pods []
 	// A paused Deployment gets no ReplicaSet and no revision for its changed template, so
 	// that the last ones still look current.
 	w.Paused = live.Spec.Paused && w.Observed && w.Updated == 0 && w.Desired > 0
+	switch rolling := live.Spec.UpdateStrategy.RollingUpdate; {
+	case live.Spec.Paused:
+		w.Halt = HaltPaused
+	case live.Spec.UpdateStrategy.Type == appsv1.OnDeleteStatefulSetStrategyType:
+		w.Halt = HaltOnDelete
+	case rolling != nil && rolling.Partition != nil && *rolling.Partition > 0:
+		w.Halt = HaltPartition
+	}
 	current := map[types.UID]bool{} // by the ReplicaSet
 	for _, s := range sets {
 		if metav1.IsControlledBy(&s, &live) {

@@ -63,6 +63,19 @@ func (p *pods) isGone(ctx context.Context, pod cluster.Pod) bool {
 	return true
 }
 
+// rolloutState says why pods have an earlier template, and what to do.
+func (r *run) rolloutState() (what, next string) {
+	switch r.pods.workload.Halt {
+	case cluster.HaltPaused:
+		return "a rollout is paused", r.rollout("resume")
+	case cluster.HaltOnDelete:
+		return "the updateStrategy is OnDelete", "delete the pods one after the other: each comes back with the current template"
+	case cluster.HaltPartition:
+		return "the updateStrategy has a partition", "set rollingUpdate.partition to 0 to replace the pods below it too"
+	}
+	return "a rollout is in progress", r.rollout("status")
+}
+
 // mounts returns a mount for each of the pods. If the workload has no pods, it returns one
 // that fails: a workload that nobody checked must not count as healthy.
 func (p *pods) mounts(of []cluster.Pod) (mounts []*mount) {

@@ -113,7 +113,8 @@ func configMapMatches(ctx context.Context, r *run, _ subject) Result {
 	case r.pods.workload.Paused:
 		return Warn("%s; but %s is paused, so the pods were created for an earlier template", result.Detail, deployment(r.d)).WithHint("%s", r.rollout("resume"))
 	case slices.ContainsFunc(r.pods.replicas(), func(p cluster.Pod) bool { return !p.Current }):
-		return Warn("%s; the pods are being replaced", result.Detail).WithHint("%s", r.rollout("status"))
+		what, next := r.rolloutState()
+		return Warn("%s; %s, and some pods have an earlier template", result.Detail, what).WithHint("%s", next)
 	default:
 		result.Detail += ", and the pods were created for it"
 	}
@@ -167,7 +168,8 @@ func replicasRun(ctx context.Context, r *run, _ subject) Result {
 	case w.Paused:
 		return Warn("%s; but %s is paused, and its template has changed: no replica has it", ready, deployment(r.d)).WithHint("%s", r.rollout("resume"))
 	case len(outdated) > 0:
-		return Warn("%s; a rollout is in progress: pod/%s is terminating or has an earlier template", ready, outdated[0].Name).WithHint("%s", r.rollout("status"))
+		what, next := r.rolloutState()
+		return Warn("%s; %s: pod/%s is terminating or has an earlier template", ready, what, outdated[0].Name).WithHint("%s", next)
 	}
 	return Pass("%s, of the current template", ready)
 }

@@ -66,12 +66,27 @@ func initContainers(all ...corev1.ContainerStatus) func(*fakeCluster, *fixture) 
 	}
 }
 
+// statefulSet has the pods belong to a StatefulSet, the first one with an earlier template.
+func statefulSet(updateStrategy string) func(*testing.T, *fixture) {
+	return in(func(w *fakeCluster, s *fixture) {
+		s.d.Aidbox.Workload.Kind = config.KindStatefulSet
+		for i, revision := range []string{"aidbox-1", "aidbox-2"} {
+			w.pods[i].OwnerReferences[0].Kind, w.pods[i].OwnerReferences[0].UID = "StatefulSet", "s"
+			w.pods[i].Labels = map[string]string{appsv1.StatefulSetRevisionLabel: revision}
+		}
+		w.fixed["/apis/apps/v1/namespaces/default/statefulsets/aidbox"] = `{"metadata": {"name": "aidbox", "namespace": "default", "uid": "s"},
+			"spec": {"replicas": 2, "selector": {}, "template": {"spec": {"serviceAccountName": "aidbox"}}, "updateStrategy": ` + updateStrategy + `},
+			"status": {"readyReplicas": 2, "updatedReplicas": 1, "updateRevision": "aidbox-2"}}`
+	})
+}
+
 func workloadRows() []row {
 	const (
 		account    = "workload/service-account serviceaccount/aidbox"
 		class      = "workload/secret-provider-class secretproviderclass/aidbox-vault-secrets"
 		configMap  = "workload/vault-config configmap/aidbox-vault-config"
 		deployment = "workload/deployment deployment/aidbox"
+		stateful   = "workload/deployment statefulset/aidbox"
 		noSubPath  = "workload/no-subpath deployment/aidbox"
 	)
 	spec := func(change func(*corev1.PodSpec)) func(*testing.T, *fixture) {
@@ -126,7 +141,7 @@ func workloadRows() []row {
 			w.configMap.Data[config.VaultConfigKey] = string(s.d.VaultConfig())
 			w.deployment.Spec.Template.Annotations = nil
 		}), configMap, StatusWarn, "does not replace them"},
-		{"rolling", in(func(w *fakeCluster, _ *fixture) { w.pods[0].OwnerReferences[0].UID = "old" }), configMap, StatusWarn, "being replaced"},
+		{"rolling", in(func(w *fakeCluster, _ *fixture) { w.pods[0].OwnerReferences[0].UID = "old" }), configMap, StatusWarn, "a rollout is in progress, and some pods have an earlier template"},
 		{"no Deployment", forbidding("deployments"), configMap, StatusPass, "path and scope"},
 
 		{"runs", in(nil), deployment, StatusPass, "2 of 2 replicas ready"},
@@ -149,6 +164,12 @@ func workloadRows() []row {
 			w.pods[1].Status.ContainerStatuses[0].State = corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}}
 		}), deployment, StatusFail, "pod/b: container app does not run: CrashLoopBackOff; 2 of 2 replicas ready | kubectl logs -n default b -c app --previous"},
 		{"rolling", in(func(w *fakeCluster, _ *fixture) { w.pods[0].OwnerReferences[0].UID = "old" }), deployment, StatusWarn, "a rollout is in progress: pod/a"},
+		{"rolling, and paused", in(func(w *fakeCluster, _ *fixture) {
+			w.pods[0].OwnerReferences[0].UID, w.deployment.Spec.Paused, w.deployment.Status.UpdatedReplicas = "old", true, 1
+		}), deployment, StatusWarn, "a rollout is paused: pod/a is terminating or has an earlier template | kubectl rollout resume -n default deployment/aidbox"},
+		{"StatefulSet that waits for deletions", statefulSet(`{"type": "OnDelete"}`), stateful, StatusWarn, "the updateStrategy is OnDelete: pod/a is terminating or has an earlier template | delete the pods one after the other"},
+		{"StatefulSet with a partition", statefulSet(`{"rollingUpdate": {"partition": 1}}`), stateful, StatusWarn, "the updateStrategy has a partition: pod/a is"},
+		{"StatefulSet that rolls", statefulSet(`{"rollingUpdate": {"partition": 0}}`), stateful, StatusWarn, "a rollout is in progress: pod/a is terminating or has an earlier template | kubectl rollout status -n default statefulset/aidbox"},
 		{"ended pod of an old template", in(func(w *fakeCluster, _ *fixture) {
 			w.pods = append(w.pods, *w.pods[0].DeepCopy())
 			w.pods[2].Name, w.pods[2].UID, w.pods[2].OwnerReferences[0].UID = "evicted", "uid-evicted", "old"
