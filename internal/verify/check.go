@@ -15,6 +15,8 @@ type Check struct {
 	Title string   // what it proves, in a few words
 	Needs []string // IDs of the checks that must pass first, with the same subject or without one
 
+	after string // ID of a check that must have run, whatever its result; "" for none
+
 	// evenUnknown runs the check even if what it needs is unknown: it may be the better proof.
 	evenUnknown bool
 

@@ -42,3 +42,12 @@ func TestStatusThatIsGoneWithItsPodIsNoFailure(t *testing.T) {
 		})
 	}
 }
+
+// Without a rotation, the check would ask nothing, and exit with 0.
+func TestNoRestartAloneRotates(t *testing.T) {
+	_, s := rotationInPods(t, nil)
+	s.o.Selected = []string{"rotation/no-restart"}
+	_, report, err := s.run(t.Context())
+	must(t, err)
+	expect(t, report, StatusPass, StatusPass, StatusPass, StatusPass, StatusPass)
+}

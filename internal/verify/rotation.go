@@ -38,6 +38,7 @@ var rotationChecks = []Check{
 	},
 	{
 		ID: "rotation/no-restart", Title: "no replica restarted",
+		after:    "rotation/old-rejected",
 		subjects: rotatedSecret,
 		run:      noRestart,
 	},

@@ -147,13 +147,19 @@ func (r *run) plan(ctx context.Context, selected []string) (plan [][]task) {
 		if _, known := planned[t.key()]; known {
 			return
 		}
-		for _, wanted := range slices.Concat(s.needs, c.Needs) {
+		wants := slices.Concat(s.needs, c.Needs)
+		if c.after != "" {
+			wants = append(wants, c.after)
+		}
+		for _, wanted := range wants {
 			id, name, named := strings.Cut(wanted, " ")
 			needed := checks[slices.IndexFunc(checks, func(c Check) bool { return c.ID == id })]
 			for _, other := range subjectsOf(needed) {
 				if other.name == name || !named && other.name == s.name {
 					add(needed, other)
-					t.needs = append(t.needs, keyOf(id, other.name))
+					if id != c.after {
+						t.needs = append(t.needs, keyOf(id, other.name))
+					}
 				}
 			}
 		}
