@@ -161,6 +161,7 @@ func TestTheFormOfAValueDoesNotCount(t *testing.T) {
 	texts := append([]string{
 		"-----BEGIN CERTIFICATE----- expected",
 		`failed to parse "-----BEGIN RSA PRIVATE KEY-----": missing -----END RSA PRIVATE KEY-----`,
+		"cannot read -----BEGIN EC PRIVATE KEY-----",
 		"caBundle: LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCg==",
 		"dial tcp: lookup vault.default.svc.cluster.local on 10.96.0.10:53: no such host",
 		"dial tcp: lookup kafka.aidbox.svc.cluster.local: no such host",
@@ -169,7 +170,7 @@ func TestTheFormOfAValueDoesNotCount(t *testing.T) {
 		"dial tcp: lookup other.servicebus.windows.net: no such host",
 	}, ordinaryTexts...)
 	for _, value := range []string{
-		pem("PRIVATE KEY"), pem("CERTIFICATE"), pem("EC PRIVATE KEY") + pem("CERTIFICATE"),
+		pem("PRIVATE KEY"), pem("RSA PRIVATE KEY"), pem("CERTIFICATE"), pem("EC PRIVATE KEY") + pem("CERTIFICATE"),
 		"postgresql://aidbox:x0Zq8tPp@db.default.svc.cluster.local/aidbox",
 		"amqps://aidbox:x0Zq8tPp@rabbitmq.aidbox.svc.cluster.local",
 		"Endpoint=sb://contoso.servicebus.windows.net/;SharedAccessKeyName=Root;SharedAccessKey=x0Zq8tPp",
