@@ -96,19 +96,21 @@ func (r *run) newcomers(ctx context.Context) (behind []string) {
 	if err != nil {
 		return []string{"whether pods came meanwhile is not known: " + r.line(err.Error())}
 	}
-	for _, p := range now.Pods {
-		if p.Terminating || p.Ended() || slices.ContainsFunc(r.podWatch.followed, func(f cluster.Pod) bool { return f.UID == p.UID }) {
-			continue
-		}
-		switch got := r.pods.mount(p).lookAgain(ctx, r.rotation.secret); {
+	came := slices.DeleteFunc(slices.Clone(now.Pods), func(p cluster.Pod) bool {
+		return p.Terminating || p.Ended() || slices.ContainsFunc(r.podWatch.followed, func(f cluster.Pod) bool { return f.UID == p.UID })
+	})
+	behind = make([]string, len(came))
+	_ = store.Parallel(len(came), r.o.Parallel, func(i int) error {
+		switch got := r.pods.mount(came[i]).lookAgain(ctx, r.rotation.secret); {
 		case notRunning(got.Err), got.Err == nil && got.Digest == digest(r.rotation.value):
 		case got.Err != nil:
-			behind = append(behind, "pod/"+p.Name+" came meanwhile: "+r.line(got.Err.Error()))
+			behind[i] = "pod/" + came[i].Name + " came meanwhile: " + r.line(got.Err.Error())
 		default:
-			behind = append(behind, "pod/"+p.Name+" came meanwhile, and has another value")
+			behind[i] = "pod/" + came[i].Name + " came meanwhile, and has another value"
 		}
-	}
-	return behind
+		return nil
+	})
+	return slices.DeleteFunc(behind, func(said string) bool { return said == "" })
 }
 
 // interrupted says which replicas have the new value so far.

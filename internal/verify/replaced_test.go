@@ -2,7 +2,11 @@ package verify
 
 import (
 	"context"
+	"fmt"
+	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/secret"
@@ -50,4 +54,37 @@ func TestNoRestartAloneRotates(t *testing.T) {
 	_, report, err := s.run(t.Context())
 	must(t, err)
 	expect(t, report, StatusPass, StatusPass, StatusPass, StatusPass, StatusPass)
+}
+
+// After a large scale-up, one look after the other would take long.
+func TestPodsThatCameAreLookedIntoAtTheSameTime(t *testing.T) {
+	w, s := rotationInPods(t, nil)
+	s.o.Parallel = 4
+	put := s.w.Put
+	s.w.Put = func(ctx context.Context, c config.Secret, v secret.Value) (string, error) {
+		w.mu.Lock()
+		for i := range 6 {
+			w.addPod(t, s, fmt.Sprint("new", i))
+		}
+		w.mu.Unlock()
+		return put(ctx, c, v)
+	}
+	var looks, most atomic.Int32
+	w.onExec = func(pod string) (int, bool) {
+		if strings.HasPrefix(pod, "new") {
+			most.Store(max(most.Load(), looks.Add(1)))
+			time.Sleep(200 * time.Millisecond)
+			looks.Add(-1)
+		}
+		return 0, false
+	}
+	results, _, err := s.run(t.Context())
+	must(t, err)
+	got := results["rotation/mounted client-secret"]
+	if n := strings.Count(got.Detail, "came meanwhile, and has another value"); got.Status != StatusUnknown || n != 6 {
+		t.Errorf("%+v", got)
+	}
+	if most.Load() < 2 || most.Load() > 4 {
+		t.Errorf("%d looks at the same time", most.Load())
+	}
 }
