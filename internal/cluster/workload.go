@@ -184,6 +184,19 @@ func (c *Cluster) Workload(ctx context.Context, namespace, kind, name string) (W
 	return w, nil
 }
 
+// halt returns what keeps the workload from replacing its pods by itself.
+func (c controller) halt() Halt {
+	switch rolling := c.Spec.UpdateStrategy.RollingUpdate; {
+	case c.Spec.Paused:
+		return HaltPaused
+	case c.Spec.UpdateStrategy.Type == appsv1.OnDeleteStatefulSetStrategyType:
+		return HaltOnDelete
+	case rolling != nil && rolling.Partition != nil && *rolling.Partition > 0:
+		return HaltPartition
+	}
+	return ""
+}
+
 func newWorkload(kind string, live controller, sets []appsv1.ReplicaSet, pods []corev1.Pod) Workload {
 	w := Workload{
 		Kind: kind, Namespace: live.Namespace, Name: live.Name, Desired: 1,
@@ -202,14 +215,7 @@ func newWorkload(kind string, live controller, sets []appsv1.ReplicaSet, pods []
 	// A paused Deployment gets no ReplicaSet and no revision for its changed template, so
 	// that the last ones still look current.
 	w.Paused = live.Spec.Paused && w.Observed && w.Updated == 0 && w.Desired > 0
-	switch rolling := live.Spec.UpdateStrategy.RollingUpdate; {
-	case live.Spec.Paused:
-		w.Halt = HaltPaused
-	case live.Spec.UpdateStrategy.Type == appsv1.OnDeleteStatefulSetStrategyType:
-		w.Halt = HaltOnDelete
-	case rolling != nil && rolling.Partition != nil && *rolling.Partition > 0:
-		w.Halt = HaltPartition
-	}
+	w.Halt = live.halt()
 	current := map[types.UID]bool{} // by the ReplicaSet
 	for _, s := range sets {
 		if metav1.IsControlledBy(&s, &live) {

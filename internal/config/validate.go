@@ -146,9 +146,8 @@ func (doc *document) validateEnv(at *place) {
 
 // sourcesIn counts the sources of a variable, or of several: the fields that are pointers.
 func sourcesIn(of any) (n int) {
-	v := reflect.ValueOf(of)
-	for i := range v.NumField() {
-		if f := v.Field(i); f.Kind() == reflect.Pointer && !f.IsNil() {
+	for _, f := range reflect.ValueOf(of).Fields() {
+		if f.Kind() == reflect.Pointer && !f.IsNil() {
 			n++
 		}
 	}

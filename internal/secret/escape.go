@@ -40,7 +40,7 @@ func misread(b *strings.Builder, text string) int {
 	for i, r := range text {
 		size := utf8.RuneLen(r)
 		if at := slices.Index(windows, r); at >= 0 {
-			r = rune(0x80 + at)
+			r = rune(0x80 + at) //nolint:gosec // at most 0x9f
 		}
 		if r > 0xff || len(was) == utf8.UTFMax {
 			return 0

@@ -73,7 +73,7 @@ func TestPodsThatCameAreLookedIntoAtTheSameTime(t *testing.T) {
 	w.onExec = func(pod string) (int, bool) {
 		if strings.HasPrefix(pod, "new") {
 			most.Store(max(most.Load(), looks.Add(1)))
-			time.Sleep(200 * time.Millisecond)
+			<-time.After(200 * time.Millisecond)
 			looks.Add(-1)
 		}
 		return 0, false

@@ -236,7 +236,7 @@ var Encoders = []Encoder{
 	{"signed bytes", func(s string) string {
 		var b strings.Builder
 		for i := range len(s) {
-			fmt.Fprintf(&b, "%d, ", int8(s[i])) //nolint:gosec // as Java has it
+			fmt.Fprintf(&b, "%d, ", int8(s[i]))
 		}
 		return b.String()
 	}, nil},
