@@ -3,9 +3,10 @@ package config
 import (
 	"cmp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/robfig/cron/v3"
 
 	"github.com/secretctl/secretctl/internal/secret"
 )
@@ -54,55 +55,14 @@ var schedule = matching(IsSchedule, "must be a schedule", ScheduleHint)
 // ScheduleHint says what a schedule is.
 const ScheduleHint = `five fields as cron has them, such as "17 3 * * *", or @daily; Sunday is 0 and not 7`
 
-// cronFields has the five fields of a schedule: the least and the greatest number, and
-// names for the numbers from the least on.
-var cronFields = []struct {
-	least, most int
-	names       []string
-}{
-	{0, 59, nil},
-	{0, 23, nil},
-	{1, 31, nil},
-	{1, 12, strings.Fields("jan feb mar apr may jun jul aug sep oct nov dec")},
-	{0, 6, strings.Fields("sun mon tue wed thu fri sat")},
-}
-
-// IsSchedule reports whether the API server accepts a schedule.
+// IsSchedule reports whether the API server accepts a schedule: it parses it the same way,
+// and wants a time zone elsewhere.
 func IsSchedule(text string) bool {
-	if slices.Contains(strings.Fields("@yearly @annually @monthly @weekly @daily @midnight @hourly"), text) {
-		return true
-	}
-	fields := strings.Split(strings.ToLower(text), " ")
-	if len(fields) != len(cronFields) {
+	if strings.Contains(text, "TZ") {
 		return false
 	}
-	for i, field := range fields {
-		for part := range strings.SplitSeq(field, ",") {
-			span, step, stepped := strings.Cut(part, "/")
-			from, to, _ := strings.Cut(span, "-")
-			first, last := cronNumber(i, from), cronNumber(i, cmp.Or(to, from))
-			if n, err := strconv.ParseUint(step, 10, 16); stepped && (err != nil || n == 0) {
-				return false
-			}
-			if span != "*" && span != "?" && (first < 0 || last < first || strings.HasSuffix(span, "-")) {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-// cronNumber returns a number of the i-th field, or -1.
-func cronNumber(i int, text string) int {
-	field := cronFields[i]
-	if at := slices.Index(field.names, text); at >= 0 {
-		return field.least + at
-	}
-	n, err := strconv.ParseUint(text, 10, 8)
-	if err != nil || int(n) < field.least || int(n) > field.most {
-		return -1
-	}
-	return int(n)
+	_, err := cron.ParseStandard(text)
+	return err == nil
 }
 
 func (doc *document) validateRotateJob() {
