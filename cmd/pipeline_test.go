@@ -57,7 +57,10 @@ func TestRealVaultLetsAPipelineIn(t *testing.T) {
 			var out, narration lockedBuffer
 			code := cmd.Run(t.Context(), []string{"provision", "--phase", "store", "-c", conf, "-v", "--vault-login", test.login}, cmd.IO{
 				In: strings.NewReader(""), Out: &out, Err: &narration,
-				LookupEnv: func(name string) (string, bool) { return test.token, name == "SECRETCTL_ID_TOKEN" },
+				LookupEnv: func(name string) (string, bool) {
+					token, set := map[string]string{"SECRETCTL_ID_TOKEN": test.token}[name]
+					return token, set
+				},
 			})
 			said := narration.String()
 			if code != test.code {
