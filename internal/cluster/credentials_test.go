@@ -62,13 +62,14 @@ func TestPlainHTTPToAnotherHostIsRefused(t *testing.T) {
 		want         string // of the error
 	}{
 		"https":              {"https://kube.example", "", false, ""},
-		"http":               {"http://kube.example:8001", "", false, "kubeconfig: server http://kube.example:8001 would carry secrets over plain http to another host"},
-		"no scheme":          {"kube.example:8001", "", false, "kubeconfig: server http://kube.example:8001 would carry secrets over plain http to another host"},
+		"http":               {"http://kube.example:8001", "", false, "kubeconfig: server: http://kube.example:8001 would carry secrets over plain http to another host"},
+		"no scheme":          {"kube.example:8001", "", false, "kubeconfig: server: http://kube.example:8001 would carry secrets over plain http to another host"},
 		"allowed":            {"http://kube.example:8001", "", true, ""},
 		"loopback":           {"http://127.0.0.1:8001", "", false, ""},
 		"localhost":          {"localhost:8001", "", false, ""},
-		"a name, not here":   {"http://kube.localhost:8001", "", false, "kubeconfig: server http://kube.localhost:8001 would carry secrets over plain http to another host"},
-		"loopback, by proxy": {"http://127.0.0.1:8001", `, proxy-url: "http://proxy.example"`, false, "kubeconfig: proxy-url would carry what is for http://127.0.0.1:8001 over plain http to the proxy"},
+		"a name, not here":   {"http://kube.localhost:8001", "", false, "kubeconfig: server: http://kube.localhost:8001 would carry secrets over plain http to another host"},
+		"in capitals":        {"http://kube.LOCALHOST:8001", "", false, "kubeconfig: server: http://kube.LOCALHOST:8001 would carry secrets over plain http to another host"},
+		"loopback, by proxy": {"http://127.0.0.1:8001", `, proxy-url: "http://proxy.example"`, false, "kubeconfig: proxy-url: the proxy would receive requests to http://127.0.0.1:8001 in plain text"},
 		"https, by proxy":    {"https://kube.example", `, proxy-url: "http://proxy.example"`, false, ""},
 	} {
 		_, err := Connect(Options{Kubeconfig: kubeconfigOf(t, tt.server, tt.more, "{}"), AllowHTTP: tt.allow})

@@ -190,17 +190,16 @@ func checkPrivacy(config *rest.Config, address string, allowHTTP bool) error {
 	if err != nil {
 		return badConfig(err)
 	}
-	if server.Scheme != "http" || allowHTTP {
-		return nil
+	if err := transport.CheckAddress("server", server.String(), allowHTTP); err != nil {
+		return &ConfigError{err, hint.Of(err)}
 	}
-	const useHTTPS = "use https, or --allow-http where the network in between is trusted"
-	if !transport.Loopback(server.String()) || strings.HasSuffix(server.Hostname(), ".localhost") { // which a name server answers
-		return &ConfigError{fmt.Errorf("server http://%s would carry secrets over plain http to another host", server.Host), useHTTPS}
+	if config.Proxy != nil && server.Scheme == "http" && !allowHTTP {
+		return &ConfigError{
+			fmt.Errorf("proxy-url: the proxy would receive requests to http://%s in plain text", server.Host),
+			"use https, or --allow-http where the network in between is trusted",
+		}
 	}
-	if config.Proxy != nil {
-		return &ConfigError{fmt.Errorf("proxy-url would carry what is for http://%s over plain http to the proxy", server.Host), useHTTPS}
-	}
-	if err := transport.CheckProxy("server", server.String(), http.ProxyFromEnvironment, false); err != nil {
+	if err := transport.CheckProxy("server", server.String(), http.ProxyFromEnvironment, allowHTTP); err != nil {
 		return &ConfigError{err, hint.Of(err)}
 	}
 	return nil

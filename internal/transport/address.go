@@ -69,7 +69,7 @@ func CheckProxy(what, address string, proxy func(*http.Request) (*url.URL, error
 		return nil //nolint:nilerr // the request reports it
 	}
 	return &AddressError{
-		what, fmt.Sprintf("a proxy would receive in plain text what is for http://%s", u.Host),
+		what, fmt.Sprintf("a proxy would receive requests to http://%s in plain text", u.Host),
 		"exclude this machine from the proxy (NO_PROXY), or use --allow-http where the network in between is trusted",
 	}
 }
