@@ -3,7 +3,6 @@ package cluster
 import (
 	"cmp"
 	"context"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -77,23 +76,22 @@ func newSpec(spec corev1.PodSpec) Spec {
 	return s
 }
 
-// The variables that name the vault config.
-const boxVaultConfig, aidboxVaultConfig = "BOX_VAULT_CONFIG", "AIDBOX_VAULT_CONFIG"
-
-func newContainer(c corev1.Container, volumes map[string]Volume) Container {
-	variable := func(name string) (value string) {
+// VaultConfigOf returns the path in BOX_VAULT_CONFIG, or else in AIDBOX_VAULT_CONFIG. set is
+// whether the container has one of the two, even if its value comes from another object.
+func VaultConfigOf(c corev1.Container) (file string, set bool) {
+	for _, name := range []string{"AIDBOX_VAULT_CONFIG", "BOX_VAULT_CONFIG"} {
 		for _, e := range c.Env {
 			if e.Name == name {
-				value = e.Value
+				file, set = cmp.Or(e.Value, file), true
 			}
 		}
-		return value
 	}
-	named := slices.ContainsFunc(c.Env, func(e corev1.EnvVar) bool { return e.Name == boxVaultConfig || e.Name == aidboxVaultConfig })
-	container := Container{
-		Name: c.Name, Image: c.Image,
-		VaultConfig: cmp.Or(variable(boxVaultConfig), variable(aidboxVaultConfig)), Unnamed: !named && len(c.EnvFrom) == 0,
-	}
+	return file, set
+}
+
+func newContainer(c corev1.Container, volumes map[string]Volume) Container {
+	file, set := VaultConfigOf(c)
+	container := Container{Name: c.Name, Image: c.Image, VaultConfig: file, VaultConfigUnset: !set && len(c.EnvFrom) == 0}
 	for _, m := range c.VolumeMounts {
 		if volume, ok := volumes[m.Name]; ok {
 			container.Mounts = append(container.Mounts, Mount{Path: m.MountPath, SubPath: m.SubPath + m.SubPathExpr, Volume: volume})

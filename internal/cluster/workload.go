@@ -60,10 +60,10 @@ type Volume struct {
 // Container is a container. It has only the environment variables with the path of the vault
 // config: the values of others may be secret.
 type Container struct {
-	Name, Image string
-	VaultConfig string  // BOX_VAULT_CONFIG, or else AIDBOX_VAULT_CONFIG
-	Unnamed     bool    // neither variable is set, and none may come from another object
-	Mounts      []Mount // of the volumes in [Spec]
+	Name, Image      string
+	VaultConfig      string  // BOX_VAULT_CONFIG, or else AIDBOX_VAULT_CONFIG
+	VaultConfigUnset bool    // neither variable is set, and envFrom sets none
+	Mounts           []Mount // of the volumes in [Spec]
 }
 
 // Mount is where a container mounts a volume.

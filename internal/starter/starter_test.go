@@ -250,8 +250,10 @@ func TestVaultConfigIsInTheDeepestMount(t *testing.T) {
 		"a subPath":                {[]corev1.VolumeMount{{Name: "right", MountPath: "/etc/aidbox-vault/v.json", SubPath: "x.json"}}, "right x.json"},
 	} {
 		pod := corev1.PodTemplateSpec{Spec: corev1.PodSpec{
-			Containers: []corev1.Container{{Name: "aidbox", VolumeMounts: test.mounts, Env: []corev1.EnvVar{{Name: "BOX_VAULT_CONFIG", Value: "/etc/aidbox-vault/v.json"}}}},
-			Volumes:    []corev1.Volume{volume("right"), volume("other"), {Name: "empty"}},
+			Containers: []corev1.Container{{Name: "aidbox", VolumeMounts: test.mounts, Env: []corev1.EnvVar{
+				{Name: "BOX_VAULT_CONFIG", Value: "/etc/aidbox-vault/v.json"}, {Name: "AIDBOX_VAULT_CONFIG", Value: "/left/over.json"},
+			}}},
+			Volumes: []corev1.Volume{volume("right"), volume("other"), {Name: "empty"}},
 		}}
 		got, err := starter.Describe("Deployment", metav1.ObjectMeta{Name: "a"}, pod)
 		if is := got.ConfigMap + " " + got.Key; is != test.want || err != nil {

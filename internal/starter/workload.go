@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/config"
 )
 
@@ -43,11 +44,7 @@ func Describe(kind string, meta metav1.ObjectMeta, template corev1.PodTemplateSp
 		ServiceAccount: cmp.Or(pod.ServiceAccountName, "default"), // as Kubernetes has it
 		Image:          c.Image, Port: port(c.Ports),
 	}
-	for _, e := range c.Env {
-		if e.Name == "BOX_VAULT_CONFIG" || e.Name == "AIDBOX_VAULT_CONFIG" {
-			w.VaultConfig = e.Value
-		}
-	}
+	w.VaultConfig, _ = cluster.VaultConfigOf(c)
 	deepest := ""
 	for _, m := range c.VolumeMounts {
 		i := slices.IndexFunc(pod.Volumes, func(v corev1.Volume) bool { return v.Name == m.Name })

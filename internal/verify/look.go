@@ -20,7 +20,7 @@ type mount struct {
 	container   string       // of the pod
 	folder      func(config.Secret) string
 	vaultConfig string // the file
-	unnamed     bool   // no variable of the container names that file
+	unset       bool   // no variable of the container names the vault config
 
 	// observe looks at files. If Aidbox's user may not read one, its error is an
 	// fs.ErrPermission whose text says so; other errors are those of [cluster.Cluster.Observe].

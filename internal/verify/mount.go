@@ -136,7 +136,7 @@ func vaultConfigMatches(ctx context.Context, r *run, s subject) Result {
 		data = wanted
 	}
 	result := compareVaultConfig(data, r.d, r.Sanitizer)
-	if s.mount.unnamed && result.Status == StatusPass {
+	if s.mount.unset && result.Status == StatusPass {
 		return Warn("%s; but container %s sets neither BOX_VAULT_CONFIG nor AIDBOX_VAULT_CONFIG, without which Aidbox does not read it", result.Detail, s.mount.container).
 			WithHint("%s; ignore this if the image sets one of them", r.workloadHint())
 	}

@@ -95,7 +95,7 @@ func (p *pods) mounts(of []cluster.Pod) (mounts []*mount) {
 
 func (p *pods) mount(pod cluster.Pod) *mount {
 	c := aidboxIn(p.d, pod.Spec)
-	m := &mount{d: p.d, replica: "pod/" + pod.Name, pod: &pod, container: c.Name, folder: p.d.MountFolder, vaultConfig: cmp.Or(c.VaultConfig, config.VaultConfigFile), unnamed: c.Unnamed}
+	m := &mount{d: p.d, replica: "pod/" + pod.Name, pod: &pod, container: c.Name, folder: p.d.MountFolder, vaultConfig: cmp.Or(c.VaultConfig, config.VaultConfigFile), unset: c.VaultConfigUnset}
 	m.observe = func(ctx context.Context, l cluster.Look) (cluster.Observation, error) {
 		seen, err := p.c.Observe(ctx, pod, c.Name, l)
 		for path, f := range seen {
@@ -132,15 +132,15 @@ func (p *pods) explain(ctx context.Context, pod cluster.Pod, container string, e
 func aidboxIn(d *config.Delivery, spec cluster.Spec) cluster.Container {
 	best, bestRank := cluster.Container{Name: d.Aidbox.Workload.Container}, -1
 	for _, c := range spec.Containers {
+		if c.Name == d.Aidbox.Workload.Container {
+			return c
+		}
 		rank := 0
 		if slices.ContainsFunc(c.Mounts, func(m cluster.Mount) bool { return hasSecrets(d, m) }) {
-			rank += 4
-		}
-		if c.VaultConfig != "" {
 			rank += 2
 		}
-		if c.Name == d.Aidbox.Workload.Container {
-			rank += 8
+		if c.VaultConfig != "" {
+			rank++
 		}
 		if rank > bestRank {
 			best, bestRank = c, rank
