@@ -46,6 +46,9 @@ func (a *app) report(o reportFiles, deliveries []verify.DeliveryReport, err erro
 	a.cleanResults(deliveries)
 	r := report.New(deliveries, (*verify.SetupError)(a.problem(err)))
 	r.Time, r.Command, r.Secretctl = time.Now().UTC().Truncate(time.Second), a.clean(a.command), buildVersion().Version
+	if r.Summary.Fail > 0 { // which outweighs what could not be checked
+		err = answeredNo(err)
+	}
 	errs := []error{err}
 	checked := slices.ContainsFunc(deliveries, func(d verify.DeliveryReport) bool { return len(d.Checks) > 0 })
 	write := func(w io.Writer) error { return report.Write(w, o.output, r, a.color()) }

@@ -52,6 +52,16 @@ func isUsage(err error) bool {
 type noError struct{ error }
 
 func (e *noError) Unwrap() error { return e.error }
+func (*noError) Usage() bool     { return false }
+
+// answeredNo returns the errors that an error was joined from, each as the answer no.
+func answeredNo(err error) error {
+	var all []error
+	for _, part := range parts(err) {
+		all = append(all, &noError{part})
+	}
+	return join(all...)
+}
 
 // endedError is the error of a command that was interrupted or whose --timeout passed.
 type endedError struct {

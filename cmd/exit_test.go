@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/secretctl/secretctl/internal/cluster"
@@ -13,6 +14,7 @@ import (
 	"github.com/secretctl/secretctl/internal/secret"
 	secretstore "github.com/secretctl/secretctl/internal/store"
 	"github.com/secretctl/secretctl/internal/transport"
+	"github.com/secretctl/secretctl/internal/verify"
 )
 
 func TestMistakesOfUsageAreExitCode2(t *testing.T) {
@@ -26,6 +28,35 @@ func TestMistakesOfUsageAreExitCode2(t *testing.T) {
 	for _, err := range []error{errors.New("refused"), secretstore.ErrLoginOnNode} {
 		if code := exitCode(err); code != exitUnable {
 			t.Errorf("%v: exit code %d", err, code)
+		}
+	}
+}
+
+func TestFailedCheckOutweighsADeliveryThatCouldNotBeChecked(t *testing.T) {
+	sealed := hint.Wrap(errors.New("sealed"), "unseal it")
+	failed := verify.DeliveryReport{Name: "d0", Checks: []verify.Result{{ID: "mount/present", Status: verify.StatusFail}}}
+	for _, tt := range []struct {
+		want   int
+		checks []verify.DeliveryReport
+		err    error
+	}{
+		{exitNo, []verify.DeliveryReport{failed}, nil},
+		{exitNo, []verify.DeliveryReport{failed, {Name: "d1"}}, sealed},
+		{exitNo, []verify.DeliveryReport{failed, {Name: "d1"}, {Name: "d2"}}, join(sealed, hint.Usage("", "no source"))},
+		{exitUnable, []verify.DeliveryReport{{Name: "d1"}}, sealed},
+		{exitUsage, nil, hint.Usage("", "no source")},
+	} {
+		var out, stderr bytes.Buffer
+		sanitizer := &secret.Sanitizer{}
+		c := newConsole(&stderr, sanitizer)
+		a := &app{IO: IO{Out: &out, Err: c, LookupEnv: func(string) (string, bool) { return "", false }}, console: c, sanitizer: sanitizer}
+		err := a.report(reportFiles{output: "json"}, tt.checks, tt.err)
+		if code := exitCode(err); code != tt.want {
+			t.Errorf("%v: exit code %d, want %d", tt.err, code, tt.want)
+		}
+		a.conclude(err)
+		if got := strings.Count(stderr.String(), "error: "); got != len(parts(tt.err)) {
+			t.Errorf("%v: printed\n%s", tt.err, &stderr)
 		}
 	}
 }
