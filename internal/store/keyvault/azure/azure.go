@@ -8,6 +8,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -149,9 +150,21 @@ func roundTripper(t policy.Transporter) http.RoundTripper {
 		return http.DefaultTransport
 	}
 	network = network.Clone()
-	transport.Proxied(network, network.Proxy)
+	transport.Proxied(network, besideMetadata(network.Proxy))
 	network.MaxIdleConns, network.MaxIdleConnsPerHost = idleConnections, idleConnections
 	return network
+}
+
+// besideMetadata is a proxy that gets no request over plain http: all of them are to the
+// metadata service of this machine, with a credential or for a token. An answer of the proxy
+// in its place would also end the search for a login before az is asked.
+func besideMetadata(proxy func(*http.Request) (*url.URL, error)) func(*http.Request) (*url.URL, error) {
+	return func(req *http.Request) (*url.URL, error) {
+		if req.URL.Scheme == "http" {
+			return nil, nil
+		}
+		return proxy(req)
+	}
 }
 
 type transporter struct{ policy.Transporter }

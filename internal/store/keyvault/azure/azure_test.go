@@ -3,6 +3,7 @@ package azure_test
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -205,4 +206,30 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 		t.Fatalf("%v, error %v", resp, err)
 	}
 	_ = resp.Body.Close()
+}
+
+func TestNoProxyGetsWhatIsForTheMetadataService(t *testing.T) {
+	before := http.DefaultTransport
+	defer func() { http.DefaultTransport = before }()
+	var dialed string
+	http.DefaultTransport = &http.Transport{
+		Proxy: func(*http.Request) (*url.URL, error) { return url.Parse("http://proxy.invalid:3128") },
+		DialContext: func(_ context.Context, _, address string) (net.Conn, error) {
+			dialed = address
+			return nil, errors.New("not in a test")
+		},
+	}
+	s := azure.NewSession("", "", azure.Access{})
+	for address, want := range map[string]string{
+		"http://169.254.169.254/metadata/identity/oauth2/token": "169.254.169.254:80",
+		"http://169.254.129.3:8081/msi/token":                   "169.254.129.3:8081",
+		s.VaultURL("contoso"):                                   "proxy.invalid:3128",
+	} {
+		if resp, err := s.Client().Get(address); err == nil {
+			_ = resp.Body.Close()
+		}
+		if dialed != want {
+			t.Errorf("%s: connects to %s, want %s", address, dialed, want)
+		}
+	}
 }
