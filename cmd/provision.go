@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -100,10 +101,10 @@ func (a *app) checkProvision(o provisionOptions, all []*config.Delivery) error {
 	return provision.CheckPhases(o.phases, phases)
 }
 
-// checkSources refuses deliveries that give the same place in a store different values: the
-// config has none, but --vault-addr makes one Vault of several.
+// checkSources refuses deliveries that would write different values to the same place. Loading
+// the config refuses them too, but --vault-addr can point several deliveries at one Vault.
 func (a *app) checkSources(all []*config.Delivery) error {
-	type source struct{ by, text string }
+	type source struct{ delivery, text string }
 	first := map[string]source{}
 	for _, d := range all {
 		for _, s := range d.Secrets {
@@ -114,8 +115,9 @@ func (a *app) checkSources(all []*config.Delivery) error {
 			case !shared:
 				first[at] = is
 			case was.text != is.text:
-				return hint.Usage("name one of the two with --delivery, or do without "+a.origin["vault-addr"],
-					"%s makes one Vault of those of deliveries %q and %q, which give the same place different values", a.origin["vault-addr"], was.by, is.by)
+				return hint.Usage("run one of them with --delivery, or without "+a.origin["vault-addr"],
+					"%s points deliveries %q and %q at one Vault, where they would write different values to %s",
+					a.origin["vault-addr"], was.delivery, is.delivery, strings.Join(a.provider(d).Place(d, s), " "))
 			}
 		}
 	}

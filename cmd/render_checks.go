@@ -16,11 +16,11 @@ import (
 // release matches the version of a release.
 var release = regexp.MustCompile(`^v?[0-9]+\.[0-9]+\.[0-9]+(-[a-z]+[.0-9]*)?$`)
 
-// completeJob fills in the settings that depend on this build and on global flags.
+// completeJob checks the schedule, and fills in what depends on this build and on global flags.
 func (a *app) completeJob(job *render.Job) error {
 	job.AllowHTTP = a.allowHTTP
 	if !config.IsSchedule(job.Schedule) {
-		return hint.Usage(config.ScheduleHint, "--schedule must be a schedule")
+		return hint.Usage(config.ScheduleHint, "--schedule %q must be a cron schedule", job.Schedule)
 	}
 	if job.Image != "" {
 		return nil

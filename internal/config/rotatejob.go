@@ -50,13 +50,13 @@ func (d *Delivery) setRotateJobDefaults() {
 	}
 }
 
-var schedule = matching(IsSchedule, "must be a schedule", ScheduleHint)
+var schedule = matching(IsSchedule, "must be a cron schedule", ScheduleHint)
 
 // ScheduleHint says what a schedule is.
-const ScheduleHint = `five fields as cron has them, such as "17 3 * * *", or @daily; Sunday is 0 and not 7`
+const ScheduleHint = `use five fields, such as "17 3 * * *" (Sunday is 0, not 7), or @daily`
 
-// IsSchedule reports whether the API server accepts a schedule: it parses it the same way,
-// and wants a time zone elsewhere.
+// IsSchedule reports whether the API server accepts a schedule. It uses the same parser, and
+// refuses a time zone in it.
 func IsSchedule(text string) bool {
 	if strings.Contains(text, "TZ") {
 		return false

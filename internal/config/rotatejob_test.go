@@ -17,8 +17,8 @@ func TestRotateJobIsChecked(t *testing.T) {
 		"nothing like a secret":  {generatedSecret + "rotateJob: {secrets: [something]}\n", `rotateJob.secrets[0]: names no secret of this delivery; available: a, b`},
 		"a secret twice":         {generatedSecret + "rotateJob: {secrets: [a, a]}\n", `rotateJob.secrets[1]: is already listed; remove one`},
 		"another source":         {generatedSecret + "rotateJob: {secrets: [b]}\n", `rotateJob.secrets[0]: names a secret without generate, the only source of the job; give it value: {generate: {}}, or rotate it where its source is: secretctl rotate --due b`},
-		"schedule":               {generatedSecret + "rotateJob: {secrets: [a], schedule: daily}\n", `rotateJob.schedule: must be a schedule; five fields as cron has them`},
-		"schedule of 6 fields":   {generatedSecret + "rotateJob: {secrets: [a], schedule: 0 17 3 * * *}\n", `rotateJob.schedule: must be a schedule`},
+		"schedule":               {generatedSecret + "rotateJob: {secrets: [a], schedule: daily}\n", `rotateJob.schedule: must be a cron schedule; use five fields`},
+		"schedule of 6 fields":   {generatedSecret + "rotateJob: {secrets: [a], schedule: 0 17 3 * * *}\n", `rotateJob.schedule: must be a cron schedule`},
 		"client id in Vault":     {generatedSecret + "rotateJob: {secrets: [a], clientID: 00000000-0000-0000-0000-000000000000}\n", `rotateJob.clientID: is not for this provider; remove it: it is only for provider azure`},
 		"client id in Key Vault": {azure(generatedSecret + "rotateJob: {secrets: [a], clientID: x}\n"), `rotateJob.clientID: must be a UUID`},
 	})

@@ -162,13 +162,13 @@ func (v *view) setValues(own []byte) error {
 		}
 	}
 	if account, _, _ := unstructured.NestedString(chart, "serviceAccount", "name"); account != "" && account != v.Aidbox.ServiceAccount {
-		return hint.Wrap(fmt.Errorf("serviceAccount.name: is %.80q, and that of the config is %s", account, v.Aidbox.ServiceAccount), "set aidbox.serviceAccount to the one that the pods have")
+		return hint.Wrap(fmt.Errorf("serviceAccount.name: is %.80q, but the config has %s", account, v.Aidbox.ServiceAccount), "set aidbox.serviceAccount to the one that the pods have")
 	}
 	return v.checkFree()
 }
 
 func otherFile(key, variable string) error {
-	err := fmt.Errorf("%s: %s names another file, which that of the delivery would replace", key, variable)
+	err := fmt.Errorf("%s: %s names another file, which secretctl would replace", key, variable)
 	return hint.Wrap(err, "move what that file has into the config, and remove the variable")
 }
 

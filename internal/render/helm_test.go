@@ -220,10 +220,10 @@ func TestValuesThatCannotBeKeptAreRefused(t *testing.T) {
 		"aidbox-admin: {volumes: []}":  "values: have none of the Aidbox chart's keys at the top",
 		"postgres: {enabled: true}":    "values: have none of the Aidbox chart's keys at the top",
 		"extraEnvs: []\nextraEnvs: []": `key "extraEnvs" already set`,
-		"extraEnvs: [{name: BOX_VAULT_CONFIG, value: /etc/mine/canary.json}]":          "values: extraEnvs: BOX_VAULT_CONFIG names another file, which that of the delivery would replace",
-		"serviceAccount: {name: records}":                                              `values: serviceAccount.name: is "records", and that of the config is aidbox`,
+		"extraEnvs: [{name: BOX_VAULT_CONFIG, value: /etc/mine/canary.json}]":          "values: extraEnvs: BOX_VAULT_CONFIG names another file, which secretctl would replace",
+		"serviceAccount: {name: records}":                                              `values: serviceAccount.name: is "records", but the config has aidbox`,
 		"volumeMounts: [{name: mine, mountPath: /etc/aidbox/}]":                        `values: volumeMounts: "mine" is mounted at /etc/aidbox, where ConfigMap aidbox-vault-config must be`,
-		"config: {BOX_VAULT_CONFIG: /etc/mine/canary.json}":                            "values: config: BOX_VAULT_CONFIG names another file, which that of the delivery would replace",
+		"config: {BOX_VAULT_CONFIG: /etc/mine/canary.json}":                            "values: config: BOX_VAULT_CONFIG names another file, which secretctl would replace",
 		"volumeMounts: [{name: mine, mountPath: /etc/aidbox/x.json, subPath: x.json}]": `values: volumeMounts: "mine" is mounted at /etc/aidbox/x.json, below the read-only mount of ConfigMap aidbox-vault-config: the container would not start`,
 	} {
 		_, err := HelmValues(vaultDelivery(), Options{}, []byte(text))

@@ -75,8 +75,8 @@ type Inputs struct {
 	Stdin     io.Reader
 	Prompt    func(label string) ([]byte, error)
 	Sanitizer *Sanitizer // learns every value that is read or generated; may be nil
-	// Projected allows a file that its group can read: so the kubelet makes it in a pod with
-	// fsGroup, as OpenShift sets it in each.
+	// Projected allows a file that its group can read. The kubelet writes tokens so in a pod
+	// with fsGroup, which OpenShift sets on every pod.
 	Projected bool
 
 	mu        sync.Mutex // around Stdin and Prompt
