@@ -42,6 +42,9 @@ func (s *Sources) Read(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("secret %q: %w", wanted.Name, err)
 		}
+		if _, err := wanted.InFile(value); err != nil { // and would then mount none of the secrets
+			return hint.Usage("give it such a value, or change the encoding", "secret %q: the value of %s %v", wanted.Name, wanted.Value, err)
+		}
 		values[wanted.Name] = value
 	}
 	s.values = values

@@ -200,12 +200,6 @@ func TestOddValuesAreWarnedAbout(t *testing.T) {
 			t.Errorf("%v, error %v, want the warning %q", got, err, want)
 		}
 	}
-	d := password()
-	d.Secrets[0].ObjectEncoding = config.EncodingHex
-	got, err := fakeKeyVault(t).run(t, d, passwordEnv, store.Options{})
-	if err != nil || got[0].Warning != "is not hex, so the CSI provider cannot decode it" {
-		t.Errorf("%v, error %v", got, err)
-	}
 }
 
 func TestSteadyReadRateIsEstimated(t *testing.T) {

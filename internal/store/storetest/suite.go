@@ -40,6 +40,7 @@ var suite = []struct {
 	{"never writes a secret without a source", reportsAbsent},
 	{"warns of a trailing line break", warnsOfLineBreak},
 	{"reads all sources before the first write", readsSourcesFirst},
+	{"refuses a value that cannot be decoded", refusesUndecodable},
 	{"writes nothing in a dry run", dryRunWritesNothing},
 	{"yields to a value that another writer generated first", yieldsToEarlierValue},
 	{"accepts an equal value of another writer", acceptsEqualConcurrentWrite},
@@ -187,6 +188,22 @@ func readsSourcesFirst(t *testing.T, h Harness) {
 	}
 	if _, _, err := h.open(t, d).Get(t.Context(), d.Secrets[0]); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a was written before the source of b was read: %v", err)
+	}
+}
+
+func refusesUndecodable(t *testing.T, h Harness) {
+	d := h.Delivery(t, config.Secret{Name: "other", Value: FromEnv("P")}, fromP, config.Secret{Name: "stored"})
+	d.Secrets[1].Encoding, d.Secrets[2].Encoding = config.EncodingHex, config.EncodingHex
+	h.Write(t, d.Secrets[2], Canary)
+	_, err := h.provision(t, d, withP(Canary), false)
+	WantError(t, err, `secret "password": the value of environment variable P is not hex`)
+	WantHint(t, err, "change the encoding")
+	if _, _, err := h.open(t, d).Get(t.Context(), d.Secrets[0]); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("another secret was written: %v", err)
+	}
+	changes := h.wantActions(t, d, withP("6869"), store.Create, store.Create, store.Unchanged)
+	if changes[2].Warning != "is not hex, so the CSI provider cannot decode it" {
+		t.Errorf("warning %q about what others wrote", changes[2].Warning)
 	}
 }
 
