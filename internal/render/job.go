@@ -110,6 +110,10 @@ func (v *view) setJob(o Job, text []byte, login store.Job, within time.Duration)
 	if len(j.Name) > maxCronJobName {
 		return hint.Usage("give the delivery a shorter name", "the name %s is longer than the %d characters that a CronJob may have", j.Name, maxCronJobName)
 	}
+	if len(text) > maxConfigMap {
+		return hint.Usage("split the delivery: several documents, each with its own name",
+			"the config of the job %s is more than the 1 MiB that a ConfigMap can hold", j.Name)
+	}
 	j.ConfigMap, j.Image, j.DeadlineSeconds = j.Name+"-config", o.Image, int((within + endAfter).Seconds())
 	j.Config, j.ConfigKey, j.ConfigFolder = string(text), path.Base(jobConfigFile), path.Dir(jobConfigFile)
 	if o.AllowHTTP {

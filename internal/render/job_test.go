@@ -118,6 +118,10 @@ func TestBadOptionsOfGroupsAreErrorsWithAHint(t *testing.T) {
 	long.Name = strings.Repeat("x", 46)
 	without := vaultDelivery()
 	without.RotateJob = nil
+	large := vaultDelivery()
+	for len(large.Resources) < 20_000 {
+		large.Resources = append(large.Resources, config.Resource{Type: "Client", ID: strings.Repeat("x", 64)})
+	}
 	withAdmin := func(text string) Options {
 		o := jobOptions()
 		o.Job.AdminSecret = text
@@ -134,6 +138,7 @@ func TestBadOptionsOfGroupsAreErrorsWithAHint(t *testing.T) {
 		{long, jobOptions(), "longer than the 52 characters that a CronJob may have", "give the delivery a shorter name"},
 		{long, rotateOptions(), "longer than the 52 characters that a CronJob may have", "give the delivery a shorter name"},
 		{without, rotateOptions(), `delivery "aidbox" has no rotateJob`, "write rotateJob: {secrets: [NAME]}, or render the other deliveries with --delivery"},
+		{large, jobOptions(), "the config of the job aidbox-verify is more than the 1 MiB that a ConfigMap can hold", "split the delivery: several documents, each with its own name"},
 		{vaultDelivery(), withAdmin("aidbox-admin"), "the Secret of the admin Client must be NAME/KEY", "write it as NAME/KEY"},
 		{vaultDelivery(), withAdmin("/key"), "the Secret of the admin Client must be NAME/KEY", "write it as NAME/KEY"},
 	} {
