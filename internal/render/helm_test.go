@@ -65,6 +65,16 @@ func TestPatchRemovesWhatElseAVariableHas(t *testing.T) {
 	}
 }
 
+// Kubernetes merges mounts by path, and would keep the subPath of one that is there.
+func TestPatchRemovesTheSubPathOfAMount(t *testing.T) {
+	text := mustRender(t, vaultDelivery(), Options{Patch: true, Only: []string{"Deployment"}})[0].JSON
+	for _, key := range []string{`"subPath":null`, `"subPathExpr":null`} {
+		if got := strings.Count(string(text), key); got != 2 {
+			t.Errorf("%d times %s, want it in both mounts", got, key)
+		}
+	}
+}
+
 func TestComponentIsAsRecorded(t *testing.T) {
 	dir := t.TempDir()
 	objects := mustRender(t, vaultDelivery(), Options{Patch: true, Container: "web"})
@@ -138,7 +148,7 @@ func TestPatchAndValuesThatDifferFromTheDeliveryAreErrors(t *testing.T) {
 	for _, tt := range []struct{ delivery, file, old, new, want string }{
 		{"vault", patchFile, "spec:\n", "spec:\n  selector: {}\n", "spec.selector must not be set"},
 		{"vault", patchFile, "{{quote .Container}}", "web", "has no container named aidbox"},
-		{"vault", patchFile, "mountPath: {{quote .MountPath}}", "mountPath: {{quote .MountPath}}\n              subPath: x", "has a subPath"},
+		{"vault", patchFile, "subPath: null", "subPath: x", "has a subPath"},
 		{"vault", patchFile, checksum, "x", "annotation secretctl.dev/vault-config-checksum"},
 		{"vault", patchFile, account, "x", `serviceAccountName is "x"`},
 		{"vault", patchFile, "      containers:", "      $patch: replace\n      containers:", patchFile + `:26: unknown field "spec.template.spec.$patch"`},
