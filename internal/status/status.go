@@ -166,7 +166,10 @@ func stored(ctx context.Context, s config.Secret, deps verify.Dependencies) Secr
 		is.State, is.Hint = Expired, secret.Shellf("secretctl rotate %s", s.Name)
 	case s.DueAfter() > 0:
 		at, err := store.WrittenAt(ctx, deps.Store, s)
-		if err == nil && time.Since(at) > s.DueAfter() {
+		switch {
+		case err != nil:
+			is.Detail, is.Hint = "age unknown: "+deps.Sanitizer.Line(err.Error()), hint.Of(err)
+		case time.Since(at) > s.DueAfter():
 			is.State, is.Detail, is.Hint = Due, "older than "+s.MaxAge, secret.Shellf("secretctl rotate --due %s", s.Name)
 		}
 	}

@@ -3,15 +3,19 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"time"
 
 	"github.com/secretctl/secretctl/internal/config"
+	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/secret"
 )
 
 // WrittenAt returns when the newest value of a secret was written. That may be long
 // before the newest version, if the versions hold other secrets too. The search ends at
-// the first version whose value cannot be read any more.
+// the first version whose value cannot be read any more. It is an error if the value may
+// be older than its maxAge, but the versions that show it are gone.
 func WrittenAt(ctx context.Context, from Store, s config.Secret) (time.Time, error) {
 	versions, err := from.Versions(ctx, s)
 	if err != nil {
@@ -37,6 +41,10 @@ func WrittenAt(ctx context.Context, from Store, s config.Secret) (time.Time, err
 			return time.Time{}, err
 		}
 		at = v.Created
+		if v.Oldest && time.Since(at) < s.DueAfter() {
+			err := fmt.Errorf("the age of %s is unknown: all %d versions that the store keeps, since %s, have the same value", s.Name, len(versions), at.UTC().Format(time.DateOnly))
+			return time.Time{}, hint.Wrap(err, "%s", secret.Shellf("run: secretctl rotate %s; and keep more versions of its path, or give it a path of its own", s.Name))
+		}
 	}
 	return at, nil
 }

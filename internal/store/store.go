@@ -61,6 +61,7 @@ type Version struct {
 	Created time.Time
 	Expires time.Time // zero for never
 	Gone    bool      // deleted or disabled: its value cannot be read
+	Oldest  bool      // there were earlier ones, which the store no longer keeps
 }
 
 // Dated is a store that keeps when a secret is valid, and returns it at any time.

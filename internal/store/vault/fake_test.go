@@ -67,6 +67,35 @@ func TestDestroyedVersionIsNotUndeleted(t *testing.T) {
 	}
 }
 
+// Vault keeps ten versions of a path, whichever of its keys they changed.
+func TestAgeIsUnknownIfNoVersionShowsIt(t *testing.T) {
+	first := 2
+	b := fake(t, func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/v1/secret/metadata/") {
+			_, _ = fmt.Fprintf(w, `{"data":{"versions":{"%d":{"created_time":"2026-01-01T00:00:00Z"},"11":{"created_time":"2026-01-09T00:00:00Z"}}}}`, first)
+			return
+		}
+		_, _ = io.WriteString(w, `{"data":{"data":{"password":"same"},"metadata":{"version":11}}}`)
+	})
+	d := oneSecret(t, b)
+	s := d.Secrets[0]
+	for _, c := range []struct {
+		first  int
+		maxAge string
+		known  bool
+	}{{2, "36500d", false}, {2, "1h", true}, {2, "", true}, {1, "36500d", true}} {
+		first, s.MaxAge = c.first, c.maxAge
+		at, err := store.WrittenAt(t.Context(), b.vault(t, b.token, d), s)
+		if known := err == nil; known != c.known || known && at.Format(time.DateOnly) != "2026-01-01" {
+			t.Errorf("%+v: %s, %v", c, at, err)
+		}
+		if !c.known {
+			storetest.WantError(t, err, "the age of password is unknown: all 2 versions that the store keeps, since 2026-01-01, have the same value")
+			storetest.WantHint(t, err, "secretctl rotate password")
+		}
+	}
+}
+
 func TestVaultThatHangsIsGivenUp(t *testing.T) {
 	t.Setenv("VAULT_CLIENT_TIMEOUT", "20ms")
 	end := make(chan struct{})

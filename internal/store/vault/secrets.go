@@ -79,6 +79,8 @@ func (v *Store) Versions(ctx context.Context, s config.Secret) (versions []store
 	slices.SortFunc(versions, func(a, b store.Version) int { // as numbers
 		return cmp.Or(cmp.Compare(len(b.ID), len(a.ID)), cmp.Compare(b.ID, a.ID))
 	})
+	oldest := &versions[len(versions)-1]
+	oldest.Oldest = oldest.ID != "1"
 	return versions, nil
 }
 
