@@ -101,16 +101,16 @@ func Main() int {
 // a child: libraries run az and login plugins, which inherit all that is set. The lookup
 // that is returned still finds them.
 func hideFromChildren(environ []string, unset func(string) error) (lookup func(string) (string, bool)) {
-	hidden := secret.Withheld(environ, append(secret.OfClouds(), "VAULT_", "SSL_", "GODEBUG")...) // libraries read these
+	kept := append(secret.OfClouds(), "SSL_", "GODEBUG") // libraries read these
 	for _, p := range providers.All(azure.Access{}) {
-		hidden = append(hidden, p.TokenVariable)
+		kept = append(kept, p.Variables...)
 	}
 	values := map[string]string{}
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
 		values[name] = value
 	}
-	for _, name := range hidden {
+	for _, name := range secret.Withheld(environ, kept...) {
 		_ = unset(name) // it was set, so the name is valid
 	}
 	return func(name string) (string, bool) {

@@ -14,7 +14,7 @@ import (
 func TestChildrenInheritNoSecret(t *testing.T) {
 	env := map[string]string{
 		"PATH": "/usr/bin", "HOME": "/root", "AZURE_CLIENT_ID": "c", "AWS_PROFILE": "p", "VAULT_ADDR": "http://127.0.0.1:1", "HTTPS_PROXY": "http://p",
-		"VAULT_TOKEN": "hunter2", "SECRETCTL_ID_TOKEN": "hunter2", "AIDBOX_CLIENT_SECRET": "hunter2", "MY_VALUE": "a=b", "SECRETCTL_TIMEOUT": "3s",
+		"VAULT_TOKEN": "hunter2", "VAULT_ID_TOKEN": "hunter2", "VAULT_SECRET_ID": "hunter2", "SECRETCTL_ID_TOKEN": "hunter2", "AIDBOX_CLIENT_SECRET": "hunter2", "MY_VALUE": "a=b", "SECRETCTL_TIMEOUT": "3s",
 	}
 	var environ []string
 	for name, value := range env {

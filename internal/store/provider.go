@@ -22,6 +22,9 @@ type Provider struct {
 	// TokenVariable is the environment variable of Options.Token; "" for a store without
 	// tokens.
 	TokenVariable string
+	// Variables are the environment variables that the store's library reads itself, except
+	// for TokenVariable.
+	Variables []string
 	// Environment applies the store's own environment variables to a delivery. It is nil
 	// if there are none.
 	Environment func(d *config.Delivery, lookup func(string) (string, bool)) (warnings []string)

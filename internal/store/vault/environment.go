@@ -14,6 +14,18 @@ import (
 	"github.com/secretctl/secretctl/internal/transport"
 )
 
+// ofLibrary are the variables that Vault's library and the configuration of its token helper
+// need. Others that begin with VAULT_ are credentials of a pipeline, such as VAULT_ID_TOKEN.
+var ofLibrary = []string{
+	api.EnvVaultAddress, api.EnvVaultCACert, api.EnvVaultCACertBytes, api.EnvVaultCAPath, api.EnvVaultClientCert, api.EnvVaultClientKey,
+	api.EnvVaultClientTimeout, api.EnvVaultHeaders, api.EnvVaultSRVLookup, api.EnvVaultSkipVerify, api.EnvVaultNamespace,
+	api.EnvVaultTLSServerName, api.EnvVaultMaxRetries, api.EnvRateLimit, api.EnvHTTPProxy, api.EnvVaultProxyAddr,
+	api.EnvVaultDisableRedirects, variableOfConfig,
+}
+
+// variableOfConfig names the configuration of the vault command.
+const variableOfConfig = "VAULT_CONFIG_PATH"
+
 // variables are those that Vault's library reads, and what they must be. The library's
 // own errors quote values, which may be addresses with passwords.
 var variables = []struct {

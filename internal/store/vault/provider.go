@@ -12,7 +12,7 @@ import (
 // Provider describes HashiCorp Vault.
 var Provider = store.Provider{
 	Name: config.ProviderVault, Title: "HashiCorp Vault",
-	Phases: phases, TokenVariable: api.EnvVaultToken,
+	Phases: phases, TokenVariable: api.EnvVaultToken, Variables: ofLibrary,
 	Environment: followEnvironment,
 	Server:      func(d *config.Delivery) string { return d.Vault.Address },
 	Open:        open,

@@ -44,7 +44,7 @@ func helperToken() (string, error) {
 	if err != nil {
 		return "", nil //nolint:nilerr // then there is no token
 	}
-	settings := os.Getenv("VAULT_CONFIG_PATH") //nolint:forbidigo // as the vault command does
+	settings := os.Getenv(variableOfConfig) //nolint:forbidigo // as the vault command does
 	if settings == "" {
 		settings = filepath.Join(home, ".vault")
 	}
