@@ -18,7 +18,7 @@ import (
 type Existing struct {
 	Cluster   *cluster.Cluster
 	Providers []store.Provider
-	Note      func(format string, args ...any) // is told what was read, and what could not be
+	Note      func(format string, args ...any) // prints what was read, and what could not be
 }
 
 // Read adds to the options the Deployment or StatefulSet of that name, and where its secrets

@@ -1,6 +1,5 @@
 // Package starter writes the first config file of a delivery, with comments that
-// say what to change and what else there is. It copies nothing that may be a
-// secret, and never replaces a file unless it is told to.
+// say what to change and which other keys exist. It copies nothing that may be secret.
 package starter
 
 import (
@@ -21,8 +20,8 @@ import (
 // SchemaFile is the file beside the config that its first line names.
 const SchemaFile = "secretctl.schema.json"
 
-// Options is what the config says. What is left empty has the default of the
-// config, or is a placeholder where there is none.
+// Options is what the config says. An empty field has the default of the config, or
+// a placeholder if there is no default.
 type Options struct {
 	Provider, Name, Namespace              string
 	VaultAddress, CSIAddress               string // with Vault
@@ -32,8 +31,8 @@ type Options struct {
 	MountPath, ScopeFormat                 string // of an existing vault config
 	Secrets                                []config.Secret
 
-	Workload *Workload // what runs Aidbox already; may be nil
-	// The store's section as its SecretProviderClass has it; nil where there is none.
+	Workload *Workload // the existing Aidbox; may be nil
+	// The store's section from the existing SecretProviderClass; nil without one.
 	Vault *config.Vault
 	Azure *config.Azure
 }
@@ -59,8 +58,7 @@ func (o Options) Clients() []Client {
 //go:embed starter.yaml.tmpl
 var file string
 
-// File returns the config file. Whether what it says is valid is for
-// [config.Parse] to tell.
+// File returns the config file. It does not validate it; [config.Parse] does.
 func File(o Options) ([]byte, error) {
 	t, err := template.New("").Funcs(template.FuncMap{"scalar": scalar, "lines": lines, "schema": func() string { return SchemaFile }}).Parse(file)
 	if err != nil {

@@ -15,21 +15,21 @@ import (
 	"github.com/secretctl/secretctl/internal/config"
 )
 
-// Workload is what runs Aidbox already. It has no value of an environment variable but
+// Workload is an existing Aidbox. The only value of an environment variable that it has is
 // the path of the vault config.
 type Workload struct {
 	config.Workload
 	ServiceAccount string
 	Image          string
-	Port           int32    // 0 where none is named
+	Port           int32    // 0 if the container names none
 	Classes        []string // the SecretProviderClasses that the container mounts
 
-	// The vault config that Aidbox is told of, "" where it is told of none, and the
-	// ConfigMap that holds it, "" where it is from elsewhere.
+	// The path of the vault config, "" if no variable has it, and the ConfigMap and key that
+	// hold it, "" if something else does.
 	VaultConfig, ConfigMap, Key string
 }
 
-// Describe takes from a Deployment or StatefulSet what its config file says.
+// Describe takes from a Deployment or StatefulSet what the config file needs.
 func Describe(kind string, meta metav1.ObjectMeta, template corev1.PodTemplateSpec) (Workload, error) {
 	pod := template.Spec
 	if len(pod.Containers) == 0 {
@@ -112,7 +112,7 @@ func (w Workload) ReservedAccount() bool {
 func (w Workload) ScopeFormat() string { return config.ScopeFormatOf(w.Image) }
 
 // Adopt takes over the secrets of an existing vault config, the folder of their files
-// and its dialect. What stored says of the same file is kept: where it is stored.
+// and its dialect. Where a secret is stored comes from the one in stored with the same file.
 func (o *Options) Adopt(vaultConfig []byte, stored []config.Secret) error {
 	entries, err := config.ReadVaultConfig(vaultConfig)
 	if err != nil || len(entries) == 0 {
