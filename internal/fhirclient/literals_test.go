@@ -159,6 +159,29 @@ func TestGetHidesWhatAKeySaysIsSecret(t *testing.T) {
 	}
 }
 
+func TestGetHidesSecretParametersAndPasswordsInAddresses(t *testing.T) {
+	server, c := newAidbox(t)
+	server.resources["AidboxTopicDestination/d"] = map[string]any{
+		"resourceType": "AidboxTopicDestination", "id": "d", "topic": "http://example.org/topic",
+		"parameter": []any{
+			map[string]any{"name": "databricksClientSecret", "valueString": "hunter2"},
+			map[string]any{"name": "endpoint", "valueUrl": "https://hook:hunter2@example.org/in"},
+			map[string]any{"name": "documentation", "valueUrl": "https://example.org/@a:b"},
+			map[string]any{"name": "note", "valueString": "write to ops:team@example.org"},
+		},
+	}
+	body, literals, err := c.Get(t.Context(), config.Resource{Type: "AidboxTopicDestination", ID: "d"})
+	got := string(body)
+	if err != nil || len(literals) > 0 || strings.Contains(got, "hunter2") || strings.Count(got, withheld) != 2 {
+		t.Errorf("%s, %v, %v", body, literals, err)
+	}
+	for _, want := range []string{"databricksClientSecret", "http://example.org/topic", "https://example.org/@a:b", "ops:team@example.org"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%s is not shown in\n%s", want, body)
+		}
+	}
+}
+
 func TestGetWithholdsAResourceThatASecretIsSpreadOver(t *testing.T) {
 	server, c := newAidbox(t)
 	server.resources["Client/basic"] = map[string]any{"resourceType": "Client", "id": "basic", "a": adminSecret[:7], "b": map[string]any{"c": adminSecret[7:13]}, "d": []any{adminSecret[13:]}}

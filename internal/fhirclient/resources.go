@@ -12,9 +12,11 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/hint"
+	"github.com/secretctl/secretctl/internal/secret"
 )
 
 // What a [Change] did to an object.
@@ -68,10 +70,9 @@ func (c *Client) ApplyPolicy(ctx context.Context, id string, r config.Resource) 
 }
 
 // Get returns the resource as indented JSON, and the paths of secret fields with a value.
-// "[literal value withheld]" replaces such values, and what is under keys such as
-// "client_secret" elsewhere. Every string is sanitized, and one that repeats a known secret
-// is masked. If one is spread over several fields, the JSON is a text that says so. An absent
-// resource is [fs.ErrNotExist].
+// "[literal value withheld]" replaces such values, and what [HideSecrets] finds. Every string
+// is sanitized, and one that repeats a known secret is masked. If one is spread over several
+// fields, the JSON is a text that says so. An absent resource is [fs.ErrNotExist].
 func (c *Client) Get(ctx context.Context, r config.Resource) (body []byte, literals []string, err error) {
 	res, err := c.read(ctx, r.Type, r.ID)
 	if err != nil {
@@ -92,14 +93,16 @@ func (c *Client) Get(ctx context.Context, r config.Resource) (body []byte, liter
 	return body, literals, err
 }
 
-// HideSecrets hides the strings, numbers and lists of a resource whose key says that they are
-// secret: people also write secrets into fields that Aidbox does not mask. It reports whether
-// there are any.
+// HideSecrets hides the strings, numbers and lists of a resource whose key, or whose parameter's
+// name, says that they are secret, and addresses with a password: people also write secrets into
+// fields that Aidbox does not mask. It reports whether there are any.
 func HideSecrets(v any) (hidden bool) {
 	switch v := v.(type) {
 	case map[string]any:
+		parameter, _ := v["name"].(string)
 		for key, value := range v {
-			if mayBeSecret(value) && secretKey.MatchString(key) {
+			named := secretKey.MatchString(key) || strings.HasPrefix(key, "value") && secretKey.MatchString(parameter)
+			if mayBeSecret(value) && named || hasPassword(value) {
 				v[key], hidden = withheld, true
 				continue
 			}
@@ -121,6 +124,11 @@ func mayBeSecret(v any) bool {
 		return true
 	}
 	return false
+}
+
+func hasPassword(v any) bool {
+	address, _ := v.(string)
+	return strings.Contains(address, "://") && secret.Credential("", address) != ""
 }
 
 var secretKey = regexp.MustCompile(`(?i)(secret|passwor[dt]|passphrase|private.?key|api.?key|token)$`)
