@@ -45,11 +45,11 @@ var driven = map[string][]string{
 	"install":        {"-c VAULT --kubeconfig KUBE", "-c VAULT --dry-run"},
 	"provision":      {"-c VAULT", "-c VAULT --dry-run", "-c VAULT -v --adopt", "-c AZURE", "-c VAULT --vault-login jwt/ci"},
 	"render":         {"-c VAULT", "-c VAULT --dir OUT/manifests", "-c AZURE", "-c VAULT --helm-values --kubeconfig KUBE"},
-	"rotate":         {"-c VAULT client-secret --no-verify --generate", "-c VAULT LOCAL --canary", "-c VAULT LOCAL --due client-secret --generate"},
+	"rotate":         {"-c VAULT client-secret --no-verify --generate", "-c VAULT LOCAL --canary --rotation-deadline 1s", "-c VAULT LOCAL --due client-secret --generate --rotation-deadline 1s"},
 	"sandbox aidbox": {""}, // which refuses to start without a secret
 	"schema":         {""},
 	"status":         {"-c VAULT --kubeconfig KUBE", "-c AZURE --kubeconfig KUBE"},
-	"verify":         {"-c VAULT LOCAL --all", "-c VAULT --kubeconfig KUBE workload mount", "-c AZURE --kubeconfig KUBE workload mount"},
+	"verify":         {"-c VAULT LOCAL --all --rotation-deadline 1s", "-c VAULT --kubeconfig KUBE workload mount", "-c AZURE --kubeconfig KUBE workload mount"},
 	"version":        {""},
 
 	"completion bash": {""}, "completion zsh": {""}, "completion fish": {""}, "completion powershell": {""},

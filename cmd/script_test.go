@@ -97,7 +97,7 @@ func runScripts(t *testing.T, startVault func(*testing.T) store) {
 					return nil
 				},
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
-					"stores": w.stores, "apply": w.apply, "kvversion": w.kvVersion, "exits": exits, "token": w.token, "contexts": contexts, "impostor": impostor,
+					"stores": w.stores, "apply": w.apply, "kvversion": w.kvVersion, "when-version": w.whenVersion, "exits": exits, "token": w.token, "contexts": contexts, "impostor": impostor,
 					"mount": w.changeMount, "aidbox": w.changeAidbox, "vault": w.changeVault,
 					"when-hanging": w.whenHanging,
 					"passes":       hasStatus("pass"), "failed": hasStatus("fail"), "unknown": hasStatus("unknown"), "skipped": hasStatus("skip"),
@@ -170,7 +170,23 @@ func (w *scriptEnv) vaultConfig() string {
 
 // kvVersion PATH N wants the current version of a KV path to be N; 0 is none.
 func (w *scriptEnv) kvVersion(ts *testscript.TestScript, _ bool, args []string) {
-	mount, path, _ := strings.Cut(args[0], "/")
+	if got := w.versionOf(ts, args[0]); got != args[1] {
+		ts.Fatalf("%s is at version %s, not %s", args[0], got, args[1])
+	}
+}
+
+// whenVersion PATH N waits until a KV path has a version, and whoever wrote it knows.
+func (w *scriptEnv) whenVersion(ts *testscript.TestScript, _ bool, args []string) {
+	for deadline := time.Now().Add(20 * time.Second); w.versionOf(ts, args[0]) != args[1]; <-time.After(100 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s never came to version %s", args[0], args[1])
+		}
+	}
+	<-time.After(time.Second)
+}
+
+func (w *scriptEnv) versionOf(ts *testscript.TestScript, of string) string {
+	mount, path, _ := strings.Cut(of, "/")
 	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, w.vault.address+"/v1/"+mount+"/metadata/"+path, http.NoBody)
 	ts.Check(err)
 	req.Header.Set("X-Vault-Token", w.vault.rootToken)
@@ -183,9 +199,7 @@ func (w *scriptEnv) kvVersion(ts *testscript.TestScript, _ bool, args []string) 
 		}
 	}
 	ts.Check(json.NewDecoder(resp.Body).Decode(&answer))
-	if got := strconv.Itoa(answer.Data.Version); got != args[1] {
-		ts.Fatalf("%s is at version %s, not %s", args[0], got, args[1])
-	}
+	return strconv.Itoa(answer.Data.Version)
 }
 
 // token FILE [ACCOUNT] writes a token of the pod's ServiceAccount, or of another one.

@@ -138,9 +138,23 @@ func (r *run) readyToWrite(ctx context.Context) (stopped Result, ok bool) {
 		}
 	}
 	if r.rotation.Due && !r.rotation.Follow {
-		return r.renew(ctx)
+		if stopped, ok = r.renew(ctx); !ok {
+			return stopped, false
+		}
 	}
-	return Result{}, true
+	return r.timeLeft(ctx)
+}
+
+// timeLeft checks that ctx does not end before the new value should have arrived.
+func (r *run) timeLeft(ctx context.Context) (stopped Result, ok bool) {
+	rot := r.rotation
+	end, limited := ctx.Deadline()
+	left, wanted := time.Until(end), rot.aidboxDeadline()
+	if !limited || rot.WriteOnly || rot.Follow || left >= wanted {
+		return Result{}, true
+	}
+	return Unknown("the new value may take %s to arrive, and --timeout leaves %s", tenths(wanted), tenths(max(0, left))).
+		WithHint("give it longer with --timeout, or wait less with --rotation-deadline"), false
 }
 
 // unchanged checks that nobody has written to the store while the pods were checked. The

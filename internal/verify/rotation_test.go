@@ -115,7 +115,8 @@ func TestInterruptedRotationLeavesAReport(t *testing.T) {
 			return ctx, cancel
 		}, context.Canceled, "interrupted"},
 		{"timeout", func(ctx context.Context) (context.Context, context.CancelFunc) {
-			return context.WithTimeout(ctx, 30*time.Second)
+			ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+			return unannounced{ctx}, cancel
 		}, context.DeadlineExceeded, "timed out"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -143,6 +144,43 @@ func TestInterruptedRotationLeavesAReport(t *testing.T) {
 				}
 				if got := results["rotation/no-restart client-secret"].Detail; got != tt.says+" before running" {
 					t.Errorf("got %q", got)
+				}
+			})
+		})
+	}
+}
+
+// unannounced is a context that does not say when it ends.
+type unannounced struct{ context.Context }
+
+func (unannounced) Deadline() (end time.Time, ok bool) { return end, false }
+
+func TestNothingIsWrittenIfTheTimeIsTooShort(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		change func(*fixture)
+		want   Status
+	}{
+		{"to see it arrive", func(*fixture) {}, StatusUnknown},
+		{"in a dry run", func(s *fixture) { s.o.Rotation.DryRun = true }, StatusUnknown},
+		{"unless the deadline is shorter", func(s *fixture) { s.o.Rotation.Deadline = 30 * time.Second }, StatusPass},
+		{"unless nothing is followed", func(s *fixture) { s.o.Rotation.WriteOnly = true }, StatusPass},
+		{"unless nothing is written", func(s *fixture) { s.o.Rotation.Follow = true }, StatusPass},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := slow(t, time.Second, 0)
+				tt.change(s)
+				s.o.Selected = []string{"rotation/store-updated"}
+				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+				defer cancel()
+				results, report, err := s.run(ctx)
+				must(t, err)
+				expect(t, report, tt.want)
+				got := results["rotation/store-updated client-secret"]
+				const says = "the new value may take 4m30s to arrive, and --timeout leaves 2m0s; nothing was written"
+				if tt.want == StatusUnknown && (got.Detail != says || s.version != 3) {
+					t.Errorf("version %d: %q", s.version, got.Detail)
 				}
 			})
 		})
