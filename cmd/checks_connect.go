@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io/fs"
 	"slices"
 
 	"github.com/secretctl/secretctl/internal/cluster"
@@ -86,21 +87,30 @@ func (a *app) connectAidbox(ctx context.Context, d *config.Delivery, c checkup, 
 	}
 	deps.Aidbox = aidbox
 	if asAdmin {
-		deps.Admin = aidboxAdmin{aidbox}
+		deps.Admin = aidboxAdmin{aidbox, a, d}
 	}
 	return nil
 }
 
-// aidboxAdmin drops the changes that Apply and Delete return, which no check needs.
-type aidboxAdmin struct{ *fhirclient.Client }
+// aidboxAdmin drops the changes that Apply and Delete return, which no check needs. If the
+// command ends before what Apply made is deleted, it says so.
+type aidboxAdmin struct {
+	*fhirclient.Client
+	app *app
+	d   *config.Delivery
+}
 
 func (a aidboxAdmin) Apply(ctx context.Context, r config.Resource) error {
+	a.app.goOn.Store(a.d.Name+"/"+r.Ref(), a.app.onlyFor(a.d.Name, r.Ref()+" may still be in Aidbox, and the next secretctl verify deletes it"))
 	_, err := a.Client.Apply(ctx, r)
 	return err
 }
 
 func (a aidboxAdmin) Delete(ctx context.Context, resourceType, id string) error {
 	_, err := a.Client.Delete(ctx, resourceType, id)
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		a.app.goOn.Delete(a.d.Name + "/" + resourceType + "/" + id)
+	}
 	return err
 }
 
