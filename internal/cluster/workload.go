@@ -101,11 +101,12 @@ type ContainerStatus struct {
 
 // Status returns the status of a container; if there is none yet, only with its name.
 func (p Pod) Status(container string) ContainerStatus {
-	i := slices.IndexFunc(p.Statuses, func(s ContainerStatus) bool { return s.Name == container })
-	if i < 0 {
-		return ContainerStatus{Name: container}
+	for _, s := range slices.Concat(p.Statuses, p.Inits) {
+		if s.Name == container {
+			return s
+		}
 	}
-	return p.Statuses[i]
+	return ContainerStatus{Name: container}
 }
 
 // Of returns the specification with only one of its containers.

@@ -64,7 +64,8 @@ func changes(before, now []cluster.Pod) (changed []string) {
 			changed = append(changed, "pod/"+was.Name+" has ended")
 			continue
 		}
-		for _, old := range was.Statuses {
+		sidecars := slices.DeleteFunc(slices.Clone(was.Inits), func(s cluster.ContainerStatus) bool { return !s.Running })
+		for _, old := range slices.Concat(was.Statuses, sidecars) {
 			status := now[i].Status(old.Name)
 			if status.Restarts != old.Restarts || !status.StartedAt.Equal(old.StartedAt) {
 				changed = append(changed, fmt.Sprintf("container %s of pod/%s was restarted: %d restarts, before %d", old.Name, was.Name, status.Restarts, old.Restarts))

@@ -6,22 +6,31 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/secretctl/secretctl/internal/config"
 	"github.com/secretctl/secretctl/internal/secret"
 )
+
+// proxy is the status of a native sidecar, an init container that goes on running.
+func proxy(restarts int32) corev1.ContainerStatus {
+	return corev1.ContainerStatus{Name: "proxy", RestartCount: restarts, Started: new(true), State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}
+}
 
 func TestRestartDuringARotationIsSeen(t *testing.T) {
 	for name, tt := range map[string]struct {
 		change func(*fakeCluster)
 		says   string
 	}{
-		"restarted":  {func(w *fakeCluster) { w.pods[1].Status.ContainerStatuses[0].RestartCount++ }, "container app of pod/b was restarted: 1 restarts, before 0"},
-		"replaced":   {func(w *fakeCluster) { w.pods = w.pods[:1] }, "pod/b is gone"},
-		"deleted":    {func(w *fakeCluster) { w.fixed["/apis/apps/v1/namespaces/default/deployments/aidbox"] = notFound }, "Deployment aidbox was deleted meanwhile"},
-		"going away": {func(w *fakeCluster) { w.pods[1].DeletionTimestamp = &w.pods[1].CreationTimestamp }, "pod/b is terminating"},
+		"restarted":        {func(w *fakeCluster) { w.pods[1].Status.ContainerStatuses[0].RestartCount++ }, "container app of pod/b was restarted: 1 restarts, before 0"},
+		"a native sidecar": {func(w *fakeCluster) { w.pods[1].Status.InitContainerStatuses = []corev1.ContainerStatus{proxy(1)} }, "container proxy of pod/b was restarted: 1 restarts, before 0"},
+		"replaced":         {func(w *fakeCluster) { w.pods = w.pods[:1] }, "pod/b is gone"},
+		"deleted":          {func(w *fakeCluster) { w.fixed["/apis/apps/v1/namespaces/default/deployments/aidbox"] = notFound }, "Deployment aidbox was deleted meanwhile"},
+		"going away":       {func(w *fakeCluster) { w.pods[1].DeletionTimestamp = &w.pods[1].CreationTimestamp }, "pod/b is terminating"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, s := rotationInPods(t, func(w *fakeCluster, s *fixture) {
+				w.pods[1].Status.InitContainerStatuses = []corev1.ContainerStatus{proxy(0)}
 				put := s.w.Put
 				s.w.Put = func(ctx context.Context, c config.Secret, v secret.Value) (string, error) {
 					defer func() {

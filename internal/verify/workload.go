@@ -190,7 +190,8 @@ func replicasReady(r *run) string {
 // another one that does not run or was restarted.
 func containerDown(r *run, p cluster.Pod) (result Result) {
 	found := p.Status(aidboxIn(r.d, p.Spec).Name)
-	for _, other := range p.Statuses {
+	sidecars := slices.DeleteFunc(slices.Clone(p.Inits), func(s cluster.ContainerStatus) bool { return s.Passed })
+	for _, other := range slices.Concat(p.Statuses, sidecars) {
 		if found.Running && (!other.Running || found.Restarts == 0 && other.Restarts > 0) {
 			found = other
 		}

@@ -189,6 +189,15 @@ func workloadRows() []row {
 				Name: "sidecar", RestartCount: 4, State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}},
 			})
 		}), deployment, StatusFail, "pod/b: container sidecar does not run: CrashLoopBackOff; 1 of 2 replicas ready | kubectl logs -n default b -c sidecar --previous"},
+		{"native sidecar crashes", in(func(w *fakeCluster, _ *fixture) {
+			w.deployment.Status.ReadyReplicas = 1
+			p := &w.pods[1].Status
+			p.Conditions[0].Status = corev1.ConditionFalse
+			p.InitContainerStatuses = []corev1.ContainerStatus{
+				{Name: "migrate", RestartCount: 2, State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Reason: "Completed"}}},
+				{Name: "proxy", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}}},
+			}
+		}), deployment, StatusFail, "pod/b: container proxy does not run: CrashLoopBackOff; 1 of 2 replicas ready"},
 		{"sidecar was restarted", in(func(w *fakeCluster, _ *fixture) {
 			w.deployment.Status.ReadyReplicas = 1
 			p := &w.pods[1].Status
