@@ -194,7 +194,7 @@ func TestInitSaysWhatItGuesses(t *testing.T) {
 	for want, in := range map[string]string{
 		"warning: no SecretProviderClass that it mounts says where bq-sa-key is stored: the config has the default, a guess\n": narration,
 		"warning: spare is mounted, and left out: no vault config that was read names it\n":                                    narration,
-		"path: aidbox/bq-sa-key  # in Vault, below kvMount; a guess: no SecretProviderClass that is mounted says it\n":         string(text),
+		"path: aidbox/bq-sa-key  # in Vault, below kvMount; a guess: no mounted SecretProviderClass has it\n":                  string(text),
 		"path: records/idp  # in Vault, below kvMount\n":                                                                       string(text),
 	} {
 		if !strings.Contains(in, want) {
