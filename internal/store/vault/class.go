@@ -58,8 +58,8 @@ var dialect = store.Dialect{
 	Parameter: func(parameters map[string]string, name string) string {
 		value := strings.TrimSpace(parameters[name])
 		switch name {
-		case "vaultKubernetesMountPath":
-			return strings.Trim(cmp.Or(value, defaultAuthMount), "/")
+		case "vaultKubernetesMountPath": // which has another name too
+			return strings.Trim(cmp.Or(value, strings.TrimSpace(parameters["vaultAuthMountPath"]), defaultAuthMount), "/")
 		case "vaultAddress":
 			return strings.TrimRight(value, "/")
 		case "vaultSkipTLSVerify":
@@ -126,6 +126,9 @@ func read(live secretsstorev1.SecretProviderClassSpec, d *config.Delivery) error
 		return store.Invalid("parameter objects: " + hint.OneLine(err.Error()))
 	}
 	parameter := func(name string) string { return dialect.Parameter(live.Parameters, name) }
+	if parameter("vaultTLSClientCertPath") != "" {
+		return store.Invalid("has a client certificate (vaultTLSClientCertPath), which secretctl does not support")
+	}
 	section := config.Vault{
 		Role:      strings.ToLower(parameter("roleName")), // as Vault does
 		Namespace: parameter("vaultNamespace"), Audience: parameter("audience"),

@@ -27,6 +27,7 @@ func TestClassIsComparedByItsMeaning(t *testing.T) {
 		{"an audience", []string{"audience", "x"}, `parameter audience is "x", not ""`, ""},
 		{"another mount", []string{"vaultKubernetesMountPath", "k8s"}, `parameter vaultKubernetesMountPath is "k8s"`, ""},
 		{"the default mount left out", []string{"vaultKubernetesMountPath", ""}, "", ""},
+		{"another mount, by its other name", []string{"vaultKubernetesMountPath", "", "vaultAuthMountPath", "k8s"}, `parameter vaultKubernetesMountPath is "k8s"`, ""},
 		{"a slash behind the address", []string{"vaultAddress", "http://vault.default:8200/"}, "", ""},
 		{"another address", []string{"vaultAddress", "http://x"}, `parameter vaultAddress is "http://x"`, ""},
 		{"a CA", []string{"vaultCACertPath", "/ca"}, `parameter vaultCACertPath is "/ca", not ""`, ""},
@@ -108,9 +109,11 @@ func TestClassHasTheNameOfTheFile(t *testing.T) {
 func TestClassIsReadAsTheProviderTakesIt(t *testing.T) {
 	live := storetest.Live(classes(classDelivery())[0], dialect)
 	live.Parameters["roleName"] = "Records-Reader"
+	delete(live.Parameters, "vaultKubernetesMountPath")
+	live.Parameters["vaultAuthMountPath"] = "k8s-eu"
 	live.Parameters["objects"] = "- {objectName: a, secretPath: /v1/kv/data/records/a, secretKey: k}"
 	var d config.Delivery
-	if err := read(live, &d); err != nil || d.Vault.Role != "records-reader" || d.Vault.KVMount != "kv" || d.Secrets[0].Path != "records/a" {
+	if err := read(live, &d); err != nil || d.Vault.Role != "records-reader" || d.Vault.AuthMount != "k8s-eu" || d.Vault.KVMount != "kv" || d.Secrets[0].Path != "records/a" {
 		t.Errorf("%v, %+v, %+v", err, d.Vault, d.Secrets)
 	}
 }
@@ -141,5 +144,10 @@ func TestClassThatNoDeliveryCanHaveIsRefused(t *testing.T) {
 		if err := read(live, &config.Delivery{}); !errors.Is(err, fs.ErrInvalid) || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v", text, err)
 		}
+	}
+	live := storetest.Live(classes(classDelivery())[0], dialect)
+	live.Parameters["vaultTLSClientCertPath"] = "/vault/tls/client.crt"
+	if err := read(live, &config.Delivery{}); !errors.Is(err, fs.ErrInvalid) || !strings.Contains(err.Error(), "client certificate") {
+		t.Error(err)
 	}
 }
