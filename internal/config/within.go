@@ -3,7 +3,6 @@ package config
 import (
 	"bytes"
 	"encoding/json"
-	"maps"
 	"slices"
 
 	yaml "go.yaml.in/yaml/v3"
@@ -16,6 +15,44 @@ import (
 // with the address at which pods reach Vault, and without anything that may hold a value.
 // It cannot be rendered or provisioned. The same delivery gives the same bytes.
 func (d *Delivery) WithinCluster() ([]byte, error) { return d.within(nil) }
+
+// outline keeps of a body the grant types, and where it has values in the objects with
+// secret fields: without these, a check takes what is plain there for a literal secret.
+func (r Resource) outline() map[string]any {
+	body := map[string]any{}
+	for key, value := range r.Body {
+		switch key {
+		case "grant_types":
+			body[key] = value
+		case "client", "jwt", "introspection_endpoint", "parameter":
+			body[key] = hide(value)
+		}
+	}
+	return body
+}
+
+// hide replaces values, but not the name of a parameter, nor that of Kafka's mechanism.
+func hide(v any) any {
+	switch v := v.(type) {
+	case nil:
+		return nil
+	case []any:
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = hide(v[i])
+		}
+		return out
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for key, value := range v {
+			if out[key] = hide(value); key == "name" || v["name"] == "saslMechanism" {
+				out[key] = value
+			}
+		}
+		return out
+	}
+	return masked
+}
 
 // WithinRotateJob is WithinCluster for the rotate job, which generates the values of the
 // secrets that it rotates and reaches Aidbox through the API server.
@@ -48,11 +85,12 @@ func (d *Delivery) within(generated []Secret) ([]byte, error) {
 	}
 	c.Resources = slices.Clone(d.Resources)
 	for i, r := range c.Resources {
-		body := maps.Clone(r.Body)
-		maps.DeleteFunc(body, func(key string, _ any) bool { return key != "grant_types" })
-		c.Resources[i].Body = body
+		c.Resources[i].Body = r.outline()
 		if r.AccessPolicy != nil {
 			c.Resources[i].AccessPolicy = AccessAllow
+		}
+		if policy, ok := r.AccessPolicy.(map[string]any); ok && policy["id"] != nil {
+			c.Resources[i].AccessPolicy = map[string]any{"engine": AccessAllow, "id": policy["id"]}
 		}
 	}
 	asJSON, err := json.Marshal(c)
