@@ -76,22 +76,26 @@ func newSpec(spec corev1.PodSpec) Spec {
 	return s
 }
 
-// VaultConfigOf returns the path in BOX_VAULT_CONFIG, or else in AIDBOX_VAULT_CONFIG. set is
-// whether the container has one of the two, even if its value comes from another object.
-func VaultConfigOf(c corev1.Container) (file string, set bool) {
-	for _, name := range []string{"AIDBOX_VAULT_CONFIG", "BOX_VAULT_CONFIG"} {
-		for _, e := range c.Env {
-			if e.Name == name {
-				file, set = cmp.Or(e.Value, file), true
-			}
+// VaultConfigOf returns the path in BOX_VAULT_CONFIG, or else in AIDBOX_VAULT_CONFIG; other is
+// the path in the latter if the two differ. set is whether the container has one of the two,
+// even if its value comes from another object.
+func VaultConfigOf(c corev1.Container) (file, other string, set bool) {
+	values := map[string]string{}
+	for _, e := range c.Env {
+		if e.Name == "BOX_VAULT_CONFIG" || e.Name == "AIDBOX_VAULT_CONFIG" {
+			values[e.Name] = e.Value
 		}
 	}
-	return file, set
+	file, other = cmp.Or(values["BOX_VAULT_CONFIG"], values["AIDBOX_VAULT_CONFIG"]), values["AIDBOX_VAULT_CONFIG"]
+	if other == file {
+		other = ""
+	}
+	return file, other, len(values) > 0
 }
 
 func newContainer(c corev1.Container, volumes map[string]Volume) Container {
-	file, set := VaultConfigOf(c)
-	container := Container{Name: c.Name, Image: c.Image, VaultConfig: file, VaultConfigUnset: !set && len(c.EnvFrom) == 0}
+	file, other, set := VaultConfigOf(c)
+	container := Container{Name: c.Name, Image: c.Image, VaultConfig: file, OtherVaultConfig: other, VaultConfigUnset: !set && len(c.EnvFrom) == 0}
 	for _, m := range c.VolumeMounts {
 		if volume, ok := volumes[m.Name]; ok {
 			container.Mounts = append(container.Mounts, Mount{Path: m.MountPath, SubPath: m.SubPath + m.SubPathExpr, Volume: volume})

@@ -62,6 +62,7 @@ type Volume struct {
 type Container struct {
 	Name, Image      string
 	VaultConfig      string  // BOX_VAULT_CONFIG, or else AIDBOX_VAULT_CONFIG
+	OtherVaultConfig string  // AIDBOX_VAULT_CONFIG, if that differs
 	VaultConfigUnset bool    // neither variable is set, and envFrom sets none
 	Mounts           []Mount // of the volumes in [Spec]
 }

@@ -44,7 +44,7 @@ func Describe(kind string, meta metav1.ObjectMeta, template corev1.PodTemplateSp
 		ServiceAccount: cmp.Or(pod.ServiceAccountName, "default"), // as Kubernetes has it
 		Image:          c.Image, Port: port(c.Ports),
 	}
-	w.VaultConfig, _ = cluster.VaultConfigOf(c)
+	w.VaultConfig, _, _ = cluster.VaultConfigOf(c)
 	deepest := ""
 	for _, m := range c.VolumeMounts {
 		i := slices.IndexFunc(pod.Volumes, func(v corev1.Volume) bool { return v.Name == m.Name })

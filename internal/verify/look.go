@@ -20,6 +20,7 @@ type mount struct {
 	container   string       // of the pod
 	folder      func(config.Secret) string
 	vaultConfig string // the file
+	otherConfig string // that a second variable names as the vault config
 	unset       bool   // no variable of the container names the vault config
 
 	// observe looks at files. If Aidbox's user may not read one, its error is an

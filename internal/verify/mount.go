@@ -136,7 +136,13 @@ func vaultConfigMatches(ctx context.Context, r *run, s subject) Result {
 		data = wanted
 	}
 	result := compareVaultConfig(data, r.d, r.Sanitizer)
-	if s.mount.unset && result.Status == StatusPass {
+	switch {
+	case result.Status != StatusPass:
+	case s.mount.otherConfig != "":
+		return Warn("%s; but BOX_VAULT_CONFIG of container %s names %s, and AIDBOX_VAULT_CONFIG %s, which Aidbox may read instead",
+			result.Detail, s.mount.container, r.line(s.mount.vaultConfig), r.line(s.mount.otherConfig)).
+			WithHint("set both to %s: which one Aidbox reads depends on its version", config.VaultConfigFile)
+	case s.mount.unset:
 		return Warn("%s; but container %s sets neither BOX_VAULT_CONFIG nor AIDBOX_VAULT_CONFIG, without which Aidbox does not read it", result.Detail, s.mount.container).
 			WithHint("%s; ignore this if the image sets one of them", r.workloadHint())
 	}

@@ -154,6 +154,14 @@ func podRows() []row {
 			}
 		}), conf, StatusFail, "mount the ConfigMap"},
 		{"not named", in(func(w *fakeCluster, _ *fixture) { w.pods[1].Spec.Containers[1].Env = nil }), conf, StatusWarn, "container app sets neither BOX_VAULT_CONFIG nor AIDBOX_VAULT_CONFIG"},
+		{"two names", in(func(w *fakeCluster, _ *fixture) {
+			app := &w.pods[1].Spec.Containers[1]
+			app.Env = append(app.Env, corev1.EnvVar{Name: "AIDBOX_VAULT_CONFIG", Value: "/etc/old.json"})
+		}), conf, StatusWarn, "names /etc/aidbox/vault-config.json, and AIDBOX_VAULT_CONFIG /etc/old.json, which Aidbox may read instead"},
+		{"the same name twice", in(func(w *fakeCluster, _ *fixture) {
+			app := &w.pods[1].Spec.Containers[1]
+			app.Env = append(app.Env, corev1.EnvVar{Name: "AIDBOX_VAULT_CONFIG", Value: config.VaultConfigFile})
+		}), conf, StatusPass, "path and scope of 1 secret"},
 		{"perhaps named", in(func(w *fakeCluster, _ *fixture) {
 			app := &w.pods[1].Spec.Containers[1]
 			app.Env, app.EnvFrom = nil, []corev1.EnvFromSource{{}}

@@ -95,7 +95,10 @@ func (p *pods) mounts(of []cluster.Pod) (mounts []*mount) {
 
 func (p *pods) mount(pod cluster.Pod) *mount {
 	c := aidboxIn(p.d, pod.Spec)
-	m := &mount{d: p.d, replica: "pod/" + pod.Name, pod: &pod, container: c.Name, folder: p.d.MountFolder, vaultConfig: cmp.Or(c.VaultConfig, config.VaultConfigFile), unset: c.VaultConfigUnset}
+	m := &mount{
+		d: p.d, replica: "pod/" + pod.Name, pod: &pod, container: c.Name, folder: p.d.MountFolder,
+		vaultConfig: cmp.Or(c.VaultConfig, config.VaultConfigFile), otherConfig: c.OtherVaultConfig, unset: c.VaultConfigUnset,
+	}
 	m.observe = func(ctx context.Context, l cluster.Look) (cluster.Observation, error) {
 		seen, err := p.c.Observe(ctx, pod, c.Name, l)
 		for path, f := range seen {
