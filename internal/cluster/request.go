@@ -235,6 +235,12 @@ type absentError struct{ text string }
 func (e absentError) Error() string        { return e.text }
 func (e absentError) Is(target error) bool { return target == fs.ErrNotExist }
 
+// invalidError is an object that the API server refuses to store. It is an [fs.ErrInvalid].
+type invalidError struct{ error }
+
+func (e invalidError) Unwrap() error        { return e.error }
+func (e invalidError) Is(target error) bool { return target == fs.ErrInvalid }
+
 // errNotServed marks an API that the cluster does not have. It is an [fs.ErrNotExist].
 var errNotServed error = absentError{"the cluster does not serve this API"}
 
@@ -271,6 +277,8 @@ func (c *Cluster) refusal(verb string, o object, status *apierrors.StatusError) 
 		return absentError{"not found"}
 	case code == http.StatusNotFound:
 		return absentError{message}
+	case code == http.StatusUnprocessableEntity:
+		return invalidError{transport.Answered(int(code), ": "+message)}
 	}
 	return transport.Answered(int(code), ": "+message)
 }

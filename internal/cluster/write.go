@@ -66,7 +66,8 @@ type Comparison struct {
 
 // DryRunApply asks the API server what applying an object, given as JSON, would make of the
 // live one, with its defaults and admission. It changes nothing. A field that the cluster
-// does not know is an error. It refuses Secrets, whose values would be in the answer.
+// does not know is an error, and an object that the server refuses is an [fs.ErrInvalid]. It
+// refuses Secrets, whose values would be in the answer.
 func (c *Cluster) DryRunApply(ctx context.Context, manifest []byte) (Comparison, error) {
 	var wanted unstructured.Unstructured
 	if err := wanted.UnmarshalJSON(manifest); err != nil {

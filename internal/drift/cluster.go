@@ -32,12 +32,18 @@ func InCluster(ctx context.Context, c *cluster.Cluster, manifests []render.Objec
 func manifest(ctx context.Context, c *cluster.Cluster, m render.Object) Object {
 	o := Object{Name: m.Kind + " " + m.Namespace + "/" + m.Name, State: Equal}
 	compared, err := c.DryRunApply(ctx, m.JSON)
-	if m.Patch != "" && hint.Of(err) == "" {
-		err = hint.Wrap(err, "is there a %s %s with a container %s? aidbox.workload says which", m.Kind, m.Name, m.Patch)
-	}
-	switch {
+	switch refused := errors.Is(err, fs.ErrInvalid); {
 	case errors.Is(err, fs.ErrNotExist) && compared.Live == nil:
 		o.State, o.Detail, o.Hint = Absent, "cannot be created yet: "+err.Error(), hint.Of(err)
+		return o
+	case refused && m.Patch != "":
+		return unknown(o.Name, hint.Wrap(err, "is there a %s %s with a container %s? aidbox.workload says which", m.Kind, m.Name, m.Patch))
+	case refused && compared.Live == nil:
+		o.State, o.Detail = Absent, "cannot be created: "+err.Error()
+		return o
+	case refused:
+		o.State, o.Detail = Different, "cannot be applied: "+err.Error()
+		o.Hint = "if a field cannot be changed, delete the object and apply it again; to keep it, leave it out, in render and here: --skip " + m.Kind
 		return o
 	case err != nil:
 		return unknown(o.Name, err)
