@@ -78,7 +78,7 @@ func (a *app) printBodies(all []*config.Delivery, output string) error {
 					return hint.Wrap(fmt.Errorf("%s/%s repeats a secret value, so it is not printed", r.Type, r.ID), "refer to the secret below secrets, in place of a value in the body")
 				}
 				if fhirclient.HideSecrets(body) {
-					a.narrate("warning: %s%s/%s has a secret as it is in the config, which is sent and not printed; refer to one below secrets instead", a.of(d), r.Type, r.ID)
+					a.narrate("warning: %s%s/%s contains a literal secret in the config, which secretctl sends and does not print; refer to one below secrets instead", a.of(d), r.Type, r.ID)
 				}
 				found = append(found, resourceReport{d.Name, body})
 			}

@@ -59,7 +59,7 @@ func (a *app) checkJob(d *config.Delivery, o render.Options) error {
 func (a *app) warnOfLiterals(d *config.Delivery, o render.Options) {
 	for _, e := range d.Aidbox.Env {
 		if a.sanitizer.Repeats(e.Value) {
-			a.narrate("warning: %saidbox.env: %s has a secret as it is, and the manifests repeat it; refer to it with valueFrom or envFrom instead", a.of(d), e.Name)
+			a.narrate("warning: %saidbox.env: %s contains a literal secret, which the manifests repeat; use valueFrom or envFrom instead", a.of(d), e.Name)
 		}
 	}
 	if !o.Includes(render.WithInitBundle) {
@@ -67,7 +67,7 @@ func (a *app) warnOfLiterals(d *config.Delivery, o render.Options) {
 	}
 	for _, r := range d.Resources {
 		if a.repeatsSecret(r.Body) {
-			a.narrate("warning: %sthe body of %s/%s has a secret as it is, and the Init Bundle repeats it; refer to it below secrets instead", a.of(d), r.Type, r.ID)
+			a.narrate("warning: %sthe body of %s/%s contains a literal secret, which the Init Bundle repeats; refer to one below secrets instead", a.of(d), r.Type, r.ID)
 		}
 	}
 }

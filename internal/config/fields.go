@@ -136,7 +136,7 @@ func (d *Delivery) Warnings() []Warning {
 	for i, r := range d.Resources {
 		if r.plainCredential() {
 			all = append(all, Warning{
-				fmt.Sprintf("resources[%d].body.parameter", i), "has a header with a credential, which Aidbox stores and shows as it is",
+				fmt.Sprintf("resources[%d].body.parameter", i), "has a header with a credential, which Aidbox stores and shows in plain text",
 				"store the whole line, and name it under secrets: {parameter.header: SECRET}",
 			})
 		}

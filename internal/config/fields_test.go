@@ -18,7 +18,7 @@ func TestWhatWorksAndMayNotBeMeantIsWarnedAbout(t *testing.T) {
 		"not documented":  {begin + "parameter.databricksClientSecret: s}}\n", []Warning{{"resources[0].secrets.parameter.databricksClientSecret", "is not documented as a parameter that takes a secret", "secretctl verify client shows whether Aidbox keeps the reference"}}},
 		"mistyped":        {begin + "parameter.headr: s}}\n", []Warning{{"resources[0].secrets.parameter.headr", "is not documented as a parameter that takes a secret", `did you mean "parameter.header"? secretctl verify client shows whether Aidbox keeps the reference`}}},
 		"plain header":    {begin + "parameter.header: s}, body: {parameter: [{name: header, valueString: \"User-Agent: a\"}]}}\n", nil},
-		"with credential": {begin + "parameter.header: s}, body: {parameter: [{name: header, valueString: \"authorization : Bearer hunter2\"}]}}\n", []Warning{{"resources[0].body.parameter", "has a header with a credential, which Aidbox stores and shows as it is", "store the whole line, and name it under secrets: {parameter.header: SECRET}"}}},
+		"with credential": {begin + "parameter.header: s}, body: {parameter: [{name: header, valueString: \"authorization : Bearer hunter2\"}]}}\n", []Warning{{"resources[0].body.parameter", "has a header with a credential, which Aidbox stores and shows in plain text", "store the whole line, and name it under secrets: {parameter.header: SECRET}"}}},
 	} {
 		if diff := cmp.Diff(test.want, loadText(t, delivery(test.text)).Warnings()); diff != "" {
 			t.Errorf("%s (-want +got)\n%s", name, diff)

@@ -14,7 +14,7 @@ func TestResourcesAreChecked(t *testing.T) {
 		"resource twice":                   {"resources: [{type: Client, id: c, secrets: {secret: s}}, {type: Client, id: c, secrets: {secret: s}}]\n", `resources[1]: has the same type and id as resources[0]`},
 		"no references":                    {resourceOf("type: Client, id: c"), `resources[0].secrets: is empty`},
 		"unknown secret":                   {secretsOf("{name: my-secret, scope: [Client]}") + resourceOf("type: Client, id: c, secrets: {secret: my-secert}"), `resources[0].secrets.secret: names no secret of this delivery; did you mean "my-secret"?`},
-		"literal":                          {resourceOf("type: Client, id: c, secrets: {secret: hunter2}"), `resources[0].secrets.secret: names no secret of this delivery; the name of a secret stands here, never a value`},
+		"literal":                          {resourceOf("type: Client, id: c, secrets: {secret: hunter2}"), `resources[0].secrets.secret: names no secret of this delivery; write the name of a secret, not a value`},
 		"out of scope":                     {resourceOf("type: Client, id: basic, secrets: {secret: s}"), `resources[0].secrets.secret: names a secret whose scope does not include this resource; add "Client/basic" to secrets[0].scope`},
 		"field":                            {resourceOf("type: Client, id: c, secrets: {secert: s}"), `resources[0].secrets.secert: is not a field of this type that takes a secret; did you mean "secret"?`},
 		"parameter":                        {secretsOf("{name: s, scope: [AidboxTopicDestination]}") + resourceOf("type: AidboxTopicDestination, id: c, secrets: {\"parameter.zzzzzzzzzzzzzzzzzzzzzz zzzzzzzzzzzzzzzzzz\": s}"), `is not a field of this type that takes a secret; available: parameter.saslJaasConfig,`},

@@ -93,7 +93,7 @@ var (
 	fhirID     = like(`[A-Za-z0-9._-]{1,64}`, "must be an id", "use 1 to 64 of A-Z, a-z, 0-9, -, _ and .")
 	uuid       = like(`[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}`, "must be a UUID", "such as 00000000-0000-0000-0000-000000000000")
 	serverName = like(`[A-Za-z0-9:]([A-Za-z0-9.:-]*[A-Za-z0-9])?`, "must be the name of a server", "as in its certificate, such as vault.example.com")
-	variable   = like(`[A-Za-z_][A-Za-z0-9_]*`, "must be the name of an environment variable", "a variable's name stands here, never its value")
+	variable   = like(`[A-Za-z_][A-Za-z0-9_]*`, "must be the name of an environment variable", "write the variable's name, not its value")
 	image      = like(`[A-Za-z0-9][-\w./:@]*`, "must be the name of an image", "such as healthsamurai/aidboxone:2602")
 )
 

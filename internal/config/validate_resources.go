@@ -56,7 +56,7 @@ func (doc *document) validateReferences(at *place, r Resource, secrets map[strin
 		i, exists := secrets[r.Secrets[path]]
 		switch {
 		case !exists:
-			at.key(path).report("names no secret of this delivery", cmp.Or(doc.similarSecret(r.Secrets[path]), "the name of a secret stands here, never a value"))
+			at.key(path).report("names no secret of this delivery", cmp.Or(doc.similarSecret(r.Secrets[path]), "write the name of a secret, not a value"))
 		case known && !d.Secrets[i].InScope(r.Type, r.ID):
 			at.key(path).report("names a secret whose scope does not include this resource", fmt.Sprintf("add %q to %s", r.Ref(), doc.secretAt(i).key("scope")))
 		}

@@ -70,8 +70,8 @@ var faults = []fault{
 		{"doctor", podCanRead, "fail", `admits the namespaces "other", not "NAMESPACE"`},
 	}},
 	{"role for another audience", setRoleField("audience", "elsewhere"), (*realCluster).provision, []expectation{
-		{"doctor", podCanRead, "fail", `wants a token for the audience "elsewhere", and the pod's is for "vault" (answered 403...set vault.audience`},
-		{newPods + workload, deployment, "fail", `FailedMount: Code: 403...audience...wants a token for the audience "elsewhere"`},
+		{"doctor", podCanRead, "fail", `requires a token for the audience "elsewhere", and the pod's is for "vault" (answered 403...set vault.audience`},
+		{newPods + workload, deployment, "fail", `FailedMount: Code: 403...audience...requires a token for the audience "elsewhere"`},
 	}},
 	{"role without the policy", setRoleField("token_policies", "other"), (*realCluster).provision, []expectation{
 		{"doctor", podCanRead, "fail", `gives the policies "default", "other" and not "NAMESPACE"`},

@@ -187,7 +187,7 @@ func (v *Store) whyNoLogin(ctx context.Context, c store.Claims) (why, next strin
 		if v.d.Vault.Audience != "" { // provision removes none
 			next += ", or give the role the audience of the config: secretctl provision --phase role"
 		}
-		return fmt.Sprintf("%s wants a token for the audience %q, and the pod's is for %s", name, is.Audience, quoted(c.Audiences)), next
+		return fmt.Sprintf("%s requires a token for the audience %q, and the pod's is for %s", name, is.Audience, quoted(c.Audiences)), next
 	case !matches(is.ServiceAccounts, account):
 		return fmt.Sprintf("%s admits the ServiceAccounts %s, not %q", name, quoted(is.ServiceAccounts), account), next
 	case is.Selector == "" && !matches(is.Namespaces, namespace):

@@ -103,7 +103,7 @@ func namesWhatRefusesThePod(t *testing.T, b *backend) {
 		{"mount absent", func(s *podFixture) { s.d.Vault.AuthMount = "nowhere" }, fs.ErrPermission, "no auth method at auth/nowhere", "--phase auth"},
 		{"other ServiceAccount", func(s *podFixture) { role(s, map[string]any{"bound_service_account_names": "other"}) }, fs.ErrPermission, `admits the ServiceAccounts "other", not "aidbox"`, "provision"},
 		{"other namespace", func(s *podFixture) { role(s, map[string]any{"bound_service_account_namespaces": "other"}) }, fs.ErrPermission, `admits the namespaces "other", not "default"`, "provision"},
-		{"other audience", func(s *podFixture) { s.audiences = []string{"other"} }, fs.ErrPermission, `wants a token for the audience "vault", and the pod's is for "other"`, "vault.audience"},
+		{"other audience", func(s *podFixture) { s.audiences = []string{"other"} }, fs.ErrPermission, `requires a token for the audience "vault", and the pod's is for "other"`, "vault.audience"},
 		{"review fails", func(s *podFixture) { s.kubernetes.Close() }, fs.ErrPermission, "could not have the cluster review it", "kubernetes_host"},
 		{"not told why", func(s *podFixture) { s.anonymous, s.d.Vault.Role = true, "nobody" }, fs.ErrPermission, "may not read the role to find out why", "token"},
 		{"policy absent", func(s *podFixture) { s.call(s.t, http.MethodDelete, "sys/policies/acl/"+s.d.Vault.Policy, nil) }, fs.ErrPermission, "does not exist", "--phase policy"},

@@ -158,7 +158,7 @@ func keepsSettingsOfRole(t *testing.T, b *backend) {
 		for _, adopt := range []bool{false, true} {
 			got, err := b.runWith(t, d, store.Options{Adopt: adopt}, "role")
 			storetest.Want(t, got, err, "role unchanged "+path)
-			if err == nil && got[0].Warning != `wants a token for the audience "vault": set vault.audience to that` {
+			if err == nil && got[0].Warning != `requires a token for the audience "vault": set vault.audience to that` {
 				t.Errorf("warning %q", got[0].Warning)
 			}
 		}

@@ -164,7 +164,7 @@ func (s *roleStep) keep(is role) {
 
 func (s *roleStep) warnOfAudience(is role) {
 	if is.Audience != "" && is.Audience != s.wanted.Audience {
-		s.change.Warning = fmt.Sprintf("wants a token for the audience %q: set vault.audience to that", is.Audience)
+		s.change.Warning = fmt.Sprintf("requires a token for the audience %q: set vault.audience to that", is.Audience)
 	}
 }
 
