@@ -114,7 +114,8 @@ func newConfigView(a *app) *cobra.Command {
 		Short: "Show the config with its defaults filled in",
 		Long: `Prints the config in effect, with the defaults filled in. A comment says where each
 setting comes from: the file and line, a flag, an environment variable, or a default.
-Values of environment variables of Aidbox are not shown.
+Values of environment variables of Aidbox are not shown, and no secret that the body of
+a resource holds as it is.
 
 ` + exitCodes("the config was printed", "", ""),
 		Example: `  # Show every delivery
@@ -130,7 +131,7 @@ Values of environment variables of Aidbox are not shown.
 			text, err := config.View(a.config, func(d *config.Delivery) bool {
 				a.override(d)
 				return a.delivery == "" || a.delivery == d.Name
-			})
+			}, a.sanitizer.Repeats)
 			if err != nil {
 				return err
 			}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	yaml "go.yaml.in/yaml/v3"
 
@@ -13,9 +14,10 @@ import (
 
 // View returns the effective config: with defaults, and a comment at each setting that says
 // where it comes from. override changes a delivery and its From, and returns false to leave
-// the delivery out. Values of aidbox.env are not shown, as they may be secret. What goes
-// wrong is an [*Error].
-func View(path string, override func(*Delivery) bool) ([]byte, error) {
+// the delivery out. Values of aidbox.env are not shown, as they may be secret, nor what says
+// by its name that it is, in the body of a resource, nor what repeats a known secret. What
+// goes wrong is an [*Error].
+func View(path string, override func(*Delivery) bool, repeats func(text string) bool) ([]byte, error) {
 	docs, err := read(path)
 	if err != nil {
 		return nil, err
@@ -35,7 +37,7 @@ func View(path string, override func(*Delivery) bool) ([]byte, error) {
 		if err := yaml.Unmarshal(text, &node); err != nil {
 			return nil, err
 		}
-		origins{doc.file, doc.delivery.From}.annotate(node.Content[0], doc.root)
+		origins{doc.file, doc.delivery.From, repeats}.annotate(node.Content[0], doc.root)
 		if err := enc.Encode(&node); err != nil {
 			return nil, err
 		}
@@ -47,8 +49,9 @@ const fromDefault = "default"
 
 // origins is where the settings of a document come from.
 type origins struct {
-	file string
-	from map[string]string // by path; all else is in the file, or a default
+	file    string
+	from    map[string]string // by path; all else is in the file, or a default
+	repeats func(text string) bool
 }
 
 // annotate comments the settings of node, which is at p in the file.
@@ -66,7 +69,7 @@ func (o origins) annotate(node *yaml.Node, p *place) {
 			o.annotate(item, p.item(i))
 		}
 	default:
-		if hidden(p) {
+		if hidden(p, node.Value) || o.repeats(node.Value) {
 			node.SetString("[not shown]")
 		}
 		node.LineComment = o.of(p)
@@ -83,8 +86,12 @@ func (origins) dropEmpty(node *yaml.Node) {
 	}
 }
 
-// hidden reports whether p is the value of an environment variable.
-func hidden(p *place) bool {
+// hidden reports whether a text is the value of an environment variable, or a secret in the
+// body of a resource by its name.
+func hidden(p *place, text string) bool {
+	if path := p.String(); strings.HasPrefix(path, "resources[") && strings.Contains(path, "].body.") {
+		return secret.Credential(p.name, text) != ""
+	}
 	return p.name == "value" && p.up != nil && p.up.up != nil && p.up.up.String() == "aidbox.env"
 }
 

@@ -17,6 +17,11 @@ aidbox:
 secrets:
   - name: client-secret
     scope: [Client/basic]
+resources:
+  - type: Client
+    id: basic
+    secrets: {secret: client-secret}
+    body: {description: hunter2-known, details: {client_secret: hunter2, tokens: 3, link: "https://me:hunter2@host"}}
 ---
 apiVersion: secretctl.dev/v1
 name: other
@@ -30,7 +35,7 @@ secrets: [{name: x, path: other/x, scope: [Client]}]
 	out, err := View(file, func(d *Delivery) bool {
 		d.Aidbox.URL, d.From["aidbox.url"] = "https://aidbox.example", "--aidbox-url"
 		return d.Name == "aidbox"
-	})
+	}, func(text string) bool { return text == "hunter2-known" })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,6 +47,10 @@ secrets: [{name: x, path: other/x, scope: [Client]}]
 		"      value: '[not shown]' # " + file + ":5\n",
 		"  - name: client-secret # " + file + ":7\n",
 		"    path: aidbox/client-secret # default\n",
+		"      description: '[not shown]' # " + file + ":13\n",
+		"        client_secret: '[not shown]' # " + file + ":13\n",
+		"        tokens: 3 # " + file + ":13\n",
+		"      secret: client-secret # " + file + ":12\n",
 		"      - Client/basic # " + file + ":8\n",
 	} {
 		if !strings.Contains(got, want) {
@@ -54,7 +63,7 @@ secrets: [{name: x, path: other/x, scope: [Client]}]
 	if _, err := Parse("view.yaml", out); err != nil {
 		t.Errorf("is no config itself: %v", err)
 	}
-	if _, err := View(filepath.Join(t.TempDir(), "absent.yaml"), nil); err == nil {
+	if _, err := View(filepath.Join(t.TempDir(), "absent.yaml"), nil, nil); err == nil {
 		t.Error("shows a config that is absent")
 	}
 }
