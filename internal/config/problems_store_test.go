@@ -45,6 +45,7 @@ func TestPathsThatWouldBeDoubledAreRefused(t *testing.T) {
 
 func TestSettingsOfVaultAreChecked(t *testing.T) {
 	wantProblems(t, problemCases{
+		"address, port":            {"vault: {address: \"https://vault:82000\"}\n", `vault.address: has an invalid port`},
 		"address":                  {"vault: {address: vault:8200}\n", `vault.address: must be an http or https URL`},
 		"address without host":     {"vault: {address: \"https://:8200\"}\n", `vault.address: must be an http or https URL`},
 		"credentials":              {"vault: {csiAddress: \"https://a:b@c\"}\n", `vault.csiAddress: has credentials in the address`},

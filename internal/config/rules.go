@@ -102,6 +102,8 @@ func address(text string) (string, string) {
 	switch {
 	case err != nil || u.Hostname() == "" || (u.Scheme != "http" && u.Scheme != "https"):
 		return "must be an http or https URL", "write it as https://host:port"
+	case u.Port() != "" && !isPort(u.Port()):
+		return "has an invalid port", "write it as https://host:port, with a port from 1 to 65535"
 	case u.User != nil:
 		return "has credentials in the address", "leave them out: credentials have settings of their own"
 	case u.RawQuery != "" || u.Fragment != "" || strings.ContainsAny(text, "?# "):
