@@ -24,7 +24,7 @@ func TestAliasBombEndsSoonWithOneProblem(t *testing.T) {
 
 func TestAliasesOfALongTextAreOneProblem(t *testing.T) {
 	long := strings.Repeat("x", 1000)
-	for _, aliased := range []string{long, "{" + long + ": 1}", "{" + long + ": null}", "[[" + long + "]]"} {
+	for _, aliased := range []string{long, "{" + long + ": 1}", "[[" + long + "]]"} {
 		body := "{a: &a " + aliased + ", b: [" + strings.Repeat("*a, ", 10_000) + "]}"
 		got := problems(t, delivery("resources: [{type: Client, id: c, secrets: {secret: s}, body: "+body+"}]\n"))
 		if len(got) != 1 || !strings.Contains(got[0].Message, "aliases") {

@@ -44,6 +44,7 @@ func TestStructureIsCheckedStrictly(t *testing.T) {
 		"text for list":              {"secrets: [{name: s, scope: Client}]\n", `secrets[0].scope: expected a list, found text`},
 		"text for mapping":           {"vault: x\n", `vault: expected a mapping, found text`},
 		"null in a list":             {"secrets: [{name: s, scope: [~]}]\n", `secrets[0].scope[0]: is empty`},
+		"null deep in a body":        {resourceOf("type: Client, id: c, secrets: {secret: s}, body: {a: [{b: }]}"), `resources[0].body.a[0]: has a key without a value`},
 		"null in a mapping":          {resourceOf("type: Client, id: c, secrets: {secret: }"), `resources[0].secrets: has a key without a value`},
 		"null secret":                {"secrets: [~]\n", `secrets[0]: is empty`},
 		"quantity":                   {"aidbox: {resources: {limits: {cpu: lots}}}\n", `aidbox.resources.limits.cpu: must be a quantity; such as 500m or 2Gi`},

@@ -59,13 +59,7 @@ func (s *structure) check(p *place, t reflect.Type, multiline bool) {
 	case t.Kind() == reflect.Struct:
 		s.object(p, t, strings.HasPrefix(t.PkgPath(), "k8s.io/"))
 	case t.Kind() == reflect.Map:
-		s.mapping(p, func(child *place) {
-			if child.node == nil { // the key may be a value, as in {hunter2}
-				p.at(child).report("has a key without a value", "write a value, or remove it")
-				return
-			}
-			s.check(child, t.Elem(), multiline)
-		})
+		s.entries(p, t.Elem(), multiline)
 	case t.Kind() == reflect.Slice:
 		if p.expect(yaml.SequenceNode, kindList, "write it in brackets, or begin each item with a dash") {
 			for i := range p.node.Content {
@@ -131,6 +125,17 @@ func (s *structure) mapping(p *place, each func(child *place)) {
 	}
 }
 
+// entries checks a mapping with any keys, whose values have the type t.
+func (s *structure) entries(p *place, t reflect.Type, multiline bool) {
+	s.mapping(p, func(child *place) {
+		if child.node == nil { // the key may be a value, as in {hunter2}
+			p.at(child).report("has a key without a value", "write a value, or remove it")
+			return
+		}
+		s.check(child, t, multiline)
+	})
+}
+
 func (s *structure) object(p *place, t reflect.Type, multiline bool) {
 	fields := s.keys.of(t)
 	s.mapping(p, func(child *place) {
@@ -186,7 +191,7 @@ func (s *structure) source(p *place) {
 func (s *structure) free(p *place) {
 	switch kindOf(p.node) {
 	case kindMapping:
-		s.mapping(p, func(child *place) { s.check(child, reflect.TypeFor[any](), true) })
+		s.entries(p, reflect.TypeFor[any](), true) // without null, which servers drop
 	case kindList:
 		for i := range p.node.Content {
 			s.check(p.item(i), reflect.TypeFor[any](), true)

@@ -26,7 +26,7 @@ resources:
     id: msk
     secrets: {parameter.sslKeystoreKey: a}
     body: {parameter: [{name: saslMechanism, valueString: AWS_MSK_IAM}, {name: saslJaasConfig, valueString: hunter2}]}
-  - {type: TokenIntrospector, id: ti, secrets: {"jwt.keys[1].k": b}, body: {jwt: {secret: , keys: [{kty: RSA, "n": hunter2, kid: hunter2}, {kty: oct}]}}}
+  - {type: TokenIntrospector, id: ti, secrets: {"jwt.keys[1].k": b}, body: {jwt: {keys: [{kty: RSA, "n": hunter2, kid: hunter2}, {kty: oct}]}}}
   - {type: IdentityProvider, id: idp, secrets: {client.secret: c}, body: {title: hunter2, client: {id: app, certificate: hunter2}}}
   - {type: Client, id: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx, secrets: {secret: d}, accessPolicy: {id: x, engine: matcho, matcho: {uri: hunter2}}}
 `
