@@ -33,14 +33,26 @@ var Provider = store.Provider{
 		return slices.DeleteFunc([]string{d.Vault.CSICACertPath, d.Vault.CSICADirectory}, func(path string) bool { return path == "" })
 	},
 	Job: func(d *config.Delivery, tokenFile string) store.Job {
-		return store.Job{Token: true, Audience: d.Vault.Audience, Args: []string{"--vault-jwt-file=" + tokenFile}}
+		return store.Job{Token: true, Audience: d.Vault.Audience, Env: jobEnv(d), Args: []string{"--vault-jwt-file=" + tokenFile}}
 	},
 	RotateJob: func(d *config.Delivery, tokenFile string) store.Job {
 		login := "--vault-login=" + d.Vault.AuthMount + "/" + d.Vault.RotateRole()
-		return store.Job{Token: true, Audience: d.Vault.Audience, Args: []string{login, "--vault-jwt-file=" + tokenFile}}
+		return store.Job{Token: true, Audience: d.Vault.Audience, Env: jobEnv(d), Args: []string{login, "--vault-jwt-file=" + tokenFile}}
 	},
 	Chart:       chart,
 	InstallHint: "install it: secretctl install, or helm install vault hashicorp/vault --set csi.enabled=true",
+}
+
+// jobEnv has a job verify Vault's certificate as the CSI provider does. The CA's file is in
+// the provider's pod only.
+func jobEnv(d *config.Delivery) (env []store.Parameter) {
+	if d.Vault.CSITLSServerName != "" {
+		env = append(env, store.Parameter{Name: api.EnvVaultTLSServerName, Value: d.Vault.CSITLSServerName})
+	}
+	if d.Vault.CSISkipTLSVerify {
+		env = append(env, store.Parameter{Name: api.EnvVaultSkipVerify, Value: "true"})
+	}
+	return env
 }
 
 // chart installs the CSI provider, without a server or with a dev server. secretctl never
