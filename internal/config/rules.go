@@ -2,7 +2,6 @@ package config
 
 import (
 	"cmp"
-	"fmt"
 	"net/url"
 	"path"
 	"regexp"
@@ -150,9 +149,8 @@ func workloadName(kind string) rule {
 		return matching(func(s string) bool { return len(s) <= 52 && len(validation.IsDNS1123Label(s)) == 0 },
 			"must be the name of a StatefulSet", "use up to 52 of a-z, 0-9 and -, with no - at either end")
 	}
-	const longest = 63
-	return matching(func(s string) bool { return len(s) <= longest && len(validation.IsDNS1123Subdomain(s)) == 0 },
-		"must be the name of a "+kind, fmt.Sprintf("use up to %d of a-z, 0-9, - and .; each part must begin and end with a letter or digit", longest))
+	return matching(func(s string) bool { return len(s) <= 63 && len(validation.IsDNS1123Subdomain(s)) == 0 },
+		"must be the name of a "+kind, "use up to 63 of a-z, 0-9, - and .; each part must begin and end with a letter or digit")
 }
 
 func isPort(text string) bool {

@@ -47,8 +47,8 @@ func (doc *document) validate() {
 	if len(doc.problems) > 0 {
 		return
 	}
-	if size := len(d.VaultConfig()); size > MaxVaultConfig {
-		root.key("secrets").report(fmt.Sprintf("the vault config has %d bytes, and a ConfigMap holds at most %d", size, MaxVaultConfig),
+	if size := len(d.VaultConfig()); size > MaxConfigMap {
+		root.key("secrets").report(fmt.Sprintf("the vault config has %d bytes, and a ConfigMap holds at most %d", size, MaxConfigMap),
 			"split the delivery: several documents, each with its own name")
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// MaxVaultConfig is what a ConfigMap holds at most, in bytes.
-const MaxVaultConfig = 1 << 20
+// MaxConfigMap is the size of the largest ConfigMap, in bytes.
+const MaxConfigMap = 1 << 20
 
 type vaultConfigEntry struct {
 	Path  string `json:"path"`

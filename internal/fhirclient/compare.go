@@ -57,17 +57,10 @@ func (c *Client) compare(ctx context.Context, resourceType, id string, want map[
 // normalized returns a resource with references in FHIR's form, and in its meta only what
 // wanted has there too: Aidbox and others write the rest.
 func normalized(resource, wanted map[string]any) any {
-	meta := map[string]any{}
-	for key := range stated(wanted) {
-		if value, found := stated(resource)[key]; found {
-			meta[key] = value
-		}
-	}
+	meta, kept := stated(resource), stated(wanted)
+	maps.DeleteFunc(meta, func(key string, _ any) bool { return kept[key] == nil })
 	resource = maps.Clone(resource)
-	delete(resource, "meta")
-	if len(meta) > 0 {
-		resource["meta"] = meta
-	}
+	resource["meta"] = meta
 	return foldReferences(resource)
 }
 

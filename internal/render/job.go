@@ -110,7 +110,7 @@ func (v *view) setJob(o Job, text []byte, login store.Job, within time.Duration)
 	if len(j.Name) > maxCronJobName {
 		return hint.Usage("give the delivery a shorter name", "the name %s is longer than the %d characters that a CronJob may have", j.Name, maxCronJobName)
 	}
-	if len(text) > maxConfigMap {
+	if len(text) > config.MaxConfigMap {
 		return hint.Usage("split the delivery: several documents, each with its own name",
 			"the config of the job %s is more than the 1 MiB that a ConfigMap can hold", j.Name)
 	}

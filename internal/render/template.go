@@ -107,15 +107,12 @@ func checksum(content []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// maxConfigMap is the size of the largest ConfigMap, in bytes.
-const maxConfigMap = 1 << 20
-
 // setInitBundle adds the Init Bundle that the pod mounts.
 func (v *view) setInitBundle(bundle []byte) error {
 	if len(bundle) == 0 {
 		return nil
 	}
-	if len(bundle)+len(v.VaultConfig) > maxConfigMap {
+	if len(bundle)+len(v.VaultConfig) > config.MaxConfigMap {
 		return hint.Usage("leave the resources to secretctl client apply, without --with "+WithInitBundle,
 			"the Init Bundle and the vault config are more than the 1 MiB that a ConfigMap can hold")
 	}
