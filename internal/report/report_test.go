@@ -59,7 +59,7 @@ func TestUnhealthyDeliveriesComeFirst(t *testing.T) {
 		var out bytes.Buffer
 		must(t, Write(&out, format, r, false))
 		text, at := out.String(), -1
-		for _, want := range []string{"broken\n", "unseen\n", "stopped\n", "  ? did not finish: sealed\n", "odd\n", "√ fine     1 check: 1 passed\n√ skipped  1 check: 1 skipped\n\n7 checks"} {
+		for _, want := range []string{"broken\n", "unseen\n", "stopped\n", "  ? did not finish: sealed\n", "odd\n", "√ fine     1 check: 1 passed\n- skipped  1 check: 1 skipped\n\n7 checks"} {
 			next := strings.Index(text, want)
 			if next <= at {
 				t.Errorf("%s: %q is missing, or too early:\n%s", format, want, text)

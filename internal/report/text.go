@@ -56,7 +56,7 @@ func writeText(w io.Writer, r Report, color, short bool) error {
 		case !several || severity(worst(d)) < severity(verify.StatusPass) || len(d.Timeline) > 0:
 			writeDelivery(&out, d, color, short)
 		case len(d.Checks) > 0:
-			fmt.Fprintf(&out, "%s %-*s  %s\n", markOf(verify.StatusPass).show(color), nameWidth, d.Name, summarize(d.Checks).counts())
+			fmt.Fprintf(&out, "%s %-*s  %s\n", markOf(worst(d)).show(color), nameWidth, d.Name, summarize(d.Checks).counts())
 			lines = true
 		}
 	}

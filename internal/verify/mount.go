@@ -34,6 +34,7 @@ var mountChecks = []Check{
 	},
 	{
 		ID: "mount/status", Title: "the driver mounted the file, and can update it",
+		after:    "mount/present", // which says why there is no file to check
 		subjects: perFile,
 		prepare:  lookIntoAll,
 		run:      filePublished,
@@ -126,8 +127,8 @@ func vaultConfigMatches(ctx context.Context, r *run, s subject) Result {
 	switch err := got.Err; {
 	case errors.Is(err, fs.ErrNotExist):
 		return Fail("%s", r.line(err.Error())).WithHint("mount the ConfigMap %s at %s: secretctl render writes both", r.d.ConfigMapName(), config.VaultConfigFile)
-	case notRunning(err):
-		return Skip("%s", r.line(err.Error()))
+	case errors.Is(err, errGone):
+		return r.podReplaced()
 	case err != nil:
 		return r.unknown(err)
 	}

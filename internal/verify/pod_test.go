@@ -167,7 +167,7 @@ func podRows() []row {
 			app.Env, app.EnvFrom = nil, []corev1.EnvFromSource{{}}
 		}), conf, StatusPass, "path and scope"},
 		{"elsewhere", in(func(w *fakeCluster, _ *fixture) { w.pods[1].Spec.Containers[1].Env[0].Value = "/x.json" }), conf, StatusFail, "/x.json"},
-		{"not started", unstarted, conf, StatusSkip, "does not run"},
+		{"not started", unstarted, conf, StatusUnknown, "does not run"},
 		{"no tools", toolless, conf, StatusUnknown, "--target local in a Job"},
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -142,6 +143,22 @@ func TestOneCheckOfAMountAlsoLooksIntoTheNewPod(t *testing.T) {
 	must(t, err)
 	if got := results["mount/matches-store client-secret pod/c"]; got.Status != StatusFail {
 		t.Errorf("%s, %q", got.Status, got.Detail)
+	}
+}
+
+func TestSingleCheckOfNothingDoesNotPass(t *testing.T) {
+	for check, want := range map[string]Status{"mount/status": StatusFail, "mount/vault-config": StatusUnknown} {
+		t.Run(check, func(t *testing.T) {
+			s := newFixture(t)
+			w := newFakeCluster(t, s)
+			s.inPods, s.o.Selected = true, []string{check}
+			w.pods, w.deployment.Spec.Replicas = nil, new(int32)
+			results, report, err := s.run(t.Context())
+			must(t, err)
+			if !slices.ContainsFunc(report.Checks, func(r Result) bool { return r.Status == want }) {
+				t.Errorf("%+v", results)
+			}
+		})
 	}
 }
 
