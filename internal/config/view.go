@@ -14,9 +14,9 @@ import (
 
 // View returns the effective config: with defaults, and a comment at each setting that says
 // where it comes from. override changes a delivery and its From, and returns false to leave
-// the delivery out. Values of aidbox.env are not shown, as they may be secret, nor what says
-// by its name that it is, in the body of a resource, nor what repeats a known secret. What
-// goes wrong is an [*Error].
+// the delivery out. It does not show what may be secret: values of aidbox.env, what is one by
+// its name in the body of a resource, an address with a password, and what repeats a known
+// secret. What goes wrong is an [*Error].
 func View(path string, override func(*Delivery) bool, repeats func(text string) bool) ([]byte, error) {
 	docs, err := read(path)
 	if err != nil {
@@ -86,13 +86,16 @@ func (origins) dropEmpty(node *yaml.Node) {
 	}
 }
 
-// hidden reports whether a text is the value of an environment variable, or a secret in the
-// body of a resource by its name.
+// hidden reports whether a text is the value of an environment variable, a secret in the
+// body of a resource by its name, or an address with a password.
 func hidden(p *place, text string) bool {
-	if path := p.String(); strings.HasPrefix(path, "resources[") && strings.Contains(path, "].body.") {
+	switch path := p.String(); {
+	case p.name == "value" && p.up != nil && p.up.up != nil && p.up.up.String() == "aidbox.env":
+		return true
+	case strings.HasPrefix(path, "resources[") && strings.Contains(path, "].body."):
 		return secret.Credential(p.name, text) != ""
 	}
-	return p.name == "value" && p.up != nil && p.up.up != nil && p.up.up.String() == "aidbox.env"
+	return strings.Contains(text, "://") && secret.Credential("", text) != ""
 }
 
 func (o origins) of(p *place) string {

@@ -67,3 +67,17 @@ secrets: [{name: x, path: other/x, scope: [Client]}]
 		t.Error("shows a config that is absent")
 	}
 }
+
+func TestViewHidesThePasswordInAnAddress(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "secretctl.yaml")
+	if err := os.WriteFile(file, []byte("apiVersion: secretctl.dev/v1\nprovider: vault\naidbox: {scopeFormat: object}\nsecrets: [{name: x, scope: [Client]}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := View(file, func(d *Delivery) bool {
+		d.Vault.Address, d.From["vault.address"] = "https://me:hunter2@vault.example", "VAULT_ADDR"
+		return true
+	}, func(string) bool { return false })
+	if got := string(out); err != nil || strings.Contains(got, "hunter2") || !strings.Contains(got, "  address: '[not shown]' # VAULT_ADDR\n") {
+		t.Errorf("%v\n%s", err, got)
+	}
+}
