@@ -116,16 +116,19 @@ func unpack(symbols []byte, bits int) string {
 	return out.String()
 }
 
-// numbers returns the bytes and characters that text lists by number.
+// numbers returns the bytes, or in decimal also the characters, that text lists by number. An
+// octal number is its last byte, because what precedes a list may end in a digit.
 func numbers(text string, base int) string {
 	var out strings.Builder
 	n, digits := 0, 0
 	for i := 0; i <= len(text); i++ {
-		if i < len(text) && digit(text[i]) < base && digits < 8 {
-			n, digits = n*base+digit(text[i]), digits+1
+		if i < len(text) && digit(text[i]) < base && (digits < 8 || base == 8) {
+			if n, digits = n*base+digit(text[i]), digits+1; base == 8 {
+				n &= 0xff
+			}
 			continue
 		}
-		if sign := i - digits - 1; digits > 0 && n <= 128 && sign >= 0 && text[sign] == '-' && (sign == 0 || digit(text[sign-1]) >= base) {
+		if sign := i - digits - 1; base == 10 && digits > 0 && n <= 128 && sign >= 0 && text[sign] == '-' && (sign == 0 || digit(text[sign-1]) >= base) {
 			n = 256 - n // a signed byte, as Java has it
 		}
 		switch {
