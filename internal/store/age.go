@@ -42,7 +42,7 @@ func WrittenAt(ctx context.Context, from Store, s config.Secret) (time.Time, err
 		}
 		at = v.Created
 		if v.Oldest && time.Since(at) < s.DueAfter() {
-			err := fmt.Errorf("the age of %s is unknown: all %d versions that the store keeps, since %s, have the same value", s.Name, len(versions), at.UTC().Format(time.DateOnly))
+			err := fmt.Errorf("all %d versions that the store keeps, since %s, have the same value, which may be older than %s", len(versions), at.UTC().Format(time.DateOnly), s.MaxAge)
 			return time.Time{}, hint.Wrap(err, "%s", secret.Shellf("run: secretctl rotate %s; and keep more versions of its path, or give it a path of its own", s.Name))
 		}
 	}
