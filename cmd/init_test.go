@@ -97,7 +97,7 @@ spec: {template: {spec: {serviceAccountName: records, containers: [{name: aidbox
 		namespaces + "deployments/partly": asJSON(`
 metadata: {name: partly}
 spec: {template: {spec: {
-  containers: [{name: aidbox, env: [{name: BOX_VAULT_CONFIG, value: /etc/aidbox/vault.json}], volumeMounts: [{name: c, mountPath: /etc/aidbox}, {name: s, mountPath: /secrets}]}],
+  containers: [{name: aidbox, env: [{name: BOX_VAULT_CONFIG, value: /etc/aidbox/vault.json}], volumeMounts: [{name: c, mountPath: /etc/aidbox/}, {name: s, mountPath: /secrets}]}],
   volumes: [{name: c, configMap: {name: vault-config}}, {name: s, csi: {driver: secrets-store.csi.k8s.io, volumeAttributes: {secretProviderClass: partly}}}]}}}`),
 		namespaces + "deployments/untold": asJSON(`
 metadata: {name: untold}
@@ -192,16 +192,17 @@ func TestInitSaysWhatItGuesses(t *testing.T) {
 		t.Fatalf("exit code %d, %v\n%s", code, err, narration)
 	}
 	for want, in := range map[string]string{
-		"warning: no SecretProviderClass that it mounts says where bq-sa-key is stored: the config has the default, a guess\n": narration,
-		"warning: spare is mounted, and left out: no vault config that was read names it\n":                                    narration,
-		"path: aidbox/bq-sa-key  # in Vault, below kvMount; a guess: no mounted SecretProviderClass has it\n":                  string(text),
-		"path: records/idp  # in Vault, below kvMount\n":                                                                       string(text),
+		"warning: no SecretProviderClass that it mounts says where bq-sa-key is stored: the config has the default, a guess\n":                          narration,
+		"warning: spare is mounted, and left out: no vault config that was read names it\n":                                                             narration,
+		"warning: its mount at /etc/aidbox/ would hide what render mounts at /etc/aidbox, or keep the container from starting: remove it, or move it\n": narration,
+		"path: aidbox/bq-sa-key  # in Vault, below kvMount; a guess: no mounted SecretProviderClass has it\n":                                           string(text),
+		"path: records/idp  # in Vault, below kvMount\n":                                                                                                string(text),
 	} {
 		if !strings.Contains(in, want) {
 			t.Errorf("%q is not said\n%s", want, in)
 		}
 	}
-	if strings.Contains(narration, "where idp") {
+	if strings.Contains(narration, "where idp") || strings.Contains(narration, "at /secrets") {
 		t.Errorf("it warns of what it read\n%s", narration)
 	}
 	_, code, narration = initIn(t, nil, "--no-input", "--from-deployment", "untold", "--kubeconfig", k.kubeconfig("untold", existing(t)))

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"slices"
+	"strings"
 
 	"github.com/secretctl/secretctl/internal/cluster"
 	"github.com/secretctl/secretctl/internal/config"
@@ -37,10 +39,22 @@ func (e Existing) Read(ctx context.Context, o *Options, name string, secretsName
 		e.Note("warning: it runs as the ServiceAccount default, as which every pod of the namespace may read the secrets: give it one of its own")
 	}
 	mounted, err := e.classes(ctx, o)
-	if err != nil || secretsNamed {
-		return err
+	if err == nil && !secretsNamed {
+		err = e.vaultConfig(ctx, o, mounted)
 	}
-	return e.vaultConfig(ctx, o, mounted)
+	e.warnOfMounts(o)
+	return err
+}
+
+// warnOfMounts says which mounts stay when the patch or the values add those of the delivery.
+func (e Existing) warnOfMounts(o *Options) {
+	for _, at := range o.Workload.Mounts {
+		for _, folder := range []string{path.Dir(config.VaultConfigFile), cmp.Or(o.MountPath, "/run/"+o.Provider+"-secrets")} {
+			if at != folder && strings.HasPrefix(at+"/", folder+"/") {
+				e.Note("warning: its mount at %s would hide what render mounts at %s, or keep the container from starting: remove it, or move it", at, folder)
+			}
+		}
+	}
 }
 
 // workload reads the Deployment, or else the StatefulSet, of that name.

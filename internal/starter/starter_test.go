@@ -217,7 +217,7 @@ func TestNoValueIsTakenFromAWorkload(t *testing.T) {
 func TestWorkloadIsDescribed(t *testing.T) {
 	want := starter.Workload{
 		Workload:       config.Workload{Kind: "Deployment", Name: "fhir", Container: "server", ManagedBy: "kustomize"},
-		ServiceAccount: "default", Image: "healthsamurai/aidboxone:2602", Port: 8765, Classes: []string{"fhir-secrets"},
+		ServiceAccount: "default", Image: "healthsamurai/aidboxone:2602", Port: 8765, Mounts: []string{"/config/vault", "/secrets"}, Classes: []string{"fhir-secrets"},
 		VaultConfig: "/config/vault/my.json", ConfigMap: "vault-config", Key: "vault.json",
 	}
 	if diff := cmp.Diff(want, describe(t)); diff != "" {

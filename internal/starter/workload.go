@@ -22,7 +22,8 @@ type Workload struct {
 	ServiceAccount string
 	Image          string
 	Port           int32    // 0 if the container names none
-	Classes        []string // the SecretProviderClasses that the container mounts
+	Mounts         []string // the paths at which the container mounts something
+	Classes        []string // the SecretProviderClasses that it mounts
 
 	// The path of the vault config, "" if no variable has it, and the ConfigMap and key that
 	// hold it, "" if something else does.
@@ -47,6 +48,7 @@ func Describe(kind string, meta metav1.ObjectMeta, template corev1.PodTemplateSp
 	w.VaultConfig, _, _ = cluster.VaultConfigOf(c)
 	deepest := ""
 	for _, m := range c.VolumeMounts {
+		w.Mounts = append(w.Mounts, m.MountPath)
 		i := slices.IndexFunc(pod.Volumes, func(v corev1.Volume) bool { return v.Name == m.Name })
 		if i < 0 {
 			continue
