@@ -45,7 +45,9 @@ func (a *app) connectReplicas(ctx context.Context, d *config.Delivery, c checkup
 			a.narrate("note: %schecking the mount on this machine: %s", a.of(d), cmp.Or(c.mountPath, d.MountPath))
 		}
 		deps.Local = &verify.Local{Dir: c.mountPath, VaultConfig: c.vaultConfig}
-		return nil
+		if prerequisites = slices.Contains(c.named, groupCluster); !prerequisites { // else the cluster counts too
+			return nil
+		}
 	}
 	deps.Cluster, err = a.kubernetes(d)
 	switch {

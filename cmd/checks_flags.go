@@ -79,6 +79,7 @@ const checkGroups = `  cluster   the prerequisites in the cluster: the driver, i
 
 // The groups and checks that cmd has to prepare for.
 const (
+	groupCluster  = "cluster"
 	groupAidbox   = "aidbox"
 	groupMount    = "mount"
 	groupWorkload = "workload"
