@@ -240,7 +240,8 @@ func newTunnel(link httpstream.Connection, port int) (*tunnel, error) {
 func (t *tunnel) Read(b []byte) (int, error) {
 	n, err := t.Stream.Read(b)
 	if errors.Is(err, io.EOF) && n == 0 && !t.started && t.refused() {
-		return 0, transport.Explained(fmt.Errorf("%s: %w", t.name, syscall.ECONNREFUSED))
+		refused := fmt.Errorf("%s: %w", t.name, syscall.ECONNREFUSED)
+		return 0, transport.Explained(hint.Wrap(refused, "aidbox.port, or the Service, must name the port that Aidbox listens on"))
 	}
 	t.started = t.started || n > 0
 	return n, err

@@ -6,8 +6,11 @@ import (
 	"net/http"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
+
+	"k8s.io/streaming/pkg/httpstream"
 
 	"github.com/secretctl/secretctl/internal/fhirclient"
 	"github.com/secretctl/secretctl/internal/hint"
@@ -52,6 +55,19 @@ func TestAWorkloadThatIsNotDeployedYetHasAHint(t *testing.T) {
 	}
 	err = aidbox.Health(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "deployments/aidbox in namespace default: not found") || hint.Of(err) != "secretctl verify workload says what to apply" {
+		t.Errorf("error is %v, hint %q", err, hint.Of(err))
+	}
+}
+
+// closedStream is a stream whose other end has nothing to say.
+type closedStream struct{ httpstream.Stream }
+
+func (closedStream) Read([]byte) (int, error) { return 0, io.EOF }
+
+func TestAPortThatNothingListensOnHasAHint(t *testing.T) {
+	closed := &tunnel{Stream: closedStream{}, name: "port 8080 of pod default/a", refused: func() bool { return true }}
+	_, err := closed.Read(nil)
+	if err == nil || err.Error() != "port 8080 of pod default/a: connection refused" || !errors.Is(err, syscall.ECONNREFUSED) || !strings.Contains(hint.Of(err), "aidbox.port") {
 		t.Errorf("error is %v, hint %q", err, hint.Of(err))
 	}
 }
