@@ -61,11 +61,23 @@ func (r *run) serviceAccount(ctx context.Context) Result {
 			return Fail("its annotation %s is %q, which differs from the config", name, r.line(annotations[name])).WithHint("%s", r.objectsHint())
 		}
 	}
-	if r.pods.err == nil && r.pods.workload.Template.ServiceAccount != want {
+	switch err := r.pods.err; {
+	case errors.Is(err, fs.ErrNotExist): // workload/deployment reports it
+		return Pass("found in namespace %s", r.d.Namespace)
+	case err != nil:
+		return r.podsUnknown("found in namespace "+r.d.Namespace, err)
+	case r.pods.workload.Template.ServiceAccount != want:
 		return Fail("ServiceAccount %s exists, but %s runs its pods as %s", want, r.d.Aidbox.Workload, r.pods.workload.Template.ServiceAccount).
 			WithHint("the store accepts only %s: set serviceAccountName in the Deployment, or aidbox.serviceAccount in the config and run secretctl provision", want)
 	}
 	return Pass("found in namespace %s, and the pods run as it", r.d.Namespace)
+}
+
+// podsUnknown is the result if an object is right, and the pods that use it cannot be read.
+func (r *run) podsUnknown(right string, why error) Result {
+	result := r.unknown(why)
+	result.Detail = right + "; the pods are not known: " + result.Detail
+	return result
 }
 
 // secretProviderClass compares a SecretProviderClass with the delivery.

@@ -99,8 +99,11 @@ func configMapMatches(ctx context.Context, r *run, _ subject) Result {
 		return Fail("has no key %s", config.VaultConfigKey).WithHint("%s", r.objectsHint())
 	}
 	result := compareVaultConfig([]byte(text), r.d, r.Sanitizer)
-	if result.Status == StatusFail || r.pods.err != nil {
+	switch err := r.pods.err; {
+	case result.Status == StatusFail, errors.Is(err, fs.ErrNotExist): // which workload/deployment reports
 		return result
+	case err != nil:
+		return r.podsUnknown(result.Detail, err)
 	}
 	switch got := r.pods.workload.PodAnnotations[checksumAnnotation]; {
 	case got == "" && r.d.Aidbox.ScopeFormat == config.ScopeObject:

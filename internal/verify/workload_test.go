@@ -100,6 +100,10 @@ func workloadRows() []row {
 		}), account, StatusFail, "secretctl render --skip Deployment | kubectl apply"},
 		{"forbidden", forbidding("serviceaccounts"), account, StatusUnknown, "docs/rbac.md"},
 		{"another", in(func(w *fakeCluster, _ *fixture) { w.deployment.Spec.Template.Spec.ServiceAccountName = "default" }), account, StatusFail, "ServiceAccount aidbox exists, but Deployment aidbox runs its pods as default"},
+		{"no Deployment", in(func(w *fakeCluster, _ *fixture) {
+			w.fixed["/apis/apps/v1/namespaces/default/deployments/aidbox"] = notFound
+		}), account, StatusPass, "found in namespace default |"},
+		{"pods forbidden", forbidding("deployments"), account, StatusUnknown, "found in namespace default; the pods are not known: "},
 		{"without the identity", in(func(_ *fakeCluster, s *fixture) {
 			s.d.Provider = config.ProviderAzure
 			s.d.Azure = &config.Azure{Identity: config.Identity{Type: config.IdentityWorkload, ClientID: "1"}}
@@ -142,7 +146,10 @@ func workloadRows() []row {
 			w.deployment.Spec.Template.Annotations = nil
 		}), configMap, StatusWarn, "does not replace them"},
 		{"rolling", in(func(w *fakeCluster, _ *fixture) { w.pods[0].OwnerReferences[0].UID = "old" }), configMap, StatusWarn, "a rollout is in progress, and some pods have an earlier template"},
-		{"no Deployment", forbidding("deployments"), configMap, StatusPass, "path and scope"},
+		{"no Deployment", in(func(w *fakeCluster, _ *fixture) {
+			w.fixed["/apis/apps/v1/namespaces/default/deployments/aidbox"] = notFound
+		}), configMap, StatusPass, "path and scope of 1 secret match the config |"},
+		{"pods forbidden", forbidding("deployments"), configMap, StatusUnknown, "match the config; the pods are not known: "},
 
 		{"runs", in(nil), deployment, StatusPass, "2 of 2 replicas ready"},
 		{"absent", in(func(w *fakeCluster, _ *fixture) {
