@@ -114,8 +114,8 @@ func newConfigView(a *app) *cobra.Command {
 		Short: "Show the config with its defaults filled in",
 		Long: `Prints the config in effect, with the defaults filled in. A comment says where each
 setting comes from: the file and line, a flag, an environment variable, or a default.
-Values of environment variables of Aidbox are not shown, and no secret that the body of
-a resource holds as it is.
+It does not show the values of Aidbox's environment variables, nor literal secrets in
+the body of a resource.
 
 ` + exitCodes("the config was printed", "", ""),
 		Example: `  # Show every delivery

@@ -95,7 +95,7 @@ func hidden(p *place, text string) bool {
 	case strings.HasPrefix(path, "resources[") && strings.Contains(path, "].body."):
 		return secret.Credential(p.name, text) != ""
 	}
-	return strings.Contains(text, "://") && secret.Credential("", text) != ""
+	return secret.HasPassword(text)
 }
 
 func (o origins) of(p *place) string {

@@ -162,7 +162,7 @@ func TestGetHidesWhatAKeySaysIsSecret(t *testing.T) {
 func TestGetHidesSecretParametersAndPasswordsInAddresses(t *testing.T) {
 	server, c := newAidbox(t)
 	server.resources["AidboxTopicDestination/d"] = map[string]any{
-		"resourceType": "AidboxTopicDestination", "id": "d", "topic": "http://example.org/topic",
+		"resourceType": "AidboxTopicDestination", "id": "d", "topic": "http://example.org/topic", "redirects": []any{"https://hook:hunter2@example.org/back"},
 		"parameter": []any{
 			map[string]any{"name": "databricksClientSecret", "valueString": "hunter2"},
 			map[string]any{"name": "endpoint", "valueUrl": "https://hook:hunter2@example.org/in"},
@@ -172,7 +172,7 @@ func TestGetHidesSecretParametersAndPasswordsInAddresses(t *testing.T) {
 	}
 	body, literals, err := c.Get(t.Context(), config.Resource{Type: "AidboxTopicDestination", ID: "d"})
 	got := string(body)
-	if err != nil || len(literals) > 0 || strings.Contains(got, "hunter2") || strings.Count(got, withheld) != 2 {
+	if err != nil || len(literals) > 0 || strings.Contains(got, "hunter2") || strings.Count(got, withheld) != 3 {
 		t.Errorf("%s, %v, %v", body, literals, err)
 	}
 	for _, want := range []string{"databricksClientSecret", "http://example.org/topic", "https://example.org/@a:b", "ops:team@example.org"} {

@@ -109,11 +109,19 @@ func HideSecrets(v any) (hidden bool) {
 			hidden = HideSecrets(value) || hidden
 		}
 	case []any:
-		for _, value := range v {
+		for i, value := range v {
+			if hasPassword(value) {
+				v[i], hidden = withheld, true
+			}
 			hidden = HideSecrets(value) || hidden
 		}
 	}
 	return hidden
+}
+
+func hasPassword(v any) bool {
+	text, _ := v.(string)
+	return secret.HasPassword(text)
 }
 
 func mayBeSecret(v any) bool {
@@ -124,11 +132,6 @@ func mayBeSecret(v any) bool {
 		return true
 	}
 	return false
-}
-
-func hasPassword(v any) bool {
-	address, _ := v.(string)
-	return strings.Contains(address, "://") && secret.Credential("", address) != ""
 }
 
 var secretKey = regexp.MustCompile(`(?i)(secret|passwor[dt]|passphrase|private.?key|api.?key|token)$`)

@@ -116,6 +116,11 @@ func Credential(name, value string) string {
 	return ""
 }
 
+// HasPassword reports whether a text is an address with a password.
+func HasPassword(text string) bool {
+	return strings.Contains(text, "://") && Credential("", text) != ""
+}
+
 // LooksRandom reports whether a setting looks like a password or a token, whatever its name
 // is: it has at least 16 letters and digits in a row, of both kinds, or marks among them that
 // names do not have. A region, profile, path, address or ID of Azure does not.
