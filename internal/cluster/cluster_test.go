@@ -182,3 +182,10 @@ func TestErrorsSayWhereTheAddressOfTheClusterWasSet(t *testing.T) {
 	t.Setenv("KUBECONFIG", file)
 	refused(Options{}, "KUBECONFIG, context a")
 }
+
+func TestNameIsNeverAPath(t *testing.T) {
+	c := fakeAPI{"/api/v1/namespaces/default/secrets/x": {200, `{"data": {"a": "canary"}}`}}.connect(t)
+	if data, err := c.ConfigMap(t.Context(), "default", "../secrets/x"); err == nil {
+		t.Errorf("read another object: %q", data)
+	}
+}

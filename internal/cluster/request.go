@@ -55,7 +55,7 @@ func (o object) path() string {
 	if o.namespace != "" {
 		p = append(p, "namespaces", o.namespace)
 	}
-	return path.Join(append(p, o.resource, o.name, o.sub)...)
+	return path.Join(append(p, o.resource, url.PathEscape(o.name), o.sub)...) // a pod may name a ConfigMap ../secrets/other
 }
 
 // String names it as kubectl does: pods/aidbox-1 in namespace default. Without a resource

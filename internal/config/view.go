@@ -87,13 +87,17 @@ func (origins) dropEmpty(node *yaml.Node) {
 }
 
 // hidden reports whether a text is the value of an environment variable, a secret in the
-// body of a resource by its name, or an address with a password.
+// body of a resource by its name or its parameter's, or an address with a password.
 func hidden(p *place, text string) bool {
 	switch path := p.String(); {
 	case p.name == "value" && p.up != nil && p.up.up != nil && p.up.up.String() == "aidbox.env":
 		return true
 	case strings.HasPrefix(path, "resources[") && strings.Contains(path, "].body."):
-		return secret.Credential(p.name, text) != ""
+		name := p.name
+		if parameter := p.up.key("name").node; parameter != nil && strings.HasPrefix(name, "value") {
+			name = parameter.Value
+		}
+		return secret.Credential(name, text) != ""
 	}
 	return secret.HasPassword(text)
 }
