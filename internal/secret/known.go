@@ -40,8 +40,8 @@ func (g gram) rotated() gram {
 	return g + 13*fromA - 26*fromN
 }
 
-// anyway is the same for a gram, for what it is when it is read backwards, and in ROT13.
-func (g gram) anyway() gram {
+// canonical is the same for a gram, for what it is when it is read backwards, and in ROT13.
+func (g gram) canonical() gram {
 	r := g.rotated()
 	return min(g, g.reversed(), r, r.reversed())
 }
@@ -97,7 +97,7 @@ func (k *known) index(text string) (counts bool) {
 	eachGram(fold(nil, text), func(g gram) bool {
 		forward := !ordinary(g)
 		if counts = counts || forward; forward || !ordinary(g.reversed()) || !ordinary(g.rotated()) {
-			one := g.anyway()
+			one := g.canonical()
 			k.grams[one] = struct{}{}
 			k.filter[one.hash()/64] |= 1 << (one.hash() % 64)
 		}
@@ -142,7 +142,7 @@ func (k *known) inNoise(folded []byte, text string) bool {
 
 func (k *known) hasGram(folded []byte) bool {
 	return eachGram(folded, func(g gram) bool {
-		one := g.anyway()
+		one := g.canonical()
 		if k.filter[one.hash()/64]&(1<<(one.hash()%64)) == 0 {
 			return false
 		}

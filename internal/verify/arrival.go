@@ -94,7 +94,7 @@ func (r *run) newcomers(ctx context.Context) (behind []string) {
 	w := r.d.Aidbox.Workload
 	now, err := r.Cluster.Workload(ctx, r.d.Namespace, w.Kind, w.Name)
 	if err != nil {
-		return []string{"whether pods came meanwhile is not known: " + r.line(err.Error())}
+		return []string{"cannot tell whether pods were added during the rotation: " + r.line(err.Error())}
 	}
 	came := slices.DeleteFunc(slices.Clone(now.Pods), func(p cluster.Pod) bool {
 		return p.Terminating || p.Ended() || slices.ContainsFunc(r.podWatch.followed, func(f cluster.Pod) bool { return f.UID == p.UID })
@@ -104,9 +104,9 @@ func (r *run) newcomers(ctx context.Context) (behind []string) {
 		switch got := r.pods.mount(came[i]).lookAgain(ctx, r.rotation.secret); {
 		case notRunning(got.Err), got.Err == nil && got.Digest == digest(r.rotation.value):
 		case got.Err != nil:
-			behind[i] = "pod/" + came[i].Name + " came meanwhile: " + r.line(got.Err.Error())
+			behind[i] = "pod/" + came[i].Name + " was added during the rotation: " + r.line(got.Err.Error())
 		default:
-			behind[i] = "pod/" + came[i].Name + " came meanwhile, and has another value"
+			behind[i] = "pod/" + came[i].Name + " was added during the rotation, and has another value"
 		}
 		return nil
 	})

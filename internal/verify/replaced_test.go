@@ -81,7 +81,7 @@ func TestPodsThatCameAreLookedIntoAtTheSameTime(t *testing.T) {
 	results, _, err := s.run(t.Context())
 	must(t, err)
 	got := results["rotation/mounted client-secret"]
-	if n := strings.Count(got.Detail, "came meanwhile, and has another value"); got.Status != StatusUnknown || n != 6 {
+	if n := strings.Count(got.Detail, "was added during the rotation, and has another value"); got.Status != StatusUnknown || n != 6 {
 		t.Errorf("%+v", got)
 	}
 	if most.Load() < 2 || most.Load() > 4 {

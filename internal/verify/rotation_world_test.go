@@ -29,7 +29,7 @@ func TestRotationInAClusterThatChanges(t *testing.T) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			w.addPod(t, s, "c")
-		}), map[string]string{"rotation/mounted": "unknown pod/c came meanwhile, and has another value", "rotation/new-accepted": "pass "}},
+		}), map[string]string{"rotation/mounted": "unknown pod/c was added during the rotation, and has another value", "rotation/new-accepted": "pass "}},
 		"a pod is evicted": {afterWrite(func(w *fakeCluster, _ *fixture) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
