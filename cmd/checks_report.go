@@ -50,11 +50,10 @@ func (a *app) report(o reportFiles, deliveries []verify.DeliveryReport, err erro
 		err = answeredNo(err)
 	}
 	errs := []error{err}
-	checked := slices.ContainsFunc(deliveries, func(d verify.DeliveryReport) bool { return len(d.Checks) > 0 })
 	write := func(w io.Writer) error { return report.Write(w, o.output, r, a.color()) }
 	if o.output != "text" && o.output != "short" {
 		errs = append(errs, write(a.Out))
-	} else if err == nil || checked {
+	} else if err == nil || slices.ContainsFunc(deliveries, anyChecks) {
 		errs = append(errs, a.printFolded(write))
 	}
 	if o.output == "github" { // GitHub reads annotations from stderr; stdout is the summary
@@ -76,6 +75,8 @@ func (a *app) report(o reportFiles, deliveries []verify.DeliveryReport, err erro
 		return nil
 	}
 }
+
+func anyChecks(d verify.DeliveryReport) bool { return len(d.Checks) > 0 }
 
 // cleanResults cleans the results of checks, which quote servers.
 func (a *app) cleanResults(deliveries []verify.DeliveryReport) {

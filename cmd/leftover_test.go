@@ -24,7 +24,7 @@ func TestInterruptNamesTheClientThatMayBeLeft(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	interrupt()
 	a := &app{several: true}
-	next := func() string { return a.whyEnded(ctx, ctx.Err(), false).(*endedError).next() } //nolint:errorlint,forcetypeassert // it is one
+	next := func() string { return a.whyEnded(ctx, ctx.Err(), false).(*endedError).next() } //nolint:errorlint // it is one
 	admin := aidboxAdmin{client, a, &config.Delivery{Name: "east"}}
 
 	_ = admin.Apply(ctx, config.Resource{Type: "Client", ID: "temporary"})

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -71,6 +72,10 @@ func (a *app) verify(ctx context.Context, o verifyOptions, names []string) error
 		return err
 	}
 	reports, err := a.verifyAll(ctx, o, names)
+	if err == nil && !slices.ContainsFunc(reports, anyChecks) {
+		err = hint.Usage("add the Client that uses a secret to resources, or name other groups, such as mount",
+			"nothing to check: the config has no resource for %s", strings.Join(names, " and "))
+	}
 	return a.report(o.reportFiles, reports, err)
 }
 

@@ -151,7 +151,7 @@ func TestInterruptedRotationLeavesAReport(t *testing.T) {
 }
 
 // unannounced is a context that does not say when it ends.
-type unannounced struct{ context.Context }
+type unannounced struct{ context.Context } //nolint:containedctx // it is one
 
 func (unannounced) Deadline() (end time.Time, ok bool) { return end, false }
 
