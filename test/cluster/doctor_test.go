@@ -46,7 +46,7 @@ func (rc *realCluster) probes(t *testing.T) string {
 
 func (rc *realCluster) checkNoProbe(t *testing.T) {
 	t.Helper()
-	if !eventually(t, 30*time.Second, func() bool { return rc.probes(t) == "" }) {
+	if !eventually(t, 2*time.Minute, func() bool { return rc.probes(t) == "" }) {
 		t.Errorf("doctor left %s", rc.probes(t))
 	}
 }

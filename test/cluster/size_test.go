@@ -109,15 +109,8 @@ func (rc *realCluster) measureRotate(t *testing.T, s size, one, through string, 
 		rows = append(rows, rc.measureRotation(t, s, "rotate client-secret", through, requests)...)
 	}
 	const interval = 30 * time.Second
-	nudge := func() []row {
-		<-time.After(interval + time.Second)
-		return rc.measureRotation(t, s, "rotate client-secret --nudge", through, requests)
-	}
-	best := nudge()
-	if !best[0].Met { // the machine may have been busy with something else
-		best = nudge()
-	}
-	rows = append(rows, best...)
+	<-time.After(interval + time.Second)
+	rows = append(rows, rc.measureRotation(t, s, "rotate client-secret --nudge", through, requests)...)
 	if out := rc.kubectl(t, "", "exec", one, "--", "sh", "-c", "ps"); strings.Contains(out, "sleep") {
 		t.Errorf("a watch is left in the container:\n%s", out)
 	}
@@ -149,7 +142,9 @@ func (rc *realCluster) measureRotation(t *testing.T, s size, command, through st
 	}
 	limit := 90 * time.Second // of the kubelet
 	if strings.HasSuffix(command, "--nudge") {
-		limit = nudged(s.replicas)
+		if limit = nudged(s.replicas); *rowsFile == "" {
+			limit *= 3 // other tests run at the same time; without --nudge it is about 30 s
+		}
 	}
 	what := fmt.Sprintf("%s, %d replicas", command, s.replicas)
 	return []row{

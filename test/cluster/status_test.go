@@ -24,7 +24,7 @@ func TestRealClusterStatus(t *testing.T) {
 		`^.*\n× behind +client-secret +2 +\S+ +\S+ ago +- +0 of 2 replicas current\n`,
 		`(\n× behind +- pod/aidbox-\S+ +1 +1 version behind; hint: after a rotation, wait.*){2}\n√`)
 	rc.wantBehind(t)
-	code, out, _ := rc.run(t, "status --watch --timeout 12s")
+	code, out, _ := rc.run(t, "status --watch --timeout 40s")
 	if code != 124 || strings.Count(out, "0 of 2 replicas current") < 2 {
 		t.Errorf("status --watch: exit code %d\n%s", code, out)
 	}
