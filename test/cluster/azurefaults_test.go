@@ -108,7 +108,7 @@ var kubeletFaults = []fault{
 // providerFaults interrupt whatever the provider does.
 var providerFaults = []fault{
 	{"provider gone meanwhile", beginFault("azure-provider-gone"), endFault("azure-provider-gone"), []expectation{
-		{meanwhile + rotate, mounted, "fail", "still the old value...provider does not run on node node1"},
+		{meanwhile + rotateSlowly, mounted, "fail", "still the old value...provider does not run on node node1"},
 	}},
 }
 
