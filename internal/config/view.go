@@ -93,6 +93,9 @@ func hidden(p *place, text string) bool {
 	case p.name == "value" && p.up != nil && p.up.up != nil && p.up.up.String() == "aidbox.env":
 		return true
 	case strings.HasPrefix(path, "resources[") && strings.Contains(path, "].body."):
+		for p.index >= 0 { // an item of a list goes by the name of the list
+			p = p.up
+		}
 		name := p.name
 		if parameter := p.up.key("name").node; parameter != nil && strings.HasPrefix(name, "value") {
 			name = parameter.Value

@@ -21,7 +21,7 @@ resources:
   - type: Client
     id: basic
     secrets: {secret: client-secret}
-    body: {description: hunter2-known, details: {client_secret: hunter2, tokens: 3, link: "https://me:hunter2@host", parameter: [{name: saslPassword, valueString: hunter2}]}}
+    body: {description: hunter2-known, details: {client_secret: hunter2, passwords: [hunter2], tokens: 3, link: "https://me:hunter2@host", parameter: [{name: saslPassword, valueString: hunter2}]}}
 ---
 apiVersion: secretctl.dev/v1
 name: other

@@ -34,7 +34,7 @@ var mountChecks = []Check{
 	},
 	{
 		ID: "mount/status", Title: "the driver mounted the file, and can update it",
-		after:    "mount/present", // which says why there is no file to check
+		after:    "mount/present", // which explains why a file is missing
 		subjects: perFile,
 		prepare:  lookIntoAll,
 		run:      filePublished,
